@@ -1,0 +1,1 @@
+//! The one-pass baseline compiler: function body to machine code.

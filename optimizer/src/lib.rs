@@ -1,0 +1,1 @@
+//! The optimizing compiler: function body to machine code through Cranelift.

@@ -1,0 +1,1 @@
+//! The typed event log and what is made from it.

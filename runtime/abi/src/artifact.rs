@@ -1,0 +1,135 @@
+//! What both compilers return: inert bytes and everything that must be known about them.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::builtin::Builtin;
+use crate::compiler::Tier;
+use crate::index::{CodeOffset, DefinedFuncIndex, LoopIndex, WasmOffset};
+use crate::trap::TrapCode;
+
+/// A compiled function, OSR entry or trampoline: position-independent but for its relocations.
+///
+/// The tables are sorted by code offset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CompiledFunction {
+    /// The machine code; execution starts at its first byte.
+    pub code: Vec<u8>,
+    /// Places to patch when the code's address is known.
+    pub relocations: Vec<Relocation>,
+    /// Instructions that may fault or are `ud2`.
+    pub traps: Vec<TrapSite>,
+    /// Return addresses of calls that a backtrace shows. A return address that is not
+    /// listed belongs to a frame that backtraces skip (a baseline frame below its OSR entry).
+    pub calls: Vec<CallSite>,
+    /// Where each instruction came from, sparsely: each entry holds until the next one.
+    /// Empty unless the request asked for it.
+    pub sources: Vec<SourceLocation>,
+    /// The loops of a baseline function that can be left for optimized code.
+    pub loops: Vec<OsrEntryInfo>,
+    /// Bytes of stack that a frame takes, for reports.
+    pub frame_size: u32,
+    /// What it cost.
+    pub stats: CompileStats,
+}
+
+/// A four-byte rip-relative field: `target + addend - address of the field`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Where the four bytes are.
+    pub offset: CodeOffset,
+    /// What they must reach.
+    pub target: RelocationTarget,
+    /// Added to the target; -4 when the field ends its instruction.
+    pub addend: i32,
+}
+
+/// What a relocation can reach: everything is within ±2 GiB of all code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RelocationTarget {
+    /// The function's [`VmSlot`](crate::vmctx::VmSlot), an 8-byte cell that holds its current code's address.
+    Slot(DefinedFuncIndex),
+    /// The function's budget, a 4-byte signed cell, shared by all instances of the module.
+    /// Threads race on it with plain subtractions: a lost update only moves a tier-up.
+    Budget(DefinedFuncIndex),
+    /// The 8-byte cell that holds the builtin's address.
+    Builtin(Builtin),
+    /// The first byte of this very code.
+    Start,
+}
+
+/// An instruction that traps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// The faulting instruction.
+    pub code: CodeOffset,
+    /// The instruction it was compiled from.
+    pub wasm: WasmOffset,
+    /// What the fault means.
+    pub trap: TrapCode,
+}
+
+/// A call that a backtrace shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// The return address: the instruction behind the call.
+    pub code: CodeOffset,
+    /// The call instruction.
+    pub wasm: WasmOffset,
+}
+
+/// Start of a run of code with one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLocation {
+    /// First byte of the run.
+    pub code: CodeOffset,
+    /// The instruction it was compiled from.
+    pub wasm: WasmOffset,
+}
+
+/// A loop of a baseline function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OsrEntryInfo {
+    /// Which loop.
+    pub index: LoopIndex,
+    /// The `loop` instruction.
+    pub wasm: WasmOffset,
+    /// How many loops are around it.
+    pub depth: u32,
+}
+
+/// Size and time figures of one compilation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompileStats {
+    /// Which tier.
+    pub tier: Option<Tier>,
+    /// Bytes of the function's body.
+    pub body_bytes: u32,
+    /// Wall time; filled by the caller of the compiler, which knows no clock.
+    pub time: Duration,
+}
+
+impl CompiledFunction {
+    /// The trap site at exactly this offset.
+    pub fn trap_at(&self, code: CodeOffset) -> Option<&TrapSite> {
+        let i = self.traps.binary_search_by_key(&code, |site| site.code);
+        i.ok().map(|i| &self.traps[i])
+    }
+
+    /// The call whose return address is exactly this offset.
+    pub fn call_at(&self, code: CodeOffset) -> Option<&CallSite> {
+        let i = self.calls.binary_search_by_key(&code, |site| site.code);
+        i.ok().map(|i| &self.calls[i])
+    }
+}
+
+impl fmt::Display for RelocationTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RelocationTarget::Slot(func) => write!(f, "slot[{func}]"),
+            RelocationTarget::Budget(func) => write!(f, "budget[{func}]"),
+            RelocationTarget::Builtin(builtin) => write!(f, "builtin[{}]", builtin.name()),
+            RelocationTarget::Start => f.write_str("start"),
+        }
+    }
+}

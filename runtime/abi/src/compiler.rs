@@ -1,0 +1,161 @@
+//! What a compiler is asked for: pure functions from a body and facts to an artifact.
+
+use std::fmt;
+
+use wasmparser::{FuncToValidate, ValidatorResources};
+
+use crate::artifact::CompiledFunction;
+use crate::facts::ModuleFacts;
+use crate::index::{DefinedFuncIndex, LoopIndex, WasmOffset};
+use crate::types::FuncType;
+
+/// Which compiler made a piece of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tier {
+    /// One pass, fast to compile.
+    Baseline,
+    /// Cranelift.
+    Optimizer,
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tier::Baseline => "baseline",
+            Tier::Optimizer => "optimizer",
+        })
+    }
+}
+
+/// How accesses beyond a memory's length are caught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemoryBounds {
+    /// By pages that can't be accessed: a 32-bit index plus a 32-bit offset stay inside the
+    /// reservation (8 GiB), so generated code checks nothing.
+    #[default]
+    GuardPages,
+    /// By a comparison with the memory's length before each access.
+    Explicit,
+}
+
+/// What of a function to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CompileUnit {
+    /// The function, from its beginning.
+    Function,
+    /// The function from a loop header on, as an OSR entry (see [`frame`](crate::frame)).
+    Loop(LoopIndex),
+}
+
+/// A request to compile one function.
+#[derive(Debug)]
+pub struct CompileRequest<'a> {
+    /// The module that the function belongs to.
+    pub facts: &'a ModuleFacts,
+    /// The module's bytes.
+    pub wasm: &'a [u8],
+    /// The function.
+    pub func: DefinedFuncIndex,
+    /// What of it.
+    pub unit: CompileUnit,
+    /// Validate the body in the same pass, with this validator. `None`: the body is valid already.
+    pub validate: Option<FuncToValidate<ValidatorResources>>,
+    /// Fill [`CompiledFunction::sources`].
+    pub sources: bool,
+}
+
+impl<'a> CompileRequest<'a> {
+    /// A request for a whole, already validated function.
+    pub fn new(facts: &'a ModuleFacts, wasm: &'a [u8], func: DefinedFuncIndex) -> Self {
+        Self {
+            facts,
+            wasm,
+            func,
+            unit: CompileUnit::Function,
+            validate: None,
+            sources: false,
+        }
+    }
+
+    /// The bytes of the function's body, from its local declarations to its `end`.
+    pub fn body(&self) -> &'a [u8] {
+        let range = &self.facts.bodies[self.func.index()];
+        &self.wasm[range.start as usize..range.end as usize]
+    }
+
+    /// Where the body starts in the module.
+    pub fn body_offset(&self) -> WasmOffset {
+        WasmOffset(self.facts.bodies[self.func.index()].start)
+    }
+
+    /// The function's type.
+    pub fn func_type(&self) -> &'a FuncType {
+        self.facts.defined_func_type(self.func)
+    }
+}
+
+/// Why a function was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The body is not valid WebAssembly.
+    #[error("{func} at offset {offset:#x}: {message}")]
+    Invalid {
+        /// The function.
+        func: DefinedFuncIndex,
+        /// Offset in the module.
+        offset: u32,
+        /// What is wrong.
+        message: String,
+    },
+    /// The function exceeds a limit of the compiler, which the message names with its value.
+    #[error("{func}: {limit}")]
+    TooLarge {
+        /// The function.
+        func: DefinedFuncIndex,
+        /// Which limit, and its value.
+        limit: String,
+    },
+    /// A bug in the compiler.
+    #[error("{func}: internal error of the {tier} compiler: {message}")]
+    Internal {
+        /// The function.
+        func: DefinedFuncIndex,
+        /// The compiler.
+        tier: Tier,
+        /// What happened.
+        message: String,
+    },
+}
+
+/// A compiler: immutable, shared by all threads; the work is done in sessions.
+pub trait Compiler: Send + Sync {
+    /// Which tier it is.
+    fn tier(&self) -> Tier;
+
+    /// A session for one thread: holds the buffers that successive compilations reuse.
+    fn session(&self) -> Box<dyn CompileSession + '_>;
+}
+
+/// One thread's use of a [`Compiler`].
+pub trait CompileSession {
+    /// Compiles.
+    ///
+    /// The result depends on the request and the compiler's options only.
+    ///
+    /// # Errors
+    ///
+    /// If the body is invalid (only where the request asks to validate), exceeds a limit, or the
+    /// compiler has a bug. The session stays usable.
+    fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
+}
+
+/// Makes the code between Rust and WebAssembly; one piece per signature.
+pub trait Trampolines: Send + Sync {
+    /// `extern "sysv64" fn(vmctx, code, values: *mut VmVal, store: *mut VmStore) -> u32`: calls `code` with
+    /// arguments from `values`, writes the results there; see [`frame`](crate::frame). Result 1 means that
+    /// the activation was unwound.
+    fn entry(&self, ty: &FuncType) -> CompiledFunction;
+
+    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
+    fn host(&self, ty: &FuncType) -> CompiledFunction;
+}

@@ -1,0 +1,281 @@
+//! What a module declares: decoded once, then read by both compilers and the runtime.
+
+mod decode;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+pub use decode::{DecodeError, DecodedModule, decode, supported_features};
+
+use crate::index::{
+    DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
+    TypeIndex,
+};
+use crate::types::{FuncType, GlobalType, MemoryType, RefType, TableType, TypeId};
+use crate::vmctx::VmLayout;
+
+/// An imported item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// First name.
+    pub module: Box<str>,
+    /// Second name.
+    pub name: Box<str>,
+    /// What it must be.
+    pub ty: ImportType,
+}
+
+/// The type of an imported item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportType {
+    /// A function of the type.
+    Func(TypeIndex),
+    /// A table at least this large.
+    Table(TableType),
+    /// A memory at least this large.
+    Memory(MemoryType),
+    /// A global of exactly this type.
+    Global(GlobalType),
+}
+
+/// A module item that has an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Item {
+    /// A function.
+    Func(FuncIndex),
+    /// A table.
+    Table(TableIndex),
+    /// A memory.
+    Memory(MemoryIndex),
+    /// A global.
+    Global(GlobalIndex),
+}
+
+/// One instruction of a constant expression; they form a stack program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ConstOp {
+    I32Const(i32),
+    I64Const(i64),
+    /// The value's bits.
+    F32Const(u32),
+    /// The value's bits.
+    F64Const(u64),
+    GlobalGet(GlobalIndex),
+    RefNull(RefType),
+    RefFunc(FuncIndex),
+    I32Add,
+    I32Sub,
+    I32Mul,
+    I64Add,
+    I64Sub,
+    I64Mul,
+}
+
+/// A constant expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConstExpr(pub Box<[ConstOp]>);
+
+/// When a segment is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentMode<I> {
+    /// By `memory.init` or `table.init`.
+    Passive,
+    /// At instantiation, to the offset.
+    Active {
+        /// Where to.
+        target: I,
+        /// Offset in the target.
+        offset: ConstExpr,
+    },
+    /// Never: an element segment that only declares functions for `ref.func`.
+    Declared,
+}
+
+/// An element segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElementSegment {
+    /// Type of the elements.
+    pub ty: RefType,
+    /// When it is copied.
+    pub mode: SegmentMode<TableIndex>,
+    /// What is copied.
+    pub items: ElementItems,
+}
+
+/// The contents of an element segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ElementItems {
+    /// References to functions.
+    Funcs(Box<[FuncIndex]>),
+    /// Values of expressions.
+    Exprs(Box<[ConstExpr]>),
+}
+
+impl ElementItems {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            ElementItems::Funcs(items) => items.len(),
+            ElementItems::Exprs(items) => items.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A data segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSegment {
+    /// When it is copied.
+    pub mode: SegmentMode<MemoryIndex>,
+    /// Where its bytes are in the module.
+    pub bytes: Range<u32>,
+}
+
+/// An export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is.
+    pub item: Item,
+}
+
+/// Everything that a module declares. Index spaces hold imports first.
+///
+/// More fields than a reader can hold in mind at once, but they are the module format's own
+/// sections, in its order.
+#[derive(Clone, Debug)]
+pub struct ModuleFacts {
+    /// The type section.
+    pub types: Vec<FuncType>,
+    /// The engine's ids of `types`; filled by whoever registers the module with an engine, before
+    /// anything is compiled.
+    pub type_ids: Vec<TypeId>,
+    /// Imports in their order.
+    pub imports: Vec<Import>,
+    /// Type of each function.
+    pub funcs: Vec<TypeIndex>,
+    /// How many of `funcs` are imported.
+    pub imported_funcs: u32,
+    /// Type of each table.
+    pub tables: Vec<TableType>,
+    /// How many of `tables` are imported.
+    pub imported_tables: u32,
+    /// Initial element of each defined table; `None` is null.
+    pub table_inits: Vec<Option<ConstExpr>>,
+    /// Type of each memory.
+    pub memories: Vec<MemoryType>,
+    /// How many of `memories` are imported.
+    pub imported_memories: u32,
+    /// Type of each global.
+    pub globals: Vec<GlobalType>,
+    /// How many of `globals` are imported.
+    pub imported_globals: u32,
+    /// Initial value of each defined global.
+    pub global_inits: Vec<ConstExpr>,
+    /// Exports in their order.
+    pub exports: Vec<Export>,
+    /// Position in `exports` by name.
+    pub export_names: HashMap<Box<str>, usize>,
+    /// The start function.
+    pub start: Option<FuncIndex>,
+    /// Element segments.
+    pub elements: Vec<ElementSegment>,
+    /// Data segments.
+    pub data: Vec<DataSegment>,
+    /// Each defined function's body, as a range of the module's bytes.
+    pub bodies: Vec<Range<u32>>,
+    /// Bytes of the code section.
+    pub code_section_bytes: u32,
+    /// The module's own name, from its name section.
+    pub name: Option<Box<str>>,
+    /// Names of functions, from the name section.
+    pub func_names: HashMap<FuncIndex, Box<str>>,
+    /// For each function that can become a reference, its number among those, else `u32::MAX`.
+    pub func_refs: Vec<u32>,
+    /// How many functions can become references.
+    pub func_ref_count: u32,
+    /// Offsets in the module's instances.
+    pub layout: VmLayout,
+}
+
+impl ModuleFacts {
+    /// The function's type.
+    pub fn func_type(&self, func: FuncIndex) -> &FuncType {
+        &self.types[self.funcs[func.index()].index()]
+    }
+
+    /// The engine's id of the function's type.
+    pub fn func_type_id(&self, func: FuncIndex) -> TypeId {
+        self.type_ids[self.funcs[func.index()].index()]
+    }
+
+    /// The type of a function that the module defines.
+    pub fn defined_func_type(&self, func: DefinedFuncIndex) -> &FuncType {
+        self.func_type(self.func_index(func))
+    }
+
+    /// A defined function's index in the function index space.
+    pub fn func_index(&self, func: DefinedFuncIndex) -> FuncIndex {
+        FuncIndex(self.imported_funcs + func.0)
+    }
+
+    /// A function's index among the defined ones; `None` for imports.
+    pub fn defined_func(&self, func: FuncIndex) -> Option<DefinedFuncIndex> {
+        func.0.checked_sub(self.imported_funcs).map(DefinedFuncIndex)
+    }
+
+    /// All functions that the module defines.
+    pub fn defined_funcs(&self) -> impl ExactSizeIterator<Item = DefinedFuncIndex> + use<> {
+        (0..self.bodies.len() as u32).map(DefinedFuncIndex)
+    }
+
+    /// The function's number among those that can become references.
+    pub fn func_ref(&self, func: FuncIndex) -> Option<u32> {
+        let n = self.func_refs[func.index()];
+        (n != u32::MAX).then_some(n)
+    }
+
+    /// Bytes of a defined function's body.
+    pub fn body_len(&self, func: DefinedFuncIndex) -> u32 {
+        let range = &self.bodies[func.index()];
+        range.end - range.start
+    }
+
+    /// The item exported under the name.
+    pub fn export(&self, name: &str) -> Option<Item> {
+        self.export_names.get(name).map(|&i| self.exports[i].item)
+    }
+
+    /// The name of a function, for people: from the name section, an export or an import.
+    pub fn func_name(&self, func: FuncIndex) -> Option<&str> {
+        if let Some(name) = self.func_names.get(&func) {
+            return Some(name);
+        }
+        let exported = self.exports.iter().find(|e| e.item == Item::Func(func));
+        if let Some(export) = exported {
+            return Some(&export.name);
+        }
+        let mut imports = self.imports.iter();
+        let import = imports
+            .by_ref()
+            .filter(|import| matches!(import.ty, ImportType::Func(_)))
+            .nth(func.index())?;
+        Some(&import.name)
+    }
+
+    /// An element segment.
+    pub fn element(&self, index: ElemIndex) -> &ElementSegment {
+        &self.elements[index.index()]
+    }
+
+    /// A data segment.
+    pub fn data(&self, index: DataIndex) -> &DataSegment {
+        &self.data[index.index()]
+    }
+}

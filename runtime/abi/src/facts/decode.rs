@@ -1,0 +1,452 @@
+//! From a module's bytes to its facts, validating every section on the way.
+//!
+//! Function bodies are not looked into: each comes back as a [`FuncToValidate`], to be checked on
+//! whichever thread has time, or by the baseline compiler in its own pass.
+
+use std::collections::HashMap;
+
+use wasmparser::{
+    BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems, ElementKind,
+    ExternalKind, FuncToValidate, Imports, KnownCustom, Name, Operator, Parser, Payload, TableInit,
+    TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+use super::{
+    ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import, ImportType,
+    Item, ModuleFacts, SegmentMode,
+};
+use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use crate::types::{FuncType, GlobalType, Limits, MemoryType, RefType, TableType, ValType};
+use crate::vmctx::VmLayout;
+
+/// The proposals that modules may use; everything else is refused by name.
+pub fn supported_features() -> WasmFeatures {
+    WasmFeatures::WASM1
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::BULK_MEMORY_OPT
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::CALL_INDIRECT_OVERLONG
+        | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::TAIL_CALL
+}
+
+/// Why a module was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It is malformed, invalid, or uses a feature outside the supported standard.
+    #[error("invalid WebAssembly module at offset {offset:#x}: {message}")]
+    Invalid {
+        /// Offset in the module's bytes.
+        offset: u64,
+        /// What is wrong; names the proposal where one is missing.
+        message: String,
+    },
+    /// It exceeds an implementation limit.
+    #[error("module too large: {0}")]
+    TooLarge(String),
+}
+
+impl From<BinaryReaderError> for DecodeError {
+    fn from(error: BinaryReaderError) -> Self {
+        DecodeError::Invalid {
+            offset: error.offset(),
+            message: error.message().to_string(),
+        }
+    }
+}
+
+/// A decoded module whose bodies still wait for validation.
+#[derive(Debug)]
+pub struct DecodedModule {
+    /// The module's declarations.
+    pub facts: ModuleFacts,
+    /// One validator for each body, in order.
+    pub validators: Vec<FuncToValidate<ValidatorResources>>,
+}
+
+/// Decodes a module in the binary format and validates everything but function bodies.
+///
+/// Linear in the module's size without its code section, which is only stepped over.
+///
+/// # Errors
+///
+/// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
+pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
+    if u32::try_from(wasm.len()).is_err() {
+        return Err(DecodeError::TooLarge(format!("{} bytes; the limit is 4 GiB", wasm.len())));
+    }
+    let mut validator = Validator::new_with_features(supported_features());
+    let mut decoder = Decoder {
+        facts: empty_facts(),
+        validators: Vec::new(),
+    };
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload?;
+        if let ValidPayload::Func(to_validate, _) = validator.payload(&payload)? {
+            decoder.validators.push(to_validate);
+        }
+        decoder.payload(payload)?;
+    }
+    Ok(decoder.finish())
+}
+
+fn empty_facts() -> ModuleFacts {
+    ModuleFacts {
+        types: Vec::new(),
+        type_ids: Vec::new(),
+        imports: Vec::new(),
+        funcs: Vec::new(),
+        imported_funcs: 0,
+        tables: Vec::new(),
+        imported_tables: 0,
+        table_inits: Vec::new(),
+        memories: Vec::new(),
+        imported_memories: 0,
+        globals: Vec::new(),
+        imported_globals: 0,
+        global_inits: Vec::new(),
+        exports: Vec::new(),
+        export_names: HashMap::new(),
+        start: None,
+        elements: Vec::new(),
+        data: Vec::new(),
+        bodies: Vec::new(),
+        code_section_bytes: 0,
+        name: None,
+        func_names: HashMap::new(),
+        func_refs: Vec::new(),
+        func_ref_count: 0,
+        layout: VmLayout::EMPTY,
+    }
+}
+
+struct Decoder {
+    facts: ModuleFacts,
+    validators: Vec<FuncToValidate<ValidatorResources>>,
+}
+
+impl Decoder {
+    /// Takes in one section, which validation has accepted.
+    fn payload(&mut self, payload: Payload<'_>) -> Result<(), DecodeError> {
+        match payload {
+            Payload::TypeSection(reader) => {
+                for ty in reader.into_iter_err_on_gc_types() {
+                    self.facts.types.push(func_type(&ty?)?);
+                }
+            }
+            Payload::ImportSection(reader) => {
+                for imports in reader {
+                    let Imports::Single(_, import) = imports? else {
+                        return Err(unsupported("compact import groups"));
+                    };
+                    self.import(&import)?;
+                }
+            }
+            Payload::FunctionSection(reader) => {
+                for ty in reader {
+                    self.facts.funcs.push(TypeIndex(ty?));
+                }
+            }
+            Payload::TableSection(reader) => {
+                for table in reader {
+                    let table = table?;
+                    self.facts.tables.push(table_type(&table.ty)?);
+                    self.facts.table_inits.push(match table.init {
+                        TableInit::RefNull => None,
+                        TableInit::Expr(expr) => Some(const_expr(&expr)?),
+                    });
+                }
+            }
+            Payload::MemorySection(reader) => {
+                for memory in reader {
+                    self.facts.memories.push(memory_type(&memory?));
+                }
+            }
+            Payload::GlobalSection(reader) => {
+                for global in reader {
+                    let global = global?;
+                    self.facts.globals.push(global_type(&global.ty)?);
+                    self.facts.global_inits.push(const_expr(&global.init_expr)?);
+                }
+            }
+            Payload::ExportSection(reader) => {
+                for export in reader {
+                    self.export(&export?)?;
+                }
+            }
+            Payload::StartSection { func, .. } => self.facts.start = Some(FuncIndex(func)),
+            Payload::ElementSection(reader) => {
+                for element in reader {
+                    let element = element_segment(&element?)?;
+                    self.facts.elements.push(element);
+                }
+            }
+            Payload::DataSection(reader) => {
+                for data in reader {
+                    self.data(&data?)?;
+                }
+            }
+            Payload::CodeSectionStart { size, count, .. } => {
+                self.facts.code_section_bytes = size;
+                self.facts.bodies.reserve(count as usize);
+                self.validators.reserve(count as usize);
+            }
+            Payload::CodeSectionEntry(body) => {
+                let range = body.range();
+                self.facts.bodies.push(range.start as u32..range.end as u32);
+            }
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Name(names) = section.as_known() {
+                    self.names(names);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: &wasmparser::Import<'_>) -> Result<(), DecodeError> {
+        let facts = &mut self.facts;
+        let ty = match import.ty {
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                facts.imported_funcs += 1;
+                facts.funcs.push(TypeIndex(ty));
+                ImportType::Func(TypeIndex(ty))
+            }
+            TypeRef::Table(ty) => {
+                let ty = table_type(&ty)?;
+                facts.imported_tables += 1;
+                facts.tables.push(ty);
+                ImportType::Table(ty)
+            }
+            TypeRef::Memory(ty) => {
+                let ty = memory_type(&ty);
+                facts.imported_memories += 1;
+                facts.memories.push(ty);
+                ImportType::Memory(ty)
+            }
+            TypeRef::Global(ty) => {
+                let ty = global_type(&ty)?;
+                facts.imported_globals += 1;
+                facts.globals.push(ty);
+                ImportType::Global(ty)
+            }
+            TypeRef::Tag(_) => return Err(unsupported("exception handling")),
+        };
+        facts.imports.push(Import {
+            module: import.module.into(),
+            name: import.name.into(),
+            ty,
+        });
+        Ok(())
+    }
+
+    fn export(&mut self, export: &wasmparser::Export<'_>) -> Result<(), DecodeError> {
+        let item = match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => Item::Func(FuncIndex(export.index)),
+            ExternalKind::Table => Item::Table(TableIndex(export.index)),
+            ExternalKind::Memory => Item::Memory(MemoryIndex(export.index)),
+            ExternalKind::Global => Item::Global(GlobalIndex(export.index)),
+            ExternalKind::Tag => return Err(unsupported("exception handling")),
+        };
+        let position = self.facts.exports.len();
+        self.facts.export_names.insert(export.name.into(), position);
+        self.facts.exports.push(Export {
+            name: export.name.into(),
+            item,
+        });
+        Ok(())
+    }
+
+    fn data(&mut self, data: &wasmparser::Data<'_>) -> Result<(), DecodeError> {
+        let mode = match &data.kind {
+            DataKind::Passive => SegmentMode::Passive,
+            DataKind::Active {
+                memory_index,
+                offset_expr,
+            } => SegmentMode::Active {
+                target: MemoryIndex(*memory_index),
+                offset: const_expr(offset_expr)?,
+            },
+        };
+        let end = data.range.end as u32;
+        self.facts.data.push(DataSegment {
+            mode,
+            bytes: end - data.data.len() as u32..end,
+        });
+        Ok(())
+    }
+
+    /// Reads the name section as far as it makes sense; custom sections can't make a module invalid.
+    fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
+        for name in names {
+            match name {
+                Ok(Name::Module { name, .. }) => self.facts.name = Some(name.into()),
+                Ok(Name::Function(map)) => {
+                    let names = map.into_iter().map_while(Result::ok);
+                    let entries = names.map(|naming| (FuncIndex(naming.index), naming.name.into()));
+                    self.facts.func_names.extend(entries);
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn finish(mut self) -> DecodedModule {
+        number_func_refs(&mut self.facts);
+        self.facts.layout = VmLayout::new(&self.facts);
+        DecodedModule {
+            facts: self.facts,
+            validators: self.validators,
+        }
+    }
+}
+
+/// Numbers the functions that can become references: those that exports, element segments,
+/// global and table initializers name. `ref.func` in a body is valid only for these.
+fn number_func_refs(facts: &mut ModuleFacts) {
+    let mut numbers = vec![u32::MAX; facts.funcs.len()];
+    let mut count = 0;
+    let mut add = |func: FuncIndex| {
+        if let Some(number @ &mut u32::MAX) = numbers.get_mut(func.index()) {
+            *number = count;
+            count += 1;
+        }
+    };
+    let add_exprs = |expr: &ConstExpr, add: &mut dyn FnMut(FuncIndex)| {
+        for op in &expr.0 {
+            if let ConstOp::RefFunc(func) = op {
+                add(*func);
+            }
+        }
+    };
+    for export in &facts.exports {
+        if let Item::Func(func) = export.item {
+            add(func);
+        }
+    }
+    for segment in &facts.elements {
+        match &segment.items {
+            ElementItems::Funcs(funcs) => funcs.iter().copied().for_each(&mut add),
+            ElementItems::Exprs(exprs) => exprs.iter().for_each(|e| add_exprs(e, &mut add)),
+        }
+    }
+    let table_inits = facts.table_inits.iter().flatten();
+    for expr in facts.global_inits.iter().chain(table_inits) {
+        add_exprs(expr, &mut add);
+    }
+    facts.func_refs = numbers;
+    facts.func_ref_count = count;
+}
+
+fn unsupported(what: &str) -> DecodeError {
+    DecodeError::Invalid {
+        offset: 0,
+        message: format!("{what} support is not enabled"),
+    }
+}
+
+fn val_type(ty: wasmparser::ValType) -> Result<ValType, DecodeError> {
+    ValType::from_wasm(ty).ok_or_else(|| unsupported(&format!("the type {ty}:")))
+}
+
+fn ref_type(ty: wasmparser::RefType) -> Result<RefType, DecodeError> {
+    RefType::from_wasm(ty).ok_or_else(|| unsupported(&format!("the type {ty}:")))
+}
+
+fn func_type(ty: &wasmparser::FuncType) -> Result<FuncType, DecodeError> {
+    let list = |types: &[wasmparser::ValType]| {
+        let types = types.iter().map(|&ty| val_type(ty));
+        types.collect::<Result<Box<[_]>, _>>()
+    };
+    Ok(FuncType {
+        params: list(ty.params())?,
+        results: list(ty.results())?,
+    })
+}
+
+fn table_type(ty: &wasmparser::TableType) -> Result<TableType, DecodeError> {
+    Ok(TableType {
+        element: ref_type(ty.element_type)?,
+        limits: Limits {
+            min: ty.initial,
+            max: ty.maximum,
+        },
+    })
+}
+
+fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
+    MemoryType {
+        limits: Limits {
+            min: ty.initial,
+            max: ty.maximum,
+        },
+    }
+}
+
+fn global_type(ty: &wasmparser::GlobalType) -> Result<GlobalType, DecodeError> {
+    Ok(GlobalType {
+        content: val_type(ty.content_type)?,
+        mutable: ty.mutable,
+    })
+}
+
+fn element_segment(element: &wasmparser::Element<'_>) -> Result<ElementSegment, DecodeError> {
+    let mode = match &element.kind {
+        ElementKind::Passive => SegmentMode::Passive,
+        ElementKind::Declared => SegmentMode::Declared,
+        ElementKind::Active {
+            table_index,
+            offset_expr,
+        } => SegmentMode::Active {
+            target: TableIndex(table_index.unwrap_or(0)),
+            offset: const_expr(offset_expr)?,
+        },
+    };
+    let (ty, items) = match &element.items {
+        WasmItems::Functions(funcs) => {
+            let funcs = funcs.clone().into_iter().map(|func| func.map(FuncIndex));
+            (RefType::Func, ElementItems::Funcs(funcs.collect::<Result<_, _>>()?))
+        }
+        WasmItems::Expressions(ty, exprs) => {
+            let exprs = exprs.clone().into_iter().map(|expr| const_expr(&expr?));
+            let exprs = exprs.collect::<Result<_, _>>()?;
+            (ref_type(*ty)?, ElementItems::Exprs(exprs))
+        }
+    };
+    Ok(ElementSegment { ty, mode, items })
+}
+
+fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
+    let mut ops = Vec::new();
+    for op in expr.get_operators_reader() {
+        ops.push(match op? {
+            Operator::I32Const { value } => ConstOp::I32Const(value),
+            Operator::I64Const { value } => ConstOp::I64Const(value),
+            Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
+            Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
+            Operator::GlobalGet { global_index } => {
+                ConstOp::GlobalGet(GlobalIndex(global_index))
+            }
+            Operator::RefNull { hty } => {
+                let ty = wasmparser::RefType::new(true, hty)
+                    .ok_or_else(|| unsupported("this reference type:"))?;
+                ConstOp::RefNull(ref_type(ty)?)
+            }
+            Operator::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex(function_index)),
+            Operator::I32Add => ConstOp::I32Add,
+            Operator::I32Sub => ConstOp::I32Sub,
+            Operator::I32Mul => ConstOp::I32Mul,
+            Operator::I64Add => ConstOp::I64Add,
+            Operator::I64Sub => ConstOp::I64Sub,
+            Operator::I64Mul => ConstOp::I64Mul,
+            Operator::End => continue,
+            other => return Err(unsupported(&format!("the constant instruction {other:?}:"))),
+        });
+    }
+    Ok(ConstExpr(ops.into()))
+}

@@ -1,0 +1,95 @@
+//! The parts of stack frames that are read by somebody other than the code that made them.
+//!
+//! # The baseline frame
+//!
+//! ```text
+//! rbp + 16 + n   stack arguments
+//! rbp + 8        return address
+//! rbp            caller's rbp
+//! rbp - 8        VmContext*                    (VMCTX)
+//! rbp - 16       result area, if there is one  (RESULT_AREA)
+//! rbp - 24 - 8k  home slot k                   (home_slot)
+//! ```
+//!
+//! Every local and every operand-stack position has a *home slot*: locals first (parameters
+//! included), then the operand stack from its bottom. 32-bit values occupy the low half of their
+//! slot, the high half is undefined.
+//!
+//! # OSR entry
+//!
+//! At a loop header the baseline, out of budget, stores every local and every operand that lives in
+//! a register or is a constant to its home slot and calls [`Builtin::TierUp`](crate::Builtin::TierUp).
+//! If that returns an OSR entry, the frame's state now belongs to the optimized code: it is called
+//! like a function with the loop function's results and one `i64` parameter, the baseline frame's
+//! `rbp` (see [`osr_params`]), reads the home slots in its prologue, runs to the end of the
+//! function, and its results are the function's results. The baseline frame stays below it
+//! only to return. (Method: a per-loop entry compiled as a function of its own, as JavaScriptCore
+//! did first; see RATIONALE.md.)
+//!
+//! # The entry frame
+//!
+//! The entry trampoline, called from Rust as
+//! `extern "sysv64" fn(vmctx, code, values, store) -> u32`, saves all callee-saved registers, links
+//! itself into the store's chain of activations and calls WebAssembly code. Unwinding (a trap, an
+//! error or panic of a host function) is: `rbp = store.entry_fp`, `rsp = rbp - ENTRY_FRAME_SIZE`,
+//! result 1, and the trampoline's epilogue.
+//!
+//! # The host frame
+//!
+//! The host trampoline, called as a function of any tier, stores its own `rbp` to
+//! `store.exit_fp` before it calls Rust: `[exit_fp + 8]` is the return address into the
+//! calling WebAssembly function, `[exit_fp]` that function's frame.
+
+use crate::types::ValType;
+
+/// Offset from `rbp` of the saved `VmContext*`.
+pub const VMCTX: i32 = -8;
+
+/// Offset from `rbp` of the saved result area pointer.
+pub const RESULT_AREA: i32 = -16;
+
+/// Offset from `rbp` of home slot `k`.
+///
+/// Frames are limited to [`MAX_HOME_SLOTS`], so the offset fits.
+#[inline]
+pub const fn home_slot(k: u32) -> i32 {
+    RESULT_AREA - 8 - 8 * k as i32
+}
+
+/// Locals and operand stack positions that one function may have together: wasmparser allows
+/// 50,000 locals, and an operand stack is no deeper than its body has bytes (7.6 MB).
+pub const MAX_HOME_SLOTS: u32 = 1 << 24;
+
+/// The parameters of an OSR entry, apart from `VmContext*` and result area: the baseline `rbp`.
+pub const fn osr_params() -> &'static [ValType] {
+    &[ValType::I64]
+}
+
+/// What [`Builtin::TierUp`](crate::Builtin::TierUp) is told when the budget ran out at a function's entry; else the
+/// loop's index.
+pub const ENTRY_SITE: u32 = u32::MAX;
+
+/// Bytes of the entry frame below its `rbp`.
+pub const ENTRY_FRAME_SIZE: i32 = 80;
+
+/// Offsets from the entry frame's `rbp`.
+pub mod entry {
+    /// Saved `rbx`; `r12`–`r15` follow at 8 bytes each below.
+    pub const RBX: i32 = -8;
+    /// Saved `r12`.
+    pub const R12: i32 = -16;
+    /// Saved `r13`.
+    pub const R13: i32 = -24;
+    /// Saved `r14`.
+    pub const R14: i32 = -32;
+    /// Saved `r15`.
+    pub const R15: i32 = -40;
+    /// The `values` argument.
+    pub const VALUES: i32 = -48;
+    /// The `store` argument.
+    pub const STORE: i32 = -56;
+    /// `store.entry_fp` before this activation; 0 at the outermost.
+    pub const PREVIOUS_ENTRY_FP: i32 = -64;
+    /// `store.exit_fp` before this activation.
+    pub const PREVIOUS_EXIT_FP: i32 = -72;
+}

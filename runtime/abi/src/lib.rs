@@ -1,0 +1,46 @@
+//! What both compilers and the runtime agree on, and nothing else.
+//!
+//! Two compilers emit code that calls each other without adapters, replaces each other while it
+//! runs, and traps the same way. They can do so because everything that they share is fixed here:
+//!
+//! - [`index`], [`types`]: the module's index spaces and value types as newtypes and enums;
+//! - [`facts`]: what a module declares, decoded once, read by everyone;
+//! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
+//! - [`callconv`]: where arguments and results live at a call;
+//! - [`frame`]: the parts of a stack frame that somebody other than its owner reads;
+//! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
+//! - [`artifact`], [`compiler`]: what a compiler is asked for and what it returns.
+//!
+//! # Invariants
+//!
+//! - Data only: this crate knows no operating system, follows no pointer, and names no compiler.
+//! - No number that describes a layout is written outside this crate; offsets come from `offset_of!`.
+//! - Every list (traps, builtins, value types) exists once, here.
+
+#![forbid(unsafe_code)]
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+compile_error!("Upshift builds on x86-64 Linux only; other hosts need an `x64` sibling in each compiler and in the runtime");
+
+pub mod artifact;
+pub mod builtin;
+pub mod callconv;
+pub mod compiler;
+pub mod facts;
+pub mod frame;
+pub mod index;
+pub mod trap;
+pub mod types;
+pub mod vmctx;
+
+pub use artifact::{
+    CallSite, CompiledFunction, OsrEntryInfo, Relocation, RelocationTarget, TrapSite,
+};
+pub use builtin::Builtin;
+pub use compiler::{
+    CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds, Tier,
+};
+pub use facts::ModuleFacts;
+pub use index::*;
+pub use trap::TrapCode;
+pub use types::{FuncType, GlobalType, Limits, MemoryType, RefType, TableType, TypeId, ValType};

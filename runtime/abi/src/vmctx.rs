@@ -1,0 +1,337 @@
+//! The structures that generated code reads, and their offsets.
+//!
+//! One allocation per instance: header, then the arrays that [`VmLayout`] places, padded to a
+//! page, then (if the module defines a memory) the reservation of memory 0. So the base of a
+//! defined memory is `VmContext* + VmLayout::memory0_base`: a constant, no load, no register.
+//!
+//! Who writes what: the runtime fills everything before the first call. Afterwards generated code
+//! writes globals and table elements; the runtime writes memory and table lengths, from the one
+//! thread that runs the store. The exceptions have their protocol at the field: [`VmSlot`],
+//! [`VmStore::interrupt`].
+
+use std::ffi::c_void;
+use std::mem::{offset_of, size_of};
+use std::sync::atomic::{AtomicPtr, AtomicU32};
+
+use crate::facts::ModuleFacts;
+use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
+use crate::types::TypeId;
+
+/// A byte offset from a `VmContext*` (or from the structure that the constant's type names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VmOffset(pub u32);
+
+impl VmOffset {
+    /// As the displacement of a memory operand.
+    #[inline]
+    pub const fn disp(self) -> i32 {
+        self.0 as i32
+    }
+
+    const fn of(offset: usize) -> Self {
+        assert!(offset <= i32::MAX as usize);
+        Self(offset as u32)
+    }
+}
+
+/// Granularity of the vmctx part of an instance's allocation.
+pub const PAGE_SIZE: u32 = 4096;
+
+/// Bytes of a WebAssembly page.
+pub const WASM_PAGE_SIZE: u64 = 65536;
+
+/// A linear memory, as generated code sees it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmMemory {
+    /// First byte. Fixed for the memory's life.
+    pub base: *mut u8,
+    /// Accessible bytes.
+    pub len: usize,
+}
+
+impl VmMemory {
+    /// Offset of `base` in `VmMemory`.
+    pub const BASE: VmOffset = VmOffset::of(offset_of!(VmMemory, base));
+    /// Offset of `len` in `VmMemory`.
+    pub const LEN: VmOffset = VmOffset::of(offset_of!(VmMemory, len));
+}
+
+/// A table, as generated code sees it: elements are machine words, null is 0.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmTable {
+    /// First element. Moves when the table grows.
+    pub base: *mut usize,
+    /// Elements; below 2^32.
+    pub len: usize,
+}
+
+impl VmTable {
+    /// Offset of `base` in `VmTable`.
+    pub const BASE: VmOffset = VmOffset::of(offset_of!(VmTable, base));
+    /// Offset of `len` in `VmTable`.
+    pub const LEN: VmOffset = VmOffset::of(offset_of!(VmTable, len));
+}
+
+/// A global's value, in the low bytes; 16 so that vectors fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub struct VmGlobal {
+    /// The value's bits, low word first.
+    pub bits: [u64; 2],
+}
+
+/// An argument or result between Rust and the trampolines: 16 bytes, value in the low ones.
+pub type VmVal = VmGlobal;
+
+/// One entry of the indirection table: where calls of a function go now.
+///
+/// Protocol: written by whoever publishes code, with a release store and after the code's bytes and
+/// metadata are in place; read by generated code with a plain load (x86 loads acquire), by
+/// the runtime with acquire. A reader may use the code it found until its thread has left
+/// WebAssembly; see the runtime's reclamation for when old code is freed.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct VmSlot(pub AtomicPtr<u8>);
+
+/// What a function reference points to.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmFuncRef {
+    /// The function's entry in the indirection table.
+    pub slot: *const VmSlot,
+    /// The callee's context: an instance's `VmContext` or a host function's `VmHostContext`.
+    pub vmctx: *mut VmContext,
+    /// The function's type.
+    pub type_id: TypeId,
+}
+
+impl VmFuncRef {
+    /// Offset of `slot` in `VmFuncRef`.
+    pub const SLOT: VmOffset = VmOffset::of(offset_of!(VmFuncRef, slot));
+    /// Offset of `vmctx` in `VmFuncRef`.
+    pub const VMCTX: VmOffset = VmOffset::of(offset_of!(VmFuncRef, vmctx));
+    /// Offset of `type_id` in `VmFuncRef`.
+    pub const TYPE_ID: VmOffset = VmOffset::of(offset_of!(VmFuncRef, type_id));
+}
+
+/// An imported function: what `call` of it needs.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmImportedFunc {
+    /// The function's entry in its own module's indirection table.
+    pub slot: *const VmSlot,
+    /// The callee's context.
+    pub vmctx: *mut VmContext,
+}
+
+/// What all instances of a store share; pinned for the store's life.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmStore {
+    /// Lowest stack address that WebAssembly frames may reach.
+    /// Written at each outermost entry from the host, by the entering thread.
+    pub stack_limit: usize,
+    /// `rbp` of the innermost entry trampoline's frame; 0 outside WebAssembly.
+    pub entry_fp: usize,
+    /// `rbp` of the host trampoline's frame, while a host function runs.
+    pub exit_fp: usize,
+    /// Non-zero: leave WebAssembly with [`TrapCode::Interrupt`](crate::TrapCode::Interrupt).
+    ///
+    /// Protocol: set by any thread with a release store *before* it signals the running
+    /// thread; host trampolines read it when a host call returns, entry trampolines' callers before
+    /// the call; cleared by the owning thread when it reports the trap.
+    pub interrupt: AtomicU32,
+    /// The runtime's own store data.
+    pub host: *mut c_void,
+}
+
+impl VmStore {
+    /// Offset of `stack_limit` in `VmStore`.
+    pub const STACK_LIMIT: VmOffset = VmOffset::of(offset_of!(VmStore, stack_limit));
+    /// Offset of `entry_fp` in `VmStore`.
+    pub const ENTRY_FP: VmOffset = VmOffset::of(offset_of!(VmStore, entry_fp));
+    /// Offset of `exit_fp` in `VmStore`.
+    pub const EXIT_FP: VmOffset = VmOffset::of(offset_of!(VmStore, exit_fp));
+    /// Offset of `interrupt` in `VmStore`.
+    pub const INTERRUPT: VmOffset = VmOffset::of(offset_of!(VmStore, interrupt));
+}
+
+/// The fixed part of an instance's context; [`VmLayout`] describes what follows.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmContext {
+    /// Memory 0, if the module defines it.
+    pub memory0: VmMemory,
+    /// The store.
+    pub store: *mut VmStore,
+    /// The runtime's own instance data.
+    pub instance: *mut c_void,
+}
+
+impl VmContext {
+    /// Offset of the length of memory 0, if the module defines it.
+    pub const MEMORY0_LEN: VmOffset = VmOffset::of(offset_of!(VmContext, memory0.len));
+    /// Offset of `memory0`.
+    pub const MEMORY0: VmOffset = VmOffset::of(offset_of!(VmContext, memory0));
+    /// Offset of `store`.
+    pub const STORE: VmOffset = VmOffset::of(offset_of!(VmContext, store));
+    /// Offset of `instance`.
+    pub const INSTANCE: VmOffset = VmOffset::of(offset_of!(VmContext, instance));
+}
+
+const _: () = assert!(size_of::<VmContext>() < 128, "the header fits one-byte displacements");
+
+/// The context of a host function: what its callers pass in `rdi`.
+///
+/// One per importing instance, so that the host function knows which instance called it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VmHostContext {
+    /// `extern "sysv64" fn(*mut VmHostContext, values: *mut VmVal) -> u32`: reads its arguments
+    /// from `values` and writes its results there; 0 is success, else the trampoline unwinds.
+    pub call: *const u8,
+    /// The store; at the same offset as in `VmContext`.
+    pub store: *mut VmStore,
+    /// The runtime's own data of the function.
+    pub func: *const c_void,
+    /// The instance that imported the function, or null.
+    pub caller: *mut VmContext,
+}
+
+impl VmHostContext {
+    /// Offset of `call`.
+    pub const CALL: VmOffset = VmOffset::of(offset_of!(VmHostContext, call));
+    /// Offset of `store`.
+    pub const STORE: VmOffset = VmOffset::of(offset_of!(VmHostContext, store));
+}
+
+/// Where the arrays behind the header are, for one module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmLayout {
+    imported_funcs: u32,
+    imported_tables: u32,
+    imported_memories: u32,
+    imported_globals: u32,
+    defined_tables: u32,
+    defined_globals: u32,
+    func_refs: u32,
+    size: u32,
+    imported_table_count: u32,
+    imported_global_count: u32,
+    imported_memory_count: u32,
+}
+
+/// Where a table, global or memory is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The structure itself is at this offset from the `VmContext*`.
+    Inline(VmOffset),
+    /// At this offset from the `VmContext*` is a pointer to the structure.
+    Pointer(VmOffset),
+}
+
+impl VmLayout {
+    /// The layout of a module that declares nothing.
+    pub(crate) const EMPTY: Self = Self {
+        imported_funcs: 0,
+        imported_tables: 0,
+        imported_memories: 0,
+        imported_globals: 0,
+        defined_tables: 0,
+        defined_globals: 0,
+        func_refs: 0,
+        size: 0,
+        imported_table_count: 0,
+        imported_global_count: 0,
+        imported_memory_count: 0,
+    };
+
+    /// Lays out the context of a module.
+    pub fn new(facts: &ModuleFacts) -> Self {
+        let mut end = size_of::<VmContext>().next_multiple_of(16);
+        let mut array = |count: usize, element: usize| {
+            let start = end;
+            end = (end + count * element).next_multiple_of(16);
+            start as u32
+        };
+        let word = size_of::<usize>();
+        let imported_funcs = array(facts.imported_funcs as usize, size_of::<VmImportedFunc>());
+        let imported_tables = array(facts.imported_tables as usize, word);
+        let imported_memories = array(facts.imported_memories as usize, word);
+        let imported_globals = array(facts.imported_globals as usize, word);
+        let defined_tables = array(
+            facts.tables.len() - facts.imported_tables as usize,
+            size_of::<VmTable>(),
+        );
+        let defined_globals = array(
+            facts.globals.len() - facts.imported_globals as usize,
+            size_of::<VmGlobal>(),
+        );
+        let func_refs = array(facts.func_ref_count as usize, size_of::<VmFuncRef>());
+        assert!(end < 1 << 30, "wasmparser's limits bound the context far below");
+        Self {
+            imported_funcs,
+            imported_tables,
+            imported_memories,
+            imported_globals,
+            defined_tables,
+            defined_globals,
+            func_refs,
+            size: end as u32,
+            imported_table_count: facts.imported_tables,
+            imported_global_count: facts.imported_globals,
+            imported_memory_count: facts.imported_memories,
+        }
+    }
+
+    /// Bytes of header and arrays, a multiple of [`PAGE_SIZE`]: also the distance from the
+    /// `VmContext*` to the base of a defined memory 0.
+    pub const fn memory0_base(&self) -> u32 {
+        self.size.next_multiple_of(PAGE_SIZE)
+    }
+
+    /// The [`VmImportedFunc`] of an imported function.
+    pub const fn imported_func(&self, func: FuncIndex) -> VmOffset {
+        VmOffset(self.imported_funcs + func.0 * size_of::<VmImportedFunc>() as u32)
+    }
+
+    /// The [`VmTable`] of a table.
+    pub const fn table(&self, table: TableIndex) -> Place {
+        if table.0 < self.imported_table_count {
+            Place::Pointer(VmOffset(self.imported_tables + 8 * table.0))
+        } else {
+            let n = table.0 - self.imported_table_count;
+            Place::Inline(VmOffset(
+                self.defined_tables + n * size_of::<VmTable>() as u32,
+            ))
+        }
+    }
+
+    /// The [`VmGlobal`] of a global.
+    pub const fn global(&self, global: GlobalIndex) -> Place {
+        if global.0 < self.imported_global_count {
+            Place::Pointer(VmOffset(self.imported_globals + 8 * global.0))
+        } else {
+            let n = global.0 - self.imported_global_count;
+            Place::Inline(VmOffset(
+                self.defined_globals + n * size_of::<VmGlobal>() as u32,
+            ))
+        }
+    }
+
+    /// The [`VmMemory`] of a memory. (The standard so far allows one memory per module.)
+    pub const fn memory(&self, memory: MemoryIndex) -> Place {
+        if memory.0 < self.imported_memory_count {
+            Place::Pointer(VmOffset(self.imported_memories + 8 * memory.0))
+        } else {
+            Place::Inline(VmContext::MEMORY0)
+        }
+    }
+
+    /// The n-th [`VmFuncRef`]; [`ModuleFacts::func_ref`] gives a function's n.
+    pub const fn func_ref(&self, n: u32) -> VmOffset {
+        VmOffset(self.func_refs + n * size_of::<VmFuncRef>() as u32)
+    }
+}

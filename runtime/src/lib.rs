@@ -1,0 +1,1 @@
+//! Live code, memories, instances, traps and stacks: all the unsafe.

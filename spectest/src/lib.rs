@@ -1,0 +1,1 @@
+//! Runs .wast files in every execution mode.

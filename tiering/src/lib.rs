@@ -1,0 +1,1 @@
+//! The life of a function: budgets, policies, queue, workers, publishing, OSR.
