@@ -28,6 +28,8 @@ macro_rules! traps {
     };
 }
 
+impl std::error::Error for TrapCode {}
+
 traps! {
     /// `unreachable` was executed.
     Unreachable = 1, "unreachable";

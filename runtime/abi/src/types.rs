@@ -27,6 +27,11 @@ pub enum RefType {
 }
 
 impl ValType {
+    /// A nullable reference to a function.
+    pub const FUNCREF: Self = ValType::Ref(RefType::Func);
+    /// A nullable reference to an embedder's value.
+    pub const EXTERNREF: Self = ValType::Ref(RefType::Extern);
+
     /// Whether values live in general-purpose registers (integers and references).
     pub const fn is_int_class(self) -> bool {
         matches!(self, ValType::I32 | ValType::I64 | ValType::Ref(_))
@@ -71,8 +76,16 @@ impl fmt::Display for ValType {
             ValType::I64 => "i64",
             ValType::F32 => "f32",
             ValType::F64 => "f64",
-            ValType::Ref(RefType::Func) => "funcref",
-            ValType::Ref(RefType::Extern) => "externref",
+            ValType::Ref(ty) => return ty.fmt(f),
+        })
+    }
+}
+
+impl fmt::Display for RefType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RefType::Func => "funcref",
+            RefType::Extern => "externref",
         })
     }
 }
