@@ -126,6 +126,13 @@ pub struct VmImportedFunc {
     pub vmctx: *mut VmContext,
 }
 
+impl VmImportedFunc {
+    /// Offset of `slot` in `VmImportedFunc`.
+    pub const SLOT: VmOffset = VmOffset::of(offset_of!(VmImportedFunc, slot));
+    /// Offset of `vmctx` in `VmImportedFunc`.
+    pub const VMCTX: VmOffset = VmOffset::of(offset_of!(VmImportedFunc, vmctx));
+}
+
 /// What all instances of a store share; pinned for the store's life.
 #[derive(Debug)]
 #[repr(C)]
