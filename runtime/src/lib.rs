@@ -1,1 +1,132 @@
-//! Live code, memories, instances, traps and stacks: all the unsafe.
+//! Live code, memories, instances, traps and stacks: everything that is unsafe by nature.
+//!
+//! Compilers hand over inert bytes; this crate makes them live. It knows where code is, switches a
+//! function from one piece of code to another, runs it for a store, and turns hardware faults into
+//! traps. What to compile when is somebody else's decision: [`TierHooks`] asks for it.
+//!
+//! - [`code`]: the code space, its allocator, the PC registry, reclamation;
+//! - [`module`]: one module's slots, budgets and placed code;
+//! - [`store`]: instances, functions, memories, tables, globals, and calls into WebAssembly;
+//! - [`trap`]: signal handling, unwinding, backtraces, interruption;
+//! - [`builtins`]: the functions that generated code calls.
+//!
+//! # Invariants
+//!
+//! - No page is writable and executable through one mapping, and no live code is moved or changed.
+//! - Knows no compiler, no policy, no clock.
+//! - Only the signal handlers and the interrupt watchdog are global to the process.
+//! - Generated code is trusted, modules are not: whatever a module says has been validated before
+//!   code was made from it, and every length and index that arrives here at run time is checked.
+
+mod builtins;
+pub mod code;
+pub mod error;
+pub mod module;
+pub mod store;
+mod stubs;
+mod sys;
+pub mod trap;
+mod types;
+
+use std::sync::Arc;
+
+use upshift_abi::compiler::Trampolines;
+use upshift_abi::{FuncType, MemoryBounds, TypeId};
+
+pub use code::{CodeAddr, CodeRef, CodeStats};
+pub use error::{Error, LinkError, RuntimeError};
+pub use module::{BudgetSite, ModuleCode, ModuleId, TierHooks};
+pub use store::{
+    Extern, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, Store, StoreId, TableId,
+};
+pub use trap::{Frame, InterruptHandle, WasmBacktrace};
+
+use code::CodeSpace;
+use types::TypeRegistry;
+
+/// Sizes and modes that hold for all modules and stores of a runtime.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// Address space for code, in bytes; at most 1 GiB. Costs nothing until used.
+    pub code_space_bytes: usize,
+    /// Bytes of stack that WebAssembly may use below the outermost call from the host. The
+    /// calling thread must have this much, and about 256 KiB for host functions on top.
+    pub max_wasm_stack: usize,
+    /// How accesses beyond a memory's length are caught; decides how much is reserved for one.
+    pub memory_bounds: MemoryBounds,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            code_space_bytes: 1 << 30,
+            max_wasm_stack: 1 << 20,
+            memory_bounds: MemoryBounds::GuardPages,
+        }
+    }
+}
+
+/// What all modules and stores of an engine share. Thread-safe.
+#[derive(Debug)]
+pub struct Runtime {
+    config: RuntimeConfig,
+    code: Arc<CodeSpace>,
+    types: TypeRegistry,
+}
+
+impl Runtime {
+    /// Reserves the code space and installs the signal handlers.
+    ///
+    /// # Errors
+    ///
+    /// If the address space or the memory file can't be had.
+    pub fn new(
+        config: RuntimeConfig,
+        trampolines: Box<dyn Trampolines>,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        trap::install_handlers()?;
+        let code = CodeSpace::new(config.code_space_bytes)?;
+        Ok(Arc::new(Self {
+            config,
+            code,
+            types: TypeRegistry::new(trampolines),
+        }))
+    }
+
+    /// The sizes and modes it was made with.
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.config
+    }
+
+    /// The engine's id for a function type; equal types have equal ids. Takes a lock.
+    pub fn register_type(&self, ty: &FuncType) -> TypeId {
+        self.types.register(ty)
+    }
+
+    /// The function type with the id.
+    ///
+    /// # Panics
+    ///
+    /// If the id is another runtime's.
+    pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
+        self.types.func_type(id)
+    }
+
+    /// Bytes of code by state. Takes a lock.
+    pub fn code_stats(&self) -> CodeStats {
+        self.code.stats()
+    }
+
+    /// Frees retired code that no thread can be running any more.
+    pub fn collect_garbage(&self) {
+        self.code.collect();
+    }
+
+    pub(crate) fn code(&self) -> &Arc<CodeSpace> {
+        &self.code
+    }
+
+    pub(crate) fn types(&self) -> &TypeRegistry {
+        &self.types
+    }
+}

@@ -55,14 +55,7 @@ pub const VMCTX: Gpr = Gpr::RDI;
 pub const RESULT_AREA: Gpr = Gpr::RSI;
 
 /// Integer argument registers in order, `VMCTX` included.
-pub const INT_ARGS: [Gpr; 6] = [
-    Gpr::RDI,
-    Gpr::RSI,
-    Gpr::RDX,
-    Gpr::RCX,
-    Gpr::R8,
-    Gpr::R9,
-];
+pub const INT_ARGS: [Gpr; 6] = [Gpr::RDI, Gpr::RSI, Gpr::RDX, Gpr::RCX, Gpr::R8, Gpr::R9];
 
 /// Number of float argument registers, from `xmm0`.
 pub const FLOAT_ARGS: u8 = 8;

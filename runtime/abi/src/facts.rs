@@ -227,7 +227,9 @@ impl ModuleFacts {
 
     /// A function's index among the defined ones; `None` for imports.
     pub fn defined_func(&self, func: FuncIndex) -> Option<DefinedFuncIndex> {
-        func.0.checked_sub(self.imported_funcs).map(DefinedFuncIndex)
+        func.0
+            .checked_sub(self.imported_funcs)
+            .map(DefinedFuncIndex)
     }
 
     /// All functions that the module defines.

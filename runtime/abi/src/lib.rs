@@ -20,7 +20,9 @@
 #![forbid(unsafe_code)]
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-compile_error!("Upshift builds on x86-64 Linux only; other hosts need an `x64` sibling in each compiler and in the runtime");
+compile_error!(
+    "Upshift builds on x86-64 Linux only; other hosts need an `x64` sibling in each compiler and in the runtime"
+);
 
 pub mod artifact;
 pub mod builtin;

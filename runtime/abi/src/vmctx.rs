@@ -188,7 +188,10 @@ impl VmContext {
     pub const INSTANCE: VmOffset = VmOffset::of(offset_of!(VmContext, instance));
 }
 
-const _: () = assert!(size_of::<VmContext>() < 128, "the header fits one-byte displacements");
+const _: () = assert!(
+    size_of::<VmContext>() < 128,
+    "the header fits one-byte displacements"
+);
 
 /// The context of a host function: what its callers pass in `rdi`.
 ///
@@ -277,7 +280,10 @@ impl VmLayout {
             size_of::<VmGlobal>(),
         );
         let func_refs = array(facts.func_ref_count as usize, size_of::<VmFuncRef>());
-        assert!(end < 1 << 30, "wasmparser's limits bound the context far below");
+        assert!(
+            end < 1 << 30,
+            "wasmparser's limits bound the context far below"
+        );
         Self {
             imported_funcs,
             imported_tables,

@@ -76,7 +76,10 @@ pub struct DecodedModule {
 /// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
 pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
     if u32::try_from(wasm.len()).is_err() {
-        return Err(DecodeError::TooLarge(format!("{} bytes; the limit is 4 GiB", wasm.len())));
+        return Err(DecodeError::TooLarge(format!(
+            "{} bytes; the limit is 4 GiB",
+            wasm.len()
+        )));
     }
     let mut validator = Validator::new_with_features(supported_features());
     let mut decoder = Decoder {
@@ -410,7 +413,10 @@ fn element_segment(element: &wasmparser::Element<'_>) -> Result<ElementSegment, 
     let (ty, items) = match &element.items {
         WasmItems::Functions(funcs) => {
             let funcs = funcs.clone().into_iter().map(|func| func.map(FuncIndex));
-            (RefType::Func, ElementItems::Funcs(funcs.collect::<Result<_, _>>()?))
+            (
+                RefType::Func,
+                ElementItems::Funcs(funcs.collect::<Result<_, _>>()?),
+            )
         }
         WasmItems::Expressions(ty, exprs) => {
             let exprs = exprs.clone().into_iter().map(|expr| const_expr(&expr?));
@@ -429,9 +435,7 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
             Operator::I64Const { value } => ConstOp::I64Const(value),
             Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
             Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
-            Operator::GlobalGet { global_index } => {
-                ConstOp::GlobalGet(GlobalIndex(global_index))
-            }
+            Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex(global_index)),
             Operator::RefNull { hty } => {
                 let ty = wasmparser::RefType::new(true, hty)
                     .ok_or_else(|| unsupported("this reference type:"))?;

@@ -1,0 +1,117 @@
+//! When retired code can be freed: epochs at host entry and exit, with all the cost on the collector.
+//!
+//! A thread may run code that it found in a slot until it has left WebAssembly. So code that
+//! was taken out of its slot at epoch e can be freed once every store that is inside WebAssembly entered
+//! it at epoch e or later.
+//!
+//! Protocol: entering is a plain store of the current epoch to the store's own cell, followed by the loads
+//! of slots; leaving stores 0. The collector (after the slot was overwritten and the epoch moved) runs a
+//! barrier on every thread of the process (`membarrier`) and then reads the cells. If it does not see an
+//! entry, that entry's slot loads come after the barrier and see the new slot; the expensive fence between the
+//! cell's store and the slot's load is thus paid by the collector, not by each call. Without `membarrier`,
+//! entering fences. (Method: asymmetric barriers as in userspace RCU, Desnoyers et al., IEEE TPDS 2012.)
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence, fence};
+use std::sync::{Arc, Mutex, Weak};
+
+use super::{CodeRef, POISON};
+use crate::sys;
+
+/// A store's cell: 0 outside WebAssembly, else the epoch at which it entered.
+#[derive(Debug, Default)]
+pub struct ActiveEpoch(AtomicU64);
+
+impl ActiveEpoch {
+    /// The store left WebAssembly.
+    #[inline]
+    pub fn leave(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+/// Retired bytes that make a collection worth its barrier.
+const COLLECT_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Default)]
+struct Garbage {
+    codes: Vec<(u64, CodeRef)>,
+    bytes: usize,
+    /// `bytes` after the last collection: what is left then is in use for long.
+    kept: usize,
+}
+
+/// Retired code and who may be running it.
+#[derive(Debug)]
+pub struct Reclaimer {
+    epoch: AtomicU64,
+    cells: Mutex<Vec<Weak<ActiveEpoch>>>,
+    garbage: Mutex<Garbage>,
+    membarrier: AtomicBool,
+}
+
+impl Reclaimer {
+    pub fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(1),
+            cells: Mutex::default(),
+            garbage: Mutex::default(),
+            membarrier: AtomicBool::new(sys::register_membarrier()),
+        }
+    }
+
+    pub fn register(&self) -> Arc<ActiveEpoch> {
+        let cell = Arc::new(ActiveEpoch::default());
+        let mut cells = self.cells.lock().expect(POISON);
+        cells.retain(|cell| cell.strong_count() > 0);
+        cells.push(Arc::downgrade(&cell));
+        cell
+    }
+
+    #[inline]
+    pub fn enter(&self, cell: &ActiveEpoch) {
+        cell.0
+            .store(self.epoch.load(Ordering::Acquire), Ordering::Relaxed);
+        if self.membarrier.load(Ordering::Relaxed) {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Takes code whose slot was overwritten; true if a collection is due.
+    pub fn retire(&self, code: CodeRef) -> bool {
+        let mut garbage = self.garbage.lock().expect(POISON);
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        garbage.bytes += code.len();
+        garbage.codes.push((epoch, code));
+        garbage.bytes >= garbage.kept + COLLECT_BYTES
+    }
+
+    /// Takes out what nobody can be running.
+    pub fn collect(&self) -> Vec<CodeRef> {
+        let mut garbage = self.garbage.lock().expect(POISON);
+        if garbage.codes.is_empty() {
+            return Vec::new();
+        }
+        if self.membarrier.load(Ordering::Relaxed) {
+            let done = sys::membarrier_all_threads();
+            assert!(done, "membarrier was registered");
+        } else {
+            fence(Ordering::SeqCst);
+        }
+        let cells = self.cells.lock().expect(POISON);
+        let active = cells.iter().filter_map(Weak::upgrade);
+        let entered = active
+            .map(|cell| cell.0.load(Ordering::Acquire))
+            .filter(|&e| e != 0);
+        let oldest = entered.min().unwrap_or(u64::MAX);
+        let (freed, kept) = std::mem::take(&mut garbage.codes)
+            .into_iter()
+            .partition(|&(retired, _)| retired <= oldest);
+        let freed: Vec<(u64, CodeRef)> = freed;
+        garbage.codes = kept;
+        garbage.bytes -= freed.iter().map(|(_, code)| code.len()).sum::<usize>();
+        garbage.kept = garbage.bytes;
+        freed.into_iter().map(|(_, code)| code).collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! What is known of a piece of placed code; readable in a signal handler.
+
+use std::sync::Arc;
+
+use upshift_abi::artifact::SourceLocation;
+use upshift_abi::{
+    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Tier,
+    TrapSite, WasmOffset,
+};
+
+use crate::module::ModuleId;
+
+/// What a piece of code is.
+#[derive(Debug)]
+pub enum CodeKind {
+    /// Between Rust and WebAssembly.
+    Trampoline,
+    /// A function's code.
+    Function(FunctionCode),
+}
+
+/// Which function, and which code of it.
+#[derive(Clone, Debug)]
+pub struct FunctionCode {
+    /// The module.
+    pub module: ModuleId,
+    /// The module's declarations.
+    pub facts: Arc<ModuleFacts>,
+    /// The function.
+    pub func: DefinedFuncIndex,
+    /// The function from its beginning, or from a loop on.
+    pub unit: CompileUnit,
+    /// Who compiled it.
+    pub tier: Tier,
+}
+
+/// A piece of placed code without its bytes. Immutable.
+#[derive(Debug)]
+pub struct CodeMeta {
+    /// Address of its first byte.
+    pub start: usize,
+    /// Bytes.
+    pub len: u32,
+    /// What it is.
+    pub kind: CodeKind,
+    /// Bytes of stack that a frame takes.
+    pub frame_size: u32,
+    traps: Box<[TrapSite]>,
+    calls: Box<[CallSite]>,
+    sources: Box<[SourceLocation]>,
+}
+
+impl CodeMeta {
+    /// Takes the tables out of a compiled function.
+    pub(super) fn new(start: usize, kind: CodeKind, compiled: &mut CompiledFunction) -> Self {
+        Self {
+            start,
+            len: u32::try_from(compiled.code.len()).expect("the code space is smaller"),
+            kind,
+            frame_size: compiled.frame_size,
+            traps: std::mem::take(&mut compiled.traps).into(),
+            calls: std::mem::take(&mut compiled.calls).into(),
+            sources: std::mem::take(&mut compiled.sources).into(),
+        }
+    }
+
+    /// The trap site of the instruction at the PC.
+    pub fn trap_at(&self, pc: usize) -> Option<&TrapSite> {
+        let offset = CodeOffset((pc - self.start) as u32);
+        let i = self.traps.binary_search_by_key(&offset, |site| site.code);
+        i.ok().map(|i| &self.traps[i])
+    }
+
+    /// The call that returns to the PC; `None` for a frame that backtraces skip.
+    pub fn call_at(&self, return_address: usize) -> Option<&CallSite> {
+        let offset = CodeOffset((return_address - self.start) as u32);
+        let i = self.calls.binary_search_by_key(&offset, |site| site.code);
+        i.ok().map(|i| &self.calls[i])
+    }
+
+    /// The instruction that the PC was compiled from, as far as known: exact where source locations were
+    /// asked for, else the nearest call or trap before it.
+    pub fn wasm_offset_near(&self, pc: usize) -> Option<WasmOffset> {
+        let offset = CodeOffset((pc - self.start) as u32);
+        let source = self.sources.partition_point(|s| s.code <= offset);
+        if let Some(i) = source.checked_sub(1) {
+            return Some(self.sources[i].wasm);
+        }
+        let trap = self
+            .traps
+            .partition_point(|s| s.code <= offset)
+            .checked_sub(1);
+        let call = self
+            .calls
+            .partition_point(|s| s.code <= offset)
+            .checked_sub(1);
+        let trap = trap.map(|i| (self.traps[i].code, self.traps[i].wasm));
+        let call = call.map(|i| (self.calls[i].code, self.calls[i].wasm));
+        trap.max(call).map(|(_, wasm)| wasm)
+    }
+}

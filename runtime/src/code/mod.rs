@@ -1,0 +1,439 @@
+//! The code space: where all machine code of an engine lives.
+//!
+//! ```text
+//! base                                                              base + len
+//! | first-call thunks | code ................................... | data        |
+//!   RX (memfd)          RX (memfd)                                 RW
+//! ```
+//!
+//! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement. Thunks and
+//! code are shared mappings of one memory file that is mapped a second time, writable, elsewhere:
+//! bytes are written there, and no page is ever writable and executable at one address. The data
+//! part holds the address table of builtins and each module's slots and budgets.
+//!
+//! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the [`Registry`] finds the start
+//! of the piece that holds a PC. Both can be read in a signal handler.
+
+mod alloc;
+mod epoch;
+mod meta;
+mod registry;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::mm::ProtFlags;
+use upshift_abi::vmctx::VmSlot;
+use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier};
+
+pub use epoch::ActiveEpoch;
+pub use meta::{CodeKind, CodeMeta, FunctionCode};
+
+use crate::builtins;
+use crate::error::RuntimeError;
+use crate::sys::Reservation;
+use alloc::RangeAllocator;
+use epoch::Reclaimer;
+use registry::Registry;
+
+/// Bytes for first-call thunks: one for each function that a valid module can have.
+const THUNKS_BYTES: usize = MAX_FUNCS * THUNK_SIZE;
+const MAX_FUNCS: usize = 1 << 20;
+const THUNK_SIZE: usize = 16;
+
+/// Bytes for slots, budgets and the builtin table.
+const DATA_BYTES: usize = 256 << 20;
+
+/// Code starts at multiples of this.
+const CODE_ALIGN: usize = 16;
+
+/// Bytes before each piece of code: the pointer to its metadata, padded to the alignment.
+const HEADER: usize = 16;
+
+const POISON: &str = "no panic happens under this lock";
+
+/// The address of executable code in a code space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodeAddr(NonZeroUsize);
+
+impl CodeAddr {
+    pub(crate) fn new(addr: usize) -> Option<Self> {
+        NonZeroUsize::new(addr).map(Self)
+    }
+
+    /// The address.
+    pub const fn get(self) -> usize {
+        self.0.get()
+    }
+}
+
+/// Bytes of code by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodeStats {
+    /// Baseline code that can be called.
+    pub baseline: usize,
+    /// Optimized code that can be called, OSR entries included.
+    pub optimizer: usize,
+    /// Trampolines.
+    pub trampolines: usize,
+    /// Code that was replaced and waits until no thread can be running it.
+    pub retired: usize,
+    /// Code that was freed, in total.
+    pub freed: usize,
+}
+
+/// All code of an engine.
+pub struct CodeSpace {
+    space: Reservation,
+    writable: Reservation,
+    registry: Registry,
+    code: Mutex<RangeAllocator>,
+    data: Mutex<RangeAllocator>,
+    /// How many first-call thunks are written. Grows under `code`'s lock; thunks are written before
+    /// the release store that counts them.
+    thunks: AtomicU32,
+    builtins: usize,
+    reclaimer: Reclaimer,
+    stats: Mutex<CodeStats>,
+}
+
+impl CodeSpace {
+    /// Reserves the address space; commits nothing but the builtin table.
+    pub fn new(code_bytes: usize) -> Result<Arc<Self>, RuntimeError> {
+        let code_bytes = code_bytes.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16);
+        let executable = THUNKS_BYTES + code_bytes;
+        let file = memfd::MemfdOptions::default()
+            .create("upshift-code")
+            .map_err(|e| RuntimeError::System {
+                what: "create the code memory file",
+                source: std::io::Error::other(e),
+            })?;
+        file.as_file()
+            .set_len(executable as u64)
+            .map_err(|e| RuntimeError::system("size the code memory file", e))?;
+
+        let space = Reservation::new(executable + DATA_BYTES)?;
+        space.map_file(0, executable, &file, ProtFlags::READ | ProtFlags::EXEC)?;
+        space.make_writable(executable, DATA_BYTES)?;
+        let writable = Reservation::new(executable)?;
+        writable.map_file(0, executable, &file, ProtFlags::READ | ProtFlags::WRITE)?;
+
+        let mut data = RangeAllocator::new(executable, DATA_BYTES);
+        let builtins = data
+            .allocate(Builtin::ALL.len() * 8, 64)
+            .expect("the data part is empty");
+        let code_space = Self {
+            registry: Registry::new(executable)?,
+            code: Mutex::new(RangeAllocator::new(THUNKS_BYTES, code_bytes)),
+            data: Mutex::new(data),
+            thunks: AtomicU32::new(0),
+            builtins: space.base() as usize + builtins,
+            reclaimer: Reclaimer::new(),
+            stats: Mutex::default(),
+            space,
+            writable,
+        };
+        for &builtin in Builtin::ALL {
+            // SAFETY: the table was just allocated for this many words and nobody else knows it yet.
+            unsafe {
+                let cell = code_space.builtin_cell(builtin) as *mut usize;
+                cell.write(builtins::address(builtin));
+            }
+        }
+        Ok(Arc::new(code_space))
+    }
+
+    /// Address of the cell that holds the builtin's address.
+    fn builtin_cell(&self, builtin: Builtin) -> usize {
+        self.builtins + 8 * builtin.index()
+    }
+
+    /// Places code: copies and relocates its bytes and registers its metadata. Nothing calls it yet.
+    ///
+    /// `resolve` gives the addresses of slots and budgets.
+    pub fn place(
+        this: &Arc<Self>,
+        kind: CodeKind,
+        mut compiled: CompiledFunction,
+        resolve: &dyn Fn(RelocationTarget) -> usize,
+    ) -> Result<CodeRef, RuntimeError> {
+        let len = compiled.code.len();
+        let allocated = (HEADER + len).next_multiple_of(CODE_ALIGN);
+        let offset = this.allocate_code(allocated)?;
+        let start = this.space.base() as usize + offset + HEADER;
+        for relocation in &compiled.relocations {
+            let target = match relocation.target {
+                RelocationTarget::Start => start,
+                RelocationTarget::Builtin(builtin) => this.builtin_cell(builtin),
+                target => resolve(target),
+            };
+            let at = relocation.offset.index();
+            let value = (target as i64 + i64::from(relocation.addend)) - (start + at) as i64;
+            let value = i32::try_from(value).expect("the code space is smaller than 2 GiB");
+            compiled.code[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
+        let meta = Box::into_raw(meta);
+        // SAFETY: the allocator gave `allocated` bytes at `offset` to us alone; the writable mapping
+        // covers the same range of the file. No thread executes there before the slot that leads
+        // to it is published with a release store, and x86 keeps instruction fetch coherent.
+        unsafe {
+            let target = this.writable.base().add(offset);
+            target.cast::<*const CodeMeta>().write(meta);
+            ptr::copy_nonoverlapping(compiled.code.as_ptr(), target.add(HEADER), len);
+        }
+        this.registry.insert(offset + HEADER);
+        // SAFETY: `meta` was just made by `Box::into_raw`; the `Placed` owns it from now on.
+        let meta = unsafe { Box::from_raw(meta) };
+        this.count(&meta.kind, len as isize);
+        Ok(CodeRef(Arc::new(Placed {
+            space: this.clone(),
+            offset,
+            allocated,
+            retired: AtomicBool::new(false),
+            meta,
+        })))
+    }
+
+    fn allocate_code(&self, bytes: usize) -> Result<usize, RuntimeError> {
+        if let Some(offset) = self.code.lock().expect(POISON).allocate(bytes, CODE_ALIGN) {
+            return Ok(offset);
+        }
+        self.collect();
+        let mut code = self.code.lock().expect(POISON);
+        code.allocate(bytes, CODE_ALIGN)
+            .ok_or(RuntimeError::CodeSpaceFull { bytes })
+    }
+
+    /// The metadata of the code that holds the PC.
+    ///
+    /// Takes no lock and may be called in a signal handler.
+    ///
+    /// # Safety
+    ///
+    /// The code must stay placed while the reference is used: the PC belongs to a frame of a
+    /// thread that is inside WebAssembly (retired code waits for it), or the caller holds its [`CodeRef`].
+    pub unsafe fn lookup<'a>(&self, pc: usize) -> Option<&'a CodeMeta> {
+        let offset = pc.checked_sub(self.space.base() as usize)?;
+        let start = self.registry.start_before(offset)?;
+        // SAFETY: a registered start is preceded by the pointer to its metadata, which lives as
+        // long as the code does.
+        let meta = unsafe {
+            &*self
+                .space
+                .base()
+                .add(start - HEADER)
+                .cast::<*const CodeMeta>()
+                .read()
+        };
+        (offset - start < meta.len as usize).then_some(meta)
+    }
+
+    /// The address of the n-th first-call thunk, which must be written: see [`ensure_thunks`](Self::ensure_thunks).
+    pub fn thunk(&self, n: u32) -> usize {
+        self.space.base() as usize + n as usize * THUNK_SIZE
+    }
+
+    /// Writes first-call thunks up to this many.
+    ///
+    /// Thunk n is `push n; jmp [first_call]`: all modules share them, as the callee's `VmContext*`,
+    /// which is in a register, tells the module.
+    pub fn ensure_thunks(&self, count: usize) {
+        assert!(
+            count <= MAX_FUNCS,
+            "validation bounds the number of functions"
+        );
+        if self.thunks.load(Ordering::Acquire) as usize >= count {
+            return;
+        }
+        let _guard = self.code.lock().expect(POISON);
+        let written = self.thunks.load(Ordering::Acquire) as usize;
+        let cell = self.builtin_cell(Builtin::FirstCall);
+        for n in written..count {
+            let thunk = self.thunk(n as u32);
+            let mut bytes = [0xcc; THUNK_SIZE];
+            bytes[0] = 0x68; // push imm32
+            bytes[1..5].copy_from_slice(&(n as u32).to_le_bytes());
+            bytes[5..7].copy_from_slice(&[0xff, 0x25]); // jmp [rip + disp32]
+            let disp = cell as i64 - (thunk + 11) as i64;
+            bytes[7..11].copy_from_slice(&(disp as i32).to_le_bytes());
+            // SAFETY: thunk n lies inside the thunk part, which only this function writes, under the lock,
+            // and no slot leads to it before the count below says so.
+            unsafe {
+                let target = self.writable.base().add(n * THUNK_SIZE);
+                ptr::copy_nonoverlapping(bytes.as_ptr(), target, THUNK_SIZE);
+            }
+        }
+        self.thunks.fetch_max(count as u32, Ordering::Release);
+    }
+
+    /// Allocates zeroed cells in the data part.
+    pub fn allocate_cells(this: &Arc<Self>, bytes: usize) -> Result<Cells, RuntimeError> {
+        let bytes = bytes.max(1).next_multiple_of(64);
+        let offset = this.data.lock().expect(POISON).allocate(bytes, 64);
+        let offset = offset.ok_or(RuntimeError::CodeSpaceFull { bytes })?;
+        let base = this.space.base().wrapping_add(offset);
+        // SAFETY: the range is inside the writable data part and was just given to us alone.
+        unsafe { ptr::write_bytes(base, 0, bytes) };
+        Ok(Cells {
+            space: this.clone(),
+            offset,
+            bytes,
+        })
+    }
+
+    /// Hands over code that nothing leads to any more; it is freed when no thread can be running it.
+    pub fn retire(&self, code: CodeRef) {
+        if !code.0.retired.swap(true, Ordering::Relaxed) {
+            let len = code.len();
+            self.count(&code.0.meta.kind, -(len as isize));
+            self.stats.lock().expect(POISON).retired += len;
+        }
+        if self.reclaimer.retire(code) {
+            self.collect();
+        }
+    }
+
+    /// Frees the retired code that no thread can be running.
+    pub fn collect(&self) {
+        drop(self.reclaimer.collect());
+    }
+
+    /// Registers a thread of execution (a store) with reclamation.
+    pub fn register_activity(&self) -> Arc<ActiveEpoch> {
+        self.reclaimer.register()
+    }
+
+    /// Marks the activity as inside WebAssembly.
+    pub fn enter(&self, activity: &ActiveEpoch) {
+        self.reclaimer.enter(activity);
+    }
+
+    /// Bytes by state.
+    pub fn stats(&self) -> CodeStats {
+        *self.stats.lock().expect(POISON)
+    }
+
+    fn count(&self, kind: &CodeKind, bytes: isize) {
+        let mut stats = self.stats.lock().expect(POISON);
+        let field = match kind {
+            CodeKind::Trampoline => &mut stats.trampolines,
+            CodeKind::Function(f) if f.tier == Tier::Baseline => &mut stats.baseline,
+            CodeKind::Function(_) => &mut stats.optimizer,
+        };
+        *field = field.wrapping_add_signed(bytes);
+    }
+}
+
+impl fmt::Debug for CodeSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeSpace")
+            .field("base", &self.space.base())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Zeroed memory in the data part, freed when dropped.
+#[derive(Debug)]
+pub struct Cells {
+    space: Arc<CodeSpace>,
+    offset: usize,
+    bytes: usize,
+}
+
+impl Cells {
+    /// Its first byte, aligned to 64.
+    pub fn base(&self) -> *mut u8 {
+        self.space.space.base().wrapping_add(self.offset)
+    }
+
+    /// The cells as slots.
+    pub fn slots(&self, count: usize) -> &[VmSlot] {
+        assert!(count * size_of::<VmSlot>() <= self.bytes);
+        // SAFETY: the range is ours, aligned, zeroed (a valid null pointer) and only accessed
+        // through atomics by Rust; generated code reads it with plain loads as `VmSlot` allows.
+        unsafe { std::slice::from_raw_parts(self.base().cast(), count) }
+    }
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        let mut data = self.space.data.lock().expect(POISON);
+        data.free(self.offset, self.bytes);
+    }
+}
+
+/// Placed code: a cheap clone of a shared handle. The bytes are freed with the last one, so
+/// whoever makes code reachable keeps a handle until it is retired.
+#[derive(Clone, Debug)]
+pub struct CodeRef(Arc<Placed>);
+
+#[derive(Debug)]
+struct Placed {
+    space: Arc<CodeSpace>,
+    offset: usize,
+    allocated: usize,
+    /// Set once by `retire`, for the accounts only.
+    retired: AtomicBool,
+    meta: Box<CodeMeta>,
+}
+
+impl CodeRef {
+    /// Where execution starts.
+    pub fn addr(&self) -> CodeAddr {
+        CodeAddr(NonZeroUsize::new(self.0.meta.start).expect("code is never at address zero"))
+    }
+
+    /// Bytes of code.
+    #[allow(clippy::len_without_is_empty, reason = "code is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.meta.len as usize
+    }
+
+    /// What is known of it.
+    pub fn meta(&self) -> &CodeMeta {
+        &self.0.meta
+    }
+
+    /// The bytes as they are executed.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: placed code is never written again while a handle exists.
+        unsafe { std::slice::from_raw_parts(self.0.meta.start as *const u8, self.len()) }
+    }
+
+    /// The function's part of the metadata.
+    ///
+    /// # Panics
+    ///
+    /// If it is a trampoline.
+    pub fn function(&self) -> &FunctionCode {
+        match &self.0.meta.kind {
+            CodeKind::Function(function) => function,
+            CodeKind::Trampoline => panic!("a trampoline is no function's code"),
+        }
+    }
+
+    /// Offset of a PC in this code.
+    pub fn offset_of(&self, pc: usize) -> CodeOffset {
+        CodeOffset((pc - self.0.meta.start) as u32)
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        let len = self.meta.len as usize;
+        if *self.retired.get_mut() {
+            self.space.stats.lock().expect(POISON).retired -= len;
+        } else {
+            self.space.count(&self.meta.kind, -(len as isize));
+        }
+        self.space.stats.lock().expect(POISON).freed += len;
+        self.space.registry.remove(self.offset + HEADER);
+        let mut code = self.space.code.lock().expect(POISON);
+        code.free(self.offset, self.allocated);
+    }
+}

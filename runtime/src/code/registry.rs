@@ -1,0 +1,80 @@
+//! From a PC to the start of the code that holds it: a bitmap with one bit per possible start.
+//!
+//! Protocol: `insert` sets a bit with release order after the code's header is written; `start_before`
+//! loads with acquire order, so who sees the bit sees the header. A bit is cleared before its
+//! range is reused. A reader asks only for PCs inside code that can't be freed meanwhile, and
+//! between the start of that code and the PC no bit ever changes, so it needs no lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::CODE_ALIGN;
+use crate::error::RuntimeError;
+use crate::sys::Reservation;
+
+/// Starts of all placed code.
+#[derive(Debug)]
+pub struct Registry {
+    bits: Reservation,
+    words: usize,
+}
+
+impl Registry {
+    /// A registry for this many bytes of code; its memory is committed where it is touched.
+    pub fn new(code_bytes: usize) -> Result<Self, RuntimeError> {
+        let words = code_bytes.div_ceil(CODE_ALIGN * 64);
+        let bits = Reservation::new((words * 8).next_multiple_of(4096))?;
+        bits.make_writable(0, bits.len())?;
+        Ok(Self { bits, words })
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the reservation holds this many zeroed words and is only accessed as atomics.
+        unsafe { std::slice::from_raw_parts(self.bits.base().cast(), self.words) }
+    }
+
+    /// Registers a start.
+    pub fn insert(&self, offset: usize) {
+        let bit = offset / CODE_ALIGN;
+        self.words()[bit / 64].fetch_or(1 << (bit % 64), Ordering::Release);
+    }
+
+    /// Forgets a start.
+    pub fn remove(&self, offset: usize) {
+        let bit = offset / CODE_ALIGN;
+        self.words()[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Release);
+    }
+
+    /// The last start at or before the offset. Linear in the distance, 1 KiB of code a step.
+    pub fn start_before(&self, offset: usize) -> Option<usize> {
+        let bit = offset / CODE_ALIGN;
+        let words = self.words();
+        let mut index = bit / 64;
+        let mut word = words.get(index)?.load(Ordering::Acquire) & (u64::MAX >> (63 - bit % 64));
+        while word == 0 {
+            index = index.checked_sub(1)?;
+            word = words[index].load(Ordering::Acquire);
+        }
+        Some((index * 64 + 63 - word.leading_zeros() as usize) * CODE_ALIGN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_nearest_start() {
+        let registry = Registry::new(1 << 20).unwrap();
+        assert_eq!(registry.start_before(4096), None);
+        for start in [0, 1024 - 16, 1024, 500_000 / 16 * 16] {
+            registry.insert(start);
+        }
+        assert_eq!(registry.start_before(1023), Some(1008));
+        assert_eq!(registry.start_before(1024), Some(1024));
+        assert_eq!(registry.start_before(300_000), Some(1024));
+        assert_eq!(registry.start_before(500_000), Some(500_000 / 16 * 16));
+        registry.remove(1024);
+        assert_eq!(registry.start_before(300_000), Some(1008));
+        assert_eq!(registry.start_before(2 << 20), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! Errors of the runtime.
+
+use upshift_abi::{CompileError, TrapCode};
+
+use crate::trap::WasmBacktrace;
+
+/// The system or the code space refused something.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// A system call failed.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// No room for more code.
+    #[error(
+        "the code space is full ({bytes} bytes more were needed); give the engine a larger one or fewer modules"
+    )]
+    CodeSpaceFull {
+        /// Bytes that were asked for.
+        bytes: usize,
+    },
+}
+
+impl RuntimeError {
+    pub(crate) fn system(what: &'static str, source: impl Into<std::io::Error>) -> Self {
+        RuntimeError::System {
+            what,
+            source: source.into(),
+        }
+    }
+}
+
+/// An import does not fit what the module asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Fewer or more externs than imports.
+    #[error("expected {expected} imports, found {found}")]
+    Count {
+        /// Imports of the module.
+        expected: usize,
+        /// Externs given.
+        found: usize,
+    },
+    /// The extern has another type.
+    #[error("incompatible import type for `{module}::{name}`: expected {expected}, found {found}")]
+    Type {
+        /// The import's first name.
+        module: String,
+        /// The import's second name.
+        name: String,
+        /// The type the module asks for.
+        expected: String,
+        /// The type given.
+        found: String,
+    },
+}
+
+/// Why a call into WebAssembly did not return. (A host function's panic resumes as a panic.)
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// WebAssembly trapped.
+    #[error("{code}")]
+    Trap {
+        /// Why.
+        code: TrapCode,
+        /// Where, innermost frame first.
+        backtrace: WasmBacktrace,
+    },
+    /// A host function failed.
+    #[error("{error}")]
+    Host {
+        /// What it returned.
+        error: anyhow::Error,
+        /// Where it was called from, innermost frame first.
+        backtrace: WasmBacktrace,
+    },
+    /// The imports don't fit.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The system refused memory, or code space is full.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A function could not be compiled when it was first called.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// A memory or table is larger than this host can provide.
+    #[error("{0}")]
+    Resource(String),
+}
+
+impl Error {
+    pub(crate) fn trap(code: TrapCode) -> Self {
+        Error::Trap {
+            code,
+            backtrace: WasmBacktrace::default(),
+        }
+    }
+}

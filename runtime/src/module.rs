@@ -1,0 +1,271 @@
+//! One loaded module: its slots and budgets, and all code placed for it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use upshift_abi::vmctx::VmSlot;
+use upshift_abi::{
+    CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
+    RelocationTarget, Tier,
+};
+
+use crate::Runtime;
+use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, FunctionCode};
+use crate::error::RuntimeError;
+
+/// What the runtime asks of whoever decides about compilation; called on the thread that runs
+/// WebAssembly.
+pub trait TierHooks: Send + Sync {
+    /// A function is called that has no code yet: returns published code, compiling it first.
+    /// Several threads may ask for the same function at once.
+    ///
+    /// # Errors
+    ///
+    /// If the function can't be compiled; the caller's call fails with it.
+    fn first_call(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+    ) -> Result<CodeAddr, FirstCallError>;
+
+    /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a loop, the answer
+    /// may be an OSR entry of that loop, which then takes over the frame.
+    fn budget_exhausted(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+        site: BudgetSite,
+    ) -> Option<CodeAddr>;
+}
+
+/// Why a function has no code.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstCallError {
+    /// The compiler failed.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The code can't be placed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// Where a budget ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BudgetSite {
+    /// At the function's entry.
+    Entry,
+    /// At a back edge of the loop.
+    Loop(LoopIndex),
+}
+
+/// A module's number, unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u64);
+
+/// A module as the runtime sees it. All its instances share the code, the slots and the budgets.
+pub struct ModuleCode {
+    id: ModuleId,
+    runtime: Arc<Runtime>,
+    facts: Arc<ModuleFacts>,
+    wasm: Arc<[u8]>,
+    hooks: Arc<dyn TierHooks>,
+    slots: Cells,
+    budgets: Cells,
+    /// All code that was placed and not retired, by address: what slots and running frames lead to stays alive
+    /// because it is here, whatever others do with their handles.
+    placed: Mutex<HashMap<CodeAddr, CodeRef>>,
+}
+
+impl ModuleCode {
+    /// Allocates slots, all leading to the first call, and budgets. `facts.type_ids` must be filled.
+    ///
+    /// # Errors
+    ///
+    /// If the data part of the code space is full.
+    pub fn new(
+        runtime: &Arc<Runtime>,
+        facts: Arc<ModuleFacts>,
+        wasm: Arc<[u8]>,
+        hooks: Arc<dyn TierHooks>,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        assert_eq!(
+            facts.types.len(),
+            facts.type_ids.len(),
+            "types must be registered"
+        );
+        let count = facts.bodies.len();
+        let code = runtime.code();
+        code.ensure_thunks(count);
+        let module = Self {
+            id: ModuleId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            runtime: runtime.clone(),
+            slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
+            budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
+            facts,
+            wasm,
+            hooks,
+            placed: Mutex::default(),
+        };
+        for func in module.facts.defined_funcs() {
+            module.unpublish(func);
+        }
+        Ok(Arc::new(module))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ModuleId {
+        self.id
+    }
+
+    /// Its declarations.
+    pub fn facts(&self) -> &Arc<ModuleFacts> {
+        &self.facts
+    }
+
+    /// Its bytes.
+    pub fn wasm(&self) -> &Arc<[u8]> {
+        &self.wasm
+    }
+
+    /// The runtime it belongs to.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    pub(crate) fn hooks(&self) -> &Arc<dyn TierHooks> {
+        &self.hooks
+    }
+
+    fn slots(&self) -> &[VmSlot] {
+        self.slots.slots(self.facts.bodies.len())
+    }
+
+    pub(crate) fn slot(&self, func: DefinedFuncIndex) -> &VmSlot {
+        &self.slots()[func.index()]
+    }
+
+    fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {
+        assert!(func.index() < self.facts.bodies.len());
+        // SAFETY: the cells hold one aligned, zeroed word per function. Generated code subtracts from it
+        // without atomicity, which can lose an update but not tear one.
+        unsafe { &*self.budgets.base().cast::<AtomicI32>().add(func.index()) }
+    }
+
+    /// Copies code into the code space, relocates it and registers its metadata. Nothing leads to it
+    /// until it is published, or entered by OSR. Any thread; takes two short locks.
+    ///
+    /// # Errors
+    ///
+    /// If the code space is full.
+    pub fn place(
+        &self,
+        func: DefinedFuncIndex,
+        unit: CompileUnit,
+        tier: Tier,
+        code: CompiledFunction,
+    ) -> Result<CodeRef, RuntimeError> {
+        let kind = CodeKind::Function(FunctionCode {
+            module: self.id,
+            facts: self.facts.clone(),
+            func,
+            unit,
+            tier,
+        });
+        let resolve = |target: RelocationTarget| match target {
+            RelocationTarget::Slot(func) => self.slot(func) as *const VmSlot as usize,
+            RelocationTarget::Budget(func) => self.budget_cell(func) as *const AtomicI32 as usize,
+            RelocationTarget::Builtin(_) | RelocationTarget::Start => {
+                unreachable!("the code space resolves these")
+            }
+        };
+        let code = CodeSpace::place(self.runtime.code(), kind, code, &resolve)?;
+        let mut placed = self.placed.lock().expect(POISON);
+        placed.insert(code.addr(), code.clone());
+        Ok(code)
+    }
+
+    /// Makes calls of the function go to the code from now on. Any thread.
+    ///
+    /// # Panics
+    ///
+    /// If the code is another module's or an OSR entry.
+    pub fn publish(&self, code: &CodeRef) {
+        let function = code.function();
+        assert_eq!(function.module, self.id, "code belongs to one module");
+        assert_eq!(
+            function.unit,
+            CompileUnit::Function,
+            "OSR entries are not called"
+        );
+        let addr = code.addr().get() as *mut u8;
+        self.slot(function.func).0.store(addr, Ordering::Release);
+    }
+
+    /// Makes the next call of the function a first call again.
+    pub fn unpublish(&self, func: DefinedFuncIndex) {
+        let thunk = self.runtime.code().thunk(func.0) as *mut u8;
+        self.slot(func).0.store(thunk, Ordering::Release);
+    }
+
+    /// Where calls of the function go now; `None` before its first call.
+    pub fn published(&self, func: DefinedFuncIndex) -> Option<CodeRef> {
+        let addr = CodeAddr::new(self.slot(func).0.load(Ordering::Acquire) as usize)?;
+        self.placed.lock().expect(POISON).get(&addr).cloned()
+    }
+
+    /// Gives up code that nothing leads to any more: neither a slot nor the answer to an exhausted
+    /// budget. It is freed when no thread can be running it.
+    ///
+    /// # Panics
+    ///
+    /// If the function's slot still leads to it: that would free code that can be called.
+    pub fn retire(&self, code: CodeRef) {
+        let function = code.function();
+        assert_eq!(function.module, self.id, "code belongs to one module");
+        let published = self.slot(function.func).0.load(Ordering::Acquire) as usize;
+        assert_ne!(
+            published,
+            code.addr().get(),
+            "retired code must not be published"
+        );
+        let placed = self.placed.lock().expect(POISON).remove(&code.addr());
+        if let Some(placed) = placed {
+            drop(code);
+            self.runtime.code().retire(placed);
+        }
+    }
+
+    /// What is left of the function's budget.
+    pub fn budget(&self, func: DefinedFuncIndex) -> i32 {
+        self.budget_cell(func).load(Ordering::Relaxed)
+    }
+
+    /// Sets the function's budget: units that entries and back edges take before
+    /// [`TierHooks::budget_exhausted`].
+    pub fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
+        self.budget_cell(func).store(budget, Ordering::Relaxed);
+    }
+}
+
+impl Drop for ModuleCode {
+    /// Every instance holds its module, so nobody is running this code: it is freed at once, except where
+    /// a handle is still around.
+    fn drop(&mut self) {
+        self.placed.get_mut().expect(POISON).clear();
+    }
+}
+
+impl fmt::Debug for ModuleCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleCode")
+            .field("id", &self.id)
+            .field("name", &self.facts.name)
+            .field("functions", &self.facts.bodies.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const POISON: &str = "no panic happens under this lock";

@@ -1,0 +1,430 @@
+//! Instances: one allocation each, filled from the module's facts.
+//!
+//! Instantiation follows the specification's order: imports are checked, everything is allocated, globals and
+//! tables get their initial values, active element segments are written, then active data segments, then
+//! the start function runs. A trap on the way leaves what was written; the instance stays in
+//! the store, as tables may refer to it already.
+
+use std::sync::Arc;
+
+use upshift_abi::facts::{ConstExpr, ConstOp, ElementItems, Item, SegmentMode};
+use upshift_abi::vmctx::{
+    Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable, VmVal,
+};
+use upshift_abi::{
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TrapCode,
+};
+
+use super::call::Callee;
+use super::global::GlobalEntry;
+use super::memory::{MemoryEntry, reserved_bytes};
+use super::table::TableEntry;
+use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, checked_range};
+use crate::error::Error;
+use crate::module::ModuleCode;
+use crate::sys::Reservation;
+
+/// An instance: its module, its context, and the ids behind its index spaces.
+pub struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) module: Arc<ModuleCode>,
+    /// Context, then the reservation of memory 0 if the module defines it.
+    space: Reservation,
+    tables: Vec<TableId>,
+    memories: Vec<MemoryId>,
+    globals: Vec<GlobalId>,
+    dropped_elements: Box<[bool]>,
+    dropped_data: Box<[bool]>,
+}
+
+impl Instance {
+    pub(crate) fn vmctx(&self) -> *mut VmContext {
+        self.space.base().cast()
+    }
+
+    fn facts(&self) -> &ModuleFacts {
+        self.module.facts()
+    }
+
+    pub(crate) fn memory(&self, index: MemoryIndex) -> MemoryId {
+        self.memories[index.index()]
+    }
+
+    pub(crate) fn table(&self, index: TableIndex) -> TableId {
+        self.tables[index.index()]
+    }
+
+    /// A data segment's bytes: none once it was dropped.
+    pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
+        if self.dropped_data[index.index()] {
+            return &[];
+        }
+        let bytes = &self.facts().data(index).bytes;
+        &self.module.wasm()[bytes.start as usize..bytes.end as usize]
+    }
+
+    pub(crate) fn drop_data(&mut self, index: DataIndex) {
+        self.dropped_data[index.index()] = true;
+    }
+
+    pub(crate) fn drop_elements(&mut self, index: ElemIndex) {
+        self.dropped_elements[index.index()] = true;
+    }
+
+    /// The words of a part of an element segment.
+    pub(crate) fn elements(
+        &self,
+        store: &Store,
+        index: ElemIndex,
+        src: u64,
+        len: u64,
+    ) -> Result<Vec<u64>, TrapCode> {
+        let items = &self.facts().element(index).items;
+        let present = if self.dropped_elements[index.index()] {
+            0
+        } else {
+            items.len()
+        };
+        let range = checked_range(src, len, present, TrapCode::TableOutOfBounds)?;
+        Ok(match items {
+            ElementItems::Funcs(funcs) => funcs[range]
+                .iter()
+                .map(|&func| self.func_ref(func) as u64)
+                .collect(),
+            ElementItems::Exprs(exprs) => exprs[range]
+                .iter()
+                .map(|expr| self.evaluate(store, expr).bits[0])
+                .collect(),
+        })
+    }
+
+    /// At an offset that the module's layout gave.
+    fn at<T>(&self, offset: VmOffset) -> *mut T {
+        self.space.base().wrapping_add(offset.0 as usize).cast()
+    }
+
+    /// The reference to a function that can become one.
+    fn func_ref(&self, func: FuncIndex) -> *const VmFuncRef {
+        let n = self
+            .facts()
+            .func_ref(func)
+            .expect("validation declares references");
+        self.at(self.facts().layout.func_ref(n))
+    }
+
+    /// Slot, context and type of any function of the module.
+    fn callee(&self, func: FuncIndex) -> Callee {
+        let facts = self.facts();
+        let type_id = facts.func_type_id(func);
+        match facts.defined_func(func) {
+            Some(defined) => Callee {
+                slot: self.module.slot(defined),
+                vmctx: self.vmctx(),
+                type_id,
+            },
+            None => {
+                let import: *const VmImportedFunc = self.at(facts.layout.imported_func(func));
+                // SAFETY: the layout's entry of this import, filled before anything asks.
+                let import = unsafe { &*import };
+                Callee {
+                    slot: import.slot,
+                    vmctx: import.vmctx,
+                    type_id,
+                }
+            }
+        }
+    }
+
+    /// The value of a constant expression.
+    fn evaluate(&self, store: &Store, expr: &ConstExpr) -> VmVal {
+        let mut stack: Vec<u64> = Vec::with_capacity(4);
+        for op in &expr.0 {
+            let value = match *op {
+                ConstOp::I32Const(value) => u64::from(value as u32),
+                ConstOp::I64Const(value) => value as u64,
+                ConstOp::F32Const(bits) => bits.into(),
+                ConstOp::F64Const(bits) => bits,
+                ConstOp::GlobalGet(index) => store.global_get(self.globals[index.index()]).bits[0],
+                ConstOp::RefNull(_) => 0,
+                ConstOp::RefFunc(func) => self.func_ref(func) as u64,
+                binary => {
+                    let (right, left) = (pop(&mut stack), pop(&mut stack));
+                    binary_op(binary, left, right)
+                }
+            };
+            stack.push(value);
+        }
+        VmVal {
+            bits: [pop(&mut stack), 0],
+        }
+    }
+}
+
+fn pop(stack: &mut Vec<u64>) -> u64 {
+    stack.pop().expect("validation checked the expression")
+}
+
+fn binary_op(op: ConstOp, left: u64, right: u64) -> u64 {
+    let narrow = |value: u32| u64::from(value);
+    let (left32, right32) = (left as u32, right as u32);
+    match op {
+        ConstOp::I32Add => narrow(left32.wrapping_add(right32)),
+        ConstOp::I32Sub => narrow(left32.wrapping_sub(right32)),
+        ConstOp::I32Mul => narrow(left32.wrapping_mul(right32)),
+        ConstOp::I64Add => left.wrapping_add(right),
+        ConstOp::I64Sub => left.wrapping_sub(right),
+        ConstOp::I64Mul => left.wrapping_mul(right),
+        _ => unreachable!("all other operators take no operands"),
+    }
+}
+
+impl Store {
+    /// Makes an instance of the module and runs its start function.
+    ///
+    /// # Errors
+    ///
+    /// If the imports don't fit, something can't be allocated, an active segment is out of bounds, or the start
+    /// function fails.
+    pub fn instantiate(
+        &mut self,
+        module: &Arc<ModuleCode>,
+        imports: &[Extern],
+    ) -> Result<InstanceId, Error> {
+        self.check_imports(module, imports)?;
+        let id = self.allocate_instance(module, imports)?;
+        let facts = module.facts().clone();
+        self.initialize_elements(id, &facts)?;
+        self.initialize_data(id, &facts)?;
+        if let Some(start) = facts.start {
+            let callee = self.instances[id.index()].callee(start);
+            // SAFETY: validation checked that a start function has no parameters.
+            unsafe { self.call_callee(&callee, &mut [])? };
+        }
+        Ok(id)
+    }
+
+    /// The instance's module.
+    pub fn instance_module(&self, instance: InstanceId) -> &Arc<ModuleCode> {
+        &self.instances[instance.index()].module
+    }
+
+    /// An item of the instance. Functions must be exported or otherwise able to become references.
+    ///
+    /// # Panics
+    ///
+    /// If the module has no such item.
+    pub fn instance_item(&mut self, instance: InstanceId, item: Item) -> Extern {
+        let instance = &self.instances[instance.index()];
+        match item {
+            Item::Func(index) => {
+                let func_ref = instance.func_ref(index);
+                Extern::Func(self.func_id(func_ref))
+            }
+            Item::Table(index) => Extern::Table(instance.tables[index.index()]),
+            Item::Memory(index) => Extern::Memory(instance.memories[index.index()]),
+            Item::Global(index) => Extern::Global(instance.globals[index.index()]),
+        }
+    }
+
+    /// Allocates the context and everything that the module defines, and fills it.
+    fn allocate_instance(
+        &mut self,
+        module: &Arc<ModuleCode>,
+        imports: &[Extern],
+    ) -> Result<InstanceId, Error> {
+        let facts = module.facts().clone();
+        let context_bytes = facts.layout.memory0_base() as usize;
+        let defined_memory = facts.memories.get(facts.imported_memories as usize);
+        let bounds = self.runtime.config().memory_bounds;
+        let memory_bytes = defined_memory.map_or(0, |ty| reserved_bytes(ty, bounds));
+        let space = Reservation::new(context_bytes + memory_bytes)?;
+        space.make_writable(0, context_bytes)?;
+        let id = InstanceId::new(self.instances.len());
+        let mut instance = Box::new(Instance {
+            id,
+            module: module.clone(),
+            space,
+            tables: Vec::new(),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            dropped_elements: vec![false; facts.elements.len()].into(),
+            dropped_data: vec![false; facts.data.len()].into(),
+        });
+        let header: *mut VmContext = instance.vmctx();
+        // SAFETY: the context part is committed, zeroed and not known to anybody else yet.
+        unsafe {
+            (*header).store = self.vm();
+            (*header).instance = (&raw mut *instance).cast();
+        }
+        self.link_imports(&mut instance, &facts, imports);
+        self.allocate_memories(&mut instance, &facts)?;
+        self.fill_func_refs(&instance, &facts);
+        self.allocate_globals(&mut instance, &facts);
+        self.allocate_tables(&mut instance, &facts)?;
+        self.instances.push(instance);
+        Ok(id)
+    }
+
+    /// Writes the imports into the context and starts the index spaces with them.
+    fn link_imports(&mut self, instance: &mut Instance, facts: &ModuleFacts, imports: &[Extern]) {
+        let mut funcs = 0;
+        let layout = &facts.layout;
+        for import in imports {
+            match *import {
+                Extern::Func(func) => {
+                    let vmctx = self.import_context(func, instance.vmctx());
+                    let entry: *mut VmImportedFunc =
+                        instance.at(layout.imported_func(FuncIndex(funcs)));
+                    // SAFETY: the layout's place for this import, in the committed context; the
+                    // function's reference lives as long as the store.
+                    unsafe {
+                        let slot = (*self.func_ref(func)).slot;
+                        entry.write(VmImportedFunc { slot, vmctx });
+                    }
+                    funcs += 1;
+                }
+                Extern::Table(table) => {
+                    let index = TableIndex::from_index(instance.tables.len());
+                    instance.set_pointer(layout.table(index), self.vm_table(table));
+                    instance.tables.push(table);
+                }
+                Extern::Memory(memory) => {
+                    let index = MemoryIndex::from_index(instance.memories.len());
+                    instance.set_pointer(layout.memory(index), self.vm_memory(memory));
+                    instance.memories.push(memory);
+                }
+                Extern::Global(global) => {
+                    let index = GlobalIndex::from_index(instance.globals.len());
+                    instance.set_pointer(layout.global(index), self.vm_global(global));
+                    instance.globals.push(global);
+                }
+            }
+        }
+    }
+
+    fn allocate_memories(
+        &mut self,
+        instance: &mut Instance,
+        facts: &ModuleFacts,
+    ) -> Result<(), Error> {
+        let Some(&ty) = facts.memories.get(facts.imported_memories as usize) else {
+            return Ok(());
+        };
+        let vm: *mut VmMemory = instance.at(VmContext::MEMORY0);
+        let offset = facts.layout.memory0_base() as usize;
+        let entry = MemoryEntry::in_instance(ty, vm, &instance.space, offset)?;
+        let id = self.add_memory(entry);
+        instance.memories.push(id);
+        Ok(())
+    }
+
+    fn fill_func_refs(&self, instance: &Instance, facts: &ModuleFacts) {
+        for (index, &n) in facts.func_refs.iter().enumerate() {
+            if n == u32::MAX {
+                continue;
+            }
+            let callee = instance.callee(FuncIndex::from_index(index));
+            let func_ref: *mut VmFuncRef = instance.at(facts.layout.func_ref(n));
+            // SAFETY: the layout's place for this reference, in the committed context.
+            unsafe {
+                func_ref.write(VmFuncRef {
+                    slot: callee.slot,
+                    vmctx: callee.vmctx,
+                    type_id: callee.type_id,
+                });
+            }
+        }
+    }
+
+    fn allocate_globals(&mut self, instance: &mut Instance, facts: &ModuleFacts) {
+        for (n, init) in facts.global_inits.iter().enumerate() {
+            let index = GlobalIndex(facts.imported_globals + n as u32);
+            let Place::Inline(offset) = facts.layout.global(index) else {
+                unreachable!("defined globals are inline");
+            };
+            let vm: *mut VmGlobal = instance.at(offset);
+            let value = instance.evaluate(self, init);
+            // SAFETY: the layout's place for this global, in the committed context.
+            unsafe { vm.write(value) };
+            let ty = facts.globals[index.index()];
+            let id = self.add_global(GlobalEntry::in_instance(ty, vm));
+            instance.globals.push(id);
+        }
+    }
+
+    fn allocate_tables(
+        &mut self,
+        instance: &mut Instance,
+        facts: &ModuleFacts,
+    ) -> Result<(), Error> {
+        for (n, init) in facts.table_inits.iter().enumerate() {
+            let index = TableIndex(facts.imported_tables + n as u32);
+            let Place::Inline(offset) = facts.layout.table(index) else {
+                unreachable!("defined tables are inline");
+            };
+            let vm: *mut VmTable = instance.at(offset);
+            let init = init
+                .as_ref()
+                .map_or(0, |expr| instance.evaluate(self, expr).bits[0]);
+            let entry = TableEntry::new(facts.tables[index.index()], vm, init)?;
+            let id = self.add_table(entry);
+            instance.tables.push(id);
+        }
+        Ok(())
+    }
+
+    /// Writes active element segments, then drops them; declared ones are dropped at once.
+    fn initialize_elements(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
+        for (n, segment) in facts.elements.iter().enumerate() {
+            let index = ElemIndex::from_index(n);
+            if let SegmentMode::Active { target, offset } = &segment.mode {
+                let instance = &self.instances[id.index()];
+                let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
+                let table = instance.table(*target);
+                let words = instance
+                    .elements(self, index, 0, segment.items.len() as u64)
+                    .map_err(Error::trap)?;
+                self.table_write(table, dst, &words).map_err(Error::trap)?;
+            }
+            if segment.mode != SegmentMode::Passive {
+                self.instances[id.index()].drop_elements(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes active data segments, then drops them.
+    fn initialize_data(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
+        let module = self.instances[id.index()].module.clone();
+        for (n, segment) in facts.data.iter().enumerate() {
+            if let SegmentMode::Active { target, offset } = &segment.mode {
+                let instance = &self.instances[id.index()];
+                let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
+                let memory = instance.memory(*target);
+                let bytes =
+                    &module.wasm()[segment.bytes.start as usize..segment.bytes.end as usize];
+                self.memory_init(memory, bytes, dst, 0, bytes.len() as u64)
+                    .map_err(Error::trap)?;
+                self.instances[id.index()].drop_data(DataIndex::from_index(n));
+            }
+        }
+        Ok(())
+    }
+
+    /// The function that the instance exports or otherwise refers to.
+    pub fn instance_func(&mut self, instance: InstanceId, func: FuncIndex) -> FuncId {
+        let func_ref = self.instances[instance.index()].func_ref(func);
+        self.func_id(func_ref)
+    }
+}
+
+impl Instance {
+    /// Writes the address of an imported item.
+    fn set_pointer<T>(&self, place: Place, item: *mut T) {
+        let Place::Pointer(offset) = place else {
+            unreachable!("imported items are behind pointers");
+        };
+        // SAFETY: the layout's place for this import, in the committed context.
+        unsafe { self.at::<*mut T>(offset).write(item) };
+    }
+}

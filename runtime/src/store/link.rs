@@ -1,0 +1,123 @@
+//! Whether what is given fits what a module imports.
+
+use std::fmt::Write as _;
+
+use upshift_abi::facts::ImportType;
+use upshift_abi::{GlobalType, Limits, ModuleFacts};
+
+use super::{Extern, Store};
+use crate::error::LinkError;
+use crate::module::ModuleCode;
+
+impl Store {
+    /// Checks number and types of the imports.
+    pub(super) fn check_imports(
+        &self,
+        module: &ModuleCode,
+        imports: &[Extern],
+    ) -> Result<(), LinkError> {
+        let facts = module.facts();
+        if facts.imports.len() != imports.len() {
+            return Err(LinkError::Count {
+                expected: facts.imports.len(),
+                found: imports.len(),
+            });
+        }
+        for (import, &given) in facts.imports.iter().zip(imports) {
+            if !self.fits(facts, &import.ty, given) {
+                return Err(LinkError::Type {
+                    module: import.module.to_string(),
+                    name: import.name.to_string(),
+                    expected: describe_import(facts, &import.ty),
+                    found: self.describe(given),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Import matching: functions and globals exactly, tables and memories by their limits now.
+    fn fits(&self, facts: &ModuleFacts, wanted: &ImportType, given: Extern) -> bool {
+        match (*wanted, given) {
+            (ImportType::Func(ty), Extern::Func(func)) => {
+                facts.type_ids[ty.index()] == self.func_type_id(func)
+            }
+            (ImportType::Global(ty), Extern::Global(global)) => ty == self.global_type(global),
+            (ImportType::Memory(ty), Extern::Memory(memory)) => {
+                let declared = self.memory_type(memory).limits;
+                limits_fit(ty.limits, self.memory_pages(memory), declared)
+            }
+            (ImportType::Table(ty), Extern::Table(table)) => {
+                let declared = self.table_type(table);
+                ty.element == declared.element
+                    && limits_fit(ty.limits, self.table_len(table), declared.limits)
+            }
+            _ => false,
+        }
+    }
+
+    fn describe(&self, given: Extern) -> String {
+        match given {
+            Extern::Func(func) => format!("function {}", self.func_type(func)),
+            Extern::Global(global) => describe_global(self.global_type(global)),
+            Extern::Memory(memory) => {
+                let limits = self.memory_type(memory).limits;
+                format!(
+                    "memory {}",
+                    describe_limits(self.memory_pages(memory), limits.max)
+                )
+            }
+            Extern::Table(table) => {
+                let ty = self.table_type(table);
+                let limits = describe_limits(self.table_len(table), ty.limits.max);
+                format!(
+                    "table of {} {limits}",
+                    upshift_abi::ValType::Ref(ty.element)
+                )
+            }
+        }
+    }
+}
+
+/// A size now and a declared maximum satisfy the wanted limits.
+fn limits_fit(wanted: Limits, size: u64, declared: Limits) -> bool {
+    let max_fits = match (wanted.max, declared.max) {
+        (None, _) => true,
+        (Some(wanted), Some(declared)) => declared <= wanted,
+        (Some(_), None) => false,
+    };
+    size >= wanted.min && max_fits
+}
+
+fn describe_import(facts: &ModuleFacts, ty: &ImportType) -> String {
+    match ty {
+        ImportType::Func(ty) => format!("function {}", facts.types[ty.index()]),
+        ImportType::Global(ty) => describe_global(*ty),
+        ImportType::Memory(ty) => {
+            format!("memory {}", describe_limits(ty.limits.min, ty.limits.max))
+        }
+        ImportType::Table(ty) => {
+            let limits = describe_limits(ty.limits.min, ty.limits.max);
+            format!(
+                "table of {} {limits}",
+                upshift_abi::ValType::Ref(ty.element)
+            )
+        }
+    }
+}
+
+fn describe_global(ty: GlobalType) -> String {
+    format!(
+        "{} global {}",
+        if ty.mutable { "mutable" } else { "immutable" },
+        ty.content
+    )
+}
+
+fn describe_limits(min: u64, max: Option<u64>) -> String {
+    let mut text = format!("of at least {min}");
+    if let Some(max) = max {
+        let _ = write!(text, " and at most {max}");
+    }
+    text
+}

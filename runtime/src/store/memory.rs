@@ -1,0 +1,286 @@
+//! Linear memories: reserved once, committed as they grow, never moved.
+
+use std::ptr;
+
+use upshift_abi::vmctx::{VmMemory, WASM_PAGE_SIZE};
+use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
+
+use super::{MemoryId, Store, checked_range};
+use crate::error::{Error, RuntimeError};
+use crate::sys::Reservation;
+
+/// What a 32-bit index can reach.
+const INDEX_SPACE: u64 = 1 << 32;
+
+/// What a 32-bit index plus a 32-bit offset can reach, and the widest access behind it.
+const GUARDED_SPACE: u64 = (1 << 33) + WASM_PAGE_SIZE;
+
+/// Pages that a 32-bit memory can have.
+const MAX_PAGES: u64 = INDEX_SPACE / WASM_PAGE_SIZE;
+
+/// A memory of a store.
+pub(super) struct MemoryEntry {
+    ty: MemoryType,
+    /// In the context of the instance that defines it, or in `own`.
+    vm: *mut VmMemory,
+    /// The reservation that holds it, and where in there it starts.
+    space: MemorySpace,
+}
+
+/// Where a memory's bytes are.
+pub(super) enum MemorySpace {
+    /// Behind the context of an instance, whose allocation lives as long as the store.
+    Instance {
+        base: *mut u8,
+        reserved: usize,
+        space: *const Reservation,
+        offset: usize,
+    },
+    /// On its own.
+    Own {
+        space: Reservation,
+        _vm: Box<VmMemory>,
+    },
+}
+
+/// Bytes to reserve for a memory of the type.
+pub(super) fn reserved_bytes(ty: &MemoryType, bounds: MemoryBounds) -> usize {
+    let bytes = match bounds {
+        MemoryBounds::GuardPages => GUARDED_SPACE,
+        MemoryBounds::Explicit => {
+            ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES) * WASM_PAGE_SIZE
+        }
+    };
+    bytes.max(WASM_PAGE_SIZE) as usize
+}
+
+impl MemoryEntry {
+    /// A memory in the reservation, from the offset on; its minimum is committed.
+    pub fn in_instance(
+        ty: MemoryType,
+        vm: *mut VmMemory,
+        space: &Reservation,
+        offset: usize,
+    ) -> Result<Self, Error> {
+        let mut entry = Self {
+            ty,
+            vm,
+            space: MemorySpace::Instance {
+                base: space.base().wrapping_add(offset),
+                reserved: space.len() - offset,
+                space,
+                offset,
+            },
+        };
+        entry.commit_minimum()?;
+        Ok(entry)
+    }
+
+    fn on_its_own(ty: MemoryType, bounds: MemoryBounds) -> Result<Self, Error> {
+        let space = Reservation::new(reserved_bytes(&ty, bounds))?;
+        let mut vm = Box::new(VmMemory {
+            base: ptr::null_mut(),
+            len: 0,
+        });
+        let mut entry = Self {
+            ty,
+            vm: &raw mut *vm,
+            space: MemorySpace::Own { space, _vm: vm },
+        };
+        entry.commit_minimum()?;
+        Ok(entry)
+    }
+
+    fn commit_minimum(&mut self) -> Result<(), Error> {
+        // SAFETY: `vm` is ours to fill; nobody knows this memory yet.
+        unsafe {
+            (*self.vm).base = self.base();
+            (*self.vm).len = 0;
+        }
+        match self.grow(self.ty.limits.min) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Error::Resource(format!(
+                "a memory of {} pages exceeds what this host provides",
+                self.ty.limits.min
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn base(&self) -> *mut u8 {
+        match &self.space {
+            MemorySpace::Instance { base, .. } => *base,
+            MemorySpace::Own { space, .. } => space.base(),
+        }
+    }
+
+    fn reserved(&self) -> usize {
+        match &self.space {
+            MemorySpace::Instance { reserved, .. } => *reserved,
+            MemorySpace::Own { space, .. } => space.len(),
+        }
+    }
+
+    fn contains(&self, addr: usize) -> bool {
+        addr.wrapping_sub(self.base() as usize) < self.reserved()
+    }
+
+    fn len(&self) -> usize {
+        // SAFETY: `vm` lives as long as the entry, and only the store's thread changes it.
+        unsafe { (*self.vm).len }
+    }
+
+    fn pages(&self) -> u64 {
+        self.len() as u64 / WASM_PAGE_SIZE
+    }
+
+    /// Grows by pages: the previous size, or `None` beyond the maximum.
+    fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
+        let previous = self.pages();
+        let max = self.ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES);
+        let Some(pages) = previous.checked_add(delta).filter(|&pages| pages <= max) else {
+            return Ok(None);
+        };
+        let (old, new) = (self.len(), (pages * WASM_PAGE_SIZE) as usize);
+        match &self.space {
+            MemorySpace::Instance { space, offset, .. } => {
+                // SAFETY: the instance's allocation lives as long as the store, which owns this entry.
+                let space = unsafe { &**space };
+                space.make_writable(offset + old, new - old)?;
+            }
+            MemorySpace::Own { space, .. } => space.make_writable(old, new - old)?,
+        }
+        // SAFETY: as in `len`.
+        unsafe { (*self.vm).len = new };
+        Ok(Some(previous))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` bytes are committed; generated code, the only other writer, is not running
+        // while the host borrows the store.
+        unsafe { std::slice::from_raw_parts(self.base(), self.len()) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`.
+        unsafe { std::slice::from_raw_parts_mut(self.base(), self.len()) }
+    }
+}
+
+impl Store {
+    /// Makes a memory of the host's.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the memory.
+    pub fn new_memory(&mut self, ty: MemoryType) -> Result<MemoryId, Error> {
+        let bounds = self.runtime.config().memory_bounds;
+        let entry = MemoryEntry::on_its_own(ty, bounds)?;
+        Ok(self.add_memory(entry))
+    }
+
+    pub(super) fn add_memory(&mut self, entry: MemoryEntry) -> MemoryId {
+        self.memories.push(entry);
+        MemoryId::new(self.memories.len() - 1)
+    }
+
+    pub(super) fn vm_memory(&self, memory: MemoryId) -> *mut VmMemory {
+        self.memories[memory.index()].vm
+    }
+
+    /// Whether the address lies in a memory of this store or its guard. May be called in a signal handler
+    /// while generated code was running.
+    pub(crate) fn memory_contains(&self, addr: usize) -> bool {
+        self.memories.iter().any(|memory| memory.contains(addr))
+    }
+
+    /// The memory's declared type.
+    pub fn memory_type(&self, memory: MemoryId) -> MemoryType {
+        self.memories[memory.index()].ty
+    }
+
+    /// Its size in pages.
+    pub fn memory_pages(&self, memory: MemoryId) -> u64 {
+        self.memories[memory.index()].pages()
+    }
+
+    /// Its bytes.
+    pub fn memory_data(&self, memory: MemoryId) -> &[u8] {
+        self.memories[memory.index()].bytes()
+    }
+
+    /// Its bytes.
+    pub fn memory_data_mut(&mut self, memory: MemoryId) -> &mut [u8] {
+        self.memories[memory.index()].bytes_mut()
+    }
+
+    /// Its bytes, and the embedder's data.
+    pub fn memory_and_data_mut(
+        &mut self,
+        memory: MemoryId,
+    ) -> (&mut [u8], &mut (dyn std::any::Any + Send)) {
+        (self.memories[memory.index()].bytes_mut(), &mut *self.data)
+    }
+
+    /// Grows it by pages: the previous size in pages, or `None` if the maximum or the system forbids it.
+    pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> Option<u64> {
+        self.memories[memory.index()]
+            .grow(delta)
+            .unwrap_or_else(|error| {
+                log::warn!("memory.grow by {delta} pages failed: {error}");
+                None
+            })
+    }
+
+    pub(crate) fn memory_copy(
+        &mut self,
+        to: MemoryId,
+        from: MemoryId,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let trap = TrapCode::MemoryOutOfBounds;
+        let src = checked_range(src, len, self.memory_data(from).len(), trap)?;
+        let dst = checked_range(dst, len, self.memory_data(to).len(), trap)?;
+        if to == from {
+            self.memory_data_mut(to).copy_within(src, dst.start);
+            return Ok(());
+        }
+        let source = self.memory_data(from)[src].as_ptr();
+        let target = self.memory_data_mut(to)[dst.clone()].as_mut_ptr();
+        // SAFETY: both ranges were checked, and different memories don't overlap.
+        unsafe { ptr::copy_nonoverlapping(source, target, dst.len()) };
+        Ok(())
+    }
+
+    pub(crate) fn memory_fill(
+        &mut self,
+        memory: MemoryId,
+        dst: u64,
+        value: u8,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let bytes = self.memory_data_mut(memory);
+        let range = checked_range(dst, len, bytes.len(), TrapCode::MemoryOutOfBounds)?;
+        bytes[range].fill(value);
+        Ok(())
+    }
+
+    /// Copies a part of `data` to the memory.
+    pub(crate) fn memory_init(
+        &mut self,
+        memory: MemoryId,
+        data: &[u8],
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let trap = TrapCode::MemoryOutOfBounds;
+        let src = checked_range(src, len, data.len(), trap)?;
+        let bytes = self.memory_data_mut(memory);
+        let dst = checked_range(dst, len, bytes.len(), trap)?;
+        bytes[dst].copy_from_slice(&data[src]);
+        Ok(())
+    }
+}

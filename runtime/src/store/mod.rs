@@ -1,0 +1,235 @@
+//! A store: instances and what they share, run by one thread at a time.
+//!
+//! Ids are indexes into the store's own lists, so this API is safe; that an id belongs to this store is for the
+//! embedding API to check (a wrong one panics or means another item, never undefined behaviour).
+
+mod call;
+mod func;
+mod global;
+mod instance;
+mod link;
+mod memory;
+mod table;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use upshift_abi::TrapCode;
+use upshift_abi::vmctx::VmStore;
+
+pub use call::Pending;
+pub use func::{HostCall, HostFunc};
+pub use instance::Instance;
+
+use crate::Runtime;
+use crate::code::ActiveEpoch;
+use crate::trap::{InterruptHandle, StoreShared, TrapRecord};
+use call::TypeInfo;
+use func::{FuncEntry, HostFuncEntry};
+use global::GlobalEntry;
+use memory::MemoryEntry;
+use table::TableEntry;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(pub(crate) u32);
+
+        impl $name {
+            pub(crate) fn new(index: usize) -> Self {
+                Self(u32::try_from(index).expect("a store holds less than 2^32 items"))
+            }
+
+            pub(crate) fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An instance of a store.
+    InstanceId;
+    /// A function of a store.
+    FuncId;
+    /// A memory of a store.
+    MemoryId;
+    /// A table of a store.
+    TableId;
+    /// A global of a store.
+    GlobalId;
+}
+
+/// A store's number, unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoreId(u64);
+
+/// Something that can be imported or exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extern {
+    /// A function.
+    Func(FuncId),
+    /// A table.
+    Table(TableId),
+    /// A memory.
+    Memory(MemoryId),
+    /// A global.
+    Global(GlobalId),
+}
+
+/// Instances and their memories, tables, globals and functions, with the embedder's data.
+///
+/// More fields than a reader can hold in mind at once: it owns everything that generated code of
+/// its instances points to, one list per kind.
+pub struct Store {
+    id: StoreId,
+    runtime: Arc<Runtime>,
+    shared: Arc<StoreShared>,
+    activity: Arc<ActiveEpoch>,
+    data: Box<dyn Any + Send>,
+    /// Boxed: each instance's context points to its `Instance`.
+    instances: Vec<Box<Instance>>,
+    memories: Vec<MemoryEntry>,
+    tables: Vec<TableEntry>,
+    globals: Vec<GlobalEntry>,
+    funcs: Vec<FuncEntry>,
+    func_ids: HashMap<usize, FuncId>,
+    host_funcs: Vec<HostFuncEntry>,
+    host_contexts: HashMap<usize, usize>,
+    externs: Vec<Box<dyn Any + Send + Sync>>,
+    /// The types that were called or given to host functions, by type id.
+    type_infos: Vec<Option<TypeInfo>>,
+    pending: Option<Pending>,
+    trap_record: Option<TrapRecord>,
+}
+
+// SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared by all
+// threads. Embedder data, host functions and extern values are `Send`. A store that moves to another thread is
+// not inside WebAssembly, as calls borrow it exclusively.
+unsafe impl Send for Store {}
+
+impl Store {
+    /// An empty store.
+    pub fn new(runtime: &Arc<Runtime>, data: Box<dyn Any + Send>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            runtime: runtime.clone(),
+            shared: StoreShared::new(),
+            activity: runtime.code().register_activity(),
+            data,
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            funcs: Vec::new(),
+            func_ids: HashMap::new(),
+            host_funcs: Vec::new(),
+            host_contexts: HashMap::new(),
+            externs: Vec::new(),
+            type_infos: Vec::new(),
+            pending: None,
+            trap_record: None,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// The runtime it belongs to.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &(dyn Any + Send) {
+        &*self.data
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
+        &mut *self.data
+    }
+
+    /// Gives the embedder's data back and drops everything else.
+    pub fn into_data(mut self) -> Box<dyn Any + Send> {
+        std::mem::replace(&mut self.data, Box::new(()))
+    }
+
+    /// A handle with which any thread can interrupt this store.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle::new(self.shared.clone())
+    }
+
+    /// A reference to host data as a word for WebAssembly; it lives as long as the store.
+    pub fn extern_ref_word(&mut self, value: Box<dyn Any + Send + Sync>) -> u64 {
+        self.externs.push(value);
+        self.externs.len() as u64
+    }
+
+    /// The host data behind a non-null `externref` word of this store.
+    pub fn extern_ref_data(&self, word: u64) -> Option<&(dyn Any + Send + Sync)> {
+        let index = usize::try_from(word).ok()?.checked_sub(1)?;
+        self.externs.get(index).map(|value| &**value)
+    }
+
+    pub(crate) fn vm(&self) -> *mut VmStore {
+        self.shared.vm()
+    }
+
+    pub(crate) fn entry_fp(&self) -> usize {
+        // SAFETY: the store's thread reads its own field.
+        unsafe { (*self.vm()).entry_fp }
+    }
+
+    pub(crate) fn exit_fp(&self) -> usize {
+        // SAFETY: as in `entry_fp`.
+        unsafe { (*self.vm()).exit_fp }
+    }
+
+    pub(crate) fn set_pending(&mut self, pending: Pending) {
+        self.pending = Some(pending);
+    }
+
+    pub(crate) fn take_trap_record(&mut self) -> Option<TrapRecord> {
+        self.trap_record.take()
+    }
+
+    /// Notes a trap, in a signal handler.
+    ///
+    /// # Safety
+    ///
+    /// `this` is the store that the calling thread runs, and generated code was running.
+    pub(crate) unsafe fn set_trap_record(this: *mut Store, record: TrapRecord) {
+        // SAFETY: nobody else uses the store now; a plain write of a `Copy` value without a destructor.
+        unsafe { std::ptr::addr_of_mut!((*this).trap_record).write(Some(record)) };
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("id", &self.id)
+            .field("instances", &self.instances.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The end of a range of `len` items at `start`, if it is within `size`.
+fn checked_range(
+    start: u64,
+    len: u64,
+    size: usize,
+    trap: TrapCode,
+) -> Result<std::ops::Range<usize>, TrapCode> {
+    match start.checked_add(len) {
+        Some(end) if end <= size as u64 => Ok(start as usize..end as usize),
+        _ => Err(trap),
+    }
+}

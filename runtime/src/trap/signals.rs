@@ -1,0 +1,174 @@
+//! The signal handlers, one set for the process.
+//!
+//! A fault is ours only if this thread runs a store, the PC is in that store's code space, the exact
+//! instruction is a listed trap site, and (for a memory access) the address lies in one of the store's
+//! memories. Everything else goes to whoever handled the signal before.
+
+use std::ffi::c_void;
+use std::mem;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use upshift_abi::TrapCode;
+use upshift_abi::vmctx::VmStore;
+
+use super::{CURRENT, TrapRecord};
+use crate::code::CodeKind;
+use crate::error::RuntimeError;
+use crate::store::Store;
+use crate::stubs;
+
+/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a stray one
+/// does no harm.
+pub const INTERRUPT_SIGNAL: libc::c_int = libc::SIGURG;
+
+const SIGNALS: [libc::c_int; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    INTERRUPT_SIGNAL,
+];
+
+/// Who handled each of `SIGNALS` before.
+static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
+
+/// Installs the handlers once per process.
+pub fn install_handlers() -> Result<(), RuntimeError> {
+    static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
+    let result = INSTALLED.get_or_init(|| {
+        // SAFETY: `sigaction` is a C struct for which all zeros are valid.
+        let mut previous: [libc::sigaction; SIGNALS.len()] = unsafe { mem::zeroed() };
+        for (signal, old) in SIGNALS.into_iter().zip(&mut previous) {
+            // SAFETY: a query with a valid place for the answer.
+            unsafe { libc::sigaction(signal, ptr::null(), old) };
+        }
+        PREVIOUS.get_or_init(|| previous);
+        for signal in SIGNALS {
+            // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
+            // `SA_SIGINFO` demands, and it only does what a signal handler may.
+            let result = unsafe {
+                let mut action: libc::sigaction = mem::zeroed();
+                action.sa_sigaction = handle as *const () as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+                if signal == INTERRUPT_SIGNAL {
+                    action.sa_flags |= libc::SA_RESTART;
+                }
+                libc::sigemptyset(&mut action.sa_mask);
+                libc::sigaction(signal, &action, ptr::null_mut())
+            };
+            if result != 0 {
+                return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
+            }
+        }
+        Ok(())
+    });
+    result.map_err(|code| {
+        let source = std::io::Error::from_raw_os_error(code);
+        RuntimeError::system("install signal handlers", source)
+    })
+}
+
+/// The handler of all our signals.
+unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let vm = CURRENT.get();
+    // SAFETY: the system passes the thread's context; `vm` is null or the store this thread is running.
+    let ours = !vm.is_null() && unsafe { take_over(signal, info, context.cast(), vm) };
+    if !ours {
+        // SAFETY: the arguments are the system's own.
+        unsafe { chain(signal, info, context) };
+    }
+}
+
+/// Sends the thread out of WebAssembly if the signal is a trap or an interruption of the store.
+///
+/// # Safety
+///
+/// In a signal handler of the thread that is running the store.
+unsafe fn take_over(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::ucontext_t,
+    vm: *mut VmStore,
+) -> bool {
+    // SAFETY: the system's context of this thread, which is stopped here.
+    let registers = unsafe { &mut (*context).uc_mcontext.gregs };
+    let pc = registers[libc::REG_RIP as usize] as usize;
+    let fp = registers[libc::REG_RBP as usize] as usize;
+    // SAFETY: the store outlives its activation; only fields that no one is changing are read:
+    // generated code was running, or (for an interruption) anything, but then the lookup fails.
+    let store = unsafe { (*vm).host.cast::<Store>() };
+    // SAFETY: as above; the code at `pc` is running on this thread if it is code of ours.
+    let meta = unsafe { (*store).runtime().code().lookup(pc) };
+    let Some(meta) = meta.filter(|meta| matches!(meta.kind, CodeKind::Function(_))) else {
+        return false;
+    };
+    let code = if signal == INTERRUPT_SIGNAL {
+        // SAFETY: an atomic field of the running store.
+        if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
+            return false;
+        }
+        TrapCode::Interrupt
+    } else {
+        let Some(site) = meta.trap_at(pc) else {
+            return false;
+        };
+        let explained = match signal {
+            libc::SIGSEGV | libc::SIGBUS => {
+                // SAFETY: the system fills the fault address for these signals; see above for the store.
+                let address = unsafe { (*info).si_addr() } as usize;
+                site.trap == TrapCode::MemoryOutOfBounds
+                    && unsafe { (*store).memory_contains(address) }
+            }
+            libc::SIGFPE => matches!(
+                site.trap,
+                TrapCode::IntegerDivideByZero | TrapCode::IntegerOverflow
+            ),
+            _ => true,
+        };
+        if !explained {
+            return false;
+        }
+        site.trap
+    };
+    // SAFETY: generated code was running, so nobody is using the store's trap record.
+    unsafe { Store::set_trap_record(store, TrapRecord { code, pc, fp }) };
+    let sp = (registers[libc::REG_RSP as usize] - 128) & !15;
+    registers[libc::REG_RSP as usize] = sp;
+    registers[libc::REG_RDI as usize] = vm as i64;
+    registers[libc::REG_RIP as usize] = stubs::trapped as *const () as i64;
+    true
+}
+
+/// Passes the signal on to its previous handler.
+///
+/// # Safety
+///
+/// With the arguments of a signal handler.
+unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let position = SIGNALS.iter().position(|&s| s == signal);
+    let Some(previous) = position.and_then(|i| Some(&PREVIOUS.get()?[i])) else {
+        return;
+    };
+    match previous.sa_sigaction {
+        libc::SIG_IGN => {}
+        libc::SIG_DFL if signal == INTERRUPT_SIGNAL => {}
+        libc::SIG_DFL => {
+            // SAFETY: back to the default action: returning repeats the fault, and the process ends as it
+            // would have without us.
+            unsafe { libc::sigaction(signal, previous, ptr::null_mut()) };
+        }
+        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: installed with SA_SIGINFO, so the handler has this signature.
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void) =
+                unsafe { mem::transmute(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: installed without SA_SIGINFO, so the handler has this signature.
+            let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
+            handler(signal);
+        }
+    }
+}
