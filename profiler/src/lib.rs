@@ -1,1 +1,28 @@
-//! The typed event log and what is made from it.
+//! The typed event log of tiering, and what is made from it.
+//!
+//! Whoever moves functions between tiers reports each step as an [`Event`]; the [`EventLog`] stamps
+//! it, adds it to the running [`Stats`] and, if asked to, keeps it. From a kept log come a timeline
+//! for people ([`story`]), a trace for trace viewers ([`chrome`]) and a symbol map for `perf`
+//! ([`perf_map`]).
+//!
+//! # Invariants
+//!
+//! - Knows no compiler, no policy and no live code: an address is a number to print.
+//! - Nothing here influences what runs: a log can be switched off without changing a result.
+//! - Every event and every metric exists once, in the tables of [`event`] and [`stats`].
+
+#![forbid(unsafe_code)]
+
+pub mod chrome;
+pub mod event;
+pub mod key;
+pub mod log;
+pub mod perf_map;
+pub mod stats;
+pub mod story;
+
+pub use event::Event;
+pub use key::{CodeKey, FuncKey, ModuleKey, Nanos};
+pub use log::{Detail, EventLog, LogConfig, Names, Record};
+pub use stats::{Stats, TierStats};
+pub use story::{Story, story};

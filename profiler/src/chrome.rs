@@ -1,0 +1,107 @@
+//! The log as a trace that trace viewers show (`chrome://tracing`, Perfetto): compilations as
+//! spans on the threads that did them, everything else as instants.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::event::Event;
+use crate::key::{CodeKey, FuncKey, Nanos, tier_name};
+use crate::log::{Names, Record};
+
+/// The trace, in the viewers' JSON format.
+pub fn chrome_trace(records: &[Record], names: &Names) -> Value {
+    let mut tracer = Tracer {
+        names,
+        known: HashMap::new(),
+        events: Vec::new(),
+    };
+    for record in records {
+        tracer.add(record);
+    }
+    json!({ "traceEvents": tracer.events, "displayTimeUnit": "ns" })
+}
+
+struct Tracer<'a> {
+    names: &'a Names,
+    /// Looking up a name can be linear in the module's exports.
+    known: HashMap<FuncKey, String>,
+    events: Vec<Value>,
+}
+
+impl Tracer<'_> {
+    fn name(&mut self, func: FuncKey) -> &str {
+        self.known
+            .entry(func)
+            .or_insert_with(|| self.names.of(func))
+    }
+
+    fn code_name(&mut self, code: CodeKey) -> String {
+        let tier = tier_name(code.tier);
+        let name = self.name(code.func);
+        match code.loop_number() {
+            None => format!("{tier}: {name}"),
+            Some(number) => format!("{tier}: {name} loop {number}"),
+        }
+    }
+
+    fn add(&mut self, record: &Record) {
+        let micros = |at: Nanos| at.0 as f64 / 1e3;
+        let args = serde_json::to_value(&record.event).expect("events serialize");
+        let event = match record.event {
+            // The span's beginning is known from its end.
+            Event::CompileStarted { .. } => return,
+            Event::CompileFinished { code, time, .. } => json!({
+                "name": self.code_name(code), "cat": "compile", "ph": "X",
+                "ts": micros(Nanos(record.at.0.saturating_sub(time.0))), "dur": micros(time),
+                "pid": 0, "tid": record.thread, "args": args,
+            }),
+            _ => json!({
+                "name": record.event.name(), "cat": "tiering", "ph": "i", "s": "t",
+                "ts": micros(record.at), "pid": 0, "tid": record.thread, "args": args,
+            }),
+        };
+        self.events.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
+
+    use super::*;
+    use crate::key::ModuleKey;
+
+    #[test]
+    fn compilations_are_spans() {
+        let func = FuncKey {
+            module: ModuleKey(0),
+            func: DefinedFuncIndex(2),
+        };
+        let code = CodeKey {
+            func,
+            unit: CompileUnit::Function,
+            tier: Tier::Optimizer,
+        };
+        let event = Event::CompileFinished {
+            code,
+            body_bytes: 1,
+            code_bytes: 2,
+            time: Nanos(3_000),
+            queue_wait: Nanos(0),
+        };
+        let records = [Record {
+            at: Nanos(10_000),
+            thread: 4,
+            event,
+        }];
+        let trace = chrome_trace(&records, &Names::default());
+        let span = &trace["traceEvents"][0];
+        assert_eq!(
+            (span["ts"].as_f64(), span["dur"].as_f64()),
+            (Some(7.0), Some(3.0))
+        );
+        assert_eq!(span["tid"], 4);
+        assert_eq!(span["args"]["code"]["tier"], "optimizer");
+    }
+}

@@ -1,0 +1,145 @@
+//! What events are about: modules, functions, pieces of code and durations, as serializable values.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
+
+/// A module's number in its log: 0 for the first one loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct ModuleKey(pub u32);
+
+/// A function that a module defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FuncKey {
+    /// Its module.
+    pub module: ModuleKey,
+    /// Its index among the functions that the module defines.
+    pub func: DefinedFuncIndex,
+}
+
+/// A piece of code, or the wish for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodeKey {
+    /// The function.
+    pub func: FuncKey,
+    /// Which part of it.
+    pub unit: CompileUnit,
+    /// Which compiler's.
+    pub tier: Tier,
+}
+
+impl CodeKey {
+    /// The loop's number, if the unit is an OSR entry.
+    pub fn loop_number(&self) -> Option<u32> {
+        match self.unit {
+            CompileUnit::Function => None,
+            CompileUnit::Loop(index) => Some(index.0),
+        }
+    }
+}
+
+impl Serialize for FuncKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("FuncKey", 2)?;
+        out.serialize_field("module", &self.module)?;
+        out.serialize_field("func", &self.func.0)?;
+        out.end()
+    }
+}
+
+impl Serialize for CodeKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("CodeKey", 4)?;
+        out.serialize_field("module", &self.func.module)?;
+        out.serialize_field("func", &self.func.func.0)?;
+        out.serialize_field("loop", &self.loop_number())?;
+        out.serialize_field("tier", &tier_name(self.tier))?;
+        out.end()
+    }
+}
+
+/// The tier's name, as reports spell it.
+pub fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Baseline => "baseline",
+        Tier::Optimizer => "optimizer",
+    }
+}
+
+impl fmt::Display for FuncKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module {} {}", self.module.0, self.func)
+    }
+}
+
+/// A duration or a point in time since the log's start, in nanoseconds.
+///
+/// `Display` chooses the unit and keeps about three digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// As fractional milliseconds.
+    pub fn as_millis(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+impl From<Duration> for Nanos {
+    fn from(duration: Duration) -> Self {
+        Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            0..10_000 => format!("{:.1} us", self.0 as f64 / 1e3),
+            10_000..100_000 => format!("{:.0} us", self.0 as f64 / 1e3),
+            100_000..10_000_000 => format!("{:.2} ms", self.as_millis()),
+            10_000_000..1_000_000_000 => format!("{:.1} ms", self.as_millis()),
+            _ => format!("{:.2} s", self.as_millis() / 1e3),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A count with thousands separators.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_keep_three_digits() {
+        let shown = |ns| Nanos(ns).to_string();
+        assert_eq!(shown(1_234), "1.2 us");
+        assert_eq!(shown(45_600), "46 us");
+        assert_eq!(shown(812_000), "0.81 ms");
+        assert_eq!(shown(11_940_000), "11.9 ms");
+        assert_eq!(shown(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_204), "1,204");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

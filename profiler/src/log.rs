@@ -1,0 +1,255 @@
+//! The log itself: stamps events, counts them, and keeps them if asked to.
+//!
+//! One log per engine, shared by all its threads. Events come at the pace of compilations, not of
+//! calls, so one lock around statistics and kept events is enough; a log that is
+//! [off](Detail::Off) costs one relaxed load per event.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+use upshift_abi::ModuleFacts;
+
+use crate::event::Event;
+use crate::key::{FuncKey, ModuleKey, Nanos};
+use crate::stats::Stats;
+
+/// How much a log does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Detail {
+    /// Nothing.
+    Off,
+    /// Counts events.
+    #[default]
+    Stats,
+    /// Counts events and keeps them.
+    Events,
+}
+
+/// What a new log does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How much.
+    pub detail: Detail,
+    /// How many events to keep at most: the oldest are forgotten. `None`: all of them.
+    pub capacity: Option<usize>,
+}
+
+/// A kept event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    /// When, since the log's start.
+    pub at: Nanos,
+    /// On which thread: threads are numbered from 0 as they first report something.
+    pub thread: u32,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Where functions get their names from: the facts of the modules that were loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    modules: BTreeMap<ModuleKey, Arc<ModuleFacts>>,
+}
+
+impl Names {
+    /// Names for the functions of a module.
+    pub fn insert(&mut self, module: ModuleKey, facts: Arc<ModuleFacts>) {
+        self.modules.insert(module, facts);
+    }
+
+    /// The function's name in its module, or its index there as `func[12]`.
+    pub fn of(&self, key: FuncKey) -> String {
+        let Some(facts) = self.modules.get(&key.module) else {
+            return key.to_string();
+        };
+        let func = facts.func_index(key.func);
+        let name = facts.func_name(func).map(str::to_string);
+        name.unwrap_or_else(|| format!("func[{}]", func.0))
+    }
+}
+
+/// Collects the events of one engine. Thread-safe.
+#[derive(Debug)]
+pub struct EventLog {
+    start: Instant,
+    /// A [`Detail`]. Relaxed: who reads a stale one loses or adds an event around the switch.
+    detail: AtomicU8,
+    capacity: usize,
+    modules: AtomicU32,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    stats: Stats,
+    records: VecDeque<Record>,
+    names: Names,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self::new(&LogConfig::default())
+    }
+}
+
+impl EventLog {
+    /// A log whose time starts now.
+    pub fn new(config: &LogConfig) -> Self {
+        Self {
+            start: Instant::now(),
+            detail: AtomicU8::new(config.detail as u8),
+            capacity: config.capacity.unwrap_or(usize::MAX),
+            modules: AtomicU32::new(0),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Time since the log's start.
+    pub fn now(&self) -> Nanos {
+        self.start.elapsed().into()
+    }
+
+    /// Changes how much the log does from now on.
+    pub fn set_detail(&self, detail: Detail) {
+        self.detail.store(detail as u8, Ordering::Relaxed);
+    }
+
+    /// Whether the log does at least this much: lets a reporter skip the work of making an event.
+    pub fn does(&self, detail: Detail) -> bool {
+        self.detail.load(Ordering::Relaxed) >= detail as u8
+    }
+
+    /// Numbers a module and reports it loaded. Keeps its facts, for names, if events are kept.
+    pub fn add_module(&self, facts: &Arc<ModuleFacts>) -> ModuleKey {
+        let module = ModuleKey(self.modules.fetch_add(1, Ordering::Relaxed));
+        if self.does(Detail::Events) {
+            self.lock().names.insert(module, facts.clone());
+        }
+        self.record(|| Event::ModuleLoaded {
+            module,
+            functions: facts.bodies.len() as u32,
+            body_bytes: facts
+                .bodies
+                .iter()
+                .map(|body| u64::from(body.end - body.start))
+                .sum(),
+        });
+        module
+    }
+
+    /// Reports an event; it is only made if the log is on.
+    pub fn record(&self, event: impl FnOnce() -> Event) {
+        if !self.does(Detail::Stats) {
+            return;
+        }
+        let event = event();
+        let at = self.now();
+        let mut inner = self.lock();
+        inner.stats.apply(at, &event);
+        if self.does(Detail::Events) {
+            if inner.records.len() >= self.capacity {
+                inner.records.pop_front();
+                inner.stats.events_forgotten += 1;
+            }
+            let thread = thread_number();
+            inner.records.push_back(Record { at, thread, event });
+        }
+    }
+
+    /// The statistics so far.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.lock().stats.clone();
+        stats.elapsed = self.now();
+        stats
+    }
+
+    /// The events kept so far, oldest first. They stay in the log.
+    pub fn records(&self) -> Vec<Record> {
+        let mut records: Vec<_> = self.lock().records.iter().cloned().collect();
+        // Threads stamp before they take the lock.
+        records.sort_by_key(|record| record.at);
+        records
+    }
+
+    /// The names of the functions in the kept events.
+    pub fn names(&self) -> Names {
+        self.lock().names.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Counting can't leave the data half-changed in a way that matters.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The calling thread's small number in the process.
+fn thread_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    thread_local!(static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::DefinedFuncIndex;
+
+    use super::*;
+
+    fn first_call(n: u32) -> Event {
+        Event::FirstCall {
+            func: FuncKey {
+                module: ModuleKey(0),
+                func: DefinedFuncIndex(n),
+            },
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_off_makes_no_event() {
+        let log = EventLog::new(&LogConfig {
+            detail: Detail::Off,
+            capacity: None,
+        });
+        log.record(|| unreachable!("nobody wants it"));
+        assert_eq!(log.stats().functions_called, 0);
+    }
+
+    #[test]
+    fn a_bounded_log_keeps_the_newest() {
+        let config = LogConfig {
+            detail: Detail::Events,
+            capacity: Some(2),
+        };
+        let log = EventLog::new(&config);
+        for n in 0..5 {
+            log.record(|| first_call(n));
+        }
+        let kept: Vec<_> = log
+            .records()
+            .into_iter()
+            .map(|record| record.event)
+            .collect();
+        assert_eq!(kept, [first_call(3), first_call(4)]);
+        assert_eq!(log.stats().functions_called, 5);
+        assert_eq!(log.stats().events_forgotten, 3);
+    }
+
+    #[test]
+    fn records_serialize_flat() {
+        let config = LogConfig {
+            detail: Detail::Events,
+            capacity: None,
+        };
+        let log = EventLog::new(&config);
+        log.record(|| first_call(7));
+        let json = serde_json::to_value(&log.records()[0]).unwrap();
+        assert_eq!(json["event"], "first-call");
+        assert_eq!(json["func"]["func"], 7);
+        assert!(json["at"].is_u64());
+    }
+}

@@ -1,0 +1,71 @@
+//! A symbol map for `perf`: which addresses hold which function's code.
+//!
+//! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used again, so
+//! the map is right for the code that was made last at an address.
+
+use std::fmt::Write as _;
+
+use crate::event::Event;
+use crate::key::tier_name;
+use crate::log::{Names, Record};
+
+/// The map's text: a line of start, length (both hexadecimal) and name for each piece of code.
+pub fn perf_map(records: &[Record], names: &Names) -> String {
+    let mut out = String::new();
+    for record in records {
+        let (Event::Published {
+            code,
+            address,
+            code_bytes,
+        }
+        | Event::OsrReady {
+            code,
+            address,
+            code_bytes,
+        }) = record.event
+        else {
+            continue;
+        };
+        let name = names.of(code.func);
+        let tier = tier_name(code.tier);
+        let part = code
+            .loop_number()
+            .map_or_else(String::new, |number| format!(" loop {number}"));
+        writeln!(out, "{address:x} {code_bytes:x} {name}{part} [{tier}]")
+            .expect("strings take everything");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+
+    use super::*;
+    use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos};
+
+    #[test]
+    fn a_line_per_piece_of_code() {
+        let func = FuncKey {
+            module: ModuleKey(1),
+            func: DefinedFuncIndex(2),
+        };
+        let code = CodeKey {
+            func,
+            unit: CompileUnit::Loop(LoopIndex(0)),
+            tier: Tier::Optimizer,
+        };
+        let event = Event::OsrReady {
+            code,
+            address: 0xabc0,
+            code_bytes: 0x40,
+        };
+        let records = [Record {
+            at: Nanos(0),
+            thread: 0,
+            event,
+        }];
+        let map = perf_map(&records, &Names::default());
+        assert_eq!(map, "abc0 40 module 1 def2 loop 0 [optimizer]\n");
+    }
+}

@@ -1,0 +1,303 @@
+//! Running totals over the events of a log: what `--stats` prints and reports store.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use upshift_abi::Tier;
+
+use crate::event::Event;
+use crate::key::{CodeKey, FuncKey, Nanos, grouped};
+
+/// The one list of counters.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {
+        /// Totals since the log's start.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+            /// When these totals were read.
+            pub elapsed: Nanos,
+            /// When optimized code first came into use, for calls or for a running loop.
+            pub first_tier_up: Option<Nanos>,
+            /// When optimized code last came into use.
+            pub last_tier_up: Option<Nanos>,
+            /// What the baseline did.
+            pub baseline: TierStats,
+            /// What the optimizer did.
+            pub optimizer: TierStats,
+            /// OSR entries by loop.
+            pub osr_loops: OsrCounts,
+        }
+
+        impl Stats {
+            /// Each counter with its label, in the order of the table.
+            pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$(($label, self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Modules loaded.
+    modules_loaded = "modules loaded";
+    /// Functions that those modules define.
+    functions_defined = "functions defined";
+    /// Functions whose first call had to be compiled; eagerly compiled ones never ask.
+    functions_called = "functions compiled at first call";
+    /// Times that a budget ran out.
+    budgets_exhausted = "budgets exhausted";
+    /// Requests that went to the queue.
+    requests_queued = "requests queued";
+    /// Requests that were under way already.
+    requests_deduplicated = "requests deduplicated";
+    /// Requests given up.
+    requests_dropped = "requests dropped";
+    /// Longest queue, in requests.
+    queue_high_water = "longest queue";
+    /// Times that a running loop entered optimized code.
+    osr_entries = "OSR entries";
+    /// Functions that stay with the code they have.
+    functions_pinned = "functions pinned";
+    /// Bytes of code that was replaced.
+    retired_bytes = "code bytes retired";
+    /// Events that a bounded log forgot.
+    events_forgotten = "events forgotten";
+}
+
+/// What one tier did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TierStats {
+    /// Functions compiled, recompilations included.
+    pub functions: u64,
+    /// OSR entries compiled.
+    pub osr_units: u64,
+    /// Compilations that failed.
+    pub failures: u64,
+    /// Bytes of the bodies compiled; a body counts once per compilation.
+    pub body_bytes: u64,
+    /// Bytes of machine code made.
+    pub code_bytes: u64,
+    /// Sum of the compilations' wall times.
+    pub time: Nanos,
+    /// The longest compilation.
+    pub longest: Nanos,
+    /// Sum of the times that requests waited in the queue.
+    pub queue_wait: Nanos,
+}
+
+impl TierStats {
+    /// Body bytes compiled per second of compile time, in millions.
+    pub fn megabytes_per_second(&self) -> f64 {
+        if self.time.0 == 0 {
+            return 0.0;
+        }
+        self.body_bytes as f64 * 1e3 / self.time.0 as f64
+    }
+}
+
+/// OSR entries by loop: serialized as a list of `{module, func, loop, entries}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OsrCounts(pub BTreeMap<(FuncKey, u32), u64>);
+
+impl Serialize for OsrCounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row {
+            module: u32,
+            func: u32,
+            #[serde(rename = "loop")]
+            loop_number: u32,
+            entries: u64,
+        }
+        serializer.collect_seq(self.0.iter().map(|(&(key, loop_number), &entries)| Row {
+            module: key.module.0,
+            func: key.func.0,
+            loop_number,
+            entries,
+        }))
+    }
+}
+
+impl Stats {
+    /// The tier's part.
+    pub fn tier(&self, tier: Tier) -> &TierStats {
+        match tier {
+            Tier::Baseline => &self.baseline,
+            Tier::Optimizer => &self.optimizer,
+        }
+    }
+
+    fn tier_mut(&mut self, tier: Tier) -> &mut TierStats {
+        match tier {
+            Tier::Baseline => &mut self.baseline,
+            Tier::Optimizer => &mut self.optimizer,
+        }
+    }
+
+    /// Takes in an event.
+    pub fn apply(&mut self, at: Nanos, event: &Event) {
+        match *event {
+            Event::ModuleLoaded { functions, .. } => {
+                self.modules_loaded += 1;
+                self.functions_defined += u64::from(functions);
+            }
+            Event::FirstCall { .. } => self.functions_called += 1,
+            Event::CompileStarted { .. } => {}
+            Event::CompileFinished {
+                code,
+                body_bytes,
+                code_bytes,
+                time,
+                queue_wait,
+            } => {
+                let tier = self.tier_mut(code.tier);
+                match code.loop_number() {
+                    None => tier.functions += 1,
+                    Some(_) => tier.osr_units += 1,
+                }
+                tier.body_bytes += u64::from(body_bytes);
+                tier.code_bytes += u64::from(code_bytes);
+                tier.time.0 += time.0;
+                tier.longest = tier.longest.max(time);
+                tier.queue_wait.0 += queue_wait.0;
+            }
+            Event::CompileFailed { code, .. } => self.tier_mut(code.tier).failures += 1,
+            Event::BudgetExhausted { .. } => self.budgets_exhausted += 1,
+            Event::RequestQueued { queue_length, .. } => {
+                self.requests_queued += 1;
+                self.queue_high_water = self.queue_high_water.max(u64::from(queue_length));
+            }
+            Event::RequestDeduplicated { .. } => self.requests_deduplicated += 1,
+            Event::RequestDropped { .. } => self.requests_dropped += 1,
+            Event::Published { code, .. } => self.tier_up(at, code),
+            Event::OsrReady { .. } => {}
+            Event::OsrEntered { code } => {
+                self.osr_entries += 1;
+                if let Some(number) = code.loop_number() {
+                    *self.osr_loops.0.entry((code.func, number)).or_default() += 1;
+                }
+                self.tier_up(at, code);
+            }
+            Event::Retired { code_bytes, .. } => self.retired_bytes += u64::from(code_bytes),
+            Event::Pinned { .. } => self.functions_pinned += 1,
+        }
+    }
+
+    fn tier_up(&mut self, at: Nanos, code: CodeKey) {
+        if code.tier == Tier::Optimizer {
+            self.first_tier_up.get_or_insert(at);
+            self.last_tier_up = Some(at);
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    /// The table that `--stats` prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: [(&str, fn(&TierStats) -> String); 7] = [
+            ("functions compiled", |tier| grouped(tier.functions)),
+            ("OSR entries compiled", |tier| grouped(tier.osr_units)),
+            ("failures", |tier| grouped(tier.failures)),
+            ("Wasm bytes", |tier| grouped(tier.body_bytes)),
+            ("code bytes", |tier| grouped(tier.code_bytes)),
+            ("compile time", |tier| tier.time.to_string()),
+            ("MB per second", |tier| {
+                format!("{:.2}", tier.megabytes_per_second())
+            }),
+        ];
+        writeln!(f, "{:<34}{:>14}{:>14}", "tier", "baseline", "optimizer")?;
+        for (label, show) in rows {
+            writeln!(
+                f,
+                "{label:<34}{:>14}{:>14}",
+                show(&self.baseline),
+                show(&self.optimizer)
+            )?;
+        }
+        for (label, tier) in [("baseline", &self.baseline), ("optimizer", &self.optimizer)] {
+            if tier.longest.0 > 0 {
+                writeln!(
+                    f,
+                    "{:<34}{:>14}",
+                    format!("longest compilation, {label}"),
+                    tier.longest
+                )?;
+            }
+        }
+        if self.requests_queued > 0 {
+            let mean = Nanos(self.optimizer.queue_wait.0 / self.requests_queued);
+            writeln!(f, "{:<34}{mean:>14}", "mean wait in the queue")?;
+        }
+        for (label, at) in [
+            ("first use of optimized code", self.first_tier_up),
+            ("last change to optimized code", self.last_tier_up),
+        ] {
+            if let Some(at) = at {
+                writeln!(f, "{label:<34}{at:>14}")?;
+            }
+        }
+        for (label, count) in self.counters().filter(|&(_, count)| count > 0) {
+            writeln!(f, "{label:<34}{:>14}", grouped(count))?;
+        }
+        writeln!(f, "{:<34}{:>14}", "elapsed", self.elapsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex};
+
+    use super::*;
+    use crate::key::ModuleKey;
+
+    fn code(unit: CompileUnit, tier: Tier) -> CodeKey {
+        let func = FuncKey {
+            module: ModuleKey(0),
+            func: DefinedFuncIndex(3),
+        };
+        CodeKey { func, unit, tier }
+    }
+
+    fn finished(code: CodeKey, time: u64) -> Event {
+        Event::CompileFinished {
+            code,
+            body_bytes: 1_000,
+            code_bytes: 4_000,
+            time: Nanos(time),
+            queue_wait: Nanos(5),
+        }
+    }
+
+    #[test]
+    fn totals_by_tier_and_loop() {
+        let mut stats = Stats::default();
+        let baseline = code(CompileUnit::Function, Tier::Baseline);
+        let entry = code(CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
+        stats.apply(Nanos(10), &finished(baseline, 20_000));
+        stats.apply(Nanos(20), &finished(entry, 1_000_000));
+        stats.apply(Nanos(30), &Event::OsrEntered { code: entry });
+        stats.apply(Nanos(40), &Event::OsrEntered { code: entry });
+        assert_eq!(stats.baseline.functions, 1);
+        assert_eq!(stats.optimizer.osr_units, 1);
+        assert_eq!(stats.osr_loops.0[&(entry.func, 1)], 2);
+        assert_eq!(stats.first_tier_up, Some(Nanos(30)));
+        assert_eq!(stats.last_tier_up, Some(Nanos(40)));
+        assert!((stats.baseline.megabytes_per_second() - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_table_names_both_tiers_and_serializes() {
+        let mut stats = Stats::default();
+        let entry = code(CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
+        stats.apply(Nanos(20), &finished(entry, 1_500_000));
+        stats.apply(Nanos(30), &Event::OsrEntered { code: entry });
+        let table = stats.to_string();
+        assert!(table.contains("OSR entries"), "{table}");
+        assert!(table.contains("1.50 ms"), "{table}");
+        let json = serde_json::to_value(&stats).unwrap();
+        assert_eq!(json["osr_loops"][0]["loop"], 1);
+        assert_eq!(json["optimizer"]["osr_units"], 1);
+    }
+}

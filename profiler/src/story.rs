@@ -1,0 +1,156 @@
+//! A screenful that tells anyone how a run went: what happened when, and which function ran in
+//! which tier.
+//!
+//! The log of a real program has thousands of events; a story follows the few functions whose
+//! code changed, and sums up the rest.
+
+mod bars;
+mod lives;
+mod timeline;
+
+use std::fmt::{self, Write as _};
+
+use crate::key::{Nanos, grouped};
+use crate::log::{EventLog, Names, Record};
+use lives::{Lives, OsrLife};
+
+/// How much of a run to tell.
+#[derive(Clone, Debug)]
+pub struct StoryOptions {
+    /// Lines of the timeline at most.
+    pub lines: usize,
+    /// Functions in the table and the bars at most.
+    pub functions: usize,
+    /// Columns of the bars.
+    pub columns: usize,
+}
+
+impl Default for StoryOptions {
+    fn default() -> Self {
+        Self {
+            lines: 18,
+            functions: 8,
+            columns: 50,
+        }
+    }
+}
+
+/// A run, ready to be told by its `Display`.
+#[derive(Debug)]
+pub struct Story {
+    options: StoryOptions,
+    records: Vec<Record>,
+    names: Names,
+    end: Nanos,
+}
+
+/// The story of everything that the log has kept; it must keep [events](crate::Detail::Events).
+pub fn story(log: &EventLog) -> Story {
+    Story::new(
+        log.records(),
+        log.names(),
+        log.now(),
+        StoryOptions::default(),
+    )
+}
+
+impl Story {
+    /// The story of these events, which are sorted by time; `end` is when the run ended.
+    pub fn new(records: Vec<Record>, names: Names, end: Nanos, options: StoryOptions) -> Self {
+        Self {
+            options,
+            records,
+            names,
+            end,
+        }
+    }
+
+    fn table(&self, lives: &Lives, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "  {:<28}{:>10}  {:>16}  {:>16}  loops entered",
+            "function", "Wasm bytes", "baseline", "optimizer"
+        )?;
+        for life in lives.heroes() {
+            let cost = |cost: Option<lives::Cost>| {
+                cost.map_or_else(|| "-".to_string(), |cost| cost.time.to_string())
+            };
+            writeln!(
+                out,
+                "  {:<28}{:>10}  {:>16}  {:>16}  {}",
+                shortened(&self.names.of(life.func), 27),
+                life.body_bytes()
+                    .map_or_else(|| "-".to_string(), |n| grouped(n.into())),
+                cost(life.baseline),
+                cost(life.optimizer),
+                osr_column(&life.osr),
+            )?;
+        }
+        let others = lives.others();
+        if others.functions > 0 {
+            writeln!(
+                out,
+                "  {:<28}{:>10}  {:>16}  {:>16}",
+                format!("{} more", grouped(others.functions)),
+                grouped(others.body_bytes),
+                others.baseline_time.to_string(),
+                if others.optimized > 0 {
+                    others.optimizer_time.to_string()
+                } else {
+                    "-".into()
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a function's loops.
+fn osr_column(loops: &[OsrLife]) -> String {
+    let entered: Vec<_> = loops
+        .iter()
+        .filter(|osr| osr.entries > 0)
+        .map(|osr| format!("loop {} x{}", osr.number, grouped(osr.entries)))
+        .collect();
+    entered.join(", ")
+}
+
+/// The text, cut to so many characters.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_string();
+    }
+    let mut cut: String = text.chars().take(width - 2).collect();
+    cut.push_str("..");
+    cut
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lives = Lives::of(&self.records, self.options.functions);
+        let mut out = String::new();
+        timeline::tell(
+            &self.records,
+            &lives,
+            &self.names,
+            self.options.lines,
+            &mut out,
+        )?;
+        if !lives.is_empty() {
+            out.push('\n');
+            self.table(&lives, &mut out)?;
+            out.push('\n');
+            bars::draw(
+                &lives,
+                &self.names,
+                self.end,
+                self.options.columns,
+                &mut out,
+            )?;
+        }
+        f.write_str(&out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

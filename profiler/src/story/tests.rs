@@ -1,0 +1,123 @@
+//! A made-up run, told.
+
+use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+
+use super::*;
+use crate::event::Event;
+use crate::key::{CodeKey, FuncKey, ModuleKey};
+
+fn func(n: u32) -> FuncKey {
+    FuncKey {
+        module: ModuleKey(0),
+        func: DefinedFuncIndex(n),
+    }
+}
+
+fn code(n: u32, unit: CompileUnit, tier: Tier) -> CodeKey {
+    CodeKey {
+        func: func(n),
+        unit,
+        tier,
+    }
+}
+
+fn finished(code: CodeKey, time: u64) -> Event {
+    Event::CompileFinished {
+        code,
+        body_bytes: 1_204,
+        code_bytes: 5_000,
+        time: Nanos(time),
+        queue_wait: Nanos(0),
+    }
+}
+
+fn published(code: CodeKey) -> Event {
+    Event::Published {
+        code,
+        address: 0x1000,
+        code_bytes: 5_000,
+    }
+}
+
+/// Function 0 has a hot loop and is then optimized; functions 1 to 30 run once.
+fn run() -> Vec<Record> {
+    let base = code(0, CompileUnit::Function, Tier::Baseline);
+    let entry = code(0, CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
+    let whole = code(0, CompileUnit::Function, Tier::Optimizer);
+    let mut events = vec![
+        (100_000, finished(base, 50_000)),
+        (101_000, published(base)),
+    ];
+    for n in 1..=30 {
+        let base = code(n, CompileUnit::Function, Tier::Baseline);
+        events.push((200_000 + u64::from(n), finished(base, 20_000)));
+        events.push((300_000 + u64::from(n), published(base)));
+    }
+    events.extend([
+        (
+            4_000_000,
+            Event::RequestQueued {
+                code: entry,
+                lane: 0,
+                queue_length: 1,
+            },
+        ),
+        (9_000_000, finished(entry, 4_900_000)),
+        (9_100_000, Event::OsrEntered { code: entry }),
+        (9_200_000, Event::OsrEntered { code: entry }),
+        (14_000_000, finished(whole, 5_000_000)),
+        (14_000_500, published(whole)),
+    ]);
+    let record = |(at, event)| Record {
+        at: Nanos(at),
+        thread: 0,
+        event,
+    };
+    events.into_iter().map(record).collect()
+}
+
+fn tell(options: StoryOptions) -> String {
+    Story::new(run(), Names::default(), Nanos(20_000_000), options).to_string()
+}
+
+#[test]
+fn the_turns_are_told_in_order() {
+    let text = tell(StoryOptions::default());
+    let places = [
+        "compiled by the baseline (1,204 bytes, 50 us)",
+        "30 functions compiled by the baseline (36,120 bytes, 0.60 ms)",
+        "is hot: asked",
+        "went on in optimized code (OSR)",
+        "run optimized code from now on",
+        "loop 1 x2",
+        "23 more",
+    ]
+    .map(|part| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("no {part:?} in\n{text}"))
+    });
+    assert!(places.is_sorted(), "{text}");
+}
+
+#[test]
+fn the_bar_shows_each_gear() {
+    let text = tell(StoryOptions::default());
+    let bar = text
+        .lines()
+        .rfind(|line| line.contains("-="))
+        .expect("a bar");
+    assert!(bar.ends_with('#') && bar.contains("--==="), "{text}");
+}
+
+#[test]
+fn a_short_story_keeps_the_turns() {
+    let text = tell(StoryOptions {
+        lines: 2,
+        ..StoryOptions::default()
+    });
+    assert!(
+        text.contains("(OSR)") && text.contains("from now on"),
+        "{text}"
+    );
+    assert!(text.contains("smaller steps not shown"), "{text}");
+}
