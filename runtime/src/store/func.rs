@@ -164,7 +164,7 @@ unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut Vm
         let context = &*context;
         let store = &mut *(*context.store).host.cast::<Store>();
         let data = &*context.func.cast::<HostFuncData>();
-        let caller = context.caller.as_ref().map(|vmctx| instance_id(vmctx));
+        let caller = context.caller.as_ref().map(instance_id);
         (store, data, caller)
     };
     // SAFETY: the trampoline of this type passes this many.

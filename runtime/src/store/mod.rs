@@ -92,6 +92,7 @@ pub struct Store {
     activity: Arc<ActiveEpoch>,
     data: Box<dyn Any + Send>,
     /// Boxed: each instance's context points to its `Instance`.
+    #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
     memories: Vec<MemoryEntry>,
     tables: Vec<TableEntry>,

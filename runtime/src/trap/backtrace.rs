@@ -114,7 +114,7 @@ unsafe fn walk_callers(
     mut fp: usize,
     frames: &mut Vec<Frame>,
 ) {
-    // SAFETY (of both): frame records and entry frames stand as long as their activation does.
+    // SAFETY: frame records and entry frames stand as long as their activation does.
     let word = |address: usize| unsafe { (address as *const usize).read() };
     let entry_word =
         |entry_fp: usize, offset: i32| word(entry_fp.wrapping_add_signed(offset as isize));

@@ -116,10 +116,9 @@ unsafe fn take_over(
         };
         let explained = match signal {
             libc::SIGSEGV | libc::SIGBUS => {
-                // SAFETY: the system fills the fault address for these signals; see above for the store.
-                let address = unsafe { (*info).si_addr() } as usize;
-                site.trap == TrapCode::MemoryOutOfBounds
-                    && unsafe { (*store).memory_contains(address) }
+                // SAFETY: the system fills the fault address for these signals; the store is as above.
+                let ours = unsafe { (*store).memory_contains((*info).si_addr() as usize) };
+                site.trap == TrapCode::MemoryOutOfBounds && ours
             }
             libc::SIGFPE => matches!(
                 site.trap,

@@ -1,0 +1,200 @@
+//! The code between Rust and WebAssembly: one entry and one host trampoline per signature.
+//!
+//! They need an assembler and the calling convention, and this crate has both. What their frames look like, and why,
+//! is written in [`upshift_abi::frame`].
+
+use dynasm::dynasm;
+use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
+use upshift_abi::callconv::{
+    ArgLocation, INT_RESULTS, Locations, RESULT_AREA, ResultLocation, VMCTX,
+};
+use upshift_abi::compiler::Trampolines;
+use upshift_abi::frame::{self, ENTRY_FRAME_SIZE, entry};
+use upshift_abi::vmctx::{VmHostContext, VmStore, VmVal};
+use upshift_abi::{
+    Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, RelocationTarget,
+};
+
+/// Makes trampolines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrampolineCompiler;
+
+impl Trampolines for TrampolineCompiler {
+    fn entry(&self, ty: &FuncType) -> CompiledFunction {
+        entry_trampoline(&Locations::of(ty))
+    }
+
+    fn host(&self, ty: &FuncType) -> CompiledFunction {
+        host_trampoline(&Locations::of(ty))
+    }
+}
+
+type Assembler = VecAssembler<X64Relocation>;
+
+/// Offset of the n-th value.
+fn value(n: usize) -> i32 {
+    i32::try_from(n * size_of::<VmVal>()).expect("validation bounds the number of parameters")
+}
+
+fn entry_trampoline(locations: &Locations) -> CompiledFunction {
+    const ENTRY_FP: i32 = VmStore::ENTRY_FP.disp();
+    const EXIT_FP: i32 = VmStore::EXIT_FP.disp();
+    let mut asm = Assembler::new(0);
+    let area = -(ENTRY_FRAME_SIZE + locations.result_area as i32);
+    let below = (locations.stack_args + locations.result_area) as i32;
+    dynasm!(asm
+        ; .arch x64
+        ; push rbp
+        ; mov rbp, rsp
+        ; sub rsp, ENTRY_FRAME_SIZE + below
+        ; mov [rbp + entry::RBX], rbx
+        ; mov [rbp + entry::R12], r12
+        ; mov [rbp + entry::R13], r13
+        ; mov [rbp + entry::R14], r14
+        ; mov [rbp + entry::R15], r15
+        ; mov [rbp + entry::VALUES], rdx
+        ; mov [rbp + entry::STORE], rcx
+        ; mov rax, [rcx + ENTRY_FP]
+        ; mov [rbp + entry::PREVIOUS_ENTRY_FP], rax
+        ; mov rax, [rcx + EXIT_FP]
+        ; mov [rbp + entry::PREVIOUS_EXIT_FP], rax
+        ; mov [rcx + ENTRY_FP], rbp
+        ; mov rax, rsi
+        ; mov r10, rdx
+    );
+    for (n, &location) in locations.params.iter().enumerate() {
+        match location {
+            ArgLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov Rq(reg.0), [r10 + value(n)]),
+            ArgLocation::Float(reg) => dynasm!(asm ; .arch x64 ; movsd Rx(reg.0), [r10 + value(n)]),
+            ArgLocation::Stack(offset) => dynasm!(asm
+                ; .arch x64
+                ; mov r11, [r10 + value(n)]
+                ; mov [rsp + offset as i32], r11
+            ),
+        }
+    }
+    if locations.has_result_area() {
+        dynasm!(asm ; .arch x64 ; lea Rq(RESULT_AREA.0), [rbp + area]);
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; call rax
+        ; mov r11, [rbp + entry::VALUES]
+    );
+    for (n, &location) in locations.results.iter().enumerate() {
+        match location {
+            ResultLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov [r11 + value(n)], Rq(reg.0)),
+            ResultLocation::Float(reg) => {
+                dynasm!(asm ; .arch x64 ; movsd [r11 + value(n)], Rx(reg.0));
+            }
+            ResultLocation::Area(offset) => dynasm!(asm
+                ; .arch x64
+                ; mov r10, [rbp + area + offset as i32]
+                ; mov [r11 + value(n)], r10
+            ),
+        }
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; mov rcx, [rbp + entry::STORE]
+        ; mov rax, [rbp + entry::PREVIOUS_ENTRY_FP]
+        ; mov [rcx + ENTRY_FP], rax
+        ; mov rax, [rbp + entry::PREVIOUS_EXIT_FP]
+        ; mov [rcx + EXIT_FP], rax
+        ; mov rbx, [rbp + entry::RBX]
+        ; mov r12, [rbp + entry::R12]
+        ; mov r13, [rbp + entry::R13]
+        ; mov r14, [rbp + entry::R14]
+        ; mov r15, [rbp + entry::R15]
+        ; xor eax, eax
+        ; leave
+        ; ret
+    );
+    finish(asm, Vec::new())
+}
+
+/// Below a host trampoline's saved registers: the host context and the result area pointer, where a
+/// baseline frame has its context and its result area.
+const HOST_FRAME: i32 = -frame::RESULT_AREA;
+
+fn host_trampoline(locations: &Locations) -> CompiledFunction {
+    const STORE: i32 = VmHostContext::STORE.disp();
+    let count = locations.params.len().max(locations.results.len());
+    let mut asm = Assembler::new(0);
+    dynasm!(asm
+        ; .arch x64
+        ; push rbp
+        ; mov rbp, rsp
+        ; sub rsp, HOST_FRAME + value(count)
+        ; mov [rbp + frame::VMCTX], Rq(VMCTX.0)
+    );
+    if locations.has_result_area() {
+        dynasm!(asm ; .arch x64 ; mov [rbp + frame::RESULT_AREA], Rq(RESULT_AREA.0));
+    }
+    for (n, &location) in locations.params.iter().enumerate() {
+        match location {
+            ArgLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov [rsp + value(n)], Rq(reg.0)),
+            ArgLocation::Float(reg) => dynasm!(asm ; .arch x64 ; movsd [rsp + value(n)], Rx(reg.0)),
+            ArgLocation::Stack(offset) => dynasm!(asm
+                ; .arch x64
+                ; mov rax, [rbp + 16 + offset as i32]
+                ; mov [rsp + value(n)], rax
+            ),
+        }
+    }
+    dynasm!(asm
+        ; .arch x64
+        ; mov rax, [rdi + STORE]
+        ; mov [rax + VmStore::EXIT_FP.disp()], rbp
+        ; mov rsi, rsp
+        ; call QWORD [rdi + VmHostContext::CALL.disp()]
+        ; test eax, eax
+        ; jnz >failed
+    );
+    load_host_results(&mut asm, locations);
+    let stack_args = i16::try_from(locations.stack_args).expect("at most 1,000 parameters");
+    dynasm!(asm
+        ; .arch x64
+        ; leave
+        ; ret stack_args
+        ; failed:
+        ; mov rdi, [rbp + frame::VMCTX]
+        ; mov rdi, [rdi + STORE]
+        ; jmp QWORD [rip + 0]
+    );
+    let unwind = Relocation {
+        offset: CodeOffset(asm.offset().0 as u32 - 4),
+        target: RelocationTarget::Builtin(Builtin::Unwind),
+        addend: -4,
+    };
+    finish(asm, vec![unwind])
+}
+
+/// From the values at `rsp` to where callers expect results.
+fn load_host_results(asm: &mut Assembler, locations: &Locations) {
+    debug_assert!(INT_RESULTS.iter().all(|reg| ![10, 11].contains(&reg.0)));
+    if locations.has_result_area() {
+        dynasm!(asm ; .arch x64 ; mov r11, [rbp + frame::RESULT_AREA]);
+    }
+    for (n, &location) in locations.results.iter().enumerate() {
+        match location {
+            ResultLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov Rq(reg.0), [rsp + value(n)]),
+            ResultLocation::Float(reg) => {
+                dynasm!(asm ; .arch x64 ; movsd Rx(reg.0), [rsp + value(n)]);
+            }
+            ResultLocation::Area(offset) => dynasm!(asm
+                ; .arch x64
+                ; mov r10, [rsp + value(n)]
+                ; mov [r11 + offset as i32], r10
+            ),
+        }
+    }
+}
+
+fn finish(asm: Assembler, relocations: Vec<Relocation>) -> CompiledFunction {
+    CompiledFunction {
+        code: asm.finalize().expect("all labels are defined"),
+        relocations,
+        ..CompiledFunction::default()
+    }
+}
