@@ -1,0 +1,146 @@
+//! Many threads call a function while its code is replaced, retired and freed under them.
+//!
+//! Every version returns its own number. Should a caller ever run freed or half-written code, it would crash or
+//! return a number that was never published.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use upshift_abi::facts::Item;
+use upshift_abi::vmctx::VmVal;
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+use upshift_baseline::TrampolineCompiler;
+use upshift_runtime::module::FirstCallError;
+use upshift_runtime::{
+    BudgetSite, CodeAddr, Extern, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks,
+};
+
+const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
+
+/// `mov eax, number; ret`, padded so that pieces have different sizes.
+fn version(number: u32) -> CompiledFunction {
+    let mut code = vec![0xb8];
+    code.extend(number.to_le_bytes());
+    code.push(0xc3);
+    code.resize(8 + (number as usize * 37) % 5000, 0xcc);
+    CompiledFunction {
+        code,
+        ..CompiledFunction::default()
+    }
+}
+
+/// Publishes version 1 at the first call.
+struct FirstVersion {
+    first_calls: AtomicU32,
+}
+
+impl TierHooks for FirstVersion {
+    fn first_call(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+    ) -> Result<CodeAddr, FirstCallError> {
+        self.first_calls.fetch_add(1, Ordering::Relaxed);
+        let code = module.place(func, CompileUnit::Function, Tier::Baseline, version(1))?;
+        module.publish(&code);
+        Ok(code.addr())
+    }
+
+    fn budget_exhausted(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+        _: BudgetSite,
+    ) -> Option<CodeAddr> {
+        unreachable!("these versions count nothing")
+    }
+}
+
+fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
+    let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 0))"#).unwrap();
+    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
+    facts.type_ids = facts.types.iter().map(|ty| runtime.register_type(ty)).collect();
+    ModuleCode::new(runtime, Arc::new(facts), wasm.into(), hooks).unwrap()
+}
+
+fn runtime() -> Arc<Runtime> {
+    Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap()
+}
+
+/// Calls the module's function until told to stop, and checks every answer.
+fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -> u64 {
+    let mut store = Store::new(module.runtime(), Box::new(()));
+    let instance = store.instantiate(module, &[]).unwrap();
+    let Extern::Func(func) = store.instance_item(instance, Item::Func(FuncIndex(0))) else {
+        unreachable!("the export is a function");
+    };
+    let mut calls = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let oldest = newest.load(Ordering::Acquire);
+        let mut values = [VmVal::default()];
+        // SAFETY: the function has no parameters.
+        unsafe { store.call(func, &mut values) }.unwrap();
+        let seen = values[0].bits[0] as u32;
+        let known = newest.load(Ordering::Acquire).max(1) + 1;
+        assert!((oldest..=known).contains(&seen), "version {seen} of {oldest}..={known}");
+        calls += 1;
+    }
+    calls
+}
+
+#[test]
+fn hammer_publishing_and_reclamation() {
+    let runtime = runtime();
+    let hooks = Arc::new(FirstVersion {
+        first_calls: AtomicU32::new(0),
+    });
+    let module = module(&runtime, hooks.clone());
+    let (stop, newest) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| call_until(&module, &stop, &newest)))
+            .collect();
+        while hooks.first_calls.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        // All callers that race for the first call are through before versions move on.
+        std::thread::sleep(Duration::from_millis(50));
+        newest.store(1, Ordering::Release);
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let mut number = 1;
+        while Instant::now() < deadline {
+            number += 1;
+            let code = version(number);
+            let code = module.place(FUNC, CompileUnit::Function, Tier::Optimizer, code).unwrap();
+            let old = module.published(FUNC).expect("the function was called");
+            module.publish(&code);
+            newest.store(number, Ordering::Release);
+            module.retire(old);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for caller in callers {
+            assert!(caller.join().unwrap() > 0);
+        }
+        assert!(number > 1000, "only {number} versions");
+    });
+    runtime.collect_garbage();
+    let stats = runtime.code_stats();
+    assert_eq!(stats.retired, 0, "no one runs anything now: {stats:?}");
+    assert!(stats.freed > 0);
+}
+
+#[test]
+fn a_dropped_module_frees_its_code() {
+    let runtime = runtime();
+    let hooks = Arc::new(FirstVersion {
+        first_calls: AtomicU32::new(0),
+    });
+    let module = module(&runtime, hooks);
+    let code = module.place(FUNC, CompileUnit::Function, Tier::Baseline, version(7)).unwrap();
+    module.publish(&code);
+    drop(code);
+    assert!(runtime.code_stats().baseline > 0);
+    drop(module);
+    assert_eq!(runtime.code_stats().baseline, 0);
+}
