@@ -1,0 +1,177 @@
+//! Generated programs do the same in every tier and in Wasmtime: same results and traps of every
+//! call, same memory and globals afterwards.
+//!
+//! A program is a number: `UPSHIFT_FUZZ_SEED=<number>` runs that program alone. The test runs as many as
+//! fit its time, from the same numbers each time; `UPSHIFT_FUZZ_SECONDS` gives it another time, and then
+//! the numbers start anew at each run.
+
+#![forbid(unsafe_code)]
+
+mod differential_engines;
+mod support {
+    pub mod modes;
+    pub mod rng;
+}
+
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use differential_engines::{Machine, Oracle, Outcome, Subject, Value};
+use support::modes::engines;
+use support::rng::Rng;
+use upshift::{Trap, ValType};
+use upshift_spectest::Mode;
+
+/// How long the test runs unless told otherwise.
+const SECONDS: u64 = 20;
+/// Fewer programs in the time mean that the test has become worthless.
+const AT_LEAST: u64 = 20;
+/// Loop iterations and calls until a generated program ends itself.
+const FUEL: u32 = 1000;
+/// Arguments with which each export is called.
+const CALLS: usize = 3;
+
+/// The modes that differ in what code they run. Tiering in the background runs the same code as
+/// these at times that nothing controls.
+const MODES: [Mode; 4] = [Mode::Baseline, Mode::Optimizer, Mode::Zeal, Mode::ExplicitBounds];
+
+static ORACLE: LazyLock<wasmtime::Engine> = LazyLock::new(|| {
+    let mut config = wasmtime::Config::new();
+    config.max_wasm_stack(1 << 20);
+    wasmtime::Engine::new(&config).expect("an engine can be made")
+});
+
+#[test]
+fn generated_programs_agree_with_wasmtime() {
+    if let Ok(seed) = std::env::var("UPSHIFT_FUZZ_SEED") {
+        return run_program(seed.parse().expect("a number"));
+    }
+    let seconds = std::env::var("UPSHIFT_FUZZ_SECONDS").ok();
+    let seconds = seconds.map(|seconds| seconds.parse().expect("a number"));
+    let first = if seconds.is_some() { start_number() } else { 0 };
+    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(SECONDS));
+    let mut seed = first;
+    while Instant::now() < end {
+        run_program(seed);
+        seed += 1;
+    }
+    let count = seed - first;
+    println!("{count} programs, from UPSHIFT_FUZZ_SEED={first}");
+    assert!(count >= AT_LEAST, "only {count} programs in the time");
+}
+
+fn start_number() -> u64 {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    time.expect("the clock is right").as_secs() << 32
+}
+
+/// Runs one program everywhere.
+fn run_program(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let Some(wasm) = generate(&mut rng) else {
+        return;
+    };
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.wasm");
+    std::fs::write(&path, &wasm).expect("the test target's folder is writable");
+    let expected = history(&mut Oracle::new(&ORACLE, &wasm), &rng);
+    for (mode, engine) in engines().filter(|(mode, _)| MODES.contains(mode)) {
+        let actual = history(&mut Subject::new(engine, &wasm), &rng);
+        let place = path.display();
+        compare(&expected, &actual, &format!("UPSHIFT_FUZZ_SEED={seed}, mode {mode}, {place}"));
+    }
+}
+
+/// What a program did: each call and its outcome, then a digest of what it left behind.
+type History = Vec<(String, Outcome)>;
+
+/// Runs every export some times with arguments from the generator. Stops at a stack overflow:
+/// the depth at which it happens is the one thing that may differ, and with it the state.
+fn history(machine: &mut dyn Machine, rng: &Rng) -> History {
+    let mut rng = rng.clone();
+    let mut history = vec![("instantiate".to_string(), machine.instantiate())];
+    if history[0].1.is_err() {
+        return history;
+    }
+    for (name, params) in machine.functions() {
+        for _ in 0..CALLS {
+            let arguments: Vec<_> = params.iter().map(|&ty| argument(ty, &mut rng)).collect();
+            let outcome = machine.call(&name, &arguments);
+            let overflow = outcome == Err(Some(Trap::StackOverflow));
+            history.push((format!("{name}{arguments:?}"), outcome));
+            if overflow {
+                return history;
+            }
+        }
+        history.push(("state".to_string(), Ok(machine.state())));
+    }
+    history
+}
+
+/// The histories are the same up to the first stack overflow in either.
+fn compare(expected: &History, actual: &History, what: &str) {
+    let overflow = Err(Some(Trap::StackOverflow));
+    for (expected, actual) in expected.iter().zip(actual) {
+        if expected.1 == overflow || actual.1 == overflow {
+            return;
+        }
+        assert_eq!(expected, actual, "expected first; {what}");
+    }
+    assert_eq!(expected.len(), actual.len(), "{what}");
+}
+
+/// Mostly small and special numbers, which take more ways through a program than random ones.
+fn argument(ty: ValType, rng: &mut Rng) -> Value {
+    let special = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX, 1 << 63];
+    let integer = match rng.below(3) {
+        0 => rng.next(),
+        1 => rng.next() % 256,
+        _ => *rng.pick(&special),
+    };
+    let floats = [0.0, -0.0, 1.0, -1.5, 1e10, 1e-310, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let float = *rng.pick(&floats);
+    match ty {
+        ValType::I32 => Value::I32(integer as i32),
+        ValType::I64 => Value::I64(integer as i64),
+        ValType::F32 => Value::F32((float as f32).to_bits()),
+        ValType::F64 => Value::F64(float.to_bits()),
+        ValType::Ref(_) => Value::NullRef,
+    }
+}
+
+/// A program of the supported standard that ends; `None` if the number leads to none.
+fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
+    let bytes: Vec<u8> = (0..512 + rng.below(512)).flat_map(|_| rng.next().to_le_bytes()).collect();
+    let mut input = arbitrary::Unstructured::new(&bytes);
+    let mut module = wasm_smith::Module::new(program_config(rng), &mut input).ok()?;
+    module.ensure_termination(FUEL).ok()?;
+    Some(module.to_bytes())
+}
+
+/// Everything that the standard has, and nothing else; small, closed, with deterministic NaNs.
+fn program_config(rng: &mut Rng) -> wasm_smith::Config {
+    wasm_smith::Config {
+        canonicalize_nans: true,
+        export_everything: true,
+        max_imports: 0,
+        min_funcs: 1,
+        max_funcs: 1 + rng.below(12),
+        max_instructions: 50 + rng.below(400),
+        min_memories: 1,
+        max_memory32_bytes: 4 << 16,
+        memory_max_size_required: true,
+        memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
+        max_tables: 2,
+        max_table_elements: 100,
+        table_max_size_required: true,
+        disallow_traps: rng.below(2) == 0,
+        exceptions_enabled: false,
+        gc_enabled: false,
+        compact_imports_enabled: false,
+        relaxed_simd_enabled: false,
+        simd_enabled: false,
+        threads_enabled: false,
+        wide_arithmetic_enabled: false,
+        ..wasm_smith::Config::default()
+    }
+}

