@@ -1,0 +1,152 @@
+//! Cranelift's result in the terms that the tiers share.
+
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc};
+use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
+use upshift_abi::artifact::{CompileStats, SourceLocation};
+use upshift_abi::{
+    CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, RelocationTarget, Tier,
+    TrapSite, WasmOffset,
+};
+
+use crate::names::Symbol;
+use crate::trap;
+
+/// Converts; the error says what in the code has no meaning outside Cranelift.
+pub(crate) fn convert(
+    request: &CompileRequest<'_>,
+    func: &Function,
+    compiled: &CompiledCode,
+) -> Result<CompiledFunction, String> {
+    let sources = Sources::of(request, compiled);
+    let buffer = &compiled.buffer;
+    let relocations = buffer.relocs().iter();
+    let layout = buffer.frame_layout();
+    Ok(CompiledFunction {
+        code: buffer.data().to_vec(),
+        relocations: relocations
+            .map(|reloc| relocation(func, reloc))
+            .collect::<Result<_, _>>()?,
+        traps: traps(compiled, &sources)?,
+        calls: calls(compiled, &sources),
+        sources: if request.sources {
+            sources.runs()
+        } else {
+            Vec::new()
+        },
+        loops: Vec::new(),
+        // `rbp` and the return address are part of the frame but not of Cranelift's figure.
+        frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset + 16),
+        stats: CompileStats {
+            tier: Some(Tier::Optimizer),
+            body_bytes: request.body().len() as u32,
+            ..CompileStats::default()
+        },
+    })
+}
+
+fn relocation(func: &Function, reloc: &FinalizedMachReloc) -> Result<Relocation, String> {
+    let unknown = || format!("no such relocation: {reloc:?}");
+    let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else {
+        return Err(unknown());
+    };
+    let symbol = Symbol::from_name(&func.params.user_named_funcs()[name]).ok_or_else(unknown)?;
+    let target = match (reloc.kind, symbol) {
+        (Reloc::X86GOTPCRel4, Symbol::Function(func)) => RelocationTarget::Slot(func),
+        (Reloc::X86GOTPCRel4, Symbol::Builtin(builtin)) => RelocationTarget::Builtin(builtin),
+        // The translation makes only a function itself colocated.
+        (Reloc::X86CallPCRel4, Symbol::Function(_)) => RelocationTarget::Start,
+        _ => return Err(unknown()),
+    };
+    Ok(Relocation {
+        offset: CodeOffset(reloc.offset),
+        target,
+        addend: i32::try_from(reloc.addend).map_err(|_| unknown())?,
+    })
+}
+
+fn traps(compiled: &CompiledCode, sources: &Sources<'_>) -> Result<Vec<TrapSite>, String> {
+    let mut sites = Vec::with_capacity(compiled.buffer.traps().len());
+    for site in compiled.buffer.traps() {
+        let trap = trap::from_clif(site.code);
+        sites.push(TrapSite {
+            code: CodeOffset(site.offset),
+            wasm: sources.at(site.offset),
+            trap: trap.ok_or_else(|| format!("no such trap: {}", site.code))?,
+        });
+    }
+    sites.sort_by_key(|site| site.code);
+    Ok(sites)
+}
+
+fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
+    let sites = compiled.buffer.call_sites();
+    let mut sites: Vec<_> = sites
+        .map(|site| CallSite {
+            code: CodeOffset(site.ret_addr),
+            wasm: sources.at(site.ret_addr - 1),
+        })
+        .collect();
+    sites.sort_by_key(|site| site.code);
+    sites
+}
+
+/// Where code came from.
+struct Sources<'a> {
+    /// Start, end and origin of each run; sorted, without overlap.
+    runs: Vec<(u32, u32, SourceLoc)>,
+    compiled: &'a CompiledCode,
+    /// The origin of prologue and epilogue.
+    body: WasmOffset,
+}
+
+impl<'a> Sources<'a> {
+    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode) -> Self {
+        let locations = compiled.buffer.get_srclocs_sorted().iter();
+        Self {
+            runs: locations.map(|run| (run.start, run.end, run.loc)).collect(),
+            compiled,
+            body: request.body_offset(),
+        }
+    }
+
+    /// The origin of the instruction that the offset is in.
+    fn at(&self, code: u32) -> WasmOffset {
+        let behind = self.runs.partition_point(|&(start, ..)| start <= code);
+        match self.runs[..behind].last() {
+            Some(&(_, end, source)) if code < end => self.wasm(source),
+            _ => self.body,
+        }
+    }
+
+    fn wasm(&self, source: SourceLoc) -> WasmOffset {
+        if source.is_default() {
+            self.body
+        } else {
+            WasmOffset(source.bits())
+        }
+    }
+
+    /// The shared form: each entry holds until the next one, and what lies between runs is the body's.
+    fn runs(&self) -> Vec<SourceLocation> {
+        let mut result: Vec<SourceLocation> = Vec::new();
+        let mut add = |code: u32, wasm: WasmOffset| {
+            if result.last().is_none_or(|last| last.wasm != wasm) {
+                let code = CodeOffset(code);
+                result.push(SourceLocation { code, wasm });
+            }
+        };
+        let mut covered = 0;
+        for &(start, end, source) in &self.runs {
+            if covered < start {
+                add(covered, self.body);
+            }
+            add(start, self.wasm(source));
+            covered = end;
+        }
+        if covered < self.compiled.buffer.total_size() {
+            add(covered, self.body);
+        }
+        result
+    }
+}

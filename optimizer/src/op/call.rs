@@ -1,0 +1,201 @@
+//! Calls: of functions, through tables, and of the runtime's builtins.
+//!
+//! A function of the module is called through its slot, which the code addresses directly; an
+//! imported one through the slot whose address its instance holds; an element of a table through the
+//! slot that the function reference names. All take the callee's `VmContext*` first.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
+use upshift_abi::builtin::BuiltinResult;
+use upshift_abi::callconv::ResultLocation;
+use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
+use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
+
+use crate::options::NullChecks;
+use crate::signature::POINTER;
+use crate::translate::{Region, Shape, Translator, fixed, trusted};
+use crate::trap;
+
+/// What is called.
+enum Callee {
+    /// A function of the module itself.
+    Own(FuncRef),
+    /// Code at an address, with its context.
+    Other { code: Value, vmctx: Value },
+}
+
+impl Translator<'_> {
+    pub(crate) fn visit_call(&mut self, func: u32) {
+        let func = FuncIndex(func);
+        let ty = self.env.facts.funcs[func.index()];
+        let callee = self.callee(func);
+        self.call(ty, &callee);
+    }
+
+    pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
+        let ty = TypeIndex(ty);
+        let callee = self.table_callee(ty, TableIndex(table));
+        self.call(ty, &callee);
+    }
+
+    pub(crate) fn visit_return_call(&mut self, func: u32) {
+        let func = FuncIndex(func);
+        let ty = self.env.facts.funcs[func.index()];
+        let callee = self.callee(func);
+        self.return_call(ty, &callee);
+    }
+
+    pub(crate) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
+        let ty = TypeIndex(ty);
+        let callee = self.table_callee(ty, TableIndex(table));
+        self.return_call(ty, &callee);
+    }
+
+    /// Calls a builtin that returns no value. Where it reports failure, its trap is raised here.
+    pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) {
+        let call = self.emit_builtin(builtin, args);
+        if let BuiltinResult::Status(trap) = builtin.signature().result {
+            let failed = self.builder.inst_results(call)[0];
+            self.ins().trapnz(failed, trap::to_clif(trap));
+        }
+    }
+
+    /// Calls a builtin that returns a value.
+    pub(super) fn call_value_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Value {
+        let call = self.emit_builtin(builtin, args);
+        self.builder.inst_results(call)[0]
+    }
+
+    fn emit_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Inst {
+        let func = self.env.builtin(self.builder.func, builtin);
+        let args: Vec<_> = [self.vmctx].iter().chain(args).copied().collect();
+        self.ins().call(func, &args)
+    }
+
+    /// Pops the arguments, calls, pushes the results.
+    fn call(&mut self, ty: TypeIndex, callee: &Callee) {
+        let shape = self.env.shape(self.builder.func, ty);
+        let area = shape.locations.has_result_area().then(|| {
+            let size = shape.locations.result_area;
+            let slot = self.env.result_slot(self.builder.func, size);
+            self.ins().stack_addr(POINTER, slot, 0)
+        });
+        let args = self.arguments(&shape, callee, area);
+        let call = match *callee {
+            Callee::Own(func) => self.ins().call(func, &args),
+            Callee::Other { code, .. } => self.ins().call_indirect(shape.signature, code, &args),
+        };
+        self.push_results(ty, &shape, call, area);
+    }
+
+    /// Pops the arguments and calls in the caller's place. The results are those of this function, so
+    /// they go where it was told to put its own.
+    fn return_call(&mut self, ty: TypeIndex, callee: &Callee) {
+        let shape = self.env.shape(self.builder.func, ty);
+        let args = self.arguments(&shape, callee, self.result_area);
+        match *callee {
+            Callee::Own(func) => self.ins().return_call(func, &args),
+            Callee::Other { code, .. } => {
+                self.ins()
+                    .return_call_indirect(shape.signature, code, &args)
+            }
+        };
+        self.set_unreachable();
+    }
+
+    /// Pops the arguments; the callee's context and the result area go before them.
+    fn arguments(&mut self, shape: &Shape, callee: &Callee, area: Option<Value>) -> Vec<Value> {
+        let vmctx = match *callee {
+            Callee::Own(_) => self.vmctx,
+            Callee::Other { vmctx, .. } => vmctx,
+        };
+        let first = self.stack.len() - shape.locations.params.len();
+        let mut args = Vec::with_capacity(shape.locations.params.len() + 2);
+        args.push(vmctx);
+        args.extend(area);
+        args.extend(self.stack.drain(first..));
+        args
+    }
+
+    fn push_results(&mut self, ty: TypeIndex, shape: &Shape, call: Inst, area: Option<Value>) {
+        let types = &self.env.facts.types[ty.index()].results;
+        let mut in_registers = 0;
+        for (&ty, &location) in types.iter().zip(&shape.locations.results) {
+            let value = match (location, area) {
+                (ResultLocation::Area(offset), Some(area)) => {
+                    let flags = trusted(self.builder.func, Region::Results);
+                    let ty = crate::signature::clif_type(ty);
+                    self.ins().load(ty, flags, area, offset as i32)
+                }
+                _ => {
+                    in_registers += 1;
+                    self.builder.inst_results(call)[in_registers - 1]
+                }
+            };
+            self.push(value);
+        }
+    }
+
+    /// A function of the function index space.
+    fn callee(&mut self, index: FuncIndex) -> Callee {
+        let facts = self.env.facts;
+        if let Some(defined) = facts.defined_func(index) {
+            let func = &mut *self.builder.func;
+            let shape = self.env.shape(func, facts.funcs[index.index()]);
+            return Callee::Own(self.env.function(func, defined, shape.signature));
+        }
+        let import = facts.layout.imported_func(index).disp();
+        let flags = fixed(self.builder.func, Region::Context);
+        let own = self.vmctx;
+        let slot = import + VmImportedFunc::SLOT.disp();
+        let slot = self.ins().load(POINTER, flags, own, slot);
+        let vmctx = import + VmImportedFunc::VMCTX.disp();
+        let vmctx = self.ins().load(POINTER, flags, own, vmctx);
+        let code = self.load_slot(slot);
+        Callee::Other { code, vmctx }
+    }
+
+    /// Pops an index; the function there, which must have the type.
+    fn table_callee(&mut self, ty: TypeIndex, table: TableIndex) -> Callee {
+        let index = self.pop();
+        let address = self.element_address(table, index, TrapCode::UndefinedElement);
+        let reference = self.load_element(address);
+
+        // A reference is immutable, but may be read only once it is known not to be null.
+        let flags = trusted(self.builder.func, Region::FuncRef).with_readonly();
+        let first_flags = self.check_not_null(reference, flags);
+        let id = VmFuncRef::TYPE_ID.disp();
+        let id = self.ins().load(types::I32, first_flags, reference, id);
+        let expected = self.env.facts.type_ids[ty.index()];
+        let expected = i64::from(expected.0);
+        let wrong = self.ins().icmp_imm_u(IntCC::NotEqual, id, expected);
+        let mismatch = trap::to_clif(TrapCode::IndirectCallTypeMismatch);
+        self.ins().trapnz(wrong, mismatch);
+
+        let slot = VmFuncRef::SLOT.disp();
+        let slot = self.ins().load(POINTER, flags, reference, slot);
+        let vmctx = VmFuncRef::VMCTX.disp();
+        let vmctx = self.ins().load(POINTER, flags, reference, vmctx);
+        let code = self.load_slot(slot);
+        Callee::Other { code, vmctx }
+    }
+
+    /// Traps if the reference is null, or says how the first access of it must be flagged so that it
+    /// does.
+    fn check_not_null(&mut self, reference: Value, flags: MemFlagsData) -> MemFlagsData {
+        let trap = trap::to_clif(TrapCode::UninitializedElement);
+        match self.env.config.options.null_checks {
+            NullChecks::Explicit => {
+                self.ins().trapz(reference, trap);
+                flags
+            }
+            NullChecks::Fault => flags.with_trap_code(Some(trap)),
+        }
+    }
+
+    /// Reads the code address that a slot holds now.
+    fn load_slot(&mut self, slot: Value) -> Value {
+        let flags = trusted(self.builder.func, Region::Slot);
+        self.ins().load(POINTER, flags, slot, 0)
+    }
+}

@@ -1,0 +1,254 @@
+//! Structured control flow, branches and selections.
+//!
+//! Handlers of `block`, `loop`, `if`, `else` and `end` run in unreachable code too.
+
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData};
+use upshift_abi::TrapCode;
+use upshift_abi::callconv::ResultLocation;
+use wasmparser::{BlockType, BrTable, ValType};
+
+use crate::translate::{Frame, FrameKind, Opening, Region, TranslateError, Translator, trusted};
+use crate::trap;
+
+impl Translator<'_> {
+    pub(crate) fn visit_nop(&mut self) {}
+
+    pub(crate) fn visit_unreachable(&mut self) {
+        self.ins().trap(trap::to_clif(TrapCode::Unreachable));
+        self.set_unreachable();
+    }
+
+    pub(crate) fn visit_block(&mut self, ty: BlockType) -> Result<(), TranslateError> {
+        let opening = self.open_frame()?;
+        if !self.control.is_reachable() {
+            self.control.skip();
+            return Ok(());
+        }
+        let (params, results) = self.block_type(ty)?;
+        let height = self.stack.len() - params.len();
+        let kept_from = self.keep_operands(opening, height);
+        let end = self.block_with(&results);
+        self.control.push(Frame {
+            kind: FrameKind::Block,
+            end,
+            params: params.len(),
+            results: results.len(),
+            height,
+            end_reached: false,
+            kept_from,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn visit_loop(&mut self, ty: BlockType) -> Result<(), TranslateError> {
+        let opening = self.open_frame()?;
+        if !self.control.is_reachable() {
+            self.control.skip();
+            return Ok(());
+        }
+        let (params, results) = self.block_type(ty)?;
+        let height = self.stack.len() - params.len();
+        let kept_from = self.keep_operands(opening, height);
+        let header = self.block_with(&params);
+        let end = self.block_with(&results);
+        self.jump(header, params.len());
+        if opening == Opening::Target {
+            self.land(header);
+        }
+        self.control.push(Frame {
+            kind: FrameKind::Loop { header },
+            end,
+            params: params.len(),
+            results: results.len(),
+            height,
+            end_reached: false,
+            kept_from,
+        });
+        self.continue_in(header);
+        self.stack.truncate(height);
+        self.push_block_params(header);
+        Ok(())
+    }
+
+    pub(crate) fn visit_if(&mut self, ty: BlockType) -> Result<(), TranslateError> {
+        let opening = self.open_frame()?;
+        if !self.control.is_reachable() {
+            self.control.skip();
+            return Ok(());
+        }
+        let condition = self.pop();
+        let (params, results) = self.block_type(ty)?;
+        let height = self.stack.len() - params.len();
+        let kept_from = self.keep_operands(opening, height);
+        let then = self.builder.create_block();
+        let otherwise = self.builder.create_block();
+        let end = self.block_with(&results);
+        self.branch_if(condition, then, 0, otherwise);
+        self.builder.seal_block(then);
+        self.builder.seal_block(otherwise);
+        self.control.push(Frame {
+            kind: FrameKind::If {
+                otherwise,
+                params: self.peek(params.len()).to_vec(),
+            },
+            end,
+            params: params.len(),
+            results: results.len(),
+            height,
+            end_reached: false,
+            kept_from,
+        });
+        self.continue_in(then);
+        Ok(())
+    }
+
+    pub(crate) fn visit_else(&mut self) -> Result<(), TranslateError> {
+        if self.control.is_skipping() {
+            return Ok(());
+        }
+        let mut frame = self.control.pop();
+        if self.control.is_reachable() {
+            self.jump(frame.end, frame.results);
+            frame.end_reached = true;
+        }
+        if let FrameKind::If { otherwise, params } = frame.kind {
+            self.stack.truncate(frame.height);
+            self.stack.extend(params);
+            self.continue_in(otherwise);
+        }
+        frame.kind = FrameKind::Else;
+        self.control.push(frame);
+        Ok(())
+    }
+
+    pub(crate) fn visit_end(&mut self) -> Result<(), TranslateError> {
+        if self.control.is_skipping() {
+            self.control.end_skipped();
+            return Ok(());
+        }
+        let frame = self.control.pop();
+        let mut reached = frame.end_reached;
+        if self.control.is_reachable() {
+            self.jump(frame.end, frame.results);
+            reached = true;
+        }
+        self.stack.truncate(frame.height);
+        match frame.kind {
+            FrameKind::Loop { header } => self.builder.seal_block(header),
+            FrameKind::If { otherwise, params } => {
+                self.skip_if(otherwise, params, frame.end);
+                reached = true;
+            }
+            FrameKind::Block | FrameKind::Else => {}
+        }
+        self.builder.seal_block(frame.end);
+        if !reached {
+            self.set_unreachable();
+            return Ok(());
+        }
+        self.continue_in(frame.end);
+        if let Some(from) = frame.kept_from {
+            self.restore_operands(from);
+        }
+        self.push_block_params(frame.end);
+        if self.control.is_empty() {
+            self.visit_return();
+        }
+        Ok(())
+    }
+
+    /// An `if` without `else` takes its parameters as results when the condition is zero.
+    fn skip_if(&mut self, otherwise: Block, params: Vec<cranelift_codegen::ir::Value>, end: Block) {
+        let height = self.stack.len();
+        let count = params.len();
+        self.continue_in(otherwise);
+        self.stack.extend(params);
+        self.jump(end, count);
+        self.stack.truncate(height);
+    }
+
+    pub(crate) fn visit_br(&mut self, depth: u32) {
+        let (target, count) = self.control.branch(depth);
+        self.jump(target, count);
+        self.set_unreachable();
+    }
+
+    pub(crate) fn visit_br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        let (target, count) = self.control.branch(depth);
+        let next = self.builder.create_block();
+        self.branch_if(condition, target, count, next);
+        self.builder.seal_block(next);
+        self.continue_in(next);
+    }
+
+    /// One block per distinct target stands between the table and the targets, so that neither the
+    /// targets' values nor those that SSA construction adds are repeated for each entry.
+    pub(crate) fn visit_br_table(&mut self, table: BrTable<'_>) {
+        let selector = self.pop();
+        let mut edges = Vec::new();
+        let mut known = HashMap::new();
+        let mut edge_to = |this: &mut Self, depth: u32| {
+            *known.entry(depth).or_insert_with(|| {
+                let edge = this.builder.create_block();
+                edges.push((edge, depth));
+                edge
+            })
+        };
+        let targets = table.targets().map_while(Result::ok);
+        let entries: Vec<Block> = targets.map(|depth| edge_to(self, depth)).collect();
+        let default = edge_to(self, table.default());
+
+        let dfg = &mut self.builder.func.dfg;
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|block| dfg.block_call(block, &[]))
+            .collect();
+        let default = dfg.block_call(default, &[]);
+        let table = JumpTableData::new(default, &entries);
+        let table = self.builder.create_jump_table(table);
+        self.ins().br_table(selector, table);
+
+        for (edge, depth) in edges {
+            self.builder.seal_block(edge);
+            self.builder.switch_to_block(edge);
+            let (target, count) = self.control.branch(depth);
+            self.jump(target, count);
+        }
+        self.set_unreachable();
+    }
+
+    /// Returns the function's results, which lie uppermost.
+    pub(crate) fn visit_return(&mut self) {
+        let locations = self.results().to_vec();
+        let values = self.peek(locations.len()).to_vec();
+        let mut in_registers = Vec::new();
+        for (value, location) in values.into_iter().zip(locations) {
+            match (location, self.result_area) {
+                (ResultLocation::Area(offset), Some(area)) => {
+                    let flags = trusted(self.builder.func, Region::Results);
+                    self.ins().store(flags, value, area, offset as i32);
+                }
+                _ => in_registers.push(value),
+            }
+        }
+        self.ins().return_(&in_registers);
+        self.set_unreachable();
+    }
+
+    pub(crate) fn visit_drop(&mut self) {
+        self.pop();
+    }
+
+    pub(crate) fn visit_select(&mut self) {
+        let (a, b, condition) = self.pop3();
+        let result = self.ins().select(condition, a, b);
+        self.push(result);
+    }
+
+    pub(crate) fn visit_typed_select(&mut self, _: ValType) {
+        self.visit_select();
+    }
+}

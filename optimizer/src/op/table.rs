@@ -1,0 +1,141 @@
+//! Tables: element access in line, everything else through builtins.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use upshift_abi::vmctx::{Place, VmTable};
+use upshift_abi::{Builtin, TableIndex, TrapCode};
+
+use crate::signature::POINTER;
+use crate::translate::{Region, Translator, fixed, trusted};
+use crate::trap;
+
+impl Translator<'_> {
+    pub(crate) fn visit_table_get(&mut self, table: u32) {
+        let index = self.pop();
+        let address = self.element_address(TableIndex(table), index, TrapCode::TableOutOfBounds);
+        let value = self.load_element(address);
+        self.push(value);
+    }
+
+    pub(crate) fn visit_table_set(&mut self, table: u32) {
+        let (index, value) = self.pop2();
+        let address = self.element_address(TableIndex(table), index, TrapCode::TableOutOfBounds);
+        let flags = trusted(self.builder.func, Region::Table);
+        self.ins().store(flags, value, address, 0);
+    }
+
+    pub(crate) fn visit_table_size(&mut self, table: u32) {
+        let len = self.table_len(TableIndex(table));
+        let len = self.ins().ireduce(types::I32, len);
+        self.push(len);
+    }
+
+    pub(crate) fn visit_table_grow(&mut self, table: u32) {
+        let (value, count) = self.pop2();
+        let table = self.index_constant(table);
+        let count = self.ins().uextend(types::I64, count);
+        let old = self.call_value_builtin(Builtin::TableGrow, &[table, value, count]);
+        let old = self.ins().ireduce(types::I32, old);
+        self.push(old);
+    }
+
+    pub(crate) fn visit_table_fill(&mut self, table: u32) {
+        let (start, value, count) = self.pop3();
+        let table = self.index_constant(table);
+        let start = self.ins().uextend(types::I64, start);
+        let count = self.ins().uextend(types::I64, count);
+        self.call_builtin(Builtin::TableFill, &[table, start, value, count]);
+    }
+
+    pub(crate) fn visit_table_copy(&mut self, to: u32, from: u32) {
+        let (target, source, count) = self.pop3();
+        let to = self.index_constant(to);
+        let from = self.index_constant(from);
+        let [target, source, count] =
+            [target, source, count].map(|value| self.ins().uextend(types::I64, value));
+        self.call_builtin(Builtin::TableCopy, &[to, from, target, source, count]);
+    }
+
+    pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
+        let (target, source, count) = self.pop3();
+        let table = self.index_constant(table);
+        let segment = self.index_constant(segment);
+        let target = self.ins().uextend(types::I64, target);
+        self.call_builtin(Builtin::TableInit, &[table, segment, target, source, count]);
+    }
+
+    pub(crate) fn visit_elem_drop(&mut self, segment: u32) {
+        let segment = self.index_constant(segment);
+        self.call_builtin(Builtin::ElemDrop, &[segment]);
+    }
+
+    /// Reads the element at the address.
+    pub(super) fn load_element(&mut self, address: Value) -> Value {
+        let flags = trusted(self.builder.func, Region::Table);
+        self.ins().load(POINTER, flags, address, 0)
+    }
+
+    /// The address of an element, behind a check of its index.
+    pub(super) fn element_address(
+        &mut self,
+        table: TableIndex,
+        index: Value,
+        trap: TrapCode,
+    ) -> Value {
+        let len = self.table_len(table);
+        let base = self.table_base(table);
+        let index = self.ins().uextend(types::I64, index);
+        let outside = self
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+        self.ins().trapnz(outside, trap::to_clif(trap));
+        let shift = self.ins().iconst(types::I64, 3);
+        let offset = self.ins().ishl(index, shift);
+        let address = self.ins().iadd(base, offset);
+        if self.env.config.options.table_spectre_mitigation {
+            self.ins().select_spectre_guard(outside, base, address)
+        } else {
+            address
+        }
+    }
+
+    fn table_len(&mut self, table: TableIndex) -> Value {
+        if let Some(len) = self.constant_len(table) {
+            return self.ins().iconst(types::I64, len as i64);
+        }
+        let (header, offset) = self.table_header(table);
+        let flags = trusted(self.builder.func, Region::Context);
+        self.ins()
+            .load(POINTER, flags, header, offset + VmTable::LEN.disp())
+    }
+
+    fn table_base(&mut self, table: TableIndex) -> Value {
+        // A table that can't grow does not move.
+        let access = match self.constant_len(table) {
+            Some(_) => fixed,
+            None => trusted,
+        };
+        let (header, offset) = self.table_header(table);
+        let flags = access(self.builder.func, Region::Context);
+        self.ins()
+            .load(POINTER, flags, header, offset + VmTable::BASE.disp())
+    }
+
+    /// The length of a table that can't grow.
+    fn constant_len(&self, table: TableIndex) -> Option<u64> {
+        let limits = self.env.facts.tables[table.index()].limits;
+        (limits.max == Some(limits.min)).then_some(limits.min)
+    }
+
+    /// Where the table's `VmTable` is.
+    fn table_header(&mut self, table: TableIndex) -> (Value, i32) {
+        let vmctx = self.vmctx;
+        match self.env.facts.layout.table(table) {
+            Place::Inline(offset) => (vmctx, offset.disp()),
+            Place::Pointer(offset) => {
+                let flags = fixed(self.builder.func, Region::Context);
+                (self.ins().load(POINTER, flags, vmctx, offset.disp()), 0)
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Locals and globals.
+
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use upshift_abi::GlobalIndex;
+use upshift_abi::facts::{ConstExpr, ConstOp};
+use upshift_abi::vmctx::Place;
+
+use crate::signature::{POINTER, clif_type};
+use crate::translate::{Region, Translator, fixed, trusted};
+
+impl Translator<'_> {
+    pub(crate) fn visit_local_get(&mut self, index: u32) {
+        let local = self.locals[index as usize];
+        let value = self.builder.use_var(local.var);
+        self.push(value);
+    }
+
+    pub(crate) fn visit_local_set(&mut self, index: u32) {
+        let value = self.pop();
+        self.builder.def_var(self.locals[index as usize].var, value);
+    }
+
+    pub(crate) fn visit_local_tee(&mut self, index: u32) {
+        let value = self.peek(1)[0];
+        self.builder.def_var(self.locals[index as usize].var, value);
+    }
+
+    pub(crate) fn visit_global_get(&mut self, index: u32) {
+        let index = GlobalIndex(index);
+        let value = match self.global_constant(index) {
+            Some(value) => value,
+            None => {
+                let ty = clif_type(self.env.facts.globals[index.index()].content);
+                let (flags, base, offset) = self.global(index);
+                self.ins().load(ty, flags, base, offset)
+            }
+        };
+        self.push(value);
+    }
+
+    pub(crate) fn visit_global_set(&mut self, index: u32) {
+        let value = self.pop();
+        let (flags, base, offset) = self.global(GlobalIndex(index));
+        self.ins().store(flags, value, base, offset);
+    }
+
+    /// The value of an immutable global that the module initializes with a constant.
+    fn global_constant(&mut self, index: GlobalIndex) -> Option<Value> {
+        let facts = self.env.facts;
+        let defined = index.0.checked_sub(facts.imported_globals)?;
+        if facts.globals[index.index()].mutable {
+            return None;
+        }
+        let ConstExpr(ops) = &facts.global_inits[defined as usize];
+        let [op] = **ops else { return None };
+        Some(match op {
+            ConstOp::I32Const(value) => self.ins().iconst(types::I32, i64::from(value as u32)),
+            ConstOp::I64Const(value) => self.ins().iconst(types::I64, value),
+            ConstOp::F32Const(bits) => self.ins().f32const(Ieee32::with_bits(bits)),
+            ConstOp::F64Const(bits) => self.ins().f64const(Ieee64::with_bits(bits)),
+            _ => return None,
+        })
+    }
+
+    /// Flags, base and offset for accesses of a global's value.
+    fn global(&mut self, index: GlobalIndex) -> (MemFlagsData, Value, i32) {
+        let mutable = self.env.facts.globals[index.index()].mutable;
+        let access = if mutable { trusted } else { fixed };
+        let func = &mut *self.builder.func;
+        match self.env.facts.layout.global(index) {
+            Place::Inline(offset) => {
+                let flags = access(func, Region::Global(index));
+                (flags, self.vmctx, offset.disp())
+            }
+            Place::Pointer(offset) => {
+                let flags = access(func, Region::ImportedGlobals);
+                let pointer = fixed(func, Region::Context);
+                let vmctx = self.vmctx;
+                let base = self.ins().load(POINTER, pointer, vmctx, offset.disp());
+                (flags, base, 0)
+            }
+        }
+    }
+}

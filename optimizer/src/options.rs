@@ -1,0 +1,82 @@
+//! What can be chosen about the optimizer, all of it at run time.
+//!
+//! No option changes what a program computes, only how fast the code is, how fast it is made and
+//! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard leaves.
+
+use upshift_abi::MemoryBounds;
+
+/// How much Cranelift's middle end does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// No optimization passes: a quick tier between the two others.
+    None,
+    /// Optimize for speed.
+    #[default]
+    Speed,
+    /// As `Speed`, and prefer small code.
+    SpeedAndSize,
+}
+
+/// Which register allocator Cranelift uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Regalloc {
+    /// Slow, good code.
+    #[default]
+    Backtracking,
+    /// Fast, poor code.
+    SinglePass,
+}
+
+/// Which processor features the code may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cpu {
+    /// Those of the processor that the compiler runs on.
+    #[default]
+    Native,
+    /// Those that every x86-64 processor has.
+    Baseline,
+}
+
+/// How a function calls itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SelfCalls {
+    /// With a direct call: code that recurses stays in the version that it is in.
+    #[default]
+    Direct,
+    /// Through its slot, like any other function.
+    Slot,
+}
+
+/// How `call_indirect` finds null elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NullChecks {
+    /// With a comparison.
+    #[default]
+    Explicit,
+    /// By the fault that reading the type of the null reference raises; the runtime must
+    /// recognize faults near address 0.
+    Fault,
+}
+
+/// The optimizer's options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OptimizerOptions {
+    /// How much is optimized.
+    pub opt_level: OptLevel,
+    /// Which register allocator runs.
+    pub regalloc: Regalloc,
+    /// How accesses beyond a memory's length are caught.
+    pub bounds: MemoryBounds,
+    /// Give every NaN that an instruction computes the same bits.
+    pub canonicalize_nans: bool,
+    /// Run Cranelift's verifier between its passes; for tests, about doubles the time.
+    pub verify: bool,
+    /// Which processor features the code uses.
+    pub cpu: Cpu,
+    /// How functions call themselves.
+    pub self_calls: SelfCalls,
+    /// How `call_indirect` finds null elements.
+    pub null_checks: NullChecks,
+    /// Keep table accesses in bounds even when the processor mispredicts their check.
+    pub table_spectre_mitigation: bool,
+}

@@ -1,0 +1,102 @@
+//! What Cranelift may assume of a memory access: regions that don't alias, and flags.
+//!
+//! A location belongs to one region, and accesses of different regions never touch the same bytes.
+//! Calls count as accesses of all of them, so what only the runtime writes needs no stores here.
+
+use std::borrow::Cow;
+
+use cranelift_codegen::ir::{
+    AliasRegion, AliasRegionData, Endianness, Function, GlobalValue, GlobalValueData, MemFlagsData,
+};
+use upshift_abi::vmctx::{VmContext, VmStore};
+use upshift_abi::{GlobalIndex, TrapCode};
+
+use crate::signature::POINTER;
+use crate::trap;
+
+/// Globals with regions of their own; the others share one. The state that alias analysis keeps
+/// at each block grows with the number of regions.
+const SEPARATE_GLOBALS: u32 = 32;
+
+/// Places that generated code reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// The context's header and arrays, and what they point to: generated code only reads it.
+    Context,
+    /// Linear memory.
+    Memory,
+    /// Elements of tables.
+    Table,
+    /// Function references.
+    FuncRef,
+    /// Entries of indirection tables.
+    Slot,
+    /// A global that the module defines.
+    Global(GlobalIndex),
+    /// Imported globals: two of them may be the same.
+    ImportedGlobals,
+    /// The home slots of a baseline frame.
+    Home,
+    /// Result areas.
+    Results,
+}
+
+impl Region {
+    fn data(self) -> AliasRegionData {
+        let (user_id, description) = match self {
+            Region::Context => (0, "context"),
+            Region::Memory => (1, "memory"),
+            Region::Table => (2, "table"),
+            Region::FuncRef => (3, "funcref"),
+            Region::Slot => (4, "slot"),
+            Region::ImportedGlobals => (5, "imported globals"),
+            Region::Home => (6, "home slots"),
+            Region::Results => (7, "results"),
+            Region::Global(index) => (8 + index.0.min(SEPARATE_GLOBALS), "global"),
+        };
+        AliasRegionData {
+            user_id,
+            description: Cow::Borrowed(description),
+        }
+    }
+
+    fn declare(self, func: &mut Function) -> AliasRegion {
+        func.dfg.alias_regions.insert(self.data())
+    }
+}
+
+/// For accesses that can't fault.
+pub(crate) fn trusted(func: &mut Function, region: Region) -> MemFlagsData {
+    MemFlagsData::trusted().with_alias_region(Some(region.declare(func)))
+}
+
+/// For values that don't change while the function runs, at addresses that are always valid: such
+/// loads are computations like any other, free to be merged and moved.
+pub(crate) fn fixed(func: &mut Function, region: Region) -> MemFlagsData {
+    trusted(func, region).with_readonly().with_can_move()
+}
+
+/// For accesses of linear memory, at any alignment, that fault beyond its end.
+pub(crate) fn memory(func: &mut Function) -> MemFlagsData {
+    MemFlagsData::new()
+        .with_endianness(Endianness::Little)
+        .with_trap_code(Some(trap::to_clif(TrapCode::MemoryOutOfBounds)))
+        .with_alias_region(Some(Region::Memory.declare(func)))
+}
+
+/// The stack limit, as prologues find it.
+pub(crate) fn stack_limit(func: &mut Function) -> GlobalValue {
+    let flags = fixed(func, Region::Context);
+    let flags = func.dfg.mem_flags.insert_unchecked(flags);
+    let vmctx = func.create_global_value(GlobalValueData::VMContext);
+    let mut load = |base, offset| {
+        func.create_global_value(GlobalValueData::Load {
+            base,
+            offset,
+            global_type: POINTER,
+            flags,
+        })
+    };
+    let store = load(vmctx, VmContext::STORE.disp().into());
+    load(store, VmStore::STACK_LIMIT.disp().into())
+}

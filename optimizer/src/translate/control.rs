@@ -1,0 +1,164 @@
+//! The control stack: one frame for each enclosing block, loop and `if`, and the jumps to them.
+
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
+use upshift_abi::ValType;
+use wasmparser::BlockType;
+
+use super::{TranslateError, Translator};
+
+/// What a frame was opened by.
+#[derive(Debug)]
+pub(crate) enum FrameKind {
+    /// `block`, or the function itself.
+    Block,
+    /// `loop`; a branch to it goes to the header.
+    Loop { header: Block },
+    /// `if`, before its `else`.
+    If {
+        otherwise: Block,
+        params: Vec<Value>,
+    },
+    /// `if`, behind its `else`.
+    Else,
+}
+
+/// One entry of the control stack.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: FrameKind,
+    /// Where execution continues behind the frame; its parameters are the results.
+    pub(crate) end: Block,
+    /// Number of parameters.
+    pub(crate) params: usize,
+    /// Number of results.
+    pub(crate) results: usize,
+    /// Operands below the frame's own.
+    pub(crate) height: usize,
+    /// Whether anything jumps to `end`.
+    pub(crate) end_reached: bool,
+    /// In an OSR compilation, for frames around the entry: the first of the operands that were
+    /// put into variables when the frame was opened; they end at `height`.
+    pub(crate) kept_from: Option<usize>,
+}
+
+/// The control stack and whether the current position is reachable.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    frames: Vec<Frame>,
+    /// Set by operators that don't continue.
+    unreachable: bool,
+    /// Frames opened in unreachable code: they are counted instead of pushed.
+    skipped: u32,
+}
+
+impl Control {
+    pub(crate) fn is_reachable(&self) -> bool {
+        !self.unreachable
+    }
+
+    /// Whether the innermost frame was opened in unreachable code.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipped > 0
+    }
+
+    pub(crate) fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    pub(crate) fn end_skipped(&mut self) {
+        self.skipped -= 1;
+    }
+
+    pub(crate) fn push(&mut self, frame: Frame) {
+        self.frames.push(frame);
+    }
+
+    pub(crate) fn pop(&mut self) -> Frame {
+        self.frames.pop().expect("validated: the frame is there")
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// The frame that a label names.
+    pub(crate) fn frame_mut(&mut self, depth: u32) -> &mut Frame {
+        let index = self.frames.len() - 1 - depth as usize;
+        &mut self.frames[index]
+    }
+
+    /// Where a branch to the label goes and how many values it takes along.
+    pub(crate) fn branch(&mut self, depth: u32) -> (Block, usize) {
+        let frame = self.frame_mut(depth);
+        match frame.kind {
+            FrameKind::Loop { header } => (header, frame.params),
+            _ => {
+                frame.end_reached = true;
+                (frame.end, frame.results)
+            }
+        }
+    }
+}
+
+impl<'a> Translator<'a> {
+    /// The code that follows can't be reached.
+    pub(crate) fn set_unreachable(&mut self) {
+        self.control.unreachable = true;
+    }
+
+    /// Continues in a block that control reaches.
+    pub(crate) fn continue_in(&mut self, block: Block) {
+        self.control.unreachable = false;
+        self.builder.switch_to_block(block);
+    }
+
+    /// The types of a block's parameters and results.
+    pub(crate) fn block_type(
+        &self,
+        ty: BlockType,
+    ) -> Result<(Vec<ValType>, Vec<ValType>), TranslateError> {
+        Ok(match ty {
+            BlockType::Empty => (Vec::new(), Vec::new()),
+            BlockType::Type(ty) => {
+                let ty = ValType::from_wasm(ty).ok_or(TranslateError::Unsupported("this type"))?;
+                (Vec::new(), vec![ty])
+            }
+            BlockType::FuncType(index) => {
+                let ty = &self.env.facts.types[index as usize];
+                (ty.params.to_vec(), ty.results.to_vec())
+            }
+        })
+    }
+
+    /// Jumps to the block with the uppermost values, which stay on the stack.
+    pub(crate) fn jump(&mut self, block: Block, count: usize) {
+        self.collect_block_args(count);
+        self.builder.ins().jump(block, &self.block_args);
+    }
+
+    /// Branches to `then`, with the uppermost values, if the condition is not zero.
+    pub(crate) fn branch_if(
+        &mut self,
+        condition: Value,
+        then: Block,
+        count: usize,
+        otherwise: Block,
+    ) {
+        self.collect_block_args(count);
+        let ins = self.builder.ins();
+        ins.brif(condition, then, &self.block_args, otherwise, &[]);
+    }
+
+    fn collect_block_args(&mut self, count: usize) {
+        let values = &self.stack[self.stack.len() - count..];
+        self.block_args.clear();
+        let args = values.iter().map(|&value| BlockArg::Value(value));
+        self.block_args.extend(args);
+    }
+
+    /// Pushes the block's parameters, which are the values that its label takes.
+    pub(crate) fn push_block_params(&mut self, block: Block) {
+        self.stack
+            .extend_from_slice(self.builder.block_params(block));
+    }
+}

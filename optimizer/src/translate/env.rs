@@ -1,0 +1,122 @@
+//! What a translation knows of its surroundings, and what it has declared in the CLIF function.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use cranelift_codegen::ir::{
+    ExtFuncData, ExternalName, FuncRef, Function, SigRef, StackSlot, StackSlotData, StackSlotKind,
+};
+use upshift_abi::callconv::Locations;
+use upshift_abi::{
+    Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, FuncType, ModuleFacts, TypeIndex,
+};
+
+use crate::names::Symbol;
+use crate::options::{OptimizerOptions, SelfCalls};
+use crate::signature;
+
+/// What the compiler, as opposed to the request, says about a translation.
+#[derive(Clone, Copy)]
+pub(crate) struct Config<'a> {
+    pub(crate) options: &'a OptimizerOptions,
+    /// Whether the processor has instructions for `ceil` and the like.
+    pub(crate) has_rounding: bool,
+}
+
+/// How functions of a type are called.
+pub(crate) struct Shape {
+    pub(crate) signature: SigRef,
+    pub(crate) locations: Locations,
+}
+
+/// The surroundings of a translation.
+pub(crate) struct Env<'a> {
+    pub(crate) facts: &'a ModuleFacts,
+    pub(crate) config: Config<'a>,
+    func: DefinedFuncIndex,
+    unit: CompileUnit,
+    shapes: HashMap<TypeIndex, Rc<Shape>>,
+    functions: HashMap<DefinedFuncIndex, FuncRef>,
+    builtins: HashMap<Builtin, FuncRef>,
+    /// The area for results of the functions called, as large as the largest.
+    result_slot: Option<StackSlot>,
+}
+
+impl<'a> Env<'a> {
+    pub(crate) fn new(request: &CompileRequest<'a>, config: Config<'a>) -> Self {
+        Self {
+            facts: request.facts,
+            config,
+            func: request.func,
+            unit: request.unit,
+            shapes: HashMap::new(),
+            functions: HashMap::new(),
+            builtins: HashMap::new(),
+            result_slot: None,
+        }
+    }
+
+    /// How functions of the type are called.
+    pub(crate) fn shape(&mut self, func: &mut Function, ty: TypeIndex) -> Rc<Shape> {
+        let facts = self.facts;
+        let shape = self.shapes.entry(ty).or_insert_with(|| {
+            let ty: &FuncType = &facts.types[ty.index()];
+            let locations = Locations::of(ty);
+            let signature = signature::of_function(ty, &locations);
+            Rc::new(Shape {
+                signature: func.import_signature(signature),
+                locations,
+            })
+        });
+        Rc::clone(shape)
+    }
+
+    /// A function of the module, to be called through its slot; the function itself is called
+    /// directly if the options say so (an OSR entry is not the function).
+    pub(crate) fn function(
+        &mut self,
+        func: &mut Function,
+        callee: DefinedFuncIndex,
+        signature: SigRef,
+    ) -> FuncRef {
+        let direct = callee == self.func
+            && self.unit == CompileUnit::Function
+            && self.config.options.self_calls == SelfCalls::Direct;
+        *self
+            .functions
+            .entry(callee)
+            .or_insert_with(|| import(func, Symbol::Function(callee), signature, direct))
+    }
+
+    /// A builtin that follows the C convention.
+    pub(crate) fn builtin(&mut self, func: &mut Function, builtin: Builtin) -> FuncRef {
+        *self.builtins.entry(builtin).or_insert_with(|| {
+            let signature = signature::of_builtin(builtin).expect("stubs are not called from CLIF");
+            let signature = func.import_signature(signature);
+            import(func, Symbol::Builtin(builtin), signature, false)
+        })
+    }
+
+    /// A stack slot of at least this size, shared by all calls: each reads its results at once.
+    pub(crate) fn result_slot(&mut self, func: &mut Function, size: u32) -> StackSlot {
+        let slot = *self.result_slot.get_or_insert_with(|| {
+            let align_to_16 = 4;
+            let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, align_to_16);
+            func.create_sized_stack_slot(data)
+        });
+        let data = &mut func.sized_stack_slots[slot];
+        data.size = data.size.max(size);
+        slot
+    }
+}
+
+/// Declares a function to call. One that is not colocated is called through its cell.
+fn import(func: &mut Function, symbol: Symbol, signature: SigRef, colocated: bool) -> FuncRef {
+    let name = func.declare_imported_user_function(symbol.name());
+    func.import_function(ExtFuncData {
+        name: ExternalName::user(name),
+        signature,
+        colocated,
+        patchable: false,
+    })
+}

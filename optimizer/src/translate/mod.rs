@@ -1,0 +1,261 @@
+//! From a function body to CLIF: the state of one translation.
+//!
+//! The WebAssembly operand stack exists at translation time only, as a stack of SSA values; locals
+//! are variables of the frontend, which finds their SSA form. Structured control flow becomes
+//! blocks whose parameters are the values that a label takes.
+//!
+//! # Invariants
+//!
+//! - Operators in unreachable code are skipped; there the operand stack holds nothing above
+//!   the innermost frame's height.
+//! - Every value on the stack has the CLIF type of its WebAssembly type.
+//! - The work is linear in the body's size.
+
+mod access;
+mod control;
+mod env;
+mod osr;
+mod visit;
+
+use cranelift_codegen::ir::{
+    Block, BlockArg, Function, InstBuilder, SourceLoc, Type, UserFuncName, Value, types,
+};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
+use upshift_abi::callconv::{Locations, ResultLocation};
+use upshift_abi::{CompileRequest, CompileUnit, ValType};
+use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
+
+use crate::names::Symbol;
+use crate::signature::{self, clif_type};
+
+pub(crate) use access::{Region, fixed, memory as memory_access, trusted};
+pub(crate) use control::{Control, Frame, FrameKind};
+pub(crate) use env::{Config, Env, Shape};
+pub(crate) use osr::Opening;
+use osr::Osr;
+use visit::Forward;
+
+/// Why a translation stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TranslateError {
+    #[error("the body can't be decoded: {0}")]
+    Decode(#[from] BinaryReaderError),
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+    #[error("there is no loop {0}")]
+    NoSuchLoop(u32),
+    #[error("loop {0} is unreachable code")]
+    UnreachableLoop(u32),
+}
+
+/// A variable of the frontend and its type.
+#[derive(Clone, Copy)]
+pub(crate) struct TypedVar {
+    pub(crate) var: Variable,
+    pub(crate) ty: Type,
+}
+
+impl TypedVar {
+    /// Declares a variable and defines it at the current position.
+    fn new(builder: &mut FunctionBuilder<'_>, ty: Type, value: Value) -> Self {
+        let var = builder.declare_var(ty);
+        builder.def_var(var, value);
+        Self { var, ty }
+    }
+}
+
+/// The state of one translation.
+pub(crate) struct Translator<'a> {
+    pub(crate) builder: FunctionBuilder<'a>,
+    pub(crate) env: Env<'a>,
+    /// The operand stack.
+    pub(crate) stack: Vec<Value>,
+    /// The control stack.
+    pub(crate) control: Control,
+    /// Parameters and locals.
+    pub(crate) locals: Vec<TypedVar>,
+    /// The function's `VmContext*`.
+    pub(crate) vmctx: Value,
+    /// Where results go that have no register.
+    pub(crate) result_area: Option<Value>,
+    /// Where the function's own results go.
+    results: Box<[ResultLocation]>,
+    /// The plan for the OSR entry, if that is what is compiled.
+    osr: Option<Osr>,
+    /// Arguments of the jump being built; kept for its allocation.
+    block_args: Vec<BlockArg>,
+}
+
+/// Builds the CLIF of what the request names in `func`, which must be empty.
+pub(crate) fn translate(
+    request: &CompileRequest<'_>,
+    config: Config<'_>,
+    isa: &dyn TargetIsa,
+    func: &mut Function,
+    context: &mut FunctionBuilderContext,
+) -> Result<(), TranslateError> {
+    let body = FunctionBody::new(BinaryReader::new(
+        request.body(),
+        request.body_offset().0.into(),
+    ));
+    let ty = request.func_type();
+    let (osr, locations) = match request.unit {
+        CompileUnit::Function => (None, Locations::of(ty)),
+        CompileUnit::Loop(index) => {
+            let params = upshift_abi::frame::osr_params();
+            let locations = Locations::with(params, &ty.results);
+            (Some(Osr::plan(&body, index)?), locations)
+        }
+    };
+    func.name = UserFuncName::User(Symbol::Function(request.func).name());
+    func.signature = match osr {
+        None => signature::of_function(ty, &locations),
+        Some(_) => signature::of_osr_entry(&ty.results, &locations),
+    };
+    func.stack_limit = Some(access::stack_limit(func));
+
+    let builder = FunctionBuilder::new(func, context);
+    let env = Env::new(request, config);
+    let mut translator = Translator::enter(builder, env, &locations, osr);
+    translator.declare_locals(&ty.params, &body)?;
+    translator.push_function_frame(&ty.results);
+
+    let mut operators = body.get_operators_reader()?;
+    while !operators.eof() {
+        let at = SourceLoc::new(operators.original_position() as u32);
+        translator.builder.set_srcloc(at);
+        operators.visit_operator(&mut Forward(&mut translator))??;
+    }
+    translator.builder.finalize(isa.frontend_config());
+    Ok(())
+}
+
+impl<'a> Translator<'a> {
+    /// Makes the entry block and stands where the body begins.
+    fn enter(
+        mut builder: FunctionBuilder<'a>,
+        env: Env<'a>,
+        locations: &Locations,
+        osr: Option<Osr>,
+    ) -> Self {
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        let params = builder.block_params(entry);
+        let vmctx = params[0];
+        let result_area = locations.has_result_area().then(|| params[1]);
+        let osr = osr.map(|osr| osr.enter(&mut builder));
+        Self {
+            builder,
+            env,
+            stack: Vec::new(),
+            control: Control::default(),
+            locals: Vec::new(),
+            vmctx,
+            result_area,
+            results: locations.results.clone(),
+            osr,
+            block_args: Vec::new(),
+        }
+    }
+
+    /// Declares parameters and locals and gives them their first values.
+    fn declare_locals(
+        &mut self,
+        params: &[ValType],
+        body: &FunctionBody<'_>,
+    ) -> Result<(), TranslateError> {
+        let entry = self.builder.func.layout.entry_block();
+        let first = 1 + usize::from(self.result_area.is_some());
+        for (i, &ty) in params.iter().enumerate() {
+            // Where the body is entered in the middle, nothing before that point ever runs.
+            let value = match (&self.osr, entry) {
+                (None, Some(entry)) => self.builder.block_params(entry)[first + i],
+                _ => self.zero(clif_type(ty)),
+            };
+            let local = TypedVar::new(&mut self.builder, clif_type(ty), value);
+            self.locals.push(local);
+        }
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            let ty = ValType::from_wasm(ty).ok_or(TranslateError::Unsupported("this type"))?;
+            let zero = self.zero(clif_type(ty));
+            for _ in 0..count {
+                let local = TypedVar::new(&mut self.builder, clif_type(ty), zero);
+                self.locals.push(local);
+            }
+        }
+        Ok(())
+    }
+
+    fn push_function_frame(&mut self, results: &[ValType]) {
+        let end = self.block_with(results);
+        self.control.push(Frame {
+            kind: FrameKind::Block,
+            end,
+            params: 0,
+            results: results.len(),
+            height: 0,
+            end_reached: false,
+            kept_from: None,
+        });
+    }
+
+    /// An instruction builder at the current position.
+    pub(crate) fn ins(&mut self) -> FuncInstBuilder<'_, 'a> {
+        self.builder.ins()
+    }
+
+    /// A zero or null of the type.
+    pub(crate) fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.ins().f32const(0.0),
+            types::F64 => self.ins().f64const(0.0),
+            _ => self.ins().iconst(ty, 0),
+        }
+    }
+
+    /// A new block with parameters of the types.
+    pub(crate) fn block_with(&mut self, params: &[ValType]) -> Block {
+        let block = self.builder.create_block();
+        for &ty in params {
+            self.builder.append_block_param(block, clif_type(ty));
+        }
+        block
+    }
+
+    /// Pushes a value.
+    pub(crate) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// Pops a value.
+    pub(crate) fn pop(&mut self) -> Value {
+        self.stack.pop().expect("validated: the operand is there")
+    }
+
+    /// Pops two values; the one pushed last comes last.
+    pub(crate) fn pop2(&mut self) -> (Value, Value) {
+        let b = self.pop();
+        (self.pop(), b)
+    }
+
+    /// Pops three values; the one pushed last comes last.
+    pub(crate) fn pop3(&mut self) -> (Value, Value, Value) {
+        let c = self.pop();
+        let (a, b) = self.pop2();
+        (a, b, c)
+    }
+
+    /// Where the function's own results go.
+    pub(crate) fn results(&self) -> &[ResultLocation] {
+        &self.results
+    }
+
+    /// The uppermost values.
+    pub(crate) fn peek(&self, count: usize) -> &[Value] {
+        &self.stack[self.stack.len() - count..]
+    }
+}
