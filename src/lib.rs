@@ -1,1 +1,84 @@
-//! Upshift.
+//! A WebAssembly runtime that tiers up: every function starts in a one-pass baseline JIT, hot ones
+//! are recompiled with Cranelift in the background.
+//!
+//! The API follows [Wasmtime's](https://docs.rs/wasmtime) names and argument order:
+//!
+//! ```
+//! # #[cfg(feature = "wat")]
+//! # fn main() -> upshift::Result<()> {
+//! use upshift::{Engine, Instance, Module, Store};
+//!
+//! let engine = Engine::default();
+//! let module = Module::new(&engine, r#"
+//!     (module (func (export "add") (param i32 i32) (result i32)
+//!         (i32.add (local.get 0) (local.get 1))))
+//! "#)?;
+//! let mut store = Store::new(&engine, ());
+//! let instance = Instance::new(&mut store, &module, &[])?;
+//! let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
+//! assert_eq!(add.call(&mut store, (40, 2))?, 42);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "wat"))]
+//! # fn main() {}
+//! ```
+//!
+//! - [`Config`] and [`Engine`]: how code is compiled and when functions change tiers;
+//! - [`Module`]: a loaded module, shared by all threads;
+//! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`],
+//!   [`ExternRef`]: what runs, on one thread at a time;
+//! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
+//! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
+//!
+//! # Invariants
+//!
+//! - The only crate that names both compilers.
+//! - A guest can't make the host panic; using a handle with another store than its own does.
+//! - Unsafe code stands in two private modules, `words` and `func`: what they promise to the runtime
+//!   is that values have the types that it was told.
+
+#![deny(unsafe_code)]
+
+mod config;
+mod engine;
+mod error;
+mod externref;
+mod func;
+mod global;
+mod handle;
+mod instance;
+pub mod knobs;
+mod linker;
+mod memory;
+mod module;
+mod store;
+mod table;
+mod types;
+mod val;
+#[cfg(feature = "wasi")]
+pub mod wasi;
+mod words;
+
+pub use upshift_profiler as profiler;
+pub use upshift_runtime::{CodeStats, InterruptHandle};
+
+pub use config::{Config, OptLevel, Regalloc, Strategy, Switching};
+pub use upshift_abi::MemoryBounds;
+pub use engine::Engine;
+pub use error::{
+    Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, Trap, UnknownImport, WasmBacktrace,
+};
+pub use externref::ExternRef;
+pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use global::Global;
+pub use instance::{Export, Extern, Instance};
+pub use linker::Linker;
+pub use memory::{Memory, MemoryAccessError};
+pub use module::Module;
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use types::{
+    ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Mutability, RefType,
+    TableType, ValType,
+};
+pub use val::{Ref, Val};

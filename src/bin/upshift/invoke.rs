@@ -1,0 +1,114 @@
+//! Calls one exported function with arguments that are text.
+
+use anyhow::{Context as _, ensure};
+use upshift::wasi::WasiCtx;
+use upshift::{Instance, Result, Store, Val, ValType};
+
+/// Why the arguments don't fit the function: wrong usage rather than a failed run.
+#[derive(Debug)]
+pub struct UsageError(pub String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Calls the function and returns its results, one per line.
+pub fn call(store: &mut Store<WasiCtx>, instance: Instance, name: &str, args: &[String]) -> Result<String> {
+    let func = instance.get_func(&mut *store, name);
+    let func = func.with_context(|| no_function(store, instance, name))?;
+    let ty = func.ty(&*store);
+    let expected = ty.params().len();
+    ensure!(
+        args.len() == expected,
+        UsageError(format!("`{name}` has type {ty} and takes {expected} arguments, not {}", args.len()))
+    );
+    let params = ty.params().zip(args).map(|(ty, text)| {
+        parse(ty, text).ok_or_else(|| UsageError(format!("`{text}` is no value of type {ty}")))
+    });
+    let params = params.collect::<Result<Vec<Val>, _>>()?;
+    let mut results: Vec<Val> = ty.results().map(Val::default_for_ty).collect();
+    func.call(&mut *store, &params, &mut results)?;
+    Ok(results.iter().map(|value| show(value) + "\n").collect())
+}
+
+fn no_function(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> String {
+    let functions: Vec<_> = instance
+        .exports(store)
+        .filter_map(|export| {
+            let name = format!("`{}`", export.name());
+            export.into_extern().into_func().map(|_| name)
+        })
+        .collect();
+    match functions.as_slice() {
+        [] => format!("no function is exported as `{name}`; the module exports none"),
+        names => format!("no function is exported as `{name}`; there are {}", names.join(", ")),
+    }
+}
+
+/// A number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them.
+fn parse(ty: ValType, text: &str) -> Option<Val> {
+    Some(match ty {
+        ValType::I32 => {
+            let value = integer(text)?;
+            let unsigned = || u32::try_from(value).ok().map(u32::cast_signed);
+            Val::I32(i32::try_from(value).ok().or_else(unsigned)?)
+        }
+        ValType::I64 => {
+            let value = integer(text)?;
+            let unsigned = || u64::try_from(value).ok().map(u64::cast_signed);
+            Val::I64(i64::try_from(value).ok().or_else(unsigned)?)
+        }
+        ValType::F32 => text.parse::<f32>().ok()?.into(),
+        ValType::F64 => text.parse::<f64>().ok()?.into(),
+        ValType::Ref(_) if text == "null" => Val::default_for_ty(ty),
+        ValType::Ref(_) => return None,
+    })
+}
+
+fn integer(text: &str) -> Option<i128> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    let value = i128::from(value.ok()?);
+    Some(if negative { -value } else { value })
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::I32(value) => value.to_string(),
+        Val::I64(value) => value.to_string(),
+        Val::F32(bits) => f32::from_bits(*bits).to_string(),
+        Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
+        Val::FuncRef(Some(_)) => "<funcref>".into(),
+        Val::ExternRef(Some(_)) => "<externref>".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_signed_or_unsigned() {
+        assert_eq!(parse(ValType::I32, "-1").unwrap().i32(), Some(-1));
+        assert_eq!(parse(ValType::I32, "4294967295").unwrap().i32(), Some(-1));
+        assert_eq!(parse(ValType::I32, "0x10").unwrap().i32(), Some(16));
+        assert!(parse(ValType::I32, "4294967296").is_none());
+        assert!(parse(ValType::I32, "ten").is_none());
+        assert_eq!(parse(ValType::I64, "0xffffffffffffffff").unwrap().i64(), Some(-1));
+    }
+
+    #[test]
+    fn floats_and_references() {
+        assert_eq!(parse(ValType::F32, "1.5").unwrap().f32(), Some(1.5));
+        assert!(parse(ValType::EXTERNREF, "null").is_some());
+        assert!(parse(ValType::FUNCREF, "f").is_none());
+    }
+}

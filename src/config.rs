@@ -1,0 +1,135 @@
+//! How an engine works.
+
+use upshift_abi::MemoryBounds;
+use upshift_baseline::BaselineOptions;
+use upshift_optimizer::OptimizerOptions;
+use upshift_profiler::LogConfig;
+use upshift_runtime::RuntimeConfig;
+use upshift_tiering::TieringConfig;
+
+pub use upshift_optimizer::{OptLevel, Regalloc};
+pub use upshift_tiering::{Mode as Strategy, Switching};
+
+/// How an [`Engine`](crate::Engine) works. Setters never fail; [`Engine::new`](crate::Engine::new)
+/// checks the whole.
+///
+/// Nothing here changes what a valid program computes, with two exceptions that the standard
+/// allows: the bits of NaNs, and when a stack is exhausted.
+///
+/// ```
+/// # fn main() -> upshift::Result<()> {
+/// use upshift::{Config, Engine, Strategy};
+///
+/// let mut config = Config::new();
+/// config.strategy(Strategy::Baseline).max_wasm_stack(256 << 10);
+/// let engine = Engine::new(&config)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub(crate) tiering: TieringConfig,
+    pub(crate) baseline: BaselineOptions,
+    pub(crate) optimizer: OptimizerOptions,
+    pub(crate) runtime: RuntimeConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) eager: bool,
+    pub(crate) canonicalize_nans: bool,
+}
+
+impl Config {
+    /// The defaults: baseline first, hot functions optimized on background threads, functions compiled
+    /// when first called, guard pages instead of bounds checks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which compilers run.
+    pub fn strategy(&mut self, strategy: Strategy) -> &mut Self {
+        self.tiering.mode = strategy;
+        self
+    }
+
+    /// When optimized code is made and comes into use.
+    pub fn switching(&mut self, switching: Switching) -> &mut Self {
+        self.tiering.switching = switching;
+        self
+    }
+
+    /// Everything about tiering, the policy included, for programs that study it.
+    pub fn tiering(&mut self, tiering: TieringConfig) -> &mut Self {
+        self.tiering = tiering;
+        self
+    }
+
+    /// Whether all functions are compiled when a module is loaded, instead of when first called.
+    pub fn eager(&mut self, eager: bool) -> &mut Self {
+        self.eager = eager;
+        self
+    }
+
+    /// Background threads that compile hot functions; 0 is one less than the processors, at least one.
+    pub fn compile_threads(&mut self, threads: u32) -> &mut Self {
+        self.tiering.knobs.threads = threads;
+        self
+    }
+
+    /// Whether loading a module may use several threads, for validation and eager compilation.
+    pub fn parallel_compilation(&mut self, parallel: bool) -> &mut Self {
+        self.tiering.knobs.eager_threads = u32::from(!parallel);
+        self
+    }
+
+    /// How much Cranelift optimizes.
+    pub fn cranelift_opt_level(&mut self, level: OptLevel) -> &mut Self {
+        self.optimizer.opt_level = level;
+        self
+    }
+
+    /// Which register allocator Cranelift uses.
+    pub fn cranelift_regalloc_algorithm(&mut self, algorithm: Regalloc) -> &mut Self {
+        self.optimizer.regalloc = algorithm;
+        self
+    }
+
+    /// Whether Cranelift verifies its intermediate code; slow, for tests.
+    pub fn cranelift_debug_verifier(&mut self, verify: bool) -> &mut Self {
+        self.optimizer.verify = verify;
+        self
+    }
+
+    /// Whether every NaN that an instruction computes gets the same bits, so that runs repeat
+    /// bit by bit, in whichever tier. Costs a comparison per float operation.
+    pub fn canonicalize_nans(&mut self, canonicalize: bool) -> &mut Self {
+        self.canonicalize_nans = canonicalize;
+        self
+    }
+
+    /// Bytes of stack that WebAssembly may use; calling deeper is
+    /// [`Trap::StackOverflow`](crate::Trap::StackOverflow). 1 MiB at first.
+    ///
+    /// Threads that run WebAssembly need this much stack, and about 256 KiB for host functions.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
+        self.runtime.max_wasm_stack = bytes;
+        self
+    }
+
+    /// How accesses beyond a memory's end are caught: by guard pages (8 GiB of address space per
+    /// memory), or by a check before each access.
+    pub fn memory_bounds(&mut self, bounds: MemoryBounds) -> &mut Self {
+        self.runtime.memory_bounds = bounds;
+        self
+    }
+
+    /// Bytes of address space for compiled code, at most 1 GiB. They cost nothing until used.
+    pub fn code_space(&mut self, bytes: usize) -> &mut Self {
+        self.runtime.code_space_bytes = bytes;
+        self
+    }
+
+    /// What the engine's event log keeps: counts only, at first.
+    pub fn event_log(&mut self, log: LogConfig) -> &mut Self {
+        self.log = log;
+        self
+    }
+}

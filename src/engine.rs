@@ -1,0 +1,139 @@
+//! Engines: the two compilers, the tiering between them, and the code that they make.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use upshift_abi::facts::ModuleFacts;
+use upshift_abi::{Compiler, MemoryBounds};
+use upshift_baseline::Baseline;
+use upshift_optimizer::Optimizer;
+use upshift_profiler::EventLog;
+use upshift_runtime::{CodeStats, ModuleCode, Runtime};
+use upshift_tiering::Tiering;
+use wasmparser::{FuncToValidate, ValidatorResources};
+
+use crate::{Config, Result};
+
+/// Compilers, compile threads and code space, shared by any number of modules and stores.
+///
+/// A cheap clone, shared by all threads. A process usually has one: making one reserves address
+/// space, and starts the compile threads.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    runtime: Arc<Runtime>,
+    tiering: Arc<Tiering>,
+    log: Arc<EventLog>,
+}
+
+impl Default for Engine {
+    /// An engine with the default configuration.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses the address space; [`Engine::new`] returns that as an error.
+    fn default() -> Self {
+        Self::new(&Config::new()).expect("the default configuration works on any supported system")
+    }
+}
+
+impl Engine {
+    /// An engine that works as configured.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration makes no sense, or the system refuses the address space.
+    pub fn new(config: &Config) -> Result<Self> {
+        check(config)?;
+        let mut config = config.clone();
+        spread(&mut config);
+        let baseline = Baseline::new(config.baseline);
+        let runtime = Runtime::new(config.runtime.clone(), Box::new(baseline.clone()))?;
+        let optimizer: Arc<dyn Compiler> = Arc::new(Optimizer::new(config.optimizer.clone())?);
+        let log = Arc::new(EventLog::new(&config.log));
+        let tiering = Tiering::new(&config.tiering, Arc::new(baseline), Some(optimizer), log.clone());
+        Ok(Self { inner: Arc::new(Inner { config, runtime, tiering, log }) })
+    }
+
+    /// Whether both are clones of one engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.inner, &b.inner)
+    }
+
+    /// How it was configured.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The log of what tiering did: counts always, events if
+    /// [asked for](Config::event_log).
+    pub fn event_log(&self) -> &Arc<EventLog> {
+        &self.inner.log
+    }
+
+    /// Bytes of compiled code by state. Takes a lock.
+    pub fn code_stats(&self) -> CodeStats {
+        self.inner.runtime.code_stats()
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.inner.runtime
+    }
+
+    /// Threads that loading a module may use.
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        let configured = NonZeroUsize::new(self.inner.config.tiering.knobs.eager_threads as usize);
+        configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Makes a decoded module known to the runtime and to tiering, and validates its bodies: in
+    /// the same pass as compiling them, in eager mode.
+    pub(crate) fn load(
+        &self,
+        facts: ModuleFacts,
+        wasm: Arc<[u8]>,
+        validators: Vec<FuncToValidate<ValidatorResources>>,
+    ) -> Result<Arc<ModuleCode>> {
+        crate::module::validate_bodies(&wasm, &facts, validators, self.threads())?;
+        let facts = Arc::new(facts);
+        let hooks = self.inner.tiering.module(&facts);
+        Ok(ModuleCode::new(&self.inner.runtime, facts, wasm, hooks)?)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+/// Refuses a configuration that can't work.
+fn check(config: &Config) -> Result<()> {
+    const LARGEST_CODE_SPACE: usize = 1 << 30;
+    let runtime = &config.runtime;
+    anyhow::ensure!(
+        runtime.max_wasm_stack >= 16 << 10,
+        "max_wasm_stack must be at least 16 KiB, not {} bytes",
+        runtime.max_wasm_stack
+    );
+    anyhow::ensure!(
+        (1 << 20..=LARGEST_CODE_SPACE).contains(&runtime.code_space_bytes),
+        "code_space must be between 1 MiB and 1 GiB, not {} bytes",
+        runtime.code_space_bytes
+    );
+    Ok(())
+}
+
+/// Copies what several parts must agree on to each of them.
+fn spread(config: &mut Config) {
+    let bounds: MemoryBounds = config.runtime.memory_bounds;
+    config.baseline.bounds = bounds;
+    config.optimizer.bounds = bounds;
+    config.baseline.canonicalize_nans = config.canonicalize_nans;
+    config.optimizer.canonicalize_nans = config.canonicalize_nans;
+}

@@ -1,0 +1,132 @@
+//! Functions: of instances and of the host.
+
+#![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
+
+pub(crate) mod dynamic;
+mod host;
+mod typed;
+
+use upshift_runtime::{FuncId, Store as RawStore};
+
+pub use host::{Caller, HostDefinition, IntoFunc};
+pub use typed::{TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+
+use crate::error::public;
+use crate::handle::Handle;
+use crate::val::raw_mut;
+use crate::{AsContext, AsContextMut, FuncType, Result, Val};
+
+/// A function of a store: a WebAssembly function or a Rust closure.
+///
+/// A handle: [`Copy`], owned by its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Func(pub(crate) Handle<FuncId>);
+
+impl Func {
+    /// A host function whose types are known at run time only.
+    ///
+    /// The closure gets parameters of the types in `ty`, and has to leave results of the types
+    /// in `ty` in the slice, which holds zeros and nulls at first.
+    ///
+    /// # Panics
+    ///
+    /// If the engine's code space is full.
+    pub fn new<T: Send + 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::from_host(raw_mut(&mut store), dynamic::host(ty, func)).expect(TRAMPOLINE)
+    }
+
+    /// A host function from a closure with Rust types.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// # let engine = upshift::Engine::default();
+    /// let mut store = upshift::Store::new(&engine, 0_i64);
+    /// let count = upshift::Func::wrap(&mut store, |mut caller: upshift::Caller<'_, i64>, by: i64| {
+    ///     *caller.data_mut() += by;
+    ///     *caller.data()
+    /// });
+    /// assert_eq!(count.typed::<i64, i64>(&store)?.call(&mut store, 5)?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the engine's code space is full.
+    pub fn wrap<T: Send + 'static, Params, Results>(
+        mut store: impl AsContextMut<Data = T>,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Self {
+        Self::from_host(raw_mut(&mut store), func.into_host()).expect(TRAMPOLINE)
+    }
+
+    /// The function's type. Clones two short lists.
+    ///
+    /// # Panics
+    ///
+    /// If the function belongs to another store.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        let raw = store.as_context().raw;
+        FuncType((*raw.func_type(self.0.id_in(raw))).clone())
+    }
+
+    /// Calls the function with values of run-time types; [`TypedFunc::call`] is the fast way.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedFunc::call`], and if `params` or `results` have another length than the
+    /// function's type, or a parameter another type. `results` may hold anything before the call.
+    ///
+    /// # Panics
+    ///
+    /// As [`TypedFunc::call`].
+    pub fn call(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
+        let store = raw_mut(&mut store);
+        let id = self.0.id_in(store);
+        dynamic::call(store, id, params, results)
+    }
+
+    /// The function with its type checked once and for all.
+    ///
+    /// # Errors
+    ///
+    /// If parameters or results have other types than the function.
+    ///
+    /// # Panics
+    ///
+    /// If the function belongs to another store.
+    pub fn typed<Params, Results>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<Params, Results>>
+    where
+        Params: WasmParams,
+        Results: WasmResults,
+    {
+        let raw = store.as_context().raw;
+        let ty = raw.func_type(self.0.id_in(raw));
+        if *ty.params != *Params::TYPES || *ty.results != *Results::TYPES {
+            let asked = upshift_abi::FuncType::new(Params::TYPES, Results::TYPES);
+            anyhow::bail!("function type mismatch: expected {asked}, found {ty}");
+        }
+        // SAFETY: just compared.
+        Ok(unsafe { TypedFunc::new_unchecked(*self) })
+    }
+
+    pub(crate) fn from_host(store: &mut RawStore, host: HostDefinition) -> Result<Self> {
+        // SAFETY: whoever makes a definition converts the results to the type's, for the calling store.
+        let id = unsafe { store.new_host_func(&host.ty, host.call) }.map_err(public)?;
+        Ok(Self(Handle::new(store, id)))
+    }
+}
+
+const TRAMPOLINE: &str = "the code space has room for a trampoline";

@@ -1,0 +1,70 @@
+//! Calls in both directions with values whose types are known at run time only.
+
+#![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
+
+use std::sync::Arc;
+
+use upshift_abi::vmctx::VmVal;
+use upshift_runtime::{FuncId, HostCall, Store as RawStore};
+
+use super::host::{Caller, HostDefinition};
+use crate::error::public;
+use crate::{FuncType, Result, Val};
+
+/// Calls a function of the store, after checking the types.
+pub(super) fn call(
+    store: &mut RawStore,
+    func: FuncId,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let ty = store.func_type(func);
+    expect_count("argument", ty.params.len(), params.len())?;
+    expect_count("result", ty.results.len(), results.len())?;
+    let mut values = vec![VmVal::default(); params.len().max(results.len())];
+    for ((param, &ty), value) in params.iter().zip(&ty.params).zip(&mut values) {
+        param.check(store, ty, "argument")?;
+        *value = param.to_raw(store);
+    }
+    // SAFETY: the parameters' types have just been compared, and `to_raw` has compared their stores.
+    unsafe { store.call(func, &mut values) }.map_err(public)?;
+    for ((result, &ty), &value) in results.iter_mut().zip(&ty.results).zip(&values) {
+        // SAFETY: the function has returned values of its result types.
+        *result = unsafe { Val::from_raw(store, value, ty) };
+    }
+    Ok(())
+}
+
+fn expect_count(what: &str, expected: usize, found: usize) -> Result<()> {
+    if expected != found {
+        let plural = if expected == 1 { "" } else { "s" };
+        anyhow::bail!("expected {expected} {what}{plural}, found {found}");
+    }
+    Ok(())
+}
+
+/// A host function from a closure over such values.
+pub(crate) fn host<T: Send + 'static>(
+    ty: FuncType,
+    func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+) -> HostDefinition {
+    let ty = ty.0;
+    let signature = ty.clone();
+    let call = move |host: HostCall<'_>| {
+        let HostCall { store, caller, values } = host;
+        let mut params = Vec::with_capacity(signature.params.len());
+        for (&ty, &value) in signature.params.iter().zip(&*values) {
+            // SAFETY: the runtime passes values of the parameter types.
+            params.push(unsafe { Val::from_raw(store, value, ty) });
+        }
+        let results = signature.results.iter().map(|&ty| Val::default_for_ty(ty));
+        let mut results: Vec<Val> = results.collect();
+        func(Caller::new(store, caller), &params, &mut results)?;
+        for ((result, &ty), value) in results.iter().zip(&signature.results).zip(values) {
+            result.check(store, ty, "host function result")?;
+            *value = result.to_raw(store);
+        }
+        Ok(())
+    };
+    HostDefinition { ty, call: Arc::new(call) }
+}

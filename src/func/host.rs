@@ -1,0 +1,123 @@
+//! Rust closures as WebAssembly functions.
+
+#![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
+
+use std::sync::Arc;
+
+use upshift_abi as abi;
+use upshift_runtime::{HostCall, HostFunc, InstanceId, Store as RawStore};
+
+use super::typed::{for_each_arity, private::{Value, Values}};
+use crate::store::StoreContextMut;
+use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
+
+/// A host function that is not in a store yet.
+#[derive(Clone)]
+#[doc(hidden)]
+pub struct HostDefinition {
+    pub(super) ty: abi::FuncType,
+    /// Leaves results of the type's in the values, or fails.
+    pub(super) call: HostFunc,
+}
+
+/// A closure that can become a WebAssembly function: up to sixteen [`WasmTy`] parameters, optionally
+/// behind a [`Caller`], and a [`WasmRet`] result. Implemented for all such closures.
+pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn into_host(self) -> HostDefinition;
+}
+
+/// What a host function sees of the call: the store, and the instance that called it.
+///
+/// Use it wherever a store is asked for.
+#[derive(Debug)]
+pub struct Caller<'a, T: Send + 'static> {
+    store: StoreContextMut<'a, T>,
+    instance: Option<InstanceId>,
+}
+
+impl<'a, T: Send + 'static> Caller<'a, T> {
+    pub(super) fn new(store: &'a mut RawStore, instance: Option<InstanceId>) -> Self {
+        Self { store: StoreContextMut::new(store), instance }
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    /// The embedder's data, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        self.store.engine()
+    }
+
+    /// Something that the calling instance exports: one hash lookup. `None` if there is no such
+    /// export, or if the host called the function directly.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        let instance = Instance::from_raw(self.store.raw, self.instance?);
+        instance.get_export(&mut self.store, name)
+    }
+}
+
+impl<T: Send + 'static> AsContext for Caller<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.store.as_context()
+    }
+}
+
+impl<T: Send + 'static> AsContextMut for Caller<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        self.store.as_context_mut()
+    }
+}
+
+macro_rules! into_func {
+    ($($ty:ident)*) => {
+        #[allow(non_snake_case)]
+        impl<T, F, R, $($ty),*> IntoFunc<T, ($($ty,)*), R> for F
+        where
+            T: Send + 'static,
+            F: Fn($($ty),*) -> R + Send + Sync + 'static,
+            R: WasmRet,
+            $($ty: WasmTy,)*
+        {
+            fn into_host(self) -> HostDefinition {
+                let with_caller = move |_: Caller<'_, T>, $($ty: $ty),*| self($($ty),*);
+                IntoFunc::<T, (Caller<'_, T>, $($ty,)*), R>::into_host(with_caller)
+            }
+        }
+
+        #[allow(non_snake_case)]
+        impl<T, F, R, $($ty),*> IntoFunc<T, (Caller<'_, T>, $($ty,)*), R> for F
+        where
+            T: Send + 'static,
+            F: Fn(Caller<'_, T>, $($ty),*) -> R + Send + Sync + 'static,
+            R: WasmRet,
+            $($ty: WasmTy,)*
+        {
+            fn into_host(self) -> HostDefinition {
+                let call = move |host: HostCall<'_>| {
+                    let HostCall { store, caller, values } = host;
+                    // SAFETY: the runtime passes values of the parameter types that it is told below.
+                    let ($($ty,)*) = unsafe { <($($ty,)*) as Values>::from_raw(store, values) };
+                    let caller = Caller::new(store, caller);
+                    let results = self(caller, $($ty),*).into_result()?;
+                    results.into_raw(store, values);
+                    Ok(())
+                };
+                HostDefinition {
+                    ty: abi::FuncType::new(&[$(<$ty as Value>::TYPE),*][..], <R::Values as Values>::TYPES),
+                    call: Arc::new(call),
+                }
+            }
+        }
+    };
+}
+for_each_arity!(into_func);

@@ -1,0 +1,274 @@
+//! Rust types as WebAssembly values, and functions whose type has been checked once.
+
+#![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
+
+use std::marker::PhantomData;
+
+use upshift_abi::vmctx::VmVal;
+use upshift_runtime::Store as RawStore;
+
+use crate::error::public;
+use crate::val::raw_mut;
+use crate::words::{func_from_word, raw_word};
+use crate::{AsContextMut, Error, ExternRef, Func, Ref, RefType, Result, ValType};
+
+/// A Rust type that stands for one WebAssembly value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`,
+/// `Option<Func>` and `Option<ExternRef>`.
+pub trait WasmTy: private::Value {}
+
+/// The parameters of a function: one [`WasmTy`] or a tuple of up to sixteen.
+pub trait WasmParams: private::Values {}
+
+/// The results of a function: one [`WasmTy`] or a tuple of up to sixteen.
+pub trait WasmResults: private::Values {}
+
+/// What a host function may return: [`WasmResults`], or a [`Result`] of them.
+pub trait WasmRet: private::Ret {}
+
+/// The conversions behind the public traits; out of reach, so that they can change.
+pub(crate) mod private {
+    use super::*;
+
+    pub trait Value: Copy + Send + 'static {
+        const TYPE: ValType;
+        fn into_raw(self, store: &RawStore) -> VmVal;
+        /// # Safety
+        ///
+        /// The value comes from a place of the type in this store.
+        unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self;
+    }
+
+    pub trait Values: Sized + Send + 'static {
+        const TYPES: &'static [ValType];
+        /// An array with room for the values.
+        type Raw: AsMut<[VmVal]> + Default;
+        fn into_raw(self, store: &RawStore, raw: &mut [VmVal]);
+        /// # Safety
+        ///
+        /// The values come from places of the types in this store.
+        unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self;
+    }
+
+    pub trait Ret {
+        type Values: Values;
+        fn into_result(self) -> Result<Self::Values>;
+    }
+
+    impl<V: Values> Ret for V {
+        type Values = V;
+
+        #[inline]
+        fn into_result(self) -> Result<V> {
+            Ok(self)
+        }
+    }
+
+    impl<V: Values> Ret for Result<V, Error> {
+        type Values = V;
+
+        #[inline]
+        fn into_result(self) -> Result<V> {
+            self
+        }
+    }
+
+    impl<V: Value> Values for V {
+        const TYPES: &'static [ValType] = &[V::TYPE];
+        type Raw = [VmVal; 1];
+
+        #[inline]
+        fn into_raw(self, store: &RawStore, raw: &mut [VmVal]) {
+            raw[0] = Value::into_raw(self, store);
+        }
+
+        #[inline]
+        unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self {
+            // SAFETY: the caller's promise.
+            unsafe { Value::from_raw(store, raw[0]) }
+        }
+    }
+}
+
+use private::{Ret, Value, Values};
+
+impl<V: Value> WasmTy for V {}
+impl<V: Values> WasmParams for V {}
+impl<V: Values> WasmResults for V {}
+impl<R: Ret> WasmRet for R {}
+
+macro_rules! number {
+    ($($ty:ty = $wasm:ident, $value:ident => $into:expr, $word:ident => $from:expr;)*) => {$(
+        impl Value for $ty {
+            const TYPE: ValType = ValType::$wasm;
+
+            #[inline]
+            fn into_raw(self, _: &RawStore) -> VmVal {
+                let $value = self;
+                raw_word($into)
+            }
+
+            #[inline]
+            unsafe fn from_raw(_: &mut RawStore, raw: VmVal) -> Self {
+                let $word = raw.bits[0];
+                $from
+            }
+        }
+    )*};
+}
+
+// The upper half of a 32-bit value's word means nothing.
+number! {
+    i32 = I32, value => u64::from(value as u32), word => word as i32;
+    u32 = I32, value => u64::from(value), word => word as u32;
+    i64 = I64, value => value as u64, word => word as i64;
+    u64 = I64, value => value, word => word;
+    f32 = F32, value => u64::from(value.to_bits()), word => f32::from_bits(word as u32);
+    f64 = F64, value => value.to_bits(), word => f64::from_bits(word);
+}
+
+impl Value for Option<Func> {
+    const TYPE: ValType = ValType::Ref(RefType::Func);
+
+    fn into_raw(self, store: &RawStore) -> VmVal {
+        raw_word(Ref::Func(self).word(store))
+    }
+
+    unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { func_from_word(store, raw.bits[0]) }
+    }
+}
+
+impl Value for Option<ExternRef> {
+    const TYPE: ValType = ValType::Ref(RefType::Extern);
+
+    fn into_raw(self, store: &RawStore) -> VmVal {
+        raw_word(Ref::Extern(self).word(store))
+    }
+
+    unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
+        ExternRef::from_word(store, raw.bits[0])
+    }
+}
+
+/// Invokes a macro with every list of type parameters, from none to sixteen.
+macro_rules! for_each_arity {
+    ($macro:ident) => {
+        for_each_arity!(@ $macro [] A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14 A15 A16);
+    };
+    (@ $macro:ident [$($done:ident)*]) => {
+        $macro!($($done)*);
+    };
+    (@ $macro:ident [$($done:ident)*] $next:ident $($rest:ident)*) => {
+        $macro!($($done)*);
+        for_each_arity!(@ $macro [$($done)* $next] $($rest)*);
+    };
+}
+pub(crate) use for_each_arity;
+
+macro_rules! tuple {
+    ($($ty:ident)*) => {
+        #[allow(non_snake_case, unused_variables, unused_mut)]
+        impl<$($ty: Value),*> Values for ($($ty,)*) {
+            const TYPES: &'static [ValType] = &[$($ty::TYPE),*];
+            type Raw = [VmVal; { const TYPES: &[&str] = &[$(stringify!($ty)),*]; TYPES.len() }];
+
+            #[inline]
+            fn into_raw(self, store: &RawStore, raw: &mut [VmVal]) {
+                let ($($ty,)*) = self;
+                let mut raw = raw.iter_mut();
+                $(*raw.next().expect(ROOM) = Value::into_raw($ty, store);)*
+            }
+
+            #[inline]
+            unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self {
+                let mut raw = raw.iter();
+                // SAFETY: the caller's promise.
+                $(let $ty = unsafe { Value::from_raw(store, *raw.next().expect(ROOM)) };)*
+                ($($ty,)*)
+            }
+        }
+    };
+}
+for_each_arity!(tuple);
+
+const ROOM: &str = "the caller provides room for all parameters and results";
+
+/// A function whose parameter and result types have been checked: calling it converts and jumps.
+///
+/// A handle, like [`Func`]: it belongs to its store.
+#[derive(Debug)]
+pub struct TypedFunc<Params, Results> {
+    func: Func,
+    _types: PhantomData<fn(Params) -> Results>,
+}
+
+impl<P, R> Clone for TypedFunc<P, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P, R> Copy for TypedFunc<P, R> {}
+
+impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
+    /// # Safety
+    ///
+    /// The function has these types.
+    pub(super) unsafe fn new_unchecked(func: Func) -> Self {
+        Self { func, _types: PhantomData }
+    }
+
+    /// The function without its type.
+    pub fn func(&self) -> &Func {
+        &self.func
+    }
+
+    /// Calls the function. No allocation, no type check.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// # let engine = upshift::Engine::default();
+    /// # let mut store = upshift::Store::new(&engine, ());
+    /// let add = upshift::Func::wrap(&mut store, |a: i32, b: i32| a + b);
+    /// let add = add.typed::<(i32, i32), i32>(&store)?;
+    /// assert_eq!(add.call(&mut store, (40, 2))?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If WebAssembly traps ([`Trap`](crate::Trap)), a host function fails (its error), or a
+    /// function called for the first time can't be compiled. Where WebAssembly was running,
+    /// the error carries a [`WasmBacktrace`](crate::WasmBacktrace).
+    ///
+    /// # Panics
+    ///
+    /// If the function or a reference in `params` belongs to another store; and if a host function
+    /// panics, with its panic.
+    #[inline]
+    pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
+        let store = raw_mut(&mut store);
+        let func = self.func.0.id_in(store);
+        with_room::<P, R, _>(|values| {
+            params.into_raw(store, values);
+            // SAFETY: whoever made this `TypedFunc` has compared the types, and `id_in` and `into_raw` the
+            // stores.
+            unsafe {
+                store.call(func, values).map_err(public)?;
+                Ok(R::from_raw(store, values))
+            }
+        })
+    }
+}
+
+/// Runs `f` with room for the parameters and the results, whichever are more, on the stack.
+#[inline]
+fn with_room<P: Values, R: Values, X>(f: impl FnOnce(&mut [VmVal]) -> X) -> X {
+    if P::TYPES.len() >= R::TYPES.len() {
+        f(P::Raw::default().as_mut())
+    } else {
+        f(R::Raw::default().as_mut())
+    }
+}

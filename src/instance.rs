@@ -1,0 +1,216 @@
+//! Instances, and the items that they export and import.
+
+use upshift_abi::facts::{Item, ModuleFacts};
+use upshift_runtime::{Extern as RawExtern, InstanceId, Store as RawStore};
+
+use crate::error::public;
+use crate::handle::Handle;
+use crate::val::raw_mut;
+use crate::{
+    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table, TypedFunc,
+    WasmParams, WasmResults,
+};
+
+/// Something that can be imported and exported.
+#[derive(Clone, Copy, Debug)]
+pub enum Extern {
+    /// A function.
+    Func(Func),
+    /// A global.
+    Global(Global),
+    /// A table.
+    Table(Table),
+    /// A memory.
+    Memory(Memory),
+}
+
+macro_rules! extern_accessors {
+    ($($variant:ident $into:ident $what:literal;)*) => {
+        impl Extern {$(
+            #[doc = concat!("The ", $what, ", if it is one.")]
+            pub fn $into(self) -> Option<$variant> {
+                match self { Extern::$variant(item) => Some(item), _ => None }
+            }
+        )*}
+
+        $(impl From<$variant> for Extern {
+            fn from(item: $variant) -> Self {
+                Extern::$variant(item)
+            }
+        })*
+    };
+}
+
+extern_accessors! {
+    Func into_func "function";
+    Global into_global "global";
+    Table into_table "table";
+    Memory into_memory "memory";
+}
+
+impl Extern {
+    /// The item's type.
+    ///
+    /// # Panics
+    ///
+    /// If the item belongs to another store.
+    pub fn ty(&self, store: impl AsContext) -> ExternType {
+        match self {
+            Extern::Func(func) => func.ty(store).into(),
+            Extern::Global(global) => global.ty(store).into(),
+            Extern::Table(table) => table.ty(store).into(),
+            Extern::Memory(memory) => memory.ty(store).into(),
+        }
+    }
+
+    pub(crate) fn from_raw(store: &RawStore, item: RawExtern) -> Self {
+        match item {
+            RawExtern::Func(id) => Func(Handle::new(store, id)).into(),
+            RawExtern::Table(id) => Table(Handle::new(store, id)).into(),
+            RawExtern::Memory(id) => Memory(Handle::new(store, id)).into(),
+            RawExtern::Global(id) => Global(Handle::new(store, id)).into(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn raw_in(&self, store: &RawStore) -> RawExtern {
+        match self {
+            Extern::Func(func) => RawExtern::Func(func.0.id_in(store)),
+            Extern::Table(table) => RawExtern::Table(table.0.id_in(store)),
+            Extern::Memory(memory) => RawExtern::Memory(memory.0.id_in(store)),
+            Extern::Global(global) => RawExtern::Global(global.0.id_in(store)),
+        }
+    }
+}
+
+/// An export of an instance.
+#[derive(Clone, Debug)]
+pub struct Export<'instance> {
+    name: &'instance str,
+    item: Extern,
+}
+
+impl<'instance> Export<'instance> {
+    /// The name.
+    pub fn name(&self) -> &'instance str {
+        self.name
+    }
+
+    /// The item.
+    pub fn into_extern(self) -> Extern {
+        self.item
+    }
+}
+
+/// A module that has been given its imports, and has memories, tables and globals of its own.
+///
+/// A handle: [`Copy`], owned by its store.
+///
+/// All methods panic if the instance belongs to another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instance(Handle<InstanceId>);
+
+impl Instance {
+    /// Instantiates a module: links, allocates, copies the active segments, runs the start function.
+    /// [`Linker::instantiate`](crate::Linker::instantiate) finds the imports by name.
+    ///
+    /// `imports` are in the order of [`Module::imports`]. Cost: proportional to the module's
+    /// declarations and data, not to its code.
+    ///
+    /// # Errors
+    ///
+    /// If the imports don't fit ([`LinkError`](crate::LinkError)), the system refuses memory,
+    /// a segment is out of bounds or the start function traps ([`Trap`](crate::Trap)), or the
+    /// store is another engine's.
+    ///
+    /// # Panics
+    ///
+    /// If an import belongs to another store; and if a host function that the start function
+    /// calls panics, with its panic.
+    pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
+        let context = store.as_context_mut();
+        anyhow::ensure!(
+            Engine::same(context.engine(), module.engine()),
+            "the module and the store belong to different engines"
+        );
+        let raw = context.raw;
+        let imports: Vec<_> = imports.iter().map(|import| import.raw_in(raw)).collect();
+        let id = raw.instantiate(module.code(), &imports).map_err(public)?;
+        Ok(Self::from_raw(raw, id))
+    }
+
+    pub(crate) fn from_raw(store: &RawStore, id: InstanceId) -> Self {
+        Self(Handle::new(store, id))
+    }
+
+    /// All exports, in the module's order. Collects them first.
+    pub fn exports<'a, T: Send + 'static>(
+        &'a self,
+        store: impl Into<crate::StoreContextMut<'a, T>>,
+    ) -> impl ExactSizeIterator<Item = Export<'a>> + 'a {
+        let raw = store.into().raw;
+        let id = self.0.id_in(raw);
+        let count = raw.instance_module(id).facts().exports.len();
+        let items = (0..count).map(|i| {
+            let item = raw.instance_module(id).facts().exports[i].item;
+            let item = raw.instance_item(id, item);
+            Extern::from_raw(raw, item)
+        });
+        let items: Vec<Extern> = items.collect();
+        let facts: &'a ModuleFacts = raw.instance_module(id).facts();
+        let named = facts.exports.iter().zip(items);
+        named.map(|(export, item)| Export { name: &export.name, item })
+    }
+
+    /// The export of this name. One hash lookup.
+    pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
+        self.export(raw_mut(&mut store), name)
+    }
+
+    fn export(&self, raw: &mut RawStore, name: &str) -> Option<Extern> {
+        let id = self.0.id_in(raw);
+        let item: Item = raw.instance_module(id).facts().export(name)?;
+        let item = raw.instance_item(id, item);
+        Some(Extern::from_raw(raw, item))
+    }
+
+    /// The exported function of this name.
+    pub fn get_func(&self, store: impl AsContextMut, name: &str) -> Option<Func> {
+        self.get_export(store, name)?.into_func()
+    }
+
+    /// The exported function of this name and type.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such function or its type is another one.
+    pub fn get_typed_func<Params, Results>(
+        &self,
+        mut store: impl AsContextMut,
+        name: &str,
+    ) -> Result<TypedFunc<Params, Results>>
+    where
+        Params: WasmParams,
+        Results: WasmResults,
+    {
+        use anyhow::Context as _;
+        let func = self.get_func(&mut store, name);
+        let func = func.with_context(|| format!("no function is exported as `{name}`"))?;
+        func.typed(&store).with_context(|| format!("the exported function `{name}` has another type"))
+    }
+
+    /// The exported memory of this name.
+    pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
+        self.get_export(store, name)?.into_memory()
+    }
+
+    /// The exported table of this name.
+    pub fn get_table(&self, store: impl AsContextMut, name: &str) -> Option<Table> {
+        self.get_export(store, name)?.into_table()
+    }
+
+    /// The exported global of this name.
+    pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
+        self.get_export(store, name)?.into_global()
+    }
+}

@@ -1,0 +1,144 @@
+//! Linear memories.
+
+use std::fmt;
+
+use upshift_abi::vmctx::WASM_PAGE_SIZE;
+use upshift_runtime::MemoryId;
+
+use crate::error::public;
+use crate::handle::Handle;
+use crate::val::raw_mut;
+use crate::{AsContext, AsContextMut, MemoryType, Result, StoreContext, StoreContextMut};
+
+/// A linear memory of a store.
+///
+/// A handle: [`Copy`], owned by its store. The bytes are borrowed through the store, so they
+/// can't be held across a call into WebAssembly, which may change or grow them.
+///
+/// All methods panic if the memory belongs to another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory(pub(crate) Handle<MemoryId>);
+
+/// An access touched bytes beyond a memory's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryAccessError(());
+
+impl fmt::Display for MemoryAccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of bounds memory access")
+    }
+}
+
+impl std::error::Error for MemoryAccessError {}
+
+impl Memory {
+    /// A zeroed memory of the type's minimum size.
+    ///
+    /// Reserves address space as the engine's configuration says; pages are populated when touched.
+    ///
+    /// # Errors
+    ///
+    /// If the limits make no sense or the system refuses the address space.
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        const MAX_PAGES: u64 = 1 << 16;
+        let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
+        anyhow::ensure!(largest <= MAX_PAGES, "a memory has at most {MAX_PAGES} pages");
+        anyhow::ensure!(
+            ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
+            "the minimum of a memory must not exceed its maximum"
+        );
+        let raw = raw_mut(&mut store);
+        let id = raw.new_memory(ty.0).map_err(public)?;
+        Ok(Self(Handle::new(raw, id)))
+    }
+
+    /// The type that the memory was made with.
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        let raw = store.as_context().raw;
+        MemoryType(raw.memory_type(self.0.id_in(raw)))
+    }
+
+    /// The bytes.
+    pub fn data<'a, T: Send + 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+        let raw = store.into().raw;
+        raw.memory_data(self.0.id_in(raw))
+    }
+
+    /// The bytes, to be changed.
+    pub fn data_mut<'a, T: Send + 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> &'a mut [u8] {
+        let raw = store.into().raw;
+        let id = self.0.id_in(raw);
+        raw.memory_data_mut(id)
+    }
+
+    /// The bytes and the embedder's data, both to be changed.
+    pub fn data_and_store_mut<'a, T: Send + 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> (&'a mut [u8], &'a mut T) {
+        let store = store.into();
+        let id = self.0.id_in(store.raw);
+        store.memory_and_data(id)
+    }
+
+    /// Copies bytes out.
+    ///
+    /// # Errors
+    ///
+    /// If the range exceeds the memory; nothing is copied then.
+    pub fn read(
+        &self,
+        store: impl AsContext,
+        offset: usize,
+        buffer: &mut [u8],
+    ) -> Result<(), MemoryAccessError> {
+        let store = store.as_context();
+        let bytes = self.data(store).get(offset..).and_then(|bytes| bytes.get(..buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(MemoryAccessError(()))?);
+        Ok(())
+    }
+
+    /// Copies bytes in.
+    ///
+    /// # Errors
+    ///
+    /// If the range exceeds the memory; nothing is copied then.
+    pub fn write(
+        &self,
+        mut store: impl AsContextMut,
+        offset: usize,
+        buffer: &[u8],
+    ) -> Result<(), MemoryAccessError> {
+        let store = store.as_context_mut();
+        let bytes = self.data_mut(store).get_mut(offset..);
+        let bytes = bytes.and_then(|bytes| bytes.get_mut(..buffer.len()));
+        bytes.ok_or(MemoryAccessError(()))?.copy_from_slice(buffer);
+        Ok(())
+    }
+
+    /// Size in pages of 64 KiB.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.data_size(store) as u64 / WASM_PAGE_SIZE
+    }
+
+    /// Size in bytes.
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        let raw = store.as_context().raw;
+        raw.memory_data(self.0.id_in(raw)).len()
+    }
+
+    /// Grows by `delta` pages and returns the size before. The bytes don't move.
+    ///
+    /// # Errors
+    ///
+    /// If the maximum would be exceeded or the system refuses; nothing changes then.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let raw = raw_mut(&mut store);
+        let id = self.0.id_in(raw);
+        let grown = raw.memory_grow(id, delta);
+        grown.ok_or_else(|| anyhow::anyhow!("failed to grow memory by {delta} pages"))
+    }
+}

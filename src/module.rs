@@ -1,0 +1,167 @@
+//! Modules: decoded, validated, and ready to be instantiated any number of times.
+
+mod validate;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use upshift_abi::facts::{self, ImportType as RawImportType, Item, ModuleFacts};
+use upshift_runtime::ModuleCode;
+
+use crate::{
+    Engine, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result, TableType,
+};
+
+/// A WebAssembly module.
+///
+/// A cheap clone, shared by all threads. Its code is compiled function by function when first
+/// called (or, if [`Config::eager`](crate::Config::eager) is set, when it is loaded), once for all
+/// stores, and freed with the last clone and instance.
+#[derive(Clone, Debug)]
+pub struct Module {
+    engine: Engine,
+    code: Arc<ModuleCode>,
+}
+
+impl Module {
+    /// Loads a module from the binary format, or from the text format with the feature `wat`.
+    ///
+    /// Cost: validates everything, function bodies on all threads that
+    /// [`Config::parallel_compilation`](crate::Config::parallel_compilation) allows.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = upshift::Engine::default();
+    /// let module = upshift::Module::new(&engine, "(module (func (export \"nop\")))")?;
+    /// assert_eq!(module.exports().next().unwrap().name(), "nop");
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the module is malformed or invalid, uses a proposal that is not supported (the message
+    /// names it), or, in eager mode, a function exceeds a compiler's limits.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = bytes.as_ref();
+        #[cfg(feature = "wat")]
+        let bytes = &*wat::parse_bytes(bytes).map_err(wat_error)?;
+        Self::from_binary(engine, bytes)
+    }
+
+    /// Loads a module from the binary format only.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        let decoded = decode(bytes)?;
+        let mut facts = decoded.facts;
+        let types = facts.types.iter();
+        facts.type_ids = types.map(|ty| engine.runtime().register_type(ty)).collect();
+        let code = engine.load(facts, bytes.into(), decoded.validators)?;
+        Ok(Self { engine: engine.clone(), code })
+    }
+
+    /// Loads a module from a file, as [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read, or as [`new`](Self::new).
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read the module `{}`", path.display()))?;
+        Self::new(engine, bytes).with_context(|| format!("cannot load `{}`", path.display()))
+    }
+
+    /// Checks a module in the binary format without loading it.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed, invalid or uses a proposal that is not supported.
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        let decoded = decode(bytes)?;
+        validate::bodies(bytes, &decoded.facts, decoded.validators, engine.threads())
+    }
+
+    /// The name in the module's name section.
+    pub fn name(&self) -> Option<&str> {
+        self.facts().name.as_deref()
+    }
+
+    /// What the module needs, in the order in which [`Instance::new`](crate::Instance::new) takes it.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> + '_ {
+        let facts = self.facts();
+        facts.imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: import_type(facts, &import.ty),
+        })
+    }
+
+    /// What the module offers.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> + '_ {
+        let facts = self.facts();
+        facts.exports.iter().map(|export| ExportType {
+            name: &export.name,
+            ty: item_type(facts, export.item),
+        })
+    }
+
+    /// The type of the export of this name. One hash lookup.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        let item = self.facts().export(name)?;
+        Some(item_type(self.facts(), item))
+    }
+
+    /// The engine that it was loaded with.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn code(&self) -> &Arc<ModuleCode> {
+        &self.code
+    }
+
+    fn facts(&self) -> &ModuleFacts {
+        self.code.facts()
+    }
+}
+
+pub(crate) use validate::bodies as validate_bodies;
+
+fn decode(bytes: &[u8]) -> Result<facts::DecodedModule> {
+    if !bytes.starts_with(b"\0asm") {
+        anyhow::bail!("not a WebAssembly module: the file starts with other bytes than `\\0asm`");
+    }
+    Ok(facts::decode(bytes)?)
+}
+
+/// The text parser's message, which shows the place, behind one line that says what failed.
+#[cfg(feature = "wat")]
+fn wat_error(error: wat::Error) -> crate::Error {
+    anyhow::Error::new(error).context("failed to parse the WebAssembly text format")
+}
+
+fn import_type(facts: &ModuleFacts, ty: &RawImportType) -> ExternType {
+    match *ty {
+        RawImportType::Func(ty) => FuncType(facts.types[ty.index()].clone()).into(),
+        RawImportType::Table(ty) => TableType(ty).into(),
+        RawImportType::Memory(ty) => MemoryType(ty).into(),
+        RawImportType::Global(ty) => GlobalType(ty).into(),
+    }
+}
+
+fn item_type(facts: &ModuleFacts, item: Item) -> ExternType {
+    match item {
+        Item::Func(func) => FuncType(facts.func_type(func).clone()).into(),
+        Item::Table(table) => TableType(facts.tables[table.index()]).into(),
+        Item::Memory(memory) => MemoryType(facts.memories[memory.index()]).into(),
+        Item::Global(global) => GlobalType(facts.globals[global.index()]).into(),
+    }
+}

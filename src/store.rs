@@ -1,0 +1,251 @@
+//! Stores and the views of them that functions take.
+
+use std::marker::PhantomData;
+
+use upshift_runtime::{InterruptHandle, Store as RawStore};
+
+use crate::Engine;
+
+/// What the runtime keeps for a store on behalf of this crate.
+struct Owned<T> {
+    engine: Engine,
+    data: T,
+}
+
+/// A collection of instances, functions, memories, tables and globals, with the embedder's data.
+///
+/// Everything made in a store lives until the store is dropped, and can be used with this store
+/// only. A store is used by one thread at a time: it is [`Send`] and not [`Sync`].
+/// Making one is cheap: nothing is compiled and no memory reserved.
+///
+/// ```
+/// # fn main() -> upshift::Result<()> {
+/// let engine = upshift::Engine::default();
+/// let mut store = upshift::Store::new(&engine, 41);
+/// *store.data_mut() += 1;
+/// assert_eq!(store.into_data(), 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Store<T: Send + 'static> {
+    raw: RawStore,
+    _data: PhantomData<T>,
+}
+
+impl<T: Send + 'static> Store<T> {
+    /// A store without instances that owns `data`.
+    pub fn new(engine: &Engine, data: T) -> Self {
+        let owned = Box::new(Owned { engine: engine.clone(), data });
+        Self {
+            raw: RawStore::new(engine.runtime(), owned),
+            _data: PhantomData,
+        }
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        &owned::<T>(&self.raw).data
+    }
+
+    /// The embedder's data, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut owned_mut::<T>(&mut self.raw).data
+    }
+
+    /// Drops everything but the data.
+    pub fn into_data(self) -> T {
+        let owned = self.raw.into_data().downcast::<Owned<T>>();
+        owned.unwrap_or_else(|_| wrong_type()).data
+    }
+
+    /// The engine it was made with.
+    pub fn engine(&self) -> &Engine {
+        &owned::<T>(&self.raw).engine
+    }
+
+    /// A handle with which any thread can stop WebAssembly that runs in this store: the
+    /// call returns [`Trap::Interrupt`](crate::Trap::Interrupt).
+    ///
+    /// WebAssembly pays nothing for it while it runs. A host function is not stopped; the
+    /// interruption happens when it returns. If nothing runs, the next call is stopped.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.raw.interrupt_handle()
+    }
+}
+
+fn owned<T: Send + 'static>(raw: &RawStore) -> &Owned<T> {
+    raw.data().downcast_ref().unwrap_or_else(|| wrong_type())
+}
+
+fn owned_mut<T: Send + 'static>(raw: &mut RawStore) -> &mut Owned<T> {
+    raw.data_mut().downcast_mut().unwrap_or_else(|| wrong_type())
+}
+
+/// The type parameter of every view of a store is that of the store: `Store::new` makes the only
+/// connection, and each typed callback is registered through a view of the same type.
+#[cold]
+fn wrong_type() -> ! {
+    unreachable!("a store was viewed with another data type than its own")
+}
+
+/// A shared view of a store, as read-only methods take it.
+#[derive(Debug)]
+pub struct StoreContext<'a, T: Send + 'static> {
+    pub(crate) raw: &'a RawStore,
+    _data: PhantomData<&'a T>,
+}
+
+impl<T: Send + 'static> Clone for StoreContext<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + 'static> Copy for StoreContext<'_, T> {}
+
+impl<'a, T: Send + 'static> StoreContext<'a, T> {
+    pub(crate) fn new(raw: &'a RawStore) -> Self {
+        Self { raw, _data: PhantomData }
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &'a T {
+        &owned::<T>(self.raw).data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &'a Engine {
+        &owned::<T>(self.raw).engine
+    }
+}
+
+/// An exclusive view of a store, as methods that change it take it.
+#[derive(Debug)]
+pub struct StoreContextMut<'a, T: Send + 'static> {
+    pub(crate) raw: &'a mut RawStore,
+    _data: PhantomData<&'a mut T>,
+}
+
+impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
+    pub(crate) fn new(raw: &'a mut RawStore) -> Self {
+        Self { raw, _data: PhantomData }
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        &owned::<T>(self.raw).data
+    }
+
+    /// The embedder's data, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut owned_mut::<T>(self.raw).data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        &owned::<T>(self.raw).engine
+    }
+
+    /// The bytes of a memory and the embedder's data at once.
+    pub(crate) fn memory_and_data(
+        self,
+        memory: upshift_runtime::MemoryId,
+    ) -> (&'a mut [u8], &'a mut T) {
+        let (bytes, data) = self.raw.memory_and_data_mut(memory);
+        let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
+        (bytes, &mut owned.data)
+    }
+}
+
+/// What can be viewed as a store: a [`Store`], a [`Caller`](crate::Caller), a view, or a reference
+/// to one of these.
+pub trait AsContext {
+    /// The embedder's data.
+    type Data: Send + 'static;
+
+    /// The view.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// As [`AsContext`], with the right to change the store.
+pub trait AsContextMut: AsContext {
+    /// The view.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<T: Send + 'static> AsContext for Store<T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext::new(&self.raw)
+    }
+}
+
+impl<T: Send + 'static> AsContextMut for Store<T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut::new(&mut self.raw)
+    }
+}
+
+impl<T: Send + 'static> AsContext for StoreContext<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        *self
+    }
+}
+
+impl<T: Send + 'static> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext::new(self.raw)
+    }
+}
+
+impl<T: Send + 'static> AsContextMut for StoreContextMut<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut::new(self.raw)
+    }
+}
+
+impl<S: AsContext> AsContext for &S {
+    type Data = S::Data;
+
+    fn as_context(&self) -> StoreContext<'_, S::Data> {
+        S::as_context(self)
+    }
+}
+
+impl<S: AsContext> AsContext for &mut S {
+    type Data = S::Data;
+
+    fn as_context(&self) -> StoreContext<'_, S::Data> {
+        S::as_context(self)
+    }
+}
+
+impl<S: AsContextMut> AsContextMut for &mut S {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, S::Data> {
+        S::as_context_mut(self)
+    }
+}
+
+impl<'a, S: AsContext> From<&'a S> for StoreContext<'a, S::Data> {
+    fn from(store: &'a S) -> Self {
+        store.as_context()
+    }
+}
+
+impl<'a, S: AsContext> From<&'a mut S> for StoreContext<'a, S::Data> {
+    fn from(store: &'a mut S) -> Self {
+        S::as_context(store)
+    }
+}
+
+impl<'a, S: AsContextMut> From<&'a mut S> for StoreContextMut<'a, S::Data> {
+    fn from(store: &'a mut S) -> Self {
+        store.as_context_mut()
+    }
+}

@@ -1,0 +1,88 @@
+//! Tables of references.
+
+use upshift_runtime::TableId;
+
+use crate::handle::Handle;
+use crate::val::raw_mut;
+use crate::{AsContext, AsContextMut, Ref, Result, TableType, words};
+
+/// A table of a store.
+///
+/// A handle: [`Copy`], owned by its store.
+///
+/// All methods panic if the table, or a reference that is passed in, belongs to another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Table(pub(crate) Handle<TableId>);
+
+impl Table {
+    /// A table of the type's minimum size, filled with `init`.
+    ///
+    /// # Errors
+    ///
+    /// If `init` is of another type, the limits make no sense, or there is no memory for it.
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
+        anyhow::ensure!(
+            ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
+            "the minimum of a table must not exceed its maximum"
+        );
+        let raw = raw_mut(&mut store);
+        let id = words::new_table(raw, ty.0, init)?;
+        Ok(Self(Handle::new(raw, id)))
+    }
+
+    /// The type that the table was made with.
+    pub fn ty(&self, store: impl AsContext) -> TableType {
+        let raw = store.as_context().raw;
+        TableType(raw.table_type(self.0.id_in(raw)))
+    }
+
+    /// The element, or `None` beyond the end.
+    pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Ref> {
+        let raw = raw_mut(&mut store);
+        let id = self.0.id_in(raw);
+        words::table_get(raw, id, index)
+    }
+
+    /// Replaces an element.
+    ///
+    /// # Errors
+    ///
+    /// If `value` is of another type or `index` is beyond the end.
+    pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Ref) -> Result<()> {
+        let raw = raw_mut(&mut store);
+        let id = self.0.id_in(raw);
+        let set = words::table_set(raw, id, index, value)?;
+        anyhow::ensure!(set, "table element index out of bounds");
+        Ok(())
+    }
+
+    /// Number of elements.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        let raw = store.as_context().raw;
+        raw.table_len(self.0.id_in(raw))
+    }
+
+    /// Appends `delta` times `init` and returns the size before.
+    ///
+    /// # Errors
+    ///
+    /// If `init` is of another type, the maximum would be exceeded, or there is no memory for it;
+    /// nothing changes then.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
+        let raw = raw_mut(&mut store);
+        let id = self.0.id_in(raw);
+        let grown = words::table_grow(raw, id, delta, init)?;
+        grown.ok_or_else(|| anyhow::anyhow!("failed to grow table by {delta} elements"))
+    }
+
+    /// Sets `len` elements from `index` to `value`.
+    ///
+    /// # Errors
+    ///
+    /// If `value` is of another type or the range exceeds the table; nothing changes then.
+    pub fn fill(&self, mut store: impl AsContextMut, index: u64, value: Ref, len: u64) -> Result<()> {
+        let end = index.checked_add(len).filter(|&end| end <= self.size(&store));
+        let end = end.ok_or(crate::Trap::TableOutOfBounds)?;
+        (index..end).try_for_each(|index| self.set(&mut store, index, value))
+    }
+}

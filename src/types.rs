@@ -1,0 +1,243 @@
+//! The types of importable and exportable items, as embedders see them.
+
+use std::fmt;
+
+pub use upshift_abi::{RefType, ValType};
+
+use upshift_abi as abi;
+
+use crate::Engine;
+
+/// Whether a global can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mutability {
+    /// `global.set` is refused.
+    Const,
+    /// `global.set` is allowed.
+    Var,
+}
+
+/// Parameters and results of a function. A cheap value, comparable across engines.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FuncType(pub(crate) abi::FuncType);
+
+impl FuncType {
+    /// A type from parameters and results.
+    ///
+    /// The engine is not consulted; the argument keeps the door open for types that refer to others.
+    pub fn new(
+        _engine: &Engine,
+        params: impl IntoIterator<Item = ValType>,
+        results: impl IntoIterator<Item = ValType>,
+    ) -> Self {
+        Self(abi::FuncType {
+            params: params.into_iter().collect(),
+            results: results.into_iter().collect(),
+        })
+    }
+
+    /// The parameters, in order.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
+        self.0.params.iter().copied()
+    }
+
+    /// The results, in order.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
+        self.0.results.iter().copied()
+    }
+}
+
+impl fmt::Display for FuncType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Size limits of a memory, in pages of 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryType(pub(crate) abi::MemoryType);
+
+impl MemoryType {
+    /// A 32-bit memory of at least `minimum` pages.
+    pub fn new(minimum: u32, maximum: Option<u32>) -> Self {
+        Self(abi::MemoryType { limits: limits(minimum, maximum) })
+    }
+
+    /// Pages at creation.
+    pub fn minimum(&self) -> u64 {
+        self.0.limits.min
+    }
+
+    /// Pages that growing must not exceed.
+    pub fn maximum(&self) -> Option<u64> {
+        self.0.limits.max
+    }
+}
+
+/// Element type and size limits of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableType(pub(crate) abi::TableType);
+
+impl TableType {
+    /// A table of at least `minimum` elements.
+    pub fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
+        Self(abi::TableType { element, limits: limits(minimum, maximum) })
+    }
+
+    /// What the elements are.
+    pub fn element(&self) -> RefType {
+        self.0.element
+    }
+
+    /// Elements at creation.
+    pub fn minimum(&self) -> u64 {
+        self.0.limits.min
+    }
+
+    /// Elements that growing must not exceed.
+    pub fn maximum(&self) -> Option<u64> {
+        self.0.limits.max
+    }
+}
+
+fn limits(minimum: u32, maximum: Option<u32>) -> abi::Limits {
+    abi::Limits {
+        min: minimum.into(),
+        max: maximum.map(u64::from),
+    }
+}
+
+/// Value type and mutability of a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalType(pub(crate) abi::GlobalType);
+
+impl GlobalType {
+    /// A global of the type.
+    pub fn new(content: ValType, mutability: Mutability) -> Self {
+        Self(abi::GlobalType {
+            content,
+            mutable: mutability == Mutability::Var,
+        })
+    }
+
+    /// The value's type.
+    pub fn content(&self) -> ValType {
+        self.0.content
+    }
+
+    /// Whether it can be changed.
+    pub fn mutability(&self) -> Mutability {
+        if self.0.mutable { Mutability::Var } else { Mutability::Const }
+    }
+}
+
+/// The type of an import or export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternType {
+    /// A function.
+    Func(FuncType),
+    /// A global.
+    Global(GlobalType),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+}
+
+macro_rules! extern_type_accessors {
+    ($($variant:ident($ty:ty) $get:ident $unwrap:ident $what:literal;)*) => {
+        impl ExternType {$(
+            #[doc = concat!("The ", $what, "'s type, if it is a ", $what, ".")]
+            pub fn $get(&self) -> Option<&$ty> {
+                match self { ExternType::$variant(ty) => Some(ty), _ => None }
+            }
+
+            #[doc = concat!("The ", $what, "'s type.\n\n# Panics\n\nIf it is no ", $what, ".")]
+            #[track_caller]
+            pub fn $unwrap(&self) -> &$ty {
+                self.$get().expect(concat!("expected a ", $what))
+            }
+        )*}
+
+        $(impl From<$ty> for ExternType {
+            fn from(ty: $ty) -> Self {
+                ExternType::$variant(ty)
+            }
+        })*
+    };
+}
+
+extern_type_accessors! {
+    Func(FuncType) func unwrap_func "function";
+    Global(GlobalType) global unwrap_global "global";
+    Table(TableType) table unwrap_table "table";
+    Memory(MemoryType) memory unwrap_memory "memory";
+}
+
+impl fmt::Display for ExternType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = |f: &mut fmt::Formatter<'_>, limits: &abi::Limits| match limits.max {
+            Some(max) => write!(f, "{}..={max}", limits.min),
+            None => write!(f, "{}..", limits.min),
+        };
+        match self {
+            ExternType::Func(ty) => write!(f, "func {ty}"),
+            ExternType::Global(ty) => {
+                let mutable = if ty.0.mutable { "mut " } else { "" };
+                write!(f, "global {mutable}{}", ty.0.content)
+            }
+            ExternType::Table(ty) => {
+                write!(f, "table {} ", ty.0.element)?;
+                limits(f, &ty.0.limits)
+            }
+            ExternType::Memory(ty) => {
+                f.write_str("memory ")?;
+                limits(f, &ty.0.limits)
+            }
+        }
+    }
+}
+
+/// One import of a module.
+#[derive(Clone, Debug)]
+pub struct ImportType<'module> {
+    pub(crate) module: &'module str,
+    pub(crate) name: &'module str,
+    pub(crate) ty: ExternType,
+}
+
+impl<'module> ImportType<'module> {
+    /// The first name.
+    pub fn module(&self) -> &'module str {
+        self.module
+    }
+
+    /// The second name.
+    pub fn name(&self) -> &'module str {
+        self.name
+    }
+
+    /// What it must be.
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}
+
+/// One export of a module.
+#[derive(Clone, Debug)]
+pub struct ExportType<'module> {
+    pub(crate) name: &'module str,
+    pub(crate) ty: ExternType,
+}
+
+impl<'module> ExportType<'module> {
+    /// The name.
+    pub fn name(&self) -> &'module str {
+        self.name
+    }
+
+    /// What it is.
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}

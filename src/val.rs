@@ -1,0 +1,188 @@
+//! Values whose type is known at run time only.
+
+use upshift_runtime::Store as RawStore;
+
+use crate::{AsContextMut, ExternRef, Func, RefType, Result, ValType};
+
+/// A WebAssembly value.
+#[derive(Clone, Copy, Debug)]
+pub enum Val {
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// The bits of a 32-bit float.
+    F32(u32),
+    /// The bits of a 64-bit float.
+    F64(u64),
+    /// A reference to a function, or null.
+    FuncRef(Option<Func>),
+    /// A reference to an embedder's value, or null.
+    ExternRef(Option<ExternRef>),
+}
+
+/// A reference value, as tables hold them.
+#[derive(Clone, Copy, Debug)]
+pub enum Ref {
+    /// A reference to a function, or null.
+    Func(Option<Func>),
+    /// A reference to an embedder's value, or null.
+    Extern(Option<ExternRef>),
+}
+
+impl Val {
+    /// The value's type.
+    pub fn ty(&self) -> ValType {
+        match self {
+            Val::I32(_) => ValType::I32,
+            Val::I64(_) => ValType::I64,
+            Val::F32(_) => ValType::F32,
+            Val::F64(_) => ValType::F64,
+            Val::FuncRef(_) => ValType::FUNCREF,
+            Val::ExternRef(_) => ValType::EXTERNREF,
+        }
+    }
+
+    /// Zero or null of the type.
+    pub fn default_for_ty(ty: ValType) -> Self {
+        match ty {
+            ValType::I32 => Val::I32(0),
+            ValType::I64 => Val::I64(0),
+            ValType::F32 => Val::F32(0),
+            ValType::F64 => Val::F64(0),
+            ValType::Ref(RefType::Func) => Val::FuncRef(None),
+            ValType::Ref(RefType::Extern) => Val::ExternRef(None),
+        }
+    }
+
+    /// The reference, if the value is one.
+    pub fn as_ref(&self) -> Option<Ref> {
+        match *self {
+            Val::FuncRef(func) => Some(Ref::Func(func)),
+            Val::ExternRef(value) => Some(Ref::Extern(value)),
+            _ => None,
+        }
+    }
+
+    /// Whether the value can be used with the store.
+    pub(crate) fn belongs_to(&self, store: &RawStore) -> bool {
+        match self {
+            Val::FuncRef(Some(func)) => func.0.belongs_to(store),
+            Val::ExternRef(Some(value)) => value.belongs_to(store),
+            _ => true,
+        }
+    }
+
+    /// Checks the type and the store, for values that somebody passes in; `what` names them.
+    pub(crate) fn check(&self, store: &RawStore, ty: ValType, what: &str) -> Result<()> {
+        if self.ty() != ty {
+            anyhow::bail!("{what} type mismatch: expected {ty}, found {}", self.ty());
+        }
+        assert!(self.belongs_to(store), "{what} is a reference of another store");
+        Ok(())
+    }
+}
+
+macro_rules! val_accessors {
+    ($($variant:ident $get:ident $unwrap:ident $ty:ty, $value:ident => $convert:expr;)*) => {
+        impl Val {$(
+            #[doc = concat!("The value, if it is of type `", stringify!($variant), "`.")]
+            pub fn $get(&self) -> Option<$ty> {
+                match *self { Val::$variant($value) => Some($convert), _ => None }
+            }
+
+            #[doc = concat!("The value.\n\n# Panics\n\nIf it is not of type `", stringify!($variant), "`.")]
+            #[track_caller]
+            pub fn $unwrap(&self) -> $ty {
+                self.$get().expect(concat!("expected ", stringify!($variant)))
+            }
+        )*}
+    };
+}
+
+val_accessors! {
+    I32 i32 unwrap_i32 i32, value => value;
+    I64 i64 unwrap_i64 i64, value => value;
+    F32 f32 unwrap_f32 f32, bits => f32::from_bits(bits);
+    F64 f64 unwrap_f64 f64, bits => f64::from_bits(bits);
+    FuncRef func_ref unwrap_func_ref Option<Func>, func => func;
+    ExternRef extern_ref unwrap_extern_ref Option<ExternRef>, value => value;
+}
+
+macro_rules! val_from {
+    ($($ty:ty, $value:ident => $make:expr;)*) => {$(
+        impl From<$ty> for Val {
+            fn from($value: $ty) -> Self {
+                $make
+            }
+        }
+    )*};
+}
+
+val_from! {
+    i32, value => Val::I32(value);
+    i64, value => Val::I64(value);
+    f32, value => Val::F32(value.to_bits());
+    f64, value => Val::F64(value.to_bits());
+    Func, func => Val::FuncRef(Some(func));
+    Option<Func>, func => Val::FuncRef(func);
+    ExternRef, value => Val::ExternRef(Some(value));
+    Option<ExternRef>, value => Val::ExternRef(value);
+}
+
+impl From<Ref> for Val {
+    fn from(value: Ref) -> Self {
+        match value {
+            Ref::Func(func) => Val::FuncRef(func),
+            Ref::Extern(value) => Val::ExternRef(value),
+        }
+    }
+}
+
+impl Ref {
+    /// The null reference of the type.
+    pub fn null(ty: RefType) -> Self {
+        match ty {
+            RefType::Func => Ref::Func(None),
+            RefType::Extern => Ref::Extern(None),
+        }
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Ref::Func(None) | Ref::Extern(None))
+    }
+
+    /// The reference's type.
+    pub fn ty(&self) -> RefType {
+        match self {
+            Ref::Func(_) => RefType::Func,
+            Ref::Extern(_) => RefType::Extern,
+        }
+    }
+
+    /// The function, if it is a non-null reference to one.
+    pub fn as_func(&self) -> Option<&Func> {
+        match self {
+            Ref::Func(func) => func.as_ref(),
+            Ref::Extern(_) => None,
+        }
+    }
+}
+
+impl From<Func> for Ref {
+    fn from(func: Func) -> Self {
+        Ref::Func(Some(func))
+    }
+}
+
+impl From<ExternRef> for Ref {
+    fn from(value: ExternRef) -> Self {
+        Ref::Extern(Some(value))
+    }
+}
+
+/// `store` as the runtime sees it, for one-line methods.
+pub(crate) fn raw_mut<S: AsContextMut>(store: &mut S) -> &mut RawStore {
+    store.as_context_mut().raw
+}

@@ -1,0 +1,169 @@
+//! Values as the machine words that generated code handles.
+//!
+//! Generated code trusts reference words: it calls through them unchecked. So a word goes in only
+//! out of a [`Func`] or [`ExternRef`](crate::ExternRef) whose store has been compared, for a
+//! place of its type; and a word that comes out is taken for a function only where the
+//! place's WebAssembly type says so. Here is what does both for values, tables and globals; calls do
+//! it in `func`.
+
+#![allow(unsafe_code, reason = "the promises to the runtime are made here")]
+
+use upshift_abi::vmctx::VmVal;
+use upshift_abi::{GlobalType, RefType, TableType, ValType};
+use upshift_runtime::{GlobalId, Store as RawStore, TableId};
+
+use crate::error::public;
+use crate::handle::Handle;
+use crate::{ExternRef, Func, Ref, Result, Val};
+
+/// A 64-bit value as the runtime passes it.
+#[inline]
+pub(crate) fn raw_word(word: u64) -> VmVal {
+    VmVal { bits: [word, 0] }
+}
+
+impl Val {
+    /// The value as the runtime passes it: a word of its type, and of this store.
+    ///
+    /// # Panics
+    ///
+    /// If it is a reference of another store.
+    #[track_caller]
+    pub(crate) fn to_raw(self, store: &RawStore) -> VmVal {
+        let word = match self {
+            Val::I32(value) => u64::from(value as u32),
+            Val::I64(value) => value as u64,
+            Val::F32(bits) => u64::from(bits),
+            Val::F64(bits) => bits,
+            Val::FuncRef(func) => Ref::Func(func).word(store),
+            Val::ExternRef(value) => Ref::Extern(value).word(store),
+        };
+        raw_word(word)
+    }
+
+    /// # Safety
+    ///
+    /// The value comes from a place of the type in this store.
+    pub(crate) unsafe fn from_raw(store: &mut RawStore, raw: VmVal, ty: ValType) -> Self {
+        let word = raw.bits[0];
+        match ty {
+            ValType::I32 => Val::I32(word as i32),
+            ValType::I64 => Val::I64(word as i64),
+            ValType::F32 => Val::F32(word as u32),
+            ValType::F64 => Val::F64(word),
+            // SAFETY: the caller's promise.
+            ValType::Ref(ty) => unsafe { Ref::from_word(store, word, ty) }.into(),
+        }
+    }
+}
+
+impl Ref {
+    /// The word of this reference: of its type, and of this store.
+    ///
+    /// # Panics
+    ///
+    /// If it belongs to another store.
+    #[track_caller]
+    pub(crate) fn word(self, store: &RawStore) -> u64 {
+        match self {
+            Ref::Func(Some(func)) => store.func_ref_word(func.0.id_in(store)),
+            Ref::Extern(Some(value)) => value.word(store),
+            Ref::Func(None) | Ref::Extern(None) => 0,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The word comes from a place of the type in this store.
+    pub(crate) unsafe fn from_word(store: &mut RawStore, word: u64, ty: RefType) -> Self {
+        match ty {
+            // SAFETY: the caller's promise.
+            RefType::Func => Ref::Func(unsafe { func_from_word(store, word) }),
+            RefType::Extern => Ref::Extern(ExternRef::from_word(store, word)),
+        }
+    }
+}
+
+/// # Safety
+///
+/// The word comes from a place of type `funcref` in this store.
+pub(crate) unsafe fn func_from_word(store: &mut RawStore, word: u64) -> Option<Func> {
+    // SAFETY: validated WebAssembly and `Ref::word` of this store are all that fills such places.
+    let id = unsafe { store.func_from_word(word)? };
+    Some(Func(Handle::new(store, id)))
+}
+
+/// The word of a reference that is about to go into a table.
+///
+/// # Errors
+///
+/// If the table holds another type.
+#[track_caller]
+fn element_word(store: &RawStore, ty: &TableType, value: Ref) -> Result<u64> {
+    let (expected, found) = (ty.element, value.ty());
+    anyhow::ensure!(expected == found, "table element type mismatch: expected {expected}, found {found}");
+    Ok(value.word(store))
+}
+
+/// A table filled with a reference.
+#[track_caller]
+pub(crate) fn new_table(store: &mut RawStore, ty: TableType, init: Ref) -> Result<TableId> {
+    let word = element_word(store, &ty, init)?;
+    // SAFETY: the word is of the table's type and of this store.
+    unsafe { store.new_table(ty, word) }.map_err(public)
+}
+
+/// A table element, or `None` out of bounds.
+pub(crate) fn table_get(store: &mut RawStore, table: TableId, index: u64) -> Option<Ref> {
+    let word = store.table_get(table, index)?;
+    let ty = store.table_type(table).element;
+    // SAFETY: the table is such a place.
+    Some(unsafe { Ref::from_word(store, word, ty) })
+}
+
+/// Sets a table element; false out of bounds.
+#[track_caller]
+pub(crate) fn table_set(store: &mut RawStore, table: TableId, index: u64, value: Ref) -> Result<bool> {
+    let word = element_word(store, &store.table_type(table), value)?;
+    // SAFETY: the word is of the table's type and of this store.
+    Ok(unsafe { store.table_set(table, index, word) })
+}
+
+/// Grows a table; `None` if its limits forbid it.
+#[track_caller]
+pub(crate) fn table_grow(
+    store: &mut RawStore,
+    table: TableId,
+    delta: u64,
+    init: Ref,
+) -> Result<Option<u64>> {
+    let word = element_word(store, &store.table_type(table), init)?;
+    // SAFETY: the word is of the table's type and of this store.
+    Ok(unsafe { store.table_grow(table, delta, word) })
+}
+
+/// A global with a value.
+#[track_caller]
+pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Result<GlobalId> {
+    value.check(store, ty.content, "global value")?;
+    let raw = value.to_raw(store);
+    // SAFETY: the value is of the global's type and of this store.
+    Ok(unsafe { store.new_global(ty, raw) })
+}
+
+/// A global's value.
+pub(crate) fn global_get(store: &mut RawStore, global: GlobalId) -> Val {
+    let (raw, ty) = (store.global_get(global), store.global_type(global).content);
+    // SAFETY: the global is such a place.
+    unsafe { Val::from_raw(store, raw, ty) }
+}
+
+/// Sets a global, whatever its mutability.
+#[track_caller]
+pub(crate) fn global_set(store: &mut RawStore, global: GlobalId, value: Val) -> Result<()> {
+    value.check(store, store.global_type(global).content, "global value")?;
+    let raw = value.to_raw(store);
+    // SAFETY: the value is of the global's type and of this store.
+    unsafe { store.global_set(global, raw) };
+    Ok(())
+}
