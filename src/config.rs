@@ -1,7 +1,7 @@
 //! How an engine works.
 
 use upshift_abi::MemoryBounds;
-use upshift_baseline::BaselineOptions;
+use upshift_baseline::{BaselineOptions, Counters};
 use upshift_optimizer::OptimizerOptions;
 use upshift_profiler::LogConfig;
 use upshift_runtime::RuntimeConfig;
@@ -26,7 +26,7 @@ pub use upshift_tiering::{Mode as Strategy, Switching};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) tiering: TieringConfig,
     pub(crate) baseline: BaselineOptions,
@@ -35,6 +35,22 @@ pub struct Config {
     pub(crate) log: LogConfig,
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        // About the nanoseconds that a call and a loop iteration take in baseline code.
+        let counters = Counters { entry: Some(10), loops: Some(5) };
+        Self {
+            tiering: TieringConfig::default(),
+            baseline: BaselineOptions { counters, ..BaselineOptions::default() },
+            optimizer: OptimizerOptions::default(),
+            runtime: RuntimeConfig::default(),
+            log: LogConfig::default(),
+            eager: false,
+            canonicalize_nans: false,
+        }
+    }
 }
 
 impl Config {
@@ -53,6 +69,12 @@ impl Config {
     /// When optimized code is made and comes into use.
     pub fn switching(&mut self, switching: Switching) -> &mut Self {
         self.tiering.switching = switching;
+        self
+    }
+
+    /// What a call and a loop iteration take from a function's budget, in units of about a nanosecond.
+    pub fn budget_units(&mut self, per_call: u32, per_iteration: u32) -> &mut Self {
+        self.baseline.counters = Counters { entry: Some(per_call), loops: Some(per_iteration) };
         self
     }
 

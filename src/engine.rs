@@ -1,19 +1,17 @@
 //! Engines: the two compilers, the tiering between them, and the code that they make.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use upshift_abi::facts::ModuleFacts;
-use upshift_abi::{Compiler, MemoryBounds};
-use upshift_baseline::Baseline;
+use upshift_abi::{Compiler, Tier};
+use upshift_baseline::{Baseline, Counters};
 use upshift_optimizer::Optimizer;
 use upshift_profiler::EventLog;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
-use upshift_tiering::Tiering;
-use wasmparser::{FuncToValidate, ValidatorResources};
+use upshift_tiering::{ModuleTiers, Tiering, Validators, validate_all};
 
-use crate::{Config, Result};
+use crate::{Config, Result, Strategy};
 
 /// Compilers, compile threads and code space, shared by any number of modules and stores.
 ///
@@ -27,7 +25,7 @@ pub struct Engine {
 struct Inner {
     config: Config,
     runtime: Arc<Runtime>,
-    tiering: Arc<Tiering>,
+    tiering: Tiering,
     log: Arc<EventLog>,
 }
 
@@ -56,7 +54,8 @@ impl Engine {
         let runtime = Runtime::new(config.runtime.clone(), Box::new(baseline.clone()))?;
         let optimizer: Arc<dyn Compiler> = Arc::new(Optimizer::new(config.optimizer.clone())?);
         let log = Arc::new(EventLog::new(&config.log));
-        let tiering = Tiering::new(&config.tiering, Arc::new(baseline), Some(optimizer), log.clone());
+        let tiering =
+            Tiering::new(config.tiering.clone(), Arc::new(baseline), Some(optimizer), log.clone())?;
         Ok(Self { inner: Arc::new(Inner { config, runtime, tiering, log }) })
     }
 
@@ -76,6 +75,12 @@ impl Engine {
         &self.inner.log
     }
 
+    /// Waits until the compile threads have nothing left to do: for tests and measurements, as a
+    /// running program can ask for more at any time.
+    pub fn wait_idle(&self) {
+        self.inner.tiering.wait_idle();
+    }
+
     /// Bytes of compiled code by state. Takes a lock.
     pub fn code_stats(&self) -> CodeStats {
         self.inner.runtime.code_stats()
@@ -85,10 +90,15 @@ impl Engine {
         &self.inner.runtime
     }
 
-    /// Threads that loading a module may use.
-    pub(crate) fn threads(&self) -> NonZeroUsize {
-        let configured = NonZeroUsize::new(self.inner.config.tiering.knobs.eager_threads as usize);
-        configured.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    /// Validates all bodies of a module.
+    pub(crate) fn validate(
+        &self,
+        wasm: &[u8],
+        facts: &ModuleFacts,
+        validators: Validators,
+    ) -> Result<()> {
+        let threads = self.inner.config.tiering.knobs.eager_threads;
+        Ok(validate_all(facts, wasm, validators, threads)?)
     }
 
     /// Makes a decoded module known to the runtime and to tiering, and validates its bodies: in
@@ -97,12 +107,24 @@ impl Engine {
         &self,
         facts: ModuleFacts,
         wasm: Arc<[u8]>,
-        validators: Vec<FuncToValidate<ValidatorResources>>,
+        validators: Validators,
     ) -> Result<Arc<ModuleCode>> {
-        crate::module::validate_bodies(&wasm, &facts, validators, self.threads())?;
+        let Inner { config, runtime, tiering, .. } = &*self.inner;
+        if config.eager {
+            let facts = Arc::new(facts);
+            let tiers = ModuleTiers::new(tiering, &facts);
+            let code = ModuleCode::new(runtime, facts, wasm, tiers.clone())?;
+            let first = match config.tiering.mode {
+                Strategy::Tiered | Strategy::Baseline => Tier::Baseline,
+                Strategy::Optimizer => Tier::Optimizer,
+            };
+            tiers.compile_all(&code, first, Some(validators))?;
+            return Ok(code);
+        }
+        self.validate(&wasm, &facts, validators)?;
         let facts = Arc::new(facts);
-        let hooks = self.inner.tiering.module(&facts);
-        Ok(ModuleCode::new(&self.inner.runtime, facts, wasm, hooks)?)
+        let tiers = ModuleTiers::new(tiering, &facts);
+        Ok(ModuleCode::new(runtime, facts, wasm, tiers)?)
     }
 }
 
@@ -131,9 +153,14 @@ fn check(config: &Config) -> Result<()> {
 
 /// Copies what several parts must agree on to each of them.
 fn spread(config: &mut Config) {
-    let bounds: MemoryBounds = config.runtime.memory_bounds;
+    let bounds = config.runtime.memory_bounds;
     config.baseline.bounds = bounds;
     config.optimizer.bounds = bounds;
     config.baseline.canonicalize_nans = config.canonicalize_nans;
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
+    let tiered = config.tiering.mode == Strategy::Tiered;
+    config.baseline.osr = tiered && config.tiering.knobs.osr;
+    if !tiered {
+        config.baseline.counters = Counters::default();
+    }
 }

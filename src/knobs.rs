@@ -16,7 +16,10 @@
 use std::fmt;
 
 use upshift_abi::MemoryBounds;
-use upshift_optimizer::{OptLevel, Regalloc};
+use upshift_optimizer::{Cpu, NullChecks, OptLevel, Regalloc, SelfCalls};
+use upshift_tiering::ConfigError;
+#[allow(unused_imports, reason = "documentation refers to it")]
+use upshift_tiering::TieringConfig;
 
 use crate::Config;
 
@@ -94,6 +97,8 @@ pub struct Knob<C: 'static = Config> {
 /// Why an option was not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KnobError {
+    /// Tiering does not have the option or take the value.
+    Tiering(ConfigError),
     /// There is no such option.
     Unknown {
         /// The group that was searched.
@@ -117,6 +122,7 @@ pub enum KnobError {
 impl fmt::Display for KnobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            KnobError::Tiering(error) => write!(f, "-T: {error}"),
             KnobError::Unknown { group, name } => {
                 let letter = group.letter();
                 write!(f, "-{letter} has no option `{name}`; `-{letter} help` lists what it has")
@@ -129,6 +135,12 @@ impl fmt::Display for KnobError {
 }
 
 impl std::error::Error for KnobError {}
+
+impl From<ConfigError> for KnobError {
+    fn from(error: ConfigError) -> Self {
+        KnobError::Tiering(error)
+    }
+}
 
 impl<C> Knob<C> {
     /// Sets the option.
@@ -152,12 +164,17 @@ impl<C> Knob<C> {
 ///
 /// If there is no such option or the text is no value of it.
 pub fn set(config: &mut Config, group: Group, name: &str, value: &str) -> Result<(), KnobError> {
-    let knob = all().find(|knob| knob.group == group && knob.name == name);
-    let unknown = || KnobError::Unknown { group, name: name.into() };
-    knob.ok_or_else(unknown)?.apply(config, value)
+    if let Some(knob) = all().find(|knob| knob.group == group && knob.name == name) {
+        return knob.apply(config, value);
+    }
+    match group {
+        Group::Tiering => Ok(config.tiering.set(name, value)?),
+        _ => Err(KnobError::Unknown { group, name: name.into() }),
+    }
 }
 
-/// The options of a configuration, in the order in which help lists them.
+/// The options of a configuration in the order in which help lists them, but for those of tiering,
+/// which has its own registry: [`TieringConfig::help`].
 pub fn all() -> impl Iterator<Item = &'static Knob> {
     CONFIG.iter()
 }
@@ -235,6 +252,9 @@ impl KnobValue for bool {
 spellings! {
     OptLevel { "none" => OptLevel::None, "speed" => OptLevel::Speed, "speed-and-size" => OptLevel::SpeedAndSize }
     Regalloc { "backtracking" => Regalloc::Backtracking, "single-pass" => Regalloc::SinglePass }
+    Cpu { "native" => Cpu::Native, "baseline" => Cpu::Baseline }
+    SelfCalls { "direct" => SelfCalls::Direct, "slot" => SelfCalls::Slot }
+    NullChecks { "explicit" => NullChecks::Explicit, "fault" => NullChecks::Fault }
     MemoryBounds { "guard-pages" => MemoryBounds::GuardPages, "explicit" => MemoryBounds::Explicit }
 }
 
@@ -256,14 +276,35 @@ macro_rules! knobs {
     };
 }
 
+impl KnobValue for Option<u32> {
+    const VALUES: &'static str = "a number|none";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "none" { Some(None) } else { u32::parse(text).map(Some) }
+    }
+
+    fn spell(&self) -> String {
+        self.map_or("none".into(), |number| number.to_string())
+    }
+}
+
 knobs! {
+    Tiering "call-units": Tuning Option<u32> = baseline.counters.entry, "what a call takes from its function's budget";
+    Tiering "loop-units": Tuning Option<u32> = baseline.counters.loops, "what a loop iteration takes from its function's budget";
     Compile "eager": Mode bool = eager, "compile all functions when a module is loaded";
     Compile "opt-level": Tuning OptLevel = optimizer.opt_level, "how much Cranelift optimizes";
     Compile "regalloc": Tuning Regalloc = optimizer.regalloc, "which register allocator Cranelift uses";
+    Compile "cpu": Ablation Cpu = optimizer.cpu, "which processor features Cranelift uses";
+    Compile "self-calls": Ablation SelfCalls = optimizer.self_calls, "optimizer: how functions call themselves";
+    Compile "null-checks": Ablation NullChecks = optimizer.null_checks, "optimizer: how call_indirect finds null elements";
+    Compile "spectre": Mode bool = optimizer.table_spectre_mitigation, "optimizer: keep mispredicted table accesses in bounds";
     Compile "verify": Trace bool = optimizer.verify, "run Cranelift's verifier on each function";
     Compile "track-constants": Ablation bool = baseline.ablation.track_constants, "baseline: fold constants into operands";
     Compile "fuse-compare": Ablation bool = baseline.ablation.fuse_compare, "baseline: branch on the flags of a comparison";
-    Compile "register-locals": Ablation bool = baseline.ablation.register_locals, "baseline: keep locals in registers";
+    Compile "register-locals": Ablation bool = baseline.ablation.register_locals, "baseline: keep locals in registers between operators";
+    Compile "registers-across-labels": Ablation bool = baseline.ablation.registers_across_labels, "baseline: keep locals in registers across branches";
+    Compile "target-locals": Ablation bool = baseline.ablation.target_locals, "baseline: compute values in the local they go to";
+    Compile "loop-lookahead": Ablation u32 = baseline.ablation.loop_lookahead, "baseline: operators read ahead at a loop for its locals";
     Wasm "bounds": Mode MemoryBounds = runtime.memory_bounds, "how out-of-bounds memory accesses are caught";
     Wasm "max-stack": Tuning usize = runtime.max_wasm_stack, "bytes of stack that WebAssembly may use";
     Wasm "code-space": Tuning usize = runtime.code_space_bytes, "bytes of address space for code";

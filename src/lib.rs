@@ -60,6 +60,7 @@ pub mod wasi;
 mod words;
 
 pub use upshift_profiler as profiler;
+pub use upshift_tiering as tiering;
 pub use upshift_runtime::{CodeStats, InterruptHandle};
 
 pub use config::{Config, OptLevel, Regalloc, Strategy, Switching};

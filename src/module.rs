@@ -1,7 +1,5 @@
 //! Modules: decoded, validated, and ready to be instantiated any number of times.
 
-mod validate;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,7 +84,7 @@ impl Module {
     /// If it is malformed, invalid or uses a proposal that is not supported.
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
         let decoded = decode(bytes)?;
-        validate::bodies(bytes, &decoded.facts, decoded.validators, engine.threads())
+        engine.validate(bytes, &decoded.facts, decoded.validators)
     }
 
     /// The name in the module's name section.
@@ -132,8 +130,6 @@ impl Module {
         self.code.facts()
     }
 }
-
-pub(crate) use validate::bodies as validate_bodies;
 
 fn decode(bytes: &[u8]) -> Result<facts::DecodedModule> {
     if !bytes.starts_with(b"\0asm") {

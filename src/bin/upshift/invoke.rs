@@ -36,6 +36,14 @@ pub fn call(store: &mut Store<WasiCtx>, instance: Instance, name: &str, args: &[
 }
 
 fn no_function(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> String {
+    match exported_functions(store, instance).as_str() {
+        "" => format!("no function is exported as `{name}`; the module exports none"),
+        names => format!("no function is exported as `{name}`; there are {names}"),
+    }
+}
+
+/// The names of all exported functions, as a sentence lists them.
+pub fn exported_functions(store: &mut Store<WasiCtx>, instance: Instance) -> String {
     let functions: Vec<_> = instance
         .exports(store)
         .filter_map(|export| {
@@ -43,10 +51,7 @@ fn no_function(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> St
             export.into_extern().into_func().map(|_| name)
         })
         .collect();
-    match functions.as_slice() {
-        [] => format!("no function is exported as `{name}`; the module exports none"),
-        names => format!("no function is exported as `{name}`; there are {}", names.join(", ")),
-    }
+    functions.join(", ")
 }
 
 /// A number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them.

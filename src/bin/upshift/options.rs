@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use upshift::Config;
+use upshift::tiering::TieringConfig;
 use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
 
 use crate::report;
@@ -115,6 +116,13 @@ pub struct Around {
     pub perf_map: bool,
     /// Interrupt the program after this time.
     pub timeout: Option<Duration>,
+}
+
+impl Around {
+    /// Whether something of this needs the events of the run.
+    pub fn needs_events(&self) -> bool {
+        self.story || self.events.is_some() || self.trace.is_some() || self.perf_map
+    }
 }
 
 const AROUND: &[Knob<Around>] = &[
@@ -225,7 +233,7 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
         (Group::Debug, &arguments.debug),
     ];
     for (group, settings) in groups {
-        for setting in settings.iter().flat_map(|settings| settings.split(',')) {
+        for setting in settings.iter().flat_map(|settings| split(settings)) {
             if setting == "help" {
                 report::out(&help(group));
                 return Ok(Command::Done(ExitCode::SUCCESS));
@@ -254,6 +262,21 @@ fn no_file(options: Options) -> Result<Command, String> {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }
     Ok(Command::Story(Box::new(options)))
+}
+
+/// Splits `NAME=VALUE,NAME=VALUE`. A value with parameters of its own (`policy=NAME:KEY=VALUE,...`)
+/// takes the rest.
+fn split(mut settings: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    while let Some((first, rest)) = settings.split_once(',') {
+        if first.contains(':') {
+            break;
+        }
+        parts.push(first);
+        settings = rest;
+    }
+    parts.push(settings);
+    parts
 }
 
 /// Sets one `NAME=VALUE` or `NAME`.
@@ -289,9 +312,12 @@ fn help(group: Group) -> String {
     let engine = engine.map(|knob| (knob.name, knob.values, knob.kind, knob.help, (knob.get)(&config)));
     let command = AROUND.iter().filter(|knob| knob.group == group);
     let command = command.map(|knob| (knob.name, knob.values, knob.kind, knob.help, (knob.get)(&around)));
-    let mut out = format!("Options of -{} (kind and default in brackets):\n\n", group.letter());
+    let mut out = match group {
+        Group::Tiering => TieringConfig::help() + "\ncounters (name=value):\n",
+        _ => format!("options of -{} (name=value; kind and default in brackets):\n", group.letter()),
+    };
     for (name, values, kind, help, default) in engine.chain(command) {
-        let _ = writeln!(out, "  {name}=<{values}>\n      {help} [{kind}; {default}]");
+        let _ = writeln!(out, "  {name:<24}{help}\n{:<26}{values} [{kind}, {default}]", "");
     }
     out
 }

@@ -1,4 +1,139 @@
-//! stub
+//! One program, from its file to its end.
+
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use upshift::profiler::{Detail, LogConfig};
+use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
+use upshift::{Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store, Trap};
+
+use crate::invoke::{self, UsageError};
 use crate::options::Options;
-pub fn program(_: &Options) -> ExitCode { ExitCode::SUCCESS }
+use crate::report;
+
+/// What a shell reports for a process that aborted: 128 + `SIGABRT`.
+const TRAPPED: u8 = 134;
+
+/// Runs the program and reports what was asked for.
+pub fn program(options: &Options) -> ExitCode {
+    let engine = match engine(options) {
+        Ok(engine) => engine,
+        Err(error) => return failed(&error),
+    };
+    let source = || load(&engine, &options.file);
+    let result = source().and_then(|module| run(&engine, &module, options));
+    let code = match &result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(error),
+    };
+    report::after(&engine, options);
+    code
+}
+
+/// An engine as configured, that remembers events if a report needs them.
+pub fn engine(options: &Options) -> Result<Engine> {
+    let mut config: Config = options.config.clone();
+    if options.around.needs_events() {
+        config.event_log(LogConfig { detail: Detail::Events, capacity: None });
+    }
+    Engine::new(&config)
+}
+
+fn load(engine: &Engine, file: &Path) -> Result<Module> {
+    if file != Path::new("-") {
+        return Module::from_file(engine, file);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Module::new(engine, bytes).context("cannot load standard input")
+}
+
+/// Instantiates the module and calls its start, or what `--invoke` names.
+pub fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
+    let mut linker = Linker::new(engine);
+    add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+    let mut store = Store::new(engine, context(options)?);
+    if let Some(time) = options.around.timeout {
+        interrupt_after(time, store.interrupt_handle());
+    }
+    let file = options.file.display();
+    let instance = linker.instantiate(&mut store, module);
+    let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
+    match &options.invoke {
+        Some(name) => {
+            initialize(&mut store, instance)?;
+            let results = invoke::call(&mut store, instance, name, &options.args);
+            let results = results.with_context(|| format!("cannot invoke `{name}` of `{file}`"))?;
+            report::out(&results);
+            Ok(())
+        }
+        None => start(&mut store, instance).with_context(|| format!("failed to run `{file}`")),
+    }
+}
+
+/// What the program may see.
+fn context(options: &Options) -> Result<WasiCtx> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio().arg(program_name(&options.file)).args(&options.args);
+    for (name, value) in &options.env {
+        wasi.env(name, value);
+    }
+    for (host, guest) in &options.dirs {
+        wasi.preopened_dir(host, guest)?;
+    }
+    wasi.build()
+}
+
+fn program_name(file: &Path) -> String {
+    file.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A library's `_initialize` runs before anything else of it.
+fn initialize(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
+    if instance.get_func(&mut *store, "_initialize").is_some() {
+        instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(store, ())?;
+    }
+    Ok(())
+}
+
+/// Calls `_start`, if the module is a program.
+fn start(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
+    if instance.get_func(&mut *store, "_start").is_some() {
+        return instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ());
+    }
+    initialize(store, instance)?;
+    let functions = invoke::exported_functions(store, instance);
+    if !functions.is_empty() {
+        report::err(&format!(
+            "note: the module exports no `_start`, so nothing was called; --invoke calls one of {functions}\n"
+        ));
+    }
+    Ok(())
+}
+
+/// Interrupts the store when the time is over, unless the process has ended by then.
+fn interrupt_after(time: Duration, handle: InterruptHandle) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        handle.interrupt();
+    });
+}
+
+/// Prints an error, unless it is the program's way to say its exit code, and finds the code.
+pub fn failed(error: &Error) -> ExitCode {
+    if let Some(&Exit(code)) = error.downcast_ref() {
+        // As any process's, the code is cut to eight bits.
+        return ExitCode::from(code as u8);
+    }
+    report::error(error);
+    if error.is::<Trap>() {
+        ExitCode::from(TRAPPED)
+    } else if error.is::<UsageError>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}

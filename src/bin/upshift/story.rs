@@ -1,4 +1,32 @@
-//! stub
+//! The built-in program, and the story of how it tiers up.
+
 use std::process::ExitCode;
+
+use upshift::Module;
+
 use crate::options::Options;
-pub fn tell(_: &Options) -> ExitCode { ExitCode::SUCCESS }
+use crate::{report, run};
+
+/// Five chapters of about equal length, each hot in another way; see its folder.
+const PROGRAM: &[u8] = include_bytes!("../../../examples/story/story.wasm");
+
+const INTRODUCTION: &str = "\
+No program given, so this is the built-in one. Each function starts in the baseline JIT;
+the hot ones are recompiled by Cranelift while they run. `upshift --help` says more.
+
+";
+
+/// Runs the program and tells what happened.
+pub fn tell(options: &Options) -> ExitCode {
+    let mut options = options.clone();
+    options.file = "story.wasm".into();
+    options.around.story = true;
+    report::out(INTRODUCTION);
+    let result = run::engine(&options).and_then(|engine| {
+        let module = Module::new(&engine, PROGRAM)?;
+        run::run(&engine, &module, &options)?;
+        report::after(&engine, &options);
+        Ok(())
+    });
+    result.map_or_else(|error| run::failed(&error), |()| ExitCode::SUCCESS)
+}
