@@ -34,7 +34,12 @@ const CALLS: usize = 3;
 
 /// The modes that differ in what code they run. Tiering in the background runs the same code as
 /// these at times that nothing controls.
-const MODES: [Mode; 4] = [Mode::Baseline, Mode::Optimizer, Mode::Zeal, Mode::ExplicitBounds];
+const MODES: [Mode; 4] = [
+    Mode::Baseline,
+    Mode::Optimizer,
+    Mode::Zeal,
+    Mode::ExplicitBounds,
+];
 
 static ORACLE: LazyLock<wasmtime::Engine> = LazyLock::new(|| {
     let mut config = wasmtime::Config::new();
@@ -78,7 +83,11 @@ fn run_program(seed: u64) {
     for (mode, engine) in engines().filter(|(mode, _)| MODES.contains(mode)) {
         let actual = history(&mut Subject::new(engine, &wasm), &rng);
         let place = path.display();
-        compare(&expected, &actual, &format!("UPSHIFT_FUZZ_SEED={seed}, mode {mode}, {place}"));
+        compare(
+            &expected,
+            &actual,
+            &format!("UPSHIFT_FUZZ_SEED={seed}, mode {mode}, {place}"),
+        );
     }
 }
 
@@ -122,13 +131,33 @@ fn compare(expected: &History, actual: &History, what: &str) {
 
 /// Mostly small and special numbers, which take more ways through a program than random ones.
 fn argument(ty: ValType, rng: &mut Rng) -> Value {
-    let special = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX, 1 << 63];
+    let special = [
+        0,
+        1,
+        2,
+        7,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        u64::MAX,
+        1 << 63,
+    ];
     let integer = match rng.below(3) {
         0 => rng.next(),
         1 => rng.next() % 256,
         _ => *rng.pick(&special),
     };
-    let floats = [0.0, -0.0, 1.0, -1.5, 1e10, 1e-310, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let floats = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        1e10,
+        1e-310,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ];
     let float = *rng.pick(&floats);
     match ty {
         ValType::I32 => Value::I32(integer as i32),
@@ -141,7 +170,9 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
 
 /// A program of the supported standard that ends; `None` if the number leads to none.
 fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
-    let bytes: Vec<u8> = (0..512 + rng.below(512)).flat_map(|_| rng.next().to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..512 + rng.below(512))
+        .flat_map(|_| rng.next().to_le_bytes())
+        .collect();
     let mut input = arbitrary::Unstructured::new(&bytes);
     let mut module = wasm_smith::Module::new(program_config(rng), &mut input).ok()?;
     module.ensure_termination(FUEL).ok()?;

@@ -46,7 +46,10 @@ static ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| {
 /// Valid modules to damage: small programs and everything in the specification's tests.
 static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut seeds = Vec::new();
-    programs(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs")), &mut seeds);
+    programs(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs")),
+        &mut seeds,
+    );
     let scripts = data::spec(SpecVersion::V2).chain(data::proposal(Proposal::TailCall));
     seeds.extend(scripts.flat_map(|script| valid_modules(script.raw())));
     seeds.retain(|seed| seed.len() <= MAX_SEED_BYTES);
@@ -61,12 +64,17 @@ fn programs(folder: &Path, seeds: &mut Vec<Vec<u8>>) {
     let Ok(entries) = folder.read_dir() else {
         return;
     };
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
             programs(&path, seeds);
-        } else if path.extension().is_some_and(|extension| extension == "wasm") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
             seeds.push(std::fs::read(&path).expect("a readable file"));
         }
     }
@@ -99,9 +107,17 @@ fn run_case(case: u64, worker: usize) {
     std::fs::write(&path, &bytes).expect("the test target's folder is writable");
     let start = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| load_and_run(&bytes)));
-    assert!(result.is_ok(), "UPSHIFT_MUTATION={case} panics; see {}", path.display());
+    assert!(
+        result.is_ok(),
+        "UPSHIFT_MUTATION={case} panics; see {}",
+        path.display()
+    );
     let time = start.elapsed();
-    assert!(time < BOUND, "UPSHIFT_MUTATION={case} takes {time:?}; see {}", path.display());
+    assert!(
+        time < BOUND,
+        "UPSHIFT_MUTATION={case} takes {time:?}; see {}",
+        path.display()
+    );
 }
 
 fn trace_path(name: &str) -> PathBuf {
@@ -119,7 +135,11 @@ fn load_and_run(bytes: &[u8]) {
         }
     });
     let [baseline, optimizer] = &loaded;
-    assert_eq!(baseline.is_some(), optimizer.is_some(), "the tiers disagree");
+    assert_eq!(
+        baseline.is_some(),
+        optimizer.is_some(),
+        "the tiers disagree"
+    );
     loaded.iter().flatten().for_each(run);
 }
 

@@ -60,14 +60,23 @@ fn run(engine: &Engine, text: &str, export: &str) -> Result<(), Error> {
     let module = Module::new(engine, text)?;
     let mut store = Store::new(engine, ());
     let instance = Linker::new(engine).instantiate(&mut store, &module)?;
-    instance.get_typed_func::<(), ()>(&mut store, export)?.call(&mut store, ())
+    instance
+        .get_typed_func::<(), ()>(&mut store, export)?
+        .call(&mut store, ())
 }
 
 fn frames(error: &Error) -> Frames {
-    let backtrace = error.downcast_ref::<WasmBacktrace>().expect("a trap has a backtrace");
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .expect("a trap has a backtrace");
     let frames = backtrace.frames().iter();
     frames
-        .map(|frame| (frame.func_name().unwrap_or("?").to_string(), frame.module_offset()))
+        .map(|frame| {
+            (
+                frame.func_name().unwrap_or("?").to_string(),
+                frame.module_offset(),
+            )
+        })
         .collect()
 }
 
@@ -76,13 +85,23 @@ fn oracle_frames(text: &str, export: &str) -> Frames {
     let engine = wasmtime::Engine::default();
     let module = wasmtime::Module::new(&engine, text).expect("cases are valid");
     let mut store = wasmtime::Store::new(&engine, ());
-    let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("cases have no imports");
-    let func = instance.get_typed_func::<(), ()>(&mut store, export).expect("exported");
+    let instance =
+        wasmtime::Instance::new(&mut store, &module, &[]).expect("cases have no imports");
+    let func = instance
+        .get_typed_func::<(), ()>(&mut store, export)
+        .expect("exported");
     let error = func.call(&mut store, ()).expect_err("cases trap");
-    let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().expect("a backtrace");
+    let backtrace = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .expect("a backtrace");
     let frames = backtrace.frames().iter();
     frames
-        .map(|frame| (frame.func_name().unwrap_or("?").to_string(), frame.module_offset()))
+        .map(|frame| {
+            (
+                frame.func_name().unwrap_or("?").to_string(),
+                frame.module_offset(),
+            )
+        })
         .collect()
 }
 
@@ -90,7 +109,10 @@ fn check(case: &Case) {
     let text = module_text(case);
     for (export, names) in PLACES {
         let expected = oracle_frames(&text, export);
-        assert_eq!(names, expected.iter().map(|frame| &frame.0).collect::<Vec<_>>());
+        assert_eq!(
+            names,
+            expected.iter().map(|frame| &frame.0).collect::<Vec<_>>()
+        );
         for (mode, engine) in engines() {
             let what = format!("{} in {export}, mode {mode}", case.name);
             let error = run(engine, &text, export).expect_err(&what);
@@ -103,7 +125,9 @@ fn check(case: &Case) {
 
 /// Modes whose switch happens on the running thread have switched in the loop by the time of the trap.
 fn check_tier(mode: Mode, export: &str, error: &Error, what: &str) {
-    let backtrace = error.downcast_ref::<WasmBacktrace>().expect("checked before");
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .expect("checked before");
     let tier = backtrace.frames()[0].tier();
     match mode {
         Mode::Baseline => assert_eq!(tier, Tier::Baseline, "{what}"),
@@ -180,20 +204,40 @@ fn deep_recursion() {
             (local.set 2 (i64.mul (local.get 1) (i64.const 3)))
             (i64.add (i64.add (call $large (local.get 2)) (local.get 1)) (local.get 2)))
         (func $shallow (export "shallow") (result i32) (i32.const 7)))"#;
-    let text = text.replace("(call $large (i64.const 1))", "(drop (call $large (i64.const 1)))");
+    let text = text.replace(
+        "(call $large (i64.const 1))",
+        "(drop (call $large (i64.const 1)))",
+    );
     for (mode, engine) in engines() {
         let module = Module::new(engine, &text).expect("valid");
         let mut store = Store::new(engine, ());
-        let instance = Linker::new(engine).instantiate(&mut store, &module).expect("no imports");
+        let instance = Linker::new(engine)
+            .instantiate(&mut store, &module)
+            .expect("no imports");
         for export in ["direct", "mutual", "indirect", "large frames"] {
-            let func = instance.get_typed_func::<(), ()>(&mut store, export).expect("exported");
+            let func = instance
+                .get_typed_func::<(), ()>(&mut store, export)
+                .expect("exported");
             let error = func.call(&mut store, ()).expect_err(export);
             let trap = error.downcast_ref();
-            assert_eq!(trap, Some(&Trap::StackOverflow), "{export}, mode {mode}: {error:#}");
-            let depth = error.downcast_ref::<WasmBacktrace>().expect("a backtrace").frames().len();
+            assert_eq!(
+                trap,
+                Some(&Trap::StackOverflow),
+                "{export}, mode {mode}: {error:#}"
+            );
+            let depth = error
+                .downcast_ref::<WasmBacktrace>()
+                .expect("a backtrace")
+                .frames()
+                .len();
             assert!(depth > 100, "{export}, mode {mode}: only {depth} frames");
-            let shallow = instance.get_typed_func::<(), i32>(&mut store, "shallow").expect("exported");
-            assert_eq!(shallow.call(&mut store, ()).expect("the store is intact"), 7);
+            let shallow = instance
+                .get_typed_func::<(), i32>(&mut store, "shallow")
+                .expect("exported");
+            assert_eq!(
+                shallow.call(&mut store, ()).expect("the store is intact"),
+                7
+            );
         }
     }
 }
@@ -219,7 +263,9 @@ fn call_host<R>(
     let mut linker = Linker::new(engine);
     linker.define(&mut store, "host", "f", func)?;
     let instance = linker.instantiate(&mut store, &module)?;
-    instance.get_typed_func::<(), ()>(&mut store, export)?.call(&mut store, ())
+    instance
+        .get_typed_func::<(), ()>(&mut store, export)?
+        .call(&mut store, ())
 }
 
 /// The host's own error value comes out, with the frames that led to it.
@@ -234,11 +280,19 @@ fn host_errors() {
         for (mode, engine) in engines() {
             let fail = || -> upshift::Result<()> { Err(DiskFull(3).into()) };
             let error = call_host(engine, export, fail).expect_err("the host fails");
-            assert_eq!(error.downcast_ref(), Some(&DiskFull(3)), "mode {mode}: {error:#}");
+            assert_eq!(
+                error.downcast_ref(),
+                Some(&DiskFull(3)),
+                "mode {mode}: {error:#}"
+            );
             assert!(error.downcast_ref::<Trap>().is_none(), "mode {mode}");
             let frames = frames(&error);
             assert_eq!(frames[0].0, export, "mode {mode}");
-            assert_eq!(*expected.get_or_insert(frames.clone()), frames, "mode {mode}");
+            assert_eq!(
+                *expected.get_or_insert(frames.clone()),
+                frames,
+                "mode {mode}"
+            );
         }
     }
 }
@@ -249,7 +303,11 @@ fn host_traps() {
     for (mode, engine) in engines() {
         let trap = || -> upshift::Result<()> { Err(Trap::IntegerOverflow.into()) };
         let error = call_host(engine, "called", trap).expect_err("the host traps");
-        assert_eq!(error.downcast_ref(), Some(&Trap::IntegerOverflow), "mode {mode}");
+        assert_eq!(
+            error.downcast_ref(),
+            Some(&Trap::IntegerOverflow),
+            "mode {mode}"
+        );
     }
 }
 

@@ -64,7 +64,11 @@ impl Subject {
 /// The oracle has one trap for all accesses beyond a table's end, `call_indirect` included.
 fn trap_of(error: &Error) -> Option<Trap> {
     let trap = *error.downcast_ref::<Trap>()?;
-    Some(if trap == Trap::UndefinedElement { Trap::TableOutOfBounds } else { trap })
+    Some(if trap == Trap::UndefinedElement {
+        Trap::TableOutOfBounds
+    } else {
+        trap
+    })
 }
 
 fn to_val(value: Value, ty: ValType) -> Val {
@@ -107,7 +111,10 @@ impl Machine for Subject {
     }
 
     fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome {
-        let func = self.instance().get_func(&mut self.store, name).expect("exported");
+        let func = self
+            .instance()
+            .get_func(&mut self.store, name)
+            .expect("exported");
         let ty = func.ty(&self.store);
         let arguments = arguments.iter().zip(ty.params());
         let arguments: Vec<_> = arguments.map(|(&value, ty)| to_val(value, ty)).collect();
@@ -228,10 +235,15 @@ impl Machine for Oracle {
     }
 
     fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome {
-        let func = self.instance().get_func(&mut self.store, name).expect("exported");
+        let func = self
+            .instance()
+            .get_func(&mut self.store, name)
+            .expect("exported");
         let ty = func.ty(&self.store);
         let arguments = arguments.iter().zip(ty.params());
-        let arguments: Vec<_> = arguments.map(|(&value, ty)| to_oracle(value, &ty)).collect();
+        let arguments: Vec<_> = arguments
+            .map(|(&value, ty)| to_oracle(value, &ty))
+            .collect();
         let mut results = vec![wasmtime::Val::I32(0); ty.results().len()];
         match func.call(&mut self.store, &arguments, &mut results) {
             Ok(()) => Ok(results.iter().map(from_oracle).collect()),

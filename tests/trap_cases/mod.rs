@@ -103,7 +103,10 @@ pub fn arithmetic_cases() -> Vec<Case> {
             let body = format!("(drop ({ty}.{op} ({ty}.const 1) (global.get $zero_{ty})))");
             cases.push(Case::new(body.clone(), body, Trap::IntegerDivideByZero));
         }
-        let minus_one = [format!("(global.get $minus_one_{ty})"), format!("({ty}.const -1)")];
+        let minus_one = [
+            format!("(global.get $minus_one_{ty})"),
+            format!("({ty}.const -1)"),
+        ];
         for divisor in minus_one {
             let body = format!("(drop ({ty}.div_s (global.get $min_{ty}) {divisor}))");
             cases.push(Case::new(body.clone(), body, Trap::IntegerOverflow));
@@ -121,9 +124,15 @@ const OUT_OF_RANGE: [(&str, [&str; 2]); 8] = [
     ("i32.trunc_f32_u", ["4294967296", "-1"]),
     ("i32.trunc_f64_s", ["2147483648", "-2147483649"]),
     ("i32.trunc_f64_u", ["4294967296", "-1"]),
-    ("i64.trunc_f32_s", ["9223372036854775808", "-9223373136366403584"]),
+    (
+        "i64.trunc_f32_s",
+        ["9223372036854775808", "-9223373136366403584"],
+    ),
     ("i64.trunc_f32_u", ["18446744073709551616", "-1"]),
-    ("i64.trunc_f64_s", ["9223372036854775808", "-9223372036854777856"]),
+    (
+        "i64.trunc_f64_s",
+        ["9223372036854775808", "-9223372036854777856"],
+    ),
     ("i64.trunc_f64_u", ["18446744073709551616", "-1"]),
 ];
 
@@ -149,16 +158,27 @@ pub fn call_cases() -> Vec<Case> {
     let call = |ty: &str, index: &str| {
         let argument = if ty == "$other" { "(i64.const 1)" } else { "" };
         let call = format!("(call_indirect $table (type {ty}) {argument} {index})");
-        if ty == "$other" { format!("(drop {call})") } else { call }
+        if ty == "$other" {
+            format!("(drop {call})")
+        } else {
+            call
+        }
     };
     let mut cases = Vec::new();
     for ty in ["$nullary", "$other"] {
-        for index in ["(i32.const 4)", "(i32.const 8)", "(global.get $minus_one_i32)"] {
+        for index in [
+            "(i32.const 4)",
+            "(i32.const 8)",
+            "(global.get $minus_one_i32)",
+        ] {
             cases.push((call(ty, index), Trap::UndefinedElement));
         }
         cases.push((call(ty, "(i32.const 1)"), Trap::UninitializedElement));
     }
-    cases.push((call("$other", "(global.get $zero_i32)"), Trap::IndirectCallTypeMismatch));
+    cases.push((
+        call("$other", "(global.get $zero_i32)"),
+        Trap::IndirectCallTypeMismatch,
+    ));
     for (index, trap) in [(4, Trap::UndefinedElement), (3, Trap::UninitializedElement)] {
         let body = format!("(return_call_indirect $table (type $nullary) (i32.const {index}))");
         cases.push((body, trap));

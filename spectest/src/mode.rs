@@ -1,0 +1,76 @@
+//! The ways to execute a script: the axis along which every test is repeated.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use upshift::tiering::TieringConfig;
+use upshift::{Config, Engine, Error, MemoryBounds, Strategy, Switching};
+
+/// When something is optimized in the tiered modes: after so little work that short scripts and tests
+/// get there.
+const POLICY: &str = "fixed-budget:units=200,slices=1";
+
+/// A way to execute. The command line's names and help come from this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Mode {
+    /// Baseline code only.
+    Baseline,
+    /// Optimized code only.
+    Optimizer,
+    /// Tiering with low budgets; the running thread waits for the optimizer.
+    TieredSync,
+    /// Tiering with low budgets; the optimizer works on other threads.
+    TieredBackground,
+    /// Switches tiers and publishes code again as often as it can.
+    Zeal,
+    /// Tiering with bounds checks in the code instead of guard pages.
+    ExplicitBounds,
+}
+
+impl Mode {
+    /// Every mode.
+    pub fn all() -> &'static [Mode] {
+        Mode::value_variants()
+    }
+
+    /// The configuration of this mode, for tests that change it further. A failure of the optimizer
+    /// is never hidden by falling back to the baseline.
+    pub fn config(self) -> Config {
+        let (strategy, switching) = match self {
+            Mode::Baseline => (Strategy::Baseline, Switching::Synchronous),
+            Mode::Optimizer => (Strategy::Optimizer, Switching::Synchronous),
+            Mode::TieredSync | Mode::ExplicitBounds => (Strategy::Tiered, Switching::Synchronous),
+            Mode::TieredBackground => (Strategy::Tiered, Switching::Background),
+            Mode::Zeal => (Strategy::Tiered, Switching::Zeal { seed: 1 }),
+        };
+        let mut tiering = TieringConfig {
+            mode: strategy,
+            switching,
+            ..TieringConfig::default()
+        };
+        tiering.knobs.fail_fast = true;
+        tiering.set("policy", POLICY).expect("a built-in policy");
+        let mut config = Config::new();
+        config.tiering(tiering);
+        if self == Mode::ExplicitBounds {
+            config.memory_bounds(MemoryBounds::Explicit);
+        }
+        config
+    }
+
+    /// An engine for this mode.
+    ///
+    /// # Errors
+    ///
+    /// If the engine can't reserve its code space.
+    pub fn engine(self) -> Result<Engine, Error> {
+        Engine::new(&self.config())
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no mode is hidden");
+        f.pad(value.get_name())
+    }
+}

@@ -1,0 +1,125 @@
+//! Between a script's values and the engine's.
+
+use anyhow::{Result, bail};
+use upshift::{ExternRef, Store, Val};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
+use wast::{WastArg, WastRet};
+
+/// The engine's value of a script's argument.
+///
+/// # Errors
+///
+/// If the value's type belongs to an unsupported proposal.
+pub fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val> {
+    let WastArg::Core(arg) = arg else {
+        bail!("unsupported argument {arg:?}");
+    };
+    Ok(match arg {
+        WastArgCore::I32(value) => Val::I32(*value),
+        WastArgCore::I64(value) => Val::I64(*value),
+        WastArgCore::F32(value) => Val::F32(value.bits),
+        WastArgCore::F64(value) => Val::F64(value.bits),
+        WastArgCore::RefNull(ty) => null(ty)?,
+        WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number))),
+        WastArgCore::V128(_) | WastArgCore::RefHost(_) => bail!("unsupported argument {arg:?}"),
+    })
+}
+
+fn null(ty: &HeapType<'_>) -> Result<Val> {
+    match ty {
+        HeapType::Abstract {
+            ty: AbstractHeapType::Func,
+            ..
+        } => Ok(Val::FuncRef(None)),
+        HeapType::Abstract {
+            ty: AbstractHeapType::Extern,
+            ..
+        } => Ok(Val::ExternRef(None)),
+        _ => bail!("unsupported reference type {ty:?}"),
+    }
+}
+
+/// Compares all results with the patterns.
+///
+/// # Errors
+///
+/// If they differ, or a pattern belongs to an unsupported proposal.
+pub fn check_results(store: &Store<()>, actual: &[Val], expected: &[WastRet<'_>]) -> Result<()> {
+    if actual.len() != expected.len() {
+        bail!("{} results, expected {}", actual.len(), expected.len());
+    }
+    for (position, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        let WastRet::Core(pattern) = expected else {
+            bail!("unsupported pattern {expected:?}");
+        };
+        if !matches(store, actual, pattern)? {
+            bail!(
+                "result {position} is {}, expected {pattern:?}",
+                show(actual)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn matches(store: &Store<()>, actual: &Val, pattern: &WastRetCore<'_>) -> Result<bool> {
+    Ok(match (pattern, actual) {
+        (WastRetCore::I32(expected), Val::I32(actual)) => expected == actual,
+        (WastRetCore::I64(expected), Val::I64(actual)) => expected == actual,
+        (WastRetCore::F32(expected), Val::F32(actual)) => match expected {
+            NanPattern::CanonicalNan => actual & 0x7fff_ffff == 0x7fc0_0000,
+            NanPattern::ArithmeticNan => actual & 0x7fc0_0000 == 0x7fc0_0000,
+            NanPattern::Value(expected) => expected.bits == *actual,
+        },
+        (WastRetCore::F64(expected), Val::F64(actual)) => match expected {
+            NanPattern::CanonicalNan => actual & (u64::MAX >> 1) == 0x7ff8_0000_0000_0000,
+            NanPattern::ArithmeticNan => actual & 0x7ff8_0000_0000_0000 == 0x7ff8_0000_0000_0000,
+            NanPattern::Value(expected) => expected.bits == *actual,
+        },
+        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
+        (WastRetCore::RefNull(Some(ty)), actual) => match (null(ty)?, actual) {
+            (Val::FuncRef(None), Val::FuncRef(actual)) => actual.is_none(),
+            (Val::ExternRef(None), Val::ExternRef(actual)) => actual.is_none(),
+            _ => false,
+        },
+        (WastRetCore::RefFunc(None), Val::FuncRef(actual)) => actual.is_some(),
+        (WastRetCore::RefExtern(expected), Val::ExternRef(actual)) => {
+            let number: Option<u32> =
+                actual.and_then(|actual| actual.data(store).downcast_ref().copied());
+            actual.is_some() && expected.is_none_or(|expected| number == Some(expected))
+        }
+        (WastRetCore::Either(patterns), actual) => {
+            for pattern in patterns {
+                if matches(store, actual, pattern)? {
+                    return Ok(true);
+                }
+            }
+            false
+        }
+        (pattern, _) if is_supported(pattern) => false,
+        (pattern, _) => bail!("unsupported pattern {pattern:?}"),
+    })
+}
+
+/// Whether a value of the standard could match the pattern; others make their assertion fail by name.
+fn is_supported(pattern: &WastRetCore<'_>) -> bool {
+    matches!(
+        pattern,
+        WastRetCore::I32(_)
+            | WastRetCore::I64(_)
+            | WastRetCore::F32(_)
+            | WastRetCore::F64(_)
+            | WastRetCore::RefNull(None)
+            | WastRetCore::RefFunc(None)
+            | WastRetCore::RefExtern(_)
+    )
+}
+
+/// For people: floats with their bits, because NaNs differ in nothing else.
+fn show(value: &Val) -> String {
+    match value {
+        Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),
+        Val::F64(bits) => format!("f64 {} ({bits:#018x})", f64::from_bits(*bits)),
+        other => format!("{other:?}"),
+    }
+}

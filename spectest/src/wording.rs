@@ -1,0 +1,163 @@
+//! The specification's wording of reasons, and what the engine says in their place.
+//!
+//! Trap messages are the specification's own. Refusals are worded by the validator, which reads in
+//! another order than the reference interpreter, so that it finds other words or another mistake
+//! first; [`SYNONYMS`] lists what is accepted. No entry names a missing feature: a module that is
+//! refused because it would need one does not show that the engine finds its mistake.
+
+/// Whether a trap's message is what a script expects: scripts add details or leave some off.
+pub fn trap_matches(actual: &str, expected: &str) -> bool {
+    actual.starts_with(expected) || expected.starts_with(actual)
+}
+
+/// Whether the reason of a refusal is the one that a script expects.
+pub fn refusal_matches(actual: &str, expected: &str) -> bool {
+    actual.contains(expected)
+        || SYNONYMS.iter().any(|(specified, reasons)| {
+            expected.starts_with(specified) && reasons.iter().any(|reason| actual.contains(reason))
+        })
+}
+
+/// Reading stopped where bytes were missing.
+const END: &str = "unexpected end-of-file";
+/// The function's nesting was still open where its body ended.
+const OPEN: &str = "control frames remain at end of function";
+/// A section in a place where it can't be.
+const ORDER: &str = "section out of order";
+/// A table's size.
+const TABLE_SIZE: &str = "table size must be at most";
+/// A memory's size.
+const MEMORY_SIZE: &str = "memory size must be at most";
+/// A limits' flag byte.
+const LIMITS: &str = "resizable limits flags";
+/// A memory's flag byte.
+const MEMORY_LIMITS: &str = "memory limits flags";
+/// A global's flag byte.
+const GLOBAL_FLAGS: &str = "malformed global flags";
+/// The other bits of that byte.
+const SHARED_GLOBAL: &str = "shared globals require";
+/// A byte that should start an import or export.
+const EXTERNAL_KIND: &str = "for external kind";
+
+/// Beginning of the specification's reason, and parts of the validator's.
+pub const SYNONYMS: &[(&str, &[&str])] = &[
+    ("END opcode expected", &[OPEN]),
+    (
+        "alignment must not be larger than natural",
+        &["integer representation too long"],
+    ),
+    (
+        "data count and data section have inconsistent lengths",
+        &["data section is absent"],
+    ),
+    (
+        "function and code section have inconsistent lengths",
+        &["section is absent"],
+    ),
+    (
+        "i32 constant",
+        &[TABLE_SIZE, MEMORY_SIZE, "integer too large"],
+    ),
+    (
+        "illegal opcode",
+        &["illegal opcode", "non-constant operator", END],
+    ),
+    ("immutable global", &["global is immutable"]),
+    (
+        "integer representation too long",
+        &[
+            "malformed section id",
+            "invalid leading byte",
+            LIMITS,
+            MEMORY_LIMITS,
+            END,
+        ],
+    ),
+    (
+        "integer too large",
+        &[
+            "malformed section id",
+            LIMITS,
+            MEMORY_LIMITS,
+            MEMORY_SIZE,
+            END,
+        ],
+    ),
+    ("invalid UTF-8 encoding", &["malformed UTF-8 encoding"]),
+    ("invalid mutability", &[GLOBAL_FLAGS, SHARED_GLOBAL, END]),
+    ("invalid section id", &["malformed section id"]),
+    ("invalid value type", &[END]),
+    ("junk after last section", &[ORDER]),
+    (
+        "length out of bounds",
+        &[END, "expected section, got wasm magic number"],
+    ),
+    ("magic header not detected", &["not a WebAssembly module"]),
+    ("malformed elements segment kind", &[END]),
+    ("malformed import kind", &[EXTERNAL_KIND, END]),
+    ("malformed limits flags", &[LIMITS, MEMORY_LIMITS, END]),
+    (
+        "malformed memop flags",
+        &[
+            "malformed memop",
+            "alignment must not be larger than natural",
+        ],
+    ),
+    ("malformed mutability", &[GLOBAL_FLAGS, SHARED_GLOBAL]),
+    ("memory size must be at most 65536 pages", &[MEMORY_SIZE]),
+    ("multiple start sections", &[ORDER]),
+    (
+        "offset out of range",
+        &["integer too large", "integer representation too long"],
+    ),
+    ("section size mismatch", &[OPEN]),
+    ("type mismatch", &["malformed memop"]),
+    (
+        "unexpected content after last section",
+        &[ORDER, "inconsistent lengths"],
+    ),
+    (
+        "unexpected end",
+        &[END, OPEN, "unknown label", "not a WebAssembly module"],
+    ),
+    (
+        "zero flag expected",
+        &[
+            "zero byte expected",
+            "trailing bytes at end of section",
+            "unknown table",
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_messages_match_by_prefix() {
+        assert!(trap_matches(
+            "uninitialized element",
+            "uninitialized element 7"
+        ));
+        assert!(trap_matches("undefined element", "undefined"));
+        assert!(!trap_matches("undefined element", "uninitialized element"));
+    }
+
+    #[test]
+    fn a_missing_feature_is_no_reason() {
+        assert!(refusal_matches(
+            "at offset 3: type mismatch: expected i32",
+            "type mismatch"
+        ));
+        assert!(!refusal_matches(
+            "SIMD support is not enabled",
+            "type mismatch"
+        ));
+    }
+
+    #[test]
+    fn synonyms_are_sorted_and_unique() {
+        assert!(SYNONYMS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+}

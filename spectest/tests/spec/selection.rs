@@ -1,0 +1,190 @@
+//! Which of the specification's scripts belong to the supported standard, by rule: a suite's scripts
+//! do, except for those that a rule assigns to an unsupported proposal.
+//!
+//! The later suites (`wasm-v3`, `wasm-latest`) describe a larger standard than this one. Their
+//! scripts are still run wherever they stay within it, because they hold the most recent cases.
+
+/// A proposal outside the supported standard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposal {
+    CustomDescriptors,
+    CustomPageSizes,
+    ExceptionHandling,
+    FunctionReferences,
+    Gc,
+    Memory64,
+    MultiMemory,
+    Simd,
+    Threads,
+    WideArithmetic,
+}
+
+impl Proposal {
+    /// How refusals of modules that need the proposal name it.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Proposal::CustomDescriptors => &["custom descriptors required"],
+            Proposal::CustomPageSizes => &["the custom page sizes proposal must be enabled"],
+            Proposal::ExceptionHandling => {
+                &["exceptions proposal not enabled", "exception handling"]
+            }
+            Proposal::FunctionReferences => {
+                &["function references", "function-references proposal"]
+            }
+            Proposal::Gc => &[
+                "gc feature",
+                "`gc` proposal",
+                "gc proposal",
+                "locally defined global",
+            ],
+            Proposal::Memory64 => &["memory64 must be enabled"],
+            Proposal::MultiMemory => &["multiple memories"],
+            Proposal::Simd => &["SIMD support is not enabled"],
+            Proposal::Threads => &["threads must be enabled"],
+            Proposal::WideArithmetic => &["wide arithmetic support is not enabled"],
+        }
+    }
+}
+
+/// Some scripts of a suite; names are separated by white space.
+#[derive(Clone, Copy, Debug)]
+pub enum Files {
+    All,
+    Only(&'static str),
+    AllBut(&'static str),
+}
+
+impl Files {
+    fn contain(self, name: &str) -> bool {
+        match self {
+            Files::All => true,
+            Files::Only(_) => self.names().any(|listed| listed == name),
+            Files::AllBut(_) => self.names().all(|listed| listed != name),
+        }
+    }
+
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let (Files::Only(names) | Files::AllBut(names)) = self else {
+            return "".split_whitespace();
+        };
+        names.split_whitespace()
+    }
+}
+
+/// A folder of scripts, and what its scripts need beyond the standard; the first rule counts.
+pub struct Suite {
+    pub name: &'static str,
+    pub excluded: &'static [(Proposal, Files)],
+}
+
+const fn suite(name: &'static str, excluded: &'static [(Proposal, Files)]) -> Suite {
+    Suite { name, excluded }
+}
+
+/// Scripts of both `wasm-v3` and `wasm-latest` that need typed function references.
+const V3_FUNCTION_REFERENCES: Files = Files::Only(
+    "br_on_non_null br_on_null br_table call_ref elem global instance linking local_init ref \
+     ref_as_non_null ref_is_null return_call_ref table type-equivalence type-rec unreached-valid",
+);
+const V3_GC: Files = Files::Only("data ref_null type-canon");
+const V3_EXCEPTIONS: Files = Files::Only("imports");
+
+#[rustfmt::skip]
+pub const SUITES: &[Suite] = &[
+    suite("wasm-v1", &[]),
+    suite("wasm-v2", &[]),
+    suite("wasm-v3", &[
+        (Proposal::FunctionReferences, V3_FUNCTION_REFERENCES),
+        (Proposal::Gc, V3_GC),
+        (Proposal::ExceptionHandling, V3_EXCEPTIONS),
+    ]),
+    suite("wasm-latest", &[
+        (Proposal::FunctionReferences, V3_FUNCTION_REFERENCES),
+        (Proposal::FunctionReferences, Files::Only("return_call return_call_indirect")),
+        (Proposal::Gc, V3_GC),
+        (Proposal::ExceptionHandling, V3_EXCEPTIONS),
+    ]),
+    suite("annotations", &[(Proposal::Simd, Files::Only("simd_lane"))]),
+    suite("bulk-memory", &[
+        (Proposal::FunctionReferences, Files::Only("table-sub")),
+        (Proposal::Gc, Files::Only("table_init")),
+    ]),
+    suite("custom-descriptors", &[
+        (Proposal::CustomDescriptors, Files::Only("exact exact-func-import")),
+        (Proposal::Gc, Files::AllBut("binary")),
+    ]),
+    suite("custom-page-sizes", &[
+        (Proposal::MultiMemory, Files::Only("custom-page-sizes-invalid")),
+        (Proposal::Memory64, Files::Only("memory_max_i64")),
+        (Proposal::CustomPageSizes, Files::AllBut("binary")),
+    ]),
+    suite("exceptions", &[(Proposal::ExceptionHandling, Files::All)]),
+    suite("extended-const", &[]),
+    suite("function-references", &[(
+        Proposal::FunctionReferences,
+        Files::AllBut(
+            "binary data func global if local_get return_call return_call_indirect select \
+             unreached-invalid",
+        ),
+    )]),
+    suite("gc", &[(Proposal::Gc, Files::AllBut("binary-gc"))]),
+    suite("memory64", &[
+        (Proposal::Simd, Files::Only("simd_address")),
+        (Proposal::Memory64, Files::AllBut("address binary memory")),
+    ]),
+    suite("multi-memory", &[
+        (Proposal::MultiMemory, Files::AllBut("data1 linking0 memory_size3")),
+    ]),
+    suite("multi-value", &[]),
+    suite("mutable-global", &[]),
+    suite("nontrapping-float-to-int-conversions", &[]),
+    suite("reference-types", &[]),
+    suite("relaxed-simd", &[(Proposal::Simd, Files::All)]),
+    suite("sign-extension-ops", &[]),
+    suite("simd", &[
+        (Proposal::MultiMemory, Files::Only("simd_memory-multi")),
+        (Proposal::Simd, Files::All),
+    ]),
+    suite("tail-call", &[]),
+    suite("threads", &[(Proposal::Threads, Files::All)]),
+    suite("wide-arithmetic", &[(Proposal::WideArithmetic, Files::All)]),
+];
+
+impl Suite {
+    /// What the script needs beyond the standard.
+    pub fn needs(&self, script: &str) -> Option<Proposal> {
+        let rule = self
+            .excluded
+            .iter()
+            .find(|(_, files)| files.contain(script));
+        rule.map(|(proposal, _)| *proposal)
+    }
+}
+
+/// Assertions of older suites that later versions of the standard have withdrawn, by line.
+pub struct Withdrawn {
+    pub suite: &'static str,
+    pub script: &'static str,
+    pub lines: &'static [usize],
+}
+
+/// Each of these must fail. They state that:
+/// - the minimum and maximum of a memory take at most five bytes (now up to ten);
+/// - the table index of `call_indirect` is the byte zero (now a number);
+/// - the targets of an unreachable `br_table` have the same types (now only the same count).
+#[rustfmt::skip]
+pub const WITHDRAWN: &[Withdrawn] = &[
+    Withdrawn { suite: "wasm-v1", script: "binary-leb128", lines: &[216, 224] },
+    Withdrawn { suite: "wasm-v2", script: "binary-leb128", lines: &[217, 225] },
+    Withdrawn { suite: "reference-types", script: "binary", lines: &[157, 354] },
+    Withdrawn { suite: "reference-types", script: "binary-leb128", lines: &[217, 225] },
+    Withdrawn { suite: "reference-types", script: "unreached-invalid", lines: &[539] },
+];
+
+/// The lines on which the script must fail.
+pub fn withdrawn_lines(suite: &str, script: &str) -> &'static [usize] {
+    let entry = WITHDRAWN
+        .iter()
+        .find(|entry| entry.suite == suite && entry.script == script);
+    entry.map_or(&[], |entry| entry.lines)
+}
