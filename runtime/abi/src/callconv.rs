@@ -10,8 +10,8 @@
 //! - Up to four integer results in `rax, rcx, rdx, rsi`, up to four floats in `xmm0`–`xmm3`.
 //!   Each further result is stored by the callee in the result area: the k-th one of them at
 //!   `16 * k`. The limit is ours, below Cranelift's own, so that its implicit areas never appear.
-//! - **No register survives a call**, except `rsp` and `rbp`; upper halves of 32-bit values and of
-//!   `f32` are undefined.
+//! - **`rbx` and `r12`–`r15` survive a call** ([`CALLEE_SAVED`]), as do `rsp` and `rbp`; nothing else
+//!   does. Upper halves of 32-bit values and of `f32` are undefined.
 //! - `rsp + 8` is a multiple of 16 at the callee's first instruction (behind the return address),
 //!   and every function keeps a frame pointer: `[rbp]` is the caller's `rbp`, `[rbp + 8]` the return
 //!   address, stack arguments start at `rbp + 16`.
@@ -56,6 +56,10 @@ pub const RESULT_AREA: Gpr = Gpr::RSI;
 
 /// Integer argument registers in order, `VMCTX` included.
 pub const INT_ARGS: [Gpr; 6] = [Gpr::RDI, Gpr::RSI, Gpr::RDX, Gpr::RCX, Gpr::R8, Gpr::R9];
+
+/// Registers that a function must give back as it found them, `rbp` and `rsp` aside: Cranelift's
+/// `tail` convention preserves them, so optimized callers keep values there across calls.
+pub const CALLEE_SAVED: [Gpr; 5] = [Gpr::RBX, Gpr::R12, Gpr::R13, Gpr::R14, Gpr::R15];
 
 /// Number of float argument registers, from `xmm0`.
 pub const FLOAT_ARGS: u8 = 8;
