@@ -40,10 +40,16 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         // About the nanoseconds that a call and a loop iteration take in baseline code.
-        let counters = Counters { entry: Some(10), loops: Some(5) };
+        let counters = Counters {
+            entry: Some(10),
+            loops: Some(5),
+        };
         Self {
             tiering: TieringConfig::default(),
-            baseline: BaselineOptions { counters, ..BaselineOptions::default() },
+            baseline: BaselineOptions {
+                counters,
+                ..BaselineOptions::default()
+            },
             optimizer: OptimizerOptions::default(),
             runtime: RuntimeConfig::default(),
             log: LogConfig::default(),
@@ -74,7 +80,10 @@ impl Config {
 
     /// What a call and a loop iteration take from a function's budget, in units of about a nanosecond.
     pub fn budget_units(&mut self, per_call: u32, per_iteration: u32) -> &mut Self {
-        self.baseline.counters = Counters { entry: Some(per_call), loops: Some(per_iteration) };
+        self.baseline.counters = Counters {
+            entry: Some(per_call),
+            loops: Some(per_iteration),
+        };
         self
     }
 

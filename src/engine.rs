@@ -54,9 +54,20 @@ impl Engine {
         let runtime = Runtime::new(config.runtime.clone(), Box::new(baseline.clone()))?;
         let optimizer: Arc<dyn Compiler> = Arc::new(Optimizer::new(config.optimizer.clone())?);
         let log = Arc::new(EventLog::new(&config.log));
-        let tiering =
-            Tiering::new(config.tiering.clone(), Arc::new(baseline), Some(optimizer), log.clone())?;
-        Ok(Self { inner: Arc::new(Inner { config, runtime, tiering, log }) })
+        let tiering = Tiering::new(
+            config.tiering.clone(),
+            Arc::new(baseline),
+            Some(optimizer),
+            log.clone(),
+        )?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                runtime,
+                tiering,
+                log,
+            }),
+        })
     }
 
     /// Whether both are clones of one engine.
@@ -109,7 +120,12 @@ impl Engine {
         wasm: Arc<[u8]>,
         validators: Validators,
     ) -> Result<Arc<ModuleCode>> {
-        let Inner { config, runtime, tiering, .. } = &*self.inner;
+        let Inner {
+            config,
+            runtime,
+            tiering,
+            ..
+        } = &*self.inner;
         if config.eager {
             let facts = Arc::new(facts);
             let tiers = ModuleTiers::new(tiering, &facts);
@@ -130,7 +146,9 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("config", &self.inner.config).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
 }
 

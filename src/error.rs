@@ -4,8 +4,8 @@ use std::fmt;
 
 use upshift_runtime as runtime;
 
-pub use upshift_abi::TrapCode as Trap;
 pub use upshift_abi::Tier;
+pub use upshift_abi::TrapCode as Trap;
 pub use upshift_runtime::LinkError;
 
 /// What fallible functions return: an opaque error with a chain of causes.
@@ -54,7 +54,11 @@ impl UnknownImport {
 
 impl fmt::Display for UnknownImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown import: `{}::{}` ({}) has not been defined", self.module, self.name, self.ty)
+        write!(
+            f,
+            "unknown import: `{}::{}` ({}) has not been defined",
+            self.module, self.name, self.ty
+        )
     }
 }
 

@@ -46,7 +46,10 @@ impl Global {
     /// If the global is constant or the value is of another type.
     pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
         let ty = self.ty(&store);
-        anyhow::ensure!(ty.mutability() == Mutability::Var, "immutable global cannot be set");
+        anyhow::ensure!(
+            ty.mutability() == Mutability::Var,
+            "immutable global cannot be set"
+        );
         let raw = raw_mut(&mut store);
         words::global_set(raw, self.0.id_in(raw), value)
     }

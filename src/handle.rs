@@ -11,7 +11,10 @@ pub(crate) struct Handle<I> {
 
 impl<I: Copy> Handle<I> {
     pub(crate) fn new(store: &RawStore, id: I) -> Self {
-        Self { store: store.id(), id }
+        Self {
+            store: store.id(),
+            id,
+        }
     }
 
     /// The id, to be used with `store`: one comparison.

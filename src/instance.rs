@@ -7,8 +7,8 @@ use crate::error::public;
 use crate::handle::Handle;
 use crate::val::raw_mut;
 use crate::{
-    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table, TypedFunc,
-    WasmParams, WasmResults,
+    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table,
+    TypedFunc, WasmParams, WasmResults,
 };
 
 /// Something that can be imported and exported.
@@ -159,7 +159,10 @@ impl Instance {
         let items: Vec<Extern> = items.collect();
         let facts: &'a ModuleFacts = raw.instance_module(id).facts();
         let named = facts.exports.iter().zip(items);
-        named.map(|(export, item)| Export { name: &export.name, item })
+        named.map(|(export, item)| Export {
+            name: &export.name,
+            item,
+        })
     }
 
     /// The export of this name. One hash lookup.
@@ -196,7 +199,8 @@ impl Instance {
         use anyhow::Context as _;
         let func = self.get_func(&mut store, name);
         let func = func.with_context(|| format!("no function is exported as `{name}`"))?;
-        func.typed(&store).with_context(|| format!("the exported function `{name}` has another type"))
+        func.typed(&store)
+            .with_context(|| format!("the exported function `{name}` has another type"))
     }
 
     /// The exported memory of this name.

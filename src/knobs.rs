@@ -125,10 +125,22 @@ impl fmt::Display for KnobError {
             KnobError::Tiering(error) => write!(f, "-T: {error}"),
             KnobError::Unknown { group, name } => {
                 let letter = group.letter();
-                write!(f, "-{letter} has no option `{name}`; `-{letter} help` lists what it has")
+                write!(
+                    f,
+                    "-{letter} has no option `{name}`; `-{letter} help` lists what it has"
+                )
             }
-            KnobError::Value { group, name, values, found } => {
-                write!(f, "-{} {name} takes {values}, not `{found}`", group.letter())
+            KnobError::Value {
+                group,
+                name,
+                values,
+                found,
+            } => {
+                write!(
+                    f,
+                    "-{} {name} takes {values}, not `{found}`",
+                    group.letter()
+                )
             }
         }
     }
@@ -169,7 +181,10 @@ pub fn set(config: &mut Config, group: Group, name: &str, value: &str) -> Result
     }
     match group {
         Group::Tiering => Ok(config.tiering.set(name, value)?),
-        _ => Err(KnobError::Unknown { group, name: name.into() }),
+        _ => Err(KnobError::Unknown {
+            group,
+            name: name.into(),
+        }),
     }
 }
 
@@ -280,7 +295,11 @@ impl KnobValue for Option<u32> {
     const VALUES: &'static str = "a number|none";
 
     fn parse(text: &str) -> Option<Self> {
-        if text == "none" { Some(None) } else { u32::parse(text).map(Some) }
+        if text == "none" {
+            Some(None)
+        } else {
+            u32::parse(text).map(Some)
+        }
     }
 
     fn spell(&self) -> String {

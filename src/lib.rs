@@ -60,11 +60,10 @@ pub mod wasi;
 mod words;
 
 pub use upshift_profiler as profiler;
-pub use upshift_tiering as tiering;
 pub use upshift_runtime::{CodeStats, InterruptHandle};
+pub use upshift_tiering as tiering;
 
 pub use config::{Config, OptLevel, Regalloc, Strategy, Switching};
-pub use upshift_abi::MemoryBounds;
 pub use engine::Engine;
 pub use error::{
     Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, Trap, UnknownImport, WasmBacktrace,
@@ -82,4 +81,5 @@ pub use types::{
     ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Mutability, RefType,
     TableType, ValType,
 };
+pub use upshift_abi::MemoryBounds;
 pub use val::{Ref, Val};

@@ -9,8 +9,8 @@ use crate::error::UnknownImport;
 use crate::func::{HostDefinition, dynamic};
 use crate::val::raw_mut;
 use crate::{
-    AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Global, ImportType,
-    Instance, IntoFunc, Memory, Module, Ref, Result, Table, Val,
+    AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Global,
+    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Val,
 };
 
 /// Names for host functions and for items of a store, from which modules get their imports.
@@ -69,10 +69,13 @@ impl<T> Clone for Linker<T> {
 
 impl<T> std::fmt::Debug for Linker<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.modules.iter().flat_map(|(module, items)| {
-            items.keys().map(move |name| format!("{module}::{name}"))
-        });
-        f.debug_tuple("Linker").field(&names.collect::<Vec<_>>()).finish()
+        let names = self
+            .modules
+            .iter()
+            .flat_map(|(module, items)| items.keys().map(move |name| format!("{module}::{name}")));
+        f.debug_tuple("Linker")
+            .field(&names.collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -157,7 +160,11 @@ impl<T: Send + 'static> Linker<T> {
         let context = store.as_context_mut();
         for export in instance.exports(context) {
             let name = export.name();
-            self.insert(module_name, name, Definition::Extern(export.clone().into_extern()))?;
+            self.insert(
+                module_name,
+                name,
+                Definition::Extern(export.clone().into_extern()),
+            )?;
         }
         Ok(self)
     }
@@ -209,7 +216,9 @@ impl<T: Send + 'static> Linker<T> {
         module: &str,
         name: &str,
     ) -> Option<Extern> {
-        self.lookup(module, name)?.to_extern(raw_mut(&mut store)).ok()
+        self.lookup(module, name)?
+            .to_extern(raw_mut(&mut store))
+            .ok()
     }
 
     /// Instantiates a module with imports found by name. See [`Instance::new`] for the cost.

@@ -42,7 +42,10 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         const MAX_PAGES: u64 = 1 << 16;
         let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
-        anyhow::ensure!(largest <= MAX_PAGES, "a memory has at most {MAX_PAGES} pages");
+        anyhow::ensure!(
+            largest <= MAX_PAGES,
+            "a memory has at most {MAX_PAGES} pages"
+        );
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
             "the minimum of a memory must not exceed its maximum"
@@ -96,7 +99,10 @@ impl Memory {
         buffer: &mut [u8],
     ) -> Result<(), MemoryAccessError> {
         let store = store.as_context();
-        let bytes = self.data(store).get(offset..).and_then(|bytes| bytes.get(..buffer.len()));
+        let bytes = self
+            .data(store)
+            .get(offset..)
+            .and_then(|bytes| bytes.get(..buffer.len()));
         buffer.copy_from_slice(bytes.ok_or(MemoryAccessError(()))?);
         Ok(())
     }

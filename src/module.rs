@@ -62,7 +62,10 @@ impl Module {
         let types = facts.types.iter();
         facts.type_ids = types.map(|ty| engine.runtime().register_type(ty)).collect();
         let code = engine.load(facts, bytes.into(), decoded.validators)?;
-        Ok(Self { engine: engine.clone(), code })
+        Ok(Self {
+            engine: engine.clone(),
+            code,
+        })
     }
 
     /// Loads a module from a file, as [`new`](Self::new).

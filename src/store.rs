@@ -36,7 +36,10 @@ pub struct Store<T: Send + 'static> {
 impl<T: Send + 'static> Store<T> {
     /// A store without instances that owns `data`.
     pub fn new(engine: &Engine, data: T) -> Self {
-        let owned = Box::new(Owned { engine: engine.clone(), data });
+        let owned = Box::new(Owned {
+            engine: engine.clone(),
+            data,
+        });
         Self {
             raw: RawStore::new(engine.runtime(), owned),
             _data: PhantomData,
@@ -79,7 +82,9 @@ fn owned<T: Send + 'static>(raw: &RawStore) -> &Owned<T> {
 }
 
 fn owned_mut<T: Send + 'static>(raw: &mut RawStore) -> &mut Owned<T> {
-    raw.data_mut().downcast_mut().unwrap_or_else(|| wrong_type())
+    raw.data_mut()
+        .downcast_mut()
+        .unwrap_or_else(|| wrong_type())
 }
 
 /// The type parameter of every view of a store is that of the store: `Store::new` makes the only
@@ -106,7 +111,10 @@ impl<T: Send + 'static> Copy for StoreContext<'_, T> {}
 
 impl<'a, T: Send + 'static> StoreContext<'a, T> {
     pub(crate) fn new(raw: &'a RawStore) -> Self {
-        Self { raw, _data: PhantomData }
+        Self {
+            raw,
+            _data: PhantomData,
+        }
     }
 
     /// The embedder's data.
@@ -129,7 +137,10 @@ pub struct StoreContextMut<'a, T: Send + 'static> {
 
 impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
     pub(crate) fn new(raw: &'a mut RawStore) -> Self {
-        Self { raw, _data: PhantomData }
+        Self {
+            raw,
+            _data: PhantomData,
+        }
     }
 
     /// The embedder's data.

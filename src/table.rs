@@ -80,8 +80,16 @@ impl Table {
     /// # Errors
     ///
     /// If `value` is of another type or the range exceeds the table; nothing changes then.
-    pub fn fill(&self, mut store: impl AsContextMut, index: u64, value: Ref, len: u64) -> Result<()> {
-        let end = index.checked_add(len).filter(|&end| end <= self.size(&store));
+    pub fn fill(
+        &self,
+        mut store: impl AsContextMut,
+        index: u64,
+        value: Ref,
+        len: u64,
+    ) -> Result<()> {
+        let end = index
+            .checked_add(len)
+            .filter(|&end| end <= self.size(&store));
         let end = end.ok_or(crate::Trap::TableOutOfBounds)?;
         (index..end).try_for_each(|index| self.set(&mut store, index, value))
     }

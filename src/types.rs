@@ -60,7 +60,9 @@ pub struct MemoryType(pub(crate) abi::MemoryType);
 impl MemoryType {
     /// A 32-bit memory of at least `minimum` pages.
     pub fn new(minimum: u32, maximum: Option<u32>) -> Self {
-        Self(abi::MemoryType { limits: limits(minimum, maximum) })
+        Self(abi::MemoryType {
+            limits: limits(minimum, maximum),
+        })
     }
 
     /// Pages at creation.
@@ -81,7 +83,10 @@ pub struct TableType(pub(crate) abi::TableType);
 impl TableType {
     /// A table of at least `minimum` elements.
     pub fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
-        Self(abi::TableType { element, limits: limits(minimum, maximum) })
+        Self(abi::TableType {
+            element,
+            limits: limits(minimum, maximum),
+        })
     }
 
     /// What the elements are.
@@ -127,7 +132,11 @@ impl GlobalType {
 
     /// Whether it can be changed.
     pub fn mutability(&self) -> Mutability {
-        if self.0.mutable { Mutability::Var } else { Mutability::Const }
+        if self.0.mutable {
+            Mutability::Var
+        } else {
+            Mutability::Const
+        }
     }
 }
 

@@ -78,7 +78,10 @@ impl Val {
         if self.ty() != ty {
             anyhow::bail!("{what} type mismatch: expected {ty}, found {}", self.ty());
         }
-        assert!(self.belongs_to(store), "{what} is a reference of another store");
+        assert!(
+            self.belongs_to(store),
+            "{what} is a reference of another store"
+        );
         Ok(())
     }
 }

@@ -101,7 +101,10 @@ pub(crate) unsafe fn func_from_word(store: &mut RawStore, word: u64) -> Option<F
 #[track_caller]
 fn element_word(store: &RawStore, ty: &TableType, value: Ref) -> Result<u64> {
     let (expected, found) = (ty.element, value.ty());
-    anyhow::ensure!(expected == found, "table element type mismatch: expected {expected}, found {found}");
+    anyhow::ensure!(
+        expected == found,
+        "table element type mismatch: expected {expected}, found {found}"
+    );
     Ok(value.word(store))
 }
 
@@ -123,7 +126,12 @@ pub(crate) fn table_get(store: &mut RawStore, table: TableId, index: u64) -> Opt
 
 /// Sets a table element; false out of bounds.
 #[track_caller]
-pub(crate) fn table_set(store: &mut RawStore, table: TableId, index: u64, value: Ref) -> Result<bool> {
+pub(crate) fn table_set(
+    store: &mut RawStore,
+    table: TableId,
+    index: u64,
+    value: Ref,
+) -> Result<bool> {
     let word = element_word(store, &store.table_type(table), value)?;
     // SAFETY: the word is of the table's type and of this store.
     Ok(unsafe { store.table_set(table, index, word) })

@@ -51,7 +51,11 @@ pub(crate) fn host<T: Send + 'static>(
     let ty = ty.0;
     let signature = ty.clone();
     let call = move |host: HostCall<'_>| {
-        let HostCall { store, caller, values } = host;
+        let HostCall {
+            store,
+            caller,
+            values,
+        } = host;
         let mut params = Vec::with_capacity(signature.params.len());
         for (&ty, &value) in signature.params.iter().zip(&*values) {
             // SAFETY: the runtime passes values of the parameter types.
@@ -66,5 +70,8 @@ pub(crate) fn host<T: Send + 'static>(
         }
         Ok(())
     };
-    HostDefinition { ty, call: Arc::new(call) }
+    HostDefinition {
+        ty,
+        call: Arc::new(call),
+    }
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use upshift_abi as abi;
 use upshift_runtime::{HostCall, HostFunc, InstanceId, Store as RawStore};
 
-use super::typed::{for_each_arity, private::{Value, Values}};
+use super::typed::{
+    for_each_arity,
+    private::{Value, Values},
+};
 use crate::store::StoreContextMut;
 use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
 
@@ -38,7 +41,10 @@ pub struct Caller<'a, T: Send + 'static> {
 
 impl<'a, T: Send + 'static> Caller<'a, T> {
     pub(super) fn new(store: &'a mut RawStore, instance: Option<InstanceId>) -> Self {
-        Self { store: StoreContextMut::new(store), instance }
+        Self {
+            store: StoreContextMut::new(store),
+            instance,
+        }
     }
 
     /// The embedder's data.

@@ -216,7 +216,10 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     ///
     /// The function has these types.
     pub(super) unsafe fn new_unchecked(func: Func) -> Self {
-        Self { func, _types: PhantomData }
+        Self {
+            func,
+            _types: PhantomData,
+        }
     }
 
     /// The function without its type.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-pub use wasi_common::{WasiCtx, WasiFile};
 use wasi_common::sync::{Dir, WasiCtxBuilder as Inner, ambient_authority};
+pub use wasi_common::{WasiCtx, WasiFile};
 
 use crate::Result;
 

@@ -104,7 +104,9 @@ pub fn add_to_linker<T: Send + 'static>(
     add_preview_0(linker, get)?;
     for module in [PREVIEW_1, PREVIEW_0] {
         // Not through `wasi-common`, which refuses codes from 126 on.
-        linker.func_wrap(module, "proc_exit", |code: i32| -> Result<()> { Err(Exit(code).into()) })?;
+        linker.func_wrap(module, "proc_exit", |code: i32| -> Result<()> {
+            Err(Exit(code).into())
+        })?;
     }
     Ok(())
 }
@@ -129,8 +131,11 @@ fn add_preview_0<T: Send + 'static>(
 }
 
 fn guest_memory<T: Send + 'static>(caller: &mut Caller<'_, T>) -> Result<Memory> {
-    let memory = caller.get_export("memory").and_then(crate::Extern::into_memory);
-    memory.ok_or_else(|| anyhow::anyhow!("a module that calls WASI must export a memory as `memory`"))
+    let memory = caller
+        .get_export("memory")
+        .and_then(crate::Extern::into_memory);
+    memory
+        .ok_or_else(|| anyhow::anyhow!("a module that calls WASI must export a memory as `memory`"))
 }
 
 /// The output of a future that does not wait.

@@ -17,14 +17,22 @@ impl std::fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// Calls the function and returns its results, one per line.
-pub fn call(store: &mut Store<WasiCtx>, instance: Instance, name: &str, args: &[String]) -> Result<String> {
+pub fn call(
+    store: &mut Store<WasiCtx>,
+    instance: Instance,
+    name: &str,
+    args: &[String],
+) -> Result<String> {
     let func = instance.get_func(&mut *store, name);
     let func = func.with_context(|| no_function(store, instance, name))?;
     let ty = func.ty(&*store);
     let expected = ty.params().len();
     ensure!(
         args.len() == expected,
-        UsageError(format!("`{name}` has type {ty} and takes {expected} arguments, not {}", args.len()))
+        UsageError(format!(
+            "`{name}` has type {ty} and takes {expected} arguments, not {}",
+            args.len()
+        ))
     );
     let params = ty.params().zip(args).map(|(ty, text)| {
         parse(ty, text).ok_or_else(|| UsageError(format!("`{text}` is no value of type {ty}")))
@@ -75,7 +83,9 @@ fn parse(ty: ValType, text: &str) -> Option<Val> {
 }
 
 fn integer(text: &str) -> Option<i128> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (negative, digits) = text
+        .strip_prefix('-')
+        .map_or((false, text), |digits| (true, digits));
     let value = match digits.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => digits.parse(),
@@ -107,7 +117,10 @@ mod tests {
         assert_eq!(parse(ValType::I32, "0x10").unwrap().i32(), Some(16));
         assert!(parse(ValType::I32, "4294967296").is_none());
         assert!(parse(ValType::I32, "ten").is_none());
-        assert_eq!(parse(ValType::I64, "0xffffffffffffffff").unwrap().i64(), Some(-1));
+        assert_eq!(
+            parse(ValType::I64, "0xffffffffffffffff").unwrap().i64(),
+            Some(-1)
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use upshift::Config;
-use upshift::tiering::TieringConfig;
 use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
+use upshift::tiering::TieringConfig;
 
 use crate::report;
 
@@ -136,7 +136,11 @@ const AROUND: &[Knob<Around>] = &[
             around.timeout = Some(Duration::try_from_secs_f64(text.parse().ok()?).ok()?);
             Some(())
         },
-        get: |around| around.timeout.map_or("none".into(), |time| time.as_secs_f64().to_string()),
+        get: |around| {
+            around
+                .timeout
+                .map_or("none".into(), |time| time.as_secs_f64().to_string())
+        },
     },
     Knob {
         group: Group::Debug,
@@ -244,14 +248,19 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
     options.dirs = arguments.dirs.iter().map(|dir| directory(dir)).collect();
-    options.env = arguments.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
+    options.env = arguments
+        .env
+        .iter()
+        .map(|text| variable(text))
+        .collect::<Result<_, _>>()?;
     let mut rest = arguments.file_and_args.into_iter();
     let Some(file) = rest.next() else {
         return no_file(options);
     };
     options.file = file.into();
     let text = |arg: OsString| {
-        arg.into_string().map_err(|arg| format!("the argument `{}` is not Unicode", arg.display()))
+        arg.into_string()
+            .map_err(|arg| format!("the argument `{}` is not Unicode", arg.display()))
     };
     options.args = rest.map(text).collect::<Result<_, _>>()?;
     Ok(Command::Run(Box::new(options)))
@@ -282,7 +291,10 @@ fn split(mut settings: &str) -> Vec<&str> {
 /// Sets one `NAME=VALUE` or `NAME`.
 fn apply(options: &mut Options, group: Group, setting: &str) -> Result<(), KnobError> {
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-    match AROUND.iter().find(|knob| knob.group == group && knob.name == name) {
+    match AROUND
+        .iter()
+        .find(|knob| knob.group == group && knob.name == name)
+    {
         Some(knob) => knob.apply(&mut options.around, value),
         None => knobs::set(&mut options.config, group, name, value),
     }
@@ -309,15 +321,38 @@ fn help(group: Group) -> String {
     let config = Config::new();
     let around = Around::default();
     let engine = knobs::all().filter(|knob| knob.group == group);
-    let engine = engine.map(|knob| (knob.name, knob.values, knob.kind, knob.help, (knob.get)(&config)));
+    let engine = engine.map(|knob| {
+        (
+            knob.name,
+            knob.values,
+            knob.kind,
+            knob.help,
+            (knob.get)(&config),
+        )
+    });
     let command = AROUND.iter().filter(|knob| knob.group == group);
-    let command = command.map(|knob| (knob.name, knob.values, knob.kind, knob.help, (knob.get)(&around)));
+    let command = command.map(|knob| {
+        (
+            knob.name,
+            knob.values,
+            knob.kind,
+            knob.help,
+            (knob.get)(&around),
+        )
+    });
     let mut out = match group {
         Group::Tiering => TieringConfig::help() + "\ncounters (name=value):\n",
-        _ => format!("options of -{} (name=value; kind and default in brackets):\n", group.letter()),
+        _ => format!(
+            "options of -{} (name=value; kind and default in brackets):\n",
+            group.letter()
+        ),
     };
     for (name, values, kind, help, default) in engine.chain(command) {
-        let _ = writeln!(out, "  {name:<24}{help}\n{:<26}{values} [{kind}, {default}]", "");
+        let _ = writeln!(
+            out,
+            "  {name:<24}{help}\n{:<26}{values} [{kind}, {default}]",
+            ""
+        );
     }
     out
 }

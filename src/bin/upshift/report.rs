@@ -14,7 +14,9 @@ use crate::options::{Options, StatsFormat};
 /// Writes to standard output. A closed pipe is no error: nobody is interested in the rest.
 pub fn out(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 /// Writes to standard error, as far as somebody reads it.
@@ -61,7 +63,11 @@ pub fn after(engine: &Engine, options: &Options) {
         err(&format!("\n{}", story(log)));
     }
     if let Some(path) = &around.events {
-        let lines: String = log.records().iter().map(|record| to_json(record) + "\n").collect();
+        let lines: String = log
+            .records()
+            .iter()
+            .map(|record| to_json(record) + "\n")
+            .collect();
         write(path, &lines);
     }
     if let Some(path) = &around.trace {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
-use upshift::{Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store, Trap};
+use upshift::{
+    Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store, Trap,
+};
 
 use crate::invoke::{self, UsageError};
 use crate::options::Options;
@@ -37,7 +39,10 @@ pub fn program(options: &Options) -> ExitCode {
 pub fn engine(options: &Options) -> Result<Engine> {
     let mut config: Config = options.config.clone();
     if options.around.needs_events() {
-        config.event_log(LogConfig { detail: Detail::Events, capacity: None });
+        config.event_log(LogConfig {
+            detail: Detail::Events,
+            capacity: None,
+        });
     }
     Engine::new(&config)
 }
@@ -47,7 +52,10 @@ fn load(engine: &Engine, file: &Path) -> Result<Module> {
         return Module::from_file(engine, file);
     }
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
     Module::new(engine, bytes).context("cannot load standard input")
 }
 
@@ -77,7 +85,9 @@ pub fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
 /// What the program may see.
 fn context(options: &Options) -> Result<WasiCtx> {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.inherit_stdio().arg(program_name(&options.file)).args(&options.args);
+    wasi.inherit_stdio()
+        .arg(program_name(&options.file))
+        .args(&options.args);
     for (name, value) in &options.env {
         wasi.env(name, value);
     }
@@ -88,13 +98,16 @@ fn context(options: &Options) -> Result<WasiCtx> {
 }
 
 fn program_name(file: &Path) -> String {
-    file.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
+    file.file_name()
+        .map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// A library's `_initialize` runs before anything else of it.
 fn initialize(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
     if instance.get_func(&mut *store, "_initialize").is_some() {
-        instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?.call(store, ())?;
+        instance
+            .get_typed_func::<(), ()>(&mut *store, "_initialize")?
+            .call(store, ())?;
     }
     Ok(())
 }
@@ -102,7 +115,9 @@ fn initialize(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
 /// Calls `_start`, if the module is a program.
 fn start(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
     if instance.get_func(&mut *store, "_start").is_some() {
-        return instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ());
+        return instance
+            .get_typed_func::<(), ()>(&mut *store, "_start")?
+            .call(store, ());
     }
     initialize(store, instance)?;
     let functions = invoke::exported_functions(store, instance);

@@ -1,0 +1,37 @@
+//! The embedding API, in every execution mode.
+
+#![forbid(unsafe_code)]
+
+mod support {
+    pub mod modes;
+    pub mod watchdog;
+}
+
+#[path = "api/host.rs"]
+mod host;
+#[path = "api/items.rs"]
+mod items;
+#[path = "api/modules.rs"]
+mod modules;
+#[path = "api/stacks.rs"]
+mod stacks;
+#[path = "api/threads.rs"]
+mod threads;
+
+use upshift::{Engine, Instance, Linker, Module, Store};
+
+/// Runs a test in every mode, and says which one it is in if it fails.
+fn in_every_mode(test: impl Fn(&Engine)) {
+    for (mode, engine) in support::modes::engines() {
+        eprintln!("mode {mode}");
+        test(engine);
+    }
+}
+
+/// A store with an instance of a module that imports nothing.
+fn instance(engine: &Engine, text: &str) -> (Store<()>, Instance) {
+    let module = Module::new(engine, text).expect("a valid module");
+    let mut store = Store::new(engine, ());
+    let instance = Linker::new(engine).instantiate(&mut store, &module);
+    (store, instance.expect("a module without imports"))
+}

@@ -1,0 +1,94 @@
+//! Deep stacks: exhaustion is a trap, in every shape that a call can have.
+
+use upshift::{Caller, Linker, Module, Result, Store, Trap, WasmBacktrace};
+
+use crate::{in_every_mode, instance};
+
+#[test]
+fn endless_recursion_is_a_trap_again_and_again() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (type $f (func (param i64) (result i64)))
+                (table funcref (elem $indirect))
+                (func $direct (export "direct") (param i64) (result i64)
+                    (i64.add (call $direct (local.get 0)) (i64.const 1)))
+                (func $indirect (export "indirect") (param i64) (result i64)
+                    (i64.add (call_indirect (type $f) (local.get 0) (i32.const 0)) (i64.const 1)))
+                (func (export "fine") (param i64) (result i64) (local.get 0)))"#,
+        );
+        let fine = instance
+            .get_typed_func::<i64, i64>(&mut store, "fine")
+            .unwrap();
+        for export in ["direct", "indirect", "direct"] {
+            let func = instance
+                .get_typed_func::<i64, i64>(&mut store, export)
+                .unwrap();
+            let error = func.call(&mut store, 1).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
+            let frames = error.downcast_ref::<WasmBacktrace>().unwrap().frames();
+            assert!(frames.len() > 100, "{} frames", frames.len());
+            assert_eq!(frames[1].func_name(), Some(export));
+            assert!(
+                error.to_string().contains("frames ..."),
+                "the middle is left out: {error}"
+            );
+            assert_eq!(fine.call(&mut store, 5).unwrap(), 5);
+        }
+    });
+}
+
+#[test]
+fn recursion_through_the_host_is_a_trap() {
+    in_every_mode(|engine| {
+        let module = Module::new(
+            engine,
+            r#"(module
+                (import "host" "again" (func $again))
+                (func (export "run") (call $again)))"#,
+        )
+        .unwrap();
+        let mut linker = Linker::<()>::new(engine);
+        let again = |mut caller: Caller<'_, ()>| -> Result<()> {
+            let run = caller.get_export("run").unwrap().into_func().unwrap();
+            run.typed::<(), ()>(&caller)?.call(&mut caller, ())
+        };
+        linker.func_wrap("host", "again", again).unwrap();
+        // Host frames are larger than guest frames: leave them room.
+        let thread = std::thread::Builder::new().stack_size(64 << 20);
+        std::thread::scope(|scope| {
+            let run = || {
+                let mut store = Store::new(engine, ());
+                let instance = linker.instantiate(&mut store, &module).unwrap();
+                let run = instance
+                    .get_typed_func::<(), ()>(&mut store, "run")
+                    .unwrap();
+                let error = run.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
+            };
+            thread.spawn_scoped(scope, run).unwrap().join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn tail_calls_need_no_stack() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (func $even (export "even") (param i32) (result i32)
+                    (if (i32.eqz (local.get 0)) (then (return (i32.const 1))))
+                    (return_call $odd (i32.sub (local.get 0) (i32.const 1))))
+                (func $odd (param i32) (result i32)
+                    (if (i32.eqz (local.get 0)) (then (return (i32.const 0))))
+                    (return_call $even (i32.sub (local.get 0) (i32.const 1)))))"#,
+        );
+        let even = instance
+            .get_typed_func::<i32, i32>(&mut store, "even")
+            .unwrap();
+        assert_eq!(even.call(&mut store, 1_000_000).unwrap(), 1);
+        assert_eq!(even.call(&mut store, 1_000_001).unwrap(), 0);
+    });
+}

@@ -1,0 +1,141 @@
+//! One engine, many threads: interruption, and stores that run the same module at once.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use upshift::{Caller, Linker, Module, Store, Trap};
+
+use crate::support::watchdog::Watchdog;
+use crate::{in_every_mode, instance};
+
+const ENDLESS: &str = r#"(module
+    (global $turns (mut i64) (i64.const 0))
+    (func $turn (global.set $turns (i64.add (global.get $turns) (i64.const 1))))
+    (func (export "tight") (loop (br 0)))
+    (func (export "counting") (local i64)
+        (loop (local.set 0 (i64.add (local.get 0) (i64.const 1))) (br 0)))
+    (func (export "calling") (loop (call $turn) (br 0)))
+    (func (export "fine")))"#;
+
+#[test]
+fn another_thread_interrupts_any_loop() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, ENDLESS);
+        for export in ["tight", "counting", "calling"] {
+            let func = instance
+                .get_typed_func::<(), ()>(&mut store, export)
+                .unwrap();
+            let watchdog = Watchdog::start(store.interrupt_handle(), Duration::from_millis(30));
+            let error = func.call(&mut store, ()).unwrap_err();
+            drop(watchdog);
+            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{export}");
+        }
+    });
+}
+
+#[test]
+fn an_early_interruption_stops_the_next_call() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, ENDLESS);
+        let fine = instance
+            .get_typed_func::<(), ()>(&mut store, "fine")
+            .unwrap();
+        store.interrupt_handle().interrupt();
+        let error = fine.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+        fine.call(&mut store, ()).unwrap();
+    });
+}
+
+const FIBONACCI: &str = r#"(module
+    (import "host" "count" (func $count))
+    (func $fib (param i32) (result i64)
+        (if (result i64) (i32.lt_u (local.get 0) (i32.const 2))
+            (then (i64.extend_i32_u (local.get 0)))
+            (else (i64.add
+                (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+    (func $loop (export "run") (param $n i32) (result i64) (local $sum i64)
+        (loop $next
+            (call $count)
+            (local.set $sum (i64.add (local.get $sum) (call $fib (i32.and (local.get $n) (i32.const 15)))))
+            (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $sum)))"#;
+
+/// What `run` of the module returns.
+fn expected(n: u32) -> i64 {
+    let fib = |n: u32| (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0;
+    (1..=n).map(|n| fib(n & 15)).sum()
+}
+
+#[test]
+fn many_stores_run_one_module_at_once() {
+    const THREADS: u32 = 8;
+    const ROUNDS: u32 = 300;
+    in_every_mode(|engine| {
+        let module = Module::new(engine, FIBONACCI).unwrap();
+        let mut linker = Linker::<u32>::new(engine);
+        let count = |mut caller: Caller<'_, u32>| *caller.data_mut() += 1;
+        linker.func_wrap("host", "count", count).unwrap();
+        thread::scope(|scope| {
+            for i in 0..THREADS {
+                let (module, linker) = (&module, &linker);
+                scope.spawn(move || {
+                    let n = ROUNDS + i;
+                    let mut store = Store::new(module.engine(), 0);
+                    let instance = linker.instantiate(&mut store, module).unwrap();
+                    let run = instance
+                        .get_typed_func::<u32, i64>(&mut store, "run")
+                        .unwrap();
+                    assert_eq!(run.call(&mut store, n).unwrap(), expected(n));
+                    assert_eq!(store.into_data(), n);
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_store_moves_between_threads() {
+    in_every_mode(|engine| {
+        let module = Module::new(engine, FIBONACCI).unwrap();
+        let mut linker = Linker::<u32>::new(engine);
+        linker.func_wrap("host", "count", || ()).unwrap();
+        let mut store = Store::new(engine, 0);
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let (sender, receiver) = channel();
+        sender.send(store).unwrap();
+        for _ in 0..4 {
+            let mut store: Store<u32> = receiver.recv().unwrap();
+            let thread = thread::spawn(move || {
+                let run = instance
+                    .get_typed_func::<u32, i64>(&mut store, "run")
+                    .unwrap();
+                assert_eq!(run.call(&mut store, 50).unwrap(), expected(50));
+                store
+            });
+            sender.send(thread.join().unwrap()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn modules_come_and_go_while_others_run() {
+    in_every_mode(|engine| {
+        thread::scope(|scope| {
+            for i in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..25 {
+                        let n = i * 100 + round;
+                        let text =
+                            format!("(module (func (export \"f\") (result i32) (i32.const {n})))");
+                        let (mut store, instance) = instance(engine, &text);
+                        let func = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+                        assert_eq!(func.call(&mut store, ()).unwrap(), n);
+                    }
+                });
+            }
+        });
+    });
+}

@@ -1,0 +1,107 @@
+//! Help, statistics, event files and the built-in story.
+
+use crate::{MATH, file, path, upshift};
+
+#[test]
+fn help_teaches() {
+    let help = upshift(&["--help"]).success();
+    for part in [
+        "Examples:",
+        "--dir <HOST[::GUEST]>",
+        "--invoke <NAME>",
+        "-T help",
+        "134",
+    ] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    assert!(upshift(&["--version"]).success().starts_with("upshift "));
+}
+
+#[test]
+fn every_group_lists_its_options() {
+    let groups = [
+        ("-T", ["mode", "policy", "threads", "call-units"]),
+        ("-C", ["opt-level", "regalloc", "eager", "fuse-compare"]),
+        (
+            "-W",
+            ["max-stack", "bounds", "canonicalize-nans", "timeout"],
+        ),
+        ("-D", ["story", "events", "trace", "perf-map"]),
+    ];
+    for (group, options) in groups {
+        let help = upshift(&[group, "help"]).success();
+        for option in options {
+            assert!(help.contains(option), "{group} {option}: {help}");
+        }
+    }
+}
+
+#[test]
+fn statistics_come_as_a_table_or_as_json() {
+    let math = file("stats.wat", MATH);
+    let ran = upshift(&["--stats", "--invoke", "add", &math, "1", "2"]);
+    assert_eq!(ran.stdout, "3\n");
+    assert!(ran.stderr.contains("functions compiled"), "{}", ran.stderr);
+    let ran = upshift(&[
+        "--stats=json",
+        "-T",
+        "mode=baseline",
+        "--invoke",
+        "add",
+        &math,
+        "1",
+        "2",
+    ]);
+    let stats: serde_json::Value = serde_json::from_str(&ran.stderr).expect(&ran.stderr);
+    assert_eq!(stats["baseline"]["functions"], 1);
+    assert_eq!(stats["optimizer"]["functions"], 0);
+}
+
+#[test]
+fn options_are_combined_and_policies_take_the_rest() {
+    let math = file("combined.wat", MATH);
+    let options = "switching=sync,osr=false,policy=fixed-budget:units=10,slices=2";
+    let ran = upshift(&[
+        "-T",
+        options,
+        "-C",
+        "opt-level=none,regalloc=single-pass",
+        "--invoke",
+        "add",
+        &math,
+        "1",
+        "2",
+    ]);
+    assert_eq!(ran.success(), "3\n");
+}
+
+#[test]
+fn events_go_to_files() {
+    let math = file("events.wat", MATH);
+    let events = path("events.jsonl");
+    let trace = path("trace.json");
+    let debug = format!("events={},trace={}", events.display(), trace.display());
+    upshift(&["-D", &debug, "--invoke", "add", &math, "1", "2"]).success();
+    let events = std::fs::read_to_string(events).unwrap();
+    let names = events.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["event"].as_str().unwrap().to_string()
+    });
+    let names: Vec<_> = names.collect();
+    assert!(
+        names.contains(&"first-call".into()) && names.contains(&"published".into()),
+        "{names:?}"
+    );
+    let trace = std::fs::read_to_string(trace).unwrap();
+    serde_json::from_str::<serde_json::Value>(&trace).unwrap();
+}
+
+#[test]
+fn no_file_tells_the_story() {
+    let ran = upshift::<&str>(&[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("built-in"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("census"), "{}", ran.stderr);
+    let lines = ran.stdout.lines().count() + ran.stderr.lines().count();
+    assert!(lines < 70, "{lines} lines are more than a screenful");
+}
