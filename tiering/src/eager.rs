@@ -1,0 +1,210 @@
+//! Whole modules at once: compile or validate every function, on several threads.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crossbeam::queue::SegQueue;
+use upshift_abi::{CompileError, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
+use upshift_runtime::module::FirstCallError;
+use wasmparser::{
+    BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources,
+};
+
+use crate::bench::Bench;
+use crate::engine::cores;
+use crate::home::CodeHome;
+use crate::life::FirstCall;
+use crate::module::{Begun, Lives, ModuleTiers};
+
+/// The validators that decoding a module yields: one for each defined function, in order.
+pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
+
+impl<M: CodeHome> ModuleTiers<M> {
+    /// Compiles every function that has no code with the tier, on `eager-threads` threads, and
+    /// publishes it. With validators, the baseline validates in the same pass, and the
+    /// optimizer gets bodies that are validated first.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first function, in the order of the module, that fails. Others may have been
+    /// compiled by then.
+    ///
+    /// # Panics
+    ///
+    /// If there are validators, but not one for each function.
+    pub fn compile_all(
+        &self,
+        home: &Arc<M>,
+        tier: Tier,
+        validators: Option<Validators>,
+    ) -> Result<(), FirstCallError> {
+        let lives = &*self.lives;
+        lives.settle_in(home);
+        let facts = home.facts();
+        let threads = lives.shared.config.knobs.eager_threads;
+        in_parallel(facts, validators, threads, |work| {
+            let mut bench = Bench::new(&lives.shared);
+            let mut allocations = FuncValidatorAllocations::default();
+            while let Some((func, validate)) = work.take() {
+                let result = match (tier, validate) {
+                    (Tier::Optimizer, Some(validator)) => {
+                        validate_one(facts, home.wasm(), func, validator, &mut allocations)
+                            .map_err(FirstCallError::from)
+                            .and_then(|()| lives.compile_one(home, tier, func, None, &mut bench))
+                    }
+                    (_, validate) => lives.compile_one(home, tier, func, validate, &mut bench),
+                };
+                if let Err(error) = result {
+                    work.fail(func, error);
+                }
+            }
+        })
+    }
+}
+
+impl<M: CodeHome> Lives<M> {
+    /// Compiles a function with the tier, unless it has code, and publishes it.
+    fn compile_one(
+        &self,
+        home: &Arc<M>,
+        tier: Tier,
+        func: DefinedFuncIndex,
+        validate: Option<FuncToValidate<ValidatorResources>>,
+        bench: &mut Bench<'_>,
+    ) -> Result<(), FirstCallError> {
+        let life = self.func(func);
+        let FirstCall::Compile = life.begin() else {
+            return Ok(());
+        };
+        let begun = Begun(Some(life));
+        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+        request.validate = validate;
+        self.first_code(home, begun, tier, request, bench)?;
+        Ok(())
+    }
+}
+
+/// Validates every function of a module, on so many threads (0: all cores).
+///
+/// # Errors
+///
+/// The error of the first function, in the order of the module, that is invalid.
+///
+/// # Panics
+///
+/// If there is not one validator for each function.
+pub fn validate_all(
+    facts: &ModuleFacts,
+    wasm: &[u8],
+    validators: Validators,
+    threads: u32,
+) -> Result<(), CompileError> {
+    in_parallel(facts, Some(validators), threads, |work| {
+        let mut allocations = FuncValidatorAllocations::default();
+        while let Some((func, validator)) = work.take() {
+            let validator = validator.expect("all work has a validator");
+            let result = validate_one(facts, wasm, func, validator, &mut allocations);
+            if let Err(error) = result {
+                work.fail(func, error);
+            }
+        }
+    })
+}
+
+fn validate_one(
+    facts: &ModuleFacts,
+    wasm: &[u8],
+    func: DefinedFuncIndex,
+    validator: FuncToValidate<ValidatorResources>,
+    allocations: &mut FuncValidatorAllocations,
+) -> Result<(), CompileError> {
+    let range = &facts.bodies[func.index()];
+    let bytes = &wasm[range.start as usize..range.end as usize];
+    let body = FunctionBody::new(BinaryReader::new(bytes, range.start.into()));
+    let mut validator = validator.into_validator(std::mem::take(allocations));
+    let result = validator.validate(&body);
+    *allocations = validator.into_allocations();
+    result.map_err(|error| CompileError::Invalid {
+        func,
+        offset: error.offset() as u32,
+        message: error.message().to_string(),
+    })
+}
+
+/// Functions to be done, taken in order by whichever thread is free.
+struct Work<E> {
+    funcs: SegQueue<(DefinedFuncIndex, Option<FuncToValidate<ValidatorResources>>)>,
+    /// No function behind this one needs to be done. Relaxed: it only saves work.
+    stop_at: AtomicU32,
+    error: Mutex<Option<(DefinedFuncIndex, E)>>,
+}
+
+impl<E> Work<E> {
+    fn take(&self) -> Option<(DefinedFuncIndex, Option<FuncToValidate<ValidatorResources>>)> {
+        self.funcs
+            .pop()
+            .filter(|(func, _)| func.0 < self.stop_at.load(Ordering::Relaxed))
+    }
+
+    /// Keeps the error of the first function that fails.
+    fn fail(&self, func: DefinedFuncIndex, error: E) {
+        self.stop_at.fetch_min(func.0, Ordering::Relaxed);
+        let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.as_ref().is_none_or(|(other, _)| func < *other) {
+            *first = Some((func, error));
+        }
+    }
+}
+
+/// Runs `body` on so many threads (0: all cores, but not more than the work is worth), this one
+/// included, over all functions.
+fn in_parallel<E: Send>(
+    facts: &ModuleFacts,
+    validators: Option<Validators>,
+    threads: u32,
+    body: impl Fn(&Work<E>) + Sync,
+) -> Result<(), E> {
+    /// Bytes of bodies that are worth a thread: starting one takes about as long.
+    const BYTES_PER_THREAD: u32 = 4_000;
+
+    let work = Work {
+        funcs: SegQueue::new(),
+        stop_at: AtomicU32::new(u32::MAX),
+        error: Mutex::new(None),
+    };
+    match validators {
+        Some(validators) => {
+            assert_eq!(
+                validators.len(),
+                facts.bodies.len(),
+                "one validator for each function"
+            );
+            let funcs = facts.defined_funcs().zip(validators);
+            funcs.for_each(|(func, validator)| work.funcs.push((func, Some(validator))));
+        }
+        None => facts
+            .defined_funcs()
+            .for_each(|func| work.funcs.push((func, None))),
+    }
+    let worth = 1 + facts.code_section_bytes / BYTES_PER_THREAD;
+    let threads = if threads == 0 {
+        cores().min(worth)
+    } else {
+        threads
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| body(&work));
+        }
+        body(&work);
+    });
+    match work
+        .error
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+    {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,312 @@
+//! Stand-ins for tests: a module that only books what is done to it, compilers that compile
+//! nothing, and a processor that only uses up budgets.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use upshift_abi::{
+    CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
+    DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Tier, WasmOffset,
+};
+use upshift_profiler::{Detail, EventLog, LogConfig};
+use upshift_runtime::{BudgetSite, RuntimeError};
+
+use crate::home::CodeHome;
+use crate::{ModuleTiers, Tiering, TieringConfig};
+
+/// Code without code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FakeCode {
+    pub(crate) serial: u64,
+    pub(crate) func: DefinedFuncIndex,
+    pub(crate) unit: CompileUnit,
+    pub(crate) tier: Tier,
+}
+
+/// A module that checks what the runtime would check.
+#[derive(Debug)]
+pub(crate) struct FakeHome {
+    facts: Arc<ModuleFacts>,
+    wasm: Vec<u8>,
+    slots: Vec<Mutex<Option<FakeCode>>>,
+    budgets: Vec<AtomicI32>,
+    placed: AtomicU64,
+    pub(crate) retired: Mutex<Vec<FakeCode>>,
+}
+
+impl FakeHome {
+    /// A module with so many functions, each with two loops.
+    pub(crate) fn new(functions: usize) -> Arc<Self> {
+        let func = "(func (loop $a (br_if $a (i32.const 0))) (loop $b (br_if $b (i32.const 0))))";
+        let wasm = wat::parse_str(format!("(module {})", func.repeat(functions))).unwrap();
+        let facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
+        Arc::new(Self {
+            facts: Arc::new(facts),
+            wasm,
+            slots: (0..functions).map(|_| Mutex::new(None)).collect(),
+            budgets: (0..functions).map(|_| AtomicI32::new(0)).collect(),
+            placed: AtomicU64::new(0),
+            retired: Mutex::default(),
+        })
+    }
+
+    /// What calls of the function run.
+    pub(crate) fn published(&self, func: u32) -> Option<FakeCode> {
+        *self.slots[func as usize].lock().unwrap()
+    }
+}
+
+impl CodeHome for FakeHome {
+    type Code = FakeCode;
+    type Addr = FakeCode;
+
+    fn facts(&self) -> &Arc<ModuleFacts> {
+        &self.facts
+    }
+
+    fn wasm(&self) -> &[u8] {
+        &self.wasm
+    }
+
+    fn place(
+        &self,
+        func: DefinedFuncIndex,
+        unit: CompileUnit,
+        tier: Tier,
+        _code: CompiledFunction,
+    ) -> Result<FakeCode, RuntimeError> {
+        let serial = self.placed.fetch_add(1, Ordering::Relaxed);
+        Ok(FakeCode {
+            serial,
+            func,
+            unit,
+            tier,
+        })
+    }
+
+    fn publish(&self, code: &FakeCode) {
+        assert_eq!(code.unit, CompileUnit::Function);
+        assert!(
+            !self.retired.lock().unwrap().contains(code),
+            "retired code is not published"
+        );
+        *self.slots[code.func.index()].lock().unwrap() = Some(*code);
+    }
+
+    fn unpublish(&self, func: DefinedFuncIndex) {
+        *self.slots[func.index()].lock().unwrap() = None;
+    }
+
+    fn retire(&self, code: FakeCode) {
+        assert_ne!(
+            self.published(code.func.0),
+            Some(code),
+            "published code is not retired"
+        );
+        let mut retired = self.retired.lock().unwrap();
+        assert!(!retired.contains(&code), "code is retired once");
+        retired.push(code);
+    }
+
+    fn budget(&self, func: DefinedFuncIndex) -> i32 {
+        self.budgets[func.index()].load(Ordering::Relaxed)
+    }
+
+    fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
+        self.budgets[func.index()].store(budget, Ordering::Relaxed);
+    }
+
+    fn addr(code: &FakeCode) -> FakeCode {
+        *code
+    }
+
+    fn figures(code: &FakeCode) -> (u64, u32) {
+        (code.serial, 1)
+    }
+}
+
+/// What a fake compiler does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Compile,
+    Fail,
+    Panic,
+    /// Compile once the gate is open.
+    Wait,
+}
+
+type Behaviour = dyn Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync;
+
+/// A compiler that does as it is told and books it.
+pub(crate) struct FakeCompiler {
+    tier: Tier,
+    act: Box<Behaviour>,
+    /// In the order of their beginnings.
+    pub(crate) compiled: Mutex<Vec<(DefinedFuncIndex, CompileUnit)>>,
+    gate: (Mutex<bool>, Condvar),
+}
+
+impl FakeCompiler {
+    pub(crate) fn new(tier: Tier) -> Arc<Self> {
+        Self::acting(tier, |_, _| Act::Compile)
+    }
+
+    pub(crate) fn acting(
+        tier: Tier,
+        act: impl Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            tier,
+            act: Box::new(act),
+            compiled: Mutex::default(),
+            gate: Default::default(),
+        })
+    }
+
+    /// Lets everybody who waits go on.
+    pub(crate) fn open_gate(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+
+    /// How often each unit was compiled.
+    pub(crate) fn counts(&self) -> HashMap<(DefinedFuncIndex, CompileUnit), usize> {
+        let mut counts = HashMap::new();
+        for &unit in self.compiled.lock().unwrap().iter() {
+            *counts.entry(unit).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Compiler for FakeCompiler {
+    fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    fn session(&self) -> Box<dyn CompileSession + '_> {
+        Box::new(FakeSession(self))
+    }
+}
+
+struct FakeSession<'a>(&'a FakeCompiler);
+
+impl CompileSession for FakeSession<'_> {
+    fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        let CompileRequest { func, unit, .. } = request;
+        self.0.compiled.lock().unwrap().push((func, unit));
+        match (self.0.act)(func, unit) {
+            Act::Compile => {}
+            Act::Fail => {
+                return Err(CompileError::TooLarge {
+                    func,
+                    limit: "as told".to_string(),
+                });
+            }
+            Act::Panic => panic!("as told"),
+            Act::Wait => {
+                let mut open = self.0.gate.0.lock().unwrap();
+                while !*open {
+                    open = self.0.gate.1.wait(open).unwrap();
+                }
+            }
+        }
+        let a_loop = |index| OsrEntryInfo {
+            index: LoopIndex(index),
+            wasm: WasmOffset(0),
+            depth: 0,
+        };
+        Ok(CompiledFunction {
+            code: vec![0xcc],
+            loops: if self.0.tier == Tier::Baseline {
+                vec![a_loop(0), a_loop(1)]
+            } else {
+                vec![]
+            },
+            ..CompiledFunction::default()
+        })
+    }
+}
+
+/// A module with tiering, and the compilers behind it.
+pub(crate) struct Rig {
+    pub(crate) home: Arc<FakeHome>,
+    pub(crate) tiers: Arc<ModuleTiers<FakeHome>>,
+    pub(crate) tiering: Tiering,
+    pub(crate) baseline: Arc<FakeCompiler>,
+    pub(crate) optimizer: Arc<FakeCompiler>,
+}
+
+impl Rig {
+    /// Settings are `name=value`, separated by spaces.
+    pub(crate) fn new(functions: usize, settings: &str) -> Self {
+        Self::with(functions, settings, FakeCompiler::new(Tier::Optimizer))
+    }
+
+    pub(crate) fn with(functions: usize, settings: &str, optimizer: Arc<FakeCompiler>) -> Self {
+        let mut config = TieringConfig::default();
+        for setting in settings.split_whitespace() {
+            let (name, value) = setting.split_once('=').unwrap();
+            config.set(name, value).unwrap();
+        }
+        let log = Arc::new(EventLog::new(&LogConfig {
+            detail: Detail::Events,
+            capacity: None,
+        }));
+        let baseline = FakeCompiler::new(Tier::Baseline);
+        let tiering = Tiering::new(config, baseline.clone(), Some(optimizer.clone()), log).unwrap();
+        let home = FakeHome::new(functions);
+        let tiers = ModuleTiers::new(&tiering, home.facts());
+        Self {
+            home,
+            tiers,
+            tiering,
+            baseline,
+            optimizer,
+        }
+    }
+
+    pub(crate) fn first_call(&self, func: u32) -> FakeCode {
+        self.tiers
+            .lives
+            .first_call(&self.home, DefinedFuncIndex(func))
+            .unwrap()
+    }
+
+    pub(crate) fn exhausted(&self, func: u32, site: BudgetSite) -> Option<FakeCode> {
+        self.tiers
+            .lives
+            .budget_exhausted(&self.home, DefinedFuncIndex(func), site)
+    }
+
+    /// Calls the function as generated code would: through its slot, by way of the first call if
+    /// need be; then goes round its loop 0. Returns the code that the call ended in.
+    pub(crate) fn call(&self, func: u32, rounds: u32) -> FakeCode {
+        let code = self
+            .home
+            .published(func)
+            .unwrap_or_else(|| self.first_call(func));
+        if code.tier == Tier::Optimizer {
+            return code;
+        }
+        self.spend(func, BudgetSite::Entry);
+        for _ in 0..rounds {
+            if let Some(entry) = self.spend(func, BudgetSite::Loop(LoopIndex(0))) {
+                return entry;
+            }
+        }
+        code
+    }
+
+    fn spend(&self, func: u32, site: BudgetSite) -> Option<FakeCode> {
+        let cell = &self.home.budgets[func as usize];
+        let left = cell.load(Ordering::Relaxed).wrapping_sub(1);
+        cell.store(left, Ordering::Relaxed);
+        if left < 0 {
+            self.exhausted(func, site)
+        } else {
+            None
+        }
+    }
+}

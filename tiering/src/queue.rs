@@ -1,0 +1,233 @@
+//! The queue between running threads and compile threads.
+//!
+//! A few lanes, each a lock-free [`SegQueue`], and one [`channel`] of tokens, which is all the
+//! blocking, waking and closing there is. Lanes instead of a heap: a policy can tell urgent from
+//! not, but its figures are not worth a total order, and a push must be cheap, as it
+//! happens on a thread that runs WebAssembly.
+//!
+//! Protocol: a job is pushed to its lane *before* its token is sent; who has received a token pops
+//! exactly one job. So there are never fewer jobs in the lanes than tokens out, and the pop that
+//! follows a token finds one, though perhaps another and better one than the token was sent for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::queue::SegQueue;
+
+use crate::policy::Lane;
+
+/// A closable queue with lanes.
+#[derive(Debug)]
+pub(crate) struct Queue<J> {
+    lanes: [SegQueue<J>; Lane::ALL.len()],
+    tokens: Sender<()>,
+    awaited: Receiver<()>,
+    /// Set once, with release, before the waking tokens are sent. A worker that still takes a job
+    /// after it gives it up.
+    closed: AtomicBool,
+    /// Jobs pushed and not [done](Self::done): for those who wait until everything is.
+    unfinished: Mutex<usize>,
+    finished: Condvar,
+    cap: usize,
+}
+
+/// What a worker is told to do.
+#[derive(Debug)]
+pub(crate) enum Order<J> {
+    /// This.
+    Work(J),
+    /// Stop.
+    Quit,
+}
+
+impl<J> Queue<J> {
+    /// A queue that holds at most so many jobs (a few more if threads push at the same moment).
+    pub(crate) fn new(cap: usize) -> Self {
+        let (tokens, awaited) = channel::unbounded();
+        Self {
+            lanes: Default::default(),
+            tokens,
+            awaited,
+            closed: AtomicBool::new(false),
+            unfinished: Mutex::new(0),
+            finished: Condvar::new(),
+            cap,
+        }
+    }
+
+    /// Jobs that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.iter().map(SegQueue::len).sum()
+    }
+
+    /// Adds a job.
+    ///
+    /// # Errors
+    ///
+    /// The job, if the queue is full or closed.
+    pub(crate) fn push(&self, lane: Lane, job: J) -> Result<(), J> {
+        if self.is_closed() || self.len() >= self.cap {
+            return Err(job);
+        }
+        *self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
+        self.lanes[lane as usize].push(job);
+        self.tokens
+            .send(())
+            .expect("the queue itself holds a receiver");
+        Ok(())
+    }
+
+    /// Waits for a job, from the best lane that has one.
+    pub(crate) fn pop(&self) -> Order<J> {
+        self.awaited
+            .recv()
+            .expect("the queue itself holds a sender");
+        if self.is_closed() {
+            return Order::Quit;
+        }
+        let job = self.lanes.iter().find_map(SegQueue::pop);
+        // Two workers can each pass a lane before the other's job is in it, so look again.
+        job.or_else(|| self.search())
+            .map_or(Order::Quit, Order::Work)
+    }
+
+    /// Looks until a job is found or the queue is closed.
+    fn search(&self) -> Option<J> {
+        loop {
+            if let Some(job) = self.lanes.iter().find_map(SegQueue::pop) {
+                return Some(job);
+            }
+            if self.is_closed() {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Says that a job that was popped needs no more work.
+    pub(crate) fn done(&self) {
+        let mut unfinished = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *unfinished -= 1;
+        if *unfinished == 0 {
+            self.finished.notify_all();
+        }
+    }
+
+    /// Waits until every job that was pushed is done, or the queue closed.
+    pub(crate) fn wait_idle(&self) {
+        let mut unfinished = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while *unfinished > 0 && !self.is_closed() {
+            unfinished = self
+                .finished
+                .wait(unfinished)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Refuses jobs from now on, tells so many workers to quit, and returns what was left.
+    pub(crate) fn close(&self, workers: usize) -> Vec<J> {
+        self.closed.store(true, Ordering::Release);
+        for _ in 0..workers {
+            self.tokens
+                .send(())
+                .expect("the queue itself holds a receiver");
+        }
+        let _unfinished = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.finished.notify_all();
+        std::iter::from_fn(|| self.lanes.iter().find_map(SegQueue::pop)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+
+    use super::*;
+
+    fn popped(queue: &Queue<u32>) -> u32 {
+        match queue.pop() {
+            Order::Work(job) => job,
+            Order::Quit => panic!("the queue is open"),
+        }
+    }
+
+    #[test]
+    fn better_lanes_first_and_fifo_inside() {
+        let queue = Queue::new(10);
+        for (lane, job) in [
+            (Lane::Low, 1),
+            (Lane::Normal, 2),
+            (Lane::Urgent, 3),
+            (Lane::Normal, 4),
+            (Lane::High, 5),
+        ] {
+            queue.push(lane, job).unwrap();
+        }
+        let order: Vec<u32> = (0..5).map(|_| popped(&queue)).collect();
+        assert_eq!(order, [3, 5, 2, 4, 1]);
+    }
+
+    #[test]
+    fn a_full_or_closed_queue_refuses() {
+        let queue = Queue::new(2);
+        queue.push(Lane::Normal, 1).unwrap();
+        queue.push(Lane::Normal, 2).unwrap();
+        assert_eq!(queue.push(Lane::Urgent, 3), Err(3));
+        assert_eq!(queue.close(1), [1, 2]);
+        assert_eq!(queue.push(Lane::Urgent, 4), Err(4));
+        assert!(matches!(queue.pop(), Order::Quit));
+    }
+
+    /// Every job is taken exactly once, whoever pushes and pops.
+    #[test]
+    fn hammer_push_and_pop() {
+        const JOBS: u64 = 4_000;
+        let queue = Queue::new(usize::MAX);
+        let sum = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while let Order::Work(job) = queue.pop() {
+                        sum.fetch_add(job, Ordering::Relaxed);
+                        queue.done();
+                    }
+                });
+            }
+            let pushers: Vec<_> = (0..2)
+                .map(|pusher| {
+                    let queue = &queue;
+                    scope.spawn(move || {
+                        for n in (pusher..JOBS).step_by(2) {
+                            let lane = Lane::ALL[n as usize % Lane::ALL.len()];
+                            queue.push(lane, n).unwrap();
+                        }
+                    })
+                })
+                .collect();
+            pushers
+                .into_iter()
+                .for_each(|pusher| pusher.join().unwrap());
+            queue.wait_idle();
+            queue.close(3);
+        });
+        assert_eq!(sum.into_inner(), JOBS * (JOBS - 1) / 2);
+    }
+}

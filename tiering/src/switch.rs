@@ -1,0 +1,316 @@
+//! How optimized code is requested and comes into use, in each kind of switching.
+
+mod virtual_time;
+mod zeal;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use upshift_abi::{CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_profiler::{CodeKey, Event, Nanos};
+
+pub(crate) use virtual_time::VirtualTime;
+pub(crate) use zeal::Zeal;
+
+use crate::bench::Bench;
+use crate::config::Switching;
+use crate::home::CodeHome;
+use crate::life::{FuncLife, LoopLife, LoopPhase, Phase, Piece};
+use crate::module::Lives;
+use crate::policy::{Budget, Lane};
+use crate::worker::{Job, Target};
+
+impl<M: CodeHome> Lives<M> {
+    /// Asks for optimized code. Declines what is under way, done, impossible or switched off.
+    pub(crate) fn request(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        life: &FuncLife<M::Code>,
+        unit: CompileUnit,
+        lane: Lane,
+    ) {
+        let key = self.code_key(func, unit, Tier::Optimizer);
+        if !self.may_optimize(home, key, life) || !self.claim(key, life) {
+            return;
+        }
+        life.ledger.requested();
+        match self.shared.config.switching {
+            Switching::Background => self.enqueue(key, life, lane),
+            Switching::Synchronous => {
+                self.log_request(key, lane);
+                self.optimize_claimed(home, key, Nanos(0), &mut Bench::new(&self.shared));
+            }
+            Switching::Virtual(latency) => {
+                self.log_request(key, lane);
+                self.schedule(home, key, life, latency);
+            }
+            Switching::Zeal { .. } => unreachable!("zeal asks no policy"),
+        }
+    }
+
+    /// Whether knobs and limits allow it. Pins functions that are too large.
+    fn may_optimize(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
+        let knobs = &self.shared.config.knobs;
+        let func = key.func.func;
+        let body_bytes = home.facts().body_len(func);
+        if body_bytes > knobs.max_optimize_bytes {
+            self.pin(key, life, || {
+                format!("{body_bytes} bytes are too many to optimize")
+            });
+            return false;
+        }
+        match key.unit {
+            CompileUnit::Function => knobs.function_tier_up,
+            CompileUnit::Loop(_) => {
+                knobs.osr && life.osr_requests.load(Ordering::Relaxed) < knobs.osr_per_function
+            }
+        }
+    }
+
+    /// Moves the unit's phase to `Queued`, if it is the right moment.
+    fn claim(&self, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
+        let (claimed, under_way) = match key.unit {
+            CompileUnit::Function => (
+                life.phase.go(Phase::Baseline, Phase::Queued),
+                matches!(life.phase.get(), Phase::Queued | Phase::Optimizing),
+            ),
+            CompileUnit::Loop(index) => {
+                let Some(at_loop) = life.loop_life(index) else {
+                    return false;
+                };
+                let claimed = at_loop.phase.go(LoopPhase::Idle, LoopPhase::Queued);
+                if claimed {
+                    life.osr_requests.fetch_add(1, Ordering::Relaxed);
+                }
+                (
+                    claimed,
+                    matches!(
+                        at_loop.phase.get(),
+                        LoopPhase::Queued | LoopPhase::Optimizing
+                    ),
+                )
+            }
+        };
+        if !claimed && under_way {
+            self.shared
+                .log
+                .record(|| Event::RequestDeduplicated { code: key });
+        }
+        claimed
+    }
+
+    fn log_request(&self, key: CodeKey, lane: Lane) {
+        self.shared.log.record(|| Event::RequestQueued {
+            code: key,
+            lane: lane as u8,
+            queue_length: self.shared.queue.len() as u32,
+        });
+    }
+
+    fn enqueue(&self, key: CodeKey, life: &FuncLife<M::Code>, lane: Lane) {
+        let target = self.this.clone();
+        let queued = self.shared.log.now();
+        match self.shared.queue.push(
+            lane,
+            Job {
+                target,
+                key,
+                queued,
+            },
+        ) {
+            Ok(()) => self.log_request(key, lane),
+            Err(_) => {
+                self.shared
+                    .log
+                    .record(|| Event::RequestDropped { code: key });
+                self.unclaim(key, life);
+            }
+        }
+    }
+
+    /// Takes back a claim, so that it can be made again.
+    fn unclaim(&self, key: CodeKey, life: &FuncLife<M::Code>) {
+        match key.unit {
+            CompileUnit::Function => {
+                life.phase.go(Phase::Queued, Phase::Baseline);
+            }
+            CompileUnit::Loop(index) => {
+                if let Some(at_loop) = life.loop_life(index) {
+                    life.osr_requests.fetch_sub(1, Ordering::Relaxed);
+                    at_loop.phase.go(LoopPhase::Queued, LoopPhase::Idle);
+                }
+            }
+        }
+    }
+
+    /// Compiles what was claimed and puts it to use at once.
+    fn optimize_claimed(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        queue_wait: Nanos,
+        bench: &mut Bench<'_>,
+    ) {
+        let life = self.func(key.func.func);
+        if let Some(code) = self.compile_claimed(home, key, life, queue_wait, bench) {
+            self.put_to_use(home, key, life, code);
+        }
+    }
+
+    /// Compiles and places what was claimed; a failure ends the unit's life.
+    fn compile_claimed(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        life: &FuncLife<M::Code>,
+        queue_wait: Nanos,
+        bench: &mut Bench<'_>,
+    ) -> Option<M::Code> {
+        match key.unit {
+            CompileUnit::Function => life.phase.go(Phase::Queued, Phase::Optimizing),
+            CompileUnit::Loop(index) => life
+                .loop_life(index)
+                .is_some_and(|at_loop| at_loop.phase.go(LoopPhase::Queued, LoopPhase::Optimizing)),
+        }
+        .then_some(())?;
+        self.make(home, key, life, queue_wait, bench)
+    }
+
+    /// Compiles and places optimized code; on failure the function or the loop gets none.
+    fn make(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        life: &FuncLife<M::Code>,
+        queue_wait: Nanos,
+        bench: &mut Bench<'_>,
+    ) -> Option<M::Code> {
+        let func = key.func.func;
+        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+        request.unit = key.unit;
+        let code = bench
+            .compile(key, request, queue_wait)
+            .map_err(|error| error.to_string());
+        let placed = code.and_then(|code: CompiledFunction| {
+            let placed = home.place(func, key.unit, key.tier, code);
+            placed.map_err(|error| error.to_string())
+        });
+        match placed {
+            Ok(code) => Some(code),
+            Err(reason) => {
+                self.shared.optimizer_failed(&reason);
+                match key.unit {
+                    CompileUnit::Function => self.pin(key, life, || reason),
+                    CompileUnit::Loop(index) => {
+                        if let Some(at_loop) = life.loop_life(index) {
+                            at_loop.phase.set(LoopPhase::Failed);
+                        }
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Leaves the function in the code it has.
+    fn pin(&self, key: CodeKey, life: &FuncLife<M::Code>, reason: impl FnOnce() -> String) {
+        life.phase.set(Phase::Pinned);
+        self.shared.log.record(|| Event::Pinned {
+            func: key.func,
+            reason: reason().into(),
+        });
+    }
+
+    /// Sends calls to optimized code, or lets a loop enter it.
+    fn put_to_use(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>, code: M::Code) {
+        match key.unit {
+            CompileUnit::Function => self.switch_calls(home, key, life, code),
+            CompileUnit::Loop(index) => {
+                if let Some(at_loop) = life.loop_life(index) {
+                    self.open_loop(home, key, at_loop, code);
+                }
+            }
+        }
+        self.nudge(home, key.func.func, life);
+    }
+
+    /// Publishes optimized code in the place of what was there, which is retired.
+    fn switch_calls(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>, code: M::Code) {
+        let mut held = life.held();
+        self.publish(home, key, &code);
+        let before = held.current.replace(Piece {
+            tier: key.tier,
+            code,
+        });
+        life.phase.set(Phase::Optimized);
+        drop(held);
+        if let Some(Piece { tier, code }) = before {
+            self.retire(home, CodeKey { tier, ..key }, code);
+        }
+    }
+
+    /// Lets a loop enter optimized code from now on.
+    fn open_loop(&self, home: &Arc<M>, key: CodeKey, at_loop: &LoopLife<M::Code>, code: M::Code) {
+        self.shared.log.record(|| {
+            let (address, code_bytes) = M::figures(&code);
+            Event::OsrReady {
+                code: key,
+                address,
+                code_bytes,
+            }
+        });
+        if let Some(before) = at_loop.install(code) {
+            self.retire(home, key, before);
+        }
+    }
+
+    /// Empties the budget, so that frames still in baseline code look up soon.
+    ///
+    /// Only a hint: generated code takes from the budget by a plain subtraction, which in a tight
+    /// loop is nearly always under way and then overwrites the zero. The bound on budgets while
+    /// something is under way ([`next_budget`](Self::next_budget)) does not depend on it.
+    fn nudge(&self, home: &Arc<M>, func: DefinedFuncIndex, life: &FuncLife<M::Code>) {
+        life.ledger.settle(home.budget(func));
+        life.ledger.grant(0);
+        home.set_budget(func, 0);
+    }
+
+    /// The budget that the policy wants, but not more than what it takes to see in time what is
+    /// under way for the function.
+    pub(crate) fn next_budget(
+        &self,
+        func: DefinedFuncIndex,
+        life: &FuncLife<M::Code>,
+        at_loop: Option<&LoopLife<M::Code>>,
+        wanted: Budget,
+    ) -> Budget {
+        let wanted = match wanted {
+            Budget::Units(units) => units,
+            Budget::Unlimited => u32::MAX,
+        };
+        let under_way = matches!(life.phase.get(), Phase::Queued | Phase::Optimizing)
+            || at_loop.is_some_and(|at_loop| {
+                matches!(
+                    at_loop.phase.get(),
+                    LoopPhase::Queued | LoopPhase::Optimizing
+                )
+            });
+        let limit = match self.shared.config.switching {
+            Switching::Virtual(_) => self.units_until_due(func),
+            _ if under_way => self.shared.config.knobs.poll,
+            _ => u32::MAX,
+        };
+        Budget::Units(wanted.min(limit))
+    }
+}
+
+impl<M: CodeHome> Target for Lives<M> {
+    fn optimize(&self, key: CodeKey, queue_wait: Nanos, bench: &mut Bench<'_>) -> bool {
+        let Some(home) = self.home.get().and_then(std::sync::Weak::upgrade) else {
+            return false;
+        };
+        self.optimize_claimed(&home, key, queue_wait, bench);
+        true
+    }
+}

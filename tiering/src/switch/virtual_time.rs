@@ -1,0 +1,96 @@
+//! Virtual time: the clock is the work that the module has done, in budget units, so a run on one
+//! thread switches at the same events each time, however fast the machine and the compilers are.
+//!
+//! A request is compiled at once and lies in wait until the clock has passed its latency. The clock
+//! only moves at exhausted budgets, so budgets are cut to end when something is due.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use upshift_abi::DefinedFuncIndex;
+use upshift_profiler::{CodeKey, Nanos};
+
+use crate::bench::Bench;
+use crate::config::Latency;
+use crate::home::CodeHome;
+use crate::life::FuncLife;
+use crate::module::Lives;
+
+/// A module's clock and what is due.
+#[derive(Debug)]
+pub(crate) struct VirtualTime<C> {
+    now: u64,
+    /// In the order of the requests.
+    waiting: Vec<Waiting<C>>,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    due: u64,
+    key: CodeKey,
+    code: C,
+}
+
+impl<C> Default for VirtualTime<C> {
+    fn default() -> Self {
+        Self {
+            now: 0,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+impl<M: CodeHome> Lives<M> {
+    fn clock(&self) -> MutexGuard<'_, VirtualTime<M::Code>> {
+        self.virtual_time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn virtual_now(&self) -> Nanos {
+        Nanos(self.clock().now)
+    }
+
+    /// Compiles what was claimed and lays it in wait.
+    pub(super) fn schedule(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        life: &FuncLife<M::Code>,
+        latency: Latency,
+    ) {
+        let mut bench = Bench::new(&self.shared);
+        if let Some(code) = self.compile_claimed(home, key, life, Nanos(0), &mut bench) {
+            let latency = latency.of(home.facts().body_len(key.func.func));
+            let mut clock = self.clock();
+            let due = clock.now.saturating_add(latency);
+            clock.waiting.push(Waiting { due, key, code });
+        }
+    }
+
+    /// Moves the clock and puts to use what is due, in the order in which it fell due.
+    pub(crate) fn advance(&self, home: &Arc<M>, units: u64) {
+        let mut clock = self.clock();
+        clock.now += units;
+        let now = clock.now;
+        let mut due: Vec<_> = clock
+            .waiting
+            .extract_if(.., |waiting| waiting.due <= now)
+            .collect();
+        drop(clock);
+        due.sort_by_key(|waiting| waiting.due);
+        for Waiting { key, code, .. } in due {
+            self.put_to_use(home, key, self.func(key.func.func), code);
+        }
+    }
+
+    /// Units until something of the function is due.
+    pub(super) fn units_until_due(&self, func: DefinedFuncIndex) -> u32 {
+        let clock = self.clock();
+        let of_func = clock
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.key.func.func == func);
+        let first = of_func.map(|waiting| waiting.due - clock.now).min();
+        first.map_or(u32::MAX, |units| u32::try_from(units).unwrap_or(u32::MAX))
+    }
+}

@@ -1,0 +1,82 @@
+//! First calls, one by one, all at once, and of whole modules.
+
+use std::sync::Barrier;
+use std::thread;
+
+use upshift_abi::facts::decode;
+
+use super::*;
+use crate::home::CodeHome;
+use crate::validate_all;
+
+/// Threads race for the first calls of many functions; each is compiled once, and all get the same.
+#[test]
+fn hammer_first_calls() {
+    const THREADS: usize = 4;
+    const FUNCTIONS: u32 = 500;
+    let rig = Rig::new(FUNCTIONS as usize, "policy=never");
+    let barrier = Barrier::new(THREADS);
+    let run = || {
+        barrier.wait();
+        (0..FUNCTIONS)
+            .map(|func| rig.first_call(func))
+            .collect::<Vec<_>>()
+    };
+    let seen: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(rig.baseline.counts().values().all(|&count| count == 1));
+    assert_eq!(
+        rig.tiering.log().stats().functions_called,
+        u64::from(FUNCTIONS)
+    );
+}
+
+#[test]
+fn compile_all_leaves_no_first_call() {
+    for threads in [1, 3] {
+        let settings = format!("policy=never eager-threads={threads}");
+        let rig = Rig::new(50, &settings);
+        let validators = decode(rig.home.wasm()).unwrap().validators;
+        rig.tiers
+            .compile_all(&rig.home, Tier::Baseline, Some(validators))
+            .unwrap();
+        assert!((0..50).all(|func| rig.home.published(func).is_some()));
+        assert_eq!(rig.tiering.log().stats().functions_called, 0);
+        assert_eq!(rig.baseline.counts().len(), 50);
+    }
+}
+
+#[test]
+fn compile_all_with_the_optimizer_reports_the_first_failure() {
+    let failing = FakeCompiler::acting(Tier::Optimizer, |func, _| match func.0 {
+        20 | 30 => Act::Fail,
+        _ => Act::Compile,
+    });
+    let rig = Rig::with(50, "mode=optimizer fail-fast=on eager-threads=3", failing);
+    let error = rig
+        .tiers
+        .compile_all(&rig.home, Tier::Optimizer, None)
+        .unwrap_err();
+    assert!(error.to_string().contains("def20"), "{error}");
+}
+
+#[test]
+fn validate_all_finds_the_first_invalid_body() {
+    let wasm =
+        wat::parse_str("(module (func) (func (result i32) i64.const 0) (func i32.const 0) (func))")
+            .unwrap();
+    for threads in [1, 2] {
+        let decoded = decode(&wasm).unwrap();
+        let error = validate_all(&decoded.facts, &wasm, decoded.validators, threads).unwrap_err();
+        assert!(error.to_string().contains("def1 "), "{error}");
+    }
+    let wasm = wat::parse_str("(module (func) (func))").unwrap();
+    let decoded = decode(&wasm).unwrap();
+    validate_all(&decoded.facts, &wasm, decoded.validators, 0).unwrap();
+}
