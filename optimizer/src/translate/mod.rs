@@ -167,11 +167,10 @@ impl<'a> Translator<'a> {
         params: &[ValType],
         body: &FunctionBody<'_>,
     ) -> Result<(), TranslateError> {
-        let entry = self.builder.func.layout.entry_block();
         let first = 1 + usize::from(self.result_area.is_some());
         for (i, &ty) in params.iter().enumerate() {
             // Where the body is entered in the middle, nothing before that point ever runs.
-            let value = match (&self.osr, entry) {
+            let value = match (&self.osr, self.builder.current_block()) {
                 (None, Some(entry)) => self.builder.block_params(entry)[first + i],
                 _ => self.zero(clif_type(ty)),
             };

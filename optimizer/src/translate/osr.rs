@@ -16,7 +16,7 @@ use cranelift_frontend::FunctionBuilder;
 use upshift_abi::{LoopIndex, frame};
 use wasmparser::{FunctionBody, Operator};
 
-use super::{Region, TranslateError, Translator, TypedVar, trusted};
+use super::{Region, TranslateError, Translator, TypedVar, fixed};
 
 /// The plan for an OSR entry and how far it has come.
 pub(crate) struct Osr {
@@ -156,7 +156,9 @@ impl<'a> Translator<'a> {
         let params = self.builder.block_params(header).to_vec();
 
         self.builder.switch_to_block(landing);
-        let flags = trusted(self.builder.func, Region::Home);
+        // The baseline frame does not run any more, so its slots don't change: what the loop does not use is
+        // read behind it.
+        let flags = fixed(self.builder.func, Region::Home);
         let mut slots = (0..).map(frame::home_slot);
         for (TypedVar { var, ty }, slot) in vars.into_iter().zip(&mut slots) {
             let value = self.builder.ins().load(ty, flags, fp, slot);

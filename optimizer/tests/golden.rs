@@ -1,0 +1,87 @@
+//! Golden tests: `golden/<op>/<case>.wat` holds a module and, as comments at its end, what becomes of
+//! its functions. `BLESS=1` writes the expectations anew.
+//!
+//! Lines that begin with `;;!` say what is shown, one line for each: `clif`, `optimized` or `vcode`, then
+//! the function's index and, for an OSR entry, the loop's.
+
+mod common;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Module, optimizer};
+use upshift_abi::{CompileUnit, LoopIndex};
+use upshift_optimizer::{Dump, Optimizer};
+
+#[test]
+fn golden() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let optimizer = optimizer();
+    let mut wrong = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let cases = cases(&root);
+    assert!(!cases.is_empty());
+    for path in cases {
+        let text = fs::read_to_string(&path).unwrap();
+        let input: String = text
+            .split_inclusive('\n')
+            .take_while(|line| !is_result(line))
+            .collect();
+        let actual = format!("{input}{}", show(&optimizer, &input));
+        if actual == text {
+            continue;
+        }
+        if bless {
+            fs::write(&path, actual).unwrap();
+        } else {
+            wrong.push(format!("{}:\n{actual}", path.display()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "BLESS=1 accepts these as right:\n{}",
+        wrong.join("\n")
+    );
+}
+
+fn cases(folder: &Path) -> Vec<PathBuf> {
+    let mut result = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            result.extend(cases(&path));
+        } else if path.extension().is_some_and(|extension| extension == "wat") {
+            result.push(path);
+        }
+    }
+    result.sort();
+    result
+}
+
+fn is_result(line: &str) -> bool {
+    line.starts_with(";; ")
+}
+
+fn show(optimizer: &Optimizer, input: &str) -> String {
+    let module = Module::new(input);
+    let mut result = String::new();
+    for line in input.lines().filter_map(|line| line.strip_prefix(";;! ")) {
+        let mut words = line.split(' ');
+        let dump = match words.next() {
+            Some("clif") => Dump::Clif,
+            Some("optimized") => Dump::OptimizedClif,
+            Some("vcode") => Dump::Vcode,
+            other => panic!("no such dump: {other:?}"),
+        };
+        let mut number = || words.next().map(|word| word.parse::<u32>().unwrap());
+        let func = number().expect("a function index");
+        let unit = number().map_or(CompileUnit::Function, |n| CompileUnit::Loop(LoopIndex(n)));
+        let text = optimizer.dump(module.request(func, unit), dump).unwrap();
+        writeln!(result, ";; {line}").unwrap();
+        for line in text.lines() {
+            writeln!(result, "{}", format!(";;   {line}").trim_end()).unwrap();
+        }
+    }
+    result
+}

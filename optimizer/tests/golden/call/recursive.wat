@@ -1,0 +1,54 @@
+;;! vcode 0
+(module
+  (func $fib (param i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
+      (then (local.get 0))
+      (else
+        (i32.add
+          (call $fib (i32.sub (local.get 0) (i32.const 1)))
+          (call $fib (i32.sub (local.get 0) (i32.const 2))))))))
+;; vcode 0
+;;     pushq %rbp
+;;     movq %rsp, %rbp
+;;     movq 0x10(%rdi), %r10
+;;     movq (%r10), %r10
+;;     addq $0x30, %r10
+;;     cmpq %rsp, %r10
+;;     jnbe #trap=stk_ovf
+;;     subq $0x20, %rsp
+;;     movq %rbx, (%rsp)
+;;     movq %r12, 8(%rsp)
+;;     movq %r13, 0x10(%rsp)
+;;   block0:
+;;     movq %rdi, %r13
+;;     cmpl $0x2, %esi
+;;     movq %rsi, %r12
+;;     jl      label2; j label1
+;;   block1:
+;;     movq %r12, %rax
+;;     movq %rax, %rsi
+;;     subl $0x1, %esi
+;;     movq %r13, %rdi
+;;     call    User(userextname0)
+;;     movq %rax, %rbx
+;;     movq %r12, %rsi
+;;     subl $0x2, %esi
+;;     movq %r13, %rdi
+;;     call    User(userextname0)
+;;     movq %rbx, %rcx
+;;     leal (%rcx, %rax), %esi
+;;     jmp     label3
+;;   block2:
+;;     movq %r12, %rsi
+;;     jmp     label3
+;;   block3:
+;;     jmp     label4
+;;   block4:
+;;     movq %rsi, %rax
+;;     movq (%rsp), %rbx
+;;     movq 8(%rsp), %r12
+;;     movq 0x10(%rsp), %r13
+;;     addq $0x20, %rsp
+;;     movq %rbp, %rsp
+;;     popq %rbp
+;;     retq

@@ -1,0 +1,60 @@
+;;! clif 0
+;;! vcode 0
+(module
+  (func $odd (param i32) (result i32)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const 0))))
+    (return_call $even (i32.sub (local.get 0) (i32.const 1))))
+  (func $even (param i32) (result i32)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const 1))))
+    (return_call $odd (i32.sub (local.get 0) (i32.const 1)))))
+;; clif 0
+;;   function u0:0(i64 vmctx, i32) -> i32 tail {
+;;       region0 = 0 "context"
+;;       gv0 = vmctx
+;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
+;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
+;;       sig0 = (i64 vmctx, i32) -> i32 tail
+;;       fn0 = u0:1 sig0
+;;       stack_limit = gv2
+;;
+;;                                   block0(v0: i64, v1: i32):
+;;   @001c                               v3 = iconst.i32 0
+;;   @001c                               v4 = icmp eq v1, v3  ; v3 = 0
+;;   @001c                               v5 = uextend.i32 v4
+;;   @001d                               brif v5, block2, block3
+;;
+;;                                   block2:
+;;   @001f                               v6 = iconst.i32 0
+;;   @0021                               return v6  ; v6 = 0
+;;
+;;                                   block3:
+;;   @0022                               jump block4
+;;
+;;                                   block4:
+;;   @0025                               v7 = iconst.i32 1
+;;   @0027                               v8 = isub.i32 v1, v7  ; v7 = 1
+;;   @0028                               return_call fn0(v0, v8)
+;;   }
+;; vcode 0
+;;     pushq %rbp
+;;     movq %rsp, %rbp
+;;     movq 0x10(%rdi), %r10
+;;     movq (%r10), %r10
+;;     addq $0x10, %r10
+;;     cmpq %rsp, %r10
+;;     jnbe #trap=stk_ovf
+;;   block0:
+;;     testl %esi, %esi
+;;     jz      label3; j label1
+;;   block1:
+;;     jmp     label2
+;;   block2:
+;;     subl $0x1, %esi
+;;     load_ext_name userextname0+0, %r10
+;;     return_call_unknown %r10 (0) tmp=%r11 %rdi=%rdi %rsi=%rsi
+;;   block3:
+;;     uninit  %rax
+;;     xorl %eax, %eax
+;;     movq %rbp, %rsp
+;;     popq %rbp
+;;     retq

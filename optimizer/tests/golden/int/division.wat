@@ -1,0 +1,34 @@
+;;! clif 0
+;;! vcode 0
+(module
+  (func (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1))))
+;; clif 0
+;;   function u0:0(i64 vmctx, i32, i32) -> i32 tail {
+;;       region0 = 0 "context"
+;;       gv0 = vmctx
+;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
+;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
+;;       stack_limit = gv2
+;;
+;;                                   block0(v0: i64, v1: i32, v2: i32):
+;;   @001e                               v4 = sdiv v1, v2
+;;   @001f                               jump block1(v4)
+;;
+;;                                   block1(v3: i32):
+;;   @001f                               return v3
+;;   }
+;; vcode 0
+;;     pushq %rbp
+;;     movq %rsp, %rbp
+;;   block0:
+;;     movq %rsi, %rax
+;;     movq %rdx, %r11
+;;     cltd  ;; implicit: %edx, %eax
+;;     testl %r11d, %r11d
+;;     jz #trap=int_divz
+;;     idivl %r11d ;; implicit: %eax, %edx, trap=252
+;;     jmp     label1
+;;   block1:
+;;     movq %rbp, %rsp
+;;     popq %rbp
+;;     retq

@@ -1,0 +1,82 @@
+;;! clif 0
+;;! vcode 0
+(module
+  (memory 1)
+  (func (param i32 i32 i32) (result i32)
+    (memory.copy (local.get 0) (local.get 1) (local.get 2))
+    (memory.grow (memory.size))))
+;; clif 0
+;;   function u0:0(i64 vmctx, i32, i32, i32) -> i32 tail {
+;;       region0 = 0 "context"
+;;       gv0 = vmctx
+;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
+;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
+;;       sig0 = (i64, i32, i32, i64, i64, i64) -> i32 system_v
+;;       sig1 = (i64, i32, i64) -> i64 system_v
+;;       fn0 = u1:4 sig0
+;;       fn1 = u1:3 sig1
+;;       stack_limit = gv2
+;;
+;;                                   block0(v0: i64, v1: i32, v2: i32, v3: i32):
+;;   @0026                               v5 = iconst.i32 0
+;;   @0026                               v6 = iconst.i32 0
+;;   @0026                               v7 = uextend.i64 v1
+;;   @0026                               v8 = uextend.i64 v2
+;;   @0026                               v9 = uextend.i64 v3
+;;   @0026                               v10 = call fn0(v0, v5, v6, v7, v8, v9)  ; v5 = 0, v6 = 0
+;;   @0026                               trapnz v10, heap_oob
+;;   @002a                               v11 = load.i64 notrap aligned region0 v0+8
+;;   @002a                               v12 = iconst.i64 16
+;;   @002a                               v13 = ushr v11, v12  ; v12 = 16
+;;   @002a                               v14 = ireduce.i32 v13
+;;   @002c                               v15 = iconst.i32 0
+;;   @002c                               v16 = uextend.i64 v14
+;;   @002c                               v17 = call fn1(v0, v15, v16)  ; v15 = 0
+;;   @002c                               v18 = ireduce.i32 v17
+;;   @002e                               jump block1(v18)
+;;
+;;                                   block1(v4: i32):
+;;   @002e                               return v4
+;;   }
+;; vcode 0
+;;     pushq %rbp
+;;     movq %rsp, %rbp
+;;     movq 0x10(%rdi), %r10
+;;     movq (%r10), %r10
+;;     addq $0x20, %r10
+;;     cmpq %rsp, %r10
+;;     jnbe #trap=stk_ovf
+;;     subq $0x10, %rsp
+;;     movq %rbx, (%rsp)
+;;     movq %r12, 8(%rsp)
+;;   block0:
+;;     movq %rcx, %r9
+;;     uninit  %rax
+;;     xorl %eax, %eax
+;;     movq %rax, %r12
+;;     movl %esi, %ecx
+;;     movl %edx, %r8d
+;;     movq %r9, %rax
+;;     movl %eax, %r9d
+;;     load_ext_name userextname0+0, %r10
+;;     movq %rdi, %rbx
+;;     movq %r12, %rdx
+;;     movq %r12, %rsi
+;;     call    *%r10
+;;     testl %eax, %eax
+;;     jnz #trap=heap_oob
+;;     movq 8(%rbx), %rcx
+;;     shrq $0x10, %rcx
+;;     movl %ecx, %edx
+;;     load_ext_name userextname1+0, %rax
+;;     movq %r12, %rsi
+;;     movq %rbx, %rdi
+;;     call    *%rax
+;;     jmp     label1
+;;   block1:
+;;     movq (%rsp), %rbx
+;;     movq 8(%rsp), %r12
+;;     addq $0x10, %rsp
+;;     movq %rbp, %rsp
+;;     popq %rbp
+;;     retq
