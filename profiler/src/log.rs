@@ -161,6 +161,13 @@ impl EventLog {
         }
     }
 
+    /// Reports an event that no total counts: it is only made if events are kept.
+    pub fn trace(&self, event: impl FnOnce() -> Event) {
+        if self.does(Detail::Events) {
+            self.record(event);
+        }
+    }
+
     /// The statistics so far.
     pub fn stats(&self) -> Stats {
         let mut stats = self.lock().stats.clone();

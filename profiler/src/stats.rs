@@ -193,10 +193,13 @@ impl Stats {
     }
 }
 
+/// Shows one figure of a tier.
+type ShowCell = fn(&TierStats) -> String;
+
 impl fmt::Display for Stats {
     /// The table that `--stats` prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, fn(&TierStats) -> String); 7] = [
+        let rows: [(&str, ShowCell); 7] = [
             ("functions compiled", |tier| grouped(tier.functions)),
             ("OSR entries compiled", |tier| grouped(tier.osr_units)),
             ("failures", |tier| grouped(tier.failures)),
@@ -226,9 +229,13 @@ impl fmt::Display for Stats {
                 )?;
             }
         }
-        if self.requests_queued > 0 {
-            let mean = Nanos(self.optimizer.queue_wait.0 / self.requests_queued);
-            writeln!(f, "{:<34}{mean:>14}", "mean wait in the queue")?;
+        if let Some(mean) = self
+            .optimizer
+            .queue_wait
+            .0
+            .checked_div(self.requests_queued)
+        {
+            writeln!(f, "{:<34}{:>14}", "mean wait in the queue", Nanos(mean))?;
         }
         for (label, at) in [
             ("first use of optimized code", self.first_tier_up),

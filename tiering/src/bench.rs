@@ -41,7 +41,7 @@ impl<'a> Bench<'a> {
             Tier::Baseline => &mut self.baseline,
             Tier::Optimizer => &mut self.optimizer,
         };
-        shared.log.record(|| Event::CompileStarted {
+        shared.log.trace(|| Event::CompileStarted {
             code: key,
             queue_wait,
         });

@@ -135,7 +135,7 @@ impl FromStr for Switching {
 
     /// `background`, `sync`, `virtual[:fixed=N,per-byte=N]` or `zeal[:seed=N]`.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let (name, params) = split_spec(text)?;
+        let Spec { name, params } = Spec::parse(text)?;
         let number = |value: &str| {
             value
                 .parse::<u64>()
@@ -161,15 +161,23 @@ impl FromStr for Switching {
     }
 }
 
-/// Splits `name:key=value,key=value`.
-pub(crate) fn split_spec(text: &str) -> Result<(&str, Vec<(&str, &str)>), ConfigError> {
-    let (name, params) = text.split_once(':').unwrap_or((text, ""));
-    let pairs = params.split(',').filter(|pair| !pair.is_empty());
-    let pairs = pairs.map(|pair| {
-        pair.split_once('=')
-            .ok_or_else(|| ConfigError::bad(name, pair))
-    });
-    Ok((name, pairs.collect::<Result<_, _>>()?))
+/// `name:key=value,key=value`, taken apart.
+pub(crate) struct Spec<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) params: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Spec<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, ConfigError> {
+        let (name, params) = text.split_once(':').unwrap_or((text, ""));
+        let pairs = params.split(',').filter(|pair| !pair.is_empty());
+        let split = |pair: &'a str| {
+            let parts = pair.split_once('=');
+            parts.ok_or_else(|| ConfigError::bad(name, pair))
+        };
+        let params = pairs.map(split).collect::<Result<_, _>>()?;
+        Ok(Self { name, params })
+    }
 }
 
 /// Everything that decides how an engine tiers.

@@ -23,7 +23,8 @@ pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
 impl<M: CodeHome> ModuleTiers<M> {
     /// Compiles every function that has no code with the tier, on `eager-threads` threads, and
     /// publishes it. With validators, the baseline validates in the same pass, and the
-    /// optimizer gets bodies that are validated first.
+    /// optimizer gets bodies that are validated first. (Functions that have code are not
+    /// validated, so give validators to a module that has not run yet.)
     ///
     /// # Errors
     ///

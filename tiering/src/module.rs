@@ -28,14 +28,16 @@ pub struct ModuleTiers<M: CodeHome = ModuleCode> {
     pub(crate) lives: Arc<Lives<M>>,
 }
 
+/// All that there is of a function until it is called: most of a large program's never are.
+type FuncCell<C> = OnceLock<Box<FuncLife<C>>>;
+
 /// The lives of a module's functions; compile threads refer to it weakly.
 pub(crate) struct Lives<M: CodeHome> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) key: ModuleKey,
     /// The module, which owns these lives. Written once, before anything is requested.
     pub(crate) home: OnceLock<Weak<M>>,
-    /// A function that was never called has only this cell.
-    funcs: Box<[OnceLock<Box<FuncLife<M::Code>>>]>,
+    funcs: Box<[FuncCell<M::Code>]>,
     pub(crate) this: Weak<Self>,
     pub(crate) virtual_time: Mutex<VirtualTime<M::Code>>,
     pub(crate) zeal: Mutex<Zeal>,
@@ -234,14 +236,19 @@ impl<M: CodeHome> Lives<M> {
     /// Sends calls to the code. The function's lock is held, or it has just begun.
     pub(crate) fn publish(&self, home: &Arc<M>, key: CodeKey, code: &M::Code) {
         home.publish(code);
-        self.shared.log.record(|| {
+        let event = || {
             let (address, code_bytes) = M::figures(code);
             Event::Published {
                 code: key,
                 address,
                 code_bytes,
             }
-        });
+        };
+        match key.tier {
+            // First code is counted when it is compiled.
+            Tier::Baseline => self.shared.log.trace(event),
+            Tier::Optimizer => self.shared.log.record(event),
+        }
     }
 
     /// Gives up replaced code.

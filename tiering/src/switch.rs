@@ -252,7 +252,7 @@ impl<M: CodeHome> Lives<M> {
 
     /// Lets a loop enter optimized code from now on.
     fn open_loop(&self, home: &Arc<M>, key: CodeKey, at_loop: &LoopLife<M::Code>, code: M::Code) {
-        self.shared.log.record(|| {
+        self.shared.log.trace(|| {
             let (address, code_bytes) = M::figures(&code);
             Event::OsrReady {
                 code: key,

@@ -162,13 +162,18 @@ impl Teller<'_> {
                 self.hear_published(at, *code);
             }
             Event::OsrEntered { code } if self.lives.follows(code.func) => {
-                if self.entered.insert((code.func, code.loop_number())) {
-                    let subject = self.subject(*code);
-                    let text = format!("{subject}, running, went on in optimized code (OSR)");
-                    self.say(at, Weight::Turn, text);
-                }
+                self.hear_entered(at, *code);
             }
             _ => {}
+        }
+    }
+
+    /// Tells of the first time only: a loop can be entered at each call.
+    fn hear_entered(&mut self, at: Nanos, code: CodeKey) {
+        if self.entered.insert((code.func, code.loop_number())) {
+            let subject = self.subject(code);
+            let text = format!("{subject}, running, went on in optimized code (OSR)");
+            self.say(at, Weight::Turn, text);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Policy;
-use crate::config::{ConfigError, split_spec};
+use crate::config::{ConfigError, Spec};
 
 /// A parameter of a built-in policy.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,11 @@ pub struct PolicyInfo {
     pub help: &'static str,
     /// Its parameters.
     pub params: &'static [ParamInfo],
-    make: fn(&[(&str, f64)]) -> Result<Arc<dyn Policy>, ConfigError>,
+    make: Make,
 }
+
+/// Makes a policy from its parameters.
+type Make = fn(&[(&str, f64)]) -> Result<Arc<dyn Policy>, ConfigError>;
 
 /// Declares the parameters of each built-in policy, once: its struct, its defaults, its entry in
 /// the registry and its spec come from this table.
@@ -126,7 +129,7 @@ pub fn default() -> Arc<dyn Policy> {
 ///
 /// If there is no such policy or parameter, or a value is not a number of at least 0.
 pub fn from_spec(spec: &str) -> Result<Arc<dyn Policy>, ConfigError> {
-    let (name, params) = split_spec(spec)?;
+    let Spec { name, params } = Spec::parse(spec)?;
     let number = |(param, value): (_, &str)| match value.parse() {
         Ok(number) => Ok((param, number)),
         Err(_) => Err(ConfigError::bad(param, value)),
