@@ -1,1 +1,46 @@
 //! The one-pass baseline compiler: function body to machine code.
+//!
+//! A function's body is decoded, validated if asked to, and compiled operator by operator in one
+//! pass, in time and memory linear in its size. The compiler keeps an abstract operand stack whose entries are
+//! registers, constants, references to locals or slots of the frame, so that most operators emit one
+//! or two instructions and `local.get`, constants and conversions between integer sizes often none.
+//!
+//! - [`Baseline`] is the compiler, [`BaselineOptions`] its options;
+//! - `forward` turns wasmparser's visits into calls of the handlers in `op`;
+//! - `gen` is the state of one compilation, `alloc` its register allocation, `state` the abstract
+//!   state, `merge` what happens where control flow joins, `frame` prologue, epilogue and traps;
+//! - `asm` writes bytes;
+//! - `trampoline` makes the code between Rust and WebAssembly.
+//!
+//! # Invariants
+//!
+//! - A compilation is a pure function of the request and the options: no clock, no threads, no
+//!   global state, no unsafe code.
+//! - Work per operator is bounded by the number of registers and by the operator's own size;
+//!   nothing is proportional to the number of locals, labels or stack entries of the function.
+//! - Nothing here knows the optimizer. What both agree on is in `upshift-abi`.
+
+#![forbid(unsafe_code)]
+
+mod alloc;
+mod asm;
+mod control;
+mod forward;
+mod frame;
+mod r#gen;
+mod lookahead;
+mod merge;
+mod op;
+mod options;
+mod reg;
+mod session;
+mod sig;
+mod state;
+#[cfg(test)]
+mod testing;
+mod trampoline;
+mod value;
+
+pub use options::{Ablation, BaselineOptions, Counters, Features};
+pub use session::Baseline;
+pub use trampoline::TrampolineCompiler;

@@ -1,0 +1,428 @@
+//! Register allocation and the movement of values between registers, slots and constants.
+//!
+//! A handler pops its operands, asks for registers, emits, and pushes its result. Registers that it
+//! gets from [`use_reg`](FuncGen::use_reg) may be a local's own and are read-only; they stay in place until
+//! the operator ends because they are pinned. Operands that are still [`Value`]s are looked up when
+//! they are used, so an eviction in between does no harm.
+
+use upshift_abi::frame::home_slot;
+
+use crate::asm::encode::{Alu, Mem, Op};
+use crate::asm::{Cc, asm};
+use crate::r#gen::FuncGen;
+use crate::reg::{Reg, RegSet};
+use crate::value::{Cond, Ty, Value};
+
+/// The second operand of an instruction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operand {
+    Reg(Reg),
+    Imm(i32),
+    Mem(Mem),
+}
+
+/// The memory operand of a home slot.
+#[inline]
+pub(crate) fn home(slot: u32) -> Mem {
+    Mem::base(Reg::RBP, home_slot(slot))
+}
+
+impl FuncGen<'_> {
+    /// A free register as a temporary. Those that must be saved first come last.
+    #[inline]
+    pub(crate) fn alloc(&mut self, float: bool) -> Reg {
+        let free = self.state.regs.free.and(RegSet::class(float));
+        if let Some(reg) = free.minus(RegSet::CALLEE_SAVED).first() {
+            self.state.regs.free.remove(reg);
+            return reg;
+        }
+        match free.and(self.saved).first().or(free.first()) {
+            Some(reg) => self.grab(reg),
+            None => self.evict(float),
+        }
+    }
+
+    /// A temporary that a local will keep: one that calls preserve if there are calls.
+    #[inline]
+    pub(crate) fn alloc_lasting(&mut self, float: bool) -> Reg {
+        let free = self.state.regs.free.and(RegSet::class(float));
+        let preserved = free.and(RegSet::CALLEE_SAVED);
+        let best = if self.calls && !preserved.is_empty() {
+            preserved.and(self.saved).first().or(preserved.first())
+        } else {
+            free.and(RegSet::UNTASKED).minus(RegSet::CALLEE_SAVED).first()
+        };
+        match best {
+            Some(reg) => self.grab(reg),
+            None => self.alloc(float),
+        }
+    }
+
+    /// Takes a free register.
+    fn grab(&mut self, reg: Reg) -> Reg {
+        self.state.regs.free.remove(reg);
+        self.saved = self.saved.or(reg.bit().and(RegSet::CALLEE_SAVED));
+        reg
+    }
+
+    /// Whether a register of the class is free.
+    #[inline]
+    pub(crate) fn has_free(&self, float: bool) -> bool {
+        !self.state.regs.free.and(RegSet::class(float)).is_empty()
+    }
+
+    /// Takes a register from its owner: from a local if possible, clean and long unread ones
+    /// first, else from the deepest stack entry.
+    #[cold]
+    #[inline(never)]
+    fn evict(&mut self, float: bool) -> Reg {
+        let regs = &mut self.state.regs;
+        let class = RegSet::class(float).minus(regs.pins);
+        let locals = regs.locals.and(class);
+        if locals.minus(regs.recent).is_empty() {
+            regs.recent = regs.recent.minus(RegSet::class(float));
+        }
+        let old = locals.minus(regs.recent);
+        if let Some(reg) = old.minus(regs.dirty).first().or(old.first()) {
+            let local = regs.holder[reg.index()];
+            self.unbind_local(local);
+            return reg;
+        }
+        let holder = &self.state.regs.holder;
+        let deepest = self.state.regs.stack.and(class).min_by_key(|reg| holder[reg.index()]);
+        let reg = deepest.expect("an operator pins fewer registers than there are");
+        self.spill(reg);
+        self.state.regs.free.remove(reg);
+        reg
+    }
+
+    /// Brings a local's slot up to date and takes its register, as a temporary.
+    pub(crate) fn unbind_local(&mut self, local: u32) {
+        if let Some(reg) = self.state.locals[local as usize].reg {
+            self.clean(reg);
+            self.state.unbind(local);
+        }
+    }
+
+    /// Stores a local's register to its slot if it is dirty.
+    pub(crate) fn clean(&mut self, reg: Reg) {
+        if self.state.regs.dirty.has(reg) {
+            let local = self.state.regs.holder[reg.index()];
+            self.store_slot(self.local_ty(local), local, reg);
+            self.state.regs.dirty.remove(reg);
+        }
+    }
+
+    /// Moves a stack entry's register to its slot; the register is free then.
+    pub(crate) fn spill(&mut self, reg: Reg) {
+        let position = self.state.regs.holder[reg.index()] as usize;
+        let slot = self.state.stack_slot(position);
+        let ty = self.state.stack[position].ty();
+        self.store_slot(ty, slot, reg);
+        self.state.stack[position] = Value::Slot(ty, slot);
+        self.state.regs.stack.remove(reg);
+        self.state.regs.free.add(reg);
+    }
+
+    /// Makes one particular register a temporary; whoever had it goes elsewhere.
+    ///
+    /// To be called before the operands that it might move are popped.
+    pub(crate) fn take(&mut self, reg: Reg) {
+        if self.state.regs.free.has(reg) {
+            self.state.regs.free.remove(reg);
+            return;
+        }
+        let other = self.state.regs.free.and(RegSet::class(reg.is_float()));
+        let other = other.minus(RegSet::CALLEE_SAVED).or(other.and(self.saved)).first();
+        let holder = self.state.regs.holder[reg.index()];
+        if self.state.regs.locals.has(reg) {
+            let dirty = self.state.regs.dirty.has(reg);
+            if let Some(other) = other {
+                self.masm.mov(other, reg);
+                self.state.unbind(holder);
+                self.state.regs.free.remove(other);
+                self.state.bind(holder, other, dirty);
+            } else {
+                self.unbind_local(holder);
+            }
+        } else {
+            debug_assert!(self.state.regs.stack.has(reg), "{reg:?} is a temporary already");
+            if let Some(other) = other {
+                self.masm.mov(other, reg);
+                let regs = &mut self.state.regs;
+                regs.stack.remove(reg);
+                regs.stack.add(other);
+                regs.free.remove(other);
+                regs.holder[other.index()] = holder;
+                let ty = self.state.stack[holder as usize].ty();
+                self.state.stack[holder as usize] = Value::Reg(ty, other);
+            } else {
+                self.spill(reg);
+                self.state.regs.free.remove(reg);
+            }
+        }
+    }
+
+    /// Loads a slot.
+    pub(crate) fn load_slot(&mut self, ty: Ty, reg: Reg, slot: u32) {
+        self.load(ty, reg, home(slot));
+    }
+
+    /// Stores to a slot.
+    pub(crate) fn store_slot(&mut self, ty: Ty, slot: u32, reg: Reg) {
+        self.store(ty, home(slot), reg);
+    }
+
+    /// Loads a register from memory.
+    pub(crate) fn load(&mut self, ty: Ty, reg: Reg, mem: Mem) {
+        let op = match ty {
+            Ty::I32 => Op::MOV,
+            Ty::I64 => Op::MOV.wide(true),
+            Ty::F32 => Op::MOVSS,
+            Ty::F64 => Op::MOVSD,
+        };
+        self.masm.rm(op, reg, mem);
+    }
+
+    /// Stores a register to memory.
+    pub(crate) fn store(&mut self, ty: Ty, mem: Mem, reg: Reg) {
+        let op = match ty {
+            Ty::I32 => Op::STORE,
+            Ty::I64 => Op::STORE.wide(true),
+            Ty::F32 => Op::MOVSS_STORE,
+            Ty::F64 => Op::MOVSD_STORE,
+        };
+        self.masm.rm(op, reg, mem);
+    }
+
+    /// Loads a constant; integer registers only through `scratch` for floats.
+    pub(crate) fn load_const(&mut self, ty: Ty, reg: Reg, bits: u64) {
+        match (ty.is_float(), bits) {
+            (false, 0) if !self.flags_live => self.masm.zero(reg),
+            (false, _) => self.masm.mov_imm(reg, bits),
+            (true, 0) => asm!(self.masm; xorps Rx(reg), Rx(reg)),
+            (true, _) => {
+                self.masm.mov_imm(Reg::SCRATCH, bits);
+                self.int_to_float(ty.is_64(), reg, Reg::SCRATCH);
+            }
+        }
+    }
+
+    /// Copies bits from an integer to a float register.
+    pub(crate) fn int_to_float(&mut self, wide: bool, dst: Reg, src: Reg) {
+        if wide {
+            asm!(self.masm; movq Rx(dst), Rq(src));
+        } else {
+            asm!(self.masm; movd Rx(dst), Rd(src));
+        }
+    }
+
+    /// Copies bits from a float to an integer register.
+    pub(crate) fn float_to_int(&mut self, wide: bool, dst: Reg, src: Reg) {
+        if wide {
+            asm!(self.masm; movq Rq(dst), Rx(src));
+        } else {
+            asm!(self.masm; movd Rd(dst), Rx(src));
+        }
+    }
+
+    /// Copies a value to memory.
+    pub(crate) fn store_value(&mut self, mem: Mem, value: Value) {
+        match value {
+            Value::Reg(ty, reg) => self.store(ty, mem, reg),
+            Value::Local(ty, local) => match self.state.locals[local as usize].reg {
+                Some(reg) => self.store(ty, mem, reg),
+                None => self.copy_slot(ty, mem, local),
+            },
+            Value::Slot(ty, slot) => self.copy_slot(ty, mem, slot),
+            Value::Const(ty, bits) => {
+                if !ty.is_64() {
+                    self.masm.store_imm(false, mem, bits as i32);
+                } else if i64::from(bits as i32) == bits as i64 {
+                    self.masm.store_imm(true, mem, bits as i32);
+                } else {
+                    self.masm.mov_imm(Reg::SCRATCH, bits);
+                    self.store(Ty::I64, mem, Reg::SCRATCH);
+                }
+            }
+            Value::Flags(_) => unreachable!("flags are consumed by the next operator"),
+        }
+    }
+
+    /// Copies a slot to memory through the float scratch register, so that `scratch` may be in use.
+    fn copy_slot(&mut self, ty: Ty, mem: Mem, slot: u32) {
+        let ty = if ty.is_64() { Ty::F64 } else { Ty::F32 };
+        self.load(ty, Reg::FSCRATCH, home(slot));
+        self.store(ty, mem, Reg::FSCRATCH);
+    }
+
+    /// Loads a value into a register that the caller has.
+    pub(crate) fn load_value(&mut self, reg: Reg, value: Value) {
+        match value {
+            Value::Reg(_, src) if src == reg => {}
+            Value::Reg(_, src) => self.masm.mov(reg, src),
+            Value::Local(ty, local) => match self.state.locals[local as usize].reg {
+                Some(src) if src == reg => {}
+                Some(src) => self.masm.mov(reg, src),
+                None => self.load_slot(ty, reg, local),
+            },
+            Value::Slot(ty, slot) => self.load_slot(ty, reg, slot),
+            Value::Const(ty, bits) => self.load_const(ty, reg, bits),
+            Value::Flags(cond) => self.emit_setcc(cond, reg),
+        }
+    }
+
+    /// A condition as 0 or 1.
+    pub(crate) fn emit_setcc(&mut self, cond: Cond, reg: Reg) {
+        match cond {
+            Cond::Cc(cc) => self.masm.setcc(cc, reg),
+            Cond::FloatEq => {
+                self.masm.setcc(Cc::Np, Reg::SCRATCH);
+                self.masm.setcc(Cc::E, reg);
+                self.masm.rr(Alu::And.op(), reg, Reg::SCRATCH);
+            }
+            Cond::FloatNe => {
+                self.masm.setcc(Cc::P, Reg::SCRATCH);
+                self.masm.setcc(Cc::Ne, reg);
+                self.masm.rr(Alu::Or.op(), reg, Reg::SCRATCH);
+            }
+        }
+        self.masm.extend8(Op::MOVZX8, reg, reg);
+        self.flags_live = false;
+    }
+
+    /// A popped operand in some register, to be read only and released.
+    #[inline]
+    pub(crate) fn use_reg(&mut self, value: Value) -> Reg {
+        match value {
+            Value::Reg(_, reg) => reg,
+            Value::Local(ty, local) => {
+                let reg = match self.state.locals[local as usize].reg {
+                    Some(reg) => reg,
+                    None => self.load_local(ty, local),
+                };
+                self.state.regs.pins.add(reg);
+                reg
+            }
+            _ => self.own_reg(value),
+        }
+    }
+
+    /// Loads a local and keeps it in the register, unless locals are not to have any.
+    fn load_local(&mut self, ty: Ty, local: u32) -> Reg {
+        let reg = self.alloc_lasting(ty.is_float());
+        self.load_slot(ty, reg, local);
+        if self.options.ablation.register_locals {
+            self.state.bind(local, reg, false);
+        }
+        reg
+    }
+
+    /// A popped operand in a register of its own, to be changed.
+    #[inline]
+    pub(crate) fn own_reg(&mut self, value: Value) -> Reg {
+        if let Value::Reg(_, reg) = value {
+            return reg;
+        }
+        let reg = self.alloc(value.ty().is_float());
+        self.load_value(reg, value);
+        reg
+    }
+
+    /// A popped operand as whatever an instruction can take: to be released.
+    #[inline]
+    pub(crate) fn operand(&mut self, value: Value) -> Operand {
+        match value {
+            Value::Const(ty, bits) if !ty.is_float() => {
+                if !ty.is_64() || i64::from(bits as i32) == bits as i64 {
+                    return Operand::Imm(bits as i32);
+                }
+                self.masm.mov_imm(Reg::SCRATCH, bits);
+                Operand::Reg(Reg::SCRATCH)
+            }
+            Value::Slot(_, slot) => Operand::Mem(home(slot)),
+            Value::Local(ty, local)
+                if self.state.locals[local as usize].reg.is_none()
+                    && !self.has_free(ty.is_float()) =>
+            {
+                Operand::Mem(home(local))
+            }
+            _ => Operand::Reg(self.use_reg(value)),
+        }
+    }
+
+    /// Frees the operand's register.
+    #[inline]
+    pub(crate) fn release_operand(&mut self, operand: Operand) {
+        if let Operand::Reg(reg) = operand {
+            self.state.release(reg);
+        }
+    }
+
+    /// Pushes a temporary.
+    #[inline]
+    pub(crate) fn push_reg(&mut self, ty: Ty, reg: Reg) {
+        self.state.push(Value::Reg(ty, reg));
+    }
+
+    /// Pushes a constant.
+    #[inline]
+    pub(crate) fn push_const(&mut self, ty: Ty, bits: u64) {
+        if self.options.ablation.track_constants {
+            self.state.push(Value::Const(ty, bits));
+        } else {
+            let reg = self.alloc(ty.is_float());
+            self.load_const(ty, reg, bits);
+            self.push_reg(ty, reg);
+        }
+    }
+
+    /// Brings all stack entries below a position to their slots.
+    pub(crate) fn flush_stack(&mut self, upto: usize) {
+        for position in self.state.flushed..upto {
+            let value = self.state.stack[position];
+            let slot = self.state.stack_slot(position);
+            match value {
+                Value::Slot(..) => continue,
+                Value::Reg(_, reg) => {
+                    self.spill(reg);
+                    continue;
+                }
+                Value::Local(_, local) => self.state.locals[local as usize].aliases -= 1,
+                _ => {}
+            }
+            self.store_value(home(slot), value);
+            self.state.stack[position] = Value::Slot(value.ty(), slot);
+        }
+        self.state.flushed = self.state.flushed.max(upto);
+    }
+
+    /// Gives the stack entries that stand for a local's current value copies of their own, because
+    /// the local changes. The first of them inherits the local's register.
+    pub(crate) fn detach_aliases(&mut self, local: u32) {
+        let mut left = self.state.locals[local as usize].aliases;
+        let mut position = self.state.stack.len();
+        while left > 0 {
+            position -= 1;
+            let Value::Local(ty, l) = self.state.stack[position] else { continue };
+            if l != local {
+                continue;
+            }
+            left -= 1;
+            let reg = match self.state.unbind(local) {
+                Some(reg) => {
+                    // The others still find the value: the slot gets it only if they need it.
+                    if left > 0 {
+                        self.store_slot(ty, local, reg);
+                    }
+                    reg
+                }
+                None => self.own_reg(Value::Local(ty, local)),
+            };
+            self.state.stack[position] = Value::Reg(ty, reg);
+            self.state.regs.stack.add(reg);
+            self.state.regs.holder[reg.index()] = position as u32;
+        }
+        self.state.locals[local as usize].aliases = 0;
+    }
+}

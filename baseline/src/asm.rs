@@ -1,0 +1,414 @@
+//! The assembler: two code sections, their fixups, and the records that become the artifact.
+//!
+//! Code is written to one of two sections. *Main* is what normally runs; *cold* holds traps,
+//! out-of-line branch edges, tier-up calls and jump tables, and is appended to main at the end, so
+//! that hot code has neither in its way. A [`Pos`] names a byte of either section. A short *head* is
+//! put in front when both are complete.
+//!
+//! Most instruction sequences are dynasm's ([`asm!`](crate::asm::asm)); the few forms that nearly
+//! every operator emits come from [`encode`], which writes an instruction with one store
+//! where dynasm pushes byte by byte. Jumps use fixup lists of our own instead of dynasm's labels: a
+//! hash map lookup per label would cost more than the operator it serves.
+//!
+//! # Invariants
+//!
+//! - Labels are bound in main only; a cold position is known when it is referred to.
+//! - Each kind of record is appended in code order within its section.
+
+mod buffer;
+pub(crate) mod encode;
+
+pub(crate) use buffer::CodeBuffer;
+use upshift_abi::{CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset};
+
+/// Assembles with dynasm into a [`Masm`]'s current section. `vmctx` and `scratch` name the
+/// registers with these roles.
+macro_rules! asm {
+    ($masm:expr; $($code:tt)*) => {{
+        #[allow(unused_imports)]
+        use dynasmrt::DynasmApi as _;
+        let buffer = &mut $masm.buf;
+        dynasmrt::dynasm!(buffer
+            ; .arch x64
+            ; .alias vmctx, rdi
+            ; .alias scratch, r11
+            ; .alias scratch_d, r11d
+            ; .alias fscratch, xmm15
+            ; $($code)*
+        )
+    }};
+}
+pub(crate) use asm;
+
+/// A byte of the code being written: an offset in main, or in cold if the top bit is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pos(u32);
+
+impl Pos {
+    const COLD: u32 = 1 << 31;
+
+    fn is_cold(self) -> bool {
+        self.0 & Self::COLD != 0
+    }
+
+    fn offset(self) -> usize {
+        (self.0 & !Self::COLD) as usize
+    }
+
+    /// The position this many bytes on.
+    pub(crate) fn plus(self, bytes: u32) -> Self {
+        Pos(self.0 + bytes)
+    }
+
+    /// Its offset in the whole, where main and cold start there.
+    fn resolve(self, starts: [usize; 2]) -> usize {
+        starts[usize::from(self.is_cold())] + self.offset()
+    }
+}
+
+/// A forward label: the list of places that wait for its position.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label(u32);
+
+impl Label {
+    const NONE: u32 = u32::MAX;
+
+    /// A label that nothing refers to yet.
+    pub(crate) const fn new() -> Self {
+        Label(Self::NONE)
+    }
+
+    /// Whether nothing refers to it.
+    pub(crate) fn is_unused(self) -> bool {
+        self.0 == Self::NONE
+    }
+}
+
+/// A four-byte field that waits for a label: it gets `target - base`.
+struct Fixup {
+    at: Pos,
+    base: Pos,
+    next: u32,
+}
+
+/// A four-byte field between the sections, resolved when both lengths are known.
+struct LateFixup {
+    at: Pos,
+    base: Pos,
+    target: Pos,
+}
+
+/// The eight-bit displacement of a short forward jump, to be bound in the same section.
+#[must_use]
+pub(crate) struct ShortJump(usize);
+
+/// The assembler's state for one function; reused between functions.
+#[derive(Default)]
+pub(crate) struct Masm {
+    /// The current section.
+    pub(crate) buf: CodeBuffer,
+    other: CodeBuffer,
+    /// What comes before main, written last.
+    head: CodeBuffer,
+    /// A jump from head to cold code.
+    head_jump: Option<(usize, Pos)>,
+    in_cold: bool,
+    fixups: Vec<Fixup>,
+    late: Vec<LateFixup>,
+    relocations: Vec<(Pos, RelocationTarget, i32)>,
+    traps: Vec<(Pos, WasmOffset, TrapCode)>,
+    calls: Vec<(Pos, WasmOffset)>,
+}
+
+/// What [`Masm::finish`] hands over.
+pub(crate) struct Assembled {
+    pub(crate) code: Vec<u8>,
+    pub(crate) relocations: Vec<Relocation>,
+    pub(crate) traps: Vec<TrapSite>,
+    pub(crate) calls: Vec<CallSite>,
+}
+
+impl Masm {
+    /// Forgets everything but the allocations.
+    pub(crate) fn reset(&mut self) {
+        if self.in_cold {
+            self.switch();
+        }
+        self.buf.clear();
+        self.other.clear();
+        self.head.clear();
+        self.head_jump = None;
+        self.fixups.clear();
+        self.late.clear();
+        self.relocations.clear();
+        self.traps.clear();
+        self.calls.clear();
+    }
+
+    fn switch(&mut self) {
+        std::mem::swap(&mut self.buf, &mut self.other);
+        self.in_cold = !self.in_cold;
+    }
+
+    /// Starts writing to cold code; answers where it will be. Not to be nested.
+    pub(crate) fn begin_cold(&mut self) -> Pos {
+        debug_assert!(!self.in_cold);
+        self.switch();
+        self.pos()
+    }
+
+    /// Ends what [`begin_cold`](Self::begin_cold) started.
+    pub(crate) fn end_cold(&mut self) {
+        debug_assert!(self.in_cold);
+        self.switch();
+    }
+
+    /// Whether cold code is being written.
+    pub(crate) fn is_cold(&self) -> bool {
+        self.in_cold
+    }
+
+    /// The next byte's position.
+    #[inline]
+    pub(crate) fn pos(&self) -> Pos {
+        let section = if self.in_cold { Pos::COLD } else { 0 };
+        Pos(self.buf.len() as u32 | section)
+    }
+
+    /// Bytes written so far, for limits.
+    pub(crate) fn total_len(&self) -> usize {
+        self.buf.len() + self.other.len()
+    }
+
+    /// Where main starts in the whole.
+    pub(crate) fn head_len(&self) -> usize {
+        self.head.len()
+    }
+
+    /// Writes a four-byte field that will hold `target - (its own end)`.
+    fn rel32_to(&mut self, target: Pos) {
+        let at = self.pos();
+        if target.is_cold() == self.in_cold {
+            let value = target.offset() as i64 - (at.offset() as i64 + 4);
+            self.buf.put(u64::from(value as u32), 4);
+        } else {
+            self.buf.put(0, 4);
+            let base = at.plus(4);
+            self.late.push(LateFixup { at, base, target });
+        }
+    }
+
+    fn rel32_to_label(&mut self, label: &mut Label) {
+        let at = self.pos();
+        self.buf.put(0, 4);
+        self.wait(label, at, at.plus(4));
+    }
+
+    fn wait(&mut self, label: &mut Label, at: Pos, base: Pos) {
+        let next = label.0;
+        label.0 = self.fixups.len() as u32;
+        self.fixups.push(Fixup { at, base, next });
+    }
+
+    /// Jumps to a known position.
+    pub(crate) fn jmp(&mut self, target: Pos) {
+        self.buf.put(0xe9, 1);
+        self.rel32_to(target);
+    }
+
+    /// Jumps to a label.
+    pub(crate) fn jmp_label(&mut self, label: &mut Label) {
+        self.buf.put(0xe9, 1);
+        self.rel32_to_label(label);
+    }
+
+    /// Jumps to a known position if the condition code holds.
+    pub(crate) fn jcc(&mut self, cc: Cc, target: Pos) {
+        self.buf.put(0x800f | (cc as u64) << 8, 2);
+        self.rel32_to(target);
+    }
+
+    /// Jumps to a label if the condition code holds.
+    pub(crate) fn jcc_label(&mut self, cc: Cc, label: &mut Label) {
+        self.buf.put(0x800f | (cc as u64) << 8, 2);
+        self.rel32_to_label(label);
+    }
+
+    /// A short jump forward if the condition code holds.
+    pub(crate) fn jcc_short(&mut self, cc: Cc) -> ShortJump {
+        self.buf.put(0x70 | cc as u64, 2);
+        ShortJump(self.buf.len())
+    }
+
+    /// A short jump forward.
+    pub(crate) fn jmp_short(&mut self) -> ShortJump {
+        self.buf.put(0xeb, 2);
+        ShortJump(self.buf.len())
+    }
+
+    /// Makes a short jump come here. The code between must be shorter than 128 bytes.
+    pub(crate) fn bind_short(&mut self, jump: ShortJump) {
+        let distance = self.buf.len() - jump.0;
+        debug_assert!(distance < 128, "a short jump over {distance} bytes");
+        self.buf.set_byte(jump.0 - 1, distance as u8);
+    }
+
+    /// Makes everything that waits for the label come here, in main.
+    pub(crate) fn bind(&mut self, label: Label) {
+        debug_assert!(!self.in_cold);
+        let target = self.pos();
+        let mut next = label.0;
+        while let Some(fixup) = self.fixups.get(next as usize) {
+            let &Fixup { at, base, next: following } = fixup;
+            if at.is_cold() || base.is_cold() {
+                self.late.push(LateFixup { at, base, target });
+            } else {
+                let value = target.offset() as i64 - base.offset() as i64;
+                self.buf.set_i32(at.offset(), value as i32);
+            }
+            next = following;
+        }
+    }
+
+    /// Writes an entry of a jump table that starts at `table`: the distance from there.
+    pub(crate) fn table_entry(&mut self, table: Pos, target: Pos) {
+        let at = self.pos();
+        self.buf.put(0, 4);
+        self.late.push(LateFixup { at, base: table, target });
+    }
+
+    /// As [`table_entry`](Self::table_entry), for a label.
+    pub(crate) fn table_entry_label(&mut self, table: Pos, label: &mut Label) {
+        let at = self.pos();
+        self.buf.put(0, 4);
+        self.wait(label, at, table);
+    }
+
+    /// Loads the address of a position into `scratch`.
+    pub(crate) fn lea_scratch(&mut self, target: Pos) {
+        self.buf.put(0x1d_8d4c, 3);
+        self.rel32_to(target);
+    }
+
+    /// Records that the four bytes which end `behind` bytes before here reach `target`.
+    pub(crate) fn relocate(&mut self, target: RelocationTarget, behind: u32) {
+        let at = Pos(self.pos().0 - behind - 4);
+        self.relocations.push((at, target, -4 - behind as i32));
+    }
+
+    /// Records that the next instruction may trap.
+    #[inline]
+    pub(crate) fn trap_site(&mut self, wasm: WasmOffset, trap: TrapCode) {
+        let at = self.pos();
+        self.traps.push((at, wasm, trap));
+    }
+
+    /// Records that the instruction before was a call that backtraces show.
+    pub(crate) fn call_site(&mut self, wasm: WasmOffset) {
+        let at = self.pos();
+        self.calls.push((at, wasm));
+    }
+
+    /// `call [rip + target]`.
+    pub(crate) fn call_cell(&mut self, target: RelocationTarget) {
+        self.buf.put(0x15ff, 6);
+        self.relocate(target, 0);
+    }
+
+    /// Starts writing the head, when main and cold are complete.
+    pub(crate) fn begin_head(&mut self) {
+        debug_assert!(!self.in_cold);
+        std::mem::swap(&mut self.buf, &mut self.head);
+    }
+
+    /// Ends what [`begin_head`](Self::begin_head) started.
+    pub(crate) fn end_head(&mut self) {
+        std::mem::swap(&mut self.buf, &mut self.head);
+    }
+
+    /// Jumps from the head to cold code under a condition; once.
+    pub(crate) fn jcc_from_head(&mut self, cc: Cc, target: Pos) {
+        self.buf.put(0x800f | (cc as u64) << 8, 6);
+        self.head_jump = Some((self.buf.len(), target));
+    }
+
+    /// Joins the sections and resolves what was left open.
+    pub(crate) fn finish(&mut self) -> Assembled {
+        debug_assert!(!self.in_cold);
+        let starts = [self.head.len(), self.head.len() + self.buf.len()];
+        let mut code = Vec::with_capacity(starts[1] + self.other.len());
+        code.extend_from_slice(self.head.bytes());
+        code.extend_from_slice(self.buf.bytes());
+        code.extend_from_slice(self.other.bytes());
+        let mut set = |at: usize, value: i64| {
+            code[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
+        };
+        for fixup in &self.late {
+            let value = fixup.target.resolve(starts) as i64 - fixup.base.resolve(starts) as i64;
+            set(fixup.at.resolve(starts), value);
+        }
+        if let Some((end, target)) = self.head_jump {
+            set(end - 4, target.resolve(starts) as i64 - end as i64);
+        }
+        let offset = |pos: Pos| CodeOffset(pos.resolve(starts) as u32);
+        Assembled {
+            code,
+            relocations: in_order(&self.relocations, |r| r.0, |&(at, target, addend)| Relocation {
+                offset: offset(at),
+                target,
+                addend,
+            }),
+            traps: in_order(&self.traps, |t| t.0, |&(at, wasm, trap)| TrapSite {
+                code: offset(at),
+                wasm,
+                trap,
+            }),
+            calls: in_order(&self.calls, |c| c.0, |&(at, wasm)| CallSite {
+                code: offset(at),
+                wasm,
+            }),
+        }
+    }
+}
+
+/// Records of main, then of cold, converted.
+fn in_order<T, U>(records: &[T], pos: impl Fn(&T) -> Pos, convert: impl Fn(&T) -> U) -> Vec<U> {
+    let mut list = Vec::with_capacity(records.len());
+    list.extend(records.iter().filter(|r| !pos(r).is_cold()).map(&convert));
+    list.extend(records.iter().filter(|r| pos(r).is_cold()).map(&convert));
+    list
+}
+
+/// Condition codes of the processor, with their encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Cc {
+    O = 0,
+    No = 1,
+    B = 2,
+    Ae = 3,
+    E = 4,
+    Ne = 5,
+    Be = 6,
+    A = 7,
+    S = 8,
+    Ns = 9,
+    P = 10,
+    Np = 11,
+    L = 12,
+    Ge = 13,
+    Le = 14,
+    G = 15,
+}
+
+impl Cc {
+    const ALL: [Cc; 16] = [
+        Cc::O, Cc::No, Cc::B, Cc::Ae, Cc::E, Cc::Ne, Cc::Be, Cc::A,
+        Cc::S, Cc::Ns, Cc::P, Cc::Np, Cc::L, Cc::Ge, Cc::Le, Cc::G,
+    ];
+
+    /// The code that holds exactly when this one does not.
+    pub(crate) fn negate(self) -> Self {
+        Self::ALL[(self as usize) ^ 1]
+    }
+}

@@ -1,0 +1,278 @@
+//! Prologue, epilogue, and the checks of stack and budget.
+//!
+//! The frame is the one that `upshift_abi::frame` describes, with the callee-saved registers that the
+//! function changes at its bottom: `rsp` stands there between operators, so that the epilogue pops
+//! them. How large the frame is and which registers those are is known at the end: the *head*, all
+//! that precedes the first store to the frame, is made last and put in front.
+//!
+//! The stack check compares the new `rsp` with the store's limit; nothing is written below the
+//! frame pointer before. A function that calls nothing and has a small frame goes without: the
+//! reserve below the limit covers one such frame.
+
+use upshift_abi::callconv::{ArgLocation, ResultLocation};
+use upshift_abi::frame::{self, ENTRY_SITE};
+use upshift_abi::vmctx::{VmContext, VmStore};
+use upshift_abi::{Builtin, RelocationTarget, TrapCode};
+
+use crate::alloc::home;
+use crate::asm::encode::{Alu, Mem, Op};
+use crate::asm::{Cc, Pos, asm};
+use crate::r#gen::FuncGen;
+use crate::merge::Moves;
+use crate::reg::{Reg, RegSet};
+use crate::state::Local;
+use crate::value::{Ty, Value};
+
+/// Frames up to this size need no stack check if the function calls nothing.
+const SMALL_FRAME: u32 = 1024;
+
+/// Locals up to this number are cleared by straight-line code.
+const CLEAR_INLINE: u32 = 16;
+
+impl FuncGen<'_> {
+    /// Everything before the first operator; the locals are declared already.
+    pub(crate) fn prologue(&mut self, declared: &[Local]) {
+        self.masm.rm(Op::STORE.wide(true), Reg::VMCTX, Mem::base(Reg::RBP, frame::VMCTX));
+        if self.sig.result_area > 0 {
+            self.masm.rm(Op::STORE.wide(true), Reg::RSI, Mem::base(Reg::RBP, frame::RESULT_AREA));
+        }
+        if let Some(weight) = self.options.counters.entry {
+            self.emit_entry_counter(weight);
+        }
+        let params = self.sig.params.len();
+        self.state.locals.extend_from_slice(declared);
+        self.receive_params();
+        let locals = declared.len() as u32;
+        self.clear_slots(params as u32, locals - params as u32);
+    }
+
+    fn emit_entry_counter(&mut self, weight: u32) {
+        self.emit_budget_sub(weight);
+        let cold = self.masm.begin_cold();
+        self.masm.end_cold();
+        self.masm.jcc(Cc::S, cold);
+        let back = self.masm.pos();
+        self.masm.begin_cold();
+        self.emit_tier_up(ENTRY_SITE);
+        asm!(self.masm; add rsp, 16);
+        self.masm.jmp(back);
+        self.masm.end_cold();
+    }
+
+    /// Takes `weight` from the function's budget.
+    pub(crate) fn emit_budget_sub(&mut self, weight: u32) {
+        let weight = weight.min(i32::MAX as u32) as i32;
+        let budget = RelocationTarget::Budget(self.func);
+        if let Ok(weight) = i8::try_from(weight) {
+            asm!(self.masm; sub DWORD [rip + 0], BYTE weight.into());
+            self.masm.relocate(budget, 1);
+        } else {
+            asm!(self.masm; sub DWORD [rip + 0], DWORD weight);
+            self.masm.relocate(budget, 4);
+        }
+    }
+
+    /// Calls the tier-up stub; the two words stay pushed.
+    pub(crate) fn emit_tier_up(&mut self, site: u32) {
+        asm!(self.masm; push DWORD self.func.0 as i32; push DWORD site as i32);
+        self.masm.call_cell(RelocationTarget::Builtin(Builtin::TierUp));
+    }
+
+    /// Parameters in registers become their locals' registers; the others are copied to the slots.
+    fn receive_params(&mut self) {
+        let sig = self.sig.clone();
+        for (local, &(ty, location)) in sig.params.iter().enumerate() {
+            let local = local as u32;
+            match location {
+                ArgLocation::Stack(offset) => {
+                    let mem = Mem::base(Reg::RBP, 16 + offset as i32);
+                    self.load(Ty::F64, Reg::FSCRATCH, mem);
+                    self.store_slot(Ty::F64, local, Reg::FSCRATCH);
+                }
+                ArgLocation::Int(reg) => {
+                    let reg = Reg::from(reg);
+                    if ty == Ty::I32 {
+                        self.masm.mov32(reg, reg);
+                    }
+                    self.receive(local, reg);
+                }
+                ArgLocation::Float(reg) => self.receive(local, reg.into()),
+            }
+        }
+    }
+
+    fn receive(&mut self, local: u32, reg: Reg) {
+        if self.options.ablation.register_locals {
+            self.state.regs.free.remove(reg);
+            self.state.bind(local, reg, true);
+        } else {
+            self.store_slot(self.local_ty(local), local, reg);
+        }
+    }
+
+    /// Clears consecutive home slots.
+    fn clear_slots(&mut self, first: u32, count: u32) {
+        if count == 0 {
+            return;
+        }
+        asm!(self.masm; xorps fscratch, fscratch);
+        let mut slot = first;
+        if count > CLEAR_INLINE {
+            let pairs = count / 2;
+            // Slots go downwards: the last pair has the lowest address.
+            let lowest = frame::home_slot(first + 2 * pairs - 1);
+            asm!(self.masm
+                ; lea scratch, [rbp + lowest]
+                ; mov r10d, pairs as i32
+                ; movups [scratch], fscratch
+                ; add scratch, 16
+                ; dec r10d
+                // Back over the four instructions above.
+                ; .bytes [0x75, (-13_i8) as u8]
+            );
+            slot += 2 * pairs;
+        }
+        while slot + 1 < first + count {
+            self.masm.rm(Op::MOVUPS_STORE, Reg::FSCRATCH, home(slot + 1));
+            slot += 2;
+        }
+        if slot < first + count {
+            self.store_slot(Ty::F64, slot, Reg::FSCRATCH);
+        }
+    }
+
+    /// Returns the topmost operands. They stay on the abstract stack.
+    pub(crate) fn emit_return(&mut self) {
+        let sig = self.sig.clone();
+        let from = self.state.stack.len() - sig.results.len();
+        if sig.result_area > 0 {
+            self.store_area_results(from);
+        }
+        let mut moves = Moves::new();
+        let mut loads = [None; 8];
+        let mut count = 0;
+        for (i, &(_, location)) in sig.results.iter().enumerate() {
+            let dst = match location {
+                ResultLocation::Int(reg) => Reg::from(reg),
+                ResultLocation::Float(reg) => Reg::from(reg),
+                ResultLocation::Area(_) => continue,
+            };
+            let value = self.state.stack[from + i];
+            match self.current_reg(value) {
+                Some(src) => moves.add(dst, src),
+                None => {
+                    loads[count] = Some((dst, value));
+                    count += 1;
+                }
+            }
+        }
+        self.emit_moves(moves);
+        for (dst, value) in loads.into_iter().flatten() {
+            self.load_value(dst, value);
+        }
+    }
+
+    /// Returns before the function's end.
+    pub(crate) fn emit_early_return(&mut self) {
+        self.emit_return();
+        self.masm.jmp_label(&mut self.epilogue);
+    }
+
+    fn store_area_results(&mut self, from: usize) {
+        let sig = self.sig.clone();
+        for (i, &(_, location)) in sig.results.iter().enumerate() {
+            if let ResultLocation::Area(offset) = location {
+                let value = self.state.stack[from + i];
+                if let Value::Const(ty, bits) = value {
+                    // A wide constant takes `scratch`, which holds the area's address.
+                    self.load_const(ty_as_float(ty), Reg::FSCRATCH, bits);
+                }
+                let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
+                self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, area);
+                let mem = Mem::base(Reg::SCRATCH, offset as i32);
+                match value {
+                    Value::Const(ty, _) => self.store(ty_as_float(ty), mem, Reg::FSCRATCH),
+                    _ => self.store_value(mem, value),
+                }
+            }
+        }
+    }
+
+    /// At the function's end: restores the caller's registers, leaves the frame and pops the stack
+    /// arguments.
+    pub(crate) fn emit_epilogue(&mut self) {
+        self.masm.bind(self.epilogue);
+        for reg in self.saved.rev() {
+            asm!(self.masm; pop Rq(reg));
+        }
+        if self.sig.stack_args > 0 {
+            asm!(self.masm; leave; ret self.sig.stack_args as i16);
+        } else {
+            self.masm.buf.put(0xc3c9, 2);
+        }
+    }
+
+    /// Where to jump with an OSR entry's address in `scratch`: calls it and returns its results.
+    /// Its return address is no call site: backtraces skip this frame.
+    pub(crate) fn osr_exit(&mut self) -> Pos {
+        debug_assert!(self.masm.is_cold());
+        if let Some(pos) = self.osr_exit {
+            return pos;
+        }
+        let over = self.masm.jmp_short();
+        let pos = self.masm.pos();
+        asm!(self.masm; mov vmctx, [rbp + frame::VMCTX]);
+        if self.sig.result_area > 0 {
+            asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp; call scratch);
+        } else {
+            asm!(self.masm; mov rsi, rbp; call scratch);
+        }
+        self.masm.jmp_label(&mut self.epilogue);
+        self.masm.bind_short(over);
+        self.osr_exit = Some(pos);
+        pos
+    }
+
+    /// Bytes of the frame below `rbp`.
+    fn frame_size(&self) -> u32 {
+        let slots = (self.state.locals.len() + self.state.max_height) as u32;
+        let saved = 8 * self.saved.len();
+        (frame::home_slot(slots).unsigned_abs() - 8 + saved).next_multiple_of(16)
+    }
+
+    /// Emits the head, as the last code of the function; returns the frame's size.
+    pub(crate) fn emit_head(&mut self) -> u32 {
+        let size = self.frame_size();
+        let below = (size - 8 * self.saved.len()) as i32;
+        let check = self.calls || size > SMALL_FRAME;
+        let overflow = check.then(|| self.cold_trap(TrapCode::StackOverflow));
+        self.masm.begin_head();
+        asm!(self.masm; push rbp; mov rbp, rsp);
+        self.masm.ri(Alu::Sub, true, Reg::RSP, below);
+        if let Some(overflow) = overflow {
+            let (store, limit) = (VmContext::STORE.disp(), VmStore::STACK_LIMIT.disp());
+            self.masm.rm(Op::MOV.wide(true), Reg::R10, Mem::base(Reg::VMCTX, store));
+            self.masm.rm(Alu::Cmp.op().wide(true), Reg::RSP, Mem::base(Reg::R10, limit));
+            self.masm.jcc_from_head(Cc::B, overflow);
+        }
+        for reg in self.saved {
+            asm!(self.masm; push Rq(reg));
+        }
+        self.masm.end_head();
+        size
+    }
+
+    /// Registers as they are behind a call: only those that calls preserve keep their contents.
+    pub(crate) fn forget_registers(&mut self) {
+        let regs = &self.state.regs;
+        let kept = RegSet::CALLEE_SAVED;
+        debug_assert!(regs.dirty.or(regs.stack).minus(kept).is_empty());
+        self.state.forget_local_registers(kept);
+        let regs = &mut self.state.regs;
+        regs.free = RegSet::ALL.minus(regs.locals.or(regs.stack));
+    }
+}
+
+fn ty_as_float(ty: Ty) -> Ty {
+    if ty.is_64() { Ty::F64 } else { Ty::F32 }
+}

@@ -1,0 +1,169 @@
+//! The state of one compilation.
+
+use std::rc::Rc;
+
+use upshift_abi::{
+    DefinedFuncIndex, LoopIndex, MemoryBounds, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset,
+};
+use upshift_abi::artifact::SourceLocation;
+
+use crate::asm::{Label, Masm, Pos};
+use crate::control::Control;
+use crate::options::BaselineOptions;
+use crate::reg::RegSet;
+use crate::sig::{Sig, SigCache};
+use crate::state::State;
+use crate::value::Ty;
+
+/// Allocations that successive compilations reuse.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    pub(crate) masm: Masm,
+    pub(crate) state: State,
+    pub(crate) control: Vec<Control>,
+    pub(crate) maps: Vec<u32>,
+    pub(crate) sigs: SigCache,
+}
+
+/// The code generator for one function; operators' handlers are its methods, see [`op`](crate::op).
+///
+/// The fields are of three groups: what is compiled (`facts` to `sig`), what is being written
+/// (`masm` to `maps`, moved in from the session's buffers), and where we are (`pos` to the end).
+pub(crate) struct FuncGen<'a> {
+    pub(crate) facts: &'a ModuleFacts,
+    /// The module's bytes.
+    pub(crate) wasm: &'a [u8],
+    pub(crate) options: &'a BaselineOptions,
+    pub(crate) func: DefinedFuncIndex,
+    pub(crate) sig: Rc<Sig>,
+
+    pub(crate) masm: Masm,
+    pub(crate) state: State,
+    pub(crate) control: Vec<Control>,
+    /// Locals of the label states in `control`, see [`merge`](crate::merge).
+    pub(crate) maps: Vec<u32>,
+    pub(crate) sigs: SigCache,
+    pub(crate) loops: Vec<OsrEntryInfo>,
+    pub(crate) sources: Vec<SourceLocation>,
+
+    /// The current operator's offset in the module.
+    pub(crate) pos: u32,
+    /// Whether control can reach the current operator.
+    pub(crate) reachable: bool,
+    /// Whether a comparison's result is in the flags, so that nothing may change them.
+    pub(crate) flags_live: bool,
+    /// `loop` operators so far, and how many of them are around the current operator.
+    pub(crate) loop_count: u32,
+    pub(crate) loop_depth: u32,
+    /// The code that leaves for an OSR entry, once there is one.
+    pub(crate) osr_exit: Option<Pos>,
+    /// Callee-saved registers that the function changes.
+    pub(crate) saved: RegSet,
+    /// Where returns jump, before the function's end.
+    pub(crate) epilogue: Label,
+    /// Whether the function has called anything so far.
+    pub(crate) calls: bool,
+    /// Numbers `br_table`s, so that each target is prepared once per table.
+    pub(crate) tables: u32,
+}
+
+impl<'a> FuncGen<'a> {
+    /// Ready for the first operator's prologue.
+    pub(crate) fn new(
+        facts: &'a ModuleFacts,
+        wasm: &'a [u8],
+        options: &'a BaselineOptions,
+        func: DefinedFuncIndex,
+        mut buffers: Buffers,
+    ) -> Self {
+        buffers.masm.reset();
+        buffers.state.reset();
+        buffers.control.clear();
+        buffers.maps.clear();
+        let sig = buffers.sigs.get(facts, facts.funcs[facts.func_index(func).index()]);
+        Self {
+            facts,
+            wasm,
+            options,
+            func,
+            sig,
+            masm: buffers.masm,
+            state: buffers.state,
+            control: buffers.control,
+            maps: buffers.maps,
+            sigs: buffers.sigs,
+            loops: Vec::new(),
+            sources: Vec::new(),
+            pos: 0,
+            reachable: true,
+            flags_live: false,
+            loop_count: 0,
+            loop_depth: 0,
+            osr_exit: None,
+            saved: RegSet::NONE,
+            epilogue: Label::new(),
+            calls: false,
+            tables: 0,
+        }
+    }
+
+    /// Gives the allocations back.
+    pub(crate) fn into_buffers(self) -> Buffers {
+        Buffers {
+            masm: self.masm,
+            state: self.state,
+            control: self.control,
+            maps: self.maps,
+            sigs: self.sigs,
+        }
+    }
+
+    /// The current operator, for tables.
+    #[inline]
+    pub(crate) fn wasm_offset(&self) -> WasmOffset {
+        WasmOffset(self.pos)
+    }
+
+    /// Lists the next instruction as one that may trap.
+    #[inline]
+    pub(crate) fn trap_here(&mut self, trap: TrapCode) {
+        self.masm.trap_site(WasmOffset(self.pos), trap);
+    }
+
+    /// A trap in cold code; answers where it is.
+    pub(crate) fn cold_trap(&mut self, trap: TrapCode) -> Pos {
+        let pos = self.masm.begin_cold();
+        self.emit_trap(trap);
+        self.masm.end_cold();
+        pos
+    }
+
+    /// An instruction that traps.
+    pub(crate) fn emit_trap(&mut self, trap: TrapCode) {
+        self.trap_here(trap);
+        self.masm.buf.put(0x0b0f, 2);
+    }
+
+    /// The byte at an offset in the module; 0 behind its end.
+    #[inline]
+    pub(crate) fn byte_at(&self, at: usize) -> u8 {
+        self.wasm.get(at).copied().unwrap_or(0)
+    }
+
+    /// Whether memory accesses need a comparison.
+    pub(crate) fn explicit_bounds(&self) -> bool {
+        self.options.bounds == MemoryBounds::Explicit
+    }
+
+    /// Numbers a `loop` operator, reachable or not.
+    pub(crate) fn next_loop(&mut self) -> LoopIndex {
+        self.loop_count += 1;
+        LoopIndex(self.loop_count - 1)
+    }
+
+    /// The type of a local.
+    #[inline]
+    pub(crate) fn local_ty(&self, local: u32) -> Ty {
+        self.state.locals[local as usize].ty
+    }
+}

@@ -1,0 +1,374 @@
+//! Where control flow joins: every branch to a label brings registers and stack to one state.
+//!
+//! The first branch to a forward label decides which local is in which register there; a loop header
+//! takes the state at its entry. Later branches conform by stores, moves and loads. A state is as large as the
+//! register file, whatever the number of locals.
+//!
+//! Operands: all but the topmost result of a forward label are in their home slots, the topmost is in
+//! `rax` or `xmm0`; a loop's parameters are all in their slots. Entries below a block were flushed
+//! when it began.
+//!
+//! Which registers are *dirty* (newer than the slot) at a forward label is the union over its
+//! branches, since it matters only behind the label; at a loop header it is fixed.
+
+use crate::alloc::home;
+use crate::asm::Cc;
+use crate::control::Kind;
+use crate::r#gen::FuncGen;
+use crate::reg::{Reg, RegSet};
+use crate::value::{Cond, Ty, Value};
+
+/// Which local is in which register at a label.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LabelState {
+    /// Registers that hold locals.
+    pub(crate) regs: RegSet,
+    /// Those of them that may be newer than the slot.
+    pub(crate) dirty: RegSet,
+    /// Where in `maps` the locals are, one for each register in order.
+    start: u32,
+}
+
+/// Register moves that happen at once.
+pub(crate) struct Moves {
+    pending: RegSet,
+    source: [Reg; 32],
+    /// How many pending moves read the register.
+    readers: [u8; 32],
+}
+
+impl Moves {
+    /// No moves.
+    pub(crate) fn new() -> Self {
+        Self {
+            pending: RegSet::NONE,
+            source: [Reg::RAX; 32],
+            readers: [0; 32],
+        }
+    }
+
+    /// Adds a move; each destination once.
+    pub(crate) fn add(&mut self, dst: Reg, src: Reg) {
+        if dst != src {
+            debug_assert!(!self.pending.has(dst));
+            self.pending.add(dst);
+            self.source[dst.index()] = src;
+            self.readers[src.index()] += 1;
+        }
+    }
+}
+
+/// The register of a label's topmost value.
+pub(crate) fn result_reg(ty: Ty) -> Reg {
+    if ty.is_float() { Reg::XMM0 } else { Reg::RAX }
+}
+
+impl FuncGen<'_> {
+    /// Emits moves in an order that overwrites nothing still needed, through scratch in cycles.
+    pub(crate) fn emit_moves(&mut self, mut moves: Moves) {
+        while !moves.pending.is_empty() {
+            let mut progress = false;
+            for dst in moves.pending {
+                if moves.readers[dst.index()] == 0 {
+                    let src = moves.source[dst.index()];
+                    self.masm.mov(dst, src);
+                    moves.readers[src.index()] -= 1;
+                    moves.pending.remove(dst);
+                    progress = true;
+                }
+            }
+            if let (false, Some(blocked)) = (progress, moves.pending.first()) {
+                let scratch = if blocked.is_float() { Reg::FSCRATCH } else { Reg::SCRATCH };
+                self.masm.mov(scratch, blocked);
+                for dst in moves.pending {
+                    if moves.source[dst.index()] == blocked {
+                        moves.source[dst.index()] = scratch;
+                        moves.readers[blocked.index()] -= 1;
+                        moves.readers[scratch.index()] += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The current registers as a label state, without some.
+    pub(crate) fn capture(&mut self, without: RegSet) -> LabelState {
+        let regs = self.state.regs.locals.minus(without);
+        let start = self.maps.len() as u32;
+        let holder = &self.state.regs.holder;
+        self.maps.extend(regs.map(|reg| holder[reg.index()]));
+        LabelState {
+            regs,
+            dirty: self.state.regs.dirty.minus(without),
+            start,
+        }
+    }
+
+    /// The locals of a label state, in the order of its registers.
+    fn map(&self, state: LabelState) -> &[u32] {
+        &self.maps[state.start as usize..][..state.regs.len() as usize]
+    }
+
+    /// Makes sure that a label has a state: the current one if this is its first branch.
+    pub(crate) fn ensure_label_state(&mut self, target: usize) -> LabelState {
+        if let Some(state) = self.control[target].state {
+            return state;
+        }
+        let mut without = match self.label_types(target).last() {
+            Some(&ty) => result_reg(ty.into()).bit(),
+            None => RegSet::NONE,
+        };
+        if !self.options.ablation.registers_across_labels {
+            without = RegSet::ALL;
+        }
+        let state = self.capture(without);
+        self.control[target].state = Some(state);
+        state
+    }
+
+    /// Whether a branch needs no code but the jump. Widens the label's dirty set if so.
+    pub(crate) fn conforms(&mut self, target: usize) -> bool {
+        let label = self.ensure_label_state(target);
+        let control = &self.control[target];
+        let regs = &self.state.regs;
+        if !regs.dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
+            return false;
+        }
+        let is_loop = control.kind == Kind::Loop;
+        if is_loop && !regs.dirty.minus(label.dirty).is_empty() {
+            return false;
+        }
+        let mut held = label.regs.zip(self.map(label));
+        if held.any(|(reg, &local)| regs.holder[reg.index()] != local) {
+            return false;
+        }
+        let types = self.label_types(target);
+        let from = self.state.stack.len() - types.len();
+        for (i, value) in self.state.stack[from..].iter().enumerate() {
+            let there = match value {
+                Value::Reg(ty, reg) => {
+                    !is_loop && i + 1 == types.len() && *reg == result_reg(*ty)
+                }
+                Value::Slot(_, slot) => {
+                    (is_loop || i + 1 < types.len())
+                        && *slot == self.state.stack_slot(control.height as usize + i)
+                }
+                _ => false,
+            };
+            if !there {
+                return false;
+            }
+        }
+        if !is_loop {
+            self.widen_dirty(target, regs.dirty);
+        }
+        true
+    }
+
+    fn widen_dirty(&mut self, target: usize, dirty: RegSet) {
+        if let Some(state) = &mut self.control[target].state {
+            state.dirty = state.dirty.or(dirty.and(state.regs));
+        }
+    }
+
+    /// Emits what brings the current state to a label's. The current state itself does not change, so that
+    /// this may be out-of-line code of a conditional branch. Flags survive.
+    pub(crate) fn emit_conform(&mut self, target: usize) {
+        let label = self.ensure_label_state(target);
+        let types = self.label_types(target);
+        let is_loop = self.control[target].kind == Kind::Loop;
+        let in_slots = if is_loop { types.len() } else { types.len().saturating_sub(1) };
+        let height = self.control[target].height as usize;
+        let from = self.state.stack.len() - types.len();
+        for i in 0..in_slots {
+            self.copy_to_slot(self.state.stack[from + i], self.state.stack_slot(height + i));
+        }
+        let mut moves = Moves::new();
+        let loads = self.plan_locals(target, label, is_loop, &mut moves);
+        let mut result = None;
+        if let (false, Some(&ty)) = (is_loop, types.last()) {
+            let dst = result_reg(ty.into());
+            let value = self.state.stack[self.state.stack.len() - 1];
+            match self.current_reg(value) {
+                Some(src) => moves.add(dst, src),
+                None => result = Some((dst, value)),
+            }
+        }
+        self.emit_moves(moves);
+        // Constants must not disturb the flags of a branch that is still to come.
+        let flags = std::mem::replace(&mut self.flags_live, true);
+        for (i, reg) in label.regs.enumerate() {
+            if loads.has(reg) {
+                let local = self.map(label)[i];
+                self.load_slot(self.local_ty(local), reg, local);
+            }
+        }
+        if let Some((dst, value)) = result {
+            self.load_value(dst, value);
+        }
+        self.flags_live = flags;
+    }
+
+    /// Stores the locals that must be in their slots, collects the moves between registers, and
+    /// returns the registers to load.
+    fn plan_locals(
+        &mut self,
+        target: usize,
+        label: LabelState,
+        is_loop: bool,
+        moves: &mut Moves,
+    ) -> RegSet {
+        let mut loads = RegSet::NONE;
+        let mut kept = RegSet::NONE;
+        let mut dirty = RegSet::NONE;
+        for (i, reg) in label.regs.enumerate() {
+            let local = self.map(label)[i];
+            let Some(src) = self.state.locals[local as usize].reg else {
+                loads.add(reg);
+                continue;
+            };
+            if !self.state.regs.dirty.has(src) {
+            } else if is_loop && !label.dirty.has(reg) {
+                self.store_slot(self.local_ty(local), local, src);
+            } else {
+                dirty.add(reg);
+            }
+            moves.add(reg, src);
+            kept.add(src);
+        }
+        for reg in self.state.regs.dirty.minus(kept) {
+            let local = self.state.regs.holder[reg.index()];
+            self.store_slot(self.local_ty(local), local, reg);
+        }
+        if !is_loop {
+            self.widen_dirty(target, dirty);
+        }
+        loads
+    }
+
+    /// The register that a value is in now.
+    pub(crate) fn current_reg(&self, value: Value) -> Option<Reg> {
+        match value {
+            Value::Reg(_, reg) => Some(reg),
+            Value::Local(_, local) => self.state.locals[local as usize].reg,
+            _ => None,
+        }
+    }
+
+    fn copy_to_slot(&mut self, value: Value, slot: u32) {
+        if !matches!(value, Value::Slot(_, s) if s == slot) {
+            self.store_value(home(slot), value);
+        }
+    }
+
+    /// Takes over a label's state. The current one must own no register.
+    pub(crate) fn adopt(&mut self, label: LabelState) {
+        debug_assert!(self.state.regs.locals.is_empty() && self.state.regs.stack.is_empty());
+        let regs = &mut self.state.regs;
+        regs.locals = label.regs;
+        regs.dirty = label.dirty;
+        regs.recent = label.regs;
+        regs.free = RegSet::ALL.minus(label.regs);
+        for (i, reg) in label.regs.enumerate() {
+            let local = self.maps[label.start as usize + i];
+            regs.holder[reg.index()] = local;
+            self.state.locals[local as usize].reg = Some(reg);
+        }
+    }
+
+    /// Code behind here can't be reached: drops what the current block has on the stack, and all
+    /// registers.
+    pub(crate) fn set_unreachable(&mut self) {
+        let height = self.control.last().map_or(0, |control| control.height as usize);
+        self.state.truncate(height);
+        self.state.forget_local_registers(RegSet::NONE);
+        self.reachable = false;
+        self.flags_live = false;
+    }
+
+    /// Jumps to a label whose state the current one conforms to.
+    pub(crate) fn jump(&mut self, target: usize) {
+        let control = &mut self.control[target];
+        match control.header {
+            Some(header) => self.masm.jmp(header),
+            None => self.masm.jmp_label(&mut control.label),
+        }
+    }
+
+    /// Jumps to a label under a condition.
+    pub(crate) fn jump_if(&mut self, cond: Cond, target: usize) {
+        match cond {
+            Cond::Cc(cc) => self.jump_cc(cc, target),
+            Cond::FloatEq => {
+                let unordered = self.masm.jcc_short(Cc::P);
+                self.jump_cc(Cc::E, target);
+                self.masm.bind_short(unordered);
+            }
+            Cond::FloatNe => {
+                self.jump_cc(Cc::P, target);
+                self.jump_cc(Cc::Ne, target);
+            }
+        }
+    }
+
+    fn jump_cc(&mut self, cc: Cc, target: usize) {
+        let control = &mut self.control[target];
+        match control.header {
+            Some(header) => self.masm.jcc(cc, header),
+            None => self.masm.jcc_label(cc, &mut control.label),
+        }
+    }
+
+    /// Jumps to cold code under a condition.
+    pub(crate) fn jump_cold_if(&mut self, cond: Cond, target: crate::asm::Pos) {
+        match cond {
+            Cond::Cc(cc) => self.masm.jcc(cc, target),
+            Cond::FloatEq => {
+                let unordered = self.masm.jcc_short(Cc::P);
+                self.masm.jcc(Cc::E, target);
+                self.masm.bind_short(unordered);
+            }
+            Cond::FloatNe => {
+                self.masm.jcc(Cc::P, target);
+                self.masm.jcc(Cc::Ne, target);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_gen;
+
+    /// Runs moves on numbered registers and answers what each register then holds.
+    fn simulate(pairs: &[(u32, u32)]) -> Vec<u8> {
+        with_gen(|generator| {
+            let mut moves = Moves::new();
+            for &(dst, src) in pairs {
+                moves.add(Reg::from_index(dst), Reg::from_index(src));
+            }
+            generator.emit_moves(moves);
+            let mut regs: Vec<u8> = (0..16).collect();
+            // Each move is REX.W 8B modrm.
+            for code in generator.masm.buf.bytes().chunks(3) {
+                let dst = (code[2] >> 3 & 7) | (code[0] & 4) << 1;
+                let src = (code[2] & 7) | (code[0] & 1) << 3;
+                regs[dst as usize] = regs[src as usize];
+            }
+            regs
+        })
+    }
+
+    #[test]
+    fn moves_happen_at_once() {
+        let chain = simulate(&[(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(chain[..4], [1, 2, 3, 3]);
+        let cycle = simulate(&[(0, 1), (1, 2), (2, 0), (8, 0)]);
+        assert_eq!(cycle[..3], [1, 2, 0]);
+        assert_eq!(cycle[8], 0);
+        let two_cycles = simulate(&[(0, 1), (1, 0), (9, 10), (10, 9)]);
+        assert_eq!((two_cycles[0], two_cycles[1]), (1, 0));
+        assert_eq!((two_cycles[9], two_cycles[10]), (10, 9));
+    }
+}

@@ -1,0 +1,12 @@
+//! The handlers of the operators, by family. Handlers are methods of
+//! [`FuncGen`](crate::gen::FuncGen), named as wasmparser's visits that forward to them.
+
+pub(crate) mod call;
+mod control;
+mod convert;
+mod float;
+mod int;
+mod memory;
+mod reference;
+mod table;
+mod variable;

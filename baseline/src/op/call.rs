@@ -1,0 +1,313 @@
+//! Calls: of functions, through tables, in tail position, and of the runtime's builtins.
+//!
+//! Dirty locals and operands in registers that a call does not preserve are stored before it; locals
+//! are loaded again when they are next read, then into registers that the next call preserves.
+
+use std::mem::offset_of;
+
+use upshift_abi::builtin::{BuiltinResult, BuiltinType};
+use upshift_abi::callconv::{ArgLocation, INT_ARGS, ResultLocation};
+use upshift_abi::frame;
+use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
+use upshift_abi::{Builtin, FuncIndex, RelocationTarget, TableIndex, TrapCode, TypeIndex};
+
+use crate::alloc::home;
+use crate::asm::encode::{Mem, Op};
+use crate::asm::{Cc, asm};
+use crate::r#gen::FuncGen;
+use crate::merge::Moves;
+use crate::reg::{Reg, RegSet};
+use crate::sig::Sig;
+use crate::value::{Ty, Value};
+
+/// The register that holds a [`VmFuncRef`] while arguments are set up: no argument register.
+const FUNC_REF: Reg = Reg::R10;
+
+/// Registers that arguments can need: five integer, eight float.
+const MAX_REG_ARGS: usize = 13;
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Callee {
+    Func(FuncIndex),
+    /// What [`FUNC_REF`] points to.
+    FuncRef,
+}
+
+/// An argument of a builtin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BuiltinArg {
+    Imm(u32),
+    /// The next operand.
+    Stack,
+}
+
+impl FuncGen<'_> {
+    pub(crate) fn visit_call(&mut self, func: u32) {
+        let func = FuncIndex(func);
+        let sig = self.sigs.get(self.facts, self.facts.funcs[func.index()]);
+        self.emit_call(&sig, Callee::Func(func));
+    }
+
+    pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
+        self.load_func_ref(TypeIndex(ty), TableIndex(table));
+        let sig = self.sigs.get(self.facts, TypeIndex(ty));
+        self.emit_call(&sig, Callee::FuncRef);
+    }
+
+    pub(crate) fn visit_return_call(&mut self, func: u32) {
+        let func = FuncIndex(func);
+        let sig = self.sigs.get(self.facts, self.facts.funcs[func.index()]);
+        self.emit_tail_call(&sig, Callee::Func(func));
+    }
+
+    pub(crate) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
+        self.load_func_ref(TypeIndex(ty), TableIndex(table));
+        let sig = self.sigs.get(self.facts, TypeIndex(ty));
+        self.emit_tail_call(&sig, Callee::FuncRef);
+    }
+
+    /// Looks the topmost operand up in a table and checks the type of what is there.
+    fn load_func_ref(&mut self, ty: TypeIndex, table: TableIndex) {
+        self.take(FUNC_REF);
+        let index = self.state.pop();
+        let index = self.use_reg(index);
+        self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
+        self.masm.rm(Op::MOV.wide(true), FUNC_REF, Mem::element(FUNC_REF, index, 0));
+        self.masm.rr(Op::TEST.wide(true), FUNC_REF, FUNC_REF);
+        let null = self.cold_trap(TrapCode::UninitializedElement);
+        self.masm.jcc(Cc::E, null);
+        let id = self.facts.type_ids[ty.index()].0 as i32;
+        let field = Mem::base(FUNC_REF, VmFuncRef::TYPE_ID.disp());
+        self.masm.cmp_mem_imm(false, field, id);
+        let mismatch = self.cold_trap(TrapCode::IndirectCallTypeMismatch);
+        self.masm.jcc(Cc::Ne, mismatch);
+        self.state.release(index);
+    }
+
+    /// Stores what a call would destroy, except for its arguments.
+    pub(crate) fn prepare_call(&mut self, args: usize) {
+        let from = (self.state.stack.len() - args) as u32;
+        for reg in self.state.regs.stack.minus(RegSet::CALLEE_SAVED) {
+            if self.state.regs.holder[reg.index()] < from {
+                self.spill(reg);
+            }
+        }
+        for reg in self.state.regs.dirty.minus(RegSet::CALLEE_SAVED) {
+            self.clean(reg);
+        }
+        self.calls = true;
+    }
+
+    fn emit_call(&mut self, sig: &Sig, callee: Callee) {
+        let count = sig.params.len();
+        self.prepare_call(count);
+        if sig.result_area + sig.stack_args > 0 {
+            asm!(self.masm; sub rsp, (sig.result_area + sig.stack_args) as i32);
+        }
+        self.emit_args(sig);
+        if sig.result_area > 0 {
+            asm!(self.masm; lea rsi, [rsp + sig.stack_args as i32]);
+        }
+        self.state.truncate(self.state.stack.len() - count);
+        match callee {
+            Callee::Func(func) => match self.facts.defined_func(func) {
+                Some(func) => self.masm.call_cell(RelocationTarget::Slot(func)),
+                None => {
+                    self.load_import(func);
+                    asm!(self.masm; call QWORD [scratch]);
+                }
+            },
+            Callee::FuncRef => {
+                self.load_callee();
+                asm!(self.masm; call QWORD [scratch]);
+            }
+        }
+        self.masm.call_site(self.wasm_offset());
+        self.receive_results(sig);
+    }
+
+    /// Loads an imported function's slot address and context.
+    fn load_import(&mut self, func: FuncIndex) {
+        let import = self.facts.layout.imported_func(func).disp();
+        let slot = import + offset_of!(VmImportedFunc, slot) as i32;
+        let vmctx = import + offset_of!(VmImportedFunc, vmctx) as i32;
+        self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, Mem::base(Reg::VMCTX, slot));
+        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
+    }
+
+    /// Loads the slot address and context from a function reference.
+    fn load_callee(&mut self) {
+        let field = |offset: i32| Mem::base(FUNC_REF, offset);
+        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, field(VmFuncRef::VMCTX.disp()));
+        self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, field(VmFuncRef::SLOT.disp()));
+    }
+
+    /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
+    fn emit_args(&mut self, sig: &Sig) {
+        let from = self.state.stack.len() - sig.params.len();
+        let mut regs = [(Value::Const(Ty::I32, 0), Reg::RAX); MAX_REG_ARGS];
+        let mut count = 0;
+        for (i, &(_, location)) in sig.params.iter().enumerate() {
+            let value = self.state.stack[from + i];
+            let reg = match location {
+                ArgLocation::Int(reg) => Reg::from(reg),
+                ArgLocation::Float(reg) => Reg::from(reg),
+                ArgLocation::Stack(offset) => {
+                    self.store_value(Mem::base(Reg::RSP, offset as i32), value);
+                    continue;
+                }
+            };
+            regs[count] = (value, reg);
+            count += 1;
+        }
+        self.assign_regs(&regs[..count]);
+    }
+
+    /// Loads values into registers at once.
+    fn assign_regs(&mut self, assignments: &[(Value, Reg)]) {
+        let mut moves = Moves::new();
+        for &(value, reg) in assignments {
+            if let Some(src) = self.current_reg(value) {
+                moves.add(reg, src);
+            }
+        }
+        self.emit_moves(moves);
+        for &(value, reg) in assignments {
+            if self.current_reg(value).is_none() {
+                self.load_value(reg, value);
+            }
+        }
+    }
+
+    /// Behind a call: most registers are gone, results are pushed.
+    fn receive_results(&mut self, sig: &Sig) {
+        self.forget_registers();
+        self.reload_vmctx();
+        for &(ty, location) in &sig.results {
+            let reg = match location {
+                ResultLocation::Int(reg) => Reg::from(reg),
+                ResultLocation::Float(reg) => Reg::from(reg),
+                ResultLocation::Area(offset) => {
+                    let slot = self.state.stack_slot(self.state.stack.len());
+                    self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset as i32));
+                    self.store(Ty::F64, home(slot), Reg::FSCRATCH);
+                    self.state.push(Value::Slot(ty, slot));
+                    continue;
+                }
+            };
+            if ty == Ty::I32 {
+                self.masm.mov32(reg, reg);
+            }
+            self.state.regs.free.remove(reg);
+            self.push_reg(ty, reg);
+        }
+        if sig.result_area > 0 {
+            asm!(self.masm; add rsp, sig.result_area as i32);
+        }
+    }
+
+    fn reload_vmctx(&mut self) {
+        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::RBP, frame::VMCTX));
+    }
+
+    /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return address
+    /// is ours.
+    fn emit_tail_call(&mut self, sig: &Sig, callee: Callee) {
+        let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
+        if theirs > 0 {
+            self.calls = true;
+            asm!(self.masm; sub rsp, theirs);
+        }
+        self.emit_args(sig);
+        if sig.result_area > 0 {
+            asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]);
+        }
+        // Which registers the rest of the function changes is not known yet: restore them all.
+        self.saved = RegSet::CALLEE_SAVED;
+        for (i, reg) in self.saved.rev().enumerate() {
+            self.load(Ty::I64, reg, Mem::base(Reg::RSP, theirs + 8 * i as i32));
+        }
+        if ours == 0 && theirs == 0 {
+            asm!(self.masm; leave);
+        } else {
+            self.emit_move_stack_args(ours, theirs);
+        }
+        match callee {
+            Callee::Func(func) => match self.facts.defined_func(func) {
+                Some(func) => {
+                    asm!(self.masm; jmp QWORD [rip + 0]);
+                    self.masm.relocate(RelocationTarget::Slot(func), 0);
+                }
+                None => {
+                    self.load_import(func);
+                    asm!(self.masm; jmp QWORD [scratch]);
+                }
+            },
+            Callee::FuncRef => {
+                self.load_callee();
+                asm!(self.masm; jmp QWORD [scratch]);
+            }
+        }
+        if callee == Callee::FuncRef {
+            self.state.regs.free.add(FUNC_REF);
+        }
+        self.set_unreachable();
+    }
+
+    /// From the last argument on, because the areas may overlap. Only `rax`, `r11` and the float
+    /// scratch register are free here.
+    fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
+        let end = 16 + ours - theirs;
+        asm!(self.masm; mov scratch, [rbp + 8]; mov rax, [rbp]);
+        for offset in (0..theirs).step_by(8).rev() {
+            self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
+            self.store(Ty::F64, Mem::base(Reg::RBP, end + offset), Reg::FSCRATCH);
+        }
+        asm!(self.masm; lea rsp, [rbp + end - 8]; mov [rsp], scratch; mov rbp, rax);
+    }
+
+    /// Calls a builtin with constants and the topmost operands, and pushes its result.
+    pub(crate) fn call_builtin(&mut self, builtin: Builtin, args: &[BuiltinArg], result: Option<Ty>) {
+        let signature = builtin.signature();
+        debug_assert_eq!(signature.params.len(), args.len());
+        let operands = args.iter().filter(|arg| **arg == BuiltinArg::Stack).count();
+        self.prepare_call(operands);
+        let from = self.state.stack.len() - operands;
+        let mut position = from;
+        let mut assignments = Vec::with_capacity(args.len());
+        for (i, arg) in args.iter().enumerate() {
+            let value = match arg {
+                BuiltinArg::Imm(imm) => Value::Const(Ty::I32, u64::from(*imm)),
+                BuiltinArg::Stack => {
+                    position += 1;
+                    self.state.stack[position - 1]
+                }
+            };
+            debug_assert!(matches!(signature.params[i], BuiltinType::I32 | BuiltinType::I64));
+            assignments.push((value, Reg::from(INT_ARGS[i + 1])));
+        }
+        self.assign_regs(&assignments);
+        self.state.truncate(from);
+        self.masm.call_cell(RelocationTarget::Builtin(builtin));
+        if let BuiltinResult::Status(trap) = signature.result {
+            asm!(self.masm; test eax, eax);
+            let failed = self.cold_trap(trap);
+            self.masm.jcc(Cc::Ne, failed);
+        }
+        self.finish_builtin_call();
+        if let Some(ty) = result {
+            if ty == Ty::I32 {
+                self.masm.mov32(Reg::RAX, Reg::RAX);
+            }
+            self.state.regs.free.remove(Reg::RAX);
+            self.push_reg(ty, Reg::RAX);
+        }
+    }
+
+    /// Behind a builtin: what a call forgets.
+    pub(crate) fn finish_builtin_call(&mut self) {
+        self.forget_registers();
+        self.reload_vmctx();
+    }
+}

@@ -1,0 +1,461 @@
+//! Blocks, loops, conditionals and branches.
+
+use wasmparser::{BlockType, BrTable};
+
+use upshift_abi::{OsrEntryInfo, TrapCode};
+
+use crate::asm::encode::Alu;
+use crate::asm::{Cc, Pos, asm};
+use crate::control::{Control, Kind};
+use crate::r#gen::FuncGen;
+use crate::lookahead::Lookahead;
+use crate::merge::result_reg;
+use crate::reg::{Reg, RegSet};
+use crate::value::{Cond, Value};
+
+/// Registers of each class that locals leave free at a loop header, for the loop's temporaries.
+const LOOP_TEMPORARIES: u32 = 4;
+
+/// `br_table`s up to this length are compared one by one.
+const SHORT_TABLE: u32 = 3;
+
+impl FuncGen<'_> {
+    pub(crate) fn visit_unreachable(&mut self) {
+        self.emit_trap(TrapCode::Unreachable);
+        self.set_unreachable();
+    }
+
+    fn push_control(&mut self, kind: Kind, ty: BlockType, height: usize) {
+        self.control.push(Control::new(kind, self.reachable, ty, height));
+    }
+
+    /// Opens a block: everything on the stack goes to its home slot. The stack is that of the
+    /// block's entry whenever control leaves the block.
+    pub(crate) fn visit_block(&mut self, ty: BlockType) {
+        if !self.reachable {
+            return self.push_control(Kind::Block, ty, 0);
+        }
+        self.flush_stack(self.state.stack.len());
+        let params = self.block_types(ty).0.len();
+        self.push_control(Kind::Block, ty, self.state.stack.len() - params);
+    }
+
+    pub(crate) fn visit_if(&mut self, ty: BlockType) {
+        if !self.reachable {
+            return self.push_control(Kind::If, ty, 0);
+        }
+        let condition = self.state.pop();
+        // Stores and moves leave the flags alone, but a constant's test would not see them.
+        self.flush_stack(self.state.stack.len());
+        let cond = self.test(condition);
+        let params = self.block_types(ty).0.len();
+        self.push_control(Kind::If, ty, self.state.stack.len() - params);
+        let without = if self.options.ablation.registers_across_labels {
+            RegSet::NONE
+        } else {
+            self.clean_all();
+            RegSet::ALL
+        };
+        let state = self.capture(without);
+        let frame = self.control.len() - 1;
+        let mut label = self.control[frame].else_label;
+        match cond.negate() {
+            Cond::Cc(cc) => self.masm.jcc_label(cc, &mut label),
+            Cond::FloatEq => {
+                let unordered = self.masm.jcc_short(Cc::P);
+                self.masm.jcc_label(Cc::E, &mut label);
+                self.masm.bind_short(unordered);
+            }
+            Cond::FloatNe => {
+                self.masm.jcc_label(Cc::P, &mut label);
+                self.masm.jcc_label(Cc::Ne, &mut label);
+            }
+        }
+        self.control[frame].else_label = label;
+        self.control[frame].else_state = Some(state);
+        self.flags_live = false;
+    }
+
+    /// Stores all dirty locals.
+    fn clean_all(&mut self) {
+        for reg in self.state.regs.dirty {
+            self.clean(reg);
+        }
+    }
+
+    pub(crate) fn visit_else(&mut self) {
+        let frame = self.control.len() - 1;
+        if self.reachable {
+            self.emit_conform(frame);
+            self.jump(frame);
+            self.set_unreachable();
+        }
+        let control = &mut self.control[frame];
+        control.kind = Kind::Else;
+        if !control.live {
+            return;
+        }
+        let (label, state) = (control.else_label, control.else_state);
+        let (ty, height) = (control.ty, control.height as usize);
+        self.masm.bind(label);
+        self.state.truncate(height);
+        self.adopt(state.expect("a live `if` has an else state"));
+        self.reachable = true;
+        self.push_slots(ty, height, false);
+    }
+
+    /// Pushes a block's parameters or results, which are in their home slots.
+    fn push_slots(&mut self, ty: BlockType, height: usize, results: bool) {
+        let (params, result_types) = self.block_types(ty);
+        debug_assert_eq!(self.state.stack.len(), height);
+        for &ty in if results { result_types } else { params } {
+            let slot = self.state.stack_slot(self.state.stack.len());
+            self.state.push(Value::Slot(ty.into(), slot));
+        }
+        self.state.flushed = self.state.stack.len();
+    }
+
+    pub(crate) fn visit_loop(&mut self, ty: BlockType) {
+        let index = self.next_loop();
+        self.loop_depth += 1;
+        if !self.reachable {
+            return self.push_control(Kind::Loop, ty, 0);
+        }
+        self.flush_stack(self.state.stack.len());
+        let params = self.block_types(ty).0.len();
+        self.push_control(Kind::Loop, ty, self.state.stack.len() - params);
+        if self.options.ablation.registers_across_labels {
+            self.choose_loop_registers();
+        } else {
+            self.clean_all();
+            self.state.forget_local_registers(RegSet::NONE);
+        }
+        let state = self.capture(RegSet::NONE);
+        let header = self.masm.pos();
+        let frame = self.control.len() - 1;
+        self.control[frame].state = Some(state);
+        self.control[frame].header = Some(header);
+        if let Some(weight) = self.options.counters.loops {
+            self.emit_budget_sub(weight);
+            let cold = self.masm.begin_cold();
+            self.emit_loop_tier_up(index.0);
+            self.masm.end_cold();
+            self.masm.jcc(Cc::S, cold);
+            let back = self.masm.pos();
+            self.masm.begin_cold();
+            self.masm.jmp(back);
+            self.masm.end_cold();
+            if self.options.osr {
+                let (wasm, depth) = (self.wasm_offset(), self.loop_depth - 1);
+                self.loops.push(OsrEntryInfo { index, wasm, depth });
+            }
+        }
+    }
+
+    /// Out of line at a loop header: brings all home slots up to date and asks for an OSR entry.
+    /// Constants and operands are in their slots already, and no register changes.
+    fn emit_loop_tier_up(&mut self, site: u32) {
+        for reg in self.state.regs.dirty {
+            let local = self.state.regs.holder[reg.index()];
+            self.store_slot(self.local_ty(local), local, reg);
+        }
+        self.emit_tier_up(site);
+        asm!(self.masm; lea rsp, [rsp + 8]; pop scratch);
+        if self.options.osr {
+            let exit = self.osr_exit();
+            asm!(self.masm; test scratch, scratch);
+            self.masm.jcc(Cc::Ne, exit);
+        }
+    }
+
+    /// Decides which locals are in registers at a loop header: those that the loop is seen to read,
+    /// as long as enough registers stay free.
+    fn choose_loop_registers(&mut self) {
+        let budget = self.options.ablation.loop_lookahead;
+        if budget == 0 {
+            return;
+        }
+        let body = self.after_leb(1);
+        let seen = Lookahead::scan(&self.wasm[body.min(self.wasm.len())..], budget);
+        let mut wanted = RegSet::NONE;
+        let mut written = RegSet::NONE;
+        for used in &seen.locals {
+            let Some(local) = self.state.locals.get(used.local as usize) else { continue };
+            let Some(reg) = local.reg else { continue };
+            if !used.set_first {
+                wanted.add(reg);
+            }
+            if used.set {
+                written.add(reg);
+            }
+        }
+        self.drop_unwanted(wanted, seen.call || seen.complete);
+        // A register that the loop writes would have to be stored at each back edge if its slot were to
+        // stay valid.
+        self.state.regs.dirty = self.state.regs.dirty.or(written.and(self.state.regs.locals));
+        if seen.call {
+            return;
+        }
+        for used in &seen.locals {
+            let Some(local) = self.state.locals.get(used.local as usize) else { continue };
+            let (ty, bound) = (local.ty, local.reg.is_some());
+            let free = self.state.regs.free.and(RegSet::class(ty.is_float()));
+            if bound || used.set_first || free.len() <= LOOP_TEMPORARIES {
+                continue;
+            }
+            let reg = self.alloc_lasting(ty.is_float());
+            self.load_slot(ty, reg, used.local);
+            self.state.bind(used.local, reg, used.set);
+        }
+    }
+
+    /// Takes registers from locals that the loop does not read: all of them if it is known not to, else as many
+    /// as the loop's temporaries need.
+    fn drop_unwanted(&mut self, wanted: RegSet, known: bool) {
+        for float in [false, true] {
+            let class = RegSet::class(float);
+            for reg in self.state.regs.locals.and(class).minus(wanted) {
+                if !known && self.state.regs.free.and(class).len() >= LOOP_TEMPORARIES {
+                    break;
+                }
+                self.unbind_local(self.state.regs.holder[reg.index()]);
+                self.state.regs.free.add(reg);
+            }
+        }
+    }
+
+    pub(crate) fn visit_end(&mut self) {
+        let frame = self.control.len() - 1;
+        match self.control[frame].kind {
+            Kind::Func => return self.end_function(),
+            Kind::Loop => {
+                self.loop_depth -= 1;
+                self.control.pop();
+                return;
+            }
+            Kind::If if self.control[frame].live => {
+                if self.end_if_without_else(frame) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.end_block();
+    }
+
+    fn end_function(&mut self) {
+        if self.reachable {
+            self.emit_return();
+            self.set_unreachable();
+        } else if self.epilogue.is_unused() {
+            self.control.pop();
+            return;
+        }
+        self.emit_epilogue();
+        self.control.pop();
+    }
+
+    /// Binds a forward label.
+    fn end_block(&mut self) {
+        let frame = self.control.len() - 1;
+        let control = self.control[frame];
+        if control.label.is_unused() {
+            // Nothing branches here: the state goes on as it is, reachable or not.
+            self.control.pop();
+            return;
+        }
+        if self.reachable {
+            self.emit_conform(frame);
+            self.set_unreachable();
+        }
+        // Conforming may have widened the label's state.
+        let control = self.control[frame];
+        self.control.pop();
+        self.masm.bind(control.label);
+        self.state.truncate(control.height as usize);
+        self.adopt(control.state.expect("a label with branches has a state"));
+        self.reachable = true;
+        self.push_results(control.ty, control.height as usize);
+    }
+
+    /// Pushes a block's results as its label has them: the topmost in a register.
+    fn push_results(&mut self, ty: BlockType, height: usize) {
+        self.push_slots(ty, height, true);
+        if let Some(Value::Slot(ty, _)) = self.block_types(ty).1.last().and(self.state.stack.last()) {
+            let ty = *ty;
+            self.state.pop();
+            let reg = result_reg(ty);
+            self.state.regs.free.remove(reg);
+            self.push_reg(ty, reg);
+        }
+    }
+
+    /// The end of an `if` without `else`; false if it remains to be ended like a block.
+    fn end_if_without_else(&mut self, frame: usize) -> bool {
+        let control = self.control[frame];
+        let has_params = !self.block_types(control.ty).0.is_empty();
+        let skipped = control.else_state.expect("a live `if` has an else state");
+        if has_params || control.state.is_some() {
+            self.visit_else();
+            return false;
+        }
+        // The state at the condition becomes the label's: skipping costs nothing.
+        self.control[frame].state = Some(skipped);
+        if self.reachable {
+            self.emit_conform(frame);
+            self.set_unreachable();
+        }
+        let control = self.control[frame];
+        self.control.pop();
+        self.masm.bind(control.label);
+        self.masm.bind(control.else_label);
+        self.state.truncate(control.height as usize);
+        self.adopt(control.state.unwrap_or(skipped));
+        self.reachable = true;
+        true
+    }
+
+    pub(crate) fn visit_return(&mut self) {
+        self.emit_early_return();
+        self.set_unreachable();
+    }
+
+    pub(crate) fn visit_br(&mut self, depth: u32) {
+        let target = self.target(depth);
+        self.emit_branch(target);
+        self.set_unreachable();
+    }
+
+    /// Goes to a label, with whatever it takes.
+    fn emit_branch(&mut self, target: usize) {
+        if self.control[target].kind == Kind::Func {
+            self.emit_early_return();
+        } else {
+            self.emit_conform(target);
+            self.jump(target);
+        }
+    }
+
+    pub(crate) fn visit_br_if(&mut self, depth: u32) {
+        let condition = self.state.pop();
+        let target = self.target(depth);
+        if let Value::Const(_, condition) = condition {
+            if condition != 0 {
+                self.emit_branch(target);
+                self.set_unreachable();
+            }
+            return;
+        }
+        let cond = self.test(condition);
+        self.emit_conditional_branch(cond, target);
+        self.flags_live = false;
+    }
+
+    fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
+        let kind = self.control[target].kind;
+        if kind != Kind::Func && self.conforms(target) {
+            self.jump_if(cond, target);
+        } else if kind == Kind::Loop {
+            // A back edge is likely taken: no detour through cold code.
+            let mut over = crate::asm::Label::new();
+            match cond.negate() {
+                Cond::Cc(cc) => self.masm.jcc_label(cc, &mut over),
+                Cond::FloatEq => {
+                    let unordered = self.masm.jcc_short(Cc::P);
+                    self.masm.jcc_label(Cc::E, &mut over);
+                    self.masm.bind_short(unordered);
+                }
+                Cond::FloatNe => {
+                    self.masm.jcc_label(Cc::P, &mut over);
+                    self.masm.jcc_label(Cc::Ne, &mut over);
+                }
+            }
+            self.emit_branch(target);
+            self.masm.bind(over);
+        } else {
+            let edge = self.masm.begin_cold();
+            self.emit_branch(target);
+            self.masm.end_cold();
+            self.jump_cold_if(cond, edge);
+        }
+    }
+
+    pub(crate) fn visit_br_table(&mut self, targets: BrTable<'_>) {
+        let index = self.state.pop();
+        let count = targets.len();
+        // Reading can't fail: validation has read the table before.
+        let depths = || targets.targets().map_while(Result::ok);
+        if let Value::Const(_, index) = index {
+            let depth = depths().nth(index as usize).unwrap_or(targets.default());
+            return self.visit_br(depth);
+        }
+        self.tables += 1;
+        if count <= SHORT_TABLE {
+            let index = self.use_reg(index);
+            for (i, depth) in depths().enumerate() {
+                self.masm.ri(Alu::Cmp, false, index, i as i32);
+                self.jump_to_table_target(Some(Cc::E), depth);
+            }
+            self.jump_to_table_target(None, targets.default());
+            self.state.release(index);
+        } else {
+            // Its own: it becomes the address. Any eviction happens before the targets see the state.
+            let index = self.own_reg(index);
+            self.masm.ri(Alu::Cmp, false, index, count as i32);
+            self.jump_to_table_target(Some(Cc::Ae), targets.default());
+            self.emit_jump_table(index, depths());
+            self.state.release(index);
+        }
+        self.set_unreachable();
+    }
+
+    /// Prepares a table's target: `None` if its label can be jumped to directly, else a stub.
+    fn table_target(&mut self, depth: u32) -> (usize, Option<Pos>) {
+        let target = self.target(depth);
+        if self.control[target].table == self.tables {
+            return (target, self.control[target].table_stub);
+        }
+        let direct = self.control[target].kind != Kind::Func && self.conforms(target);
+        let stub = if direct {
+            None
+        } else {
+            let stub = self.masm.begin_cold();
+            self.emit_branch(target);
+            self.masm.end_cold();
+            Some(stub)
+        };
+        self.control[target].table = self.tables;
+        self.control[target].table_stub = stub;
+        (target, stub)
+    }
+
+    fn jump_to_table_target(&mut self, cc: Option<Cc>, depth: u32) {
+        let (target, stub) = self.table_target(depth);
+        match (stub, cc) {
+            (Some(stub), Some(cc)) => self.masm.jcc(cc, stub),
+            (Some(stub), None) => self.masm.jmp(stub),
+            (None, Some(cc)) => self.jump_if(Cond::Cc(cc), target),
+            (None, None) => self.jump(target),
+        }
+    }
+
+    fn emit_jump_table(&mut self, index: Reg, depths: impl Iterator<Item = u32>) {
+        // Stubs are cold code too: they come before the table.
+        let targets: Vec<_> = depths.map(|depth| self.table_target(depth)).collect();
+        let table = self.masm.begin_cold();
+        for (target, stub) in targets {
+            let control = &mut self.control[target];
+            match stub.or(control.header) {
+                Some(pos) => self.masm.table_entry(table, pos),
+                None => self.masm.table_entry_label(table, &mut control.label),
+            }
+        }
+        self.masm.end_cold();
+        self.masm.lea_scratch(table);
+        asm!(self.masm
+            ; movsxd Rq(index), DWORD [scratch + 4 * Rq(index)]
+            ; add scratch, Rq(index)
+            ; jmp scratch
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! Floating-point arithmetic and comparisons.
+//!
+//! With `canonicalize_nans`, every operator that can make a NaN checks its result; the repair is
+//! out of line.
+
+use upshift_abi::{Builtin, RelocationTarget};
+
+use crate::alloc::Operand;
+use crate::asm::encode::Op;
+use crate::asm::{Cc, asm};
+use crate::r#gen::FuncGen;
+use crate::reg::Reg;
+use crate::value::{Cond, Ty, Value};
+
+/// The canonical NaNs.
+const NAN_32: u64 = 0x7fc0_0000;
+const NAN_64: u64 = 0x7ff8_0000_0000_0000;
+
+/// One handler for each operator that is the same for both sizes.
+macro_rules! both_sizes {
+    ($($visit32:ident, $visit64:ident => $handler:ident($($arg:expr),*);)*) => {
+        impl FuncGen<'_> {$(
+            pub(crate) fn $visit32(&mut self) {
+                self.$handler(Ty::F32 $(, $arg)*);
+            }
+
+            pub(crate) fn $visit64(&mut self) {
+                self.$handler(Ty::F64 $(, $arg)*);
+            }
+        )*}
+    };
+}
+
+both_sizes! {
+    visit_f32_add, visit_f64_add => arithmetic(0x58, true);
+    visit_f32_sub, visit_f64_sub => arithmetic(0x5c, false);
+    visit_f32_mul, visit_f64_mul => arithmetic(0x59, true);
+    visit_f32_div, visit_f64_div => arithmetic(0x5e, false);
+    visit_f32_sqrt, visit_f64_sqrt => sqrt();
+    visit_f32_min, visit_f64_min => min_max(true);
+    visit_f32_max, visit_f64_max => min_max(false);
+    visit_f32_abs, visit_f64_abs => sign_mask(SignOp::Abs);
+    visit_f32_neg, visit_f64_neg => sign_mask(SignOp::Neg);
+    visit_f32_copysign, visit_f64_copysign => copysign();
+    visit_f32_nearest, visit_f64_nearest => round(Rounding::Nearest);
+    visit_f32_floor, visit_f64_floor => round(Rounding::Floor);
+    visit_f32_ceil, visit_f64_ceil => round(Rounding::Ceil);
+    visit_f32_trunc, visit_f64_trunc => round(Rounding::Trunc);
+    visit_f32_eq, visit_f64_eq => compare_floats(Cond::FloatEq, false);
+    visit_f32_ne, visit_f64_ne => compare_floats(Cond::FloatNe, false);
+    visit_f32_lt, visit_f64_lt => compare_floats(Cond::Cc(Cc::A), true);
+    visit_f32_gt, visit_f64_gt => compare_floats(Cond::Cc(Cc::A), false);
+    visit_f32_le, visit_f64_le => compare_floats(Cond::Cc(Cc::Ae), true);
+    visit_f32_ge, visit_f64_ge => compare_floats(Cond::Cc(Cc::Ae), false);
+}
+
+/// Operations on the sign bit alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignOp {
+    Abs,
+    Neg,
+}
+
+/// Rounding to an integral value, with the processor's number of the mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub(crate) enum Rounding {
+    Nearest = 0,
+    Floor = 1,
+    Ceil = 2,
+    Trunc = 3,
+}
+
+impl Rounding {
+    /// The runtime's function for processors that can't.
+    fn builtin(self, ty: Ty) -> Builtin {
+        match (self, ty.is_64()) {
+            (Rounding::Nearest, false) => Builtin::F32Nearest,
+            (Rounding::Floor, false) => Builtin::F32Floor,
+            (Rounding::Ceil, false) => Builtin::F32Ceil,
+            (Rounding::Trunc, false) => Builtin::F32Trunc,
+            (Rounding::Nearest, true) => Builtin::F64Nearest,
+            (Rounding::Floor, true) => Builtin::F64Floor,
+            (Rounding::Ceil, true) => Builtin::F64Ceil,
+            (Rounding::Trunc, true) => Builtin::F64Trunc,
+        }
+    }
+}
+
+/// The scalar form of an SSE operation.
+fn scalar(ty: Ty, opcode: u8) -> Op {
+    Op::sse(if ty.is_64() { 0xf2 } else { 0xf3 }, opcode)
+}
+
+/// The packed form: for bitwise operations and comparisons.
+fn packed(ty: Ty, opcode: u8) -> Op {
+    if ty.is_64() { Op::sse(0x66, opcode) } else { Op::two(opcode) }
+}
+
+impl FuncGen<'_> {
+    fn arithmetic(&mut self, ty: Ty, opcode: u8, commutes: bool) {
+        let mut right = self.state.pop();
+        let mut left = self.state.pop();
+        let op = scalar(ty, opcode);
+        let target = self.target_reg(self.pos as usize + 1, ty);
+        let mut dst = None;
+        if let Some((local, reg)) = target {
+            let is_target = |value: Value| matches!(value, Value::Local(_, l) if l == local);
+            if is_target(right) && !is_target(left) && commutes {
+                (left, right) = (right, left);
+            }
+            if is_target(left) || !is_target(right) {
+                self.load_value(reg, left);
+                self.state.discard(left);
+                dst = Some(reg);
+            }
+        }
+        let target = dst.and(target);
+        let dst = dst.unwrap_or_else(|| {
+            if commutes && !matches!(left, Value::Reg(..)) && matches!(right, Value::Reg(..)) {
+                (left, right) = (right, left);
+            }
+            self.own_reg(left)
+        });
+        let right = self.operand(right);
+        self.emit_sse(op, dst, right);
+        self.release_operand(right);
+        self.canonicalize(ty, dst);
+        self.push_dest(target, ty, dst);
+    }
+
+    fn emit_sse(&mut self, op: Op, dst: Reg, operand: Operand) {
+        match operand {
+            Operand::Reg(reg) => self.masm.rr(op, dst, reg),
+            Operand::Mem(mem) => self.masm.rm(op, dst, mem),
+            Operand::Imm(_) => unreachable!("float constants are no immediates"),
+        }
+    }
+
+    fn sqrt(&mut self, ty: Ty) {
+        let value = self.state.pop();
+        let dst = self.own_reg(value);
+        self.masm.rr(scalar(ty, 0x51), dst, dst);
+        self.canonicalize(ty, dst);
+        self.push_reg(ty, dst);
+    }
+
+    /// The processor's minimum and maximum are right for ordered, unequal operands. Equal ones may be
+    /// zeroes of different signs: the bitwise or and and choose the right one. A NaN spreads by addition.
+    fn min_max(&mut self, ty: Ty, min: bool) {
+        let right = self.state.pop();
+        let left = self.state.pop();
+        let dst = self.own_reg(left);
+        let right = self.use_reg(right);
+        self.masm.rr(packed(ty, 0x2e), dst, right);
+        let cold = self.masm.begin_cold();
+        let unordered = self.masm.jcc_short(Cc::P);
+        self.masm.rr(packed(ty, if min { 0x56 } else { 0x54 }), dst, right);
+        let equal = self.masm.jmp_short();
+        self.masm.bind_short(unordered);
+        self.masm.rr(scalar(ty, 0x58), dst, right);
+        self.masm.bind_short(equal);
+        self.masm.end_cold();
+        // ZF is set by equal and by unordered operands.
+        self.masm.jcc(Cc::E, cold);
+        self.masm.rr(scalar(ty, if min { 0x5d } else { 0x5f }), dst, right);
+        let back = self.masm.pos();
+        self.masm.begin_cold();
+        self.masm.jmp(back);
+        self.masm.end_cold();
+        self.state.release(right);
+        self.canonicalize(ty, dst);
+        self.push_reg(ty, dst);
+    }
+
+    fn sign_mask(&mut self, ty: Ty, op: SignOp) {
+        let value = self.state.pop();
+        let dst = self.own_reg(value);
+        asm!(self.masm; pcmpeqd fscratch, fscratch);
+        match (op, ty.is_64()) {
+            (SignOp::Abs, false) => asm!(self.masm; psrld fscratch, 1; andps Rx(dst), fscratch),
+            (SignOp::Abs, true) => asm!(self.masm; psrlq fscratch, 1; andpd Rx(dst), fscratch),
+            (SignOp::Neg, false) => asm!(self.masm; pslld fscratch, 31; xorps Rx(dst), fscratch),
+            (SignOp::Neg, true) => asm!(self.masm; psllq fscratch, 63; xorpd Rx(dst), fscratch),
+        }
+        self.push_reg(ty, dst);
+    }
+
+    fn copysign(&mut self, ty: Ty) {
+        let sign = self.state.pop();
+        let magnitude = self.state.pop();
+        let dst = self.own_reg(magnitude);
+        let sign = self.own_reg(sign);
+        asm!(self.masm; pcmpeqd fscratch, fscratch);
+        if ty.is_64() {
+            asm!(self.masm
+                ; psllq fscratch, 63
+                ; andpd Rx(sign), fscratch
+                ; andnpd fscratch, Rx(dst)
+            );
+        } else {
+            asm!(self.masm
+                ; pslld fscratch, 31
+                ; andps Rx(sign), fscratch
+                ; andnps fscratch, Rx(dst)
+            );
+        }
+        asm!(self.masm; movaps Rx(dst), fscratch; orps Rx(dst), Rx(sign));
+        self.state.release(sign);
+        self.push_reg(ty, dst);
+    }
+
+    fn round(&mut self, ty: Ty, mode: Rounding) {
+        if !self.options.features.sse41 {
+            self.call_round(ty, mode.builtin(ty));
+            self.canonicalize(ty, Reg::XMM0);
+            return;
+        }
+        let value = self.state.pop();
+        let src = self.use_reg(value);
+        self.state.release(src);
+        let dst = self.alloc(true);
+        // Bit 3 keeps the precision exception quiet.
+        let mode = mode as i8 | 8;
+        if ty.is_64() {
+            asm!(self.masm; roundsd Rx(dst), Rx(src), mode);
+        } else {
+            asm!(self.masm; roundss Rx(dst), Rx(src), mode);
+        }
+        self.canonicalize(ty, dst);
+        self.push_reg(ty, dst);
+    }
+
+    fn call_round(&mut self, ty: Ty, builtin: Builtin) {
+        self.prepare_call(1);
+        let value = self.state.pop();
+        self.load_value(Reg::XMM0, value);
+        self.state.discard(value);
+        self.masm.call_cell(RelocationTarget::Builtin(builtin));
+        self.finish_builtin_call();
+        self.state.regs.free.remove(Reg::XMM0);
+        self.push_reg(ty, Reg::XMM0);
+    }
+
+    /// Comparisons: `ucomiss` sets the flags of an unsigned comparison, with "below" for unordered operands, so less-than
+    /// is greater-than of exchanged operands.
+    fn compare_floats(&mut self, ty: Ty, cond: Cond, exchange: bool) {
+        let mut right = self.state.pop();
+        let mut left = self.state.pop();
+        if exchange {
+            (left, right) = (right, left);
+        }
+        let left = self.use_reg(left);
+        let right = self.operand(right);
+        self.emit_sse(packed(ty, 0x2e), left, right);
+        self.release_operand(right);
+        self.state.release(left);
+        self.push_cond(cond);
+    }
+
+    /// Replaces a NaN in a register by the canonical one, if asked to.
+    pub(crate) fn canonicalize(&mut self, ty: Ty, reg: Reg) {
+        if !self.options.canonicalize_nans {
+            return;
+        }
+        self.masm.rr(packed(ty, 0x2e), reg, reg);
+        let cold = self.masm.begin_cold();
+        self.load_const(ty, reg, if ty.is_64() { NAN_64 } else { NAN_32 });
+        self.masm.end_cold();
+        self.masm.jcc(Cc::P, cold);
+        let back = self.masm.pos();
+        self.masm.begin_cold();
+        self.masm.jmp(back);
+        self.masm.end_cold();
+    }
+}

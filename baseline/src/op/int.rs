@@ -1,0 +1,597 @@
+//! Integer arithmetic, comparisons and bit operations.
+
+use upshift_abi::TrapCode;
+
+use crate::alloc::Operand;
+use crate::asm::encode::{Alu, Mem, Op, Shift};
+use crate::asm::{Cc, asm};
+use crate::r#gen::FuncGen;
+use crate::reg::Reg;
+use crate::value::{Cond, Ty, Value};
+
+/// One handler for each operator that is the same for both sizes.
+macro_rules! both_sizes {
+    ($($visit32:ident, $visit64:ident => $handler:ident($($arg:expr),*);)*) => {
+        impl FuncGen<'_> {$(
+            pub(crate) fn $visit32(&mut self) {
+                self.$handler(Ty::I32 $(, $arg)*);
+            }
+
+            pub(crate) fn $visit64(&mut self) {
+                self.$handler(Ty::I64 $(, $arg)*);
+            }
+        )*}
+    };
+}
+
+both_sizes! {
+    visit_i32_add, visit_i64_add => alu(Alu::Add);
+    visit_i32_sub, visit_i64_sub => alu(Alu::Sub);
+    visit_i32_and, visit_i64_and => alu(Alu::And);
+    visit_i32_or, visit_i64_or => alu(Alu::Or);
+    visit_i32_xor, visit_i64_xor => alu(Alu::Xor);
+    visit_i32_mul, visit_i64_mul => mul();
+    visit_i32_shl, visit_i64_shl => shift(Shift::Shl);
+    visit_i32_shr_s, visit_i64_shr_s => shift(Shift::Sar);
+    visit_i32_shr_u, visit_i64_shr_u => shift(Shift::Shr);
+    visit_i32_rotl, visit_i64_rotl => shift(Shift::Rol);
+    visit_i32_rotr, visit_i64_rotr => shift(Shift::Ror);
+    visit_i32_div_s, visit_i64_div_s => divide(Division::DivS);
+    visit_i32_div_u, visit_i64_div_u => divide(Division::DivU);
+    visit_i32_rem_s, visit_i64_rem_s => divide(Division::RemS);
+    visit_i32_rem_u, visit_i64_rem_u => divide(Division::RemU);
+    visit_i32_eqz, visit_i64_eqz => eqz();
+    visit_i32_eq, visit_i64_eq => compare(Cc::E);
+    visit_i32_ne, visit_i64_ne => compare(Cc::Ne);
+    visit_i32_lt_s, visit_i64_lt_s => compare(Cc::L);
+    visit_i32_lt_u, visit_i64_lt_u => compare(Cc::B);
+    visit_i32_gt_s, visit_i64_gt_s => compare(Cc::G);
+    visit_i32_gt_u, visit_i64_gt_u => compare(Cc::A);
+    visit_i32_le_s, visit_i64_le_s => compare(Cc::Le);
+    visit_i32_le_u, visit_i64_le_u => compare(Cc::Be);
+    visit_i32_ge_s, visit_i64_ge_s => compare(Cc::Ge);
+    visit_i32_ge_u, visit_i64_ge_u => compare(Cc::Ae);
+    visit_i32_clz, visit_i64_clz => clz();
+    visit_i32_ctz, visit_i64_ctz => ctz();
+    visit_i32_popcnt, visit_i64_popcnt => popcnt();
+    visit_i32_extend8_s, visit_i64_extend8_s => extend(Op::MOVSX8);
+    visit_i32_extend16_s, visit_i64_extend16_s => extend(Op::MOVSX16);
+}
+
+/// The four divisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Division {
+    DivS,
+    DivU,
+    RemS,
+    RemU,
+}
+
+impl Division {
+    fn signed(self) -> bool {
+        matches!(self, Division::DivS | Division::RemS)
+    }
+
+    fn remainder(self) -> bool {
+        matches!(self, Division::RemS | Division::RemU)
+    }
+}
+
+impl FuncGen<'_> {
+    /// Addition, subtraction and the bitwise operations.
+    fn alu(&mut self, ty: Ty, op: Alu) {
+        let mut right = self.state.pop();
+        let mut left = self.state.pop();
+        if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
+            return self.push_const(ty, truncate(ty, fold(op, a, b)));
+        }
+        let commutes = op != Alu::Sub;
+        if commutes && matches!(left, Value::Const(..)) {
+            (left, right) = (right, left);
+        }
+        let target = self.target_reg(self.pos as usize + 1, ty);
+        if let Some((local, reg)) = target {
+            let is_target = |value: Value| matches!(value, Value::Local(_, l) if l == local);
+            if is_target(right) && !is_target(left) && commutes {
+                (left, right) = (right, left);
+            }
+            if is_target(left) || !is_target(right) {
+                return self.alu_into(ty, op, target, reg, left, right);
+            }
+        }
+        if commutes && !matches!(left, Value::Reg(..)) && matches!(right, Value::Reg(..)) {
+            (left, right) = (right, left);
+        }
+        let dst = match left {
+            Value::Reg(_, reg) => reg,
+            _ => self.alloc(false),
+        };
+        self.alu_into(ty, op, None, dst, left, right);
+    }
+
+    /// `dst = left op right`, where `right` is not in `dst` unless `left` is too.
+    fn alu_into(
+        &mut self,
+        ty: Ty,
+        op: Alu,
+        target: Option<(u32, Reg)>,
+        dst: Reg,
+        left: Value,
+        right: Value,
+    ) {
+        let wide = ty.is_64();
+        let left_reg = self.current_reg(left);
+        if op == Alu::Add && left_reg.is_some_and(|reg| reg != dst) {
+            let left = self.use_reg(left);
+            match self.operand(right) {
+                Operand::Imm(imm) => self.masm.rm(Op::LEA.wide(wide), dst, Mem::base(left, imm)),
+                Operand::Reg(right) => {
+                    self.masm.rm(Op::LEA.wide(wide), dst, Mem::indexed(left, right, 0));
+                    self.state.release(right);
+                }
+                Operand::Mem(mem) => {
+                    self.masm.mov(dst, left);
+                    self.masm.rm(op.op().wide(wide), dst, mem);
+                }
+            }
+            self.state.release(left);
+        } else {
+            self.load_value(dst, left);
+            if left_reg != Some(dst) {
+                self.state.discard(left);
+            }
+            let right = self.operand(right);
+            self.emit_alu(op, wide, dst, right);
+            self.release_operand(right);
+        }
+        self.push_dest(target, ty, dst);
+    }
+
+    fn emit_alu(&mut self, op: Alu, wide: bool, reg: Reg, operand: Operand) {
+        match operand {
+            Operand::Imm(imm) => self.masm.ri(op, wide, reg, imm),
+            Operand::Reg(right) => self.masm.rr(op.op().wide(wide), reg, right),
+            Operand::Mem(mem) => self.masm.rm(op.op().wide(wide), reg, mem),
+        }
+    }
+
+    fn mul(&mut self, ty: Ty) {
+        let mut right = self.state.pop();
+        let mut left = self.state.pop();
+        if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
+            return self.push_const(ty, truncate(ty, a.wrapping_mul(b)));
+        }
+        if matches!(left, Value::Const(..)) {
+            (left, right) = (right, left);
+        }
+        let wide = ty.is_64();
+        let target = self.target_reg(self.pos as usize + 1, ty);
+        if let Value::Const(_, bits) = right
+            && (!wide || i64::from(bits as i32) == bits as i64)
+        {
+            let left = self.use_reg(left);
+            let dst = match target {
+                None if !self.state.regs.locals.has(left) => left,
+                _ => self.dest(target, ty),
+            };
+            self.emit_mul_const(wide, dst, left, bits as i32);
+            if left != dst {
+                self.state.release(left);
+            }
+            return self.push_dest(target, ty, dst);
+        }
+        if !matches!(left, Value::Reg(..)) && matches!(right, Value::Reg(..)) {
+            (left, right) = (right, left);
+        }
+        let dst = self.own_reg(left);
+        match self.operand(right) {
+            Operand::Reg(right) => {
+                self.masm.rr(Op::IMUL.wide(wide), dst, right);
+                self.state.release(right);
+            }
+            Operand::Mem(mem) => self.masm.rm(Op::IMUL.wide(wide), dst, mem),
+            Operand::Imm(imm) => self.masm.imul_imm(wide, dst, dst, imm),
+        }
+        self.push_reg(ty, dst);
+    }
+
+    fn emit_mul_const(&mut self, wide: bool, dst: Reg, left: Reg, factor: i32) {
+        if factor > 0 && (factor as u32).is_power_of_two() {
+            if dst != left {
+                self.masm.mov(dst, left);
+            }
+            self.masm.shift_imm(Shift::Shl, wide, dst, factor.trailing_zeros() as u8);
+        } else {
+            self.masm.imul_imm(wide, dst, left, factor);
+        }
+    }
+
+    fn shift(&mut self, ty: Ty, op: Shift) {
+        let wide = ty.is_64();
+        let bmi2 = self.options.features.bmi2 && !matches!(op, Shift::Rol | Shift::Ror);
+        let amount = *self.state.stack.last().expect("validated");
+        if let Value::Const(_, amount) = amount {
+            self.state.pop();
+            let amount = (amount & if wide { 63 } else { 31 }) as u8;
+            return self.shift_const(ty, op, amount);
+        }
+        if bmi2 {
+            let amount = self.state.pop();
+            let value = self.state.pop();
+            let amount = self.use_reg(amount);
+            let value = self.use_reg(value);
+            let target = self.target_reg(self.pos as usize + 1, ty);
+            self.state.release(value);
+            let dst = self.dest(target, ty);
+            self.emit_shift_x(op, wide, dst, value, amount);
+            self.state.release(amount);
+            return self.push_dest(target, ty, dst);
+        }
+        if !matches!(amount, Value::Reg(_, Reg::RCX)) {
+            self.take(Reg::RCX);
+            let amount = self.state.pop();
+            self.load_value(Reg::RCX, amount);
+            self.state.discard(amount);
+        } else {
+            self.state.pop();
+        }
+        let value = self.state.pop();
+        let dst = self.own_reg(value);
+        self.masm.shift_cl(op, wide, dst);
+        self.state.release(Reg::RCX);
+        self.push_reg(ty, dst);
+    }
+
+    fn shift_const(&mut self, ty: Ty, op: Shift, amount: u8) {
+        let value = self.state.pop();
+        if let Value::Const(_, bits) = value {
+            return self.push_const(ty, fold_shift(ty, op, bits, u32::from(amount)));
+        }
+        let target = self.target_reg(self.pos as usize + 1, ty);
+        let dst = match (target, value) {
+            (Some((_, reg)), _) => {
+                self.load_value(reg, value);
+                self.state.discard(value);
+                reg
+            }
+            (None, _) => self.own_reg(value),
+        };
+        if amount != 0 {
+            self.masm.shift_imm(op, ty.is_64(), dst, amount);
+        }
+        self.push_dest(target, ty, dst);
+    }
+
+    fn emit_shift_x(&mut self, op: Shift, wide: bool, dst: Reg, value: Reg, amount: Reg) {
+        match (op, wide) {
+            (Shift::Shl, false) => asm!(self.masm; shlx Rd(dst), Rd(value), Rd(amount)),
+            (Shift::Shl, true) => asm!(self.masm; shlx Rq(dst), Rq(value), Rq(amount)),
+            (Shift::Shr, false) => asm!(self.masm; shrx Rd(dst), Rd(value), Rd(amount)),
+            (Shift::Shr, true) => asm!(self.masm; shrx Rq(dst), Rq(value), Rq(amount)),
+            (_, false) => asm!(self.masm; sarx Rd(dst), Rd(value), Rd(amount)),
+            (_, true) => asm!(self.masm; sarx Rq(dst), Rq(value), Rq(amount)),
+        }
+    }
+
+    /// Division by zero is left to the processor's fault; the overflowing quotient is not, because
+    /// it would be the same fault.
+    fn divide(&mut self, ty: Ty, op: Division) {
+        let wide = ty.is_64();
+        let divisor = *self.state.stack.last().expect("validated");
+        if let Value::Const(_, divisor) = divisor
+            && self.divide_by_power(ty, op, divisor)
+        {
+            return;
+        }
+        let count = self.state.stack.len();
+        self.take(Reg::RDX);
+        if !matches!(self.state.stack[count - 2], Value::Reg(_, Reg::RAX)) {
+            self.take(Reg::RAX);
+        }
+        let right = self.state.pop();
+        let left = self.state.pop();
+        let divisor = self.use_reg(right);
+        self.load_value(Reg::RAX, left);
+        if let Value::Reg(_, reg) = left
+            && reg != Reg::RAX
+        {
+            self.state.release(reg);
+        }
+        let minus_one = truncate(ty, u64::MAX);
+        let safe = matches!(right, Value::Const(_, bits) if bits != minus_one);
+        if op.signed() {
+            self.emit_signed_division(wide, op, divisor, safe);
+        } else {
+            self.masm.zero(Reg::RDX);
+            self.trap_here(TrapCode::IntegerDivideByZero);
+            self.masm.div(false, wide, divisor);
+        }
+        self.state.release(divisor);
+        let (result, other) = if op.remainder() {
+            (Reg::RDX, Reg::RAX)
+        } else {
+            (Reg::RAX, Reg::RDX)
+        };
+        self.state.release(other);
+        self.push_reg(ty, result);
+    }
+
+    fn emit_signed_division(&mut self, wide: bool, op: Division, divisor: Reg, safe: bool) {
+        let mut special = None;
+        if !safe {
+            self.masm.ri(Alu::Cmp, wide, divisor, -1);
+            self.masm.begin_cold();
+            let cold = self.masm.pos();
+            let mut overflow = None;
+            if op.remainder() {
+                self.masm.zero(Reg::RDX);
+            } else {
+                self.masm.neg(wide, Reg::RAX);
+                overflow = Some(self.masm.jcc_short(Cc::O));
+            }
+            special = Some((cold, overflow));
+            self.masm.end_cold();
+            self.masm.jcc(Cc::E, cold);
+        }
+        if wide {
+            asm!(self.masm; cqo);
+        } else {
+            asm!(self.masm; cdq);
+        }
+        self.trap_here(TrapCode::IntegerDivideByZero);
+        self.masm.div(true, wide, divisor);
+        if let Some((_, overflow)) = special {
+            let back = self.masm.pos();
+            self.masm.begin_cold();
+            self.masm.jmp(back);
+            if let Some(overflow) = overflow {
+                self.masm.bind_short(overflow);
+                self.emit_trap(TrapCode::IntegerOverflow);
+            }
+            self.masm.end_cold();
+        }
+    }
+
+    /// Unsigned division by a power of two.
+    fn divide_by_power(&mut self, ty: Ty, op: Division, divisor: u64) -> bool {
+        if op.signed() || !divisor.is_power_of_two() {
+            return false;
+        }
+        let shift = divisor.trailing_zeros() as u8;
+        if op == Division::DivU {
+            self.state.pop();
+            self.shift_const(ty, Shift::Shr, shift);
+        } else {
+            self.state.pop();
+            self.state.push(Value::Const(ty, divisor - 1));
+            self.alu(ty, Alu::And);
+        }
+        true
+    }
+
+    fn compare(&mut self, ty: Ty, mut cc: Cc) {
+        let mut right = self.state.pop();
+        let mut left = self.state.pop();
+        if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
+            return self.push_const(Ty::I32, u64::from(fold_compare(ty, cc, a, b)));
+        }
+        if matches!(left, Value::Const(..)) {
+            (left, right) = (right, left);
+            cc = swapped(cc);
+        }
+        let wide = ty.is_64();
+        let left = self.use_reg(left);
+        let right = self.operand(right);
+        match right {
+            Operand::Imm(0) => self.masm.rr(Op::TEST.wide(wide), left, left),
+            _ => self.emit_alu(Alu::Cmp, wide, left, right),
+        }
+        self.release_operand(right);
+        self.state.release(left);
+        self.push_cond(Cond::Cc(cc));
+    }
+
+    fn eqz(&mut self, ty: Ty) {
+        let value = self.state.pop();
+        match value {
+            Value::Flags(cond) => self.push_cond(cond.negate()),
+            Value::Const(_, bits) => self.push_const(Ty::I32, u64::from(bits == 0)),
+            _ => {
+                let reg = self.use_reg(value);
+                self.masm.rr(Op::TEST.wide(ty.is_64()), reg, reg);
+                self.state.release(reg);
+                self.push_cond(Cond::Cc(Cc::E));
+            }
+        }
+    }
+
+    /// Pushes the result of a comparison whose flags are set: as flags if the next operator consumes
+    /// it and can, else as a number.
+    pub(crate) fn push_cond(&mut self, cond: Cond) {
+        self.flags_live = true;
+        let next = self.byte_at(self.pos as usize + 1);
+        // if, br_if, select, i32.eqz
+        if matches!(next, 0x04 | 0x0d | 0x1b | 0x45) && self.options.ablation.fuse_compare {
+            self.state.push(Value::Flags(cond));
+            return;
+        }
+        let target = self.target_reg(self.pos as usize + 1, Ty::I32);
+        let dst = self.dest(target, Ty::I32);
+        self.emit_setcc(cond, dst);
+        self.push_dest(target, Ty::I32, dst);
+    }
+
+    fn clz(&mut self, ty: Ty) {
+        let value = self.state.pop();
+        let wide = ty.is_64();
+        let src = self.use_reg(value);
+        let dst = self.alloc(false);
+        match (self.options.features.lzcnt, wide) {
+            (true, false) => asm!(self.masm; lzcnt Rd(dst), Rd(src)),
+            (true, true) => asm!(self.masm; lzcnt Rq(dst), Rq(src)),
+            (false, false) => asm!(self.masm
+                ; bsr Rd(dst), Rd(src)
+                ; mov scratch_d, 63
+                ; cmovz Rd(dst), scratch_d
+                ; xor Rd(dst), BYTE 31
+            ),
+            (false, true) => asm!(self.masm
+                ; bsr Rq(dst), Rq(src)
+                ; mov scratch_d, 127
+                ; cmovz Rq(dst), scratch
+                ; xor Rq(dst), BYTE 63
+            ),
+        }
+        self.state.release(src);
+        self.push_reg(ty, dst);
+    }
+
+    fn ctz(&mut self, ty: Ty) {
+        let value = self.state.pop();
+        let wide = ty.is_64();
+        let src = self.use_reg(value);
+        let dst = self.alloc(false);
+        match (self.options.features.bmi1, wide) {
+            (true, false) => asm!(self.masm; tzcnt Rd(dst), Rd(src)),
+            (true, true) => asm!(self.masm; tzcnt Rq(dst), Rq(src)),
+            (false, false) => asm!(self.masm
+                ; bsf Rd(dst), Rd(src)
+                ; mov scratch_d, 32
+                ; cmovz Rd(dst), scratch_d
+            ),
+            (false, true) => asm!(self.masm
+                ; bsf Rq(dst), Rq(src)
+                ; mov scratch_d, 64
+                ; cmovz Rq(dst), scratch
+            ),
+        }
+        self.state.release(src);
+        self.push_reg(ty, dst);
+    }
+
+    fn popcnt(&mut self, ty: Ty) {
+        let value = self.state.pop();
+        let wide = ty.is_64();
+        if !self.options.features.popcnt {
+            let dst = self.own_reg(value);
+            self.emit_popcnt(wide, dst);
+            return self.push_reg(ty, dst);
+        }
+        let src = self.use_reg(value);
+        let dst = self.alloc(false);
+        if wide {
+            asm!(self.masm; popcnt Rq(dst), Rq(src));
+        } else {
+            asm!(self.masm; popcnt Rd(dst), Rd(src));
+        }
+        self.state.release(src);
+        self.push_reg(ty, dst);
+    }
+
+    /// Counts bits in pairs, then fours, then bytes, and adds the bytes up by a multiplication.
+    fn emit_popcnt(&mut self, wide: bool, dst: Reg) {
+        let mask = self.alloc(false);
+        let masks: [u64; 4] = [!0 / 3, !0 / 15 * 3, !0 / 255 * 15, !0 / 255];
+        let masks = masks.map(|mask| if wide { mask } else { mask & 0xffff_ffff });
+        let scratch = Reg::SCRATCH;
+        let and = Alu::And.op().wide(wide);
+        let add = Alu::Add.op().wide(wide);
+        self.masm.mov(scratch, dst);
+        self.masm.shift_imm(Shift::Shr, wide, scratch, 1);
+        self.masm.mov_imm(mask, masks[0]);
+        self.masm.rr(and, scratch, mask);
+        self.masm.rr(Alu::Sub.op().wide(wide), dst, scratch);
+        self.masm.mov_imm(mask, masks[1]);
+        self.masm.mov(scratch, dst);
+        self.masm.shift_imm(Shift::Shr, wide, scratch, 2);
+        self.masm.rr(and, scratch, mask);
+        self.masm.rr(and, dst, mask);
+        self.masm.rr(add, dst, scratch);
+        self.masm.mov(scratch, dst);
+        self.masm.shift_imm(Shift::Shr, wide, scratch, 4);
+        self.masm.rr(add, dst, scratch);
+        self.masm.mov_imm(mask, masks[2]);
+        self.masm.rr(and, dst, mask);
+        self.masm.mov_imm(mask, masks[3]);
+        self.masm.rr(Op::IMUL.wide(wide), dst, mask);
+        self.masm.shift_imm(Shift::Shr, wide, dst, if wide { 56 } else { 24 });
+        self.state.release(mask);
+    }
+
+    /// Sign extension from 8 or 16 bits.
+    fn extend(&mut self, ty: Ty, op: Op) {
+        let value = self.state.pop();
+        let src = self.use_reg(value);
+        let target = self.target_reg(self.pos as usize + 1, ty);
+        self.state.release(src);
+        let dst = self.dest(target, ty);
+        self.masm.extend8(op.wide(ty.is_64()), dst, src);
+        self.push_dest(target, ty, dst);
+    }
+
+    pub(crate) fn visit_i64_extend32_s(&mut self) {
+        self.visit_i64_extend_i32_s();
+    }
+}
+
+fn truncate(ty: Ty, bits: u64) -> u64 {
+    if ty.is_64() { bits } else { bits & 0xffff_ffff }
+}
+
+fn fold(op: Alu, a: u64, b: u64) -> u64 {
+    match op {
+        Alu::Add => a.wrapping_add(b),
+        Alu::Sub | Alu::Cmp => a.wrapping_sub(b),
+        Alu::And => a & b,
+        Alu::Or => a | b,
+        Alu::Xor => a ^ b,
+    }
+}
+
+fn fold_shift(ty: Ty, op: Shift, bits: u64, amount: u32) -> u64 {
+    let narrow = bits as u32;
+    match (op, ty.is_64()) {
+        (Shift::Shl, true) => bits << amount,
+        (Shift::Shr, true) => bits >> amount,
+        (Shift::Sar, true) => ((bits as i64) >> amount) as u64,
+        (Shift::Rol, true) => bits.rotate_left(amount),
+        (Shift::Ror, true) => bits.rotate_right(amount),
+        (Shift::Shl, false) => u64::from(narrow << amount),
+        (Shift::Shr, false) => u64::from(narrow >> amount),
+        (Shift::Sar, false) => u64::from(((narrow as i32) >> amount) as u32),
+        (Shift::Rol, false) => u64::from(narrow.rotate_left(amount)),
+        (Shift::Ror, false) => u64::from(narrow.rotate_right(amount)),
+    }
+}
+
+fn fold_compare(ty: Ty, cc: Cc, a: u64, b: u64) -> bool {
+    let signed = |bits: u64| if ty.is_64() { bits as i64 } else { i64::from(bits as i32) };
+    match cc {
+        Cc::E => a == b,
+        Cc::Ne => a != b,
+        Cc::B => a < b,
+        Cc::Ae => a >= b,
+        Cc::Be => a <= b,
+        Cc::A => a > b,
+        Cc::L => signed(a) < signed(b),
+        Cc::Ge => signed(a) >= signed(b),
+        Cc::Le => signed(a) <= signed(b),
+        Cc::G => signed(a) > signed(b),
+        _ => unreachable!("no comparison has the condition code {cc:?}"),
+    }
+}
+
+/// The condition for exchanged operands.
+fn swapped(cc: Cc) -> Cc {
+    match cc {
+        Cc::B => Cc::A,
+        Cc::A => Cc::B,
+        Cc::Ae => Cc::Be,
+        Cc::Be => Cc::Ae,
+        Cc::L => Cc::G,
+        Cc::G => Cc::L,
+        Cc::Ge => Cc::Le,
+        Cc::Le => Cc::Ge,
+        other => other,
+    }
+}

@@ -1,0 +1,293 @@
+//! Loads, stores and the bulk operations on memory.
+//!
+//! Addresses rely on `i32` registers being zero-extended: with guard pages, index plus offset stays
+//! inside the reservation, and the access itself is the check.
+
+use wasmparser::{MemArg, MemArgTarget};
+
+use upshift_abi::vmctx::{Place, VmContext, VmMemory};
+use upshift_abi::{Builtin, MemoryIndex, TrapCode};
+
+use crate::asm::encode::{Alu, Mem, Op, Shift};
+use crate::asm::Cc;
+use crate::r#gen::FuncGen;
+use crate::op::call::BuiltinArg;
+use crate::reg::Reg;
+use crate::value::{Ty, Value};
+
+/// The largest constant offset behind a memory's base: leaves room for the base's own offset.
+const MAX_DISP: u64 = (1 << 30) - 64;
+
+/// What a load does.
+#[derive(Clone, Copy, Debug)]
+struct LoadKind {
+    ty: Ty,
+    op: Op,
+    bytes: u32,
+}
+
+/// How a store writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Width {
+    W8,
+    W16,
+    W32,
+    W64,
+}
+
+impl Width {
+    fn bytes(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+macro_rules! loads {
+    ($($visit:ident($ty:ident, $op:expr, $bytes:literal);)*) => {
+        impl FuncGen<'_> {$(
+            pub(crate) fn $visit(&mut self, memarg: MemArg) {
+                self.load_op(memarg, LoadKind { ty: Ty::$ty, op: $op, bytes: $bytes });
+            }
+        )*}
+    };
+}
+
+loads! {
+    visit_i32_load(I32, Op::MOV, 4);
+    visit_i64_load(I64, Op::MOV.wide(true), 8);
+    visit_f32_load(F32, Op::MOVSS, 4);
+    visit_f64_load(F64, Op::MOVSD, 8);
+    visit_i32_load8_s(I32, Op::MOVSX8, 1);
+    visit_i32_load8_u(I32, Op::MOVZX8, 1);
+    visit_i32_load16_s(I32, Op::MOVSX16, 2);
+    visit_i32_load16_u(I32, Op::MOVZX16, 2);
+    visit_i64_load8_s(I64, Op::MOVSX8.wide(true), 1);
+    visit_i64_load8_u(I64, Op::MOVZX8, 1);
+    visit_i64_load16_s(I64, Op::MOVSX16.wide(true), 2);
+    visit_i64_load16_u(I64, Op::MOVZX16, 2);
+    visit_i64_load32_s(I64, Op::MOVSXD, 4);
+    visit_i64_load32_u(I64, Op::MOV, 4);
+}
+
+macro_rules! stores {
+    ($($visit:ident($ty:ident, $width:ident);)*) => {
+        impl FuncGen<'_> {$(
+            pub(crate) fn $visit(&mut self, memarg: MemArg) {
+                self.store_op(memarg, Ty::$ty, Width::$width);
+            }
+        )*}
+    };
+}
+
+stores! {
+    visit_i32_store(I32, W32);
+    visit_i64_store(I64, W64);
+    visit_f32_store(F32, W32);
+    visit_f64_store(F64, W64);
+    visit_i32_store8(I32, W8);
+    visit_i32_store16(I32, W16);
+    visit_i64_store8(I64, W8);
+    visit_i64_store16(I64, W16);
+    visit_i64_store32(I64, W32);
+}
+
+/// An address that is ready to be used, and the registers in it.
+struct Address {
+    mem: Mem,
+    regs: [Option<Reg>; 2],
+}
+
+impl FuncGen<'_> {
+    fn load_op(&mut self, memarg: MemArg, kind: LoadKind) {
+        let index = self.state.pop();
+        let target = self.target_reg(self.after_leb(2), kind.ty);
+        let address = self.address(index, memarg, kind.bytes);
+        self.release_address(&address);
+        let dst = self.dest(target, kind.ty);
+        self.trap_here(TrapCode::MemoryOutOfBounds);
+        self.masm.rm(kind.op, dst, address.mem);
+        self.push_dest(target, kind.ty, dst);
+    }
+
+    fn store_op(&mut self, memarg: MemArg, ty: Ty, width: Width) {
+        let value = self.state.pop();
+        let index = self.state.pop();
+        let value = match value {
+            Value::Const(_, bits)
+                if width != Width::W64 || i64::from(bits as i32) == bits as i64 =>
+            {
+                Err(bits)
+            }
+            _ => Ok(self.use_reg(value)),
+        };
+        let address = self.address(index, memarg, width.bytes());
+        self.trap_here(TrapCode::MemoryOutOfBounds);
+        match value {
+            Ok(reg) => {
+                self.emit_store(ty, width, address.mem, reg);
+                self.state.release(reg);
+            }
+            Err(bits) => self.emit_store_const(width, address.mem, bits),
+        }
+        self.release_address(&address);
+    }
+
+    fn emit_store(&mut self, ty: Ty, width: Width, mem: Mem, reg: Reg) {
+        match width {
+            _ if ty.is_float() => self.store(ty, mem, reg),
+            Width::W8 => self.masm.store8(mem, reg),
+            Width::W16 => self.masm.rm(Op::STORE16, reg, mem),
+            Width::W32 => self.masm.rm(Op::STORE, reg, mem),
+            Width::W64 => self.masm.rm(Op::STORE.wide(true), reg, mem),
+        }
+    }
+
+    fn emit_store_const(&mut self, width: Width, mem: Mem, bits: u64) {
+        match width {
+            Width::W8 => self.masm.store_imm8(mem, bits as u8),
+            Width::W16 => self.masm.store_imm16(mem, bits as u16),
+            Width::W32 => self.masm.store_imm(false, mem, bits as i32),
+            Width::W64 => self.masm.store_imm(true, mem, bits as i32),
+        }
+    }
+
+    fn release_address(&mut self, address: &Address) {
+        for reg in address.regs.into_iter().flatten() {
+            self.state.release(reg);
+        }
+    }
+
+    /// The address of an access, checked if there are no guard pages. May use `scratch`.
+    fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
+        let memory = memory_of(memarg);
+        if self.explicit_bounds() {
+            return self.checked_address(index, memarg, bytes);
+        }
+        let (base, base_disp) = self.memory_base(memory);
+        let owned_base = (base != Reg::VMCTX).then_some(base);
+        if let Value::Const(_, index) = index {
+            let offset = index + memarg.offset;
+            if offset <= MAX_DISP {
+                let mem = Mem::base(base, base_disp + offset as i32);
+                return Address { mem, regs: [owned_base, None] };
+            }
+            self.masm.mov_imm(Reg::SCRATCH, offset);
+            let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
+            return Address { mem, regs: [owned_base, None] };
+        }
+        let index = self.use_reg(index);
+        if memarg.offset <= MAX_DISP {
+            let mem = Mem::indexed(base, index, base_disp + memarg.offset as i32);
+            return Address { mem, regs: [owned_base, Some(index)] };
+        }
+        self.masm.mov_imm(Reg::SCRATCH, memarg.offset);
+        self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
+        let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
+        Address { mem, regs: [owned_base, Some(index)] }
+    }
+
+    /// Compares the access's end with the memory's length first.
+    fn checked_address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
+        let memory = memory_of(memarg);
+        let index = self.use_reg(index);
+        let end = memarg.offset + u64::from(bytes);
+        if end <= MAX_DISP {
+            self.masm.rm(Op::LEA.wide(true), Reg::SCRATCH, Mem::base(index, end as i32));
+        } else {
+            self.masm.mov_imm(Reg::SCRATCH, end);
+            self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
+        }
+        let (base, base_disp, length) = match self.facts.layout.memory(memory) {
+            Place::Inline(_) => {
+                let disp = self.facts.layout.memory0_base() as i32;
+                let length = Mem::base(Reg::VMCTX, VmContext::MEMORY0_LEN.disp());
+                (Reg::VMCTX, disp, length)
+            }
+            Place::Pointer(offset) => {
+                let base = self.alloc(false);
+                let pointer = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), base, pointer);
+                (base, 0, Mem::base(base, VmMemory::LEN.disp()))
+            }
+        };
+        self.masm.rm(Alu::Cmp.op().wide(true), Reg::SCRATCH, length);
+        let trap = self.cold_trap(TrapCode::MemoryOutOfBounds);
+        self.masm.jcc(Cc::A, trap);
+        if base != Reg::VMCTX {
+            let field = Mem::base(base, VmMemory::BASE.disp());
+            self.masm.rm(Op::MOV.wide(true), base, field);
+        }
+        let owned_base = (base != Reg::VMCTX).then_some(base);
+        let regs = [owned_base, Some(index)];
+        let bytes = bytes as i32;
+        if end <= MAX_DISP {
+            let mem = Mem::indexed(base, index, base_disp + end as i32 - bytes);
+            Address { mem, regs }
+        } else {
+            Address { mem: Mem::indexed(base, Reg::SCRATCH, base_disp - bytes), regs }
+        }
+    }
+
+    /// A register, and how far from it the memory starts.
+    fn memory_base(&mut self, memory: MemoryIndex) -> (Reg, i32) {
+        match self.facts.layout.memory(memory) {
+            Place::Inline(_) => (Reg::VMCTX, self.facts.layout.memory0_base() as i32),
+            Place::Pointer(offset) => {
+                let base = self.alloc(false);
+                let pointer = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), base, pointer);
+                let field = Mem::base(base, VmMemory::BASE.disp());
+                self.masm.rm(Op::MOV.wide(true), base, field);
+                (base, 0)
+            }
+        }
+    }
+
+    pub(crate) fn visit_memory_size(&mut self, memory: u32) {
+        let dst = self.alloc(false);
+        let length = match self.facts.layout.memory(MemoryIndex(memory)) {
+            Place::Inline(_) => Mem::base(Reg::VMCTX, VmContext::MEMORY0_LEN.disp()),
+            Place::Pointer(offset) => {
+                let pointer = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), dst, pointer);
+                Mem::base(dst, VmMemory::LEN.disp())
+            }
+        };
+        self.masm.rm(Op::MOV.wide(true), dst, length);
+        self.masm.shift_imm(Shift::Shr, true, dst, upshift_abi::vmctx::WASM_PAGE_SIZE.ilog2() as u8);
+        self.push_reg(Ty::I32, dst);
+    }
+
+    pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
+        let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
+        self.call_builtin(Builtin::MemoryGrow, &args, Some(Ty::I32));
+    }
+
+    pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(dst), BuiltinArg::Imm(src), stack, stack, stack];
+        self.call_builtin(Builtin::MemoryCopy, &args, None);
+    }
+
+    pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(memory), stack, stack, stack];
+        self.call_builtin(Builtin::MemoryFill, &args, None);
+    }
+
+    pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(memory), BuiltinArg::Imm(segment), stack, stack, stack];
+        self.call_builtin(Builtin::MemoryInit, &args, None);
+    }
+
+    pub(crate) fn visit_data_drop(&mut self, segment: u32) {
+        self.call_builtin(Builtin::DataDrop, &[BuiltinArg::Imm(segment)], None);
+    }
+}
+
+/// The memory that an access goes to. Arrays belong to a proposal that validation refuses.
+fn memory_of(memarg: MemArg) -> MemoryIndex {
+    match memarg.target {
+        MemArgTarget::Memory(index) | MemArgTarget::Array(index) => MemoryIndex(index),
+    }
+}

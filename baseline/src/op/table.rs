@@ -1,0 +1,98 @@
+//! Tables.
+
+use upshift_abi::vmctx::{Place, VmTable};
+use upshift_abi::{Builtin, TableIndex, TrapCode};
+
+use crate::asm::Cc;
+use crate::asm::encode::{Alu, Mem, Op};
+use crate::r#gen::FuncGen;
+use crate::op::call::BuiltinArg;
+use crate::reg::Reg;
+use crate::value::Ty;
+
+impl FuncGen<'_> {
+    /// Checks an index (zero-extended) against a table's length and loads the address of its elements
+    /// into `base`.
+    pub(crate) fn table_base(&mut self, table: TableIndex, index: Reg, base: Reg, trap: TrapCode) {
+        let place = match self.facts.layout.table(table) {
+            Place::Inline(offset) => (Reg::VMCTX, offset.disp()),
+            Place::Pointer(offset) => {
+                let pointer = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), base, pointer);
+                (base, 0)
+            }
+        };
+        let field = |offset: i32| Mem::base(place.0, place.1 + offset);
+        let length = field(VmTable::LEN.disp());
+        self.masm.rm(Alu::Cmp.op().wide(true), index, length);
+        let trap = self.cold_trap(trap);
+        self.masm.jcc(Cc::Ae, trap);
+        self.masm.rm(Op::MOV.wide(true), base, field(VmTable::BASE.disp()));
+    }
+
+    pub(crate) fn visit_table_get(&mut self, table: u32) {
+        let index = self.state.pop();
+        let index = self.use_reg(index);
+        let dst = self.alloc(false);
+        self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
+        self.masm.rm(Op::MOV.wide(true), dst, Mem::element(dst, index, 0));
+        self.state.release(index);
+        self.push_reg(Ty::I64, dst);
+    }
+
+    pub(crate) fn visit_table_set(&mut self, table: u32) {
+        let value = self.state.pop();
+        let index = self.state.pop();
+        let value = self.use_reg(value);
+        let index = self.use_reg(index);
+        let base = self.alloc(false);
+        self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
+        self.masm.rm(Op::STORE.wide(true), value, Mem::element(base, index, 0));
+        for reg in [value, index, base] {
+            self.state.release(reg);
+        }
+    }
+
+    pub(crate) fn visit_table_size(&mut self, table: u32) {
+        let dst = self.alloc(false);
+        let length = VmTable::LEN.disp();
+        let mem = match self.facts.layout.table(TableIndex(table)) {
+            Place::Inline(offset) => Mem::base(Reg::VMCTX, offset.disp() + length),
+            Place::Pointer(offset) => {
+                let pointer = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), dst, pointer);
+                Mem::base(dst, length)
+            }
+        };
+        self.masm.rm(Op::MOV, dst, mem);
+        self.push_reg(Ty::I32, dst);
+    }
+
+    pub(crate) fn visit_table_grow(&mut self, table: u32) {
+        let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
+        self.call_builtin(Builtin::TableGrow, &args, Some(Ty::I32));
+    }
+
+    pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(dst), BuiltinArg::Imm(src), stack, stack, stack];
+        self.call_builtin(Builtin::TableCopy, &args, None);
+    }
+
+    pub(crate) fn visit_table_fill(&mut self, table: u32) {
+        // On the stack: index, value, count, as the builtin wants them.
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(table), stack, stack, stack];
+        self.call_builtin(Builtin::TableFill, &args, None);
+    }
+
+    pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
+        let stack = BuiltinArg::Stack;
+        let args = [BuiltinArg::Imm(table), BuiltinArg::Imm(segment), stack, stack, stack];
+        self.call_builtin(Builtin::TableInit, &args, None);
+    }
+
+    pub(crate) fn visit_elem_drop(&mut self, segment: u32) {
+        self.call_builtin(Builtin::ElemDrop, &[BuiltinArg::Imm(segment)], None);
+    }
+}

@@ -1,0 +1,221 @@
+//! The compiler as the rest of the engine sees it.
+
+use std::mem;
+
+use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
+use upshift_abi::frame::MAX_HOME_SLOTS;
+use upshift_abi::artifact::{CompileStats, SourceLocation};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, ValType, WasmOffset};
+use wasmparser::{
+    BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
+    FuncValidatorAllocations, ValidatorResources,
+};
+
+use crate::control::{Control, Kind};
+use crate::forward::{Trusting, Validating};
+use crate::r#gen::{Buffers, FuncGen};
+use crate::options::BaselineOptions;
+use crate::state::Local;
+
+/// Code that one function may have: jumps and positions are 31-bit numbers. Reached only by bodies
+/// near wasmparser's own limit of 7.6 MB.
+const MAX_CODE: usize = 1 << 30;
+
+/// The baseline compiler.
+#[derive(Debug, Default)]
+pub struct Baseline {
+    options: BaselineOptions,
+}
+
+impl Baseline {
+    /// A compiler with the options.
+    pub fn new(options: BaselineOptions) -> Self {
+        Self { options }
+    }
+
+    /// Its options.
+    pub fn options(&self) -> &BaselineOptions {
+        &self.options
+    }
+}
+
+impl Compiler for Baseline {
+    fn tier(&self) -> Tier {
+        Tier::Baseline
+    }
+
+    fn session(&self) -> Box<dyn CompileSession + '_> {
+        Box::new(Session {
+            options: &self.options,
+            buffers: Buffers::default(),
+            allocations: FuncValidatorAllocations::default(),
+        })
+    }
+}
+
+/// Reuses buffers from function to function.
+struct Session<'o> {
+    options: &'o BaselineOptions,
+    buffers: Buffers,
+    allocations: FuncValidatorAllocations,
+}
+
+impl CompileSession for Session<'_> {
+    fn compile(&mut self, mut request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        if request.unit != CompileUnit::Function {
+            return Err(CompileError::Internal {
+                func: request.func,
+                tier: Tier::Baseline,
+                message: "asked for an OSR entry, which only the optimizer makes".into(),
+            });
+        }
+        let to_validate = request.validate.take();
+        let buffers = mem::take(&mut self.buffers);
+        let mut generator =
+            FuncGen::new(request.facts, request.wasm, self.options, request.func, buffers);
+        let result = self.body(&mut generator, &request, to_validate);
+        let result = result.map_err(|error| CompileError::Invalid {
+            func: request.func,
+            offset: u32::try_from(error.offset()).unwrap_or(u32::MAX),
+            message: error.message().to_string(),
+        });
+        let result = result.and_then(|()| finish(&mut generator, &request));
+        self.buffers = generator.into_buffers();
+        result
+    }
+}
+
+impl Session<'_> {
+    /// Compiles the body, validating it if there is a validator.
+    fn body<'a>(
+        &mut self,
+        generator: &mut FuncGen<'a>,
+        request: &CompileRequest<'a>,
+        to_validate: Option<FuncToValidate<ValidatorResources>>,
+    ) -> Result<(), BinaryReaderError> {
+        let mut reader = BinaryReader::new(request.body(), u64::from(request.body_offset().0));
+        let Some(to_validate) = to_validate else {
+            declare_locals(generator, request, &mut reader, None)?;
+            return trusted_operators(generator, reader, request.sources);
+        };
+        let mut validator = to_validate.into_validator(mem::take(&mut self.allocations));
+        let result = declare_locals(generator, request, &mut reader, Some(&mut validator))
+            .and_then(|()| validated_operators(generator, &mut validator, reader, request.sources));
+        self.allocations = validator.into_allocations();
+        result
+    }
+}
+
+/// Reads the local declarations and emits the prologue.
+fn declare_locals(
+    generator: &mut FuncGen<'_>,
+    request: &CompileRequest<'_>,
+    reader: &mut BinaryReader<'_>,
+    mut validator: Option<&mut FuncValidator<ValidatorResources>>,
+) -> Result<(), BinaryReaderError> {
+    let local = |ty: ValType| Local {
+        ty: ty.into(),
+        reg: None,
+        aliases: 0,
+    };
+    let params = request.func_type().params.iter();
+    let mut locals: Vec<Local> = params.map(|&ty| local(ty)).collect();
+    for _ in 0..reader.read_var_u32()? {
+        let at = reader.original_position();
+        let count: u32 = reader.read()?;
+        let ty: wasmparser::ValType = reader.read()?;
+        if let Some(validator) = &mut validator {
+            validator.define_locals(at, count, ty)?;
+        }
+        // Other types and larger numbers were refused by validation.
+        if let Some(ty) = ValType::from_wasm(ty) {
+            locals.extend(std::iter::repeat_n(local(ty), count as usize));
+        }
+    }
+    generator.pos = request.body_offset().0;
+    generator.prologue(&locals);
+    let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
+    let control = Control::new(Kind::Func, true, BlockType::FuncType(ty.0), 0);
+    generator.control.push(control);
+    Ok(())
+}
+
+/// What precedes every operator.
+#[inline]
+fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) {
+    generator.pos = at as u32;
+    generator.state.regs.pins = crate::reg::RegSet::NONE;
+    if cfg!(debug_assertions) && generator.reachable {
+        generator.state.check();
+    }
+    if sources {
+        let code = CodeOffset(generator.masm.buf.len() as u32);
+        let wasm = WasmOffset(at as u32);
+        if generator.sources.last().is_none_or(|last| last.code != code) {
+            generator.sources.push(SourceLocation { code, wasm });
+        }
+    }
+}
+
+fn trusted_operators<'a>(
+    generator: &mut FuncGen<'a>,
+    mut reader: BinaryReader<'a>,
+    sources: bool,
+) -> Result<(), BinaryReaderError> {
+    while !reader.eof() {
+        begin_operator(generator, reader.original_position(), sources);
+        reader.visit_operator(&mut Trusting { generator })?;
+    }
+    reader.finish_expression(&Trusting { generator })
+}
+
+fn validated_operators<'a>(
+    generator: &mut FuncGen<'a>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    mut reader: BinaryReader<'a>,
+    sources: bool,
+) -> Result<(), BinaryReaderError> {
+    while !reader.eof() {
+        begin_operator(generator, reader.original_position(), sources);
+        reader.visit_operator(&mut Validating { generator, validator })??;
+    }
+    reader.finish_expression(&Validating { generator, validator })
+}
+
+/// Checks the limits and makes the artifact.
+fn finish(
+    generator: &mut FuncGen<'_>,
+    request: &CompileRequest<'_>,
+) -> Result<CompiledFunction, CompileError> {
+    let slots = generator.state.locals.len() + generator.state.max_height;
+    let too_large = |limit: String| CompileError::TooLarge {
+        func: request.func,
+        limit,
+    };
+    if slots > MAX_HOME_SLOTS as usize {
+        return Err(too_large(format!("more than {MAX_HOME_SLOTS} locals and operands")));
+    }
+    if generator.masm.total_len() > MAX_CODE {
+        return Err(too_large(format!("more than {MAX_CODE} bytes of code")));
+    }
+    let frame_size = generator.emit_head();
+    let assembled = generator.masm.finish();
+    let mut sources = mem::take(&mut generator.sources);
+    for source in &mut sources {
+        source.code.0 += generator.masm.head_len() as u32;
+    }
+    Ok(CompiledFunction {
+        code: assembled.code,
+        relocations: assembled.relocations,
+        traps: assembled.traps,
+        calls: assembled.calls,
+        sources,
+        loops: mem::take(&mut generator.loops),
+        frame_size,
+        stats: CompileStats {
+            tier: Some(Tier::Baseline),
+            body_bytes: request.body().len() as u32,
+            ..CompileStats::default()
+        },
+    })
+}

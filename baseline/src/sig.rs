@@ -1,0 +1,61 @@
+//! Signatures with their argument and result locations, computed once per session and type.
+
+use std::rc::Rc;
+
+use upshift_abi::callconv::{ArgLocation, Locations, ResultLocation};
+use upshift_abi::{FuncType, ModuleFacts, TypeIndex};
+
+use crate::value::Ty;
+
+/// A function type, ready for calls.
+#[derive(Debug)]
+pub(crate) struct Sig {
+    ty: FuncType,
+    pub(crate) params: Box<[(Ty, ArgLocation)]>,
+    pub(crate) results: Box<[(Ty, ResultLocation)]>,
+    /// Bytes of stack arguments.
+    pub(crate) stack_args: u32,
+    /// Bytes of the result area, or 0.
+    pub(crate) result_area: u32,
+}
+
+impl Sig {
+    fn new(ty: &FuncType) -> Self {
+        let locations = Locations::of(ty);
+        let types = |list: &[upshift_abi::ValType]| -> Vec<Ty> {
+            list.iter().map(|&ty| Ty::from(ty)).collect()
+        };
+        let params = types(&ty.params).into_iter().zip(locations.params);
+        let results = types(&ty.results).into_iter().zip(locations.results);
+        Self {
+            params: params.collect(),
+            results: results.collect(),
+            stack_args: locations.stack_args,
+            result_area: locations.result_area,
+            ty: ty.clone(),
+        }
+    }
+}
+
+/// Signatures by type index. A session may serve many modules, so an entry is used only if its type
+/// is the one that is asked for.
+#[derive(Default)]
+pub(crate) struct SigCache(Vec<Option<Rc<Sig>>>);
+
+impl SigCache {
+    /// The signature of a type.
+    pub(crate) fn get(&mut self, facts: &ModuleFacts, index: TypeIndex) -> Rc<Sig> {
+        let ty = &facts.types[index.index()];
+        if self.0.len() <= index.index() {
+            self.0.resize(facts.types.len(), None);
+        }
+        match &self.0[index.index()] {
+            Some(sig) if sig.ty == *ty => sig.clone(),
+            _ => {
+                let sig = Rc::new(Sig::new(ty));
+                self.0[index.index()] = Some(sig.clone());
+                sig
+            }
+        }
+    }
+}
