@@ -27,6 +27,9 @@ struct Inner {
     runtime: Arc<Runtime>,
     tiering: Tiering,
     log: Arc<EventLog>,
+    /// For those who want to see code without running it; tiering has its own handles.
+    baseline: Arc<Baseline>,
+    optimizer: Arc<Optimizer>,
 }
 
 impl Default for Engine {
@@ -50,23 +53,24 @@ impl Engine {
         check(config)?;
         let mut config = config.clone();
         spread(&mut config);
-        let baseline = Baseline::new(config.baseline);
-        let runtime = Runtime::new(config.runtime.clone(), Box::new(baseline.clone()))?;
-        let optimizer: Arc<dyn Compiler> = Arc::new(Optimizer::new(config.optimizer.clone())?);
+        let baseline = Arc::new(Baseline::new(config.baseline));
+        let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
+        let trampolines = Box::new(Baseline::new(config.baseline));
+        let runtime = Runtime::new(config.runtime.clone(), trampolines)?;
         let log = Arc::new(EventLog::new(&config.log));
-        let tiering = Tiering::new(
-            config.tiering.clone(),
-            Arc::new(baseline),
-            Some(optimizer),
-            log.clone(),
-        )?;
+        let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
+        let [first, second] = tiers;
+        let tiering = Tiering::new(config.tiering.clone(), first, Some(second), log.clone())?;
+        let inner = Inner {
+            config,
+            runtime,
+            tiering,
+            log,
+            baseline,
+            optimizer,
+        };
         Ok(Self {
-            inner: Arc::new(Inner {
-                config,
-                runtime,
-                tiering,
-                log,
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -99,6 +103,17 @@ impl Engine {
 
     pub(crate) fn runtime(&self) -> &Arc<Runtime> {
         &self.inner.runtime
+    }
+
+    pub(crate) fn compiler(&self, tier: Tier) -> &dyn Compiler {
+        match tier {
+            Tier::Baseline => &*self.inner.baseline,
+            Tier::Optimizer => &*self.inner.optimizer,
+        }
+    }
+
+    pub(crate) fn optimizer(&self) -> &Optimizer {
+        &self.inner.optimizer
     }
 
     /// Validates all bodies of a module.

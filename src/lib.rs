@@ -59,6 +59,8 @@ mod val;
 pub mod wasi;
 mod words;
 
+#[doc(no_inline)]
+pub use upshift_abi::CompiledFunction;
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::{CodeStats, InterruptHandle};
 pub use upshift_tiering as tiering;
@@ -74,7 +76,7 @@ pub use global::Global;
 pub use instance::{Export, Extern, Instance};
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
-pub use module::Module;
+pub use module::{Dump, Module};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{

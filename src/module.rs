@@ -1,11 +1,15 @@
 //! Modules: decoded, validated, and ready to be instantiated any number of times.
 
+mod inspect;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use upshift_abi::facts::{self, ImportType as RawImportType, Item, ModuleFacts};
 use upshift_runtime::ModuleCode;
+
+pub use inspect::Dump;
 
 use crate::{
     Engine, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result, TableType,

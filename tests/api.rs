@@ -7,16 +7,13 @@ mod support {
     pub mod watchdog;
 }
 
-#[path = "api/host.rs"]
-mod host;
-#[path = "api/items.rs"]
-mod items;
-#[path = "api/modules.rs"]
-mod modules;
-#[path = "api/stacks.rs"]
-mod stacks;
-#[path = "api/threads.rs"]
-mod threads;
+mod api_cases {
+    mod host;
+    mod items;
+    mod modules;
+    mod stacks;
+    mod threads;
+}
 
 use upshift::{Engine, Instance, Linker, Module, Store};
 

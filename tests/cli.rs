@@ -3,12 +3,11 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "cli")]
 
-#[path = "cli/errors.rs"]
-mod errors;
-#[path = "cli/options.rs"]
-mod options;
-#[path = "cli/programs.rs"]
-mod programs;
+mod cli_cases {
+    mod errors;
+    mod options;
+    mod programs;
+}
 
 use std::ffi::OsStr;
 use std::io::Write as _;

@@ -168,7 +168,7 @@ pub(crate) use for_each_arity;
 
 macro_rules! tuple {
     ($($ty:ident)*) => {
-        #[allow(non_snake_case, unused_variables, unused_mut)]
+        #[allow(non_snake_case, unused_variables, unused_mut, clippy::unused_unit)]
         impl<$($ty: Value),*> Values for ($($ty,)*) {
             const TYPES: &'static [ValType] = &[$($ty::TYPE),*];
             type Raw = [VmVal; { const TYPES: &[&str] = &[$(stringify!($ty)),*]; TYPES.len() }];

@@ -108,6 +108,8 @@ pub struct Options {
 pub struct Around {
     /// Tell the story of the run.
     pub story: bool,
+    /// A function whose code to print instead of running the program.
+    pub dump: Option<String>,
     /// Where to write the event log.
     pub events: Option<PathBuf>,
     /// Where to write a trace for trace viewers.
@@ -153,6 +155,18 @@ const AROUND: &[Knob<Around>] = &[
             Some(())
         },
         get: |around| around.story.spell(),
+    },
+    Knob {
+        group: Group::Debug,
+        name: "dump",
+        kind: Kind::Trace,
+        values: "a function's name or index",
+        help: "print what both compilers make of a function, and run nothing",
+        set: |around, text| {
+            around.dump = Some(Some(text).filter(|text| !text.is_empty())?.into());
+            Some(())
+        },
+        get: |around| around.dump.clone().unwrap_or_else(|| "none".into()),
     },
     Knob {
         group: Group::Debug,
@@ -237,7 +251,7 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
         (Group::Debug, &arguments.debug),
     ];
     for (group, settings) in groups {
-        for setting in settings.iter().flat_map(|settings| split(settings)) {
+        for setting in settings.iter().flat_map(|settings| split(group, settings)) {
             if setting == "help" {
                 report::out(&help(group));
                 return Ok(Command::Done(ExitCode::SUCCESS));
@@ -275,10 +289,10 @@ fn no_file(options: Options) -> Result<Command, String> {
 
 /// Splits `NAME=VALUE,NAME=VALUE`. A value with parameters of its own (`policy=NAME:KEY=VALUE,...`)
 /// takes the rest.
-fn split(mut settings: &str) -> Vec<&str> {
+fn split(group: Group, mut settings: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     while let Some((first, rest)) = settings.split_once(',') {
-        if first.contains(':') {
+        if group == Group::Tiering && first.contains(':') {
             break;
         }
         parts.push(first);

@@ -12,6 +12,7 @@ use upshift::{
     Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store, Trap,
 };
 
+use crate::dump;
 use crate::invoke::{self, UsageError};
 use crate::options::Options;
 use crate::report;
@@ -25,8 +26,10 @@ pub fn program(options: &Options) -> ExitCode {
         Ok(engine) => engine,
         Err(error) => return failed(&error),
     };
-    let source = || load(&engine, &options.file);
-    let result = source().and_then(|module| run(&engine, &module, options));
+    let result = load(&engine, &options.file).and_then(|module| match &options.around.dump {
+        Some(func) => dump::print(&module, func),
+        None => run(&engine, &module, options),
+    });
     let code = match &result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error),

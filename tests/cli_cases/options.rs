@@ -105,3 +105,14 @@ fn no_file_tells_the_story() {
     let lines = ran.stdout.lines().count() + ran.stderr.lines().count();
     assert!(lines < 70, "{lines} lines are more than a screenful");
 }
+
+#[test]
+fn a_function_can_be_looked_at() {
+    let math = file("dump.wat", MATH);
+    let dump = upshift(&["-D", "dump=add", &math]).success();
+    for part in ["iadd", ";; baseline: ", ";; optimizer: ", "ret"] {
+        assert!(dump.contains(part), "{part}: {dump}");
+    }
+    let stderr = upshift(&["-D", "dump=sub", &math]).failure(1);
+    assert!(stderr.contains("no function `sub`"), "{stderr}");
+}

@@ -1,0 +1,55 @@
+//! What the compilers make of a module's functions, as inert values: nothing here runs.
+
+use anyhow::Context as _;
+use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+
+use super::Module;
+use crate::Result;
+
+pub use upshift_optimizer::Dump;
+
+impl Module {
+    /// A function that the module defines, by its name (of the name section or an export) or its
+    /// index; as an index. Looks at all functions.
+    pub fn find_func(&self, name: &str) -> Option<u32> {
+        let facts = self.facts();
+        let mut funcs = facts.defined_funcs().map(|func| facts.func_index(func));
+        let found = funcs.find(|&func| facts.func_name(func) == Some(name));
+        let by_index = || name.parse().ok().map(FuncIndex);
+        let found = found.or_else(by_index)?;
+        (found.0 >= facts.imported_funcs && found.index() < facts.funcs.len()).then_some(found.0)
+    }
+
+    /// Compiles a function without putting the code to use. The result depends on the module and the
+    /// configuration only.
+    ///
+    /// # Errors
+    ///
+    /// If the module defines no such function, or the compiler refuses it.
+    pub fn compile_func(&self, func: u32, tier: Tier) -> Result<CompiledFunction> {
+        let request = self.compile_request(func)?;
+        let compiler = self.engine.compiler(tier);
+        let compiled = compiler.session().compile(request);
+        Ok(compiled?)
+    }
+
+    /// The optimizer's view of a function, as text.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile_func`](Self::compile_func).
+    pub fn dump_func(&self, func: u32, dump: Dump) -> Result<String> {
+        let request = self.compile_request(func)?;
+        Ok(self.engine.optimizer().dump(request, dump)?)
+    }
+
+    fn compile_request(&self, func: u32) -> Result<CompileRequest<'_>> {
+        let facts = self.facts();
+        let defined = facts.defined_func(FuncIndex(func));
+        let defined = defined.filter(|func: &DefinedFuncIndex| func.index() < facts.bodies.len());
+        let defined = defined.with_context(|| format!("the module defines no function {func}"))?;
+        let mut request = CompileRequest::new(facts, self.code.wasm(), defined);
+        request.sources = true;
+        Ok(request)
+    }
+}
