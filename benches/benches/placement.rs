@@ -1,0 +1,131 @@
+//! Where optimized code goes: copied into the engine's own code space, or through `cranelift-jit` with one
+//! `JITModule` per unit over fresh pages of one reservation, made executable when it is final.
+//!
+//! Both place the same bytes of 4 KiB with one relocation, make them callable, and free them.
+
+use std::io;
+use std::ptr;
+use std::sync::Arc;
+
+use cranelift_jit::{
+    BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule,
+};
+use cranelift_module::{Linkage, Module, ModuleResult};
+use criterion::{Criterion, criterion_group, criterion_main};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_baseline::TrampolineCompiler;
+use upshift_runtime::module::FirstCallError;
+use upshift_runtime::{
+    BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks,
+};
+
+const BYTES: usize = 4096;
+const PAGE: usize = 4096;
+const RESERVED: usize = 1 << 30;
+
+/// Nothing runs here.
+struct NoCalls;
+
+impl TierHooks for NoCalls {
+    fn first_call(&self, _: &Arc<ModuleCode>, _: DefinedFuncIndex) -> Result<CodeAddr, FirstCallError> {
+        unreachable!("nothing is called")
+    }
+
+    fn budget_exhausted(&self, _: &Arc<ModuleCode>, _: DefinedFuncIndex, _: BudgetSite) -> Option<CodeAddr> {
+        unreachable!("nothing is called")
+    }
+}
+
+fn own_code_space(c: &mut Criterion) {
+    let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
+    let wasm = wat::parse_str("(module (func))").unwrap();
+    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
+    facts.type_ids = facts.types.iter().map(|ty| runtime.register_type(ty)).collect();
+    let module = ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoCalls)).unwrap();
+    let func = DefinedFuncIndex(0);
+    c.bench_function("placement/own code space", |b| {
+        b.iter(|| {
+            let code = CompiledFunction {
+                code: vec![0xc3; BYTES],
+                ..CompiledFunction::default()
+            };
+            let code = module.place(func, CompileUnit::Function, Tier::Optimizer, code).unwrap();
+            module.publish(&code);
+            module.unpublish(func);
+            module.retire(code);
+        });
+    });
+}
+
+/// Hands out fresh pages of one reservation; writable until final, executable from then on.
+struct Pages {
+    base: usize,
+    next: usize,
+    fresh: Vec<(usize, usize, bool)>,
+}
+
+impl JITMemoryProvider for Pages {
+    fn allocate(&mut self, size: usize, _: u64, kind: JITMemoryKind) -> io::Result<*mut u8> {
+        let size = size.max(1).next_multiple_of(PAGE);
+        let start = self.base + self.next;
+        self.next += size;
+        // SAFETY: the pages are inside the reservation, and nobody else was given them.
+        unsafe { mprotect(start as *mut _, size, MprotectFlags::READ | MprotectFlags::WRITE)? };
+        self.fresh.push((start, size, matches!(kind, JITMemoryKind::Executable)));
+        Ok(start as *mut u8)
+    }
+
+    unsafe fn free_memory(&mut self) {}
+
+    fn finalize(&mut self, _: BranchProtection) -> ModuleResult<()> {
+        for (start, size, executable) in self.fresh.drain(..) {
+            if executable {
+                let flags = MprotectFlags::READ | MprotectFlags::EXEC;
+                // SAFETY: pages that `allocate` gave out, all of whose bytes are final.
+                unsafe { mprotect(start as *mut _, size, flags) }.expect("our own pages");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cranelift_jit(c: &mut Criterion) {
+    let isa = cranelift_native::builder()
+        .unwrap()
+        .finish(cranelift_codegen::settings::Flags::new(
+            cranelift_codegen::settings::builder(),
+        ))
+        .unwrap();
+    // SAFETY: a fresh mapping touches nothing else.
+    let base = unsafe {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        mmap_anonymous(ptr::null_mut(), RESERVED, ProtFlags::empty(), flags).unwrap() as usize
+    };
+    let mut used = 0;
+    let code = vec![0xc3; BYTES];
+    c.bench_function("placement/cranelift-jit", |b| {
+        b.iter(|| {
+            let mut builder =
+                JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
+            // Pages come round again, as they would when freed.
+            builder.memory_provider(Box::new(Pages {
+                base: base + used % (RESERVED / 2),
+                next: 0,
+                fresh: Vec::new(),
+            }));
+            used += BYTES + PAGE;
+            let mut module = JITModule::new(builder);
+            let signature = module.make_signature();
+            let func = module.declare_function("f", Linkage::Local, &signature).unwrap();
+            module.define_function_bytes(func, 16, &code, &[]).unwrap();
+            module.finalize_definitions().unwrap();
+            std::hint::black_box(module.get_finalized_function(func));
+            // SAFETY: nothing runs the code.
+            unsafe { module.free_memory() };
+        });
+    });
+}
+
+criterion_group!(benches, own_code_space, cranelift_jit);
+criterion_main!(benches);

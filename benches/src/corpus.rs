@@ -1,0 +1,195 @@
+//! What there is to run, from the one manifest `tests/programs/programs.json`.
+//!
+//! Kernels are small programs of one idea each, committed with their sources. Programs are large,
+//! built by others, and fetched by `scripts/fetch-corpus`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::engines::{Driver, Job};
+
+/// The root of the source tree.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Which of its two workloads a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Milliseconds in any tier.
+    Test,
+    /// About half a second or more in optimized code.
+    Bench,
+}
+
+/// A small program of one idea.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Its name, which is also the name of its file.
+    pub name: String,
+    path: PathBuf,
+    scale: u64,
+}
+
+impl Kernel {
+    /// The module in the binary format.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read or its text not be assembled.
+    pub fn wasm(&self) -> Result<Vec<u8>> {
+        read_wasm(&self.path)
+    }
+
+    /// How to run it.
+    pub fn job(&self, size: Size) -> Job {
+        let mut args = vec![self.name.clone()];
+        if size == Size::Bench {
+            args.push(self.scale.to_string());
+        }
+        Job {
+            args,
+            ..Job::default()
+        }
+    }
+}
+
+/// A large program that others built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Its name.
+    pub name: String,
+    /// What it does here, in one sentence.
+    pub about: String,
+    module: String,
+    args: Vec<String>,
+    bench: Option<Vec<String>>,
+    #[serde(default)]
+    driver: Driver,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    mounts: BTreeMap<String, String>,
+    #[serde(default)]
+    outputs: Vec<String>,
+    /// The exit code of a right run.
+    #[serde(default)]
+    pub exit: i32,
+}
+
+impl Program {
+    /// Where its module is, or will be.
+    pub fn path(&self) -> PathBuf {
+        root().join("corpus").join(&self.module)
+    }
+
+    /// The module in the binary format.
+    ///
+    /// # Errors
+    ///
+    /// If the corpus has not been fetched; the message says how to.
+    pub fn wasm(&self) -> Result<Vec<u8>> {
+        let path = self.path();
+        std::fs::read(&path).with_context(|| {
+            format!(
+                "cannot read `{}`; run scripts/fetch-corpus first",
+                path.display()
+            )
+        })
+    }
+
+    /// How to run it.
+    pub fn job(&self, size: Size) -> Job {
+        let args = match (size, &self.bench) {
+            (Size::Bench, Some(args)) => args,
+            _ => &self.args,
+        };
+        let mounts = self.mounts.iter();
+        Job {
+            args: args.clone(),
+            env: self.env.clone().into_iter().collect(),
+            mounts: mounts
+                .map(|(guest, host)| (guest.clone(), root().join(host)))
+                .collect(),
+            outputs: self.outputs.clone(),
+            driver: self.driver,
+        }
+    }
+}
+
+/// The manifest; the fetching script reads the rest of it.
+#[derive(Deserialize)]
+struct Manifest {
+    programs: Vec<Program>,
+    kernels: BTreeMap<String, u64>,
+}
+
+fn manifest() -> Result<Manifest> {
+    let path = root().join("tests/programs/programs.json");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// All kernels, by name.
+///
+/// # Errors
+///
+/// If the manifest can't be read, or names a kernel that does not exist.
+pub fn kernels() -> Result<Vec<Kernel>> {
+    let folder = root().join("tests/programs/kernels");
+    let kernel = |(name, scale): (String, u64)| {
+        let files = ["wasm", "wat"].map(|ext| folder.join(&name).with_extension(ext));
+        let path = files.into_iter().find(|path| path.exists());
+        let path = path.with_context(|| format!("there is no kernel `{name}`"))?;
+        Ok(Kernel { name, path, scale })
+    };
+    manifest()?.kernels.into_iter().map(kernel).collect()
+}
+
+/// All programs, in the manifest's order, whether fetched or not.
+///
+/// # Errors
+///
+/// If the manifest can't be read.
+pub fn programs() -> Result<Vec<Program>> {
+    Ok(manifest()?.programs)
+}
+
+fn read_wasm(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let wasm = wat::parse_bytes(&bytes).with_context(|| path.display().to_string())?;
+    Ok(match wasm {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(wasm) => wasm,
+    })
+}
+
+/// Bytes of a module's code section.
+///
+/// # Errors
+///
+/// If the module is malformed.
+pub fn code_section_bytes(wasm: &[u8]) -> Result<u64> {
+    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+        if let wasmparser::Payload::CodeSectionStart { size, .. } = payload? {
+            return Ok(u64::from(size));
+        }
+    }
+    Ok(0)
+}
+
+/// Checks that a module needs nothing beyond the proposals that are supported.
+///
+/// # Errors
+///
+/// If it does; the message names the proposal.
+pub fn check_features(wasm: &[u8]) -> Result<()> {
+    let features = upshift_abi::facts::supported_features();
+    wasmparser::Validator::new_with_features(features).validate_all(wasm)?;
+    Ok(())
+}

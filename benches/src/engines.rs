@@ -1,0 +1,86 @@
+//! One way to load and run a program, whichever engine does it.
+
+mod ruby;
+mod scratch;
+mod upshift;
+mod wasmtime;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+pub use self::upshift::Upshift;
+pub use self::wasmtime::Wasmtime;
+
+/// How a program is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// As a command: its export `_start`.
+    #[default]
+    Command,
+    /// As Ruby's library: a script goes through its exported functions, which take strings.
+    Ruby,
+}
+
+/// One run of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// Arguments, the program's name first.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Directories: the guest's name and the host's. A fresh one for output is at `/tmp`.
+    pub mounts: Vec<(String, PathBuf)>,
+    /// Files under `/tmp` that are part of the result.
+    pub outputs: Vec<String>,
+    /// How the program is started.
+    pub driver: Driver,
+}
+
+/// What a run left behind. Equal runs compare equal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit code.
+    pub exit: i32,
+    /// What was printed to standard output.
+    pub stdout: Vec<u8>,
+    /// The job's output files.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let files = self.files.iter().map(|(name, bytes)| (name, bytes.len()));
+        f.debug_struct("Outcome")
+            .field("exit", &self.exit)
+            .field("stdout", &String::from_utf8_lossy(&self.stdout))
+            .field("files", &files.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// An engine in one configuration.
+pub trait Engine {
+    /// What to call it in tables.
+    fn name(&self) -> String;
+
+    /// Loads a module in the binary format: whatever the engine does before a run can start.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not accept the module.
+    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Loaded>>;
+}
+
+/// A loaded module.
+pub trait Loaded {
+    /// Runs it in an instance of its own.
+    ///
+    /// # Errors
+    ///
+    /// If it traps, or the job's directories can't be opened. An exit code is no error.
+    fn run(&self, job: &Job) -> Result<Outcome>;
+}

@@ -1,0 +1,138 @@
+//! Upshift, through its embedding API.
+
+use anyhow::{Context as _, Result};
+use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker, pipe::WritePipe};
+use upshift::{Config, Exit, Linker, Module, Store, Strategy, Switching};
+
+use super::ruby::script;
+use super::scratch::Scratch;
+use super::{Driver, Engine, Job, Loaded, Outcome};
+
+mod ruby {
+    super::super::ruby::ruby_driver!(upshift);
+}
+
+/// Upshift in one configuration.
+pub struct Upshift {
+    name: String,
+    config: Config,
+}
+
+impl Upshift {
+    /// In a configuration of one's own.
+    pub fn new(name: impl Into<String>, config: Config) -> Self {
+        Self {
+            name: name.into(),
+            config,
+        }
+    }
+
+    /// As it is if nothing is configured: baseline first, optimizing in the background.
+    pub fn tiered() -> Self {
+        Self::new("upshift tiered", Config::new())
+    }
+
+    /// The baseline only.
+    pub fn baseline() -> Self {
+        let mut config = Config::new();
+        config.strategy(Strategy::Baseline);
+        Self::new("upshift baseline", config)
+    }
+
+    /// The optimizer for every function, at its first call.
+    pub fn optimizer() -> Self {
+        let mut config = Config::new();
+        config.strategy(Strategy::Optimizer);
+        Self::new("upshift optimizer", config)
+    }
+
+    /// Tiering without threads: the running thread waits for the optimizer.
+    pub fn synchronous() -> Self {
+        let mut config = Config::new();
+        config.switching(Switching::Synchronous);
+        Self::new("upshift tiered-sync", config)
+    }
+
+    /// Everything when the module is loaded, by one thread.
+    pub fn eager(strategy: Strategy) -> Self {
+        let mut config = Config::new();
+        config
+            .strategy(strategy)
+            .eager(true)
+            .parallel_compilation(false);
+        Self::new(format!("upshift {strategy}, eager"), config)
+    }
+}
+
+impl Engine for Upshift {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Loaded>> {
+        let engine = upshift::Engine::new(&self.config)?;
+        let module = Module::from_binary(&engine, wasm)?;
+        Ok(Box::new(module))
+    }
+}
+
+impl Loaded for Module {
+    fn run(&self, job: &Job) -> Result<Outcome> {
+        let scratch = Scratch::new()?;
+        let stdout = WritePipe::new_in_memory();
+        let mut store = Store::new(self.engine(), context(job, &scratch, &stdout)?);
+        let result = match job.driver {
+            Driver::Command => command(&mut store, self),
+            Driver::Ruby => evaluate(&mut store, self, &script(job)?),
+        };
+        let exit = exit_code(result)?;
+        drop(store);
+        let stdout = stdout.try_into_inner();
+        let stdout = stdout.ok().context("standard output is still in use")?;
+        Ok(scratch.outcome(job, exit, stdout.into_inner()))
+    }
+}
+
+fn context(
+    job: &Job,
+    scratch: &Scratch,
+    stdout: &WritePipe<std::io::Cursor<Vec<u8>>>,
+) -> Result<WasiCtx> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&job.args).stdout(stdout.clone());
+    for (name, value) in &job.env {
+        wasi.env(name, value);
+    }
+    for (guest, host) in &job.mounts {
+        wasi.preopened_dir(host, guest)?;
+    }
+    wasi.preopened_dir(scratch.path(), "/tmp")?;
+    wasi.build()
+}
+
+fn linker(module: &Module) -> Result<Linker<WasiCtx>> {
+    let mut linker = Linker::new(module.engine());
+    add_to_linker(&mut linker, |wasi| wasi)?;
+    Ok(linker)
+}
+
+fn command(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {
+    let instance = linker(module)?.instantiate(&mut *store, module)?;
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    start.call(store, ())
+}
+
+fn evaluate(store: &mut Store<WasiCtx>, module: &Module, script: &str) -> Result<()> {
+    let mut linker = linker(module)?;
+    ruby::define_imports(&mut linker, module)?;
+    let instance = linker.instantiate(&mut *store, module)?;
+    ruby::run(store, instance, script)
+}
+
+fn exit_code(result: Result<()>) -> Result<i32> {
+    let Err(error) = result else { return Ok(0) };
+    match error.downcast_ref::<Exit>() {
+        Some(Exit(code)) => Ok(*code),
+        None => Err(error),
+    }
+}

@@ -1,0 +1,114 @@
+//! Wasmtime, in process: the oracle of the tests and the first peer of the benchmarks.
+
+use anyhow::Result;
+use wasmtime::{Config, Linker, Module, Store, Strategy};
+use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+
+use super::ruby::script;
+use super::scratch::Scratch;
+use super::{Driver, Engine, Job, Loaded, Outcome};
+
+mod ruby {
+    super::super::ruby::ruby_driver!(wasmtime);
+}
+
+/// Wasmtime with one of its two compilers.
+pub struct Wasmtime {
+    name: &'static str,
+    config: Config,
+}
+
+impl Wasmtime {
+    /// With its optimizing compiler.
+    pub fn cranelift() -> Self {
+        Self::new("wasmtime cranelift", Strategy::Cranelift)
+    }
+
+    /// With its baseline compiler.
+    pub fn winch() -> Self {
+        Self::new("wasmtime winch", Strategy::Winch)
+    }
+
+    fn new(name: &'static str, strategy: Strategy) -> Self {
+        let mut config = Config::new();
+        config.strategy(strategy);
+        // Winch has no tail calls.
+        config.wasm_tail_call(strategy == Strategy::Cranelift);
+        Self { name, config }
+    }
+}
+
+impl Engine for Wasmtime {
+    fn name(&self) -> String {
+        self.name.into()
+    }
+
+    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Loaded>> {
+        let engine = wasmtime::Engine::new(&self.config);
+        let module = engine.and_then(|engine| Module::from_binary(&engine, wasm));
+        Ok(Box::new(module.map_err(opaque)?))
+    }
+}
+
+impl Loaded for Module {
+    fn run(&self, job: &Job) -> Result<Outcome> {
+        let scratch = Scratch::new()?;
+        let stdout = MemoryOutputPipe::new(usize::MAX);
+        let wasi = context(job, &scratch, &stdout).map_err(opaque)?;
+        let mut store = Store::new(self.engine(), wasi);
+        let result = match job.driver {
+            Driver::Command => command(&mut store, self),
+            Driver::Ruby => evaluate(&mut store, self, &script(job)?),
+        };
+        let exit = exit_code(result).map_err(opaque)?;
+        Ok(scratch.outcome(job, exit, stdout.contents().to_vec()))
+    }
+}
+
+fn context(
+    job: &Job,
+    scratch: &Scratch,
+    stdout: &MemoryOutputPipe,
+) -> wasmtime::Result<WasiP1Ctx> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&job.args).envs(&job.env).stdout(stdout.clone());
+    for (guest, host) in &job.mounts {
+        wasi.preopened_dir(host, guest, FsPerms::ReadWrite)?;
+    }
+    wasi.preopened_dir(scratch.path(), "/tmp", FsPerms::ReadWrite)?;
+    Ok(wasi.build_p1())
+}
+
+fn linker(module: &Module) -> wasmtime::Result<Linker<WasiP1Ctx>> {
+    let mut linker = Linker::new(module.engine());
+    add_to_linker_sync(&mut linker, |wasi| wasi)?;
+    Ok(linker)
+}
+
+fn command(store: &mut Store<WasiP1Ctx>, module: &Module) -> wasmtime::Result<()> {
+    let instance = linker(module)?.instantiate(&mut *store, module)?;
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    start.call(store, ())
+}
+
+fn evaluate(store: &mut Store<WasiP1Ctx>, module: &Module, script: &str) -> wasmtime::Result<()> {
+    let mut linker = linker(module)?;
+    ruby::define_imports(&mut linker, module)?;
+    let instance = linker.instantiate(&mut *store, module)?;
+    ruby::run(store, instance, script)
+}
+
+fn exit_code(result: wasmtime::Result<()>) -> wasmtime::Result<i32> {
+    let Err(error) = result else { return Ok(0) };
+    match error.downcast_ref::<I32Exit>() {
+        Some(I32Exit(code)) => Ok(*code),
+        None => Err(error),
+    }
+}
+
+/// Wasmtime's error is a type of its own; its text is all that is needed here.
+fn opaque(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::msg(format!("{error:?}"))
+}

@@ -1,0 +1,119 @@
+//! Real programs, in every way that Upshift can run them, against Wasmtime.
+//!
+//! Each test is one program in one mode: `program/clang/zeal`. What is right comes from Wasmtime,
+//! in process, once per program. Kernels are in the source tree; large programs are in `corpus/`,
+//! and without it their tests fail, naming the command that fetches it.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use upshift::{Config, MemoryBounds, Strategy, Switching};
+use upshift_benches::corpus::{self, Size};
+use upshift_benches::engines::{Engine, Job, Outcome, Upshift, Wasmtime};
+
+/// The ways to run a program: all must give the same result.
+fn modes() -> Vec<(&'static str, Config)> {
+    let mode = |name, set: fn(&mut Config)| {
+        let mut config = Config::new();
+        set(&mut config);
+        (name, config)
+    };
+    vec![
+        mode("baseline", |c| {
+            c.strategy(Strategy::Baseline);
+        }),
+        mode("optimizer", |c| {
+            c.strategy(Strategy::Optimizer);
+        }),
+        mode("tiered-sync", |c| {
+            c.switching(Switching::Synchronous);
+        }),
+        mode("tiered-background", |_| ()),
+        mode("zeal", |c| {
+            c.switching(Switching::Zeal { seed: 1 });
+        }),
+        mode("explicit-bounds", |c| {
+            c.memory_bounds(MemoryBounds::Explicit);
+        }),
+    ]
+}
+
+/// A program, and what is right, found when first asked for.
+struct Case {
+    name: String,
+    wasm: Box<dyn Fn() -> Result<Vec<u8>> + Send + Sync>,
+    job: Job,
+    expected: OnceLock<Outcome>,
+}
+
+impl Case {
+    fn expected(&self, wasm: &[u8]) -> Result<&Outcome> {
+        if let Some(outcome) = self.expected.get() {
+            return Ok(outcome);
+        }
+        let outcome = oracle(wasm)?.load(wasm)?.run(&self.job).context("oracle")?;
+        Ok(self.expected.get_or_init(|| outcome))
+    }
+
+    fn check(&self, mode: &str, config: Config) -> Result<()> {
+        let wasm = (self.wasm)()?;
+        let expected = self.expected(&wasm)?;
+        let found = Upshift::new(mode, config).load(&wasm)?.run(&self.job)?;
+        ensure!(
+            found == *expected,
+            "found {found:#?}\nexpected {expected:#?}"
+        );
+        Ok(())
+    }
+}
+
+/// Wasmtime with Cranelift, but for large modules with Winch, which compiles ten times faster.
+fn oracle(wasm: &[u8]) -> Result<Wasmtime> {
+    Ok(if corpus::code_section_bytes(wasm)? > 1_000_000 {
+        Wasmtime::winch()
+    } else {
+        Wasmtime::cranelift()
+    })
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let kernels = corpus::kernels()?.into_iter().map(|kernel| Case {
+        name: format!("kernel/{}", kernel.name),
+        job: kernel.job(Size::Test),
+        wasm: Box::new(move || kernel.wasm()),
+        expected: OnceLock::new(),
+    });
+    let programs = corpus::programs()?.into_iter().map(|program| Case {
+        name: format!("program/{}", program.name),
+        job: program.job(Size::Test),
+        wasm: Box::new(move || program.wasm()),
+        expected: OnceLock::new(),
+    });
+    Ok(kernels.chain(programs).collect())
+}
+
+fn trial(case: &Arc<Case>, mode: &'static str, config: Config) -> Trial {
+    let case = Arc::clone(case);
+    Trial::test(format!("{}/{mode}", case.name), move || {
+        case.check(mode, config)
+            .map_err(|error| Failed::from(format!("{error:?}")))
+    })
+}
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let cases = match cases() {
+        Ok(cases) => cases,
+        Err(error) => {
+            eprintln!("cannot list the programs: {error:?}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = cases.into_iter().map(Arc::new).flat_map(|case| {
+        let modes = modes().into_iter();
+        modes.map(move |(mode, config)| trial(&case, mode, config))
+    });
+    libtest_mimic::run(&args, trials.collect()).exit_code()
+}
