@@ -28,7 +28,7 @@ pub struct StoryOptions {
 impl Default for StoryOptions {
     fn default() -> Self {
         Self {
-            lines: 18,
+            lines: 20,
             functions: 8,
             columns: 50,
         }

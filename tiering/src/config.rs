@@ -123,7 +123,7 @@ impl fmt::Display for Switching {
             Switching::Background => f.write_str("background"),
             Switching::Synchronous => f.write_str("sync"),
             Switching::Virtual(Latency { fixed, per_byte }) => {
-                write!(f, "virtual:fixed={fixed},per-byte={per_byte}")
+                write!(f, "virtual:fixed={fixed}:per-byte={per_byte}")
             }
             Switching::Zeal { seed } => write!(f, "zeal:seed={seed}"),
         }
@@ -133,7 +133,7 @@ impl fmt::Display for Switching {
 impl FromStr for Switching {
     type Err = ConfigError;
 
-    /// `background`, `sync`, `virtual[:fixed=N,per-byte=N]` or `zeal[:seed=N]`.
+    /// `background`, `sync`, `virtual[:fixed=N:per-byte=N]` or `zeal[:seed=N]`.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let Spec { name, params } = Spec::parse(text)?;
         let number = |value: &str| {
@@ -161,7 +161,8 @@ impl FromStr for Switching {
     }
 }
 
-/// `name:key=value,key=value`, taken apart.
+/// `name:key=value:key=value`, taken apart. Commas will do for the inner colons; but a whole
+/// spec can stand in a list that is separated by commas only without them.
 pub(crate) struct Spec<'a> {
     pub(crate) name: &'a str,
     pub(crate) params: Vec<(&'a str, &'a str)>,
@@ -170,7 +171,7 @@ pub(crate) struct Spec<'a> {
 impl<'a> Spec<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, ConfigError> {
         let (name, params) = text.split_once(':').unwrap_or((text, ""));
-        let pairs = params.split(',').filter(|pair| !pair.is_empty());
+        let pairs = params.split([',', ':']).filter(|pair| !pair.is_empty());
         let split = |pair: &'a str| {
             let parts = pair.split_once('=');
             parts.ok_or_else(|| ConfigError::bad(name, pair))
@@ -259,8 +260,8 @@ impl TieringConfig {
         let mut out = String::from(
             "tiering options (name=value):\n  \
              mode        tiered, baseline or optimizer [tiered]\n  \
-             switching   background, sync, virtual:fixed=N,per-byte=N (units) or zeal:seed=N [background]\n  \
-             policy      a policy below, as name or name:param=value,.. ",
+             switching   background, sync, virtual:fixed=N:per-byte=N (units) or zeal:seed=N [background]\n  \
+             policy      a policy below, as name or name:param=value:.. ",
         );
         out.push_str(&format!("[{}]\n\nknobs:\n", policy::default().spec()));
         for KnobInfo {

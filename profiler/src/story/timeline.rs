@@ -16,6 +16,7 @@ use crate::log::{Names, Record};
 enum Weight {
     Turn,
     Step,
+    Minor,
     Detail,
 }
 
@@ -67,7 +68,7 @@ pub(super) fn tell(
 
 /// Drops the lines that are missed least, the latest ones first.
 fn fit(mut lines: Vec<Line>, limit: usize) -> Vec<Line> {
-    for weight in [Weight::Detail, Weight::Step, Weight::Turn] {
+    for weight in [Weight::Detail, Weight::Minor, Weight::Step, Weight::Turn] {
         while lines.len() > limit {
             match lines.iter().rposition(|line| line.weight == weight) {
                 Some(i) => drop(lines.remove(i)),
@@ -99,7 +100,7 @@ impl Teller<'_> {
             let s = if crowd.functions == 1 { "" } else { "s" };
             self.lines.push(Line {
                 at: crowd.since,
-                weight: Weight::Step,
+                weight: Weight::Minor,
                 text: format!(
                     "{} function{s} compiled by the baseline ({} bytes, {})",
                     grouped(crowd.functions),
@@ -191,7 +192,7 @@ impl Teller<'_> {
             }
             Tier::Baseline => {
                 let text = format!("{subject} compiled by the baseline ({bytes} bytes, {time})");
-                self.say(at, Weight::Step, text);
+                self.say(at, Weight::Minor, text);
             }
             Tier::Optimizer if self.lives.follows(code.func) => {
                 let text = format!("{subject} compiled by the optimizer ({bytes} bytes, {time})");

@@ -57,11 +57,10 @@ macro_rules! policies {
             impl $type {
                 /// The spec that makes this policy again.
                 pub(super) fn to_spec(&self) -> String {
-                    #[allow(unused_mut)]
                     let mut params: Vec<String> = Vec::new();
                     $(params.push(format!(concat!($param, "={}"), self.$field));)*
-                    let colon = if params.is_empty() { "" } else { ":" };
-                    format!(concat!($name, "{}{}"), colon, params.join(","))
+                    params.insert(0, $name.to_string());
+                    params.join(":")
                 }
 
                 fn make(params: &[(&str, f64)]) -> Result<Arc<dyn Policy>, ConfigError> {
@@ -123,7 +122,7 @@ pub fn default() -> Arc<dyn Policy> {
     Arc::new(CostModel::default())
 }
 
-/// A built-in policy from `name` or `name:param=value,param=value`.
+/// A built-in policy from `name` or `name:param=value:param=value`.
 ///
 /// # Errors
 ///
