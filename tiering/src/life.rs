@@ -252,6 +252,8 @@ pub(crate) struct Ledger {
     units: AtomicU64,
     /// `units` when something was last requested.
     units_at_request: AtomicU64,
+    /// When that was; 0 before.
+    requested_at: AtomicU64,
     pub(crate) entry_exhaustions: AtomicU32,
     pub(crate) loop_exhaustions: AtomicU32,
 }
@@ -270,8 +272,15 @@ impl Ledger {
         self.known.store(cell, Ordering::Relaxed);
     }
 
-    pub(crate) fn requested(&self) {
+    /// Takes note of a request.
+    pub(crate) fn requested(&self, at: Nanos) {
         self.units_at_request.store(self.units(), Ordering::Relaxed);
+        self.requested_at.store(at.0, Ordering::Relaxed);
+    }
+
+    /// When something was last requested; 0 before.
+    pub(crate) fn requested_at(&self) -> Nanos {
+        Nanos(self.requested_at.load(Ordering::Relaxed))
     }
 
     pub(crate) fn units(&self) -> u64 {
@@ -328,7 +337,7 @@ mod tests {
         assert_eq!(ledger.settle(-3), 103);
         // A second thread that ran out at the same time adds only its own part.
         assert_eq!(ledger.settle(-4), 1);
-        ledger.requested();
+        ledger.requested(Nanos(7));
         ledger.grant(10);
         assert_eq!(ledger.settle(-1), 11);
         assert_eq!((ledger.units(), ledger.units_since_request()), (115, 11));

@@ -372,6 +372,7 @@ impl<M: CodeHome> Lives<M> {
     fn view(&self, home: &Arc<M>, func: DefinedFuncIndex, life: &FuncLife<M::Code>) -> View {
         let ledger = &life.ledger;
         let born = life.born.get().copied().unwrap_or_default();
+        let now = self.log_now();
         let repeatable = matches!(self.shared.config.switching, Switching::Virtual(_));
         View {
             func: self.func_key(func),
@@ -381,7 +382,8 @@ impl<M: CodeHome> Lives<M> {
             units_since_request: ledger.units_since_request(),
             entry_exhaustions: ledger.entry_exhaustions.load(Ordering::Relaxed),
             loop_exhaustions: ledger.loop_exhaustions.load(Ordering::Relaxed),
-            age: Nanos(self.log_now().0.saturating_sub(born.0)),
+            age: Nanos(now.0.saturating_sub(born.0)),
+            age_since_request: Nanos(now.0.saturating_sub(ledger.requested_at().max(born).0)),
             queue_length: self.shared.queue.len() as u32,
             workers: self.shared.workers,
             optimizer_ns_per_byte: match repeatable {

@@ -66,6 +66,8 @@ pub struct View {
     pub loop_exhaustions: u32,
     /// Time since its first code. In virtual time, a nanosecond for each unit used by the module.
     pub age: Nanos,
+    /// Time since something was last requested for it, or since its first code.
+    pub age_since_request: Nanos,
     /// Requests waiting for a compile thread.
     pub queue_length: u32,
     /// Compile threads; 0 if the running thread does the work.

@@ -34,7 +34,7 @@ impl<M: CodeHome> Lives<M> {
         if !self.may_optimize(home, key, life) || !self.claim(key, life) {
             return;
         }
-        life.ledger.requested();
+        life.ledger.requested(self.log_now());
         match self.shared.config.switching {
             Switching::Background => self.enqueue(key, life, lane),
             Switching::Synchronous => {

@@ -45,7 +45,9 @@ impl Policy for FixedBudget {
     }
 
     fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
-        at_threshold(event, view, self.units, self.slices)
+        let work = view.units_since_request as f64;
+        let slice = self.units / self.slices.max(1.0);
+        at_threshold(event, view, work / self.units, slice)
     }
 }
 
@@ -55,12 +57,14 @@ impl Policy for CostModel {
     }
 
     fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
-        at_threshold(event, view, self.threshold(view), self.slices)
+        let threshold = self.threshold(view);
+        let slice = threshold / self.slices.max(1.0) / self.unit_ns.max(1e-3);
+        at_threshold(event, view, self.work(view) / threshold, slice)
     }
 }
 
 impl CostModel {
-    /// Units of work after which the function should be optimized.
+    /// Nanoseconds of work after which the function should be optimized.
     ///
     /// This is the ski-rental problem: running on in baseline code is renting, compiling is buying.
     /// A compilation of `c` ns makes what follows `speedup` times faster; had it been done from the
@@ -74,8 +78,18 @@ impl CostModel {
         };
         let cost = self.fixed_us * 1e3 + per_byte * f64::from(view.body_bytes);
         let break_even = cost / (1.0 - 1.0 / self.speedup.max(1.01));
-        let units = self.alpha * break_even / self.unit_ns.max(1e-3);
-        units * self.queue_scale(view)
+        self.alpha * break_even * self.queue_scale(view)
+    }
+
+    /// Nanoseconds of work that the function has done since something was last requested for it.
+    ///
+    /// What a unit takes depends on the code: an iteration of an interpreter's loop takes ten times
+    /// as long as one that adds up numbers. But the function has not worked longer than it is old,
+    /// which for those that matter is close.
+    pub fn work(&self, view: &View) -> f64 {
+        let units = view.units_since_request as f64;
+        let most = (self.max_unit_ns * units).min(view.age_since_request.0 as f64);
+        most.max(self.unit_ns * units)
     }
 
     /// With a long queue a request would wait anyway: raise the bar for everyone.
@@ -88,21 +102,29 @@ impl CostModel {
     }
 }
 
-/// Optimizes after so many units of work, looking a few times on the way.
+/// Optimizes after so much work, looking a few times on the way.
 ///
 /// What to optimize follows from where the work is done. A function that runs out at its entry is
 /// called often: optimize it as a whole. One that runs out in a loop may have been called once and
 /// never again, so make an OSR entry first, which serves the call that runs now; if the entry has
 /// been used before, or the budget has run out at the function's entry too, then there are
 /// many calls, and the whole function is wanted as well.
-fn at_threshold(event: PolicyEvent, view: &View, threshold: f64, slices: f64) -> Decision {
-    let slice = (threshold / slices.max(1.0)).clamp(0.0, i32::MAX as f64) as u32;
-    let due = view.units_since_request as f64 >= threshold;
-    let mut decision = Decision::wait(Budget::Units(slice));
+///
+/// `done` is the work so far as a fraction of what is worth an optimization, `slice` the units until
+/// the next look.
+fn at_threshold(event: PolicyEvent, view: &View, done: f64, slice: f64) -> Decision {
+    let due = done >= 1.0;
+    let mut decision = Decision::wait(Budget::Units(slice.clamp(0.0, i32::MAX as f64) as u32));
     match event {
         PolicyEvent::FirstCode => {}
         PolicyEvent::Entry if view.phase == Phase::Baseline => {
-            decision.function = due.then(|| lane_of_call(view, threshold));
+            // Far over the threshold: its request was dropped.
+            let lane = if done >= 2.0 {
+                Lane::High
+            } else {
+                Lane::Normal
+            };
+            decision.function = due.then_some(lane);
         }
         // The calls that still come here started before the switch.
         PolicyEvent::Entry => {}
@@ -117,15 +139,6 @@ fn at_threshold(event: PolicyEvent, view: &View, threshold: f64, slices: f64) ->
         }
     }
     decision
-}
-
-/// Functions that are far over the threshold, because their requests were dropped, go first.
-fn lane_of_call(view: &View, threshold: f64) -> Lane {
-    if view.units_since_request as f64 >= 2.0 * threshold {
-        Lane::High
-    } else {
-        Lane::Normal
-    }
 }
 
 #[cfg(test)]
@@ -149,6 +162,7 @@ mod tests {
             entry_exhaustions: 0,
             loop_exhaustions: 0,
             age: Nanos(0),
+            age_since_request: Nanos(0),
             queue_length: 0,
             workers: 1,
             optimizer_ns_per_byte: None,
@@ -170,7 +184,7 @@ mod tests {
             alpha: 1.0,
             ..CostModel::default()
         };
-        // (100 us + 634 * 1.25 us) / (1 - 1/2), a unit a nanosecond.
+        // (100 us + 634 * 1.25 us) / (1 - 1/2), in ns.
         assert_eq!(model.threshold(&view(634, 0)), 1_785_000.0);
         let quarter = CostModel::default().threshold(&view(634, 0));
         assert_eq!(quarter, 1_785_000.0 / 4.0);
@@ -195,6 +209,18 @@ mod tests {
             ..view(1_000, 0)
         };
         assert_eq!(model.threshold(&crowded), 2.0 * plain);
+    }
+
+    #[test]
+    fn work_lies_between_what_units_take_at_least_and_at_most() {
+        let model = CostModel::default();
+        let aged = |ns| View {
+            age_since_request: Nanos(ns),
+            ..view(100, 1_000)
+        };
+        assert_eq!(model.work(&aged(0)), 1_000.0);
+        assert_eq!(model.work(&aged(2_500)), 2_500.0);
+        assert_eq!(model.work(&aged(1_000_000)), 4_000.0);
     }
 
     #[test]
