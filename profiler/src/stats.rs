@@ -48,8 +48,8 @@ counters! {
     functions_called = "functions compiled at first call";
     /// Times that a budget ran out.
     budgets_exhausted = "budgets exhausted";
-    /// Requests that went to the queue.
-    requests_queued = "requests queued";
+    /// Requests made, those included that were given up.
+    requests_queued = "requests made";
     /// Requests that were under way already.
     requests_deduplicated = "requests deduplicated";
     /// Requests given up.

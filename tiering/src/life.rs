@@ -87,6 +87,20 @@ phases! {
     }
 }
 
+impl Phase {
+    /// Whether the optimizer has been asked for it and has not answered.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Phase::Queued | Phase::Optimizing)
+    }
+}
+
+impl LoopPhase {
+    /// Whether the optimizer has been asked for it and has not answered.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, LoopPhase::Queued | LoopPhase::Optimizing)
+    }
+}
+
 /// One function. `C` is a handle to placed code.
 #[derive(Debug)]
 pub(crate) struct FuncLife<C> {

@@ -73,7 +73,7 @@ impl<M: CodeHome> Lives<M> {
         let (claimed, under_way) = match key.unit {
             CompileUnit::Function => (
                 life.phase.go(Phase::Baseline, Phase::Queued),
-                matches!(life.phase.get(), Phase::Queued | Phase::Optimizing),
+                life.phase.get().is_under_way(),
             ),
             CompileUnit::Loop(index) => {
                 let Some(at_loop) = life.loop_life(index) else {
@@ -83,13 +83,7 @@ impl<M: CodeHome> Lives<M> {
                 if claimed {
                     life.osr_requests.fetch_add(1, Ordering::Relaxed);
                 }
-                (
-                    claimed,
-                    matches!(
-                        at_loop.phase.get(),
-                        LoopPhase::Queued | LoopPhase::Optimizing
-                    ),
-                )
+                (claimed, at_loop.phase.get().is_under_way())
             }
         };
         if !claimed && under_way {
@@ -104,28 +98,23 @@ impl<M: CodeHome> Lives<M> {
         self.shared.log.record(|| Event::RequestQueued {
             code: key,
             lane: lane as u8,
-            queue_length: self.shared.queue.len() as u32,
+            queue_length: self.shared.queue.len() as u32 + 1,
         });
     }
 
     fn enqueue(&self, key: CodeKey, life: &FuncLife<M::Code>, lane: Lane) {
-        let target = self.this.clone();
-        let queued = self.shared.log.now();
-        match self.shared.queue.push(
-            lane,
-            Job {
-                target,
-                key,
-                queued,
-            },
-        ) {
-            Ok(()) => self.log_request(key, lane),
-            Err(_) => {
-                self.shared
-                    .log
-                    .record(|| Event::RequestDropped { code: key });
-                self.unclaim(key, life);
-            }
+        let job = Job {
+            target: self.this.clone(),
+            key,
+            queued: self.shared.log.now(),
+        };
+        // First, so that the log never shows a worker that begins before it was asked.
+        self.log_request(key, lane);
+        if self.shared.queue.push(lane, job).is_err() {
+            self.shared
+                .log
+                .record(|| Event::RequestDropped { code: key });
+            self.unclaim(key, life);
         }
     }
 
@@ -289,13 +278,8 @@ impl<M: CodeHome> Lives<M> {
             Budget::Units(units) => units,
             Budget::Unlimited => u32::MAX,
         };
-        let under_way = matches!(life.phase.get(), Phase::Queued | Phase::Optimizing)
-            || at_loop.is_some_and(|at_loop| {
-                matches!(
-                    at_loop.phase.get(),
-                    LoopPhase::Queued | LoopPhase::Optimizing
-                )
-            });
+        let under_way = life.phase.get().is_under_way()
+            || at_loop.is_some_and(|at_loop| at_loop.phase.get().is_under_way());
         let limit = match self.shared.config.switching {
             Switching::Virtual(_) => self.units_until_due(func),
             _ if under_way => self.shared.config.knobs.poll,
