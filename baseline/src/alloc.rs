@@ -59,7 +59,7 @@ impl FuncGen<'_> {
     }
 
     /// Takes a free register.
-    fn grab(&mut self, reg: Reg) -> Reg {
+    pub(crate) fn grab(&mut self, reg: Reg) -> Reg {
         self.state.regs.free.remove(reg);
         self.saved = self.saved.or(reg.bit().and(RegSet::CALLEE_SAVED));
         reg

@@ -19,7 +19,7 @@ pub(crate) struct LocalUse {
 #[derive(Debug, Default)]
 pub(crate) struct Lookahead {
     pub(crate) locals: Vec<LocalUse>,
-    /// A call was reached; what is behind it was not looked at, since no register survives it.
+    /// There is a call.
     pub(crate) call: bool,
     /// The loop's end was reached: no other locals are used in it.
     pub(crate) complete: bool,
@@ -44,10 +44,11 @@ impl Lookahead {
                     break;
                 }
                 0x0b => depth -= 1,
-                // call and its kin
-                0x10..=0x13 => {
+                // call, call_indirect
+                0x10 | 0x11 => {
                     seen.call = true;
-                    break;
+                    reader.leb();
+                    reader.at += usize::from(opcode == 0x11);
                 }
                 0x20 => seen.note(reader.leb(), false),
                 0x21 | 0x22 => seen.note(reader.leb(), true),
@@ -131,11 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_at_calls_and_at_the_budget() {
+    fn it_sees_calls_and_stops_at_the_budget() {
         let code = [0x20, 1, 0x10, 0, 0x20, 2, 0x0b];
         let seen = Lookahead::scan(&code, 64);
-        assert!(seen.call && !seen.complete);
-        assert_eq!(seen.locals.len(), 1);
+        assert!(seen.call && seen.complete);
+        assert_eq!(seen.locals.len(), 2);
         assert_eq!(Lookahead::scan(&code, 1).locals.len(), 1);
         assert!(!Lookahead::scan(&code, 1).call);
     }

@@ -21,13 +21,13 @@ pub struct BaselineOptions {
 }
 
 impl Default for BaselineOptions {
-    /// Guard pages, no counters, the features of this processor.
+    /// Guard pages, no counters, OSR wherever loops are counted, the features of this processor.
     fn default() -> Self {
         Self {
             bounds: MemoryBounds::GuardPages,
             canonicalize_nans: false,
             counters: Counters::default(),
-            osr: false,
+            osr: true,
             features: Features::host(),
             ablation: Ablation::default(),
         }

@@ -2,10 +2,12 @@
 
 use std::mem;
 
-use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
+use upshift_abi::compiler::{
+    CompileError, CompileRequest, CompileSession, Compiler, Tier, Trampolines,
+};
 use upshift_abi::frame::MAX_HOME_SLOTS;
 use upshift_abi::artifact::{CompileStats, SourceLocation};
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, ValType, WasmOffset};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, FuncType, ValType, WasmOffset};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, ValidatorResources,
@@ -16,6 +18,7 @@ use crate::forward::{Trusting, Validating};
 use crate::r#gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
 use crate::state::Local;
+use crate::trampoline::TrampolineCompiler;
 
 /// Code that one function may have: jumps and positions are 31-bit numbers. Reached only by bodies
 /// near wasmparser's own limit of 7.6 MB.
@@ -50,6 +53,16 @@ impl Compiler for Baseline {
             buffers: Buffers::default(),
             allocations: FuncValidatorAllocations::default(),
         })
+    }
+}
+
+impl Trampolines for Baseline {
+    fn entry(&self, ty: &FuncType) -> CompiledFunction {
+        TrampolineCompiler.entry(ty)
+    }
+
+    fn host(&self, ty: &FuncType) -> CompiledFunction {
+        TrampolineCompiler.host(ty)
     }
 }
 

@@ -8,9 +8,10 @@ use crate::asm::encode::Alu;
 use crate::asm::{Cc, Pos, asm};
 use crate::control::{Control, Kind};
 use crate::r#gen::FuncGen;
-use crate::lookahead::Lookahead;
+use crate::lookahead::{LocalUse, Lookahead};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
+use crate::state::Local;
 use crate::value::{Cond, Value};
 
 /// Registers of each class that locals leave free at a loop header, for the loop's temporaries.
@@ -169,44 +170,60 @@ impl FuncGen<'_> {
     }
 
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,
-    /// as long as enough registers stay free.
+    /// as long as enough registers stay free; if it calls, only in registers that calls preserve.
     fn choose_loop_registers(&mut self) {
         let budget = self.options.ablation.loop_lookahead;
         if budget == 0 {
             return;
         }
-        let body = self.after_leb(1);
-        let seen = Lookahead::scan(&self.wasm[body.min(self.wasm.len())..], budget);
+        let body = self.after_leb(1).min(self.wasm.len());
+        let seen = Lookahead::scan(&self.wasm[body..], budget);
+        let useful = if seen.call { RegSet::CALLEE_SAVED } else { RegSet::ALL };
         let mut wanted = RegSet::NONE;
-        let mut written = RegSet::NONE;
+        for used in seen.locals.iter().filter(|used| !used.set_first) {
+            let local = self.state.locals.get(used.local as usize);
+            wanted.0 |= local.and_then(|local| local.reg).map_or(0, |reg| reg.bit().0);
+        }
+        self.drop_unwanted(wanted, seen.complete);
         for used in &seen.locals {
-            let Some(local) = self.state.locals.get(used.local as usize) else { continue };
-            let Some(reg) = local.reg else { continue };
-            if !used.set_first {
-                wanted.add(reg);
-            }
-            if used.set {
-                written.add(reg);
+            if (used.local as usize) < self.state.locals.len() {
+                self.prepare_for_loop(*used, useful, seen.call);
             }
         }
-        self.drop_unwanted(wanted, seen.call || seen.complete);
-        // A register that the loop writes would have to be stored at each back edge if its slot were to
-        // stay valid.
-        self.state.regs.dirty = self.state.regs.dirty.or(written.and(self.state.regs.locals));
-        if seen.call {
+        for reg in self.state.regs.locals.minus(useful) {
+            self.unbind_local(self.state.regs.holder[reg.index()]);
+            self.state.regs.free.add(reg);
+        }
+    }
+
+    /// Gives a local that a loop uses a register out of a set, if there are some left.
+    fn prepare_for_loop(&mut self, used: LocalUse, useful: RegSet, call: bool) {
+        let Local { ty, reg, .. } = self.state.locals[used.local as usize];
+        let mut dirty = used.set;
+        if let Some(reg) = reg {
+            // A register that the loop writes would have to be stored at each back edge if its slot
+            // were to stay valid.
+            if used.set {
+                self.state.regs.dirty.add(reg);
+            }
+            if useful.has(reg) {
+                return;
+            }
+            dirty = self.state.regs.dirty.has(reg);
+        }
+        let free = self.state.regs.free.and(RegSet::class(ty.is_float())).and(useful);
+        let reserve = if call { 0 } else { LOOP_TEMPORARIES };
+        if used.set_first || free.len() <= reserve {
             return;
         }
-        for used in &seen.locals {
-            let Some(local) = self.state.locals.get(used.local as usize) else { continue };
-            let (ty, bound) = (local.ty, local.reg.is_some());
-            let free = self.state.regs.free.and(RegSet::class(ty.is_float()));
-            if bound || used.set_first || free.len() <= LOOP_TEMPORARIES {
-                continue;
-            }
-            let reg = self.alloc_lasting(ty.is_float());
-            self.load_slot(ty, reg, used.local);
-            self.state.bind(used.local, reg, used.set);
+        let best = free.and(RegSet::UNTASKED).minus(RegSet::CALLEE_SAVED).first();
+        let Some(chosen) = best.or(free.and(self.saved).first()).or(free.first()) else { return };
+        self.grab(chosen);
+        self.load_value(chosen, Value::Local(ty, used.local));
+        if let Some(old) = self.state.unbind(used.local) {
+            self.state.release(old);
         }
+        self.state.bind(used.local, chosen, dirty);
     }
 
     /// Takes registers from locals that the loop does not read: all of them if it is known not to, else as many

@@ -1,0 +1,133 @@
+//! Golden tests: `golden/<family>/<case>.wat` holds a module and, in comments at its end, the code
+//! expected for each of its functions. `BLESS=1` rewrites the expectations.
+//!
+//! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `plain` (no optional
+//! processor features).
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
+use upshift_abi::facts::decode;
+use upshift_abi::{
+    CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, TypeId,
+};
+use upshift_baseline::{Baseline, BaselineOptions, Counters, Features};
+
+const MARK: &str = ";; === expected code ===";
+
+#[test]
+fn golden() {
+    let mut files = Vec::new();
+    collect(Path::new("tests/golden"), &mut files);
+    assert!(!files.is_empty(), "no golden tests found");
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut failed = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let source = text.split(MARK).next().unwrap_or_default().trim_end();
+        let now = format!("{source}\n\n{MARK}\n{}", expectation(source));
+        if now == text {
+            continue;
+        }
+        if bless {
+            std::fs::write(&file, now).expect("writable");
+        } else {
+            failed.push(format!("{}:\n{now}", file.display()));
+        }
+    }
+    assert!(failed.is_empty(), "code differs; BLESS=1 accepts it:\n{}", failed.join("\n"));
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = std::fs::read_dir(dir)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "wat") {
+            files.push(path);
+        }
+    }
+}
+
+fn options(source: &str) -> BaselineOptions {
+    let all = Features {
+        sse41: true,
+        popcnt: true,
+        lzcnt: true,
+        bmi1: true,
+        bmi2: true,
+    };
+    let mut options = BaselineOptions {
+        features: all,
+        ..BaselineOptions::default()
+    };
+    let first = source.lines().next().unwrap_or_default();
+    for word in first.strip_prefix(";;!").unwrap_or_default().split_whitespace() {
+        match word {
+            "explicit" => options.bounds = MemoryBounds::Explicit,
+            "canonicalize" => options.canonicalize_nans = true,
+            "counters" => {
+                options.counters = Counters {
+                    entry: Some(10),
+                    loops: Some(300),
+                };
+            }
+            "plain" => options.features = Features::default(),
+            other => panic!("unknown option {other}"),
+        }
+    }
+    options
+}
+
+fn expectation(source: &str) -> String {
+    let wasm = wat::parse_str(source).expect("a valid module");
+    let decoded = decode(&wasm).expect("a valid module");
+    let mut facts = decoded.facts;
+    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    let compiler = Baseline::new(options(source));
+    let mut session = compiler.session();
+    let mut text = String::new();
+    for (func, validator) in facts.defined_funcs().zip(decoded.validators) {
+        let mut request = CompileRequest::new(&facts, &wasm, func);
+        let trusted = session.compile(request).expect("compiles");
+        request = CompileRequest::new(&facts, &wasm, func);
+        request.validate = Some(validator);
+        let validated = session.compile(request).expect("valid");
+        assert_eq!(trusted, validated, "validation changes nothing");
+        let name = facts.func_name(facts.func_index(func)).unwrap_or("");
+        writeln!(text, ";; {func} {name}").expect("infallible");
+        disassemble(&trusted, &mut text);
+    }
+    text
+}
+
+fn disassemble(function: &CompiledFunction, text: &mut String) {
+    let mut decoder = Decoder::with_ip(64, &function.code, 0, DecoderOptions::NONE);
+    let mut formatter = IntelFormatter::new();
+    formatter.options_mut().set_branch_leading_zeros(false);
+    formatter.options_mut().set_space_after_operand_separator(true);
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() {
+        decoder.decode_out(&mut instruction);
+        let mut line = String::new();
+        formatter.format(&instruction, &mut line);
+        let (start, end) = (instruction.ip() as u32, instruction.next_ip() as u32);
+        let mut notes = Vec::new();
+        let relocations = function.relocations.iter();
+        for relocation in relocations.filter(|r| (start..end).contains(&r.offset.0)) {
+            assert_eq!(relocation.offset.0 as i32 - relocation.addend, end as i32);
+            notes.push(relocation.target.to_string());
+        }
+        if let Some(site) = function.trap_at(CodeOffset(start)) {
+            notes.push(format!("trap: {}", site.trap));
+        }
+        let notes = notes.join(", ");
+        let separator = if notes.is_empty() { "" } else { " ; " };
+        writeln!(text, ";; {start:4x}  {line}{separator}{notes}").expect("infallible");
+    }
+}

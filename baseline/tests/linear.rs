@@ -1,0 +1,102 @@
+//! Compile time and code size stay linear in the size of a body, whatever its shape.
+//!
+//! Each shape is compiled at two sizes, four times apart; the time per byte may grow by a factor that
+//! only a superlinear compiler exceeds, so that a busy machine does not fail the test.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use upshift_abi::facts::decode;
+use upshift_abi::{CompileRequest, Compiler, DefinedFuncIndex, TypeId};
+use upshift_baseline::{Baseline, BaselineOptions, Counters};
+
+/// Compiles the only function and returns the shortest time of three.
+fn compile(text: &str) -> (Duration, usize) {
+    let wasm = wat::parse_str(text).expect("a valid module");
+    let mut facts = decode(&wasm).expect("a valid module").facts;
+    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    let compiler = Baseline::new(BaselineOptions {
+        counters: Counters {
+            entry: Some(1),
+            loops: Some(1),
+        },
+        ..BaselineOptions::default()
+    });
+    let mut session = compiler.session();
+    let mut best = Duration::MAX;
+    let mut size = 0;
+    for _ in 0..3 {
+        let request = CompileRequest::new(&facts, &wasm, DefinedFuncIndex(0));
+        let start = Instant::now();
+        size = session.compile(request).expect("compiles").code.len();
+        best = best.min(start.elapsed());
+    }
+    (best, size)
+}
+
+fn assert_linear(shape: fn(usize) -> String, small: usize) {
+    let (small_time, small_size) = compile(&shape(small));
+    let (large_time, large_size) = compile(&shape(4 * small));
+    assert!(large_size <= 5 * small_size, "{small_size} bytes of code became {large_size}");
+    let limit = small_time.max(Duration::from_micros(200)) * 12;
+    assert!(large_time < limit, "{small_time:?} became {large_time:?}");
+}
+
+#[test]
+fn branches_with_many_locals() {
+    assert_linear(
+        |n| {
+            let mut body = String::from("(block $out ");
+            for i in 0..n {
+                write!(body, "(local.set {i} (i32.add (local.get {i}) (i32.const 1)))").expect("infallible");
+                write!(body, "(br_if $out (local.get {i}))").expect("infallible");
+            }
+            format!("(module (func (local {}) {body})))", "i32 ".repeat(n))
+        },
+        10_000,
+    );
+}
+
+#[test]
+fn nested_blocks() {
+    assert_linear(
+        |n| format!("(module (func (param i32) {}{}))", "block local.get 0 br_if 0 ".repeat(n), "end ".repeat(n)),
+        20_000,
+    );
+}
+
+#[test]
+fn nested_loops_above_operands() {
+    assert_linear(
+        |n| {
+            let open = "local.get 0 i32.const 7 loop local.get 0 br_if 0 ".repeat(n);
+            let close = "end drop drop ".repeat(n);
+            format!("(module (func (param i32) {open}{close}))")
+        },
+        10_000,
+    );
+}
+
+#[test]
+fn deep_stack_of_aliases() {
+    assert_linear(
+        |n| {
+            let push = "local.get 0 local.get 1 ".repeat(n);
+            let set = "i32.const 1 local.set 0 ".repeat(n);
+            let drop = "drop drop ".repeat(n);
+            format!("(module (func (param i32 i32) {push}{set}{drop}))")
+        },
+        20_000,
+    );
+}
+
+#[test]
+fn large_tables() {
+    assert_linear(
+        |n| {
+            let targets = "0 1 2 ".repeat(n);
+            format!("(module (func (param i32) block block block local.get 0 br_table {targets}0 end end end))")
+        },
+        20_000,
+    );
+}
