@@ -52,12 +52,18 @@ macro_rules! bench_api {
             let mut linker = $api::Linker::<u64>::new(&engine);
             let nop = |mut caller: $api::Caller<'_, u64>| *caller.data_mut() += 1;
             linker.func_wrap("host", "nop", nop).expect("defined once");
-            linker.func_wrap("host", "add", |a: i32, b: i32| a.wrapping_add(b)).expect("defined once");
+            linker
+                .func_wrap("host", "add", |a: i32, b: i32| a.wrapping_add(b))
+                .expect("defined once");
             let mut store = $api::Store::new(&engine, 0);
-            let instance = linker.instantiate(&mut store, &module).expect("all imports are defined");
+            let instance = linker
+                .instantiate(&mut store, &module)
+                .expect("all imports are defined");
 
             group.throughput(Throughput::Elements(1));
-            let nop = instance.get_typed_func::<(), ()>(&mut store, "nop").expect("exported");
+            let nop = instance
+                .get_typed_func::<(), ()>(&mut store, "nop")
+                .expect("exported");
             group.bench_function(format!("rust to wasm, no values/{name}"), |b| {
                 b.iter(|| nop.call(&mut store, ()).expect("does not trap"));
             });
@@ -65,11 +71,16 @@ macro_rules! bench_api {
                 .get_typed_func::<(i32, i64, f64), f64>(&mut store, "sum")
                 .expect("exported");
             group.bench_function(format!("rust to wasm, three values/{name}"), |b| {
-                b.iter(|| sum.call(&mut store, black_box((1, 2, 3.0))).expect("does not trap"));
+                b.iter(|| {
+                    sum.call(&mut store, black_box((1, 2, 3.0)))
+                        .expect("does not trap")
+                });
             });
 
             group.throughput(Throughput::Elements(CALLS as u64));
-            let to_nop = instance.get_typed_func::<i32, ()>(&mut store, "to_nop").expect("exported");
+            let to_nop = instance
+                .get_typed_func::<i32, ()>(&mut store, "to_nop")
+                .expect("exported");
             group.bench_function(format!("wasm to rust, no values/{name}"), |b| {
                 b.iter(|| to_nop.call(&mut store, CALLS).expect("does not trap"));
             });
@@ -78,7 +89,9 @@ macro_rules! bench_api {
                 ("direct", "wasm to wasm, direct"),
                 ("indirect", "wasm to wasm, indirect"),
             ] {
-                let func = instance.get_typed_func::<i32, i32>(&mut store, export).expect("exported");
+                let func = instance
+                    .get_typed_func::<i32, i32>(&mut store, export)
+                    .expect("exported");
                 group.bench_function(format!("{what}/{name}"), |b| {
                     b.iter(|| func.call(&mut store, CALLS).expect("does not trap"));
                 });
@@ -93,8 +106,16 @@ bench_api!(bench_wasmtime, wasmtime);
 fn calls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("calls");
     let mut config = upshift::Config::new();
-    bench_upshift(&mut group, "upshift baseline", config.strategy(upshift::Strategy::Baseline));
-    bench_upshift(&mut group, "upshift optimizer", config.strategy(upshift::Strategy::Optimizer));
+    bench_upshift(
+        &mut group,
+        "upshift baseline",
+        config.strategy(upshift::Strategy::Baseline),
+    );
+    bench_upshift(
+        &mut group,
+        "upshift optimizer",
+        config.strategy(upshift::Strategy::Optimizer),
+    );
     bench_wasmtime(&mut group, "wasmtime cranelift", &wasmtime::Config::new());
     group.finish();
 }

@@ -88,7 +88,10 @@ fn report(
         only: common.only.clone(),
     };
     let mut report = Report::new(options.rounds);
-    println!("{}; medians of {} interleaved rounds\n", report.machine, options.rounds);
+    println!(
+        "{}; medians of {} interleaved rounds\n",
+        report.machine, options.rounds
+    );
     suites(&options, common.slow, &mut |table| {
         println!("{table}");
         report.tables.push(table);
@@ -108,7 +111,10 @@ fn check() -> Result<()> {
         let wasm = program.wasm()?;
         corpus::check_features(&wasm).with_context(|| program.name.clone())?;
         let code = corpus::code_section_bytes(&wasm)? as f64 / 1e6;
-        println!("{:10} {:6.1} MB of code: {}", program.name, code, program.about);
+        println!(
+            "{:10} {:6.1} MB of code: {}",
+            program.name, code, program.about
+        );
     }
     Ok(())
 }

@@ -63,7 +63,10 @@ pub struct Row {
 
 impl Table {
     /// A table without rows.
-    pub fn new(title: impl Into<String>, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn new(
+        title: impl Into<String>,
+        columns: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
         Self {
             title: title.into(),
             columns: columns.into_iter().map(Into::into).collect(),
@@ -138,7 +141,10 @@ fn machine() -> String {
         (key.trim() == "model name").then(|| value.trim())
     });
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    format!("{}, {threads} threads", model.unwrap_or("unknown processor"))
+    format!(
+        "{}, {threads} threads",
+        model.unwrap_or("unknown processor")
+    )
 }
 
 #[cfg(test)]

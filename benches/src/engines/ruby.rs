@@ -52,18 +52,21 @@ macro_rules! ruby_driver {
             let list = guest.put_list(&args)?;
             guest.call::<()>("ruby-init: func(args: list<string>) -> ()", list)?;
             let script = guest.put(script.as_bytes())?;
-            let eval = "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>";
+            let eval =
+                "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>";
             let result = guest.call::<i32>(eval, script)?;
             // The pair of a value and a state, which is not 0 if an exception got out.
             let mut state = [0; 4];
-            guest.memory.read(&*guest.store, result as usize + 4, &mut state)?;
+            guest
+                .memory
+                .read(&*guest.store, result as usize + 4, &mut state)?;
             match state {
                 [0, 0, 0, 0] => Ok(()),
                 _ => Err($api::Error::msg("the script ended with an exception")),
             }
         }
 
-        struct Guest<'a, T: 'static> {
+        struct Guest<'a, T: Send + 'static> {
             store: &'a mut $api::Store<T>,
             instance: $api::Instance,
             memory: $api::Memory,
@@ -104,8 +107,14 @@ macro_rules! ruby_driver {
                 Ok((at, i32::try_from(items.len())?))
             }
 
-            fn call<R: $api::WasmResults>(&mut self, name: &str, args: (i32, i32)) -> $api::Result<R> {
-                let func = self.instance.get_typed_func::<(i32, i32), R>(&mut *self.store, name)?;
+            fn call<R: $api::WasmResults>(
+                &mut self,
+                name: &str,
+                args: (i32, i32),
+            ) -> $api::Result<R> {
+                let func = self
+                    .instance
+                    .get_typed_func::<(i32, i32), R>(&mut *self.store, name)?;
                 func.call(&mut *self.store, args)
             }
         }

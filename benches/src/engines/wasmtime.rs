@@ -67,11 +67,7 @@ impl Loaded for Module {
     }
 }
 
-fn context(
-    job: &Job,
-    scratch: &Scratch,
-    stdout: &MemoryOutputPipe,
-) -> wasmtime::Result<WasiP1Ctx> {
+fn context(job: &Job, scratch: &Scratch, stdout: &MemoryOutputPipe) -> wasmtime::Result<WasiP1Ctx> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&job.args).envs(&job.env).stdout(stdout.clone());
     for (guest, host) in &job.mounts {

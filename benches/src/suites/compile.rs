@@ -31,7 +31,8 @@ pub fn run(options: &Options, slow: bool) -> Result<Table> {
     let names = engines.iter().map(|engine| engine.name());
     let mut columns = vec!["code, MB".to_string()];
     columns.extend(names.map(|name| format!("{name}, MB/s")));
-    let title = "Compile speed: validation and compilation on one thread, MB of code section per second";
+    let title =
+        "Compile speed: validation and compilation on one thread, MB of code section per second";
     let mut table = Table::new(title, columns);
     for program in corpus::programs()? {
         if options.wants(&program.name) {
@@ -60,7 +61,9 @@ fn measure(
         Ok(cost)
     })?;
     let megabytes = code as f64 / 1e6;
-    let speeds = costs.iter().map(|costs| megabytes / median_cost(costs).wall);
+    let speeds = costs
+        .iter()
+        .map(|costs| megabytes / median_cost(costs).wall);
     let mut cells = vec![Cell::new(megabytes, 1)];
     cells.extend(speeds.map(|speed| Cell::new(speed, 2)));
     Ok(Some(crate::report::Row {

@@ -26,8 +26,8 @@ pub fn run(options: &Options) -> Result<[Table; 2]> {
     for kernel in corpus::kernels()? {
         if options.wants(&kernel.name) {
             progress(&kernel.name);
-            let cells = measure(&kernel, &engines, options.rounds)
-                .with_context(|| kernel.name.clone())?;
+            let cells =
+                measure(&kernel, &engines, options.rounds).with_context(|| kernel.name.clone())?;
             seconds.push(&kernel.name, cells);
         }
     }
@@ -48,7 +48,9 @@ fn measure(kernel: &Kernel, engines: &[Box<dyn Engine>], rounds: usize) -> Resul
             module => Some(module.with_context(|| engine.name())?),
         });
     }
-    let present: Vec<usize> = (0..engines.len()).filter(|&i| loaded[i].is_some()).collect();
+    let present: Vec<usize> = (0..engines.len())
+        .filter(|&i| loaded[i].is_some())
+        .collect();
     let mut first: Option<Outcome> = None;
     let costs = interleave(present.len(), rounds, |contender| {
         let module = loaded[present[contender]].as_ref();
@@ -56,7 +58,10 @@ fn measure(kernel: &Kernel, engines: &[Box<dyn Engine>], rounds: usize) -> Resul
         let name = engines[present[contender]].name();
         let outcome = outcome.with_context(|| name.clone())?;
         let expected = first.get_or_insert_with(|| outcome.clone());
-        ensure!(*expected == outcome, "{name}: {outcome:?}, others {expected:?}");
+        ensure!(
+            *expected == outcome,
+            "{name}: {outcome:?}, others {expected:?}"
+        );
         Ok(cost)
     })?;
     let mut cells = vec![Cell::none(); engines.len()];

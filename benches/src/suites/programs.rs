@@ -25,10 +25,14 @@ pub fn run(options: &Options, slow: bool) -> Result<[Table; 2]> {
     if slow {
         engines.push(Box::new(Wasmtime::cranelift()));
     }
-    let table = |size| {
+    let table = |size| -> Result<Table> {
         let title = match size {
-            Size::Test => "Programs, short runs: load, compile and run; seconds, and seconds of processor time",
-            Size::Bench => "Programs, longer runs: load, compile and run; seconds, and seconds of processor time",
+            Size::Test => {
+                "Programs, short runs: load, compile and run; seconds, and seconds of processor time"
+            }
+            Size::Bench => {
+                "Programs, longer runs: load, compile and run; seconds, and seconds of processor time"
+            }
         };
         let columns = engines.iter().flat_map(|e| [e.name(), "cpu".into()]);
         let mut table = Table::new(title, columns);
@@ -37,7 +41,9 @@ pub fn run(options: &Options, slow: bool) -> Result<[Table; 2]> {
                 progress(&program.name);
                 let costs = measure(&program, size, &engines, options.rounds)
                     .with_context(|| program.name.clone())?;
-                let cells = costs.iter().flat_map(|c| [Cell::new(c.wall, 3), Cell::new(c.cpu, 3)]);
+                let cells = costs
+                    .iter()
+                    .flat_map(|c| [Cell::new(c.wall, 3), Cell::new(c.cpu, 3)]);
                 table.push(&program.name, cells.collect());
             }
         }
@@ -61,7 +67,10 @@ fn measure(
         let outcome = outcome.with_context(|| engine.name())?;
         let expected = first.get_or_insert_with(|| outcome.clone());
         let name = engine.name();
-        ensure!(*expected == outcome, "{name}: {outcome:?}, others {expected:?}");
+        ensure!(
+            *expected == outcome,
+            "{name}: {outcome:?}, others {expected:?}"
+        );
         Ok(cost)
     })?;
     Ok(costs.iter().map(|costs| median_cost(costs)).collect())
