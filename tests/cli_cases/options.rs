@@ -58,9 +58,9 @@ fn statistics_come_as_a_table_or_as_json() {
 }
 
 #[test]
-fn options_are_combined_and_policies_take_the_rest() {
+fn options_are_combined() {
     let math = file("combined.wat", MATH);
-    let options = "switching=sync,osr=false,policy=fixed-budget:units=10,slices=2";
+    let options = "switching=sync,osr=false,policy=fixed-budget:units=10:slices=2";
     let ran = upshift(&[
         "-T",
         options,

@@ -251,7 +251,7 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
         (Group::Debug, &arguments.debug),
     ];
     for (group, settings) in groups {
-        for setting in settings.iter().flat_map(|settings| split(group, settings)) {
+        for setting in settings.iter().flat_map(|settings| settings.split(',')) {
             if setting == "help" {
                 report::out(&help(group));
                 return Ok(Command::Done(ExitCode::SUCCESS));
@@ -285,21 +285,6 @@ fn no_file(options: Options) -> Result<Command, String> {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }
     Ok(Command::Story(Box::new(options)))
-}
-
-/// Splits `NAME=VALUE,NAME=VALUE`. A value with parameters of its own (`policy=NAME:KEY=VALUE,...`)
-/// takes the rest.
-fn split(group: Group, mut settings: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    while let Some((first, rest)) = settings.split_once(',') {
-        if group == Group::Tiering && first.contains(':') {
-            break;
-        }
-        parts.push(first);
-        settings = rest;
-    }
-    parts.push(settings);
-    parts
 }
 
 /// Sets one `NAME=VALUE` or `NAME`.
@@ -355,18 +340,12 @@ fn help(group: Group) -> String {
         )
     });
     let mut out = match group {
-        Group::Tiering => TieringConfig::help() + "\ncounters (name=value):\n",
-        _ => format!(
-            "options of -{} (name=value; kind and default in brackets):\n",
-            group.letter()
-        ),
+        Group::Tiering => TieringConfig::help() + "\ncounters:\n",
+        _ => format!("options of -{} (name=value):\n", group.letter()),
     };
     for (name, values, kind, help, default) in engine.chain(command) {
-        let _ = writeln!(
-            out,
-            "  {name:<24}{help}\n{:<26}{values} [{kind}, {default}]",
-            ""
-        );
+        let kind = kind.to_string();
+        let _ = writeln!(out, "  {name:<24} {kind:<9} {help}: {values} [{default}]");
     }
     out
 }

@@ -20,26 +20,28 @@ use crate::report;
 /// What a shell reports for a process that aborted: 128 + `SIGABRT`.
 const TRAPPED: u8 = 134;
 
-/// Runs the program and reports what was asked for.
+/// Runs the program that the options name.
 pub fn program(options: &Options) -> ExitCode {
+    run_module(options, |engine| load(engine, &options.file))
+}
+
+/// Loads a module, runs it and reports what was asked for.
+pub fn run_module(options: &Options, load: impl FnOnce(&Engine) -> Result<Module>) -> ExitCode {
     let engine = match engine(options) {
         Ok(engine) => engine,
         Err(error) => return failed(&error),
     };
-    let result = load(&engine, &options.file).and_then(|module| match &options.around.dump {
+    let result = load(&engine).and_then(|module| match &options.around.dump {
         Some(func) => dump::print(&module, func),
         None => run(&engine, &module, options),
     });
-    let code = match &result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(error),
-    };
+    let code = result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS);
     report::after(&engine, options);
     code
 }
 
 /// An engine as configured, that remembers events if a report needs them.
-pub fn engine(options: &Options) -> Result<Engine> {
+fn engine(options: &Options) -> Result<Engine> {
     let mut config: Config = options.config.clone();
     if options.around.needs_events() {
         config.event_log(LogConfig {
@@ -63,7 +65,7 @@ fn load(engine: &Engine, file: &Path) -> Result<Module> {
 }
 
 /// Instantiates the module and calls its start, or what `--invoke` names.
-pub fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
+fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
     let mut store = Store::new(engine, context(options)?);
@@ -141,7 +143,7 @@ fn interrupt_after(time: Duration, handle: InterruptHandle) {
 }
 
 /// Prints an error, unless it is the program's way to say its exit code, and finds the code.
-pub fn failed(error: &Error) -> ExitCode {
+fn failed(error: &Error) -> ExitCode {
     if let Some(&Exit(code)) = error.downcast_ref() {
         // As any process's, the code is cut to eight bits.
         return ExitCode::from(code as u8);

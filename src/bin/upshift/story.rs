@@ -22,11 +22,5 @@ pub fn tell(options: &Options) -> ExitCode {
     options.file = "story.wasm".into();
     options.around.story = true;
     report::out(INTRODUCTION);
-    let result = run::engine(&options).and_then(|engine| {
-        let module = Module::new(&engine, PROGRAM)?;
-        run::run(&engine, &module, &options)?;
-        report::after(&engine, &options);
-        Ok(())
-    });
-    result.map_or_else(|error| run::failed(&error), |()| ExitCode::SUCCESS)
+    run::run_module(&options, |engine| Module::new(engine, PROGRAM))
 }
