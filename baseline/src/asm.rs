@@ -19,6 +19,7 @@ mod buffer;
 pub(crate) mod encode;
 
 pub(crate) use buffer::CodeBuffer;
+use crate::reg::Reg;
 use upshift_abi::{CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset};
 
 /// Assembles with dynasm into a [`Masm`]'s current section. `vmctx` and `scratch` name the
@@ -108,6 +109,8 @@ pub(crate) struct Masm {
     /// The current section.
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
+    /// The register whose value the flags say zero or not, if it was changed by the last instruction.
+    tested: Option<(usize, Reg, bool)>,
     /// What comes before main, written last.
     head: CodeBuffer,
     /// A jump from head to cold code.
@@ -138,6 +141,7 @@ impl Masm {
         self.other.clear();
         self.head.clear();
         self.head_jump = None;
+        self.tested = None;
         self.fixups.clear();
         self.late.clear();
         self.relocations.clear();
@@ -212,8 +216,20 @@ impl Masm {
 
     /// Jumps to a known position.
     pub(crate) fn jmp(&mut self, target: Pos) {
+        if let Some(distance) = self.short_distance(target) {
+            return self.buf.put(0xeb | u64::from(distance) << 8, 2);
+        }
         self.buf.put(0xe9, 1);
         self.rel32_to(target);
+    }
+
+    /// The displacement of a two-byte jump back, if the target is near enough.
+    fn short_distance(&self, target: Pos) -> Option<u8> {
+        if target.is_cold() != self.in_cold {
+            return None;
+        }
+        let distance = target.offset() as i64 - (self.buf.len() as i64 + 2);
+        i8::try_from(distance).ok().map(|distance| distance as u8)
     }
 
     /// Jumps to a label.
@@ -224,6 +240,9 @@ impl Masm {
 
     /// Jumps to a known position if the condition code holds.
     pub(crate) fn jcc(&mut self, cc: Cc, target: Pos) {
+        if let Some(distance) = self.short_distance(target) {
+            return self.buf.put(0x70 | cc as u64 | u64::from(distance) << 8, 2);
+        }
         self.buf.put(0x800f | (cc as u64) << 8, 2);
         self.rel32_to(target);
     }
@@ -251,11 +270,20 @@ impl Masm {
         let distance = self.buf.len() - jump.0;
         debug_assert!(distance < 128, "a short jump over {distance} bytes");
         self.buf.set_byte(jump.0 - 1, distance as u8);
+        self.tested = None;
+    }
+
+    /// Where a loop begins: control also comes from behind.
+    pub(crate) fn begin_loop(&mut self) -> Pos {
+        self.tested = None;
+        self.pos()
     }
 
     /// Makes everything that waits for the label come here, in main.
     pub(crate) fn bind(&mut self, label: Label) {
         debug_assert!(!self.in_cold);
+        // Control may come from elsewhere, with other flags.
+        self.tested = None;
         let target = self.pos();
         let mut next = label.0;
         while let Some(fixup) = self.fixups.get(next as usize) {
@@ -330,6 +358,31 @@ impl Masm {
     pub(crate) fn jcc_from_head(&mut self, cc: Cc, target: Pos) {
         self.buf.put(0x800f | (cc as u64) << 8, 6);
         self.head_jump = Some((self.buf.len(), target));
+    }
+
+    /// `sub dword [rip + target], amount`.
+    pub(crate) fn sub_cell(&mut self, target: RelocationTarget, amount: i32) {
+        if let Ok(amount) = i8::try_from(amount) {
+            self.buf.put(0x2d83, 6);
+            self.buf.put(u64::from(amount as u8), 1);
+            self.relocate(target, 1);
+        } else {
+            self.buf.put(0x2d81, 6);
+            self.buf.put(u64::from(amount as u32), 4);
+            self.relocate(target, 4);
+        }
+    }
+
+    /// Notes that the instruction before has set the zero flag by the register's new value.
+    pub(crate) fn sets_zero_flag(&mut self, reg: Reg, wide: bool) {
+        self.tested = Some((self.buf.len(), reg, wide));
+    }
+
+    /// Compares a register with zero. For equality the instruction before may have done so.
+    pub(crate) fn test_zero(&mut self, reg: Reg, wide: bool, equality: bool) {
+        if !equality || self.tested != Some((self.buf.len(), reg, wide)) || self.in_cold {
+            self.rr(encode::Op::TEST.wide(wide), reg, reg);
+        }
     }
 
     /// Joins the sections and resolves what was left open.

@@ -62,14 +62,7 @@ impl FuncGen<'_> {
     /// Takes `weight` from the function's budget.
     pub(crate) fn emit_budget_sub(&mut self, weight: u32) {
         let weight = weight.min(i32::MAX as u32) as i32;
-        let budget = RelocationTarget::Budget(self.func);
-        if let Ok(weight) = i8::try_from(weight) {
-            asm!(self.masm; sub DWORD [rip + 0], BYTE weight.into());
-            self.masm.relocate(budget, 1);
-        } else {
-            asm!(self.masm; sub DWORD [rip + 0], DWORD weight);
-            self.masm.relocate(budget, 4);
-        }
+        self.masm.sub_cell(RelocationTarget::Budget(self.func), weight);
     }
 
     /// Calls the tier-up stub; the two words stay pushed.

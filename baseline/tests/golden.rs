@@ -121,6 +121,8 @@ fn disassemble(function: &CompiledFunction, text: &mut String) {
         let relocations = function.relocations.iter();
         for relocation in relocations.filter(|r| (start..end).contains(&r.offset.0)) {
             assert_eq!(relocation.offset.0 as i32 - relocation.addend, end as i32);
+            let field = decoder.get_constant_offsets(&instruction);
+            assert_eq!(relocation.offset.0, start + field.displacement_offset() as u32);
             notes.push(relocation.target.to_string());
         }
         if let Some(site) = function.trap_at(CodeOffset(start)) {

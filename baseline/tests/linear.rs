@@ -97,6 +97,6 @@ fn large_tables() {
             let targets = "0 1 2 ".repeat(n);
             format!("(module (func (param i32) block block block local.get 0 br_table {targets}0 end end end))")
         },
-        20_000,
+        5_000,
     );
 }

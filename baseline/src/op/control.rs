@@ -132,7 +132,7 @@ impl FuncGen<'_> {
             self.state.forget_local_registers(RegSet::NONE);
         }
         let state = self.capture(RegSet::NONE);
-        let header = self.masm.pos();
+        let header = self.masm.begin_loop();
         let frame = self.control.len() - 1;
         self.control[frame].state = Some(state);
         self.control[frame].header = Some(header);

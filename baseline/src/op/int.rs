@@ -142,6 +142,7 @@ impl FuncGen<'_> {
             }
             let right = self.operand(right);
             self.emit_alu(op, wide, dst, right);
+            self.masm.sets_zero_flag(dst, wide);
             self.release_operand(right);
         }
         self.push_dest(target, ty, dst);
@@ -284,9 +285,16 @@ impl FuncGen<'_> {
             return;
         }
         let count = self.state.stack.len();
-        self.take(Reg::RDX);
+        // A free rdx first, so that what is in rax does not move there.
+        let rdx_is_free = self.state.regs.free.has(Reg::RDX);
+        if rdx_is_free {
+            self.take(Reg::RDX);
+        }
         if !matches!(self.state.stack[count - 2], Value::Reg(_, Reg::RAX)) {
             self.take(Reg::RAX);
+        }
+        if !rdx_is_free {
+            self.take(Reg::RDX);
         }
         let right = self.state.pop();
         let left = self.state.pop();
@@ -383,7 +391,7 @@ impl FuncGen<'_> {
         let left = self.use_reg(left);
         let right = self.operand(right);
         match right {
-            Operand::Imm(0) => self.masm.rr(Op::TEST.wide(wide), left, left),
+            Operand::Imm(0) => self.masm.test_zero(left, wide, matches!(cc, Cc::E | Cc::Ne)),
             _ => self.emit_alu(Alu::Cmp, wide, left, right),
         }
         self.release_operand(right);
@@ -398,7 +406,7 @@ impl FuncGen<'_> {
             Value::Const(_, bits) => self.push_const(Ty::I32, u64::from(bits == 0)),
             _ => {
                 let reg = self.use_reg(value);
-                self.masm.rr(Op::TEST.wide(ty.is_64()), reg, reg);
+                self.masm.test_zero(reg, ty.is_64(), true);
                 self.state.release(reg);
                 self.push_cond(Cond::Cc(Cc::E));
             }

@@ -230,7 +230,7 @@ impl FuncGen<'_> {
             return cond;
         }
         let reg = self.use_reg(condition);
-        self.masm.rr(Op::TEST, reg, reg);
+        self.masm.test_zero(reg, false, true);
         self.state.release(reg);
         self.flags_live = true;
         Cond::Cc(Cc::Ne)

@@ -13,38 +13,37 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
-;;    c  sub dword ptr [16h], 0Ah ; budget[def0]
-;;   16  js 4Fh
-;;   1c  mov esi, esi
-;;   1e  xorps xmm15, xmm15
-;;   22  movsd [rbp-20h], xmm15
-;;   28  mov r8d, [rbp-20h]
-;;   2c  sub dword ptr [36h], 12Ch ; budget[def0]
-;;   36  js 68h
-;;   3c  add r8d, esi
-;;   3f  sub esi, 1
-;;   42  test esi, esi
-;;   44  jne 2Ch
-;;   4a  mov rax, r8
-;;   4d  leave
-;;   4e  ret
-;;   4f  push 0
-;;   54  push 0FFFFFFFFFFFFFFFFh
-;;   59  call qword ptr [5Fh] ; builtin[tier_up]
-;;   5f  add rsp, 10h
-;;   63  jmp 1Ch
-;;   68  mov [rbp-18h], esi
-;;   6b  mov [rbp-20h], r8d
-;;   6f  push 0
-;;   74  push 0
-;;   79  call qword ptr [7Fh] ; builtin[tier_up]
-;;   7f  lea rsp, [rsp+8]
-;;   84  pop r11
-;;   86  jmp short 9Ah
-;;   88  mov rdi, [rbp-8]
-;;   8f  mov rsi, rbp
-;;   92  call r11
-;;   95  jmp 4Dh
-;;   9a  test r11, r11
-;;   9d  jne 88h
-;;   a3  jmp 3Ch
+;;    c  sub dword ptr [13h], 0Ah ; budget[def0]
+;;   13  js 46h
+;;   19  mov esi, esi
+;;   1b  xorps xmm15, xmm15
+;;   1f  movsd [rbp-20h], xmm15
+;;   25  mov r8d, [rbp-20h]
+;;   29  sub dword ptr [33h], 12Ch ; budget[def0]
+;;   33  js 5Fh
+;;   39  add r8d, esi
+;;   3c  sub esi, 1
+;;   3f  jne short 29h
+;;   41  mov rax, r8
+;;   44  leave
+;;   45  ret
+;;   46  push 0
+;;   4b  push 0FFFFFFFFFFFFFFFFh
+;;   50  call qword ptr [56h] ; builtin[tier_up]
+;;   56  add rsp, 10h
+;;   5a  jmp 19h
+;;   5f  mov [rbp-18h], esi
+;;   62  mov [rbp-20h], r8d
+;;   66  push 0
+;;   6b  push 0
+;;   70  call qword ptr [76h] ; builtin[tier_up]
+;;   76  lea rsp, [rsp+8]
+;;   7b  pop r11
+;;   7d  jmp short 91h
+;;   7f  mov rdi, [rbp-8]
+;;   86  mov rsi, rbp
+;;   89  call r11
+;;   8c  jmp 44h
+;;   91  test r11, r11
+;;   94  jne short 7Fh
+;;   96  jmp 39h

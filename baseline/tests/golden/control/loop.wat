@@ -23,8 +23,7 @@
 ;;   25  add r8d, eax
 ;;   28  add esi, 4
 ;;   2b  sub edx, 1
-;;   2e  test edx, edx
-;;   30  jne 1Eh
-;;   36  mov rax, r8
-;;   39  leave
-;;   3a  ret
+;;   2e  jne short 1Eh
+;;   30  mov rax, r8
+;;   33  leave
+;;   34  ret

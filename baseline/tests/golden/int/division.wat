@@ -14,36 +14,34 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
 ;;    e  mov edx, edx
-;;   10  mov rax, rdx
-;;   13  mov rcx, rax
-;;   16  mov rax, rsi
-;;   19  cmp ecx, 0FFFFFFFFh
-;;   1c  je 27h
-;;   22  cdq
-;;   23  idiv ecx ; trap: integer divide by zero
-;;   25  leave
-;;   26  ret
-;;   27  neg eax
-;;   29  jo short 30h
-;;   2b  jmp 25h
-;;   30  ud2 ; trap: integer overflow
+;;   10  mov rcx, rdx
+;;   13  mov rax, rsi
+;;   16  cmp ecx, 0FFFFFFFFh
+;;   19  je 24h
+;;   1f  cdq
+;;   20  idiv ecx ; trap: integer divide by zero
+;;   22  leave
+;;   23  ret
+;;   24  neg eax
+;;   26  jo short 2Dh
+;;   28  jmp 22h
+;;   2d  ud2 ; trap: integer overflow
 ;; def1 remainder
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
-;;    c  mov rax, rdx
-;;    f  mov rcx, rax
-;;   12  mov rax, rsi
-;;   15  cmp rcx, 0FFFFFFFFFFFFFFFFh
-;;   19  je 29h
-;;   1f  cqo
-;;   21  idiv rcx ; trap: integer divide by zero
-;;   24  mov rax, rdx
-;;   27  leave
-;;   28  ret
-;;   29  xor edx, edx
-;;   2b  jmp 24h
+;;    c  mov rcx, rdx
+;;    f  mov rax, rsi
+;;   12  cmp rcx, 0FFFFFFFFFFFFFFFFh
+;;   16  je 26h
+;;   1c  cqo
+;;   1e  idiv rcx ; trap: integer divide by zero
+;;   21  mov rax, rdx
+;;   24  leave
+;;   25  ret
+;;   26  xor edx, edx
+;;   28  jmp 21h
 ;; def2 unsigned by constants
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
