@@ -169,15 +169,11 @@ pub struct Withdrawn {
 }
 
 /// Each of these must fail. They state that:
-/// - the minimum and maximum of a memory take at most five bytes (now up to ten);
 /// - the table index of `call_indirect` is the byte zero (now a number);
 /// - the targets of an unreachable `br_table` have the same types (now only the same count).
 #[rustfmt::skip]
 pub const WITHDRAWN: &[Withdrawn] = &[
-    Withdrawn { suite: "wasm-v1", script: "binary-leb128", lines: &[216, 224] },
-    Withdrawn { suite: "wasm-v2", script: "binary-leb128", lines: &[217, 225] },
     Withdrawn { suite: "reference-types", script: "binary", lines: &[157, 354] },
-    Withdrawn { suite: "reference-types", script: "binary-leb128", lines: &[217, 225] },
     Withdrawn { suite: "reference-types", script: "unreached-invalid", lines: &[539] },
 ];
 

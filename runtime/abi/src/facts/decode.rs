@@ -4,9 +4,10 @@
 //! whichever thread has time, or by the baseline compiler in its own pass.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use wasmparser::{
-    BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems, ElementKind,
+    BinaryReader, BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems, ElementKind,
     ExternalKind, FuncToValidate, Imports, KnownCustom, Name, Operator, Parser, Payload, TableInit,
     TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
@@ -83,6 +84,7 @@ pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
     }
     let mut validator = Validator::new_with_features(supported_features());
     let mut decoder = Decoder {
+        wasm,
         facts: empty_facts(),
         validators: Vec::new(),
     };
@@ -126,12 +128,13 @@ fn empty_facts() -> ModuleFacts {
     }
 }
 
-struct Decoder {
+struct Decoder<'a> {
+    wasm: &'a [u8],
     facts: ModuleFacts,
     validators: Vec<FuncToValidate<ValidatorResources>>,
 }
 
-impl Decoder {
+impl Decoder<'_> {
     /// Takes in one section, which validation has accepted.
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), DecodeError> {
         match payload {
@@ -164,6 +167,7 @@ impl Decoder {
                 }
             }
             Payload::MemorySection(reader) => {
+                check_limits_encoding(reader.range(), self.wasm)?;
                 for memory in reader {
                     self.facts.memories.push(memory_type(&memory?));
                 }
@@ -344,6 +348,22 @@ fn number_func_refs(facts: &mut ModuleFacts) {
     }
     facts.func_refs = numbers;
     facts.func_ref_count = count;
+}
+
+/// Refuses limits of memories that take more than five bytes. The decoder reads them as 64-bit numbers,
+/// which they are only with 64-bit memories.
+fn check_limits_encoding(section: Range<u64>, wasm: &[u8]) -> Result<(), DecodeError> {
+    const HAS_MAXIMUM: u8 = 1;
+    let bytes = &wasm[section.start as usize..section.end as usize];
+    let mut reader = BinaryReader::new(bytes, section.start);
+    for _ in 0..reader.read_var_u32()? {
+        let flags = reader.read_u8()?;
+        reader.read_var_u32()?;
+        if flags & HAS_MAXIMUM != 0 {
+            reader.read_var_u32()?;
+        }
+    }
+    Ok(())
 }
 
 fn unsupported(what: &str) -> DecodeError {
