@@ -12,6 +12,9 @@ use upshift_abi::{
 use crate::names::Symbol;
 use crate::trap;
 
+/// What the code's own constants may rely on: the runtime aligns all code at least to this.
+const CODE_ALIGNMENT: u32 = 16;
+
 /// Converts; the error says what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
     request: &CompileRequest<'_>,
@@ -20,6 +23,9 @@ pub(crate) fn convert(
 ) -> Result<CompiledFunction, String> {
     let sources = Sources::of(request, compiled);
     let buffer = &compiled.buffer;
+    if buffer.alignment > CODE_ALIGNMENT {
+        return Err(format!("the code must be aligned to {}", buffer.alignment));
+    }
     let relocations = buffer.relocs().iter();
     let layout = buffer.frame_layout();
     Ok(CompiledFunction {

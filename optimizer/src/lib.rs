@@ -31,4 +31,4 @@ mod trap;
 
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;
-pub use options::{Cpu, NullChecks, OptLevel, OptimizerOptions, Regalloc, SelfCalls};
+pub use options::{Cpu, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc, SelfCalls};

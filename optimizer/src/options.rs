@@ -58,6 +58,16 @@ pub enum NullChecks {
     Fault,
 }
 
+/// How accesses address a memory that the module defines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MemoryBase {
+    /// From the `VmContext*`, with the distance in the displacement: no register, longer instructions.
+    #[default]
+    Displacement,
+    /// From its base, loaded from the context: an extra register, shorter instructions.
+    Register,
+}
+
 /// The optimizer's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerOptions {
@@ -67,6 +77,8 @@ pub struct OptimizerOptions {
     pub regalloc: Regalloc,
     /// How accesses beyond a memory's length are caught.
     pub bounds: MemoryBounds,
+    /// How accesses address a memory that the module defines.
+    pub memory_base: MemoryBase,
     /// Give every NaN that an instruction computes the same bits.
     pub canonicalize_nans: bool,
     /// Run Cranelift's verifier between its passes; for tests, about doubles the time.

@@ -6,7 +6,7 @@ mod common;
 use common::{Module, checked, compile, optimizer};
 use upshift_abi::{CompileError, CompileUnit, LoopIndex, MemoryBounds};
 use upshift_optimizer::{
-    Cpu, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
+    Cpu, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
 };
 
 /// What operators need around them.
@@ -249,6 +249,7 @@ fn every_operator_with_other_options() {
             opt_level: OptLevel::None,
             regalloc: Regalloc::SinglePass,
             bounds: MemoryBounds::Explicit,
+            memory_base: MemoryBase::Register,
             canonicalize_nans: true,
             verify: true,
             cpu: Cpu::Baseline,

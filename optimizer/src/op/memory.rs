@@ -9,6 +9,7 @@ use upshift_abi::vmctx::{Place, VmMemory, WASM_PAGE_SIZE};
 use upshift_abi::{Builtin, MemoryBounds, MemoryIndex, TrapCode};
 use wasmparser::{MemArg, MemArgTarget};
 
+use crate::options::MemoryBase;
 use crate::signature::POINTER;
 use crate::translate::{Region, Translator, fixed, memory_access, trusted};
 use crate::trap;
@@ -175,18 +176,15 @@ impl Translator<'_> {
 
     /// The memory's first byte, as a value and a constant to add to it.
     fn memory_base(&mut self, memory: MemoryIndex) -> (Value, u64) {
-        match self.env.facts.layout.memory(memory) {
-            Place::Inline(_) => {
-                let offset = self.env.facts.layout.memory0_base();
-                (self.vmctx, offset.into())
-            }
-            Place::Pointer(_) => {
-                let (header, offset) = self.memory_header(memory);
-                let flags = fixed(self.builder.func, Region::Context);
-                let offset = offset + VmMemory::BASE.disp();
-                (self.ins().load(POINTER, flags, header, offset), 0)
-            }
+        let layout = &self.env.facts.layout;
+        let is_inline = matches!(layout.memory(memory), Place::Inline(_));
+        if is_inline && self.env.config.options.memory_base == MemoryBase::Displacement {
+            return (self.vmctx, layout.memory0_base().into());
         }
+        let (header, offset) = self.memory_header(memory);
+        let flags = fixed(self.builder.func, Region::Context);
+        let offset = offset + VmMemory::BASE.disp();
+        (self.ins().load(POINTER, flags, header, offset), 0)
     }
 
     fn memory_len(&mut self, memory: MemoryIndex) -> Value {

@@ -1,0 +1,146 @@
+//! What artifacts say about their code: relocations, traps, calls, sources; and validation on the way.
+
+mod common;
+
+use common::{Module, compile, optimizer};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+use upshift_abi::facts::decode;
+use upshift_abi::{
+    Builtin, CodeOffset, CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler,
+    DefinedFuncIndex, LoopIndex, RelocationTarget, Tier, TrapCode, WasmOffset,
+};
+
+const MODULE: &str = r#"(module
+    (memory 1)
+    (func $self (param i32) (result i32)
+        (loop
+            (drop (call $self (i32.load (local.get 0))))
+            (drop (call $other (i32.div_u (i32.const 1) (local.get 0))))
+            (drop (memory.grow (local.get 0)))
+            (br_if 0 (local.get 0)))
+        (unreachable))
+    (func $other (param i32) (result i32) (i32.trunc_f64_s (f64.convert_i32_u (local.get 0)))))"#;
+
+fn targets(compiled: &CompiledFunction) -> Vec<RelocationTarget> {
+    compiled
+        .relocations
+        .iter()
+        .map(|relocation| relocation.target)
+        .collect()
+}
+
+fn instructions(compiled: &CompiledFunction) -> Vec<Instruction> {
+    let code = Decoder::new(64, &compiled.code, DecoderOptions::NONE);
+    code.into_iter().collect()
+}
+
+#[test]
+fn relocations() {
+    let module = Module::new(MODULE);
+    let optimizer = optimizer();
+    let other = RelocationTarget::Slot(DefinedFuncIndex(1));
+    let grow = RelocationTarget::Builtin(Builtin::MemoryGrow);
+
+    let function = compile(&optimizer, &module, 0, CompileUnit::Function).unwrap();
+    assert_eq!(targets(&function), [RelocationTarget::Start, other, grow]);
+
+    // An OSR entry is not the function: recursion goes through the slot.
+    let entry = CompileUnit::Loop(LoopIndex(0));
+    let entry = compile(&optimizer, &module, 0, entry).unwrap();
+    let this = RelocationTarget::Slot(DefinedFuncIndex(0));
+    assert_eq!(targets(&entry), [this, other, grow]);
+
+    for compiled in [function, entry] {
+        let instructions = instructions(&compiled);
+        for relocation in &compiled.relocations {
+            let mut ends = instructions.iter().map(|i| i.next_ip() as u32);
+            // The field ends its instruction, so -4 makes the target itself the operand.
+            assert_eq!(relocation.addend, -4);
+            assert!(ends.any(|end| end == relocation.offset.0 + 4));
+        }
+    }
+}
+
+#[test]
+fn traps_are_where_they_say() {
+    let module = Module::new(MODULE);
+    let compiled = compile(&optimizer(), &module, 0, CompileUnit::Function).unwrap();
+    let at = |trap: TrapCode| {
+        let mut sites = compiled.traps.iter().filter(|site| site.trap == trap);
+        let site = sites.next().unwrap_or_else(|| panic!("no {trap}"));
+        let instruction = instructions(&compiled)
+            .into_iter()
+            .find(|instruction| instruction.ip() as u32 == site.code.0);
+        let opcode = module.wasm[site.wasm.0 as usize];
+        (instruction.expect("at an instruction").mnemonic(), opcode)
+    };
+    const I32_LOAD: u8 = 0x28;
+    const I32_DIV_U: u8 = 0x6e;
+    const UNREACHABLE: u8 = 0x00;
+    assert_eq!(at(TrapCode::MemoryOutOfBounds), (Mnemonic::Mov, I32_LOAD));
+    assert_eq!(at(TrapCode::IntegerDivideByZero).1, I32_DIV_U);
+    assert_eq!(at(TrapCode::Unreachable), (Mnemonic::Ud2, UNREACHABLE));
+    assert_eq!(at(TrapCode::StackOverflow).0, Mnemonic::Ud2);
+}
+
+#[test]
+fn calls_are_where_they_say() {
+    let module = Module::new(MODULE);
+    let compiled = compile(&optimizer(), &module, 0, CompileUnit::Function).unwrap();
+    let calls: Vec<_> = instructions(&compiled)
+        .into_iter()
+        .filter(|instruction| instruction.mnemonic() == Mnemonic::Call)
+        .map(|instruction| CodeOffset(instruction.next_ip() as u32))
+        .collect();
+    let listed: Vec<_> = compiled.calls.iter().map(|site| site.code).collect();
+    assert_eq!(calls, listed);
+    let opcodes = compiled
+        .calls
+        .iter()
+        .map(|site| module.wasm[site.wasm.0 as usize]);
+    const CALL: u8 = 0x10;
+    const MEMORY_GROW: u8 = 0x40;
+    assert_eq!(opcodes.collect::<Vec<_>>(), [CALL, CALL, MEMORY_GROW]);
+}
+
+#[test]
+fn sources_if_asked_for() {
+    let module = Module::new(MODULE);
+    let optimizer = optimizer();
+    let mut request = module.request(0, CompileUnit::Function);
+    request.sources = true;
+    let compiled = optimizer.session().compile(request).unwrap();
+    let sources = &compiled.sources;
+    assert_eq!(sources[0].code, CodeOffset(0));
+    assert_eq!(sources[0].wasm, WasmOffset(module.facts.bodies[0].start));
+    assert!(sources.is_sorted_by(|a, b| a.code < b.code && a.wasm != b.wasm));
+    for site in &compiled.traps {
+        let run = sources.partition_point(|run| run.code <= site.code) - 1;
+        assert_eq!(sources[run].wasm, site.wasm);
+    }
+    let without = compile(&optimizer, &module, 0, CompileUnit::Function).unwrap();
+    assert!(without.sources.is_empty());
+    assert_eq!(without.code, compiled.code);
+    assert_eq!(without.stats.tier, Some(Tier::Optimizer));
+    assert!(without.frame_size >= 16);
+}
+
+#[test]
+fn validation_in_the_same_request() {
+    for (body, valid) in [("(i32.const 1)", true), ("(i64.const 1)", false)] {
+        let wat = format!("(module (func (result i32) {body}))");
+        let wasm = wat::parse_str(wat).unwrap();
+        let decoded = decode(&wasm).unwrap();
+        let request = CompileRequest {
+            validate: decoded.validators.into_iter().next(),
+            ..CompileRequest::new(&decoded.facts, &wasm, DefinedFuncIndex(0))
+        };
+        match optimizer().session().compile(request) {
+            Ok(_) => assert!(valid),
+            Err(CompileError::Invalid { offset, .. }) => {
+                assert!(!valid && decoded.facts.bodies[0].contains(&offset));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
