@@ -10,18 +10,26 @@ use std::time::{Duration, Instant};
 use upshift_abi::facts::decode;
 use upshift_abi::{CompileRequest, Compiler, ModuleFacts, TypeId};
 use upshift_baseline::{Baseline, BaselineOptions, Counters};
-use wasmparser::{BinaryReader, FunctionBody, FuncValidatorAllocations};
+use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let path = args.next().expect("usage: compile_speed module.wasm [rounds]");
-    let rounds = args.next().map_or(3, |rounds| rounds.parse().expect("a number"));
+    let path = args
+        .next()
+        .expect("usage: compile_speed module.wasm [rounds]");
+    let rounds = args
+        .next()
+        .map_or(3, |rounds| rounds.parse().expect("a number"));
     let wasm = std::fs::read(path).expect("readable");
     let mut facts = decode(&wasm).expect("valid").facts;
     facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
     let operators = count_operators(&facts, &wasm);
     let section = f64::from(facts.code_section_bytes);
-    println!("{} functions, {:.1} MB of code, {operators} operators", facts.bodies.len(), section / 1e6);
+    println!(
+        "{} functions, {:.1} MB of code, {operators} operators",
+        facts.bodies.len(),
+        section / 1e6
+    );
     let report = |name: &str, time: Duration, code: usize| {
         let seconds = time.as_secs_f64();
         println!(
@@ -32,7 +40,11 @@ fn main() {
             code as f64 / section,
         );
     };
-    report("validate only", best(rounds, || validate(&facts, &wasm)).0, 0);
+    report(
+        "validate only",
+        best(rounds, || validate(&facts, &wasm)).0,
+        0,
+    );
     let counters = Counters {
         entry: Some(10),
         loops: Some(5),
@@ -52,7 +64,10 @@ fn main() {
 
 /// The shortest of several runs. Each says how long it took and how much it made.
 fn best(rounds: u32, mut run: impl FnMut() -> (Duration, usize)) -> (Duration, usize) {
-    (0..rounds).map(|_| run()).min().expect("at least one round")
+    (0..rounds)
+        .map(|_| run())
+        .min()
+        .expect("at least one round")
 }
 
 fn count_operators(facts: &ModuleFacts, wasm: &[u8]) -> u64 {
@@ -60,7 +75,11 @@ fn count_operators(facts: &ModuleFacts, wasm: &[u8]) -> u64 {
     for range in &facts.bodies {
         let bytes = &wasm[range.start as usize..range.end as usize];
         let body = FunctionBody::new(BinaryReader::new(bytes, u64::from(range.start)));
-        count += body.get_operators_reader().expect("valid").into_iter().count() as u64;
+        count += body
+            .get_operators_reader()
+            .expect("valid")
+            .into_iter()
+            .count() as u64;
     }
     count
 }

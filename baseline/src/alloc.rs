@@ -31,7 +31,7 @@ impl FuncGen<'_> {
     /// A free register as a temporary. Those that must be saved first come last.
     #[inline]
     pub(crate) fn alloc(&mut self, float: bool) -> Reg {
-        let free = self.state.regs.free.and(RegSet::class(float));
+        let free = self.usable(float);
         if let Some(reg) = free.minus(RegSet::CALLEE_SAVED).first() {
             self.state.regs.free.remove(reg);
             return reg;
@@ -45,16 +45,29 @@ impl FuncGen<'_> {
     /// A temporary that a local will keep: one that calls preserve if there are calls.
     #[inline]
     pub(crate) fn alloc_lasting(&mut self, float: bool) -> Reg {
-        let free = self.state.regs.free.and(RegSet::class(float));
+        let free = self.usable(float);
         let preserved = free.and(RegSet::CALLEE_SAVED);
         let best = if self.calls && !preserved.is_empty() {
             preserved.and(self.saved).first().or(preserved.first())
         } else {
-            free.and(RegSet::UNTASKED).minus(RegSet::CALLEE_SAVED).first()
+            free.and(RegSet::UNTASKED)
+                .minus(RegSet::CALLEE_SAVED)
+                .first()
         };
         match best {
             Some(reg) => self.grab(reg),
             None => self.alloc(float),
+        }
+    }
+
+    /// The free registers of a class that the function may change.
+    #[inline]
+    pub(crate) fn usable(&self, float: bool) -> RegSet {
+        let free = self.state.regs.free.and(RegSet::class(float));
+        if self.saved_is_final {
+            free.minus(RegSet::CALLEE_SAVED.minus(self.saved))
+        } else {
+            free
         }
     }
 
@@ -68,7 +81,7 @@ impl FuncGen<'_> {
     /// Whether a register of the class is free.
     #[inline]
     pub(crate) fn has_free(&self, float: bool) -> bool {
-        !self.state.regs.free.and(RegSet::class(float)).is_empty()
+        !self.usable(float).is_empty()
     }
 
     /// Takes a register from its owner: from a local if possible, clean and long unread ones
@@ -89,7 +102,12 @@ impl FuncGen<'_> {
             return reg;
         }
         let holder = &self.state.regs.holder;
-        let deepest = self.state.regs.stack.and(class).min_by_key(|reg| holder[reg.index()]);
+        let deepest = self
+            .state
+            .regs
+            .stack
+            .and(class)
+            .min_by_key(|reg| holder[reg.index()]);
         let reg = deepest.expect("an operator pins fewer registers than there are");
         self.spill(reg);
         self.state.regs.free.remove(reg);
@@ -133,7 +151,10 @@ impl FuncGen<'_> {
             return;
         }
         let other = self.state.regs.free.and(RegSet::class(reg.is_float()));
-        let other = other.minus(RegSet::CALLEE_SAVED).or(other.and(self.saved)).first();
+        let other = other
+            .minus(RegSet::CALLEE_SAVED)
+            .or(other.and(self.saved))
+            .first();
         let holder = self.state.regs.holder[reg.index()];
         if self.state.regs.locals.has(reg) {
             let dirty = self.state.regs.dirty.has(reg);
@@ -146,7 +167,10 @@ impl FuncGen<'_> {
                 self.unbind_local(holder);
             }
         } else {
-            debug_assert!(self.state.regs.stack.has(reg), "{reg:?} is a temporary already");
+            debug_assert!(
+                self.state.regs.stack.has(reg),
+                "{reg:?} is a temporary already"
+            );
             if let Some(other) = other {
                 self.masm.mov(other, reg);
                 let regs = &mut self.state.regs;
@@ -404,7 +428,9 @@ impl FuncGen<'_> {
         let mut position = self.state.stack.len();
         while left > 0 {
             position -= 1;
-            let Value::Local(ty, l) = self.state.stack[position] else { continue };
+            let Value::Local(ty, l) = self.state.stack[position] else {
+                continue;
+            };
             if l != local {
                 continue;
             }

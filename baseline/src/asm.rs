@@ -18,9 +18,11 @@
 mod buffer;
 pub(crate) mod encode;
 
-pub(crate) use buffer::CodeBuffer;
 use crate::reg::Reg;
-use upshift_abi::{CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset};
+pub(crate) use buffer::CodeBuffer;
+use upshift_abi::{
+    CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
+};
 
 /// Assembles with dynasm into a [`Masm`]'s current section. `vmctx` and `scratch` name the
 /// registers with these roles.
@@ -287,7 +289,11 @@ impl Masm {
         let target = self.pos();
         let mut next = label.0;
         while let Some(fixup) = self.fixups.get(next as usize) {
-            let &Fixup { at, base, next: following } = fixup;
+            let &Fixup {
+                at,
+                base,
+                next: following,
+            } = fixup;
             if at.is_cold() || base.is_cold() {
                 self.late.push(LateFixup { at, base, target });
             } else {
@@ -302,7 +308,11 @@ impl Masm {
     pub(crate) fn table_entry(&mut self, table: Pos, target: Pos) {
         let at = self.pos();
         self.buf.put(0, 4);
-        self.late.push(LateFixup { at, base: table, target });
+        self.late.push(LateFixup {
+            at,
+            base: table,
+            target,
+        });
     }
 
     /// As [`table_entry`](Self::table_entry), for a label.
@@ -406,20 +416,32 @@ impl Masm {
         let offset = |pos: Pos| CodeOffset(pos.resolve(starts) as u32);
         Assembled {
             code,
-            relocations: in_order(&self.relocations, |r| r.0, |&(at, target, addend)| Relocation {
-                offset: offset(at),
-                target,
-                addend,
-            }),
-            traps: in_order(&self.traps, |t| t.0, |&(at, wasm, trap)| TrapSite {
-                code: offset(at),
-                wasm,
-                trap,
-            }),
-            calls: in_order(&self.calls, |c| c.0, |&(at, wasm)| CallSite {
-                code: offset(at),
-                wasm,
-            }),
+            relocations: in_order(
+                &self.relocations,
+                |r| r.0,
+                |&(at, target, addend)| Relocation {
+                    offset: offset(at),
+                    target,
+                    addend,
+                },
+            ),
+            traps: in_order(
+                &self.traps,
+                |t| t.0,
+                |&(at, wasm, trap)| TrapSite {
+                    code: offset(at),
+                    wasm,
+                    trap,
+                },
+            ),
+            calls: in_order(
+                &self.calls,
+                |c| c.0,
+                |&(at, wasm)| CallSite {
+                    code: offset(at),
+                    wasm,
+                },
+            ),
         }
     }
 }
@@ -456,8 +478,22 @@ pub(crate) enum Cc {
 
 impl Cc {
     const ALL: [Cc; 16] = [
-        Cc::O, Cc::No, Cc::B, Cc::Ae, Cc::E, Cc::Ne, Cc::Be, Cc::A,
-        Cc::S, Cc::Ns, Cc::P, Cc::Np, Cc::L, Cc::Ge, Cc::Le, Cc::G,
+        Cc::O,
+        Cc::No,
+        Cc::B,
+        Cc::Ae,
+        Cc::E,
+        Cc::Ne,
+        Cc::Be,
+        Cc::A,
+        Cc::S,
+        Cc::Ns,
+        Cc::P,
+        Cc::Np,
+        Cc::L,
+        Cc::Ge,
+        Cc::Le,
+        Cc::G,
     ];
 
     /// The code that holds exactly when this one does not.

@@ -87,7 +87,11 @@ impl<'a> FuncGen<'a> {
     pub(crate) fn label_types(&self, target: usize) -> &'a [ValType] {
         let control = &self.control[target];
         let (params, results) = self.block_types(control.ty);
-        if control.kind == Kind::Loop { params } else { results }
+        if control.kind == Kind::Loop {
+            params
+        } else {
+            results
+        }
     }
 
     /// The frame that a branch of this depth goes to.

@@ -5,8 +5,7 @@
 //! code, except for those that open and close blocks.
 
 use wasmparser::{
-    BinaryReaderError, FrameKind, FrameStack, FuncValidator, ValidatorResources,
-    VisitOperator,
+    BinaryReaderError, FrameKind, FrameStack, FuncValidator, ValidatorResources, VisitOperator,
 };
 
 use crate::r#gen::FuncGen;
@@ -86,12 +85,18 @@ impl<'a> VisitOperator<'a> for Validating<'_, 'a> {
 
 impl FrameStack for Trusting<'_, '_> {
     fn current_frame(&self) -> Option<FrameKind> {
-        self.generator.control.last().map(|control| control.frame_kind())
+        self.generator
+            .control
+            .last()
+            .map(|control| control.frame_kind())
     }
 }
 
 impl FrameStack for Validating<'_, '_> {
     fn current_frame(&self) -> Option<FrameKind> {
-        self.generator.control.last().map(|control| control.frame_kind())
+        self.generator
+            .control
+            .last()
+            .map(|control| control.frame_kind())
     }
 }

@@ -20,7 +20,6 @@ use crate::asm::{Cc, Pos, asm};
 use crate::r#gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
-use crate::state::Local;
 use crate::value::{Ty, Value};
 
 /// Frames up to this size need no stack check if the function calls nothing.
@@ -31,19 +30,25 @@ const CLEAR_INLINE: u32 = 16;
 
 impl FuncGen<'_> {
     /// Everything before the first operator; the locals are declared already.
-    pub(crate) fn prologue(&mut self, declared: &[Local]) {
-        self.masm.rm(Op::STORE.wide(true), Reg::VMCTX, Mem::base(Reg::RBP, frame::VMCTX));
+    pub(crate) fn prologue(&mut self) {
+        self.masm.rm(
+            Op::STORE.wide(true),
+            Reg::VMCTX,
+            Mem::base(Reg::RBP, frame::VMCTX),
+        );
         if self.sig.result_area > 0 {
-            self.masm.rm(Op::STORE.wide(true), Reg::RSI, Mem::base(Reg::RBP, frame::RESULT_AREA));
+            self.masm.rm(
+                Op::STORE.wide(true),
+                Reg::RSI,
+                Mem::base(Reg::RBP, frame::RESULT_AREA),
+            );
         }
         if let Some(weight) = self.options.counters.entry {
             self.emit_entry_counter(weight);
         }
-        let params = self.sig.params.len();
-        self.state.locals.extend_from_slice(declared);
         self.receive_params();
-        let locals = declared.len() as u32;
-        self.clear_slots(params as u32, locals - params as u32);
+        let (params, locals) = (self.sig.params.len() as u32, self.state.locals.len() as u32);
+        self.clear_slots(params, locals - params);
     }
 
     fn emit_entry_counter(&mut self, weight: u32) {
@@ -62,13 +67,15 @@ impl FuncGen<'_> {
     /// Takes `weight` from the function's budget.
     pub(crate) fn emit_budget_sub(&mut self, weight: u32) {
         let weight = weight.min(i32::MAX as u32) as i32;
-        self.masm.sub_cell(RelocationTarget::Budget(self.func), weight);
+        self.masm
+            .sub_cell(RelocationTarget::Budget(self.func), weight);
     }
 
     /// Calls the tier-up stub; the two words stay pushed.
     pub(crate) fn emit_tier_up(&mut self, site: u32) {
         asm!(self.masm; push DWORD self.func.0 as i32; push DWORD site as i32);
-        self.masm.call_cell(RelocationTarget::Builtin(Builtin::TierUp));
+        self.masm
+            .call_cell(RelocationTarget::Builtin(Builtin::TierUp));
     }
 
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
@@ -126,7 +133,8 @@ impl FuncGen<'_> {
             slot += 2 * pairs;
         }
         while slot + 1 < first + count {
-            self.masm.rm(Op::MOVUPS_STORE, Reg::FSCRATCH, home(slot + 1));
+            self.masm
+                .rm(Op::MOVUPS_STORE, Reg::FSCRATCH, home(slot + 1));
             slot += 2;
         }
         if slot < first + count {
@@ -244,8 +252,13 @@ impl FuncGen<'_> {
         self.masm.ri(Alu::Sub, true, Reg::RSP, below);
         if let Some(overflow) = overflow {
             let (store, limit) = (VmContext::STORE.disp(), VmStore::STACK_LIMIT.disp());
-            self.masm.rm(Op::MOV.wide(true), Reg::R10, Mem::base(Reg::VMCTX, store));
-            self.masm.rm(Alu::Cmp.op().wide(true), Reg::RSP, Mem::base(Reg::R10, limit));
+            self.masm
+                .rm(Op::MOV.wide(true), Reg::R10, Mem::base(Reg::VMCTX, store));
+            self.masm.rm(
+                Alu::Cmp.op().wide(true),
+                Reg::RSP,
+                Mem::base(Reg::R10, limit),
+            );
             self.masm.jcc_from_head(Cc::B, overflow);
         }
         for reg in self.saved {

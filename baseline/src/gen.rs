@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use upshift_abi::artifact::SourceLocation;
 use upshift_abi::{
     DefinedFuncIndex, LoopIndex, MemoryBounds, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset,
 };
-use upshift_abi::artifact::SourceLocation;
 
 use crate::asm::{Label, Masm, Pos};
 use crate::control::Control;
@@ -59,6 +59,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) osr_exit: Option<Pos>,
     /// Callee-saved registers that the function changes.
     pub(crate) saved: RegSet,
+    /// Whether no further one may be changed, because a tail call has restored those above.
+    pub(crate) saved_is_final: bool,
     /// Where returns jump, before the function's end.
     pub(crate) epilogue: Label,
     /// Whether the function has called anything so far.
@@ -80,7 +82,9 @@ impl<'a> FuncGen<'a> {
         buffers.state.reset();
         buffers.control.clear();
         buffers.maps.clear();
-        let sig = buffers.sigs.get(facts, facts.funcs[facts.func_index(func).index()]);
+        let sig = buffers
+            .sigs
+            .get(facts, facts.funcs[facts.func_index(func).index()]);
         Self {
             facts,
             wasm,
@@ -101,6 +105,7 @@ impl<'a> FuncGen<'a> {
             loop_depth: 0,
             osr_exit: None,
             saved: RegSet::NONE,
+            saved_is_final: false,
             epilogue: Label::new(),
             calls: false,
             tables: 0,

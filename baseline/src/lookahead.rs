@@ -6,7 +6,7 @@
 const MAX_LOCALS: usize = 24;
 
 /// How the beginning of a loop uses a local.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LocalUse {
     pub(crate) local: u32,
     /// It is assigned before it is read, so its value at the header does not matter.
@@ -18,7 +18,8 @@ pub(crate) struct LocalUse {
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Lookahead {
-    pub(crate) locals: Vec<LocalUse>,
+    locals: [LocalUse; MAX_LOCALS],
+    count: usize,
     /// There is a call.
     pub(crate) call: bool,
     /// The loop's end was reached: no other locals are used in it.
@@ -72,11 +73,22 @@ impl Lookahead {
         seen
     }
 
+    /// The locals used, in the order of their first use.
+    pub(crate) fn locals(&self) -> &[LocalUse] {
+        &self.locals[..self.count]
+    }
+
     fn note(&mut self, local: u32, set: bool) {
-        if let Some(known) = self.locals.iter_mut().find(|known| known.local == local) {
+        let known = &mut self.locals[..self.count];
+        if let Some(known) = known.iter_mut().find(|known| known.local == local) {
             known.set |= set;
-        } else if self.locals.len() < MAX_LOCALS {
-            self.locals.push(LocalUse { local, set_first: set, set });
+        } else if self.count < MAX_LOCALS {
+            self.locals[self.count] = LocalUse {
+                local,
+                set_first: set,
+                set,
+            };
+            self.count += 1;
         }
     }
 }
@@ -121,14 +133,24 @@ mod tests {
     #[test]
     fn uses_are_found_up_to_the_end() {
         // local.get 1, i32.const 300, i32.add, local.set 2, local.get 2, local.set 1, end
-        let code = [0x20, 1, 0x41, 0xac, 0x02, 0x6a, 0x21, 2, 0x20, 2, 0x21, 1, 0x0b, 0x20, 7];
+        let code = [
+            0x20, 1, 0x41, 0xac, 0x02, 0x6a, 0x21, 2, 0x20, 2, 0x21, 1, 0x0b, 0x20, 7,
+        ];
         let seen = Lookahead::scan(&code, 64);
         assert!(seen.complete && !seen.call);
         let expected = [
-            LocalUse { local: 1, set_first: false, set: true },
-            LocalUse { local: 2, set_first: true, set: true },
+            LocalUse {
+                local: 1,
+                set_first: false,
+                set: true,
+            },
+            LocalUse {
+                local: 2,
+                set_first: true,
+                set: true,
+            },
         ];
-        assert_eq!(seen.locals, expected);
+        assert_eq!(seen.locals(), expected);
     }
 
     #[test]
@@ -136,8 +158,8 @@ mod tests {
         let code = [0x20, 1, 0x10, 0, 0x20, 2, 0x0b];
         let seen = Lookahead::scan(&code, 64);
         assert!(seen.call && seen.complete);
-        assert_eq!(seen.locals.len(), 2);
-        assert_eq!(Lookahead::scan(&code, 1).locals.len(), 1);
+        assert_eq!(seen.locals().len(), 2);
+        assert_eq!(Lookahead::scan(&code, 1).locals().len(), 1);
         assert!(!Lookahead::scan(&code, 1).call);
     }
 

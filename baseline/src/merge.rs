@@ -78,7 +78,11 @@ impl FuncGen<'_> {
                 }
             }
             if let (false, Some(blocked)) = (progress, moves.pending.first()) {
-                let scratch = if blocked.is_float() { Reg::FSCRATCH } else { Reg::SCRATCH };
+                let scratch = if blocked.is_float() {
+                    Reg::FSCRATCH
+                } else {
+                    Reg::SCRATCH
+                };
                 self.masm.mov(scratch, blocked);
                 for dst in moves.pending {
                     if moves.source[dst.index()] == blocked {
@@ -146,9 +150,7 @@ impl FuncGen<'_> {
         let from = self.state.stack.len() - types.len();
         for (i, value) in self.state.stack[from..].iter().enumerate() {
             let there = match value {
-                Value::Reg(ty, reg) => {
-                    !is_loop && i + 1 == types.len() && *reg == result_reg(*ty)
-                }
+                Value::Reg(ty, reg) => !is_loop && i + 1 == types.len() && *reg == result_reg(*ty),
                 Value::Slot(_, slot) => {
                     (is_loop || i + 1 < types.len())
                         && *slot == self.state.stack_slot(control.height as usize + i)
@@ -177,11 +179,18 @@ impl FuncGen<'_> {
         let label = self.ensure_label_state(target);
         let types = self.label_types(target);
         let is_loop = self.control[target].kind == Kind::Loop;
-        let in_slots = if is_loop { types.len() } else { types.len().saturating_sub(1) };
+        let in_slots = if is_loop {
+            types.len()
+        } else {
+            types.len().saturating_sub(1)
+        };
         let height = self.control[target].height as usize;
         let from = self.state.stack.len() - types.len();
         for i in 0..in_slots {
-            self.copy_to_slot(self.state.stack[from + i], self.state.stack_slot(height + i));
+            self.copy_to_slot(
+                self.state.stack[from + i],
+                self.state.stack_slot(height + i),
+            );
         }
         let mut moves = Moves::new();
         let loads = self.plan_locals(target, label, is_loop, &mut moves);
@@ -279,7 +288,10 @@ impl FuncGen<'_> {
     /// Code behind here can't be reached: drops what the current block has on the stack, and all
     /// registers.
     pub(crate) fn set_unreachable(&mut self) {
-        let height = self.control.last().map_or(0, |control| control.height as usize);
+        let height = self
+            .control
+            .last()
+            .map_or(0, |control| control.height as usize);
         self.state.truncate(height);
         self.state.forget_local_registers(RegSet::NONE);
         self.reachable = false;

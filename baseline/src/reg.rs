@@ -88,8 +88,8 @@ impl From<Reg> for u8 {
 impl fmt::Debug for Reg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 16] = [
-            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
-            "r13", "r14", "r15",
+            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
+            "r12", "r13", "r14", "r15",
         ];
         if self.is_float() {
             write!(f, "xmm{}", self.hw())
@@ -107,8 +107,9 @@ impl RegSet {
     /// No register.
     pub(crate) const NONE: RegSet = RegSet(0);
     /// The integer registers that are allocated.
-    pub(crate) const INTS: RegSet =
-        RegSet(0xffff & !(Reg::RSP.bit().0 | Reg::RBP.bit().0 | Reg::VMCTX.bit().0 | Reg::SCRATCH.bit().0));
+    pub(crate) const INTS: RegSet = RegSet(
+        0xffff & !(Reg::RSP.bit().0 | Reg::RBP.bit().0 | Reg::VMCTX.bit().0 | Reg::SCRATCH.bit().0),
+    );
     /// The float registers that are allocated.
     pub(crate) const FLOATS: RegSet = RegSet(0xffff_0000 & !Reg::FSCRATCH.bit().0);
     /// All that are allocated.
@@ -178,12 +179,19 @@ impl RegSet {
     /// The one with the lowest number.
     #[inline]
     pub(crate) const fn first(self) -> Option<Reg> {
-        if self.0 == 0 { None } else { Some(Reg::from_index(self.0.trailing_zeros())) }
+        if self.0 == 0 {
+            None
+        } else {
+            Some(Reg::from_index(self.0.trailing_zeros()))
+        }
     }
 
     /// Its registers from the highest number down.
     pub(crate) fn rev(self) -> impl Iterator<Item = Reg> {
-        (0..32).rev().map(Reg::from_index).filter(move |reg| self.has(*reg))
+        (0..32)
+            .rev()
+            .map(Reg::from_index)
+            .filter(move |reg| self.has(*reg))
     }
 
     /// How many there are.

@@ -2,11 +2,11 @@
 
 use std::mem;
 
+use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::compiler::{
     CompileError, CompileRequest, CompileSession, Compiler, Tier, Trampolines,
 };
 use upshift_abi::frame::MAX_HOME_SLOTS;
-use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, FuncType, ValType, WasmOffset};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
@@ -74,7 +74,10 @@ struct Session<'o> {
 }
 
 impl CompileSession for Session<'_> {
-    fn compile(&mut self, mut request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+    fn compile(
+        &mut self,
+        mut request: CompileRequest<'_>,
+    ) -> Result<CompiledFunction, CompileError> {
         if request.unit != CompileUnit::Function {
             return Err(CompileError::Internal {
                 func: request.func,
@@ -84,8 +87,13 @@ impl CompileSession for Session<'_> {
         }
         let to_validate = request.validate.take();
         let buffers = mem::take(&mut self.buffers);
-        let mut generator =
-            FuncGen::new(request.facts, request.wasm, self.options, request.func, buffers);
+        let mut generator = FuncGen::new(
+            request.facts,
+            request.wasm,
+            self.options,
+            request.func,
+            buffers,
+        );
         let result = self.body(&mut generator, &request, to_validate);
         let result = result.map_err(|error| CompileError::Invalid {
             func: request.func,
@@ -132,7 +140,8 @@ fn declare_locals(
         aliases: 0,
     };
     let params = request.func_type().params.iter();
-    let mut locals: Vec<Local> = params.map(|&ty| local(ty)).collect();
+    let locals = &mut generator.state.locals;
+    locals.extend(params.map(|&ty| local(ty)));
     for _ in 0..reader.read_var_u32()? {
         let at = reader.original_position();
         let count: u32 = reader.read()?;
@@ -146,7 +155,7 @@ fn declare_locals(
         }
     }
     generator.pos = request.body_offset().0;
-    generator.prologue(&locals);
+    generator.prologue();
     let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
     let control = Control::new(Kind::Func, true, BlockType::FuncType(ty.0), 0);
     generator.control.push(control);
@@ -164,7 +173,11 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) {
     if sources {
         let code = CodeOffset(generator.masm.buf.len() as u32);
         let wasm = WasmOffset(at as u32);
-        if generator.sources.last().is_none_or(|last| last.code != code) {
+        if generator
+            .sources
+            .last()
+            .is_none_or(|last| last.code != code)
+        {
             generator.sources.push(SourceLocation { code, wasm });
         }
     }
@@ -190,9 +203,15 @@ fn validated_operators<'a>(
 ) -> Result<(), BinaryReaderError> {
     while !reader.eof() {
         begin_operator(generator, reader.original_position(), sources);
-        reader.visit_operator(&mut Validating { generator, validator })??;
+        reader.visit_operator(&mut Validating {
+            generator,
+            validator,
+        })??;
     }
-    reader.finish_expression(&Validating { generator, validator })
+    reader.finish_expression(&Validating {
+        generator,
+        validator,
+    })
 }
 
 /// Checks the limits and makes the artifact.
@@ -206,7 +225,9 @@ fn finish(
         limit,
     };
     if slots > MAX_HOME_SLOTS as usize {
-        return Err(too_large(format!("more than {MAX_HOME_SLOTS} locals and operands")));
+        return Err(too_large(format!(
+            "more than {MAX_HOME_SLOTS} locals and operands"
+        )));
     }
     if generator.masm.total_len() > MAX_CODE {
         return Err(too_large(format!("more than {MAX_CODE} bytes of code")));

@@ -94,7 +94,10 @@ impl State {
     /// Pops an operand. A register becomes the caller's temporary.
     #[inline]
     pub(crate) fn pop(&mut self) -> Value {
-        let value = self.stack.pop().expect("validation keeps the stack from underflowing");
+        let value = self
+            .stack
+            .pop()
+            .expect("validation keeps the stack from underflowing");
         match value {
             Value::Reg(_, reg) => self.regs.stack.remove(reg),
             Value::Local(_, local) => self.locals[local as usize].aliases -= 1,
@@ -169,7 +172,12 @@ impl State {
     pub(crate) fn check(&self) {
         let regs = &self.regs;
         let owned = regs.free.or(regs.locals).or(regs.stack);
-        assert_eq!(owned, RegSet::ALL, "leaked registers: {:?}", RegSet::ALL.minus(owned));
+        assert_eq!(
+            owned,
+            RegSet::ALL,
+            "leaked registers: {:?}",
+            RegSet::ALL.minus(owned)
+        );
         let sum = regs.free.len() + regs.locals.len() + regs.stack.len();
         assert_eq!(sum, RegSet::ALL.len(), "a register has two owners");
         for reg in regs.locals {
@@ -205,7 +213,11 @@ mod tests {
     fn state(locals: usize) -> State {
         let mut state = State::default();
         state.reset();
-        let local = Local { ty: Ty::I32, reg: None, aliases: 0 };
+        let local = Local {
+            ty: Ty::I32,
+            reg: None,
+            aliases: 0,
+        };
         state.locals.resize(locals, local);
         state
     }

@@ -11,9 +11,7 @@ use upshift_abi::callconv::{
 use upshift_abi::compiler::Trampolines;
 use upshift_abi::frame::{self, ENTRY_FRAME_SIZE, entry};
 use upshift_abi::vmctx::{VmHostContext, VmStore, VmVal};
-use upshift_abi::{
-    Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, RelocationTarget,
-};
+use upshift_abi::{Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, RelocationTarget};
 
 /// Makes trampolines.
 #[derive(Clone, Copy, Debug, Default)]

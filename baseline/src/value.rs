@@ -64,7 +64,9 @@ impl Value {
     #[inline]
     pub(crate) const fn ty(self) -> Ty {
         match self {
-            Value::Reg(ty, _) | Value::Local(ty, _) | Value::Const(ty, _) | Value::Slot(ty, _) => ty,
+            Value::Reg(ty, _) | Value::Local(ty, _) | Value::Const(ty, _) | Value::Slot(ty, _) => {
+                ty
+            }
             Value::Flags(_) => Ty::I32,
         }
     }

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use upshift_abi::facts::decode;
-use upshift_abi::{
-    CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, TypeId,
-};
+use upshift_abi::{CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, TypeId};
 use upshift_baseline::{Baseline, BaselineOptions, Counters, Features};
 
 const MARK: &str = ";; === expected code ===";
@@ -36,7 +34,11 @@ fn golden() {
             failed.push(format!("{}:\n{now}", file.display()));
         }
     }
-    assert!(failed.is_empty(), "code differs; BLESS=1 accepts it:\n{}", failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "code differs; BLESS=1 accepts it:\n{}",
+        failed.join("\n")
+    );
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
@@ -67,7 +69,11 @@ fn options(source: &str) -> BaselineOptions {
         ..BaselineOptions::default()
     };
     let first = source.lines().next().unwrap_or_default();
-    for word in first.strip_prefix(";;!").unwrap_or_default().split_whitespace() {
+    for word in first
+        .strip_prefix(";;!")
+        .unwrap_or_default()
+        .split_whitespace()
+    {
         match word {
             "explicit" => options.bounds = MemoryBounds::Explicit,
             "canonicalize" => options.canonicalize_nans = true,
@@ -110,7 +116,9 @@ fn disassemble(function: &CompiledFunction, text: &mut String) {
     let mut decoder = Decoder::with_ip(64, &function.code, 0, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_branch_leading_zeros(false);
-    formatter.options_mut().set_space_after_operand_separator(true);
+    formatter
+        .options_mut()
+        .set_space_after_operand_separator(true);
     let mut instruction = Instruction::default();
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
@@ -122,7 +130,10 @@ fn disassemble(function: &CompiledFunction, text: &mut String) {
         for relocation in relocations.filter(|r| (start..end).contains(&r.offset.0)) {
             assert_eq!(relocation.offset.0 as i32 - relocation.addend, end as i32);
             let field = decoder.get_constant_offsets(&instruction);
-            assert_eq!(relocation.offset.0, start + field.displacement_offset() as u32);
+            assert_eq!(
+                relocation.offset.0,
+                start + field.displacement_offset() as u32
+            );
             notes.push(relocation.target.to_string());
         }
         if let Some(site) = function.trap_at(CodeOffset(start)) {

@@ -37,7 +37,10 @@ fn compile(text: &str) -> (Duration, usize) {
 fn assert_linear(shape: fn(usize) -> String, small: usize) {
     let (small_time, small_size) = compile(&shape(small));
     let (large_time, large_size) = compile(&shape(4 * small));
-    assert!(large_size <= 5 * small_size, "{small_size} bytes of code became {large_size}");
+    assert!(
+        large_size <= 5 * small_size,
+        "{small_size} bytes of code became {large_size}"
+    );
     let limit = small_time.max(Duration::from_micros(200)) * 12;
     assert!(large_time < limit, "{small_time:?} became {large_time:?}");
 }
@@ -48,7 +51,11 @@ fn branches_with_many_locals() {
         |n| {
             let mut body = String::from("(block $out ");
             for i in 0..n {
-                write!(body, "(local.set {i} (i32.add (local.get {i}) (i32.const 1)))").expect("infallible");
+                write!(
+                    body,
+                    "(local.set {i} (i32.add (local.get {i}) (i32.const 1)))"
+                )
+                .expect("infallible");
                 write!(body, "(br_if $out (local.get {i}))").expect("infallible");
             }
             format!("(module (func (local {}) {body})))", "i32 ".repeat(n))
@@ -60,7 +67,13 @@ fn branches_with_many_locals() {
 #[test]
 fn nested_blocks() {
     assert_linear(
-        |n| format!("(module (func (param i32) {}{}))", "block local.get 0 br_if 0 ".repeat(n), "end ".repeat(n)),
+        |n| {
+            format!(
+                "(module (func (param i32) {}{}))",
+                "block local.get 0 br_if 0 ".repeat(n),
+                "end ".repeat(n)
+            )
+        },
         20_000,
     );
 }
@@ -95,7 +108,9 @@ fn large_tables() {
     assert_linear(
         |n| {
             let targets = "0 1 2 ".repeat(n);
-            format!("(module (func (param i32) block block block local.get 0 br_table {targets}0 end end end))")
+            format!(
+                "(module (func (param i32) block block block local.get 0 br_table {targets}0 end end end))"
+            )
         },
         5_000,
     );

@@ -35,7 +35,11 @@ impl CodeBuffer {
     #[inline]
     pub(crate) fn put(&mut self, value: u64, count: usize) {
         debug_assert!(count <= SLACK);
-        if let Some(room) = self.bytes.get_mut(self.len..).and_then(|b| b.first_chunk_mut::<8>()) {
+        if let Some(room) = self
+            .bytes
+            .get_mut(self.len..)
+            .and_then(|b| b.first_chunk_mut::<8>())
+        {
             *room = value.to_le_bytes();
         } else {
             self.put_slowly(value);

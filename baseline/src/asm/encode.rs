@@ -22,17 +22,30 @@ pub(crate) struct Op {
 impl Op {
     /// A one-byte opcode.
     pub(crate) const fn one(opcode: u8) -> Self {
-        Op { prefix: 0, rex: 0, bytes: opcode as u16, count: 1 }
+        Op {
+            prefix: 0,
+            rex: 0,
+            bytes: opcode as u16,
+            count: 1,
+        }
     }
 
     /// An opcode behind 0x0f.
     pub(crate) const fn two(opcode: u8) -> Self {
-        Op { prefix: 0, rex: 0, bytes: 0x0f | (opcode as u16) << 8, count: 2 }
+        Op {
+            prefix: 0,
+            rex: 0,
+            bytes: 0x0f | (opcode as u16) << 8,
+            count: 2,
+        }
     }
 
     /// An SSE opcode: mandatory prefix, 0x0f, opcode.
     pub(crate) const fn sse(prefix: u8, opcode: u8) -> Self {
-        Op { prefix, ..Self::two(opcode) }
+        Op {
+            prefix,
+            ..Self::two(opcode)
+        }
     }
 
     /// With this mandatory prefix.
@@ -43,13 +56,23 @@ impl Op {
     /// On 64 bits if asked to.
     #[inline]
     pub(crate) const fn wide(self, wide: bool) -> Self {
-        Op { rex: self.rex | (wide as u8) << 3, ..self }
+        Op {
+            rex: self.rex | (wide as u8) << 3,
+            ..self
+        }
     }
 
     /// With a REX byte in any case: `sil` instead of `dh`.
     #[inline]
     const fn byte_reg(self, reg: Reg) -> Self {
-        Op { rex: if reg.hw() >= 4 { self.rex | 0x40 } else { self.rex }, ..self }
+        Op {
+            rex: if reg.hw() >= 4 {
+                self.rex | 0x40
+            } else {
+                self.rex
+            },
+            ..self
+        }
     }
 }
 
@@ -120,18 +143,33 @@ impl Mem {
     /// `[base + disp]`.
     #[inline]
     pub(crate) const fn base(base: Reg, disp: i32) -> Self {
-        Mem { base, index: None, scale: 0, disp }
+        Mem {
+            base,
+            index: None,
+            scale: 0,
+            disp,
+        }
     }
 
     /// `[base + index + disp]`.
     #[inline]
     pub(crate) const fn indexed(base: Reg, index: Reg, disp: i32) -> Self {
-        Mem { base, index: Some(index), scale: 0, disp }
+        Mem {
+            base,
+            index: Some(index),
+            scale: 0,
+            disp,
+        }
     }
 
     /// `[base + index * 8 + disp]`.
     pub(crate) const fn element(base: Reg, index: Reg, disp: i32) -> Self {
-        Mem { base, index: Some(index), scale: 3, disp }
+        Mem {
+            base,
+            index: Some(index),
+            scale: 3,
+            disp,
+        }
     }
 }
 
@@ -229,14 +267,22 @@ impl Masm {
 
     /// `div reg` or `idiv reg`.
     pub(crate) fn div(&mut self, signed: bool, wide: bool, reg: Reg) {
-        self.rr_raw(Op::one(0xf7).wide(wide), if signed { 7 } else { 6 }, reg.hw());
+        self.rr_raw(
+            Op::one(0xf7).wide(wide),
+            if signed { 7 } else { 6 },
+            reg.hw(),
+        );
     }
 
     /// Copies a whole register within its class.
     #[inline]
     pub(crate) fn mov(&mut self, dst: Reg, src: Reg) {
         debug_assert_eq!(dst.is_float(), src.is_float());
-        let op = if dst.is_float() { Op::MOVAPS } else { Op::MOV.wide(true) };
+        let op = if dst.is_float() {
+            Op::MOVAPS
+        } else {
+            Op::MOV.wide(true)
+        };
         self.rr(op, dst, src);
     }
 
@@ -250,15 +296,20 @@ impl Masm {
         let hw = reg.hw();
         if let Ok(value) = u32::try_from(value) {
             if hw < 8 {
-                self.buf.put(u64::from(0xb8 | hw) | u64::from(value) << 8, 5);
+                self.buf
+                    .put(u64::from(0xb8 | hw) | u64::from(value) << 8, 5);
             } else {
-                self.buf.put(0x41 | u64::from(0xb8 | hw & 7) << 8 | u64::from(value) << 16, 6);
+                self.buf.put(
+                    0x41 | u64::from(0xb8 | hw & 7) << 8 | u64::from(value) << 16,
+                    6,
+                );
             }
         } else if i64::from(value as i32) == value as i64 {
             self.rr_raw(Op::one(0xc7).wide(true), 0, hw);
             self.buf.put(u64::from(value as u32), 4);
         } else {
-            self.buf.put(u64::from(0x48 | hw >> 3) | u64::from(0xb8 | hw & 7) << 8, 2);
+            self.buf
+                .put(u64::from(0x48 | hw >> 3) | u64::from(0xb8 | hw & 7) << 8, 2);
             self.buf.put(value, 8);
         }
     }

@@ -73,7 +73,11 @@ impl FuncGen<'_> {
         let index = self.state.pop();
         let index = self.use_reg(index);
         self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
-        self.masm.rm(Op::MOV.wide(true), FUNC_REF, Mem::element(FUNC_REF, index, 0));
+        self.masm.rm(
+            Op::MOV.wide(true),
+            FUNC_REF,
+            Mem::element(FUNC_REF, index, 0),
+        );
         self.masm.rr(Op::TEST.wide(true), FUNC_REF, FUNC_REF);
         let null = self.cold_trap(TrapCode::UninitializedElement);
         self.masm.jcc(Cc::E, null);
@@ -132,15 +136,28 @@ impl FuncGen<'_> {
         let import = self.facts.layout.imported_func(func).disp();
         let slot = import + offset_of!(VmImportedFunc, slot) as i32;
         let vmctx = import + offset_of!(VmImportedFunc, vmctx) as i32;
-        self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, Mem::base(Reg::VMCTX, slot));
-        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
+        self.masm.rm(
+            Op::MOV.wide(true),
+            Reg::SCRATCH,
+            Mem::base(Reg::VMCTX, slot),
+        );
+        self.masm
+            .rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
     }
 
     /// Loads the slot address and context from a function reference.
     fn load_callee(&mut self) {
         let field = |offset: i32| Mem::base(FUNC_REF, offset);
-        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, field(VmFuncRef::VMCTX.disp()));
-        self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, field(VmFuncRef::SLOT.disp()));
+        self.masm.rm(
+            Op::MOV.wide(true),
+            Reg::VMCTX,
+            field(VmFuncRef::VMCTX.disp()),
+        );
+        self.masm.rm(
+            Op::MOV.wide(true),
+            Reg::SCRATCH,
+            field(VmFuncRef::SLOT.disp()),
+        );
     }
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
@@ -208,7 +225,11 @@ impl FuncGen<'_> {
     }
 
     fn reload_vmctx(&mut self) {
-        self.masm.rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::RBP, frame::VMCTX));
+        self.masm.rm(
+            Op::MOV.wide(true),
+            Reg::VMCTX,
+            Mem::base(Reg::RBP, frame::VMCTX),
+        );
     }
 
     /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return address
@@ -223,8 +244,8 @@ impl FuncGen<'_> {
         if sig.result_area > 0 {
             asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]);
         }
-        // Which registers the rest of the function changes is not known yet: restore them all.
-        self.saved = RegSet::CALLEE_SAVED;
+        // The rest of the function must do with the registers that are restored here.
+        self.saved_is_final = true;
         for (i, reg) in self.saved.rev().enumerate() {
             self.load(Ty::I64, reg, Mem::base(Reg::RSP, theirs + 8 * i as i32));
         }
@@ -268,7 +289,12 @@ impl FuncGen<'_> {
     }
 
     /// Calls a builtin with constants and the topmost operands, and pushes its result.
-    pub(crate) fn call_builtin(&mut self, builtin: Builtin, args: &[BuiltinArg], result: Option<Ty>) {
+    pub(crate) fn call_builtin(
+        &mut self,
+        builtin: Builtin,
+        args: &[BuiltinArg],
+        result: Option<Ty>,
+    ) {
         let signature = builtin.signature();
         debug_assert_eq!(signature.params.len(), args.len());
         let operands = args.iter().filter(|arg| **arg == BuiltinArg::Stack).count();
@@ -284,7 +310,10 @@ impl FuncGen<'_> {
                     self.state.stack[position - 1]
                 }
             };
-            debug_assert!(matches!(signature.params[i], BuiltinType::I32 | BuiltinType::I64));
+            debug_assert!(matches!(
+                signature.params[i],
+                BuiltinType::I32 | BuiltinType::I64
+            ));
             assignments.push((value, Reg::from(INT_ARGS[i + 1])));
         }
         self.assign_regs(&assignments);

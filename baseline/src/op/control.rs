@@ -27,7 +27,8 @@ impl FuncGen<'_> {
     }
 
     fn push_control(&mut self, kind: Kind, ty: BlockType, height: usize) {
-        self.control.push(Control::new(kind, self.reachable, ty, height));
+        self.control
+            .push(Control::new(kind, self.reachable, ty, height));
     }
 
     /// Opens a block: everything on the stack goes to its home slot. The stack is that of the
@@ -178,14 +179,20 @@ impl FuncGen<'_> {
         }
         let body = self.after_leb(1).min(self.wasm.len());
         let seen = Lookahead::scan(&self.wasm[body..], budget);
-        let useful = if seen.call { RegSet::CALLEE_SAVED } else { RegSet::ALL };
+        let useful = if seen.call {
+            RegSet::CALLEE_SAVED
+        } else {
+            RegSet::ALL
+        };
         let mut wanted = RegSet::NONE;
-        for used in seen.locals.iter().filter(|used| !used.set_first) {
+        for used in seen.locals().iter().filter(|used| !used.set_first) {
             let local = self.state.locals.get(used.local as usize);
-            wanted.0 |= local.and_then(|local| local.reg).map_or(0, |reg| reg.bit().0);
+            wanted.0 |= local
+                .and_then(|local| local.reg)
+                .map_or(0, |reg| reg.bit().0);
         }
         self.drop_unwanted(wanted, seen.complete);
-        for used in &seen.locals {
+        for used in seen.locals() {
             if (used.local as usize) < self.state.locals.len() {
                 self.prepare_for_loop(*used, useful, seen.call);
             }
@@ -211,13 +218,18 @@ impl FuncGen<'_> {
             }
             dirty = self.state.regs.dirty.has(reg);
         }
-        let free = self.state.regs.free.and(RegSet::class(ty.is_float())).and(useful);
+        let free = self.usable(ty.is_float()).and(useful);
         let reserve = if call { 0 } else { LOOP_TEMPORARIES };
         if used.set_first || free.len() <= reserve {
             return;
         }
-        let best = free.and(RegSet::UNTASKED).minus(RegSet::CALLEE_SAVED).first();
-        let Some(chosen) = best.or(free.and(self.saved).first()).or(free.first()) else { return };
+        let best = free
+            .and(RegSet::UNTASKED)
+            .minus(RegSet::CALLEE_SAVED)
+            .first();
+        let Some(chosen) = best.or(free.and(self.saved).first()).or(free.first()) else {
+            return;
+        };
         self.grab(chosen);
         self.load_value(chosen, Value::Local(ty, used.local));
         if let Some(old) = self.state.unbind(used.local) {
@@ -298,7 +310,8 @@ impl FuncGen<'_> {
     /// Pushes a block's results as its label has them: the topmost in a register.
     fn push_results(&mut self, ty: BlockType, height: usize) {
         self.push_slots(ty, height, true);
-        if let Some(Value::Slot(ty, _)) = self.block_types(ty).1.last().and(self.state.stack.last()) {
+        if let Some(Value::Slot(ty, _)) = self.block_types(ty).1.last().and(self.state.stack.last())
+        {
             let ty = *ty;
             self.state.pop();
             let reg = result_reg(ty);

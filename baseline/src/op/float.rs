@@ -94,7 +94,11 @@ fn scalar(ty: Ty, opcode: u8) -> Op {
 
 /// The packed form: for bitwise operations and comparisons.
 fn packed(ty: Ty, opcode: u8) -> Op {
-    if ty.is_64() { Op::sse(0x66, opcode) } else { Op::two(opcode) }
+    if ty.is_64() {
+        Op::sse(0x66, opcode)
+    } else {
+        Op::two(opcode)
+    }
 }
 
 impl FuncGen<'_> {
@@ -155,7 +159,8 @@ impl FuncGen<'_> {
         self.masm.rr(packed(ty, 0x2e), dst, right);
         let cold = self.masm.begin_cold();
         let unordered = self.masm.jcc_short(Cc::P);
-        self.masm.rr(packed(ty, if min { 0x56 } else { 0x54 }), dst, right);
+        self.masm
+            .rr(packed(ty, if min { 0x56 } else { 0x54 }), dst, right);
         let equal = self.masm.jmp_short();
         self.masm.bind_short(unordered);
         self.masm.rr(scalar(ty, 0x58), dst, right);
@@ -163,7 +168,8 @@ impl FuncGen<'_> {
         self.masm.end_cold();
         // ZF is set by equal and by unordered operands.
         self.masm.jcc(Cc::E, cold);
-        self.masm.rr(scalar(ty, if min { 0x5d } else { 0x5f }), dst, right);
+        self.masm
+            .rr(scalar(ty, if min { 0x5d } else { 0x5f }), dst, right);
         let back = self.masm.pos();
         self.masm.begin_cold();
         self.masm.jmp(back);

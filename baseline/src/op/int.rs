@@ -126,7 +126,8 @@ impl FuncGen<'_> {
             match self.operand(right) {
                 Operand::Imm(imm) => self.masm.rm(Op::LEA.wide(wide), dst, Mem::base(left, imm)),
                 Operand::Reg(right) => {
-                    self.masm.rm(Op::LEA.wide(wide), dst, Mem::indexed(left, right, 0));
+                    self.masm
+                        .rm(Op::LEA.wide(wide), dst, Mem::indexed(left, right, 0));
                     self.state.release(right);
                 }
                 Operand::Mem(mem) => {
@@ -201,7 +202,8 @@ impl FuncGen<'_> {
             if dst != left {
                 self.masm.mov(dst, left);
             }
-            self.masm.shift_imm(Shift::Shl, wide, dst, factor.trailing_zeros() as u8);
+            self.masm
+                .shift_imm(Shift::Shl, wide, dst, factor.trailing_zeros() as u8);
         } else {
             self.masm.imul_imm(wide, dst, left, factor);
         }
@@ -391,7 +393,9 @@ impl FuncGen<'_> {
         let left = self.use_reg(left);
         let right = self.operand(right);
         match right {
-            Operand::Imm(0) => self.masm.test_zero(left, wide, matches!(cc, Cc::E | Cc::Ne)),
+            Operand::Imm(0) => self
+                .masm
+                .test_zero(left, wide, matches!(cc, Cc::E | Cc::Ne)),
             _ => self.emit_alu(Alu::Cmp, wide, left, right),
         }
         self.release_operand(right);
@@ -522,7 +526,8 @@ impl FuncGen<'_> {
         self.masm.rr(and, dst, mask);
         self.masm.mov_imm(mask, masks[3]);
         self.masm.rr(Op::IMUL.wide(wide), dst, mask);
-        self.masm.shift_imm(Shift::Shr, wide, dst, if wide { 56 } else { 24 });
+        self.masm
+            .shift_imm(Shift::Shr, wide, dst, if wide { 56 } else { 24 });
         self.state.release(mask);
     }
 
@@ -573,7 +578,13 @@ fn fold_shift(ty: Ty, op: Shift, bits: u64, amount: u32) -> u64 {
 }
 
 fn fold_compare(ty: Ty, cc: Cc, a: u64, b: u64) -> bool {
-    let signed = |bits: u64| if ty.is_64() { bits as i64 } else { i64::from(bits as i32) };
+    let signed = |bits: u64| {
+        if ty.is_64() {
+            bits as i64
+        } else {
+            i64::from(bits as i32)
+        }
+    };
     match cc {
         Cc::E => a == b,
         Cc::Ne => a != b,

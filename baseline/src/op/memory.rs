@@ -8,8 +8,8 @@ use wasmparser::{MemArg, MemArgTarget};
 use upshift_abi::vmctx::{Place, VmContext, VmMemory};
 use upshift_abi::{Builtin, MemoryIndex, TrapCode};
 
-use crate::asm::encode::{Alu, Mem, Op, Shift};
 use crate::asm::Cc;
+use crate::asm::encode::{Alu, Mem, Op, Shift};
 use crate::r#gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
@@ -168,21 +168,33 @@ impl FuncGen<'_> {
             let offset = index + memarg.offset;
             if offset <= MAX_DISP {
                 let mem = Mem::base(base, base_disp + offset as i32);
-                return Address { mem, regs: [owned_base, None] };
+                return Address {
+                    mem,
+                    regs: [owned_base, None],
+                };
             }
             self.masm.mov_imm(Reg::SCRATCH, offset);
             let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
-            return Address { mem, regs: [owned_base, None] };
+            return Address {
+                mem,
+                regs: [owned_base, None],
+            };
         }
         let index = self.use_reg(index);
         if memarg.offset <= MAX_DISP {
             let mem = Mem::indexed(base, index, base_disp + memarg.offset as i32);
-            return Address { mem, regs: [owned_base, Some(index)] };
+            return Address {
+                mem,
+                regs: [owned_base, Some(index)],
+            };
         }
         self.masm.mov_imm(Reg::SCRATCH, memarg.offset);
         self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
         let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
-        Address { mem, regs: [owned_base, Some(index)] }
+        Address {
+            mem,
+            regs: [owned_base, Some(index)],
+        }
     }
 
     /// Compares the access's end with the memory's length first.
@@ -191,7 +203,11 @@ impl FuncGen<'_> {
         let index = self.use_reg(index);
         let end = memarg.offset + u64::from(bytes);
         if end <= MAX_DISP {
-            self.masm.rm(Op::LEA.wide(true), Reg::SCRATCH, Mem::base(index, end as i32));
+            self.masm.rm(
+                Op::LEA.wide(true),
+                Reg::SCRATCH,
+                Mem::base(index, end as i32),
+            );
         } else {
             self.masm.mov_imm(Reg::SCRATCH, end);
             self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
@@ -223,7 +239,10 @@ impl FuncGen<'_> {
             let mem = Mem::indexed(base, index, base_disp + end as i32 - bytes);
             Address { mem, regs }
         } else {
-            Address { mem: Mem::indexed(base, Reg::SCRATCH, base_disp - bytes), regs }
+            Address {
+                mem: Mem::indexed(base, Reg::SCRATCH, base_disp - bytes),
+                regs,
+            }
         }
     }
 
@@ -253,7 +272,12 @@ impl FuncGen<'_> {
             }
         };
         self.masm.rm(Op::MOV.wide(true), dst, length);
-        self.masm.shift_imm(Shift::Shr, true, dst, upshift_abi::vmctx::WASM_PAGE_SIZE.ilog2() as u8);
+        self.masm.shift_imm(
+            Shift::Shr,
+            true,
+            dst,
+            upshift_abi::vmctx::WASM_PAGE_SIZE.ilog2() as u8,
+        );
         self.push_reg(Ty::I32, dst);
     }
 
@@ -264,7 +288,13 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {
         let stack = BuiltinArg::Stack;
-        let args = [BuiltinArg::Imm(dst), BuiltinArg::Imm(src), stack, stack, stack];
+        let args = [
+            BuiltinArg::Imm(dst),
+            BuiltinArg::Imm(src),
+            stack,
+            stack,
+            stack,
+        ];
         self.call_builtin(Builtin::MemoryCopy, &args, None);
     }
 
@@ -276,7 +306,13 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
         let stack = BuiltinArg::Stack;
-        let args = [BuiltinArg::Imm(memory), BuiltinArg::Imm(segment), stack, stack, stack];
+        let args = [
+            BuiltinArg::Imm(memory),
+            BuiltinArg::Imm(segment),
+            stack,
+            stack,
+            stack,
+        ];
         self.call_builtin(Builtin::MemoryInit, &args, None);
     }
 

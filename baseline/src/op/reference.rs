@@ -29,7 +29,11 @@ impl FuncGen<'_> {
         let n = self.facts.func_ref(FuncIndex(func)).unwrap_or_default();
         let offset = self.facts.layout.func_ref(n);
         let dst = self.alloc(false);
-        self.masm.rm(Op::LEA.wide(true), dst, Mem::base(Reg::VMCTX, offset.disp()));
+        self.masm.rm(
+            Op::LEA.wide(true),
+            dst,
+            Mem::base(Reg::VMCTX, offset.disp()),
+        );
         self.push_reg(Ty::I64, dst);
     }
 }

@@ -27,7 +27,8 @@ impl FuncGen<'_> {
         self.masm.rm(Alu::Cmp.op().wide(true), index, length);
         let trap = self.cold_trap(trap);
         self.masm.jcc(Cc::Ae, trap);
-        self.masm.rm(Op::MOV.wide(true), base, field(VmTable::BASE.disp()));
+        self.masm
+            .rm(Op::MOV.wide(true), base, field(VmTable::BASE.disp()));
     }
 
     pub(crate) fn visit_table_get(&mut self, table: u32) {
@@ -35,7 +36,8 @@ impl FuncGen<'_> {
         let index = self.use_reg(index);
         let dst = self.alloc(false);
         self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
-        self.masm.rm(Op::MOV.wide(true), dst, Mem::element(dst, index, 0));
+        self.masm
+            .rm(Op::MOV.wide(true), dst, Mem::element(dst, index, 0));
         self.state.release(index);
         self.push_reg(Ty::I64, dst);
     }
@@ -47,7 +49,8 @@ impl FuncGen<'_> {
         let index = self.use_reg(index);
         let base = self.alloc(false);
         self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
-        self.masm.rm(Op::STORE.wide(true), value, Mem::element(base, index, 0));
+        self.masm
+            .rm(Op::STORE.wide(true), value, Mem::element(base, index, 0));
         for reg in [value, index, base] {
             self.state.release(reg);
         }
@@ -75,7 +78,13 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {
         let stack = BuiltinArg::Stack;
-        let args = [BuiltinArg::Imm(dst), BuiltinArg::Imm(src), stack, stack, stack];
+        let args = [
+            BuiltinArg::Imm(dst),
+            BuiltinArg::Imm(src),
+            stack,
+            stack,
+            stack,
+        ];
         self.call_builtin(Builtin::TableCopy, &args, None);
     }
 
@@ -88,7 +97,13 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
         let stack = BuiltinArg::Stack;
-        let args = [BuiltinArg::Imm(table), BuiltinArg::Imm(segment), stack, stack, stack];
+        let args = [
+            BuiltinArg::Imm(table),
+            BuiltinArg::Imm(segment),
+            stack,
+            stack,
+            stack,
+        ];
         self.call_builtin(Builtin::TableInit, &args, None);
     }
 

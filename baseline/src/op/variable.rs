@@ -20,7 +20,9 @@ impl FuncGen<'_> {
         if self.state.stack.len() - self.state.flushed >= MAX_ALIASES {
             self.flush_stack(self.state.stack.len() - MAX_ALIASES / 2);
         }
-        let Some(&entry) = self.state.locals.get(local as usize) else { return };
+        let Some(&entry) = self.state.locals.get(local as usize) else {
+            return;
+        };
         if let Some(reg) = entry.reg {
             self.state.regs.recent.add(reg);
         }

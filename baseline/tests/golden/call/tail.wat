@@ -13,58 +13,38 @@
 ;; def0 loop
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
-;;    4  sub rsp, 28h
-;;    8  push rbx
-;;    a  push r12
-;;    c  push r13
-;;    e  push r14
-;;   10  push r15
-;;   12  mov [rbp-8], rdi
-;;   16  mov rax, rsi
-;;   19  sub rax, 1
-;;   1d  mov rsi, rax
-;;   20  mov r15, [rsp]
-;;   25  mov r14, [rsp+8]
-;;   2a  mov r13, [rsp+10h]
-;;   2f  mov r12, [rsp+18h]
-;;   34  mov rbx, [rsp+20h]
-;;   39  leave
-;;   3a  jmp qword ptr [40h] ; slot[def0]
+;;    4  sub rsp, 30h
+;;    8  mov [rbp-8], rdi
+;;    c  mov rax, rsi
+;;    f  sub rax, 1
+;;   13  mov rsi, rax
+;;   16  leave
+;;   17  jmp qword ptr [1Dh] ; slot[def0]
 ;; def1 more arguments
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
-;;    4  sub rsp, 48h
+;;    4  sub rsp, 50h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 95h
-;;   16  push rbx
-;;   18  push r12
-;;   1a  push r13
-;;   1c  push r14
-;;   1e  push r15
-;;   20  mov [rbp-8], rdi
-;;   24  sub rsp, 10h
-;;   2b  mov [rsp], rsi
-;;   30  mov edx, 2
-;;   35  mov ecx, 3
-;;   3a  mov r8d, 4
-;;   40  mov r9d, 5
-;;   46  mov r15, [rsp+10h]
-;;   4b  mov r14, [rsp+18h]
-;;   50  mov r13, [rsp+20h]
-;;   55  mov r12, [rsp+28h]
-;;   5a  mov rbx, [rsp+30h]
-;;   5f  mov r11, [rbp+8]
-;;   63  mov rax, [rbp]
-;;   67  movsd xmm15, [rsp+8]
-;;   6e  movsd [rbp+8], xmm15
-;;   74  movsd xmm15, [rsp]
-;;   7b  movsd [rbp], xmm15
-;;   81  lea rsp, [rbp-8]
-;;   88  mov [rsp], r11
-;;   8c  mov rbp, rax
-;;   8f  jmp qword ptr [95h] ; slot[def2]
-;;   95  ud2 ; trap: call stack exhausted
+;;   10  jb 72h
+;;   16  mov [rbp-8], rdi
+;;   1a  sub rsp, 10h
+;;   21  mov [rsp], rsi
+;;   26  mov edx, 2
+;;   2b  mov ecx, 3
+;;   30  mov r8d, 4
+;;   36  mov r9d, 5
+;;   3c  mov r11, [rbp+8]
+;;   40  mov rax, [rbp]
+;;   44  movsd xmm15, [rsp+8]
+;;   4b  movsd [rbp+8], xmm15
+;;   51  movsd xmm15, [rsp]
+;;   58  movsd [rbp], xmm15
+;;   5e  lea rsp, [rbp-8]
+;;   65  mov [rsp], r11
+;;   69  mov rbp, rax
+;;   6c  jmp qword ptr [72h] ; slot[def2]
+;;   72  ud2 ; trap: call stack exhausted
 ;; def2 six
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
@@ -77,31 +57,21 @@
 ;; def3 indirect
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
-;;    4  sub rsp, 38h
-;;    8  push rbx
-;;    a  push r12
-;;    c  push r13
-;;    e  push r14
-;;   10  push r15
-;;   12  mov [rbp-8], rdi
-;;   16  mov edx, edx
-;;   18  cmp rdx, [rdi+28h]
-;;   1c  jae 67h
-;;   22  mov r10, [rdi+20h]
-;;   26  mov r10, [r10+rdx*8]
-;;   2b  test r10, r10
-;;   2e  je 69h
-;;   34  cmp dword ptr [r10+10h], 0
-;;   3c  jne 6Bh
-;;   42  mov r15, [rsp]
-;;   47  mov r14, [rsp+8]
-;;   4c  mov r13, [rsp+10h]
-;;   51  mov r12, [rsp+18h]
-;;   56  mov rbx, [rsp+20h]
-;;   5b  leave
-;;   5c  mov rdi, [r10+8]
-;;   60  mov r11, [r10]
-;;   64  jmp qword ptr [r11]
-;;   67  ud2 ; trap: undefined element
-;;   69  ud2 ; trap: uninitialized element
-;;   6b  ud2 ; trap: indirect call type mismatch
+;;    4  sub rsp, 30h
+;;    8  mov [rbp-8], rdi
+;;    c  mov edx, edx
+;;    e  cmp rdx, [rdi+28h]
+;;   12  jae 44h
+;;   18  mov r10, [rdi+20h]
+;;   1c  mov r10, [r10+rdx*8]
+;;   21  test r10, r10
+;;   24  je 46h
+;;   2a  cmp dword ptr [r10+10h], 0
+;;   32  jne 48h
+;;   38  leave
+;;   39  mov rdi, [r10+8]
+;;   3d  mov r11, [r10]
+;;   41  jmp qword ptr [r11]
+;;   44  ud2 ; trap: undefined element
+;;   46  ud2 ; trap: uninitialized element
+;;   48  ud2 ; trap: indirect call type mismatch
