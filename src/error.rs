@@ -171,9 +171,7 @@ impl fmt::Display for FrameInfo {
 #[cold]
 pub(crate) fn public(error: runtime::Error) -> Error {
     match error {
-        runtime::Error::Trap { code, backtrace } => {
-            with_backtrace(Error::new(code).context("WebAssembly trapped"), &backtrace)
-        }
+        runtime::Error::Trap { code, backtrace } => with_backtrace(Error::new(code), &backtrace),
         runtime::Error::Host { error, backtrace } => with_backtrace(error, &backtrace),
         runtime::Error::Link(error) => Error::new(error),
         runtime::Error::Compile(error) => Error::new(error),

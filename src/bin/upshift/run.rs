@@ -79,7 +79,8 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
         Some(name) => {
             initialize(&mut store, instance)?;
             let results = invoke::call(&mut store, instance, name, &options.args);
-            let results = results.with_context(|| format!("cannot invoke `{name}` of `{file}`"))?;
+            let results =
+                results.with_context(|| format!("failed to invoke `{name}` of `{file}`"))?;
             report::out(&results);
             Ok(())
         }
