@@ -22,6 +22,8 @@ pub fn refusal_matches(actual: &str, expected: &str) -> bool {
 const END: &str = "unexpected end-of-file";
 /// The function's nesting was still open where its body ended.
 const OPEN: &str = "control frames remain at end of function";
+/// A section or body goes on after its last item.
+const TRAILING: &str = "trailing bytes at end";
 /// A section in a place where it can't be.
 const ORDER: &str = "section out of order";
 /// A table's size.
@@ -68,6 +70,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         &[
             "malformed section id",
             "invalid leading byte",
+            TRAILING,
             LIMITS,
             MEMORY_LIMITS,
             END,
@@ -77,6 +80,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         "integer too large",
         &[
             "malformed section id",
+            TRAILING,
             LIMITS,
             MEMORY_LIMITS,
             MEMORY_SIZE,
@@ -104,6 +108,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("malformed mutability", &[GLOBAL_FLAGS, SHARED_GLOBAL]),
+    ("malformed section id", &[END]),
     ("memory size must be at most 65536 pages", &[MEMORY_SIZE]),
     ("multiple start sections", &[ORDER]),
     (
@@ -122,11 +127,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
     ),
     (
         "zero flag expected",
-        &[
-            "zero byte expected",
-            "trailing bytes at end of section",
-            "unknown table",
-        ],
+        &["zero byte expected", TRAILING, "unknown table"],
     ),
 ];
 

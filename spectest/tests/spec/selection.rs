@@ -86,7 +86,7 @@ const V3_FUNCTION_REFERENCES: Files = Files::Only(
     "br_on_non_null br_on_null br_table call_ref elem global instance linking local_init ref \
      ref_as_non_null ref_is_null return_call_ref table type-equivalence type-rec unreached-valid",
 );
-const V3_GC: Files = Files::Only("data ref_null type-canon");
+const V3_GC: Files = Files::Only("ref_null type-canon");
 const V3_EXCEPTIONS: Files = Files::Only("imports");
 
 #[rustfmt::skip]
@@ -105,10 +105,7 @@ pub const SUITES: &[Suite] = &[
         (Proposal::ExceptionHandling, V3_EXCEPTIONS),
     ]),
     suite("annotations", &[(Proposal::Simd, Files::Only("simd_lane"))]),
-    suite("bulk-memory", &[
-        (Proposal::FunctionReferences, Files::Only("table-sub")),
-        (Proposal::Gc, Files::Only("table_init")),
-    ]),
+    suite("bulk-memory", &[(Proposal::FunctionReferences, Files::Only("table-sub"))]),
     suite("custom-descriptors", &[
         (Proposal::CustomDescriptors, Files::Only("exact exact-func-import")),
         (Proposal::Gc, Files::AllBut("binary")),
@@ -132,9 +129,7 @@ pub const SUITES: &[Suite] = &[
         (Proposal::Simd, Files::Only("simd_address")),
         (Proposal::Memory64, Files::AllBut("address binary memory")),
     ]),
-    suite("multi-memory", &[
-        (Proposal::MultiMemory, Files::AllBut("data1 linking0 memory_size3")),
-    ]),
+    suite("multi-memory", &[(Proposal::MultiMemory, Files::All)]),
     suite("multi-value", &[]),
     suite("mutable-global", &[]),
     suite("nontrapping-float-to-int-conversions", &[]),
@@ -161,26 +156,62 @@ impl Suite {
     }
 }
 
-/// Assertions of older suites that later versions of the standard have withdrawn, by line.
-pub struct Withdrawn {
-    pub suite: &'static str,
+/// Why an assertion of a selected script does not hold here.
+#[derive(Clone, Copy, Debug)]
+pub enum Reason {
+    /// A later version of the standard says otherwise.
+    Withdrawn,
+    /// It is about a module that needs the proposal, or comes after one; the rest of its script is
+    /// not.
+    Needs(Proposal),
+}
+
+/// Assertions of selected scripts that must fail, by line.
+pub struct Exception {
+    pub suites: &'static [&'static str],
     pub script: &'static str,
+    pub reason: Reason,
     pub lines: &'static [usize],
 }
 
-/// Each of these must fail. They state that:
-/// - the table index of `call_indirect` is the byte zero (now a number);
+const fn exception(
+    suites: &'static [&'static str],
+    script: &'static str,
+    reason: Reason,
+    lines: &'static [usize],
+) -> Exception {
+    Exception {
+        suites,
+        script,
+        reason,
+        lines,
+    }
+}
+
+const V3: &[&str] = &["wasm-v3", "wasm-latest"];
+const V3_AND_PROPOSAL: &[&str] = &["wasm-v3", "wasm-latest", "function-references"];
+const FUNCTION_REFERENCES: Reason = Reason::Needs(Proposal::FunctionReferences);
+
+/// The withdrawn ones state that:
+/// - all segments are checked before any is copied (now in order, up to the first that traps);
 /// - the targets of an unreachable `br_table` have the same types (now only the same count).
 #[rustfmt::skip]
-pub const WITHDRAWN: &[Withdrawn] = &[
-    Withdrawn { suite: "reference-types", script: "binary", lines: &[157, 354] },
-    Withdrawn { suite: "reference-types", script: "unreached-invalid", lines: &[539] },
+pub const EXCEPTIONS: &[Exception] = &[
+    exception(&["mutable-global"], "linking", Reason::Withdrawn,
+        &[206, 227, 236, 238, 248, 298, 334, 342, 344, 354]),
+    exception(&["reference-types"], "unreached-invalid", Reason::Withdrawn, &[539]),
+    exception(&["bulk-memory"], "table_init", Reason::Needs(Proposal::Gc), &[2272, 2286]),
+    exception(V3, "br_if", FUNCTION_REFERENCES, &[667]),
+    exception(V3, "data", Reason::Needs(Proposal::Gc), &[89, 90]),
+    exception(V3, "exports", Reason::Needs(Proposal::ExceptionHandling), &[70]),
+    exception(V3, "local_tee", FUNCTION_REFERENCES, &[612]),
+    exception(V3_AND_PROPOSAL, "func", FUNCTION_REFERENCES, &[659]),
+    exception(V3_AND_PROPOSAL, "select", FUNCTION_REFERENCES, &[383]),
+    exception(V3_AND_PROPOSAL, "unreached-invalid", FUNCTION_REFERENCES, &[697, 763, 773]),
 ];
 
-/// The lines on which the script must fail.
-pub fn withdrawn_lines(suite: &str, script: &str) -> &'static [usize] {
-    let entry = WITHDRAWN
-        .iter()
-        .find(|entry| entry.suite == suite && entry.script == script);
-    entry.map_or(&[], |entry| entry.lines)
+/// The script's exception, if it has one.
+pub fn exception_of(suite: &str, script: &str) -> Option<&'static Exception> {
+    let mut exceptions = EXCEPTIONS.iter();
+    exceptions.find(|entry| entry.suites.contains(&suite) && entry.script == script)
 }
