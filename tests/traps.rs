@@ -16,6 +16,10 @@ use trap_cases::{Case, arithmetic_cases, call_cases, memory_cases, table_cases};
 use upshift::{Engine, Error, Func, Linker, Module, Store, Tier, Trap, WasmBacktrace};
 use upshift_spectest::Mode;
 
+/// Stands before the trap in the loop: Cranelift turns a branch to nothing but a trap into a conditional
+/// trap, which it places at the branch.
+const PRELUDE: &str = "(global.set $zero_i64 (i64.const 0))";
+
 /// Iterations before the trap: enough for an OSR entry with the low budgets of the test modes.
 const ITERATIONS: u32 = 20_000;
 
@@ -47,7 +51,7 @@ fn module_text(case: &Case) -> String {
             (func $looping (param $n i32) (local $sum i64)
                 (loop $again
                     (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get $n))))
-                    (if (i32.eqz (local.get $n)) (then {body}))
+                    (if (i32.eqz (local.get $n)) (then {PRELUDE} {body}))
                     (local.set $n (i32.sub (local.get $n) (i32.const 1)))
                     (br $again)))
             (func $looped (export "looped") (call $looping (i32.const {ITERATIONS}))))"#,
