@@ -49,9 +49,16 @@ impl Module {
     /// If the module is malformed or invalid, uses a proposal that is not supported (the message
     /// names it), or, in eager mode, a function exceeds a compiler's limits.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
-        let bytes = bytes.as_ref();
+        Self::from_any(engine, bytes.as_ref(), None)
+    }
+
+    fn from_any(engine: &Engine, bytes: &[u8], path: Option<&Path>) -> Result<Self> {
         #[cfg(feature = "wat")]
-        let bytes = &*wat::parse_bytes(bytes).map_err(wat_error)?;
+        if let Some(text) = text_format(bytes) {
+            return Self::from_binary(engine, &parse_text(text, path)?);
+        }
+        #[cfg(not(feature = "wat"))]
+        let _ = path;
         Self::from_binary(engine, bytes)
     }
 
@@ -81,7 +88,8 @@ impl Module {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
             .with_context(|| format!("cannot read the module `{}`", path.display()))?;
-        Self::new(engine, bytes).with_context(|| format!("cannot load `{}`", path.display()))
+        Self::from_any(engine, &bytes, Some(path))
+            .with_context(|| format!("cannot load `{}`", path.display()))
     }
 
     /// Checks a module in the binary format without loading it.
@@ -145,10 +153,25 @@ fn decode(bytes: &[u8]) -> Result<facts::DecodedModule> {
     Ok(facts::decode(bytes)?)
 }
 
-/// The text parser's message, which shows the place, behind one line that says what failed.
+/// The bytes as text, if they look like some rather than like a binary, broken or not.
 #[cfg(feature = "wat")]
-fn wat_error(error: wat::Error) -> crate::Error {
-    anyhow::Error::new(error).context("failed to parse the WebAssembly text format")
+fn text_format(bytes: &[u8]) -> Option<&str> {
+    if bytes.contains(&0) {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// The binary form of a module in the text format. An error's message shows the place.
+#[cfg(feature = "wat")]
+fn parse_text(text: &str, path: Option<&Path>) -> Result<Vec<u8>> {
+    wat::parse_str(text).map_err(|mut error| {
+        if let Some(path) = path {
+            error.set_path(path);
+        }
+        anyhow::Error::new(error).context("failed to parse the WebAssembly text format")
+    })
 }
 
 fn import_type(facts: &ModuleFacts, ty: &RawImportType) -> ExternType {
