@@ -60,7 +60,7 @@ impl Upshift {
             .strategy(strategy)
             .eager(true)
             .parallel_compilation(false);
-        Self::new(format!("upshift {strategy}, eager"), config)
+        Self::new(format!("upshift {strategy}"), config)
     }
 }
 

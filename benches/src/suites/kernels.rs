@@ -1,4 +1,6 @@
 //! Code quality: kernels of one idea each, in each compiler's code, compilation apart.
+//!
+//! Kernels run on one thread, so processor time it is, as for compile speed.
 
 use anyhow::{Context, Result, ensure};
 use upshift::Strategy;
@@ -22,7 +24,10 @@ pub fn run(options: &Options) -> Result<[Table; 2]> {
         Box::new(Upshift::eager(Strategy::Optimizer)),
     ];
     let names: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
-    let mut seconds = Table::new("Kernels: run time in seconds, without compilation", &names);
+    let mut seconds = Table::new(
+        "Kernels: seconds of processor time, without compilation",
+        &names,
+    );
     for kernel in corpus::kernels()? {
         if options.wants(&kernel.name) {
             progress(&kernel.name);
@@ -66,14 +71,14 @@ fn measure(kernel: &Kernel, engines: &[Box<dyn Engine>], rounds: usize) -> Resul
     })?;
     let mut cells = vec![Cell::none(); engines.len()];
     for (contender, costs) in present.iter().zip(&costs) {
-        cells[*contender] = Cell::new(median_cost(costs).wall, 3);
+        cells[*contender] = Cell::new(median_cost(costs).cpu, 3);
     }
     Ok(cells)
 }
 
 /// Each column over the first one, and the geometric mean of each.
 fn ratios(seconds: &Table) -> Table {
-    let title = format!("Kernels: run time over {}'s", seconds.columns[0]);
+    let title = format!("Kernels: time over {}'s", seconds.columns[0]);
     let mut table = Table::new(title, &seconds.columns[1..]);
     for row in &seconds.rows {
         let base = row.cells[0].value;
