@@ -38,6 +38,8 @@ mod sig;
 mod state;
 #[cfg(test)]
 mod testing;
+// dynasm converts register numbers, also those that are bytes already.
+#[allow(clippy::useless_conversion)]
 mod trampoline;
 mod value;
 

@@ -124,6 +124,11 @@ impl FuncGen<'_> {
         };
         if !self.options.ablation.registers_across_labels {
             without = RegSet::ALL;
+        } else if self.loop_depth == 0 {
+            // Every other branch would have to load what is not in a register there: outside of loops only
+            // locals that were used since the last label are worth it.
+            let regs = &self.state.regs;
+            without = without.or(regs.locals.minus(regs.dirty.or(regs.recent)));
         }
         let state = self.capture(without);
         self.control[target].state = Some(state);
@@ -276,7 +281,7 @@ impl FuncGen<'_> {
         let regs = &mut self.state.regs;
         regs.locals = label.regs;
         regs.dirty = label.dirty;
-        regs.recent = label.regs;
+        regs.recent = RegSet::NONE;
         regs.free = RegSet::ALL.minus(label.regs);
         for (i, reg) in label.regs.enumerate() {
             let local = self.maps[label.start as usize + i];

@@ -47,6 +47,24 @@ impl CodeBuffer {
         self.len += count;
     }
 
+    /// Appends the low `count` bytes of `value`, at most seven, and `more_count` bytes of `more`.
+    #[inline]
+    pub(crate) fn put_two(&mut self, value: u64, count: usize, more: u64, more_count: usize) {
+        debug_assert!(count < SLACK && more_count <= SLACK);
+        if let Some(room) = self
+            .bytes
+            .get_mut(self.len..)
+            .and_then(|b| b.first_chunk_mut::<16>())
+        {
+            room[..8].copy_from_slice(&value.to_le_bytes());
+            room[count & 7..][..8].copy_from_slice(&more.to_le_bytes());
+            self.len += count + more_count;
+        } else {
+            self.put(value, count);
+            self.put(more, more_count);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn put_slowly(&mut self, value: u64) {

@@ -133,19 +133,23 @@ pub(crate) enum Shift {
 /// A memory operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mem {
-    base: Reg,
-    index: Option<Reg>,
+    base: u8,
+    /// [`NO_INDEX`](Self::NO_INDEX), or a register's encoding.
+    index: u8,
     scale: u8,
     disp: i32,
 }
 
 impl Mem {
+    /// `rsp`, which can't be an index: its encoding says that there is none.
+    const NO_INDEX: u8 = 4;
+
     /// `[base + disp]`.
     #[inline]
     pub(crate) const fn base(base: Reg, disp: i32) -> Self {
         Mem {
-            base,
-            index: None,
+            base: base.hw(),
+            index: Self::NO_INDEX,
             scale: 0,
             disp,
         }
@@ -155,8 +159,8 @@ impl Mem {
     #[inline]
     pub(crate) const fn indexed(base: Reg, index: Reg, disp: i32) -> Self {
         Mem {
-            base,
-            index: Some(index),
+            base: base.hw(),
+            index: index.hw(),
             scale: 0,
             disp,
         }
@@ -165,8 +169,8 @@ impl Mem {
     /// `[base + index * 8 + disp]`.
     pub(crate) const fn element(base: Reg, index: Reg, disp: i32) -> Self {
         Mem {
-            base,
-            index: Some(index),
+            base: base.hw(),
+            index: index.hw(),
             scale: 3,
             disp,
         }
@@ -182,77 +186,83 @@ impl Masm {
 
     #[inline]
     fn rr_raw(&mut self, op: Op, reg: u8, rm: u8) {
+        self.rr_imm(op, reg, rm, 0, 0);
+    }
+
+    /// With `count` bytes of immediate behind.
+    #[inline]
+    fn rr_imm(&mut self, op: Op, reg: u8, rm: u8, imm: u32, count: usize) {
         let rex = op.rex | (reg >> 3) << 2 | rm >> 3;
-        let (mut bits, mut count) = head(op, rex);
-        bits |= u64::from(0xc0 | (reg & 7) << 3 | rm & 7) << (8 * count);
-        count += 1;
-        self.buf.put(bits, count);
+        let (bits, head_count) = head(op, rex);
+        let modrm = u64::from(0xc0 | (reg & 7) << 3 | rm & 7);
+        let tail = modrm | u64::from(imm) << 8;
+        self.buf
+            .put(bits | tail << (8 * head_count), head_count + 1 + count);
     }
 
     /// `op reg, [mem]`, or `op [mem], reg` for a store.
     pub(crate) fn rm(&mut self, op: Op, reg: Reg, mem: Mem) {
-        self.rm_raw(op, reg.hw(), mem);
+        self.rm_imm(op, reg.hw(), mem, 0, 0);
     }
 
-    fn rm_raw(&mut self, op: Op, reg: u8, mem: Mem) {
-        let base = mem.base.hw();
-        let index = mem.index.map_or(0, Reg::hw);
-        let rex = op.rex | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
-        let (mut bits, mut count) = head(op, rex);
+    /// With `count` bytes of immediate behind.
+    fn rm_imm(&mut self, op: Op, reg: u8, mem: Mem, imm: u32, count: usize) {
+        let rex = op.rex | (reg >> 3) << 2 | (mem.index >> 3) << 1 | mem.base >> 3;
+        let (mut bits, mut head_count) = head(op, rex);
         let short = i32::from(mem.disp as i8) == mem.disp;
         // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
-        let mode = if short { 0x40 } else { 0x80 };
-        let modrm = mode | (reg & 7) << 3;
-        if mem.index.is_some() || base & 7 == 4 {
-            let index = mem.index.map_or(4, Reg::hw);
-            let sib = mem.scale << 6 | (index & 7) << 3 | base & 7;
-            bits |= (u64::from(modrm | 4) | u64::from(sib) << 8) << (8 * count);
-            count += 2;
+        let modrm = if short { 0x40 } else { 0x80 } | (reg & 7) << 3;
+        if mem.index != Mem::NO_INDEX || mem.base & 7 == 4 {
+            let sib = mem.scale << 6 | (mem.index & 7) << 3 | mem.base & 7;
+            bits |= (u64::from(modrm | 4) | u64::from(sib) << 8) << (8 * head_count);
+            head_count += 2;
         } else {
-            bits |= u64::from(modrm | base & 7) << (8 * count);
-            count += 1;
+            bits |= u64::from(modrm | mem.base & 7) << (8 * head_count);
+            head_count += 1;
         }
-        if short {
-            bits |= u64::from(mem.disp as u8) << (8 * count);
-            self.buf.put(bits, count + 1);
+        let (disp, disp_count) = if short {
+            (u64::from(mem.disp as u8), 1)
         } else {
-            self.buf.put(bits, count);
-            self.buf.put(u64::from(mem.disp as u32), 4);
-        }
+            (u64::from(mem.disp as u32), 4)
+        };
+        let rest = disp | u64::from(imm) << (8 * disp_count);
+        self.buf.put_two(bits, head_count, rest, disp_count + count);
     }
 
     /// `op reg, imm` of the arithmetic group.
+    #[inline]
     pub(crate) fn ri(&mut self, op: Alu, wide: bool, reg: Reg, imm: i32) {
         if i32::from(imm as i8) == imm {
-            self.rr_raw(Op::one(0x83).wide(wide), op as u8, reg.hw());
-            self.buf.put(u64::from(imm as u8), 1);
+            self.rr_imm(Op::one(0x83).wide(wide), op as u8, reg.hw(), imm as u32, 1);
         } else {
-            self.rr_raw(Op::one(0x81).wide(wide), op as u8, reg.hw());
-            self.buf.put(u64::from(imm as u32), 4);
+            self.rr_imm(Op::one(0x81).wide(wide), op as u8, reg.hw(), imm as u32, 4);
         }
     }
 
     /// `cmp [mem], imm`.
     pub(crate) fn cmp_mem_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        self.rm_raw(Op::one(0x81).wide(wide), Alu::Cmp as u8, mem);
-        self.buf.put(u64::from(imm as u32), 4);
+        self.rm_imm(Op::one(0x81).wide(wide), Alu::Cmp as u8, mem, imm as u32, 4);
     }
 
     /// `imul reg, rm, imm`.
     pub(crate) fn imul_imm(&mut self, wide: bool, reg: Reg, rm: Reg, imm: i32) {
+        let (reg, rm) = (reg.hw(), rm.hw());
         if i32::from(imm as i8) == imm {
-            self.rr(Op::one(0x6b).wide(wide), reg, rm);
-            self.buf.put(u64::from(imm as u8), 1);
+            self.rr_imm(Op::one(0x6b).wide(wide), reg, rm, imm as u32, 1);
         } else {
-            self.rr(Op::one(0x69).wide(wide), reg, rm);
-            self.buf.put(u64::from(imm as u32), 4);
+            self.rr_imm(Op::one(0x69).wide(wide), reg, rm, imm as u32, 4);
         }
     }
 
     /// A shift by a constant.
     pub(crate) fn shift_imm(&mut self, op: Shift, wide: bool, reg: Reg, amount: u8) {
-        self.rr_raw(Op::one(0xc1).wide(wide), op as u8, reg.hw());
-        self.buf.put(u64::from(amount), 1);
+        self.rr_imm(
+            Op::one(0xc1).wide(wide),
+            op as u8,
+            reg.hw(),
+            u32::from(amount),
+            1,
+        );
     }
 
     /// A shift by `cl`.
@@ -305,8 +315,7 @@ impl Masm {
                 );
             }
         } else if i64::from(value as i32) == value as i64 {
-            self.rr_raw(Op::one(0xc7).wide(true), 0, hw);
-            self.buf.put(u64::from(value as u32), 4);
+            self.rr_imm(Op::one(0xc7).wide(true), 0, hw, value as u32, 4);
         } else {
             self.buf
                 .put(u64::from(0x48 | hw >> 3) | u64::from(0xb8 | hw & 7) << 8, 2);
@@ -321,20 +330,17 @@ impl Masm {
 
     /// `mov dword/qword [mem], imm` (sign-extended).
     pub(crate) fn store_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        self.rm_raw(Op::one(0xc7).wide(wide), 0, mem);
-        self.buf.put(u64::from(imm as u32), 4);
+        self.rm_imm(Op::one(0xc7).wide(wide), 0, mem, imm as u32, 4);
     }
 
     /// `mov byte [mem], imm`.
     pub(crate) fn store_imm8(&mut self, mem: Mem, imm: u8) {
-        self.rm_raw(Op::one(0xc6), 0, mem);
-        self.buf.put(u64::from(imm), 1);
+        self.rm_imm(Op::one(0xc6), 0, mem, u32::from(imm), 1);
     }
 
     /// `mov word [mem], imm`.
     pub(crate) fn store_imm16(&mut self, mem: Mem, imm: u16) {
-        self.rm_raw(Op::one(0xc7).prefixed(0x66), 0, mem);
-        self.buf.put(u64::from(imm), 2);
+        self.rm_imm(Op::one(0xc7).prefixed(0x66), 0, mem, u32::from(imm), 2);
     }
 
     /// `mov byte [mem], reg`.
@@ -361,16 +367,14 @@ impl Masm {
 /// Prefix, REX (if there is one) and opcode, with their number of bytes.
 #[inline]
 fn head(op: Op, rex: u8) -> (u64, usize) {
-    let mut bits = 0;
-    let mut count = 0;
-    if op.prefix != 0 {
-        bits = u64::from(op.prefix);
-        count = 1;
-    }
+    let (mut bits, mut count) = (u64::from(op.bytes), usize::from(op.count));
     if rex != 0 {
-        bits |= u64::from(0x40 | rex) << (8 * count);
+        bits = bits << 8 | u64::from(0x40 | rex);
         count += 1;
     }
-    bits |= u64::from(op.bytes) << (8 * count);
-    (bits, count + op.count as usize)
+    if op.prefix != 0 {
+        bits = bits << 8 | u64::from(op.prefix);
+        count += 1;
+    }
+    (bits, count)
 }

@@ -126,7 +126,8 @@ impl FuncGen<'_> {
         self.flush_stack(self.state.stack.len());
         let params = self.block_types(ty).0.len();
         self.push_control(Kind::Loop, ty, self.state.stack.len() - params);
-        if self.options.ablation.registers_across_labels {
+        let ablation = &self.options.ablation;
+        if ablation.registers_across_labels && ablation.register_locals {
             self.choose_loop_registers();
         } else {
             self.clean_all();
@@ -255,21 +256,16 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_end(&mut self) {
         let frame = self.control.len() - 1;
-        match self.control[frame].kind {
-            Kind::Func => return self.end_function(),
+        let Control { kind, live, .. } = self.control[frame];
+        match kind {
+            Kind::Func => self.end_function(),
             Kind::Loop => {
                 self.loop_depth -= 1;
                 self.control.pop();
-                return;
             }
-            Kind::If if self.control[frame].live => {
-                if self.end_if_without_else(frame) {
-                    return;
-                }
-            }
-            _ => {}
+            Kind::If if live => self.end_if_without_else(frame),
+            _ => self.end_block(),
         }
-        self.end_block();
     }
 
     fn end_function(&mut self) {
@@ -320,14 +316,14 @@ impl FuncGen<'_> {
         }
     }
 
-    /// The end of an `if` without `else`; false if it remains to be ended like a block.
-    fn end_if_without_else(&mut self, frame: usize) -> bool {
+    /// The end of an `if` without `else`.
+    fn end_if_without_else(&mut self, frame: usize) {
         let control = self.control[frame];
         let has_params = !self.block_types(control.ty).0.is_empty();
         let skipped = control.else_state.expect("a live `if` has an else state");
         if has_params || control.state.is_some() {
             self.visit_else();
-            return false;
+            return self.end_block();
         }
         // The state at the condition becomes the label's: skipping costs nothing.
         self.control[frame].state = Some(skipped);
@@ -342,7 +338,6 @@ impl FuncGen<'_> {
         self.state.truncate(control.height as usize);
         self.adopt(control.state.unwrap_or(skipped));
         self.reachable = true;
-        true
     }
 
     pub(crate) fn visit_return(&mut self) {
