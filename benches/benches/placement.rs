@@ -7,18 +7,14 @@ use std::io;
 use std::ptr;
 use std::sync::Arc;
 
-use cranelift_jit::{
-    BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule,
-};
+use cranelift_jit::{BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule};
 use cranelift_module::{Linkage, Module, ModuleResult};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{
-    BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks,
-};
+use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks};
 
 const BYTES: usize = 4096;
 const PAGE: usize = 4096;
@@ -28,11 +24,20 @@ const RESERVED: usize = 1 << 30;
 struct NoCalls;
 
 impl TierHooks for NoCalls {
-    fn first_call(&self, _: &Arc<ModuleCode>, _: DefinedFuncIndex) -> Result<CodeAddr, FirstCallError> {
+    fn first_call(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+    ) -> Result<CodeAddr, FirstCallError> {
         unreachable!("nothing is called")
     }
 
-    fn budget_exhausted(&self, _: &Arc<ModuleCode>, _: DefinedFuncIndex, _: BudgetSite) -> Option<CodeAddr> {
+    fn budget_exhausted(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+        _: BudgetSite,
+    ) -> Option<CodeAddr> {
         unreachable!("nothing is called")
     }
 }
@@ -41,8 +46,13 @@ fn own_code_space(c: &mut Criterion) {
     let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
     let wasm = wat::parse_str("(module (func))").unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    facts.type_ids = facts.types.iter().map(|ty| runtime.register_type(ty)).collect();
-    let module = ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoCalls)).unwrap();
+    facts.type_ids = facts
+        .types
+        .iter()
+        .map(|ty| runtime.register_type(ty))
+        .collect();
+    let module =
+        ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoCalls)).unwrap();
     let func = DefinedFuncIndex(0);
     c.bench_function("placement/own code space", |b| {
         b.iter(|| {
@@ -50,7 +60,9 @@ fn own_code_space(c: &mut Criterion) {
                 code: vec![0xc3; BYTES],
                 ..CompiledFunction::default()
             };
-            let code = module.place(func, CompileUnit::Function, Tier::Optimizer, code).unwrap();
+            let code = module
+                .place(func, CompileUnit::Function, Tier::Optimizer, code)
+                .unwrap();
             module.publish(&code);
             module.unpublish(func);
             module.retire(code);
@@ -71,8 +83,15 @@ impl JITMemoryProvider for Pages {
         let start = self.base + self.next;
         self.next += size;
         // SAFETY: the pages are inside the reservation, and nobody else was given them.
-        unsafe { mprotect(start as *mut _, size, MprotectFlags::READ | MprotectFlags::WRITE)? };
-        self.fresh.push((start, size, matches!(kind, JITMemoryKind::Executable)));
+        unsafe {
+            mprotect(
+                start as *mut _,
+                size,
+                MprotectFlags::READ | MprotectFlags::WRITE,
+            )?
+        };
+        self.fresh
+            .push((start, size, matches!(kind, JITMemoryKind::Executable)));
         Ok(start as *mut u8)
     }
 
@@ -117,7 +136,9 @@ fn cranelift_jit(c: &mut Criterion) {
             used += BYTES + PAGE;
             let mut module = JITModule::new(builder);
             let signature = module.make_signature();
-            let func = module.declare_function("f", Linkage::Local, &signature).unwrap();
+            let func = module
+                .declare_function("f", Linkage::Local, &signature)
+                .unwrap();
             module.define_function_bytes(func, 16, &code, &[]).unwrap();
             module.finalize_definitions().unwrap();
             std::hint::black_box(module.get_finalized_function(func));
