@@ -60,7 +60,11 @@ impl TierHooks for FirstVersion {
 fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
     let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 0))"#).unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    facts.type_ids = facts.types.iter().map(|ty| runtime.register_type(ty)).collect();
+    facts.type_ids = facts
+        .types
+        .iter()
+        .map(|ty| runtime.register_type(ty))
+        .collect();
     ModuleCode::new(runtime, Arc::new(facts), wasm.into(), hooks).unwrap()
 }
 
@@ -83,7 +87,10 @@ fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -
         unsafe { store.call(func, &mut values) }.unwrap();
         let seen = values[0].bits[0] as u32;
         let known = newest.load(Ordering::Acquire).max(1) + 1;
-        assert!((oldest..=known).contains(&seen), "version {seen} of {oldest}..={known}");
+        assert!(
+            (oldest..=known).contains(&seen),
+            "version {seen} of {oldest}..={known}"
+        );
         calls += 1;
     }
     calls
@@ -112,7 +119,9 @@ fn hammer_publishing_and_reclamation() {
         while Instant::now() < deadline {
             number += 1;
             let code = version(number);
-            let code = module.place(FUNC, CompileUnit::Function, Tier::Optimizer, code).unwrap();
+            let code = module
+                .place(FUNC, CompileUnit::Function, Tier::Optimizer, code)
+                .unwrap();
             let old = module.published(FUNC).expect("the function was called");
             module.publish(&code);
             newest.store(number, Ordering::Release);
@@ -137,7 +146,9 @@ fn a_dropped_module_frees_its_code() {
         first_calls: AtomicU32::new(0),
     });
     let module = module(&runtime, hooks);
-    let code = module.place(FUNC, CompileUnit::Function, Tier::Baseline, version(7)).unwrap();
+    let code = module
+        .place(FUNC, CompileUnit::Function, Tier::Baseline, version(7))
+        .unwrap();
     module.publish(&code);
     drop(code);
     assert!(runtime.code_stats().baseline > 0);

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use wasmparser::{
-    BinaryReader, BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems, ElementKind,
-    ExternalKind, FuncToValidate, Imports, KnownCustom, Name, Operator, Parser, Payload, TableInit,
-    TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    BinaryReader, BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems,
+    ElementKind, ExternalKind, FuncToValidate, Imports, KnownCustom, Name, Operator, Parser,
+    Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 use super::{
