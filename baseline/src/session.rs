@@ -7,7 +7,7 @@ use upshift_abi::compiler::{
     CompileError, CompileRequest, CompileSession, Compiler, Tier, Trampolines,
 };
 use upshift_abi::frame::MAX_HOME_SLOTS;
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, FuncType, ValType, WasmOffset};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, FuncType, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, ValidatorResources,
@@ -17,12 +17,13 @@ use crate::control::{Control, Kind};
 use crate::forward::{Trusting, Validating};
 use crate::r#gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
+use crate::reg::RegSet;
 use crate::state::Local;
 use crate::trampoline::TrampolineCompiler;
 
-/// Code that one function may have: jumps and positions are 31-bit numbers. Reached only by bodies
-/// near wasmparser's own limit of 7.6 MB.
-const MAX_CODE: usize = 1 << 30;
+/// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far below
+/// unless they are made to be expensive: calls that move a thousand operands, for instance.
+const MAX_CODE: usize = 1 << 28;
 
 /// The baseline compiler.
 #[derive(Debug, Default)]
@@ -162,24 +163,27 @@ fn declare_locals(
     Ok(())
 }
 
-/// What precedes every operator.
+/// What precedes every operator. False if the function has become too large to go on.
 #[inline]
-fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) {
+fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.pos = at as u32;
-    generator.state.regs.pins = crate::reg::RegSet::NONE;
+    generator.state.regs.pins = RegSet::NONE;
     if cfg!(debug_assertions) && generator.reachable {
         generator.state.check();
     }
     if sources {
-        let code = CodeOffset(generator.masm.buf.len() as u32);
-        let wasm = WasmOffset(at as u32);
-        if generator
-            .sources
-            .last()
-            .is_none_or(|last| last.code != code)
-        {
-            generator.sources.push(SourceLocation { code, wasm });
-        }
+        note_source(generator);
+    }
+    generator.masm.total_len() <= MAX_CODE && generator.state.max_height <= MAX_HOME_SLOTS as usize
+}
+
+/// Records where the current operator's code begins, instead of an operator that emitted none.
+fn note_source(generator: &mut FuncGen<'_>) {
+    let code = CodeOffset(generator.masm.buf.len() as u32);
+    let wasm = generator.wasm_offset();
+    match generator.sources.last_mut() {
+        Some(last) if last.code == code => last.wasm = wasm,
+        _ => generator.sources.push(SourceLocation { code, wasm }),
     }
 }
 
@@ -189,7 +193,9 @@ fn trusted_operators<'a>(
     sources: bool,
 ) -> Result<(), BinaryReaderError> {
     while !reader.eof() {
-        begin_operator(generator, reader.original_position(), sources);
+        if !begin_operator(generator, reader.original_position(), sources) {
+            return Ok(());
+        }
         reader.visit_operator(&mut Trusting { generator })?;
     }
     reader.finish_expression(&Trusting { generator })
@@ -202,7 +208,9 @@ fn validated_operators<'a>(
     sources: bool,
 ) -> Result<(), BinaryReaderError> {
     while !reader.eof() {
-        begin_operator(generator, reader.original_position(), sources);
+        if !begin_operator(generator, reader.original_position(), sources) {
+            return Ok(());
+        }
         reader.visit_operator(&mut Validating {
             generator,
             validator,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use upshift_abi::facts::decode;
 use upshift_abi::{CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, TypeId};
-use upshift_baseline::{Baseline, BaselineOptions, Counters, Features};
+use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 
 const MARK: &str = ";; === expected code ===";
 
@@ -24,7 +24,10 @@ fn golden() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
         let source = text.split(MARK).next().unwrap_or_default().trim_end();
-        let now = format!("{source}\n\n{MARK}\n{}", expectation(source));
+        let now = format!(
+            "{source}\n\n{MARK}\n{}",
+            expectation(source, options(source))
+        );
         if now == text {
             continue;
         }
@@ -39,6 +42,48 @@ fn golden() {
         "code differs; BLESS=1 accepts it:\n{}",
         failed.join("\n")
     );
+}
+
+/// Each switch may change code, but nothing else: with debug assertions, the compiler checks its own
+/// state between operators.
+#[test]
+fn every_ablation_compiles() {
+    let mut files = Vec::new();
+    collect(Path::new("tests/golden"), &mut files);
+    let on = Ablation::default();
+    let ablations = [
+        Ablation {
+            track_constants: false,
+            ..on
+        },
+        Ablation {
+            fuse_compare: false,
+            ..on
+        },
+        Ablation {
+            register_locals: false,
+            ..on
+        },
+        Ablation {
+            registers_across_labels: false,
+            ..on
+        },
+        Ablation {
+            target_locals: false,
+            ..on
+        },
+        Ablation {
+            loop_lookahead: 0,
+            ..on
+        },
+    ];
+    for file in files {
+        let source = std::fs::read_to_string(&file).expect("readable");
+        let usual = options(&source);
+        for ablation in ablations {
+            assert!(!expectation(&source, BaselineOptions { ablation, ..usual }).is_empty());
+        }
+    }
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
@@ -90,12 +135,12 @@ fn options(source: &str) -> BaselineOptions {
     options
 }
 
-fn expectation(source: &str) -> String {
+fn expectation(source: &str, options: BaselineOptions) -> String {
     let wasm = wat::parse_str(source).expect("a valid module");
     let decoded = decode(&wasm).expect("a valid module");
     let mut facts = decoded.facts;
     facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
-    let compiler = Baseline::new(options(source));
+    let compiler = Baseline::new(options);
     let mut session = compiler.session();
     let mut text = String::new();
     for (func, validator) in facts.defined_funcs().zip(decoded.validators) {

@@ -1,6 +1,10 @@
 //! Integer arithmetic, comparisons and bit operations.
 
-use upshift_abi::TrapCode;
+mod divide;
+mod fold;
+
+use divide::Division;
+use fold::{fold, fold_compare, fold_shift, truncate};
 
 use crate::alloc::Operand;
 use crate::asm::encode::{Alu, Mem, Op, Shift};
@@ -56,25 +60,6 @@ both_sizes! {
     visit_i32_popcnt, visit_i64_popcnt => popcnt();
     visit_i32_extend8_s, visit_i64_extend8_s => extend(Op::MOVSX8);
     visit_i32_extend16_s, visit_i64_extend16_s => extend(Op::MOVSX16);
-}
-
-/// The four divisions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Division {
-    DivS,
-    DivU,
-    RemS,
-    RemU,
-}
-
-impl Division {
-    fn signed(self) -> bool {
-        matches!(self, Division::DivS | Division::RemS)
-    }
-
-    fn remainder(self) -> bool {
-        matches!(self, Division::RemS | Division::RemU)
-    }
 }
 
 impl FuncGen<'_> {
@@ -276,109 +261,6 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Division by zero is left to the processor's fault; the overflowing quotient is not, because
-    /// it would be the same fault.
-    fn divide(&mut self, ty: Ty, op: Division) {
-        let wide = ty.is_64();
-        let divisor = *self.state.stack.last().expect("validated");
-        if let Value::Const(_, divisor) = divisor
-            && self.divide_by_power(ty, op, divisor)
-        {
-            return;
-        }
-        let count = self.state.stack.len();
-        // A free rdx first, so that what is in rax does not move there.
-        let rdx_is_free = self.state.regs.free.has(Reg::RDX);
-        if rdx_is_free {
-            self.take(Reg::RDX);
-        }
-        if !matches!(self.state.stack[count - 2], Value::Reg(_, Reg::RAX)) {
-            self.take(Reg::RAX);
-        }
-        if !rdx_is_free {
-            self.take(Reg::RDX);
-        }
-        let right = self.state.pop();
-        let left = self.state.pop();
-        let divisor = self.use_reg(right);
-        self.load_value(Reg::RAX, left);
-        if let Value::Reg(_, reg) = left
-            && reg != Reg::RAX
-        {
-            self.state.release(reg);
-        }
-        let minus_one = truncate(ty, u64::MAX);
-        let safe = matches!(right, Value::Const(_, bits) if bits != minus_one);
-        if op.signed() {
-            self.emit_signed_division(wide, op, divisor, safe);
-        } else {
-            self.masm.zero(Reg::RDX);
-            self.trap_here(TrapCode::IntegerDivideByZero);
-            self.masm.div(false, wide, divisor);
-        }
-        self.state.release(divisor);
-        let (result, other) = if op.remainder() {
-            (Reg::RDX, Reg::RAX)
-        } else {
-            (Reg::RAX, Reg::RDX)
-        };
-        self.state.release(other);
-        self.push_reg(ty, result);
-    }
-
-    fn emit_signed_division(&mut self, wide: bool, op: Division, divisor: Reg, safe: bool) {
-        let mut special = None;
-        if !safe {
-            self.masm.ri(Alu::Cmp, wide, divisor, -1);
-            self.masm.begin_cold();
-            let cold = self.masm.pos();
-            let mut overflow = None;
-            if op.remainder() {
-                self.masm.zero(Reg::RDX);
-            } else {
-                self.masm.neg(wide, Reg::RAX);
-                overflow = Some(self.masm.jcc_short(Cc::O));
-            }
-            special = Some((cold, overflow));
-            self.masm.end_cold();
-            self.masm.jcc(Cc::E, cold);
-        }
-        if wide {
-            asm!(self.masm; cqo);
-        } else {
-            asm!(self.masm; cdq);
-        }
-        self.trap_here(TrapCode::IntegerDivideByZero);
-        self.masm.div(true, wide, divisor);
-        if let Some((_, overflow)) = special {
-            let back = self.masm.pos();
-            self.masm.begin_cold();
-            self.masm.jmp(back);
-            if let Some(overflow) = overflow {
-                self.masm.bind_short(overflow);
-                self.emit_trap(TrapCode::IntegerOverflow);
-            }
-            self.masm.end_cold();
-        }
-    }
-
-    /// Unsigned division by a power of two.
-    fn divide_by_power(&mut self, ty: Ty, op: Division, divisor: u64) -> bool {
-        if op.signed() || !divisor.is_power_of_two() {
-            return false;
-        }
-        let shift = divisor.trailing_zeros() as u8;
-        if op == Division::DivU {
-            self.state.pop();
-            self.shift_const(ty, Shift::Shr, shift);
-        } else {
-            self.state.pop();
-            self.state.push(Value::Const(ty, divisor - 1));
-            self.alu(ty, Alu::And);
-        }
-        true
-    }
-
     fn compare(&mut self, ty: Ty, mut cc: Cc) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
@@ -544,59 +426,6 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_i64_extend32_s(&mut self) {
         self.visit_i64_extend_i32_s();
-    }
-}
-
-fn truncate(ty: Ty, bits: u64) -> u64 {
-    if ty.is_64() { bits } else { bits & 0xffff_ffff }
-}
-
-fn fold(op: Alu, a: u64, b: u64) -> u64 {
-    match op {
-        Alu::Add => a.wrapping_add(b),
-        Alu::Sub | Alu::Cmp => a.wrapping_sub(b),
-        Alu::And => a & b,
-        Alu::Or => a | b,
-        Alu::Xor => a ^ b,
-    }
-}
-
-fn fold_shift(ty: Ty, op: Shift, bits: u64, amount: u32) -> u64 {
-    let narrow = bits as u32;
-    match (op, ty.is_64()) {
-        (Shift::Shl, true) => bits << amount,
-        (Shift::Shr, true) => bits >> amount,
-        (Shift::Sar, true) => ((bits as i64) >> amount) as u64,
-        (Shift::Rol, true) => bits.rotate_left(amount),
-        (Shift::Ror, true) => bits.rotate_right(amount),
-        (Shift::Shl, false) => u64::from(narrow << amount),
-        (Shift::Shr, false) => u64::from(narrow >> amount),
-        (Shift::Sar, false) => u64::from(((narrow as i32) >> amount) as u32),
-        (Shift::Rol, false) => u64::from(narrow.rotate_left(amount)),
-        (Shift::Ror, false) => u64::from(narrow.rotate_right(amount)),
-    }
-}
-
-fn fold_compare(ty: Ty, cc: Cc, a: u64, b: u64) -> bool {
-    let signed = |bits: u64| {
-        if ty.is_64() {
-            bits as i64
-        } else {
-            i64::from(bits as i32)
-        }
-    };
-    match cc {
-        Cc::E => a == b,
-        Cc::Ne => a != b,
-        Cc::B => a < b,
-        Cc::Ae => a >= b,
-        Cc::Be => a <= b,
-        Cc::A => a > b,
-        Cc::L => signed(a) < signed(b),
-        Cc::Ge => signed(a) >= signed(b),
-        Cc::Le => signed(a) <= signed(b),
-        Cc::G => signed(a) > signed(b),
-        _ => unreachable!("no comparison has the condition code {cc:?}"),
     }
 }
 
