@@ -2,7 +2,8 @@
 //! call, same memory and globals afterwards. Programs with `externref`, which Wasmtime runs only with a
 //! garbage collector that it is built without here, are compared between the tiers.
 //!
-//! A program is a number: `UPSHIFT_FUZZ_SEED=<number>` runs that program alone. The test runs as many as
+//! A program is a number: `UPSHIFT_FUZZ_SEED=<number>` runs that program alone. While a program runs,
+//! it is in the file `differential-<number>.wasm` in the test target's folder; a crash leaves it there. The test runs as many as
 //! fit its time, from the same numbers each time; `UPSHIFT_FUZZ_SECONDS` gives it another time, and then
 //! the numbers start anew at each run.
 
@@ -109,7 +110,7 @@ struct Run {
 fn run_program(seed: u64) -> Option<Run> {
     let mut rng = Rng::new(seed);
     let wasm = generate(&mut rng)?;
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.wasm");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differential-{seed}.wasm"));
     std::fs::write(&path, &wasm).expect("the test target's folder is writable");
     let oracle = Oracle::new(&ORACLE, &wasm);
     let by_oracle = oracle.is_some();
@@ -123,6 +124,7 @@ fn run_program(seed: u64) -> Option<Run> {
             None => expected = Some(actual),
         }
     }
+    std::fs::remove_file(&path).expect("written above");
     let history = expected?;
     Some(Run { history, by_oracle })
 }
@@ -139,6 +141,10 @@ fn history(machine: &mut dyn Machine, rng: &Rng) -> History {
         return history;
     }
     for (name, params) in machine.functions() {
+        // Each function starts with full fuel and fresh memory.
+        if machine.instantiate().is_err() {
+            return history;
+        }
         for _ in 0..CALLS {
             let arguments: Vec<_> = params.iter().map(|&ty| argument(ty, &mut rng)).collect();
             let outcome = machine.call(&name, &arguments);

@@ -19,6 +19,7 @@ mod buffer;
 pub(crate) mod encode;
 
 use crate::reg::Reg;
+use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
 use upshift_abi::{
     CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
@@ -85,6 +86,12 @@ impl Label {
     pub(crate) fn is_unused(self) -> bool {
         self.0 == Self::NONE
     }
+}
+
+/// Where a jump goes.
+pub(crate) enum Target<'l> {
+    Pos(Pos),
+    Label(&'l mut Label),
 }
 
 /// A four-byte field that waits for a label: it gets `target - base`.
@@ -250,9 +257,36 @@ impl Masm {
     }
 
     /// Jumps to a label if the condition code holds.
-    pub(crate) fn jcc_label(&mut self, cc: Cc, label: &mut Label) {
+    fn jcc_label(&mut self, cc: Cc, label: &mut Label) {
         self.buf.put(0x800f | (cc as u64) << 8, 2);
         self.rel32_to_label(label);
+    }
+
+    /// Jumps, under a condition if there is one.
+    pub(crate) fn jump(&mut self, cond: Option<Cond>, mut target: Target<'_>) {
+        match cond {
+            None => match target {
+                Target::Pos(pos) => self.jmp(pos),
+                Target::Label(label) => self.jmp_label(label),
+            },
+            Some(Cond::Cc(cc)) => self.jcc_target(cc, &mut target),
+            Some(Cond::FloatEq) => {
+                let unordered = self.jcc_short(Cc::P);
+                self.jcc_target(Cc::E, &mut target);
+                self.bind_short(unordered);
+            }
+            Some(Cond::FloatNe) => {
+                self.jcc_target(Cc::P, &mut target);
+                self.jcc_target(Cc::Ne, &mut target);
+            }
+        }
+    }
+
+    fn jcc_target(&mut self, cc: Cc, target: &mut Target<'_>) {
+        match target {
+            Target::Pos(pos) => self.jcc(cc, *pos),
+            Target::Label(label) => self.jcc_label(cc, label),
+        }
     }
 
     /// A short jump forward if the condition code holds.

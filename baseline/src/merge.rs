@@ -12,7 +12,7 @@
 //! branches, since it matters only behind the label; at a loop header it is fixed.
 
 use crate::alloc::home;
-use crate::asm::Cc;
+use crate::asm::Target;
 use crate::control::Kind;
 use crate::r#gen::FuncGen;
 use crate::reg::{Reg, RegSet};
@@ -303,53 +303,14 @@ impl FuncGen<'_> {
         self.flags_live = false;
     }
 
-    /// Jumps to a label whose state the current one conforms to.
-    pub(crate) fn jump(&mut self, target: usize) {
+    /// Jumps to a label whose state the current one conforms to, under a condition if there is one.
+    pub(crate) fn jump(&mut self, cond: Option<Cond>, target: usize) {
         let control = &mut self.control[target];
-        match control.header {
-            Some(header) => self.masm.jmp(header),
-            None => self.masm.jmp_label(&mut control.label),
-        }
-    }
-
-    /// Jumps to a label under a condition.
-    pub(crate) fn jump_if(&mut self, cond: Cond, target: usize) {
-        match cond {
-            Cond::Cc(cc) => self.jump_cc(cc, target),
-            Cond::FloatEq => {
-                let unordered = self.masm.jcc_short(Cc::P);
-                self.jump_cc(Cc::E, target);
-                self.masm.bind_short(unordered);
-            }
-            Cond::FloatNe => {
-                self.jump_cc(Cc::P, target);
-                self.jump_cc(Cc::Ne, target);
-            }
-        }
-    }
-
-    fn jump_cc(&mut self, cc: Cc, target: usize) {
-        let control = &mut self.control[target];
-        match control.header {
-            Some(header) => self.masm.jcc(cc, header),
-            None => self.masm.jcc_label(cc, &mut control.label),
-        }
-    }
-
-    /// Jumps to cold code under a condition.
-    pub(crate) fn jump_cold_if(&mut self, cond: Cond, target: crate::asm::Pos) {
-        match cond {
-            Cond::Cc(cc) => self.masm.jcc(cc, target),
-            Cond::FloatEq => {
-                let unordered = self.masm.jcc_short(Cc::P);
-                self.masm.jcc(Cc::E, target);
-                self.masm.bind_short(unordered);
-            }
-            Cond::FloatNe => {
-                self.masm.jcc(Cc::P, target);
-                self.masm.jcc(Cc::Ne, target);
-            }
-        }
+        let target = match control.header {
+            Some(header) => Target::Pos(header),
+            None => Target::Label(&mut control.label),
+        };
+        self.masm.jump(cond, target);
     }
 }
 

@@ -103,7 +103,12 @@ impl Program {
         })
     }
 
-    /// How to run it.
+    /// Whether it has a longer workload than the one for tests.
+    pub fn has_bench(&self) -> bool {
+        self.bench.is_some()
+    }
+
+    /// How to run it; without a longer workload, both sizes are the same.
     pub fn job(&self, size: Size) -> Job {
         let args = match (size, &self.bench) {
             (Size::Bench, Some(args)) => args,

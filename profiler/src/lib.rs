@@ -2,7 +2,7 @@
 //!
 //! Whoever moves functions between tiers reports each step as an [`Event`]; the [`EventLog`] stamps
 //! it, adds it to the running [`Stats`] and, if asked to, keeps it. From a kept log come a timeline
-//! for people ([`story`]), a trace for trace viewers ([`chrome`]) and a symbol map for `perf`
+//! for people ([`story()`]), a trace for trace viewers ([`chrome`]) and a symbol map for `perf`
 //! ([`perf_map`]).
 //!
 //! # Invariants

@@ -8,7 +8,7 @@
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, and calls into WebAssembly;
 //! - [`trap`]: signal handling, unwinding, backtraces, interruption;
-//! - [`builtins`]: the functions that generated code calls.
+//! - `builtins`: the functions that generated code calls.
 //!
 //! # Invariants
 //!

@@ -23,7 +23,7 @@ pub type Outcome = Result<Vec<Value>, Option<Trap>>;
 
 /// Something that runs one module.
 pub trait Machine {
-    /// Makes the only instance.
+    /// Makes an instance, for the calls that follow.
     fn instantiate(&mut self) -> Outcome;
     /// Exported functions with their parameters.
     fn functions(&mut self) -> Vec<(String, Vec<ValType>)>;

@@ -5,7 +5,7 @@ use wasmparser::{BlockType, BrTable};
 use upshift_abi::{OsrEntryInfo, TrapCode};
 
 use crate::asm::encode::Alu;
-use crate::asm::{Cc, Pos, asm};
+use crate::asm::{Cc, Label, Pos, Target, asm};
 use crate::control::{Control, Kind};
 use crate::r#gen::FuncGen;
 use crate::lookahead::{LocalUse, Lookahead};
@@ -60,20 +60,8 @@ impl FuncGen<'_> {
         };
         let state = self.capture(without);
         let frame = self.control.len() - 1;
-        let mut label = self.control[frame].else_label;
-        match cond.negate() {
-            Cond::Cc(cc) => self.masm.jcc_label(cc, &mut label),
-            Cond::FloatEq => {
-                let unordered = self.masm.jcc_short(Cc::P);
-                self.masm.jcc_label(Cc::E, &mut label);
-                self.masm.bind_short(unordered);
-            }
-            Cond::FloatNe => {
-                self.masm.jcc_label(Cc::P, &mut label);
-                self.masm.jcc_label(Cc::Ne, &mut label);
-            }
-        }
-        self.control[frame].else_label = label;
+        let label = &mut self.control[frame].else_label;
+        self.masm.jump(Some(cond.negate()), Target::Label(label));
         self.control[frame].else_state = Some(state);
         self.flags_live = false;
     }
@@ -89,7 +77,7 @@ impl FuncGen<'_> {
         let frame = self.control.len() - 1;
         if self.reachable {
             self.emit_conform(frame);
-            self.jump(frame);
+            self.jump(None, frame);
             self.set_unreachable();
         }
         let control = &mut self.control[frame];
@@ -357,7 +345,7 @@ impl FuncGen<'_> {
             self.emit_early_return();
         } else {
             self.emit_conform(target);
-            self.jump(target);
+            self.jump(None, target);
         }
     }
 
@@ -379,29 +367,18 @@ impl FuncGen<'_> {
     fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
         let kind = self.control[target].kind;
         if kind != Kind::Func && self.conforms(target) {
-            self.jump_if(cond, target);
+            self.jump(Some(cond), target);
         } else if kind == Kind::Loop {
             // A back edge is likely taken: no detour through cold code.
-            let mut over = crate::asm::Label::new();
-            match cond.negate() {
-                Cond::Cc(cc) => self.masm.jcc_label(cc, &mut over),
-                Cond::FloatEq => {
-                    let unordered = self.masm.jcc_short(Cc::P);
-                    self.masm.jcc_label(Cc::E, &mut over);
-                    self.masm.bind_short(unordered);
-                }
-                Cond::FloatNe => {
-                    self.masm.jcc_label(Cc::P, &mut over);
-                    self.masm.jcc_label(Cc::Ne, &mut over);
-                }
-            }
+            let mut over = Label::new();
+            self.masm.jump(Some(cond.negate()), Target::Label(&mut over));
             self.emit_branch(target);
             self.masm.bind(over);
         } else {
             let edge = self.masm.begin_cold();
             self.emit_branch(target);
             self.masm.end_cold();
-            self.jump_cold_if(cond, edge);
+            self.masm.jump(Some(cond), Target::Pos(edge));
         }
     }
 
@@ -456,11 +433,10 @@ impl FuncGen<'_> {
 
     fn jump_to_table_target(&mut self, cc: Option<Cc>, depth: u32) {
         let (target, stub) = self.table_target(depth);
-        match (stub, cc) {
-            (Some(stub), Some(cc)) => self.masm.jcc(cc, stub),
-            (Some(stub), None) => self.masm.jmp(stub),
-            (None, Some(cc)) => self.jump_if(Cond::Cc(cc), target),
-            (None, None) => self.jump(target),
+        let cond = cc.map(Cond::Cc);
+        match stub {
+            Some(stub) => self.masm.jump(cond, Target::Pos(stub)),
+            None => self.jump(cond, target),
         }
     }
 

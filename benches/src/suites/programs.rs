@@ -37,7 +37,8 @@ pub fn run(options: &Options, slow: bool) -> Result<[Table; 2]> {
         let columns = engines.iter().flat_map(|e| [e.name(), "cpu".into()]);
         let mut table = Table::new(title, columns);
         for program in corpus::programs()? {
-            if options.wants(&program.name) {
+            let exists = size == Size::Test || program.has_bench();
+            if exists && options.wants(&program.name) {
                 progress(&program.name);
                 let costs = measure(&program, size, &engines, options.rounds)
                     .with_context(|| program.name.clone())?;

@@ -11,7 +11,7 @@
 //! bytes are written there, and no page is ever writable and executable at one address. The data
 //! part holds the address table of builtins and each module's slots and budgets.
 //!
-//! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the [`Registry`] finds the start
+//! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the `Registry` finds the start
 //! of the piece that holds a PC. Both can be read in a signal handler.
 
 mod alloc;

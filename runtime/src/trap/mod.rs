@@ -1,9 +1,9 @@
 //! From hardware faults to traps, and out of WebAssembly.
 //!
-//! A trap is a fault at a listed instruction. The handler ([`signals`]) recognizes it, notes where it happened, and
-//! sends the thread to [`stubs::trapped`](crate::stubs::trapped), which walks the stack as
+//! A trap is a fault at a listed instruction. The handler (`signals`) recognizes it, notes where it happened, and
+//! sends the thread to `stubs::trapped`, which walks the stack as
 //! ordinary code and leaves the activation. Interruption from another thread takes the same way
-//! ([`interrupt`]), from any instruction of WebAssembly code.
+//! (`interrupt`), from any instruction of WebAssembly code.
 
 mod backtrace;
 mod interrupt;
