@@ -371,7 +371,8 @@ impl FuncGen<'_> {
         } else if kind == Kind::Loop {
             // A back edge is likely taken: no detour through cold code.
             let mut over = Label::new();
-            self.masm.jump(Some(cond.negate()), Target::Label(&mut over));
+            self.masm
+                .jump(Some(cond.negate()), Target::Label(&mut over));
             self.emit_branch(target);
             self.masm.bind(over);
         } else {
