@@ -149,10 +149,11 @@ impl Translator<'_> {
             return Ok(());
         }
         self.continue_in(frame.end);
-        if let Some(from) = frame.kept_from {
-            self.restore_operands(from);
-        }
+        // The results first: joining variables below can give the block more parameters.
         self.push_block_params(frame.end);
+        if let Some(from) = frame.kept_from {
+            self.restore_operands(from..frame.height);
+        }
         if self.control.is_empty() {
             self.visit_return();
         }

@@ -11,6 +11,8 @@
 //! those below it: nothing inside can touch them) and taken out again when it ends; so each
 //! operand is kept once, and the variables' numbers are the operands' positions.
 
+use std::ops::Range;
+
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use upshift_abi::{LoopIndex, frame};
@@ -139,10 +141,14 @@ impl<'a> Translator<'a> {
         Some(from)
     }
 
-    /// Takes operands out of their variables, behind the end of the frame that put them there.
-    pub(crate) fn restore_operands(&mut self, from: usize) {
-        let kept = self.osr.as_ref().map_or(&[][..], |osr| &osr.kept);
-        for (operand, kept) in self.stack.iter_mut().zip(kept).skip(from) {
+    /// Takes the operands at these positions out of their variables, behind the end of the frame that
+    /// put them there.
+    pub(crate) fn restore_operands(&mut self, positions: Range<usize>) {
+        let Some(osr) = &self.osr else {
+            return;
+        };
+        let operands = &mut self.stack[positions.clone()];
+        for (operand, kept) in operands.iter_mut().zip(&osr.kept[positions]) {
             *operand = self.builder.use_var(kept.var);
         }
     }
