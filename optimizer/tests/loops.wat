@@ -131,6 +131,18 @@
     (i32.add)
     (i32.add))
 
+  ;; A path around the loop joins behind it, above an operand of another type than the result.
+  (func (param $n i32) (result f64)
+    (f64.const 1)
+    (block (result i32)
+      (drop (br_if 0 (i32.const 2) (local.get $n)))
+      (loop
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br_if 0 (local.get $n)))
+      (i32.const 3))
+    (f64.convert_i32_s)
+    (f64.add))
+
   ;; Loops in unreachable code are counted.
   (func (param $n i32)
     (block
