@@ -70,6 +70,10 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
     })
 }
 
+/// Bytes from address 0 that the system maps for nobody (its `vm.mmap_min_addr` is no less): an
+/// access to a field of a null pointer faults there.
+const NULL_PAGE: usize = 4096;
+
 /// The handler of all our signals.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let vm = CURRENT.get();
@@ -116,9 +120,15 @@ unsafe fn take_over(
         };
         let explained = match signal {
             libc::SIGSEGV | libc::SIGBUS => {
-                // SAFETY: the system fills the fault address for these signals; the store is as above.
-                let ours = unsafe { (*store).memory_contains((*info).si_addr() as usize) };
-                site.trap == TrapCode::MemoryOutOfBounds && ours
+                // SAFETY: the system fills the fault address for these signals.
+                let address = unsafe { (*info).si_addr() } as usize;
+                match site.trap {
+                    // SAFETY: the store is as above.
+                    TrapCode::MemoryOutOfBounds => unsafe { (*store).memory_contains(address) },
+                    // A call through a null element may read the null descriptor instead of testing it.
+                    TrapCode::UninitializedElement => address < NULL_PAGE,
+                    _ => false,
+                }
             }
             libc::SIGFPE => matches!(
                 site.trap,
