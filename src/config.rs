@@ -158,6 +158,14 @@ impl Config {
         self
     }
 
+    /// Places each piece of code behind a random gap, so that runs with different seeds differ in
+    /// the addresses of code and averages over them don't depend on the luck of one layout. 0, the
+    /// default, leaves no gaps.
+    pub fn layout_seed(&mut self, seed: u32) -> &mut Self {
+        self.runtime.layout_seed = seed;
+        self
+    }
+
     /// What the engine's event log keeps: counts only, at first.
     pub fn event_log(&mut self, log: LogConfig) -> &mut Self {
         self.log = log;

@@ -16,7 +16,7 @@
 use std::fmt;
 
 use upshift_abi::MemoryBounds;
-use upshift_optimizer::{Cpu, NullChecks, OptLevel, Regalloc, SelfCalls};
+use upshift_optimizer::{Cpu, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
 use upshift_tiering::ConfigError;
 #[allow(unused_imports, reason = "documentation refers to it")]
 use upshift_tiering::TieringConfig;
@@ -270,6 +270,7 @@ spellings! {
     Cpu { "native" => Cpu::Native, "baseline" => Cpu::Baseline }
     SelfCalls { "direct" => SelfCalls::Direct, "slot" => SelfCalls::Slot }
     NullChecks { "explicit" => NullChecks::Explicit, "fault" => NullChecks::Fault }
+    MemoryBase { "displacement" => MemoryBase::Displacement, "register" => MemoryBase::Register }
     MemoryBounds { "guard-pages" => MemoryBounds::GuardPages, "explicit" => MemoryBounds::Explicit }
 }
 
@@ -316,6 +317,7 @@ knobs! {
     Compile "cpu": Ablation Cpu = optimizer.cpu, "which processor features Cranelift uses";
     Compile "self-calls": Ablation SelfCalls = optimizer.self_calls, "optimizer: how functions call themselves";
     Compile "null-checks": Ablation NullChecks = optimizer.null_checks, "optimizer: how call_indirect finds null elements";
+    Compile "memory-base": Ablation MemoryBase = optimizer.memory_base, "optimizer: how accesses address a module's own memory";
     Compile "spectre": Mode bool = optimizer.table_spectre_mitigation, "optimizer: keep mispredicted table accesses in bounds";
     Compile "verify": Trace bool = optimizer.verify, "run Cranelift's verifier on each function";
     Compile "track-constants": Ablation bool = baseline.ablation.track_constants, "baseline: fold constants into operands";
@@ -327,5 +329,6 @@ knobs! {
     Wasm "bounds": Mode MemoryBounds = runtime.memory_bounds, "how out-of-bounds memory accesses are caught";
     Wasm "max-stack": Tuning usize = runtime.max_wasm_stack, "bytes of stack that WebAssembly may use";
     Wasm "code-space": Tuning usize = runtime.code_space_bytes, "bytes of address space for code";
+    Wasm "layout-seed": Tuning u32 = runtime.layout_seed, "place code behind random gaps, by this seed; 0 for none";
     Wasm "canonicalize-nans": Mode bool = canonicalize_nans, "give all computed NaNs the same bits";
 }

@@ -49,6 +49,9 @@ use types::TypeRegistry;
 pub struct RuntimeConfig {
     /// Address space for code, in bytes; at most 1 GiB. Costs nothing until used.
     pub code_space_bytes: usize,
+    /// Places each piece of code behind a random gap of at most 240 bytes, for experiments that must not
+    /// depend on the luck of addresses; 0 for no gaps.
+    pub layout_seed: u32,
     /// Bytes of stack that WebAssembly may use below the outermost call from the host. The
     /// calling thread must have this much, and about 256 KiB for host functions on top.
     pub max_wasm_stack: usize,
@@ -60,6 +63,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             code_space_bytes: 1 << 30,
+            layout_seed: 0,
             max_wasm_stack: 1 << 20,
             memory_bounds: MemoryBounds::GuardPages,
         }
@@ -85,7 +89,7 @@ impl Runtime {
         trampolines: Box<dyn Trampolines>,
     ) -> Result<Arc<Self>, RuntimeError> {
         trap::install_handlers()?;
-        let code = CodeSpace::new(config.code_space_bytes)?;
+        let code = CodeSpace::new(config.code_space_bytes, config.layout_seed)?;
         Ok(Arc::new(Self {
             config,
             code,

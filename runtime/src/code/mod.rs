@@ -16,11 +16,13 @@
 
 mod alloc;
 mod epoch;
+mod layout;
 mod meta;
 mod registry;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,6 +39,7 @@ use crate::error::RuntimeError;
 use crate::sys::Reservation;
 use alloc::RangeAllocator;
 use epoch::Reclaimer;
+use layout::Layout;
 use registry::Registry;
 
 /// Bytes for first-call thunks: one for each function that a valid module can have.
@@ -91,6 +94,7 @@ pub struct CodeSpace {
     writable: Reservation,
     registry: Registry,
     code: Mutex<RangeAllocator>,
+    layout: Layout,
     data: Mutex<RangeAllocator>,
     /// How many first-call thunks are written. Grows under `code`'s lock; thunks are written before
     /// the release store that counts them.
@@ -102,7 +106,7 @@ pub struct CodeSpace {
 
 impl CodeSpace {
     /// Reserves the address space; commits nothing but the builtin table.
-    pub fn new(code_bytes: usize) -> Result<Arc<Self>, RuntimeError> {
+    pub fn new(code_bytes: usize, layout_seed: u32) -> Result<Arc<Self>, RuntimeError> {
         let code_bytes = code_bytes.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16);
         let executable = THUNKS_BYTES + code_bytes;
         let file = memfd::MemfdOptions::default()
@@ -128,6 +132,7 @@ impl CodeSpace {
         let code_space = Self {
             registry: Registry::new(executable)?,
             code: Mutex::new(RangeAllocator::new(THUNKS_BYTES, code_bytes)),
+            layout: Layout::new(layout_seed),
             data: Mutex::new(data),
             thunks: AtomicU32::new(0),
             builtins: space.base() as usize + builtins,
@@ -161,8 +166,10 @@ impl CodeSpace {
         resolve: &dyn Fn(RelocationTarget) -> usize,
     ) -> Result<CodeRef, RuntimeError> {
         let len = compiled.code.len();
-        let allocated = (HEADER + len).next_multiple_of(CODE_ALIGN);
-        let offset = this.allocate_code(allocated)?;
+        let gap = this.layout.gap();
+        let allocated = (gap + HEADER + len).next_multiple_of(CODE_ALIGN);
+        let allocated_at = this.allocate_code(allocated)?;
+        let offset = allocated_at + gap;
         let start = this.space.base() as usize + offset + HEADER;
         for relocation in &compiled.relocations {
             let target = match relocation.target {
@@ -191,8 +198,7 @@ impl CodeSpace {
         this.count(&meta.kind, len as isize);
         Ok(CodeRef(Arc::new(Placed {
             space: this.clone(),
-            offset,
-            allocated,
+            allocated: allocated_at..allocated_at + allocated,
             retired: AtomicBool::new(false),
             meta,
         })))
@@ -375,8 +381,8 @@ pub struct CodeRef(Arc<Placed>);
 #[derive(Debug)]
 struct Placed {
     space: Arc<CodeSpace>,
-    offset: usize,
-    allocated: usize,
+    /// Offsets of everything that was allocated for it: a gap, the header, the code.
+    allocated: Range<usize>,
     /// Set once by `retire`, for the accounts only.
     retired: AtomicBool,
     meta: Box<CodeMeta>,
@@ -432,8 +438,9 @@ impl Drop for Placed {
             self.space.count(&self.meta.kind, -(len as isize));
         }
         self.space.stats.lock().expect(POISON).freed += len;
-        self.space.registry.remove(self.offset + HEADER);
+        let base = self.space.space.base() as usize;
+        self.space.registry.remove(self.meta.start - base);
         let mut code = self.space.code.lock().expect(POISON);
-        code.free(self.offset, self.allocated);
+        code.free(self.allocated.start, self.allocated.len());
     }
 }
