@@ -181,13 +181,16 @@ mod tests {
     #[test]
     fn the_break_even_point_of_a_634_byte_function() {
         let model = CostModel {
-            alpha: 1.0,
+            speedup: 2.0,
             ..CostModel::default()
         };
         // (100 us + 634 * 1.25 us) / (1 - 1/2), in ns.
         assert_eq!(model.threshold(&view(634, 0)), 1_785_000.0);
-        let quarter = CostModel::default().threshold(&view(634, 0));
-        assert_eq!(quarter, 1_785_000.0 / 4.0);
+        let quarter = CostModel {
+            alpha: 0.25,
+            ..model
+        };
+        assert_eq!(quarter.threshold(&view(634, 0)), 1_785_000.0 / 4.0);
     }
 
     #[test]

@@ -106,11 +106,11 @@ policies! {
     }
 
     CostModel = "cost-model", "A function is optimized once its work so far could have paid for the compilation." {
-        alpha = 0.25, "alpha", "", "fraction of the break-even point to wait for; less is earlier";
+        alpha = 1.0, "alpha", "", "fraction of the break-even point to wait for; less is earlier";
         fixed_us = 100.0, "fixed-us", "us", "cost of any compilation";
         ns_per_byte = 1250.0, "ns-per-byte", "ns", "cost of a compilation for each byte of the body";
         measured = 0.0, "measured", "", "1: use the measured cost per byte as soon as there is one";
-        speedup = 2.0, "speedup", "", "how much faster optimized code is; at least 1.01";
+        speedup = 1.5, "speedup", "", "how much faster optimized code is; at least 1.01";
         unit_ns = 1.0, "unit-ns", "ns", "time that a budget unit stands for at least";
         max_unit_ns = 4.0, "max-unit-ns", "ns", "time that a budget unit stands for at most";
         feedback = 0.0, "feedback", "requests", "queue length per thread that doubles the threshold; 0: never";
