@@ -17,11 +17,14 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Which of its two workloads a program runs.
+/// Which of its workloads a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// Milliseconds in any tier.
     Test,
+    /// For kernels, about ten milliseconds in optimized code: what an iteration needs for its own cost
+    /// not to matter. For programs the same as `Test`.
+    Iteration,
     /// About half a second or more in optimized code.
     Bench,
 }
@@ -31,8 +34,17 @@ pub enum Size {
 pub struct Kernel {
     /// Its name, which is also the name of its file.
     pub name: String,
-    path: PathBuf,
-    scale: u64,
+    /// Its file, in the binary or the text format.
+    pub path: PathBuf,
+    scales: Scales,
+}
+
+/// A kernel's argument, by size; without one it runs the size for tests.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scales {
+    iteration: u64,
+    bench: u64,
 }
 
 impl Kernel {
@@ -48,8 +60,10 @@ impl Kernel {
     /// How to run it.
     pub fn job(&self, size: Size) -> Job {
         let mut args = vec![self.name.clone()];
-        if size == Size::Bench {
-            args.push(self.scale.to_string());
+        match size {
+            Size::Test => {}
+            Size::Iteration => args.push(self.scales.iteration.to_string()),
+            Size::Bench => args.push(self.scales.bench.to_string()),
         }
         Job {
             args,
@@ -127,11 +141,34 @@ impl Program {
     }
 }
 
+/// A large module that is loaded and not run, because what it imports is no WASI.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadOnly {
+    /// Its name.
+    pub name: String,
+    /// What it is, in one sentence.
+    pub about: String,
+    module: String,
+    /// Proposals that it needs beyond those that Upshift has.
+    #[serde(default)]
+    pub needs: Vec<String>,
+}
+
+impl LoadOnly {
+    /// Where its module is, or will be.
+    pub fn path(&self) -> PathBuf {
+        root().join("corpus").join(&self.module)
+    }
+}
+
 /// The manifest; the fetching script reads the rest of it.
 #[derive(Deserialize)]
 struct Manifest {
     programs: Vec<Program>,
-    kernels: BTreeMap<String, u64>,
+    #[serde(default)]
+    modules: Vec<LoadOnly>,
+    kernels: BTreeMap<String, Scales>,
 }
 
 fn manifest() -> Result<Manifest> {
@@ -147,11 +184,11 @@ fn manifest() -> Result<Manifest> {
 /// If the manifest can't be read, or names a kernel that does not exist.
 pub fn kernels() -> Result<Vec<Kernel>> {
     let folder = root().join("tests/programs/kernels");
-    let kernel = |(name, scale): (String, u64)| {
+    let kernel = |(name, scales): (String, Scales)| {
         let files = ["wasm", "wat"].map(|ext| folder.join(&name).with_extension(ext));
         let path = files.into_iter().find(|path| path.exists());
         let path = path.with_context(|| format!("there is no kernel `{name}`"))?;
-        Ok(Kernel { name, path, scale })
+        Ok(Kernel { name, path, scales })
     };
     manifest()?.kernels.into_iter().map(kernel).collect()
 }
@@ -163,6 +200,15 @@ pub fn kernels() -> Result<Vec<Kernel>> {
 /// If the manifest can't be read.
 pub fn programs() -> Result<Vec<Program>> {
     Ok(manifest()?.programs)
+}
+
+/// All modules that are only loaded, in the manifest's order, whether fetched or not.
+///
+/// # Errors
+///
+/// If the manifest can't be read.
+pub fn modules() -> Result<Vec<LoadOnly>> {
+    Ok(manifest()?.modules)
 }
 
 fn read_wasm(path: &Path) -> Result<Vec<u8>> {

@@ -1,21 +1,32 @@
 //! One way to load and run a program, whichever engine does it.
 
+mod micro;
 mod ruby;
 mod scratch;
 mod upshift;
+#[cfg(feature = "wasmer")]
+mod wasmer;
+mod wasmi;
 mod wasmtime;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+pub use self::micro::CallCosts;
+pub use self::scratch::Scratch;
 pub use self::upshift::Upshift;
+#[cfg(feature = "wasmer")]
+pub use self::wasmer::Wasmer;
+pub use self::wasmi::Wasmi;
 pub use self::wasmtime::Wasmtime;
+use crate::record::TierEvent;
 
 /// How a program is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// As a command: its export `_start`.
@@ -26,7 +37,7 @@ pub enum Driver {
 }
 
 /// One run of a program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Arguments, the program's name first.
     pub args: Vec<String>,
@@ -62,6 +73,21 @@ impl std::fmt::Debug for Outcome {
     }
 }
 
+impl Outcome {
+    /// What [`crate::task`] defines as the digest of a run's output.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{}\n", self.exit));
+        hash.update(&self.stdout);
+        for (name, bytes) in &self.files {
+            hash.update(format!("{name}\n"));
+            hash.update(bytes);
+        }
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// An engine in one configuration.
 pub trait Engine {
     /// What to call it in tables.
@@ -73,6 +99,14 @@ pub trait Engine {
     ///
     /// If the engine does not accept the module.
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Loaded>>;
+
+    /// Measures calls of each kind with `drivers/calls.wat`, which imports a function of
+    /// `drivers/imported.wat`: `count` calls each, after ten times as many to warm up.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not accept the modules.
+    fn calls(&self, wasm: &[u8], imported: &[u8], count: u32) -> Result<CallCosts>;
 }
 
 /// A loaded module.
@@ -83,4 +117,22 @@ pub trait Loaded {
     ///
     /// If it traps, or the job's directories can't be opened. An exit code is no error.
     fn run(&self, job: &Job) -> Result<Outcome>;
+
+    /// Makes an instance in a store of its own and drops both, so many times. Imported functions
+    /// trap.
+    ///
+    /// # Errors
+    ///
+    /// If the module imports anything but functions, or its start function traps.
+    fn instantiate(&self, count: u32) -> Result<()>;
+
+    /// Bytes of machine code that exist now, if the engine tells.
+    fn machine_code(&self) -> Option<u64> {
+        None
+    }
+
+    /// Functions and loops that changed tiers until now, with times since the engine was made.
+    fn events(&self) -> Vec<TierEvent> {
+        Vec::new()
+    }
 }

@@ -1,22 +1,39 @@
 //! Benchmarks and the comparison with other engines, and the pieces of them that tests share.
 //!
+//! From what there is to what is seen:
+//!
 //! - [`corpus`]: what there is to run: own kernels, and large programs that others built;
-//! - [`engines`]: one way to load and run a program, whichever engine does it;
-//! - [`measure`]: wall and processor time, interleaved rounds, medians, geometric means;
-//! - [`suites`]: what is measured: compile speed, kernels, whole programs;
-//! - [`report`]: tables for people and JSON for programs, from one set of rows.
+//! - [`engines`]: one way to load and run a program with each engine that is linked in;
+//! - [`contender`]: who takes part: those engines in each configuration, and programs from outside;
+//! - [`plan`]: which of them do which [`task`]s, how often;
+//! - [`run`]: carries it out, each task in a [`process`] of its own, where a [`worker`] does it
+//!   and [`measure`]s;
+//! - [`record`]: the samples, as JSON, by [`metric`];
+//! - [`tables`], [`page`], [`compare`]: what people make of them, with [`stats`].
 //!
 //! # Invariants
 //!
 //! - Engines are used through their public APIs only.
-//! - Engines that are compared take turns inside each round, in one process, so that a slow spell
-//!   of the machine hits all of them.
+//! - Engines that are compared take turns in random order, so that a slow spell of the machine hits
+//!   all of them.
 //! - A result is measured only if it is right: every run's output is compared.
+//! - Files hold samples; whoever shows them summarizes.
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
+pub mod contender;
 pub mod corpus;
 pub mod engines;
 pub mod measure;
-pub mod report;
-pub mod suites;
+pub mod metric;
+pub mod page;
+pub mod plan;
+pub mod process;
+pub mod record;
+pub mod run;
+pub mod stats;
+pub mod table;
+pub mod tables;
+pub mod task;
+pub mod worker;

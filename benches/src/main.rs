@@ -2,15 +2,26 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, ExitCode};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use upshift_benches::corpus;
-use upshift_benches::report::{Report, Table};
-use upshift_benches::suites::{Options, compile, kernels, programs};
+use upshift_benches::contender::Contender;
+use upshift_benches::engines::Engine;
+use upshift_benches::plan::{Plan, Wish};
+use upshift_benches::record::{Results, Suite};
+use upshift_benches::task::Task;
+use upshift_benches::worker::{Handicap, Refused};
+use upshift_benches::{compare, contender, corpus, page, run, tables, worker};
 
-/// Measures Upshift against Wasmtime on this machine.
+/// Measures Upshift beside other engines on this machine.
+///
+/// Every measurement is a process of its own; the engines of a case take turns in random order.
+/// Engines that are linked in always take part. Others do if they are installed: node, bun and wazero
+/// from the path or from scripts/fetch-engines, native code from scripts/build-native.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -19,87 +30,230 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The headline figures: compile speed, kernels and whole programs.
+    /// The headline figures, in minutes.
     Quick(Common),
-    /// Compile speed of large modules.
-    Compile(Common),
-    /// Run time of kernels.
-    Kernels(Common),
-    /// Whole programs, compilation included.
-    Programs(Common),
+    /// Everything: all engines, all cases, several processes each; more than an hour.
+    Full(Common),
+    /// Say what changed between two runs beyond noise. Exit code 1 if something got worse.
+    Compare {
+        /// The earlier run.
+        first: PathBuf,
+        /// The later run.
+        second: PathBuf,
+    },
+    /// Print the tables of a run.
+    Show {
+        /// The run.
+        results: PathBuf,
+    },
+    /// Draw a run as one HTML page.
+    Page {
+        /// The run.
+        results: PathBuf,
+        /// The page.
+        page: PathBuf,
+    },
+    /// List the engines that take part here, with versions and flags.
+    Engines,
     /// Check that every module of the corpus needs supported proposals only.
     Check,
+    /// Do one task in this process.
+    #[command(hide = true)]
+    Worker {
+        #[arg(long)]
+        engine: String,
+        #[arg(long)]
+        flags: String,
+        #[arg(long)]
+        suite: Suite,
+        #[arg(long)]
+        layout: u32,
+        #[arg(long)]
+        handicap: f64,
+        task: String,
+    },
 }
 
 #[derive(Args)]
 struct Common {
-    /// Interleaved rounds to take medians over.
-    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
-    rounds: usize,
-    /// Only kernels and programs with this in their name.
-    #[arg(long, default_value = "")]
-    only: String,
-    /// Also measure what takes minutes: whole modules in optimizing compilers.
-    #[arg(long)]
-    slow: bool,
-    /// Write the result to a file, as JSON.
+    /// Processes per engine and case; medians are over them. [default: 1 for quick, 3 for full]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    launches: Option<u32>,
+    /// Only this suite; may be repeated.
+    #[arg(long = "suite", value_name = "SUITE")]
+    suites: Vec<Suite>,
+    /// Only cases with this in their names; may be repeated.
+    #[arg(long = "case", value_name = "PART")]
+    cases: Vec<String>,
+    /// Only this engine, whether it is usually in the suite or not; may be repeated.
+    #[arg(long = "engine", value_name = "ID")]
+    engines: Vec<String>,
+    /// One more configuration of Upshift, with options of the `upshift` command, which takes part
+    /// everywhere; may be repeated: slots=mode=optimizer,self-calls=slot
+    #[arg(long = "variant", value_name = "ID=OPTIONS", value_parser = variant)]
+    variants: Vec<Contender>,
+    /// Where the samples go, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Make an engine slower by a share of its time, to see whether a comparison notices: upshift-baseline=0.1
+    #[arg(long = "handicap", value_name = "ID=SHARE", value_parser = handicap)]
+    handicaps: Vec<(String, f64)>,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("a number of at least 1 is needed".into()),
-        Ok(rounds) => Ok(rounds),
-    }
+fn variant(text: &str) -> Result<Contender, String> {
+    contender::variant(text).map_err(|error| format!("{error:#}"))
 }
 
-fn main() -> Result<()> {
+fn handicap(text: &str) -> Result<(String, f64), String> {
+    let (id, share) = text.split_once('=').ok_or("ID=SHARE is needed")?;
+    let share = share
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=10.0).contains(share));
+    Ok((
+        id.into(),
+        share.ok_or("the share is a number from 0 to 10")?,
+    ))
+}
+
+fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Quick(common) => report(&common, |options, slow, show| {
-            show(compile::run(options, slow)?);
-            kernels::run(options)?.into_iter().for_each(&mut *show);
-            programs::run(options, slow)?.into_iter().for_each(show);
-            Ok(())
-        }),
-        Command::Compile(common) => report(&common, |options, slow, show| {
-            show(compile::run(options, slow)?);
-            Ok(())
-        }),
-        Command::Kernels(common) => report(&common, |options, _, show| {
-            kernels::run(options)?.into_iter().for_each(show);
-            Ok(())
-        }),
-        Command::Programs(common) => report(&common, |options, slow, show| {
-            programs::run(options, slow)?.into_iter().for_each(show);
-            Ok(())
-        }),
-        Command::Check => check(),
+        Command::Quick(common) => measure(common, false)?,
+        Command::Full(common) => measure(common, true)?,
+        Command::Compare { first, second } => {
+            let (first, second) = (Results::read(&first)?, Results::read(&second)?);
+            let comparison = compare::compare(&first, &second);
+            print!("{comparison}");
+            return Ok(ExitCode::from(u8::from(comparison.is_worse())));
+        }
+        Command::Show { results } => show(&Results::read(&results)?),
+        Command::Page { results, page } => {
+            let html = page::render(&Results::read(&results)?);
+            std::fs::write(&page, html).with_context(|| page.display().to_string())?;
+        }
+        Command::Engines => engines()?,
+        Command::Check => check()?,
+        Command::Worker {
+            engine,
+            flags,
+            suite,
+            layout,
+            handicap,
+            task,
+        } => {
+            let engine = contender::linked_engine(&engine, &flags, suite, layout)?;
+            work(engine.as_ref(), handicap, &task)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures, prints each table when its suite is done, and says where the rest is.
+fn measure(common: Common, full: bool) -> Result<()> {
+    let began = Instant::now();
+    fetch_corpus()?;
+    let handicaps: BTreeMap<_, _> = common.handicaps.into_iter().collect();
+    let plan = Plan::new(&Wish {
+        full,
+        suites: common.suites,
+        cases: common.cases,
+        engines: common.engines,
+        variants: common.variants,
+        launches: common.launches.unwrap_or(if full { 3 } else { 1 }),
+    })?;
+    let name = if full { "full" } else { "quick" };
+    let file = match common.json {
+        Some(file) => file,
+        None => {
+            let folder = corpus::root().join("target/benches");
+            std::fs::create_dir_all(&folder)?;
+            folder.join(name).with_extension("json")
+        }
+    };
+    let last: BTreeMap<Suite, String> = plan
+        .cases
+        .iter()
+        .map(|case| (case.info.suite, case.info.name.clone()))
+        .collect();
+    let results = run::run(&plan, &file, &handicaps, |results, case| {
+        let suite = case.info.suite;
+        if last[&suite] == case.info.name {
+            for table in tables::tables(results, suite) {
+                println!("{table}");
+            }
+        }
+    })?;
+    for failure in tables::failures(&results) {
+        println!("{failure}");
+    }
+    println!(
+        "{} processes on {}, {} threads, in {:.0} s; samples in {}",
+        plan.processes(),
+        results.machine.cpu,
+        results.machine.threads,
+        began.elapsed().as_secs_f64(),
+        file.display()
+    );
+    Ok(())
+}
+
+/// Brings the large programs if they are missing.
+fn fetch_corpus() -> Result<()> {
+    let programs = corpus::programs()?;
+    if programs.iter().all(|program| program.path().is_file()) {
+        return Ok(());
+    }
+    println!("Fetching the corpus first, once …");
+    let script = corpus::root().join("scripts/fetch-corpus");
+    let status = Process::new(&script).status();
+    let status = status.with_context(|| script.display().to_string())?;
+    ensure!(status.success(), "{} failed", script.display());
+    Ok(())
+}
+
+fn show(results: &Results) {
+    let machine = &results.machine;
+    println!(
+        "{}, {} threads, {}\n",
+        machine.cpu, machine.threads, machine.kernel
+    );
+    let suites: std::collections::BTreeSet<_> = results.rows.iter().map(|row| row.suite).collect();
+    for suite in suites {
+        for table in tables::tables(results, suite) {
+            println!("{table}");
+        }
+    }
+    for failure in tables::failures(results) {
+        println!("{failure}");
     }
 }
 
-/// Runs suites, prints each table as soon as it is there, writes the JSON at the end.
-fn report(
-    common: &Common,
-    suites: impl FnOnce(&Options, bool, &mut dyn FnMut(Table)) -> Result<()>,
-) -> Result<()> {
-    let options = Options {
-        rounds: common.rounds,
-        only: common.only.clone(),
-    };
-    let mut report = Report::new(options.rounds);
-    println!(
-        "{}; medians of {} interleaved rounds\n",
-        report.machine, options.rounds
-    );
-    suites(&options, common.slow, &mut |table| {
-        println!("{table}");
-        report.tables.push(table);
-    })?;
-    if let Some(path) = &common.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, json).with_context(|| path.display().to_string())?;
+fn engines() -> Result<()> {
+    for contender in contender::all()? {
+        let info = contender.info;
+        println!(
+            "{:24} {:24} {:12} {}",
+            info.id, info.name, info.version, info.flags
+        );
     }
+    Ok(())
+}
+
+/// The worker's side of the contract: the answer is the last line.
+fn work(engine: &dyn Engine, handicap: f64, task: &str) -> Result<()> {
+    let task: Task = serde_json::from_str(task)?;
+    let answer = match worker::work(engine, &task, Handicap(handicap)) {
+        Ok(launch) => serde_json::to_value(launch)?,
+        Err(error) => {
+            let why = error.root_cause().to_string();
+            let why = why.lines().next().unwrap_or_default();
+            match error.downcast_ref::<Refused>() {
+                Some(_) => serde_json::json!({ "refused": why }),
+                None => serde_json::json!({ "error": why }),
+            }
+        }
+    };
+    println!("{answer}");
     Ok(())
 }
 
@@ -110,11 +264,23 @@ fn check() -> Result<()> {
     for program in corpus::programs()? {
         let wasm = program.wasm()?;
         corpus::check_features(&wasm).with_context(|| program.name.clone())?;
-        let code = corpus::code_section_bytes(&wasm)? as f64 / 1e6;
-        println!(
-            "{:10} {:6.1} MB of code: {}",
-            program.name, code, program.about
-        );
+        print_size(&program.name, &wasm, &program.about)?;
     }
+    for module in corpus::modules()? {
+        if Path::is_file(&module.path()) {
+            let wasm = std::fs::read(module.path())?;
+            let needs = match corpus::check_features(&wasm) {
+                Ok(()) => String::new(),
+                Err(why) => format!(" (needs {}: {why})", module.needs.join(", ")),
+            };
+            print_size(&module.name, &wasm, &format!("{}{needs}", module.about))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_size(name: &str, wasm: &[u8], about: &str) -> Result<()> {
+    let code = corpus::code_section_bytes(wasm)? as f64 / 1e6;
+    println!("{name:12} {code:6.1} MB of code: {about}");
     Ok(())
 }

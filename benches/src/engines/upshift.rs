@@ -1,15 +1,22 @@
 //! Upshift, through its embedding API.
 
 use anyhow::{Context as _, Result};
+use upshift::profiler::Event;
 use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker, pipe::WritePipe};
 use upshift::{Config, Exit, Linker, Module, Store, Strategy, Switching};
+use upshift_abi::Tier;
 
 use super::ruby::script;
 use super::scratch::Scratch;
-use super::{Driver, Engine, Job, Loaded, Outcome};
+use super::{CallCosts, Driver, Engine, Job, Loaded, Outcome};
+use crate::record::TierEvent;
 
 mod ruby {
     super::super::ruby::ruby_driver!(upshift);
+}
+
+mod micro {
+    super::super::micro::calls_driver!(upshift, instantiate);
 }
 
 /// Upshift in one configuration.
@@ -74,6 +81,11 @@ impl Engine for Upshift {
         let module = Module::from_binary(&engine, wasm)?;
         Ok(Box::new(module))
     }
+
+    fn calls(&self, wasm: &[u8], imported: &[u8], count: u32) -> Result<CallCosts> {
+        let engine = upshift::Engine::new(&self.config)?;
+        micro::calls(&engine, wasm, imported, count)
+    }
 }
 
 impl Loaded for Module {
@@ -91,9 +103,44 @@ impl Loaded for Module {
         let stdout = stdout.ok().context("standard output is still in use")?;
         Ok(scratch.outcome(job, exit, stdout.into_inner()))
     }
+
+    fn instantiate(&self, count: u32) -> Result<()> {
+        let mut linker = Linker::new(self.engine());
+        linker.define_unknown_imports_as_traps(self)?;
+        for _ in 0..count {
+            let mut store = Store::new(self.engine(), ());
+            linker.instantiate(&mut store, self)?;
+        }
+        Ok(())
+    }
+
+    fn machine_code(&self) -> Option<u64> {
+        let stats = self.engine().code_stats();
+        Some((stats.baseline + stats.optimizer + stats.trampolines) as u64)
+    }
+
+    fn events(&self) -> Vec<TierEvent> {
+        let log = self.engine().event_log();
+        let names = log.names();
+        let records = log.records();
+        let moves = records.iter().filter_map(|record| match &record.event {
+            Event::Published { code, .. } if code.tier == Tier::Optimizer => {
+                Some((record.at, "optimized", code))
+            }
+            Event::OsrReady { code, .. } => Some((record.at, "osr", code)),
+            _ => None,
+        });
+        moves
+            .map(|(at, what, code)| TierEvent {
+                at: at.0 as f64 / 1e9,
+                what: what.into(),
+                function: names.of(code.func),
+            })
+            .collect()
+    }
 }
 
-fn context(
+pub(super) fn context(
     job: &Job,
     scratch: &Scratch,
     stdout: &WritePipe<std::io::Cursor<Vec<u8>>>,

@@ -8,10 +8,14 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use super::ruby::script;
 use super::scratch::Scratch;
-use super::{Driver, Engine, Job, Loaded, Outcome};
+use super::{CallCosts, Driver, Engine, Job, Loaded, Outcome};
 
 mod ruby {
     super::super::ruby::ruby_driver!(wasmtime);
+}
+
+mod micro {
+    super::super::micro::calls_driver!(wasmtime, instantiate);
 }
 
 /// Wasmtime with one of its two compilers.
@@ -29,6 +33,20 @@ impl Wasmtime {
     /// With its baseline compiler.
     pub fn winch() -> Self {
         Self::new("wasmtime winch", Strategy::Winch)
+    }
+
+    /// With Cranelift and checks for interruption, at loop headers and function entries.
+    pub fn epochs() -> Self {
+        let mut engine = Self::new("wasmtime epochs", Strategy::Cranelift);
+        engine.config.epoch_interruption(true);
+        engine
+    }
+
+    /// With Cranelift and the count of executed instructions that its fuel takes.
+    pub fn fuel() -> Self {
+        let mut engine = Self::new("wasmtime fuel", Strategy::Cranelift);
+        engine.config.consume_fuel(true);
+        engine
     }
 
     fn new(name: &'static str, strategy: Strategy) -> Self {
@@ -50,6 +68,11 @@ impl Engine for Wasmtime {
         let module = engine.and_then(|engine| Module::from_binary(&engine, wasm));
         Ok(Box::new(module.map_err(opaque)?))
     }
+
+    fn calls(&self, wasm: &[u8], imported: &[u8], count: u32) -> Result<CallCosts> {
+        let engine = wasmtime::Engine::new(&self.config).map_err(opaque)?;
+        micro::calls(&engine, wasm, imported, count).map_err(opaque)
+    }
 }
 
 impl Loaded for Module {
@@ -58,6 +81,7 @@ impl Loaded for Module {
         let stdout = MemoryOutputPipe::new(usize::MAX);
         let wasi = context(job, &scratch, &stdout).map_err(opaque)?;
         let mut store = Store::new(self.engine(), wasi);
+        no_limits(&mut store);
         let result = match job.driver {
             Driver::Command => command(&mut store, self),
             Driver::Ruby => evaluate(&mut store, self, &script(job)?),
@@ -65,6 +89,31 @@ impl Loaded for Module {
         let exit = exit_code(result).map_err(opaque)?;
         Ok(scratch.outcome(job, exit, stdout.contents().to_vec()))
     }
+
+    fn instantiate(&self, count: u32) -> Result<()> {
+        let mut linker = Linker::new(self.engine());
+        linker
+            .define_unknown_imports_as_traps(self)
+            .map_err(opaque)?;
+        let instance = linker.instantiate_pre(self).map_err(opaque)?;
+        for _ in 0..count {
+            let mut store = Store::new(self.engine(), ());
+            no_limits(&mut store);
+            instance.instantiate(&mut store).map_err(opaque)?;
+        }
+        Ok(())
+    }
+
+    fn machine_code(&self) -> Option<u64> {
+        Some(self.text().len() as u64)
+    }
+}
+
+/// Epochs never pass here, and fuel does not run out.
+fn no_limits<T>(store: &mut Store<T>) {
+    store.set_epoch_deadline(1);
+    // An error means that fuel is not counted.
+    let _ = store.set_fuel(u64::MAX);
 }
 
 fn context(job: &Job, scratch: &Scratch, stdout: &MemoryOutputPipe) -> wasmtime::Result<WasiP1Ctx> {
@@ -106,5 +155,5 @@ fn exit_code(result: wasmtime::Result<()>) -> wasmtime::Result<i32> {
 
 /// Wasmtime's error is a type of its own; its text is all that is needed here.
 fn opaque(error: wasmtime::Error) -> anyhow::Error {
-    anyhow::Error::msg(format!("{error:?}"))
+    anyhow::Error::msg(format!("{error:#}"))
 }

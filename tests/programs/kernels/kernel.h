@@ -1,6 +1,8 @@
 /* What every kernel needs and nothing more: one numeric argument in, one checksum out, through
  * WASI preview 1 directly. No C library, so that a profile of a kernel shows the kernel.
  *
+ * Where it is compiled for the machine itself, ../native/wasi.c stands in for WASI.
+ *
  * A kernel defines KERNEL (its name), DEFAULT_SCALE (a few milliseconds of work) and
  * `static u64 kernel(u32 scale)`, then includes this file last. */
 
@@ -37,7 +39,11 @@ static inline u64 bits(double x) {
 #endif
 
 #ifdef KERNEL
+#ifdef __wasm__
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(#name)))
+#else
+#define WASI(name)
+#endif
 struct ciovec { const char *bytes; u32 len; };
 WASI(args_sizes_get) i32 wasi_args_sizes_get(u32 *count, u32 *bytes);
 WASI(args_get) i32 wasi_args_get(char **args, char *bytes);

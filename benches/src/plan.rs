@@ -1,0 +1,407 @@
+//! What is going to be measured: which engines do which tasks, how often.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::contender::{self, Contender, Start};
+use crate::corpus::{self, Size};
+use crate::engines::Driver;
+use crate::record::{CaseInfo, Suite};
+use crate::task::Task;
+
+/// What someone asked for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Everything, or the part that gives the headlines in minutes.
+    pub full: bool,
+    /// Only these suites; all if empty.
+    pub suites: Vec<Suite>,
+    /// Only cases with one of these in their names; all if empty.
+    pub cases: Vec<String>,
+    /// Only engines with one of these ids; the suite's choice if empty.
+    pub engines: Vec<String>,
+    /// More configurations of Upshift, which take part everywhere.
+    pub variants: Vec<Contender>,
+    /// Processes per engine and case.
+    pub launches: u32,
+}
+
+/// One case with the engines that run it.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The case.
+    pub info: CaseInfo,
+    /// Its task.
+    pub task: Task,
+    /// Indices of contenders.
+    pub engines: Vec<usize>,
+}
+
+/// Everything that is going to be measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Who takes part anywhere.
+    pub contenders: Vec<Contender>,
+    /// The cases, in the order in which they are measured.
+    pub cases: Vec<Planned>,
+    /// Processes per engine and case.
+    pub launches: u32,
+}
+
+const SUITES: [Suite; 6] = [
+    Suite::Load,
+    Suite::Kernels,
+    Suite::Calls,
+    Suite::Instances,
+    Suite::Overhead,
+    Suite::Programs,
+];
+
+/// Kernels whose time is in what counters count.
+const COUNTED: [&str; 6] = [
+    "fib",
+    "small_funcs",
+    "sieve",
+    "interp",
+    "main_loop",
+    "sha256",
+];
+
+/// Which engines a suite is about, those of the quick part first.
+fn engines(suite: Suite, full: bool) -> &'static [&'static str] {
+    let (quick, all): (usize, &[&str]) = match suite {
+        Suite::Load => (
+            6,
+            &[
+                "upshift",
+                "upshift-baseline",
+                "wasmtime-winch",
+                "wasmi",
+                "node",
+                "node-liftoff",
+                "upshift-optimizer",
+                "wasmtime",
+                "node-turbofan",
+                "bun",
+                "wasmer-singlepass",
+            ],
+        ),
+        Suite::Kernels => (
+            5,
+            &[
+                "upshift",
+                "upshift-baseline",
+                "upshift-optimizer",
+                "wasmtime",
+                "wasmtime-winch",
+                "upshift-sync",
+                "wasmi",
+                "wasmer-singlepass",
+                "node",
+                "node-liftoff",
+                "node-turbofan",
+                "bun",
+                "native",
+            ],
+        ),
+        Suite::Programs => (
+            4,
+            &[
+                "upshift",
+                "upshift-baseline",
+                "upshift-optimizer",
+                "wasmtime-winch",
+                "wasmtime",
+                "wasmi",
+                "wasmer-singlepass",
+                "node",
+                "bun",
+                "wazero",
+                "native",
+            ],
+        ),
+        Suite::Calls | Suite::Instances => (
+            5,
+            &[
+                "upshift",
+                "upshift-baseline",
+                "upshift-optimizer",
+                "wasmtime",
+                "wasmi",
+                "wasmtime-winch",
+                "wasmer-singlepass",
+                "node",
+                "bun",
+            ],
+        ),
+        Suite::Overhead => (
+            0,
+            &[
+                "upshift-counters-none",
+                "upshift-counters-calls",
+                "upshift-counters-loops",
+                "upshift-counters-all",
+                "wasmtime",
+                "wasmtime-epochs",
+                "wasmtime-fuel",
+            ],
+        ),
+    };
+    if full { all } else { &all[..quick] }
+}
+
+impl Plan {
+    /// Plans what a wish asks for. Modules that the standard takes in the text format are assembled
+    /// into files of the build's folder.
+    ///
+    /// # Errors
+    ///
+    /// If the corpus is missing, or nothing at all is left to measure.
+    pub fn new(wish: &Wish) -> Result<Self> {
+        let mut contenders = contender::all()?;
+        contenders.extend(wish.variants.iter().cloned());
+        for id in &wish.engines {
+            let known: Vec<_> = contenders.iter().map(|c| c.info.id.as_str()).collect();
+            ensure!(
+                known.contains(&id.as_str()),
+                "there is no engine `{id}` here; there are {}",
+                known.join(", ")
+            );
+        }
+        let mut cases = Vec::new();
+        for suite in SUITES {
+            if wish.suites.is_empty() || wish.suites.contains(&suite) {
+                cases.extend(cases_of(suite, wish, &contenders)?);
+            }
+        }
+        ensure!(!cases.is_empty(), "nothing is left to measure");
+        Ok(Self {
+            contenders,
+            cases,
+            launches: wish.launches,
+        })
+    }
+
+    /// How many processes that is, at most.
+    pub fn processes(&self) -> usize {
+        let engines: usize = self.cases.iter().map(|case| case.engines.len()).sum();
+        engines * self.launches as usize
+    }
+}
+
+fn cases_of(suite: Suite, wish: &Wish, contenders: &[Contender]) -> Result<Vec<Planned>> {
+    let mut tasks = match suite {
+        Suite::Load => load(wish.full)?,
+        Suite::Kernels => kernels(wish.full)?,
+        Suite::Programs => programs(wish.full)?,
+        Suite::Calls => calls()?,
+        Suite::Instances => instances(wish.full)?,
+        Suite::Overhead if wish.full || !wish.suites.is_empty() => overhead()?,
+        Suite::Overhead => Vec::new(),
+    };
+    let wanted =
+        |name: &String| wish.cases.is_empty() || wish.cases.iter().any(|part| name.contains(part));
+    tasks.retain(|(info, _)| wanted(&info.name));
+    let planned = tasks.into_iter().map(|(info, task)| {
+        let takes_part = |contender: &Contender| {
+            let id = contender.info.id.as_str();
+            let variant = wish.variants.iter().any(|other| other.info.id == id);
+            let chosen = if variant {
+                true
+            } else if wish.engines.is_empty() {
+                engines(suite, wish.full || suite == Suite::Overhead).contains(&id)
+            } else {
+                wish.engines.iter().any(|wanted| wanted == id)
+            };
+            chosen && can(contender, &info, &task)
+        };
+        let engines = (0..contenders.len()).filter(|&i| takes_part(&contenders[i]));
+        Planned {
+            engines: engines.collect(),
+            info,
+            task,
+        }
+    });
+    Ok(planned.filter(|case| !case.engines.is_empty()).collect())
+}
+
+/// TurboFan takes about 4 s per megabyte of code for a whole module, more than everybody else
+/// together: it loads modules of at most so many bytes of code.
+const TURBOFAN_LIMIT: u64 = 8_000_000;
+
+/// Whether the contender's kind can do the task at all; what its engine refuses is another matter.
+fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> bool {
+    if contender.info.id == "node-turbofan" && info.code_bytes > TURBOFAN_LIMIT {
+        return false;
+    }
+    match (&contender.start, task) {
+        (Start::Native, Task::Run { wasm, job, .. }) => {
+            let name = wasm.file_stem().unwrap_or_default();
+            job.mounts.is_empty() && contender::native_folder().join(name).is_file()
+        }
+        (Start::Native | Start::Wazero { .. }, task) => matches!(task, Task::Run { .. }),
+        (Start::Linked | Start::JavaScript { .. }, _) => true,
+    }
+}
+
+type Tasks = Vec<(CaseInfo, Task)>;
+
+fn case(suite: Suite, name: String, about: &str, wasm: &PathBuf) -> Result<CaseInfo> {
+    let bytes = fs::read(wasm).with_context(|| {
+        format!(
+            "cannot read `{}`; run scripts/fetch-corpus first",
+            wasm.display()
+        )
+    })?;
+    Ok(CaseInfo {
+        suite,
+        name,
+        about: about.into(),
+        module_bytes: bytes.len() as u64,
+        code_bytes: corpus::code_section_bytes(&bytes)?,
+        needs: Vec::new(),
+    })
+}
+
+fn load(full: bool) -> Result<Tasks> {
+    let mut tasks = Vec::new();
+    for program in corpus::programs()? {
+        if full || program.name == "ruby" {
+            let wasm = program.path();
+            let info = case(Suite::Load, program.name.clone(), &program.about, &wasm)?;
+            tasks.push((info, Task::Load { wasm }));
+        }
+    }
+    for module in corpus::modules()?.into_iter().filter(|_| full) {
+        let wasm = module.path();
+        // Not fetched by default: `scripts/fetch-corpus --modules` brings them.
+        if wasm.is_file() {
+            let mut info = case(Suite::Load, module.name.clone(), &module.about, &wasm)?;
+            info.needs = module.needs;
+            tasks.push((info, Task::Load { wasm }));
+        }
+    }
+    tasks.sort_by_key(|(info, _)| info.code_bytes);
+    Ok(tasks)
+}
+
+/// A module in the binary format, as a file.
+fn binary(path: PathBuf) -> Result<PathBuf> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "wasm")
+    {
+        return Ok(path);
+    }
+    let wasm = wat::parse_file(&path)?;
+    let folder = corpus::root().join("target/benches");
+    fs::create_dir_all(&folder)?;
+    let name = path.file_name().context("a file has a name")?;
+    let binary = folder.join(name).with_extension("wasm");
+    fs::write(&binary, wasm).with_context(|| binary.display().to_string())?;
+    Ok(binary)
+}
+
+fn kernel_tasks(
+    suite: Suite,
+    wanted: impl Fn(&str) -> bool,
+    iterations: u32,
+    seconds: f64,
+) -> Result<Tasks> {
+    let kernels = corpus::kernels()?.into_iter();
+    let wanted = kernels.filter(|kernel| wanted(&kernel.name));
+    let task = |kernel: corpus::Kernel| {
+        let wasm = binary(kernel.path.clone())?;
+        let info = case(suite, kernel.name.clone(), "", &wasm)?;
+        let job = kernel.job(Size::Iteration);
+        let task = Task::Run {
+            wasm,
+            job,
+            iterations,
+            seconds,
+        };
+        Ok((info, task))
+    };
+    wanted.map(task).collect()
+}
+
+fn kernels(full: bool) -> Result<Tasks> {
+    let seconds = if full { 0.7 } else { 0.5 };
+    kernel_tasks(Suite::Kernels, |_| true, 100, seconds)
+}
+
+fn overhead() -> Result<Tasks> {
+    kernel_tasks(Suite::Overhead, |name| COUNTED.contains(&name), 200, 1.0)
+}
+
+/// Kernels of one long run each: what is entered while it runs, by OSR or not at all.
+const LONG_KERNELS: [&str; 3] = ["main_loop", "interp", "sha256"];
+
+fn programs(full: bool) -> Result<Tasks> {
+    let mut tasks = Vec::new();
+    let run = |wasm, job| Task::Run {
+        wasm,
+        job,
+        iterations: 1,
+        seconds: 0.0,
+    };
+    for program in corpus::programs()? {
+        let wasm = program.path();
+        for (size, suffix) in [(Size::Test, "short"), (Size::Bench, "long")] {
+            let quick = matches!(program.name.as_str(), "python" | "yosys");
+            let linked_only = program.job(size).driver == Driver::Ruby;
+            if (size == Size::Bench && !program.has_bench()) || !(full || quick && !linked_only) {
+                continue;
+            }
+            let name = format!("{}/{suffix}", program.name);
+            let info = case(Suite::Programs, name, &program.about, &wasm)?;
+            tasks.push((info, run(wasm.clone(), program.job(size))));
+        }
+    }
+    for kernel in corpus::kernels()? {
+        if LONG_KERNELS.contains(&kernel.name.as_str()) {
+            let wasm = binary(kernel.path.clone())?;
+            let name = format!("{}/long", kernel.name);
+            let info = case(Suite::Programs, name, "a kernel, one long run", &wasm)?;
+            tasks.push((info, run(wasm, kernel.job(Size::Bench))));
+        }
+    }
+    Ok(tasks)
+}
+
+fn calls() -> Result<Tasks> {
+    let drivers = corpus::root().join("benches/drivers");
+    let wasm = binary(drivers.join("calls.wat"))?;
+    let imported = binary(drivers.join("imported.wat"))?;
+    let about = "calls of a function that adds 1, one after the other";
+    let info = case(Suite::Calls, "calls".into(), about, &wasm)?;
+    let count = 1_000_000;
+    let task = Task::Calls {
+        wasm,
+        imported,
+        count,
+    };
+    Ok(vec![(info, task)])
+}
+
+fn instances(full: bool) -> Result<Tasks> {
+    let mut tasks = Vec::new();
+    for kernel in corpus::kernels()? {
+        if kernel.name == "fib" {
+            let wasm = binary(kernel.path)?;
+            let about = "a module of a few functions";
+            let info = case(Suite::Instances, "fib".into(), about, &wasm)?;
+            tasks.push((info, Task::Instances { wasm, count: 1000 }));
+        }
+    }
+    for program in corpus::programs()? {
+        if full && matches!(program.name.as_str(), "python" | "yosys") {
+            let wasm = program.path();
+            let info = case(Suite::Instances, program.name, &program.about, &wasm)?;
+            tasks.push((info, Task::Instances { wasm, count: 20 }));
+        }
+    }
+    Ok(tasks)
+}

@@ -1,0 +1,242 @@
+//! Carries out a plan: one process after the other, the engines of a case in a new random order in
+//! each round, so that a slow spell of the machine hits all of them alike.
+//!
+//! Everything measured so far is in the result file after each process: an interrupted run keeps it.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+
+use crate::plan::{Plan, Planned};
+use crate::process::launch;
+use crate::record::{FORMAT, Failure, Machine, Results, Row, Suite};
+use crate::stats::Random;
+use crate::worker::Handicap;
+
+/// Measures everything in a plan.
+///
+/// `handicaps` slows engines by id. `case_done` is called with all results so far when a case has
+/// been measured, with its place in the plan.
+///
+/// # Errors
+///
+/// If a process can't be started or the file can't be written; an engine's failure is a row.
+pub fn run(
+    plan: &Plan,
+    file: &Path,
+    handicaps: &BTreeMap<String, f64>,
+    mut case_done: impl FnMut(&Results, &Planned),
+) -> Result<Results> {
+    let mut results = empty(plan);
+    let mut progress = Progress::new(plan);
+    let mut random = Random::new(results.started);
+    for case in &plan.cases {
+        let mut order = case.engines.clone();
+        let first_row = results.rows.len();
+        results.rows.extend(case.engines.iter().map(|&engine| Row {
+            suite: case.info.suite,
+            case: case.info.name.clone(),
+            engine: plan.contenders[engine].info.id.clone(),
+            launches: Vec::new(),
+            failure: None,
+        }));
+        for round in 0..plan.launches {
+            random.shuffle(&mut order);
+            for &engine in &order {
+                let contender = &plan.contenders[engine];
+                let position = case.engines.iter().position(|&e| e == engine);
+                let row = first_row + position.expect("the order is of these engines");
+                if results.rows[row].failure.is_none() {
+                    progress.begin(case, &contender.info.name);
+                    let slower = handicaps.get(&contender.info.id).copied().unwrap_or(0.0);
+                    let suite = case.info.suite;
+                    match launch(contender, suite, &case.task, round, Handicap(slower))? {
+                        Ok(launch) => results.rows[row].launches.push(launch),
+                        Err(failure) => results.rows[row].failure = Some(failure),
+                    }
+                    results.write(file)?;
+                }
+                progress.end(case.info.suite);
+            }
+        }
+        compare_outputs(&mut results.rows[first_row..]);
+        results.write(file)?;
+        progress.clear();
+        case_done(&results, case);
+    }
+    results.complete = true;
+    results.write(file)?;
+    Ok(results)
+}
+
+fn empty(plan: &Plan) -> Results {
+    let mut engines = Vec::new();
+    for (index, contender) in plan.contenders.iter().enumerate() {
+        if plan.cases.iter().any(|case| case.engines.contains(&index)) {
+            engines.push(contender.info.clone());
+        }
+    }
+    let started = SystemTime::now().duration_since(UNIX_EPOCH);
+    Results {
+        format: FORMAT,
+        machine: Machine::this(),
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        started: started.map_or(0, |time| time.as_secs()),
+        complete: false,
+        engines,
+        cases: plan.cases.iter().map(|case| case.info.clone()).collect(),
+        rows: Vec::new(),
+    }
+}
+
+/// A row whose output is not everybody's is an error: what it measured is no run of the program.
+///
+/// Wasmtime is right if it takes part, else whoever comes first.
+fn compare_outputs(rows: &mut [Row]) {
+    let output = |row: &Row| row.launches.first().map(|launch| launch.output.clone());
+    let oracle = rows
+        .iter()
+        .find(|row| row.engine == "wasmtime" && row.failure.is_none());
+    let oracle = oracle.or_else(|| rows.iter().find(|row| row.failure.is_none()));
+    let Some((expected, oracle)) = oracle.and_then(|row| Some((output(row)?, row.engine.clone())))
+    else {
+        return;
+    };
+    for row in rows {
+        if row.launches.iter().any(|launch| launch.output != expected) {
+            row.launches.clear();
+            row.failure = Some(Failure::Error(format!("its output is not {oracle}'s")));
+        }
+    }
+}
+
+impl Machine {
+    /// The machine that this runs on.
+    pub fn this() -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let field = |text: &str, name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+            let value = lines.find(|(key, _)| key.trim() == name);
+            value.map(|(_, value)| value.trim().to_string())
+        };
+        let memory = field(&read("/proc/meminfo"), "MemTotal");
+        let kibibytes = memory.and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+        Self {
+            cpu: field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".into()),
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            memory: kibibytes.unwrap_or(0) * 1024,
+            kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        }
+    }
+}
+
+/// One line on standard error, if somebody is there to read it: what, how far, how long still.
+struct Progress {
+    total: usize,
+    done: usize,
+    /// Processes still to come, seconds spent and processes done, by suite: suites differ far more
+    /// in the length of their processes than the cases of one do.
+    suites: BTreeMap<Suite, (usize, f64, usize)>,
+    began: Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(plan: &Plan) -> Self {
+        let mut suites = BTreeMap::new();
+        for case in &plan.cases {
+            let entry: &mut (usize, f64, usize) = suites.entry(case.info.suite).or_default();
+            entry.0 += case.engines.len() * plan.launches as usize;
+        }
+        Self {
+            total: plan.processes(),
+            done: 0,
+            suites,
+            began: Instant::now(),
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn begin(&mut self, case: &Planned, engine: &str) {
+        self.began = Instant::now();
+        if !self.terminal {
+            return;
+        }
+        let left = self.seconds_left().map_or(String::new(), |seconds| {
+            format!(", about {} min left", (seconds / 60.0).ceil())
+        });
+        let (done, total) = (self.done + 1, self.total);
+        let (suite, case) = (case.info.suite, &case.info.name);
+        // Without a standard error there is nobody to tell.
+        let _ = write!(
+            std::io::stderr(),
+            "\r\x1b[K[{done}/{total}{left}] {suite}: {case}, {engine}"
+        );
+    }
+
+    fn end(&mut self, suite: Suite) {
+        self.done += 1;
+        let entry = self.suites.entry(suite).or_default();
+        entry.0 = entry.0.saturating_sub(1);
+        entry.1 += self.began.elapsed().as_secs_f64();
+        entry.2 += 1;
+        self.began = Instant::now();
+    }
+
+    /// For suites that have not begun, what the average process took so far.
+    fn seconds_left(&self) -> Option<f64> {
+        let (mut spent, mut done) = (0.0, 0);
+        for (_, seconds, count) in self.suites.values() {
+            spent += seconds;
+            done += count;
+        }
+        let average = |seconds: f64, count: usize| seconds / count as f64;
+        let left = self.suites.values().map(|&(left, seconds, count)| {
+            let each = if count > 0 {
+                average(seconds, count)
+            } else {
+                average(spent, done)
+            };
+            left as f64 * each
+        });
+        (done > 0).then(|| left.sum())
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Launch;
+
+    fn row(engine: &str, output: &str) -> Row {
+        Row {
+            suite: Suite::Kernels,
+            case: "k".into(),
+            engine: engine.into(),
+            launches: vec![Launch {
+                output: output.into(),
+                ..Launch::default()
+            }],
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_wrong_output_is_an_error_and_leaves_no_samples() {
+        let mut rows = [row("upshift", "b"), row("wasmtime", "a"), row("node", "a")];
+        compare_outputs(&mut rows);
+        let why = "its output is not wasmtime's".to_string();
+        assert_eq!(rows[0].failure, Some(Failure::Error(why)));
+        assert!(rows[0].launches.is_empty());
+        assert!(rows[1..].iter().all(|row| row.failure.is_none()));
+    }
+}

@@ -1,0 +1,82 @@
+//! Tables for people: a title, headings, and cells that are text already.
+
+use std::fmt;
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// What is measured, how, in which unit.
+    pub title: String,
+    /// Headings of the cells.
+    pub columns: Vec<String>,
+    /// Names of the rows, and their cells.
+    pub rows: Vec<(String, Vec<String>)>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(
+        title: impl Into<String>,
+        columns: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            columns: columns.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Appends a row.
+    ///
+    /// # Panics
+    ///
+    /// If the number of cells is not the number of columns.
+    pub fn push(&mut self, name: impl Into<String>, cells: Vec<String>) {
+        assert_eq!(cells.len(), self.columns.len(), "one cell per column");
+        self.rows.push((name.into(), cells));
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: &String| text.chars().count();
+        let first = self.rows.iter().map(|(name, _)| length(name)).max();
+        let first = first.unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|(_, cells)| length(&cells[column]));
+            cells.max().unwrap_or(0).max(length(&self.columns[column]))
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        writeln!(f, "{}", self.title)?;
+        let mut line = |name: &str, cells: &[String]| -> fmt::Result {
+            write!(f, "  {name:first$}")?;
+            for (cell, width) in cells.iter().zip(&widths) {
+                write!(f, "  {cell:>width$}")?;
+            }
+            writeln!(f)
+        };
+        line("", &self.columns)?;
+        for (name, cells) in &self.rows {
+            line(name, cells)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new("Times", ["a", "a long heading"]);
+        table.push("x", vec!["1.25 ± 0.1".into(), "-".into()]);
+        table.push("longer", vec!["2".into(), "3".into()]);
+        let text = table.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "Times");
+        let widths: Vec<_> = lines[1..].iter().map(|line| line.chars().count()).collect();
+        assert_eq!(widths, [widths[0]; 3]);
+        assert!(lines[2].ends_with('-'));
+    }
+}

@@ -1,0 +1,149 @@
+//! The command: what it measures, keeps and prints.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use upshift_benches::metric::Metric;
+use upshift_benches::record::{Failure, Results, Suite};
+
+fn benches(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_upshift-benches"))
+        .args(arguments)
+        .output()
+        .expect("the command starts")
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Runs part of the quick table and reads what it left.
+fn quick(name: &str, arguments: &[&str]) -> Results {
+    let json = file(name);
+    let path = json.to_str().expect("UTF-8");
+    let output = benches(&[&["quick", "--json", path], arguments].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    Results::read(&json).expect("the file was written")
+}
+
+#[test]
+fn a_kernel_on_every_linked_engine() {
+    let engines = [
+        "upshift",
+        "upshift-baseline",
+        "upshift-optimizer",
+        "upshift-sync",
+        "wasmtime",
+        "wasmtime-winch",
+        "wasmi",
+    ];
+    let mut arguments = vec!["--suite", "kernels", "--case", "fib", "--launches", "2"];
+    arguments.extend(engines.iter().flat_map(|engine| ["--engine", engine]));
+    let results = quick("kernel.json", &arguments);
+    assert!(results.complete);
+    assert_eq!(results.rows.len(), engines.len());
+    for row in &results.rows {
+        assert_eq!(row.failure, None, "{}", row.engine);
+        assert_eq!(row.launches.len(), 2);
+        for launch in &row.launches {
+            assert_eq!(launch.output, results.rows[0].launches[0].output);
+            assert!(launch.iterations.len() >= 4, "{}", row.engine);
+            let figures = [Metric::FirstResult, Metric::SteadyCpu, Metric::PeakMemory];
+            for metric in figures {
+                let figure = launch.figures.get(&metric).copied();
+                assert!(figure.is_some_and(|figure| figure > 0.0), "{metric:?}");
+            }
+        }
+    }
+    let tiered = results
+        .row(Suite::Kernels, "fib", "upshift")
+        .expect("a row");
+    assert!(
+        tiered.launches[0]
+            .events
+            .iter()
+            .any(|event| event.what == "optimized"),
+        "{:?}",
+        tiered.launches[0].events
+    );
+}
+
+#[test]
+fn calls_and_instances() {
+    let engines = [
+        "--engine", "upshift", "--engine", "wasmi", "--engine", "wasmtime",
+    ];
+    let suites = ["--suite", "calls", "--suite", "instances"];
+    let results = quick("calls.json", &[&suites[..], &engines].concat());
+    for engine in ["upshift", "wasmi", "wasmtime"] {
+        let calls = results.row(Suite::Calls, "calls", engine).expect("a row");
+        assert_eq!(calls.failure, None);
+        assert_eq!(calls.samples(Metric::Indirect).len(), 1);
+        let instances = results.row(Suite::Instances, "fib", engine).expect("a row");
+        assert_eq!(instances.failure, None);
+        assert!(instances.samples(Metric::Instance)[0] > 0.0);
+    }
+}
+
+#[test]
+fn a_refusal_is_told_from_an_error() {
+    let arguments = [
+        "--suite",
+        "kernels",
+        "--case",
+        "tail_calls",
+        "--engine",
+        "wasmtime-winch",
+    ];
+    let results = quick("refused.json", &arguments);
+    let failure = results.rows[0]
+        .failure
+        .as_ref()
+        .expect("Winch has no tail calls");
+    assert!(
+        matches!(failure, Failure::Refused(why) if why.contains("tail calls")),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn a_variant_takes_part_and_a_wrong_one_is_refused() {
+    let variant = ["--variant", "single=mode=optimizer,regalloc=single-pass"];
+    let arguments = [
+        "--suite", "kernels", "--case", "bits", "--engine", "upshift",
+    ];
+    let results = quick("variant.json", &[&arguments[..], &variant].concat());
+    let row = results
+        .row(Suite::Kernels, "bits", "upshift-single")
+        .expect("a row");
+    assert_eq!(row.failure, None);
+    let output = benches(&["quick", "--variant", "x=no-such-option=1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-option"));
+}
+
+#[test]
+fn a_run_compares_with_itself_as_unchanged_and_can_be_drawn() {
+    let arguments = [
+        "--suite", "kernels", "--case", "crc", "--engine", "upshift", "--engine", "wasmtime",
+    ];
+    quick("again.json", &arguments);
+    let (json, page) = (file("again.json"), file("again.html"));
+    let (json, page) = (json.to_str().expect("UTF-8"), page.to_str().expect("UTF-8"));
+    let output = benches(&["compare", json, json]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("Nothing changed beyond noise"), "{stdout}");
+    assert!(benches(&["page", json, page]).status.success());
+    let html = std::fs::read_to_string(page).expect("the page was written");
+    assert!(html.contains("<svg") && !html.contains("NaN"));
+}
+
+#[test]
+fn unknown_engines_are_named() {
+    let output = benches(&["quick", "--engine", "nothing"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("there is no engine `nothing`"), "{stderr}");
+}
