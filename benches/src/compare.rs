@@ -316,6 +316,7 @@ mod tests {
                 name: id.into(),
                 version: String::new(),
                 flags: String::new(),
+                lazy: false,
             });
         }
         for case in 0..20 {

@@ -115,8 +115,12 @@ fn info(id: &str, name: &str, version: &str, flags: &str) -> EngineInfo {
         name: name.into(),
         version: version.into(),
         flags: flags.into(),
+        lazy: LAZY.contains(&id),
     }
 }
+
+/// Those that don't compile when they load a module, whatever they are told.
+const LAZY: [&str; 4] = ["upshift", "upshift-sync", "node", "bun"];
 
 /// Everybody who can take part on this machine: engines that are linked in, and those that are
 /// installed.

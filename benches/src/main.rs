@@ -95,6 +95,9 @@ struct Common {
     /// Where the samples go, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Go on with the run in the JSON file, if there is one: what it has is not measured again.
+    #[arg(long)]
+    resume: bool,
     /// Make an engine slower by a share of its time, to see whether a comparison notices: upshift-baseline=0.1
     #[arg(long = "handicap", value_name = "ID=SHARE", value_parser = handicap)]
     handicaps: Vec<(String, f64)>,
@@ -175,14 +178,24 @@ fn measure(common: Common, full: bool) -> Result<()> {
         .iter()
         .map(|case| (case.info.suite, case.info.name.clone()))
         .collect();
-    let results = run::run(&plan, &file, &handicaps, |results, case| {
-        let suite = case.info.suite;
-        if last[&suite] == case.info.name {
-            for table in tables::tables(results, suite) {
-                println!("{table}");
+    let before = match common.resume && file.exists() {
+        true => Some(Results::read(&file)?),
+        false => None,
+    };
+    let results = run::run(
+        &plan,
+        &file,
+        before.as_ref(),
+        &handicaps,
+        |results, case| {
+            let suite = case.info.suite;
+            if last[&suite] == case.info.name {
+                for table in tables::tables(results, suite) {
+                    println!("{table}");
+                }
             }
-        }
-    })?;
+        },
+    )?;
     for failure in tables::failures(&results) {
         println!("{failure}");
     }

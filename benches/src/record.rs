@@ -60,6 +60,10 @@ pub struct EngineInfo {
     pub version: String,
     /// How it was configured: flags and settings that differ from the engine's defaults.
     pub flags: String,
+    /// Whether it compiles functions when they are first called, in each suite: how long it takes to load a module then
+    /// says nothing about its compilers.
+    #[serde(default)]
+    pub lazy: bool,
 }
 
 /// Something that engines ran.

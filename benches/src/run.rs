@@ -18,7 +18,8 @@ use crate::worker::Handicap;
 
 /// Measures everything in a plan.
 ///
-/// `handicaps` slows engines by id. `case_done` is called with all results so far when a case has
+/// `before` is a run of the same plan that was interrupted or had fewer processes: what it measured is kept
+/// and counts. `handicaps` slows engines by id. `case_done` is called with all results so far when a case has
 /// been measured, with its place in the plan.
 ///
 /// # Errors
@@ -27,21 +28,33 @@ use crate::worker::Handicap;
 pub fn run(
     plan: &Plan,
     file: &Path,
+    before: Option<&Results>,
     handicaps: &BTreeMap<String, f64>,
     mut case_done: impl FnMut(&Results, &Planned),
 ) -> Result<Results> {
     let mut results = empty(plan);
+    if let Some(before) = before {
+        results.started = before.started;
+        results.rows.clone_from(&before.rows);
+    }
     let mut progress = Progress::new(plan);
     let mut random = Random::new(results.started);
     for case in &plan.cases {
         let mut order = case.engines.clone();
+        let is_of_case = |row: &Row| row.suite == case.info.suite && row.case == case.info.name;
+        results.rows.retain(|row| !is_of_case(row));
         let first_row = results.rows.len();
-        results.rows.extend(case.engines.iter().map(|&engine| Row {
-            suite: case.info.suite,
-            case: case.info.name.clone(),
-            engine: plan.contenders[engine].info.id.clone(),
-            launches: Vec::new(),
-            failure: None,
+        results.rows.extend(case.engines.iter().map(|&engine| {
+            let id = &plan.contenders[engine].info.id;
+            let (suite, name) = (case.info.suite, &case.info.name);
+            let measured = before.and_then(|before| before.row(suite, name, id));
+            measured.cloned().unwrap_or_else(|| Row {
+                suite,
+                case: name.clone(),
+                engine: id.clone(),
+                launches: Vec::new(),
+                failure: None,
+            })
         }));
         for round in 0..plan.launches {
             random.shuffle(&mut order);
@@ -49,7 +62,8 @@ pub fn run(
                 let contender = &plan.contenders[engine];
                 let position = case.engines.iter().position(|&e| e == engine);
                 let row = first_row + position.expect("the order is of these engines");
-                if results.rows[row].failure.is_none() {
+                let measured = results.rows[row].launches.len() > round as usize;
+                if results.rows[row].failure.is_none() && !measured {
                     progress.begin(case, &contender.info.name);
                     let slower = handicaps.get(&contender.info.id).copied().unwrap_or(0.0);
                     let suite = case.info.suite;

@@ -141,6 +141,24 @@ fn a_run_compares_with_itself_as_unchanged_and_can_be_drawn() {
 }
 
 #[test]
+fn a_run_can_be_resumed_with_more_processes() {
+    let arguments = [
+        "--suite",
+        "kernels",
+        "--case",
+        "crc",
+        "--engine",
+        "upshift-baseline",
+    ];
+    let first = quick("resumed.json", &arguments);
+    let more = ["--launches", "2", "--resume"];
+    let second = quick("resumed.json", &[&arguments[..], &more].concat());
+    assert_eq!(second.rows[0].launches.len(), 2);
+    assert_eq!(second.rows[0].launches[0], first.rows[0].launches[0]);
+    assert_eq!(second.started, first.started);
+}
+
+#[test]
 fn unknown_engines_are_named() {
     let output = benches(&["quick", "--engine", "nothing"]);
     assert_eq!(output.status.code(), Some(1));

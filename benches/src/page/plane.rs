@@ -33,9 +33,11 @@ impl<'a> Compiler<'a> {
                     .collect(),
             )
         });
+        let engine = page.results.engines.iter().find(|e| e.id == look.id);
+        let compiles = engine.is_some_and(|engine| !engine.lazy);
         Self {
             look,
-            speed: Mean::of(&speeds.collect::<Vec<_>>()),
+            speed: Mean::of(&speeds.collect::<Vec<_>>()).filter(|_| compiles),
             quality: page.relative(
                 Suite::Kernels,
                 &look.id,
@@ -56,9 +58,8 @@ pub fn section(page: &Page<'_>) -> Section {
          second of processor time, validation included, geometric mean over the modules of the load \
          suite. Downwards: processor time of kernels after their warmup relative to wasmtime, geometric \
          mean over the kernels that both ran. A compiler usually buys one with the other; the lower \
-         right corner is where both are good. An engine that compiles when functions are first called \
-         is seen to load faster than it compiles, and one that tiers up loads with one compiler and \
-         ends with the code of another.",
+         right corner is where both are good. Engines that compile functions when they are first called \
+         have no compile speed and stand in the table only.",
     );
     let taking_part = page.palette.select(|look| {
         let mut rows = page.results.rows.iter();

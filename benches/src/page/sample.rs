@@ -155,6 +155,7 @@ pub fn engine(id: &str, name: &str) -> EngineInfo {
         id: id.into(),
         name: name.into(),
         version: "1.2.3".into(),
+        lazy: matches!(id, "upshift" | "upshift-sync" | "node" | "bun"),
         flags: if id == "upshift-sync" {
             "-T switching=sync".into()
         } else {

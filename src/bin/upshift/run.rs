@@ -37,6 +37,8 @@ pub fn run_module(options: &Options, load: impl FnOnce(&Engine) -> Result<Module
     });
     let code = result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS);
     report::after(&engine, options);
+    // The process ends now. Dropping the engine would wait for compilations that nobody is going to use.
+    std::mem::forget(engine);
     code
 }
 
