@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::engines::{Driver, Job};
@@ -220,18 +222,45 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Bytes of a module's code section.
+/// Bytes of a module's code section; 0 if it has none.
+///
+/// Reads the headers of sections only: a parent process that has once held a large module in memory passes its
+/// own peak on to whatever it starts, as far as the system's accounts go.
 ///
 /// # Errors
 ///
-/// If the module is malformed.
-pub fn code_section_bytes(wasm: &[u8]) -> Result<u64> {
-    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
-        if let wasmparser::Payload::CodeSectionStart { size, .. } = payload? {
-            return Ok(u64::from(size));
+/// If the file can't be read, or is no module in the binary format.
+pub fn code_section_bytes(path: &Path) -> Result<u64> {
+    const CODE: u8 = 10;
+    let failed = || path.display().to_string();
+    let mut file = BufReader::new(File::open(path).with_context(failed)?);
+    let mut magic = [0; 8];
+    file.read_exact(&mut magic).with_context(failed)?;
+    ensure!(magic.starts_with(b"\0asm"), "{}: no module", failed());
+    let mut id = [0];
+    while file.read(&mut id).with_context(failed)? == 1 {
+        let size = read_leb128(&mut file).with_context(failed)?;
+        if id[0] == CODE {
+            return Ok(size);
         }
+        file.seek_relative(i64::try_from(size)?)
+            .with_context(failed)?;
     }
     Ok(0)
+}
+
+/// An unsigned number of at most 32 bits.
+fn read_leb128(file: &mut impl Read) -> Result<u64> {
+    let mut value = 0;
+    for shift in (0..35).step_by(7) {
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        value |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    bail!("a section's size has more than five bytes")
 }
 
 /// Checks that a module needs nothing beyond the proposals that are supported.
@@ -243,4 +272,30 @@ pub fn check_features(wasm: &[u8]) -> Result<()> {
     let features = upshift_abi::facts::supported_features();
     wasmparser::Validator::new_with_features(features).validate_all(wasm)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_section_is_found_without_reading_the_rest() {
+        for kernel in kernels().unwrap() {
+            if kernel
+                .path
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+            {
+                let wasm = kernel.wasm().unwrap();
+                let mut payloads = wasmparser::Parser::new(0).parse_all(&wasm);
+                let parsed = payloads.find_map(|payload| match payload.unwrap() {
+                    wasmparser::Payload::CodeSectionStart {
+                        unchecked_range, ..
+                    } => Some(unchecked_range.end - unchecked_range.start),
+                    _ => None,
+                });
+                assert_eq!(code_section_bytes(&kernel.path).unwrap(), parsed.unwrap());
+            }
+        }
+    }
 }

@@ -277,7 +277,7 @@ fn check() -> Result<()> {
     for program in corpus::programs()? {
         let wasm = program.wasm()?;
         corpus::check_features(&wasm).with_context(|| program.name.clone())?;
-        print_size(&program.name, &wasm, &program.about)?;
+        print_size(&program.name, &program.path(), &program.about)?;
     }
     for module in corpus::modules()? {
         if Path::is_file(&module.path()) {
@@ -286,13 +286,17 @@ fn check() -> Result<()> {
                 Ok(()) => String::new(),
                 Err(why) => format!(" (needs {}: {why})", module.needs.join(", ")),
             };
-            print_size(&module.name, &wasm, &format!("{}{needs}", module.about))?;
+            print_size(
+                &module.name,
+                &module.path(),
+                &format!("{}{needs}", module.about),
+            )?;
         }
     }
     Ok(())
 }
 
-fn print_size(name: &str, wasm: &[u8], about: &str) -> Result<()> {
+fn print_size(name: &str, wasm: &Path, about: &str) -> Result<()> {
     let code = corpus::code_section_bytes(wasm)? as f64 / 1e6;
     println!("{name:12} {code:6.1} MB of code: {about}");
     Ok(())

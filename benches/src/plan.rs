@@ -249,7 +249,7 @@ fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> bool {
 type Tasks = Vec<(CaseInfo, Task)>;
 
 fn case(suite: Suite, name: String, about: &str, wasm: &PathBuf) -> Result<CaseInfo> {
-    let bytes = fs::read(wasm).with_context(|| {
+    let file = fs::metadata(wasm).with_context(|| {
         format!(
             "cannot read `{}`; run scripts/fetch-corpus first",
             wasm.display()
@@ -259,8 +259,8 @@ fn case(suite: Suite, name: String, about: &str, wasm: &PathBuf) -> Result<CaseI
         suite,
         name,
         about: about.into(),
-        module_bytes: bytes.len() as u64,
-        code_bytes: corpus::code_section_bytes(&bytes)?,
+        module_bytes: file.len(),
+        code_bytes: corpus::code_section_bytes(wasm)?,
         needs: Vec::new(),
     })
 }

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::plan::{Plan, Planned};
 use crate::process::launch;
-use crate::record::{FORMAT, Failure, Machine, Results, Row, Suite};
+use crate::record::{CaseInfo, EngineInfo, FORMAT, Failure, Machine, Results, Row, Suite};
 use crate::stats::Random;
 use crate::worker::Handicap;
 
@@ -34,15 +34,18 @@ pub fn run(
 ) -> Result<Results> {
     let mut results = empty(plan);
     if let Some(before) = before {
-        results.started = before.started;
-        results.rows.clone_from(&before.rows);
+        keep(&mut results, before);
     }
     let mut progress = Progress::new(plan);
     let mut random = Random::new(results.started);
     for case in &plan.cases {
         let mut order = case.engines.clone();
-        let is_of_case = |row: &Row| row.suite == case.info.suite && row.case == case.info.name;
-        results.rows.retain(|row| !is_of_case(row));
+        let is_replaced = |row: &Row| {
+            let mut engines = case.engines.iter().map(|&i| &plan.contenders[i].info.id);
+            (row.suite, &row.case) == (case.info.suite, &case.info.name)
+                && engines.any(|id| *id == row.engine)
+        };
+        results.rows.retain(|row| !is_replaced(row));
         let first_row = results.rows.len();
         results.rows.extend(case.engines.iter().map(|&engine| {
             let id = &plan.contenders[engine].info.id;
@@ -104,6 +107,23 @@ fn empty(plan: &Plan) -> Results {
         cases: plan.cases.iter().map(|case| case.info.clone()).collect(),
         rows: Vec::new(),
     }
+}
+
+/// Takes over what an earlier run measured, of whatever part of the plan.
+fn keep(results: &mut Results, before: &Results) {
+    results.started = before.started;
+    results.rows.clone_from(&before.rows);
+    let mut engines = before.engines.clone();
+    let is_new = |engine: &EngineInfo| before.engines.iter().all(|old| old.id != engine.id);
+    engines.extend(results.engines.drain(..).filter(is_new));
+    results.engines = engines;
+    let mut cases = before.cases.clone();
+    let is_new = |case: &CaseInfo| {
+        let same = |old: &CaseInfo| (old.suite, &old.name) == (case.suite, &case.name);
+        !before.cases.iter().any(same)
+    };
+    cases.extend(results.cases.drain(..).filter(is_new));
+    results.cases = cases;
 }
 
 /// A row whose output is not everybody's is an error: what it measured is no run of the program.

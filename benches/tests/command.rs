@@ -156,6 +156,18 @@ fn a_run_can_be_resumed_with_more_processes() {
     assert_eq!(second.rows[0].launches.len(), 2);
     assert_eq!(second.rows[0].launches[0], first.rows[0].launches[0]);
     assert_eq!(second.started, first.started);
+    let other = [
+        "--suite", "kernels", "--case", "bits", "--engine", "wasmi", "--resume",
+    ];
+    let third = quick("resumed.json", &other);
+    assert_eq!(
+        (third.cases.len(), third.engines.len(), third.rows.len()),
+        (2, 2, 2)
+    );
+    assert_eq!(
+        third.row(Suite::Kernels, "crc32", "upshift-baseline"),
+        Some(&second.rows[0])
+    );
 }
 
 #[test]
