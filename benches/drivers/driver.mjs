@@ -89,16 +89,8 @@ function digest({ exit, stdout, files }) {
   return hash.digest('hex');
 }
 
-function median(samples) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** Calls `work` with the folder that the job has at /tmp, or else with one made for it. */
+/** Calls `work` with the job and a folder made for it, which it has at /tmp. */
 function withScratch(job, work) {
-  const mounted = job.mounts.find(([guest]) => guest === '/tmp');
-  if (mounted) return work(job, mounted[1]);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'upshift-driver-'));
   try {
     return work({ ...job, mounts: [...job.mounts, ['/tmp', folder]] }, folder);
@@ -132,11 +124,6 @@ function run(task) {
   const total = watch.elapsed();
   figures['total-wall'] = total.wall;
   figures['total-cpu'] = total.cpu;
-  if (iterations.length >= 4) {
-    const last = iterations.slice(iterations.length >> 1);
-    figures['steady-wall'] = median(last.map(({ wall }) => wall));
-    figures['steady-cpu'] = median(last.map(({ cpu }) => cpu));
-  }
   return { figures, iterations, output };
 }
 

@@ -31,8 +31,6 @@ pub enum Start {
         program: PathBuf,
         /// Its options.
         options: Vec<&'static str>,
-        /// Environment variables.
-        env: Vec<(&'static str, &'static str)>,
     },
     /// wazero's command.
     Wazero {
@@ -251,7 +249,6 @@ fn javascript() -> Vec<Contender> {
                 start: Start::JavaScript {
                     program: program.clone(),
                     options: options.to_vec(),
-                    env: Vec::new(),
                 },
             });
         }
@@ -263,7 +260,6 @@ fn javascript() -> Vec<Contender> {
             start: Start::JavaScript {
                 program,
                 options: Vec::new(),
-                env: Vec::new(),
             },
         });
     }

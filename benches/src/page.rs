@@ -34,14 +34,12 @@ use std::collections::BTreeMap;
 
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Results, Row, Suite};
+use crate::tables::REFERENCE;
 use estimate::{Estimate, Estimator, Mean, Outcome, Part};
 use html::escape;
 use palette::{Look, Palette};
 use svg::Svg;
 use tables::{Cell, Table};
-
-/// The engine that others are compared with.
-const REFERENCE: &str = "wasmtime";
 
 /// The page, complete.
 pub fn render(results: &Results) -> String {

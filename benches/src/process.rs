@@ -18,8 +18,9 @@ use crate::engines::{Driver, Job, Outcome, Scratch};
 use crate::measure::Stopwatch;
 use crate::metric::Metric;
 use crate::record::{Failure, Iteration, Launch, Suite};
+use crate::stats::median;
 use crate::task::Task;
-use crate::worker::{Handicap, add_steady};
+use crate::worker::Handicap;
 
 /// A process that takes longer is stopped, and its row is an error.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -57,7 +58,7 @@ pub fn launch(
     layout: u32,
     handicap: Handicap,
 ) -> Result<Result<Launch, Failure>> {
-    match &contender.start {
+    let launched = match &contender.start {
         Start::Linked => {
             let mut command = Command::new(std::env::current_exe()?);
             command
@@ -69,18 +70,12 @@ pub fn launch(
                 .arg(serde_json::to_string(task)?);
             worker(command)
         }
-        Start::JavaScript {
-            program,
-            options,
-            env,
-        } => {
-            let scratch = Scratch::new()?;
+        Start::JavaScript { program, options } => {
             let mut command = Command::new(program);
             command
                 .args(options)
                 .arg(corpus::root().join("benches/drivers/driver.mjs"))
-                .arg(serde_json::to_string(&with_scratch(task, &scratch))?)
-                .envs(env.iter().copied());
+                .arg(serde_json::to_string(task)?);
             worker(command)
         }
         Start::Wazero { program } => programs(task, |job, wasm, scratch| {
@@ -108,17 +103,21 @@ pub fn launch(
             command.args(&job.args[1..]);
             Ok(command)
         }),
-    }
+    };
+    Ok(launched?.map(with_steady))
 }
 
-/// The task with the directory for output among its mounts, for drivers that don't make one.
-fn with_scratch(task: &Task, scratch: &Scratch) -> Task {
-    let mut task = task.clone();
-    if let Task::Run { job, .. } = &mut task {
-        let host = scratch.path().to_path_buf();
-        job.mounts.push(("/tmp".into(), host));
+/// Derives the steady state, whoever measured: the median of the last half of the iterations, from
+/// four on.
+fn with_steady(mut launch: Launch) -> Launch {
+    if launch.iterations.len() >= 4 {
+        let last = &launch.iterations[launch.iterations.len() / 2..];
+        let wall: Vec<f64> = last.iter().map(|iteration| iteration.wall).collect();
+        let cpu: Vec<f64> = last.iter().map(|iteration| iteration.cpu).collect();
+        launch.figures.insert(Metric::SteadyWall, median(&wall));
+        launch.figures.insert(Metric::SteadyCpu, median(&cpu));
     }
-    task
+    launch
 }
 
 /// Runs a process that knows the contract.
@@ -201,7 +200,6 @@ fn programs(
         (Metric::PeakMemory, peak as f64),
     ]
     .into();
-    add_steady(&mut launch);
     Ok(Ok(launch))
 }
 

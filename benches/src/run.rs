@@ -14,6 +14,7 @@ use crate::plan::{Plan, Planned};
 use crate::process::launch;
 use crate::record::{CaseInfo, EngineInfo, FORMAT, Failure, Machine, Results, Row, Suite};
 use crate::stats::Random;
+use crate::tables::REFERENCE;
 use crate::worker::Handicap;
 
 /// Measures everything in a plan.
@@ -40,25 +41,11 @@ pub fn run(
     let mut random = Random::new(results.started);
     for case in &plan.cases {
         let mut order = case.engines.clone();
-        let is_replaced = |row: &Row| {
-            let mut engines = case.engines.iter().map(|&i| &plan.contenders[i].info.id);
-            (row.suite, &row.case) == (case.info.suite, &case.info.name)
-                && engines.any(|id| *id == row.engine)
-        };
-        results.rows.retain(|row| !is_replaced(row));
-        let first_row = results.rows.len();
-        results.rows.extend(case.engines.iter().map(|&engine| {
-            let id = &plan.contenders[engine].info.id;
-            let (suite, name) = (case.info.suite, &case.info.name);
-            let measured = before.and_then(|before| before.row(suite, name, id));
-            measured.cloned().unwrap_or_else(|| Row {
-                suite,
-                case: name.clone(),
-                engine: id.clone(),
-                launches: Vec::new(),
-                failure: None,
-            })
-        }));
+        for &engine in &case.engines {
+            let row = take_row(&mut results, &case.info, &plan.contenders[engine].info);
+            results.rows.push(row);
+        }
+        let first_row = results.rows.len() - case.engines.len();
         for round in 0..plan.launches {
             random.shuffle(&mut order);
             for &engine in &order {
@@ -109,6 +96,22 @@ fn empty(plan: &Plan) -> Results {
     }
 }
 
+/// Takes out the row that an earlier run left, or else begins one.
+fn take_row(results: &mut Results, case: &CaseInfo, engine: &EngineInfo) -> Row {
+    let is_kept =
+        |row: &Row| (row.suite, &row.case, &row.engine) == (case.suite, &case.name, &engine.id);
+    match results.rows.iter().position(is_kept) {
+        Some(at) => results.rows.remove(at),
+        None => Row {
+            suite: case.suite,
+            case: case.name.clone(),
+            engine: engine.id.clone(),
+            launches: Vec::new(),
+            failure: None,
+        },
+    }
+}
+
 /// Takes over what an earlier run measured, of whatever part of the plan.
 fn keep(results: &mut Results, before: &Results) {
     results.started = before.started;
@@ -128,12 +131,12 @@ fn keep(results: &mut Results, before: &Results) {
 
 /// A row whose output is not everybody's is an error: what it measured is no run of the program.
 ///
-/// Wasmtime is right if it takes part, else whoever comes first.
+/// The reference is right if it takes part, else whoever comes first.
 fn compare_outputs(rows: &mut [Row]) {
     let output = |row: &Row| row.launches.first().map(|launch| launch.output.clone());
     let oracle = rows
         .iter()
-        .find(|row| row.engine == "wasmtime" && row.failure.is_none());
+        .find(|row| row.engine == REFERENCE && row.failure.is_none());
     let oracle = oracle.or_else(|| rows.iter().find(|row| row.failure.is_none()));
     let Some((expected, oracle)) = oracle.and_then(|row| Some((output(row)?, row.engine.clone())))
     else {

@@ -9,7 +9,6 @@ use crate::engines::{Engine, Job, Loaded};
 use crate::measure::{Cost, Stopwatch};
 use crate::metric::Metric;
 use crate::record::{Iteration, Launch};
-use crate::stats::median;
 use crate::task::Task;
 
 /// How a worker's work may be made slower on purpose, to see whether a comparison notices.
@@ -106,36 +105,24 @@ fn run(
             wall: end.wall - start.wall,
             cpu: end.cpu - start.cpu,
         });
+        let output = outcome.digest();
         if number == 0 {
-            launch.output = outcome.digest();
+            launch.output.clone_from(&output);
             launch.figures.insert(Metric::FirstResult, end.wall);
         }
         ensure!(
-            outcome.digest() == launch.output,
+            output == launch.output,
             "run {number} gave another output than the first"
         );
     }
     let Cost { wall, cpu } = watch.elapsed();
     launch.figures.insert(Metric::TotalWall, wall);
     launch.figures.insert(Metric::TotalCpu, cpu);
-    add_steady(&mut launch);
     launch.events = module.events();
     if let Some(bytes) = module.machine_code() {
         launch.figures.insert(Metric::MachineCode, bytes as f64);
     }
     Ok(launch)
-}
-
-/// Derives the steady state: the median of the last half of the iterations, from four on.
-pub fn add_steady(launch: &mut Launch) {
-    let last = &launch.iterations[launch.iterations.len() / 2..];
-    if launch.iterations.len() < 4 {
-        return;
-    }
-    let wall: Vec<f64> = last.iter().map(|iteration| iteration.wall).collect();
-    let cpu: Vec<f64> = last.iter().map(|iteration| iteration.cpu).collect();
-    launch.figures.insert(Metric::SteadyWall, median(&wall));
-    launch.figures.insert(Metric::SteadyCpu, median(&cpu));
 }
 
 fn calls(engine: &dyn Engine, wasm: &[u8], imported: &[u8], count: u32) -> Result<Launch> {

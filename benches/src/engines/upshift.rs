@@ -99,9 +99,7 @@ impl Loaded for Module {
         };
         let exit = exit_code(result)?;
         drop(store);
-        let stdout = stdout.try_into_inner();
-        let stdout = stdout.ok().context("standard output is still in use")?;
-        Ok(scratch.outcome(job, exit, stdout.into_inner()))
+        Ok(scratch.outcome(job, exit, printed(stdout)?))
     }
 
     fn instantiate(&self, count: u32) -> Result<()> {
@@ -138,6 +136,13 @@ impl Loaded for Module {
             })
             .collect()
     }
+}
+
+/// What a run printed, once its store is gone.
+pub(super) fn printed(stdout: WritePipe<std::io::Cursor<Vec<u8>>>) -> Result<Vec<u8>> {
+    let stdout = stdout.try_into_inner();
+    let stdout = stdout.ok().context("standard output is still in use")?;
+    Ok(stdout.into_inner())
 }
 
 pub(super) fn context(

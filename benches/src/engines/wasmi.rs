@@ -1,12 +1,12 @@
 //! wasmi, in process: an interpreter, which compiles nothing and so marks one end of the range.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use upshift::wasi::pipe::WritePipe;
 use wasmi::{CompilationMode, Config, ExternType, Linker, Module, Store};
 use wasmi_wasi::WasiCtx;
 
 use super::scratch::Scratch;
-use super::upshift::context;
+use super::upshift::{context, printed};
 use super::{CallCosts, Driver, Engine, Job, Loaded, Outcome};
 use crate::worker::Refused;
 
@@ -69,9 +69,7 @@ impl Loaded for Module {
         let mut store = Store::new(self.engine(), context(job, &scratch, &stdout)?);
         let exit = exit_code(command(&mut store, self))?;
         drop(store);
-        let stdout = stdout.try_into_inner();
-        let stdout = stdout.ok().context("standard output is still in use")?;
-        Ok(scratch.outcome(job, exit, stdout.into_inner()))
+        Ok(scratch.outcome(job, exit, printed(stdout)?))
     }
 
     fn instantiate(&self, count: u32) -> Result<()> {
