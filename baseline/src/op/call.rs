@@ -288,6 +288,14 @@ impl FuncGen<'_> {
         asm!(self.masm; lea rsp, [rbp + end - 8]; mov [rsp], scratch; mov rbp, rax);
     }
 
+    /// Calls a builtin that moves entries between two places: their indexes, then the three topmost
+    /// operands.
+    pub(crate) fn call_bulk(&mut self, builtin: Builtin, to: u32, from: u32) {
+        let stack = BuiltinArg::Stack;
+        let (to, from) = (BuiltinArg::Imm(to), BuiltinArg::Imm(from));
+        self.call_builtin(builtin, &[to, from, stack, stack, stack], None);
+    }
+
     /// Calls a builtin with constants and the topmost operands, and pushes its result.
     pub(crate) fn call_builtin(
         &mut self,

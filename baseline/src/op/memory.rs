@@ -287,15 +287,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {
-        let stack = BuiltinArg::Stack;
-        let args = [
-            BuiltinArg::Imm(dst),
-            BuiltinArg::Imm(src),
-            stack,
-            stack,
-            stack,
-        ];
-        self.call_builtin(Builtin::MemoryCopy, &args, None);
+        self.call_bulk(Builtin::MemoryCopy, dst, src);
     }
 
     pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
@@ -305,15 +297,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
-        let stack = BuiltinArg::Stack;
-        let args = [
-            BuiltinArg::Imm(memory),
-            BuiltinArg::Imm(segment),
-            stack,
-            stack,
-            stack,
-        ];
-        self.call_builtin(Builtin::MemoryInit, &args, None);
+        self.call_bulk(Builtin::MemoryInit, memory, segment);
     }
 
     pub(crate) fn visit_data_drop(&mut self, segment: u32) {

@@ -77,15 +77,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {
-        let stack = BuiltinArg::Stack;
-        let args = [
-            BuiltinArg::Imm(dst),
-            BuiltinArg::Imm(src),
-            stack,
-            stack,
-            stack,
-        ];
-        self.call_builtin(Builtin::TableCopy, &args, None);
+        self.call_bulk(Builtin::TableCopy, dst, src);
     }
 
     pub(crate) fn visit_table_fill(&mut self, table: u32) {
@@ -96,15 +88,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
-        let stack = BuiltinArg::Stack;
-        let args = [
-            BuiltinArg::Imm(table),
-            BuiltinArg::Imm(segment),
-            stack,
-            stack,
-            stack,
-        ];
-        self.call_builtin(Builtin::TableInit, &args, None);
+        self.call_bulk(Builtin::TableInit, table, segment);
     }
 
     pub(crate) fn visit_elem_drop(&mut self, segment: u32) {
