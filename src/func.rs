@@ -124,7 +124,7 @@ impl Func {
 
     pub(crate) fn from_host(store: &mut RawStore, host: HostDefinition) -> Result<Self> {
         // SAFETY: whoever makes a definition converts the results to the type's, for the calling store.
-        let id = unsafe { store.new_host_func(&host.ty, host.call) }.map_err(public)?;
+        let id = unsafe { store.new_host_func(&host.ty, host.func) }.map_err(public)?;
         Ok(Self(Handle::new(store, id)))
     }
 }

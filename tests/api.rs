@@ -11,6 +11,7 @@ mod api_cases {
     mod host;
     mod items;
     mod modules;
+    mod natives;
     mod stacks;
     mod threads;
 }

@@ -62,8 +62,16 @@ impl Trampolines for Baseline {
         TrampolineCompiler.entry(ty)
     }
 
+    fn native_entry(&self, ty: &FuncType) -> CompiledFunction {
+        TrampolineCompiler.native_entry(ty)
+    }
+
     fn host(&self, ty: &FuncType) -> CompiledFunction {
         TrampolineCompiler.host(ty)
+    }
+
+    fn native_host(&self, ty: &FuncType) -> CompiledFunction {
+        TrampolineCompiler.native_host(ty)
     }
 }
 

@@ -1,7 +1,11 @@
-//! The code between Rust and WebAssembly: one entry and one host trampoline per signature.
+//! The code between Rust and WebAssembly: entry and host trampolines, per signature.
+//!
+//! Here are those that pass values through an array; `native` has those that leave them in registers.
 //!
 //! They need an assembler and the calling convention, and this crate has both. What their frames look like, and why,
 //! is written in [`upshift_abi::frame`].
+
+mod native;
 
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
@@ -22,8 +26,16 @@ impl Trampolines for TrampolineCompiler {
         entry_trampoline(&Locations::of(ty))
     }
 
+    fn native_entry(&self, ty: &FuncType) -> CompiledFunction {
+        native::entry_trampoline(&Locations::of(ty))
+    }
+
     fn host(&self, ty: &FuncType) -> CompiledFunction {
         host_trampoline(&Locations::of(ty))
+    }
+
+    fn native_host(&self, ty: &FuncType) -> CompiledFunction {
+        native::host_trampoline(&Locations::of(ty))
     }
 }
 
@@ -34,9 +46,38 @@ fn value(n: usize) -> i32 {
     i32::try_from(n * size_of::<VmVal>()).expect("validation bounds the number of parameters")
 }
 
+/// Once the entry frame stands, links the activation into the store, which is in `r11`. Changes `rax`.
+fn link_activation(asm: &mut Assembler) {
+    dynasm!(asm
+        ; .arch x64
+        ; mov [rbp + entry::RBX], rbx
+        ; mov [rbp + entry::R12], r12
+        ; mov [rbp + entry::R13], r13
+        ; mov [rbp + entry::R14], r14
+        ; mov [rbp + entry::R15], r15
+        ; mov [rbp + entry::STORE], r11
+        ; mov rax, [r11 + VmStore::ENTRY_FP.disp()]
+        ; mov [rbp + entry::PREVIOUS_ENTRY_FP], rax
+        ; mov rax, [r11 + VmStore::EXIT_FP.disp()]
+        ; mov [rbp + entry::PREVIOUS_EXIT_FP], rax
+        ; mov [r11 + VmStore::ENTRY_FP.disp()], rbp
+    );
+}
+
+/// Takes the activation out again when its call has returned; the callee has preserved all other saved
+/// registers. Changes `r10` and `r11`.
+fn unlink_activation(asm: &mut Assembler) {
+    dynasm!(asm
+        ; .arch x64
+        ; mov r11, [rbp + entry::STORE]
+        ; mov r10, [rbp + entry::PREVIOUS_ENTRY_FP]
+        ; mov [r11 + VmStore::ENTRY_FP.disp()], r10
+        ; mov r10, [rbp + entry::PREVIOUS_EXIT_FP]
+        ; mov [r11 + VmStore::EXIT_FP.disp()], r10
+    );
+}
+
 fn entry_trampoline(locations: &Locations) -> CompiledFunction {
-    const ENTRY_FP: i32 = VmStore::ENTRY_FP.disp();
-    const EXIT_FP: i32 = VmStore::EXIT_FP.disp();
     let mut asm = Assembler::new(0);
     let area = -(ENTRY_FRAME_SIZE + locations.result_area as i32);
     let below = (locations.stack_args + locations.result_area) as i32;
@@ -45,21 +86,11 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
         ; push rbp
         ; mov rbp, rsp
         ; sub rsp, ENTRY_FRAME_SIZE + below
-        ; mov [rbp + entry::RBX], rbx
-        ; mov [rbp + entry::R12], r12
-        ; mov [rbp + entry::R13], r13
-        ; mov [rbp + entry::R14], r14
-        ; mov [rbp + entry::R15], r15
         ; mov [rbp + entry::VALUES], rdx
-        ; mov [rbp + entry::STORE], rcx
-        ; mov rax, [rcx + ENTRY_FP]
-        ; mov [rbp + entry::PREVIOUS_ENTRY_FP], rax
-        ; mov rax, [rcx + EXIT_FP]
-        ; mov [rbp + entry::PREVIOUS_EXIT_FP], rax
-        ; mov [rcx + ENTRY_FP], rbp
-        ; mov rax, rsi
-        ; mov r10, rdx
+        ; mov r11, rcx
     );
+    link_activation(&mut asm);
+    dynasm!(asm ; .arch x64 ; mov rax, rsi ; mov r10, rdx);
     for (n, &location) in locations.params.iter().enumerate() {
         match location {
             ArgLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov Rq(reg.0), [r10 + value(n)]),
@@ -92,22 +123,8 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
             ),
         }
     }
-    dynasm!(asm
-        ; .arch x64
-        ; mov rcx, [rbp + entry::STORE]
-        ; mov rax, [rbp + entry::PREVIOUS_ENTRY_FP]
-        ; mov [rcx + ENTRY_FP], rax
-        ; mov rax, [rbp + entry::PREVIOUS_EXIT_FP]
-        ; mov [rcx + EXIT_FP], rax
-        ; mov rbx, [rbp + entry::RBX]
-        ; mov r12, [rbp + entry::R12]
-        ; mov r13, [rbp + entry::R13]
-        ; mov r14, [rbp + entry::R14]
-        ; mov r15, [rbp + entry::R15]
-        ; xor eax, eax
-        ; leave
-        ; ret
-    );
+    unlink_activation(&mut asm);
+    dynasm!(asm ; .arch x64 ; xor eax, eax ; leave ; ret);
     finish(asm, Vec::new())
 }
 
@@ -116,7 +133,6 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
 const HOST_FRAME: i32 = -frame::RESULT_AREA;
 
 fn host_trampoline(locations: &Locations) -> CompiledFunction {
-    const STORE: i32 = VmHostContext::STORE.disp();
     let count = locations.params.len().max(locations.results.len());
     let mut asm = Assembler::new(0);
     dynasm!(asm
@@ -142,7 +158,7 @@ fn host_trampoline(locations: &Locations) -> CompiledFunction {
     }
     dynasm!(asm
         ; .arch x64
-        ; mov rax, [rdi + STORE]
+        ; mov rax, [rdi + VmHostContext::STORE.disp()]
         ; mov [rax + VmStore::EXIT_FP.disp()], rbp
         ; mov rsi, rsp
         ; call QWORD [rdi + VmHostContext::CALL.disp()]
@@ -151,21 +167,24 @@ fn host_trampoline(locations: &Locations) -> CompiledFunction {
     );
     load_host_results(&mut asm, locations);
     let stack_args = i16::try_from(locations.stack_args).expect("at most 1,000 parameters");
+    dynasm!(asm ; .arch x64 ; leave ; ret stack_args ; failed:);
+    let unwind = unwind(&mut asm);
+    finish(asm, vec![unwind])
+}
+
+/// Leaves WebAssembly from a host trampoline's frame.
+fn unwind(asm: &mut Assembler) -> Relocation {
     dynasm!(asm
         ; .arch x64
-        ; leave
-        ; ret stack_args
-        ; failed:
         ; mov rdi, [rbp + frame::VMCTX]
-        ; mov rdi, [rdi + STORE]
+        ; mov rdi, [rdi + VmHostContext::STORE.disp()]
         ; jmp QWORD [rip + 0]
     );
-    let unwind = Relocation {
+    Relocation {
         offset: CodeOffset(asm.offset().0 as u32 - 4),
         target: RelocationTarget::Builtin(Builtin::Unwind),
         addend: -4,
-    };
-    finish(asm, vec![unwind])
+    }
 }
 
 /// From the values at `rsp` to where callers expect results.

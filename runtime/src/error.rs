@@ -100,3 +100,9 @@ impl Error {
         }
     }
 }
+
+impl From<Box<Error>> for Error {
+    fn from(error: Box<Error>) -> Self {
+        *error
+    }
+}

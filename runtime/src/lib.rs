@@ -7,6 +7,7 @@
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, and calls into WebAssembly;
+//! - `image`: initial memory contents, shared by the instances of a module;
 //! - [`trap`]: signal handling, unwinding, backtraces, interruption;
 //! - `builtins`: the functions that generated code calls.
 //!
@@ -21,6 +22,7 @@
 mod builtins;
 pub mod code;
 pub mod error;
+mod image;
 pub mod module;
 pub mod store;
 mod stubs;
@@ -37,11 +39,13 @@ pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use error::{Error, LinkError, RuntimeError};
 pub use module::{BudgetSite, ModuleCode, ModuleId, TierHooks};
 pub use store::{
-    Extern, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, Store, StoreId, TableId,
+    ArrayFunc, Extern, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry,
+    NativeFunc, Store, StoreId, TableId, run_native,
 };
 pub use trap::{Frame, InterruptHandle, WasmBacktrace};
 
 use code::CodeSpace;
+use image::ImageFile;
 use types::TypeRegistry;
 
 /// Sizes and modes that hold for all modules and stores of a runtime.
@@ -76,6 +80,7 @@ pub struct Runtime {
     config: RuntimeConfig,
     code: Arc<CodeSpace>,
     types: TypeRegistry,
+    images: Arc<ImageFile>,
 }
 
 impl Runtime {
@@ -83,7 +88,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If the address space or the memory file can't be had.
+    /// If the address space or the memory files can't be had.
     pub fn new(
         config: RuntimeConfig,
         trampolines: Box<dyn Trampolines>,
@@ -94,6 +99,7 @@ impl Runtime {
             config,
             code,
             types: TypeRegistry::new(trampolines),
+            images: ImageFile::new()?,
         }))
     }
 
@@ -132,5 +138,9 @@ impl Runtime {
 
     pub(crate) fn types(&self) -> &TypeRegistry {
         &self.types
+    }
+
+    pub(crate) fn images(&self) -> &Arc<ImageFile> {
+        &self.images
     }
 }

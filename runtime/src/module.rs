@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
@@ -14,6 +14,7 @@ use upshift_abi::{
 use crate::Runtime;
 use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, FunctionCode};
 use crate::error::RuntimeError;
+use crate::image::MemoryImage;
 
 /// What the runtime asks of whoever decides about compilation; called on the thread that runs
 /// WebAssembly.
@@ -73,6 +74,10 @@ pub struct ModuleCode {
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
     budgets: Cells,
+    /// Whether there was an instance.
+    instantiated: AtomicBool,
+    /// Made by the second instance; `None` inside where data is copied.
+    image: OnceLock<Option<MemoryImage>>,
     /// All code that was placed and not retired, by address: what slots and running frames lead to stays alive
     /// because it is here, whatever others do with their handles.
     placed: Mutex<HashMap<CodeAddr, CodeRef>>,
@@ -107,6 +112,8 @@ impl ModuleCode {
             facts,
             wasm,
             hooks,
+            instantiated: AtomicBool::new(false),
+            image: OnceLock::new(),
             placed: Mutex::default(),
         };
         for func in module.facts.defined_funcs() {
@@ -139,7 +146,25 @@ impl ModuleCode {
         &self.hooks
     }
 
-    fn slots(&self) -> &[VmSlot] {
+    /// The initial contents of the module's memory, if the instance that asks is to map and not to copy them. The
+    /// first one copies: for it alone, making the image and copying the pages it writes takes longer.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for the image.
+    pub(crate) fn image(&self) -> Result<Option<&MemoryImage>, RuntimeError> {
+        if !self.instantiated.swap(true, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if self.image.get().is_none() {
+            let image = MemoryImage::new(self.runtime.images(), &self.facts, &self.wasm)?;
+            // Another thread may have been faster; its image serves as well.
+            let _ = self.image.set(image);
+        }
+        Ok(self.image.get().and_then(Option::as_ref))
+    }
+
+    pub(crate) fn slots(&self) -> &[VmSlot] {
         self.slots.slots(self.facts.bodies.len())
     }
 

@@ -151,6 +151,7 @@ pub unsafe extern "C" fn unwind() {
         "mov r14, [rbp + {r14}]",
         "mov r15, [rbp + {r15}]",
         "mov eax, 1",
+        "mov edx, 1",
         "leave",
         "ret",
         entry_fp = const VmStore::ENTRY_FP.0,

@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use memfd::{Memfd, MemfdOptions};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
 use crate::error::RuntimeError;
 
@@ -63,23 +66,59 @@ impl Reservation {
         .map_err(|e| RuntimeError::system("commit memory", e))
     }
 
-    /// Replaces a page-aligned part by a shared mapping of a file.
-    pub fn map_file(
+    /// Provides the pages of a writable, page-aligned part at once: cheaper than one fault for each if all will be
+    /// written. A kernel that can't (before Linux 5.14) leaves them to faults.
+    pub fn populate(&self, offset: usize, len: usize) {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: the range is inside our own mapping; contents don't change.
+        let _ = unsafe {
+            let start = self.base().add(offset).cast::<c_void>();
+            rustix::mm::madvise(start, len, Advice::LinuxPopulateWrite)
+        };
+    }
+
+    /// Replaces a page-aligned part by a shared mapping of a file's beginning.
+    pub fn map_shared(
         &self,
         offset: usize,
         len: usize,
-        file: &memfd::Memfd,
+        file: &MemoryFile,
         protection: ProtFlags,
+    ) -> Result<(), RuntimeError> {
+        self.map_file(offset, len, file, 0, protection, MapFlags::SHARED)
+    }
+
+    /// Replaces a page-aligned part by what a file holds at a page-aligned position; what is written there
+    /// stays private to this reservation.
+    pub fn map_private(
+        &self,
+        offset: usize,
+        len: usize,
+        file: &MemoryFile,
+        position: u64,
+    ) -> Result<(), RuntimeError> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        self.map_file(offset, len, file, position, protection, MapFlags::PRIVATE)
+    }
+
+    fn map_file(
+        &self,
+        offset: usize,
+        len: usize,
+        file: &MemoryFile,
+        position: u64,
+        protection: ProtFlags,
+        sharing: MapFlags,
     ) -> Result<(), RuntimeError> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: `MAP_FIXED` replaces pages of our own reservation, which nobody uses yet.
         unsafe {
             let start = self.base().add(offset).cast::<c_void>();
-            let flags = MapFlags::SHARED | MapFlags::FIXED | MapFlags::NORESERVE;
-            rustix::mm::mmap(start, len, protection, flags, file.as_file(), 0)
+            let flags = sharing | MapFlags::FIXED | MapFlags::NORESERVE;
+            rustix::mm::mmap(start, len, protection, flags, file.0.as_file(), position)
         }
         .map(drop)
-        .map_err(|e| RuntimeError::system("map the code space", e))
+        .map_err(|e| RuntimeError::system("map a memory file", e))
     }
 }
 
@@ -88,6 +127,50 @@ impl Drop for Reservation {
         // SAFETY: the mapping is ours, and whoever held pointers into it is gone before its owner is.
         let result = unsafe { rustix::mm::munmap(self.base().cast(), self.len) };
         debug_assert!(result.is_ok(), "unmapping our own reservation can't fail");
+    }
+}
+
+/// A file without a name that lives in memory; its unwritten parts are zeros that cost nothing.
+#[derive(Debug)]
+pub struct MemoryFile(Memfd);
+
+impl MemoryFile {
+    /// An empty one; the name is for people who look into `/proc`.
+    pub fn new(name: &str) -> Result<Self, RuntimeError> {
+        let file = MemfdOptions::default().close_on_exec(true).create(name);
+        file.map(Self)
+            .map_err(|e| RuntimeError::system("create a memory file", io::Error::other(e)))
+    }
+
+    /// Makes it this long.
+    pub fn set_len(&self, len: u64) -> Result<(), RuntimeError> {
+        let resized = self.0.as_file().set_len(len);
+        resized.map_err(|e| RuntimeError::system("resize a memory file", e))
+    }
+
+    /// Lets `write` change a page-aligned part that nobody else has mapped. (A module can have tens of thousands of
+    /// segments, so this is one mapping and not one call to the system each.)
+    pub fn fill(
+        &self,
+        position: u64,
+        len: usize,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Result<(), RuntimeError> {
+        let window = Reservation::new(len)?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        window.map_file(0, len, self, position, protection, MapFlags::SHARED)?;
+        // SAFETY: the window is mapped, readable, writable and ours alone while it exists.
+        write(unsafe { std::slice::from_raw_parts_mut(window.base(), len) });
+        Ok(())
+    }
+
+    /// Gives the memory of a part back; it reads as zeros from now on.
+    pub fn punch_hole(&self, position: u64, len: u64) {
+        let flags = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        let file = self.0.as_file().as_raw_fd();
+        // SAFETY: the call takes no pointers, and the descriptor is open.
+        let result = unsafe { libc::fallocate(file, flags, position as i64, len as i64) };
+        debug_assert_eq!(result, 0, "a memory file can have holes");
     }
 }
 

@@ -7,30 +7,41 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use upshift_abi::compiler::Trampolines;
 use upshift_abi::vmctx::VmSlot;
-use upshift_abi::{FuncType, TypeId};
+use upshift_abi::{CompiledFunction, FuncType, TypeId};
 
-use crate::code::{CodeKind, CodeRef, CodeSpace};
+use crate::code::{CodeAddr, CodeKind, CodeRef, CodeSpace};
 use crate::error::RuntimeError;
 
-/// The trampolines of one signature.
+/// The trampolines of one signature, each compiled when it is first asked for.
 #[derive(Debug)]
 pub struct TypeTrampolines {
-    /// From Rust into any function of the type.
-    pub entry: CodeRef,
-    /// The slot that all host functions of the type share.
-    pub host_slot: VmSlot,
-    _host: CodeRef,
+    ty: Arc<FuncType>,
+    entry: OnceLock<CodeRef>,
+    native_entry: OnceLock<CodeRef>,
+    host: OnceLock<HostTrampoline>,
+    native_host: OnceLock<HostTrampoline>,
 }
 
-struct Entry {
-    ty: Arc<FuncType>,
-    trampolines: Arc<OnceLock<TypeTrampolines>>,
+/// A host trampoline with the slot that all host functions of its type and kind share.
+#[derive(Debug)]
+struct HostTrampoline {
+    slot: VmSlot,
+    _code: CodeRef,
+}
+
+/// How values pass between Rust and WebAssembly; see [`Trampolines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// Through an array.
+    Array,
+    /// In the registers where both sides expect them.
+    Native,
 }
 
 #[derive(Default)]
 struct Types {
     ids: HashMap<Arc<FuncType>, TypeId>,
-    entries: Vec<Entry>,
+    entries: Vec<Arc<TypeTrampolines>>,
 }
 
 /// All function types that an engine has seen.
@@ -58,47 +69,76 @@ impl TypeRegistry {
         let id = TypeId(types.entries.len() as u32);
         let ty = Arc::new(ty.clone());
         types.ids.insert(ty.clone(), id);
-        types.entries.push(Entry {
+        types.entries.push(Arc::new(TypeTrampolines {
             ty,
-            trampolines: Arc::default(),
-        });
+            entry: OnceLock::new(),
+            native_entry: OnceLock::new(),
+            host: OnceLock::new(),
+            native_host: OnceLock::new(),
+        }));
         id
     }
 
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
-        self.types.read().expect(POISON).entries[id.0 as usize]
-            .ty
-            .clone()
+        self.trampolines(id).ty.clone()
     }
 
-    /// The type's trampolines, compiled on first use. They live as long as the returned value.
-    pub fn trampolines(
+    /// The type's trampolines.
+    pub fn trampolines(&self, id: TypeId) -> Arc<TypeTrampolines> {
+        self.types.read().expect(POISON).entries[id.0 as usize].clone()
+    }
+
+    /// The code that leads from Rust into any function of the type. It lives as long as `of`.
+    pub fn entry(
         &self,
-        id: TypeId,
+        of: &TypeTrampolines,
+        passing: Passing,
         code: &Arc<CodeSpace>,
-    ) -> Result<Arc<OnceLock<TypeTrampolines>>, RuntimeError> {
-        let (ty, cell) = {
-            let types = self.types.read().expect(POISON);
-            let entry = &types.entries[id.0 as usize];
-            (entry.ty.clone(), entry.trampolines.clone())
+    ) -> Result<CodeAddr, RuntimeError> {
+        let cell = match passing {
+            Passing::Array => &of.entry,
+            Passing::Native => &of.native_entry,
         };
         if cell.get().is_none() {
-            let place = |compiled| {
-                CodeSpace::place(code, CodeKind::Trampoline, compiled, &|_| {
-                    unreachable!("trampolines refer to builtins only")
-                })
+            let compiled = match passing {
+                Passing::Array => self.compiler.entry(&of.ty),
+                Passing::Native => self.compiler.native_entry(&of.ty),
             };
-            let entry = place(self.compiler.entry(&ty))?;
-            let host = place(self.compiler.host(&ty))?;
-            // Another thread may have been faster; its pieces serve as well.
-            let _ = cell.set(TypeTrampolines {
-                entry,
-                host_slot: VmSlot(AtomicPtr::new(host.addr().get() as *mut u8)),
-                _host: host,
-            });
+            // Another thread may have been faster; its code serves as well.
+            let _ = cell.set(place(code, compiled)?);
         }
-        Ok(cell)
+        Ok(cell.get().expect("just set").addr())
     }
+
+    /// The slot of host functions of the type. It lives as long as `of`.
+    pub fn host_slot(
+        &self,
+        of: &TypeTrampolines,
+        passing: Passing,
+        code: &Arc<CodeSpace>,
+    ) -> Result<*const VmSlot, RuntimeError> {
+        let cell = match passing {
+            Passing::Array => &of.host,
+            Passing::Native => &of.native_host,
+        };
+        if cell.get().is_none() {
+            let compiled = match passing {
+                Passing::Array => self.compiler.host(&of.ty),
+                Passing::Native => self.compiler.native_host(&of.ty),
+            };
+            let code = place(code, compiled)?;
+            let slot = VmSlot(AtomicPtr::new(code.addr().get() as *mut u8));
+            // As in `entry`.
+            let _ = cell.set(HostTrampoline { slot, _code: code });
+        }
+        Ok(&cell.get().expect("just set").slot)
+    }
+}
+
+fn place(code: &Arc<CodeSpace>, compiled: CompiledFunction) -> Result<CodeRef, RuntimeError> {
+    CodeSpace::place(code, CodeKind::Trampoline, compiled, &|_| {
+        unreachable!("trampolines refer to builtins only")
+    })
 }
 
 impl fmt::Debug for TypeRegistry {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use upshift_abi::vmctx::VmVal;
-use upshift_runtime::{FuncId, HostCall, Store as RawStore};
+use upshift_runtime::{FuncId, HostCall, HostFunc, Store as RawStore};
 
 use super::host::{Caller, HostDefinition};
 use crate::error::public;
@@ -72,6 +72,6 @@ pub(crate) fn host<T: Send + 'static>(
     };
     HostDefinition {
         ty,
-        call: Arc::new(call),
+        func: HostFunc::Array(Arc::new(call)),
     }
 }

@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use upshift_abi as abi;
-use upshift_runtime::{HostCall, HostFunc, InstanceId, Store as RawStore};
+use upshift_abi::callconv::is_native;
+use upshift_abi::vmctx::{NativeResult, VmHostContext};
+use upshift_runtime::{HostCall, HostFunc, InstanceId, NativeFunc, Store as RawStore, run_native};
 
-use super::typed::{
-    for_each_arity,
-    private::{Value, Values},
-};
+use super::typed::{for_each_arity, private::Values};
 use crate::store::StoreContextMut;
 use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
 
@@ -19,8 +18,8 @@ use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, Was
 #[doc(hidden)]
 pub struct HostDefinition {
     pub(super) ty: abi::FuncType,
-    /// Leaves results of the type's in the values, or fails.
-    pub(super) call: HostFunc,
+    /// Gives results of the type's, or fails.
+    pub(super) func: HostFunc,
 }
 
 /// A closure that can become a WebAssembly function: up to sixteen [`WasmTy`] parameters, optionally
@@ -109,19 +108,45 @@ macro_rules! into_func {
             $($ty: WasmTy,)*
         {
             fn into_host(self) -> HostDefinition {
-                let call = move |host: HostCall<'_>| {
-                    let HostCall { store, caller, values } = host;
-                    // SAFETY: the runtime passes values of the parameter types that it is told below.
-                    let ($($ty,)*) = unsafe { <($($ty,)*) as Values>::from_raw(store, values) };
-                    let caller = Caller::new(store, caller);
-                    let results = self(caller, $($ty),*).into_result()?;
-                    results.into_raw(store, values);
-                    Ok(())
-                };
-                HostDefinition {
-                    ty: abi::FuncType::new(&[$(<$ty as Value>::TYPE),*][..], <R::Values as Values>::TYPES),
-                    call: Arc::new(call),
+                unsafe extern "sysv64" fn native<T, F, R, $($ty),*>(
+                    context: *mut VmHostContext,
+                    $($ty: $ty::Native),*
+                ) -> NativeResult<<R::Values as Values>::Native>
+                where
+                    T: Send + 'static,
+                    F: Fn(Caller<'_, T>, $($ty),*) -> R + 'static,
+                    R: WasmRet,
+                    $($ty: WasmTy,)*
+                {
+                    let run = |store: &mut RawStore, caller, func: &F| {
+                        // SAFETY: the trampoline passes values of the parameter types.
+                        $(let $ty = unsafe { $ty::from_native(store, $ty) };)*
+                        let results = func(Caller::new(store, caller), $($ty),*).into_result()?;
+                        Ok(results.into_native(store))
+                    };
+                    // SAFETY: the definition below pairs this code with an `F`.
+                    unsafe { run_native(context, run) }
                 }
+
+                let ty = abi::FuncType::new(&[$($ty::TYPE),*][..], <R::Values as Values>::TYPES);
+                let func = if const { is_native(&[$($ty::TYPE),*], <R::Values as Values>::TYPES) } {
+                    let code = native::<T, F, R, $($ty),*> as *const ();
+                    HostFunc::Native {
+                        // SAFETY: a pointer to a function; only trampolines of its type call it.
+                        code: unsafe { std::mem::transmute::<*const (), NativeFunc>(code) },
+                        data: Arc::new(self),
+                    }
+                } else {
+                    HostFunc::Array(Arc::new(move |host: HostCall<'_>| {
+                        let HostCall { store, caller, values } = host;
+                        // SAFETY: the runtime passes values of the parameter types.
+                        let ($($ty,)*) = unsafe { <($($ty,)*) as Values>::from_raw(store, values) };
+                        let results = self(Caller::new(store, caller), $($ty),*).into_result()?;
+                        results.into_raw(store, values);
+                        Ok(())
+                    }))
+                };
+                HostDefinition { ty, func }
             }
         }
     };

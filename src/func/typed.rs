@@ -4,8 +4,9 @@
 
 use std::marker::PhantomData;
 
-use upshift_abi::vmctx::VmVal;
-use upshift_runtime::Store as RawStore;
+use upshift_abi::callconv::is_native;
+use upshift_abi::vmctx::{NativeResult, VmFuncRef, VmVal};
+use upshift_runtime::{FuncId, NativeEntry, Store as RawStore};
 
 use crate::error::public;
 use crate::val::raw_mut;
@@ -31,10 +32,17 @@ pub(crate) mod private {
 
     pub trait Value: Copy + Send + 'static {
         const TYPE: ValType;
-        fn into_raw(self, store: &RawStore) -> VmVal;
+        /// What is in the register where native functions expect the value.
+        type Native: Copy + Default;
+        fn into_native(self, store: &RawStore) -> Self::Native;
         /// # Safety
         ///
         /// The value comes from a place of the type in this store.
+        unsafe fn from_native(store: &mut RawStore, native: Self::Native) -> Self;
+        fn into_raw(self, store: &RawStore) -> VmVal;
+        /// # Safety
+        ///
+        /// As for `from_native`.
         unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self;
     }
 
@@ -47,6 +55,19 @@ pub(crate) mod private {
         ///
         /// The values come from places of the types in this store.
         unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self;
+        /// The result of a native function; `()` if there is none, and for several, which no native function has.
+        type Native: Copy + Default;
+        fn into_native(self, store: &RawStore) -> Self::Native;
+        /// # Safety
+        ///
+        /// The value comes from a place of the type in this store.
+        unsafe fn from_native(store: &mut RawStore, native: Self::Native) -> Self;
+        /// Calls a native function with these as arguments.
+        ///
+        /// # Safety
+        ///
+        /// The function has these parameters and the results `R`, and is native.
+        unsafe fn call_native<R: Values>(self, store: &mut RawStore, func: FuncId) -> Result<R>;
     }
 
     pub trait Ret {
@@ -86,6 +107,25 @@ pub(crate) mod private {
             // SAFETY: the caller's promise.
             unsafe { Value::from_raw(store, raw[0]) }
         }
+
+        type Native = V::Native;
+
+        #[inline]
+        fn into_native(self, store: &RawStore) -> V::Native {
+            Value::into_native(self, store)
+        }
+
+        #[inline]
+        unsafe fn from_native(store: &mut RawStore, native: V::Native) -> Self {
+            // SAFETY: the caller's promise.
+            unsafe { Value::from_native(store, native) }
+        }
+
+        #[inline]
+        unsafe fn call_native<R: Values>(self, store: &mut RawStore, func: FuncId) -> Result<R> {
+            // SAFETY: the caller's promise: one value is a list of one.
+            unsafe { (self,).call_native(store, func) }
+        }
     }
 }
 
@@ -100,6 +140,17 @@ macro_rules! number {
     ($($ty:ty = $wasm:ident, $value:ident => $into:expr, $word:ident => $from:expr;)*) => {$(
         impl Value for $ty {
             const TYPE: ValType = ValType::$wasm;
+            type Native = Self;
+
+            #[inline]
+            fn into_native(self, _: &RawStore) -> Self {
+                self
+            }
+
+            #[inline]
+            unsafe fn from_native(_: &mut RawStore, native: Self) -> Self {
+                native
+            }
 
             #[inline]
             fn into_raw(self, _: &RawStore) -> VmVal {
@@ -128,26 +179,46 @@ number! {
 
 impl Value for Option<Func> {
     const TYPE: ValType = ValType::Ref(RefType::Func);
+    type Native = u64;
+
+    fn into_native(self, store: &RawStore) -> u64 {
+        Ref::Func(self).word(store)
+    }
+
+    unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { func_from_word(store, native) }
+    }
 
     fn into_raw(self, store: &RawStore) -> VmVal {
-        raw_word(Ref::Func(self).word(store))
+        raw_word(Value::into_native(self, store))
     }
 
     unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { func_from_word(store, raw.bits[0]) }
+        unsafe { Value::from_native(store, raw.bits[0]) }
     }
 }
 
 impl Value for Option<ExternRef> {
     const TYPE: ValType = ValType::Ref(RefType::Extern);
+    type Native = u64;
+
+    fn into_native(self, store: &RawStore) -> u64 {
+        Ref::Extern(self).word(store)
+    }
+
+    unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
+        ExternRef::from_word(store, native)
+    }
 
     fn into_raw(self, store: &RawStore) -> VmVal {
-        raw_word(Ref::Extern(self).word(store))
+        raw_word(Value::into_native(self, store))
     }
 
     unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
-        ExternRef::from_word(store, raw.bits[0])
+        // SAFETY: the caller's promise.
+        unsafe { Value::from_native(store, raw.bits[0]) }
     }
 }
 
@@ -187,6 +258,74 @@ macro_rules! tuple {
                 $(let $ty = unsafe { Value::from_raw(store, *raw.next().expect(ROOM)) };)*
                 ($($ty,)*)
             }
+
+            native_result!($($ty)*);
+
+            #[inline]
+            unsafe fn call_native<R: Values>(self, store: &mut RawStore, func: FuncId) -> Result<R> {
+                let ($($ty,)*) = self;
+                $(let $ty = Value::into_native($ty, store);)*
+                let call = |NativeEntry(entry), func| {
+                    // SAFETY: the caller's promise makes this the signature of the entry trampoline.
+                    unsafe {
+                        let entry: unsafe extern "sysv64" fn(*const VmFuncRef, $($ty::Native),*) -> NativeResult<R::Native> =
+                            std::mem::transmute(entry);
+                        entry(func, $($ty),*)
+                    }
+                };
+                // SAFETY: as above; `into_native` has compared the stores of references.
+                unsafe {
+                    let native = store.call_native(func, call).map_err(unboxed)?;
+                    Ok(R::from_native(store, native))
+                }
+            }
+        }
+    };
+}
+
+#[cold]
+#[expect(
+    clippy::boxed_local,
+    reason = "as the runtime keeps it out of the way of results"
+)]
+fn unboxed(error: Box<upshift_runtime::Error>) -> Error {
+    public(*error)
+}
+
+/// The result of a native function with these results.
+macro_rules! native_result {
+    () => {
+        type Native = ();
+
+        #[inline]
+        fn into_native(self, _: &RawStore) {}
+
+        #[inline]
+        unsafe fn from_native(_: &mut RawStore, (): ()) -> Self {}
+    };
+    ($ty:ident) => {
+        type Native = $ty::Native;
+
+        #[inline]
+        fn into_native(self, store: &RawStore) -> Self::Native {
+            Value::into_native(self.0, store)
+        }
+
+        #[inline]
+        unsafe fn from_native(store: &mut RawStore, native: Self::Native) -> Self {
+            // SAFETY: the caller's promise.
+            (unsafe { Value::from_native(store, native) },)
+        }
+    };
+    ($($ty:ident)*) => {
+        type Native = ();
+
+        fn into_native(self, _: &RawStore) {
+            unreachable!("a native function has one result at most")
+        }
+
+        unsafe fn from_native(_: &mut RawStore, (): ()) -> Self {
+            unreachable!("a native function has one result at most")
         }
     };
 }
@@ -254,6 +393,10 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = raw_mut(&mut store);
         let func = self.func.0.id_in(store);
+        if const { is_native(P::TYPES, R::TYPES) } {
+            // SAFETY: whoever made this `TypedFunc` has compared the types.
+            return unsafe { params.call_native(store, func) };
+        }
         with_room::<P, R, _>(|values| {
             params.into_raw(store, values);
             // SAFETY: whoever made this `TypedFunc` has compared the types, and `id_in` and `into_raw` the

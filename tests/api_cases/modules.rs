@@ -242,3 +242,70 @@ fn eager_engines_compile_everything_at_once() {
     func.call(&mut store, &[], &mut results).unwrap();
     assert_eq!(results[0].i64(), Some(5));
 }
+
+/// Enough data that instances after the first map it instead of copying it, with a part that overlaps another, and a
+/// segment that was active.
+#[test]
+fn instances_start_alike_and_share_no_writes() {
+    let text = format!(
+        r#"(module (memory (export "m") 3)
+            (data (i32.const 100) "{}")
+            (data (i32.const 65530) "{}")
+            (data (i32.const 110) "over")
+            (func (export "init") (memory.init 2 (i32.const 0) (i32.const 0) (i32.const 1)))
+            (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
+            (func (export "set") (param i32 i32) (i32.store8 (local.get 0) (local.get 1))))"#,
+        "a".repeat(20_000),
+        "b".repeat(70_000),
+    );
+    in_every_mode(|engine| {
+        let module = Module::new(engine, &text).unwrap();
+        let mut store = Store::new(engine, ());
+        let mut kept = Vec::new();
+        for _ in 0..4 {
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let get = instance
+                .get_typed_func::<i32, i32>(&mut store, "get")
+                .unwrap();
+            let set = instance
+                .get_typed_func::<(i32, i32), ()>(&mut store, "set")
+                .unwrap();
+            let init = instance
+                .get_typed_func::<(), ()>(&mut store, "init")
+                .unwrap();
+            let expected = [
+                (0, 0),
+                (99, 0),
+                (100, b'a'),
+                (109, b'a'),
+                (110, b'o'),
+                (113, b'r'),
+                (114, b'a'),
+                (20_099, b'a'),
+                (20_100, 0),
+                (65_529, 0),
+                (65_530, b'b'),
+                (135_529, b'b'),
+                (135_530, 0),
+            ];
+            for (at, byte) in expected {
+                assert_eq!(
+                    get.call(&mut store, at).unwrap(),
+                    i32::from(byte),
+                    "at {at}"
+                );
+            }
+            let error = init.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast::<Trap>().unwrap(), Trap::MemoryOutOfBounds);
+            for (at, _) in expected {
+                set.call(&mut store, (at, 1)).unwrap();
+            }
+            kept.push(instance);
+        }
+        let memory = kept[3].get_memory(&mut store, "m").unwrap();
+        assert_eq!(memory.grow(&mut store, 1).unwrap(), 3);
+        assert_eq!(memory.data(&store)[135_529], 1);
+        assert_eq!(memory.data(&store)[135_528], b'b');
+        assert!(memory.data(&store)[135_531..].iter().all(|&byte| byte == 0));
+    });
+}

@@ -16,6 +16,9 @@
 //!   and every function keeps a frame pointer: `[rbp]` is the caller's `rbp`, `[rbp + 8]` the return
 //!   address, stack arguments start at `rbp + 16`.
 //!
+//! For most signatures this is System V's convention as well, so Rust functions are called and call with
+//! nothing moved: [`is_native`] says for which.
+//!
 //! `Locations` is the only place where these rules are computed.
 
 use crate::types::{FuncType, ValType};
@@ -143,6 +146,12 @@ impl Locations {
         }
     }
 
+    /// Whether a Rust `extern "sysv64"` function can take these arguments and give this result in the same
+    /// registers: all arguments in registers, at most one result. See [`NativeResult`](crate::vmctx::NativeResult).
+    pub fn is_native(&self) -> bool {
+        self.stack_args == 0 && self.results.len() <= 1
+    }
+
     /// Whether the signature passes a pointer to a result area.
     pub fn has_result_area(&self) -> bool {
         self.result_area > 0
@@ -171,6 +180,21 @@ fn locate_results(results: &[ValType]) -> (Box<[ResultLocation]>, u32) {
     (locations, area)
 }
 
+/// [`Locations::is_native`], where the types are known at compile time.
+pub const fn is_native(params: &[ValType], results: &[ValType]) -> bool {
+    let (mut ints, mut floats) = (0, 0);
+    let mut n = 0;
+    while n < params.len() {
+        if params[n].is_int_class() {
+            ints += 1;
+        } else {
+            floats += 1;
+        }
+        n += 1;
+    }
+    ints < INT_ARGS.len() && floats <= FLOAT_ARGS as usize && results.len() <= 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +209,25 @@ mod tests {
         assert_eq!(locations.stack_args, 16);
         assert_eq!(locations.results[0], ResultLocation::Int(Gpr::RAX));
         assert!(!locations.has_result_area());
+    }
+
+    #[test]
+    fn native_signatures_are_those_without_memory() {
+        let (int, float) = (ValType::I64, ValType::F32);
+        let many: Vec<ValType> = [[int; 5].as_slice(), &[float; 8]].concat();
+        let more_ints = [&many[..], &[int]].concat();
+        let more_floats = [&many[..], &[float]].concat();
+        let cases = [
+            (&[][..], &[][..], true),
+            (&many, &[int], true),
+            (&more_ints, &[], false),
+            (&more_floats, &[], false),
+            (&[], &[int, float], false),
+        ];
+        for (params, results, native) in cases {
+            assert_eq!(is_native(params, results), native, "{params:?} {results:?}");
+            assert_eq!(Locations::with(params, results).is_native(), native);
+        }
     }
 
     #[test]

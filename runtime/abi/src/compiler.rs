@@ -149,13 +149,30 @@ pub trait CompileSession {
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
 }
 
-/// Makes the code between Rust and WebAssembly; one piece per signature.
+/// Makes the code between Rust and WebAssembly; one piece per signature and kind.
+///
+/// Values go through an array, which works for every signature, or stay in their registers, for signatures that
+/// are [*native*](crate::callconv::is_native).
 pub trait Trampolines: Send + Sync {
     /// `extern "sysv64" fn(vmctx, code, values: *mut VmVal, store: *mut VmStore) -> u32`: calls `code` with
     /// arguments from `values`, writes the results there; see [`frame`](crate::frame). Result 1 means that
     /// the activation was unwound.
     fn entry(&self, ty: &FuncType) -> CompiledFunction;
 
-    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
+    /// `extern "sysv64" fn(func: *const VmFuncRef, arguments...) -> NativeResult`: calls the function.
+    ///
+    /// # Panics
+    ///
+    /// If the type is not native.
+    fn native_entry(&self, ty: &FuncType) -> CompiledFunction;
+
+    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call) with an array of values.
     fn host(&self, ty: &FuncType) -> CompiledFunction;
+
+    /// The same with the arguments in their registers.
+    ///
+    /// # Panics
+    ///
+    /// If the type is not native.
+    fn native_host(&self, ty: &FuncType) -> CompiledFunction;
 }

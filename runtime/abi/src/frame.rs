@@ -34,6 +34,9 @@
 //! error or panic of a host function) is: `rbp = store.entry_fp`, `rsp = rbp - ENTRY_FRAME_SIZE`,
 //! result 1, and the trampoline's epilogue.
 //!
+//! The native entry trampoline, `extern "sysv64" fn(func, arguments...) -> NativeResult`, makes the same frame.
+//! Unwinding returns 1 in `rax` and `rdx`, so that it is the status of either.
+//!
 //! # The host frame
 //!
 //! The host trampoline, called as a function of any tier, stores its own `rbp` to

@@ -199,22 +199,40 @@ const _: () = assert!(
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmHostContext {
-    /// `extern "sysv64" fn(*mut VmHostContext, values: *mut VmVal) -> u32`: reads its arguments
-    /// from `values` and writes its results there; 0 is success, else the trampoline unwinds.
+    /// What the host trampoline calls; the function's slot says which of the two it is. Through an array:
+    /// `extern "sysv64" fn(*mut VmHostContext, values: *mut VmVal) -> u32` reads its arguments from `values` and
+    /// writes its results there; 0 is success, else the trampoline unwinds. Native:
+    /// `extern "sysv64" fn(*mut VmHostContext, arguments...) -> NativeResult`.
     pub call: *const u8,
-    /// The store; at the same offset as in `VmContext`.
-    pub store: *mut VmStore,
     /// The runtime's own data of the function.
     pub func: *const c_void,
+    /// The store; at the same offset as in `VmContext`.
+    pub store: *mut VmStore,
     /// The instance that imported the function, or null.
     pub caller: *mut VmContext,
 }
+
+const _: () = assert!(
+    VmContext::STORE.0 == VmHostContext::STORE.0,
+    "entry trampolines don't know which of the two they have"
+);
 
 impl VmHostContext {
     /// Offset of `call`.
     pub const CALL: VmOffset = VmOffset::of(offset_of!(VmHostContext, call));
     /// Offset of `store`.
     pub const STORE: VmOffset = VmOffset::of(offset_of!(VmHostContext, store));
+}
+
+/// What native functions return: System V passes a float in `xmm0` and the status in `rax`, anything else in
+/// `rax` and the status in `rdx`; without a value the status is in `rax`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NativeResult<V> {
+    /// The WebAssembly function's result: `()`, a 32-bit or a 64-bit value. Anything, if it failed.
+    pub value: V,
+    /// 0, or not: the function did not return.
+    pub status: u64,
 }
 
 /// Where the arrays behind the header are, for one module.

@@ -23,7 +23,7 @@ mod registry;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +36,7 @@ pub use meta::{CodeKind, CodeMeta, FunctionCode};
 
 use crate::builtins;
 use crate::error::RuntimeError;
-use crate::sys::Reservation;
+use crate::sys::{MemoryFile, Reservation};
 use alloc::RangeAllocator;
 use epoch::Reclaimer;
 use layout::Layout;
@@ -70,6 +70,10 @@ impl CodeAddr {
     /// The address.
     pub const fn get(self) -> usize {
         self.0.get()
+    }
+
+    pub(crate) fn pointer(self) -> NonNull<u8> {
+        NonNull::new(self.get() as *mut u8).expect("the address is not zero")
     }
 }
 
@@ -109,21 +113,14 @@ impl CodeSpace {
     pub fn new(code_bytes: usize, layout_seed: u32) -> Result<Arc<Self>, RuntimeError> {
         let code_bytes = code_bytes.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16);
         let executable = THUNKS_BYTES + code_bytes;
-        let file = memfd::MemfdOptions::default()
-            .create("upshift-code")
-            .map_err(|e| RuntimeError::System {
-                what: "create the code memory file",
-                source: std::io::Error::other(e),
-            })?;
-        file.as_file()
-            .set_len(executable as u64)
-            .map_err(|e| RuntimeError::system("size the code memory file", e))?;
+        let file = MemoryFile::new("upshift-code")?;
+        file.set_len(executable as u64)?;
 
         let space = Reservation::new(executable + DATA_BYTES)?;
-        space.map_file(0, executable, &file, ProtFlags::READ | ProtFlags::EXEC)?;
+        space.map_shared(0, executable, &file, ProtFlags::READ | ProtFlags::EXEC)?;
         space.make_writable(executable, DATA_BYTES)?;
         let writable = Reservation::new(executable)?;
-        writable.map_file(0, executable, &file, ProtFlags::READ | ProtFlags::WRITE)?;
+        writable.map_shared(0, executable, &file, ProtFlags::READ | ProtFlags::WRITE)?;
 
         let mut data = RangeAllocator::new(executable, DATA_BYTES);
         let builtins = data
@@ -314,6 +311,7 @@ impl CodeSpace {
     }
 
     /// Marks the activity as inside WebAssembly.
+    #[inline]
     pub fn enter(&self, activity: &ActiveEpoch) {
         self.reclaimer.enter(activity);
     }

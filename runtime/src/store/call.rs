@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::panic::resume_unwind;
+use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 
-use upshift_abi::vmctx::{VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
+use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
 use upshift_abi::{TrapCode, TypeId};
 
 use super::{FuncId, Store};
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::module::FirstCallError;
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
-use crate::types::TypeTrampolines;
+use crate::types::{Passing, TypeTrampolines};
 
 /// Why the innermost activation is being left.
 pub enum Pending {
@@ -31,23 +32,16 @@ pub enum Pending {
 pub(super) type Entry =
     unsafe extern "sysv64" fn(*mut VmContext, *const u8, *mut VmVal, *mut VmStore) -> u32;
 
+/// The native entry trampoline: `extern "sysv64" fn(*const VmFuncRef, arguments...) -> NativeResult`.
+#[derive(Clone, Copy, Debug)]
+pub struct NativeEntry(pub NonNull<u8>);
+
 /// What calls of one type need.
 pub(super) struct TypeInfo {
-    pub entry: Entry,
+    entry: Option<Entry>,
     /// The greater of the numbers of parameters and results.
-    pub values: usize,
-    trampolines: Arc<OnceLock<TypeTrampolines>>,
-}
-
-impl TypeInfo {
-    /// The slot that host functions of the type share.
-    pub fn host_slot(&self) -> *const VmSlot {
-        &self
-            .trampolines
-            .get()
-            .expect("compiled with the entry")
-            .host_slot
-    }
+    values: usize,
+    trampolines: Arc<TypeTrampolines>,
 }
 
 /// What a call needs to know of its callee.
@@ -68,6 +62,16 @@ impl Callee {
             slot: func.slot,
             vmctx: func.vmctx,
             type_id: func.type_id,
+        }
+    }
+}
+
+impl From<Callee> for VmFuncRef {
+    fn from(callee: Callee) -> Self {
+        Self {
+            slot: callee.slot,
+            vmctx: callee.vmctx,
+            type_id: callee.type_id,
         }
     }
 }
@@ -109,6 +113,55 @@ impl Store {
             "{} values where {needed} are needed",
             values.len()
         );
+        // SAFETY: the slot holds code of the callee's type (or a first-call thunk), the trampoline is that
+        // type's, the values suffice, and the context is the callee's.
+        let call = |vm| unsafe {
+            let code = (*callee.slot).0.load(Ordering::Acquire);
+            entry(callee.vmctx, code, values.as_mut_ptr(), vm)
+        };
+        self.activate(call, |&status| status != 0)?;
+        Ok(())
+    }
+
+    /// Calls a function whose type is [native](upshift_abi::callconv::is_native): `call` gets the entry trampoline to
+    /// call and the function to pass it first, and its arguments follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Panics
+    ///
+    /// When a host function panics.
+    ///
+    /// # Safety
+    ///
+    /// `call` calls the entry once, with arguments and a result of the function's types; a reference
+    /// is 0 or one of this store.
+    #[inline]
+    pub unsafe fn call_native<R>(
+        &mut self,
+        func: FuncId,
+        call: impl FnOnce(NativeEntry, *const VmFuncRef) -> NativeResult<R>,
+    ) -> Result<R, Box<Error>> {
+        let known = &self.funcs[func.index()];
+        let func_ref = known.func_ref;
+        let entry = match known.native_entry {
+            Some(entry) => entry,
+            None => self.prepare_native(func)?,
+        };
+        let returned = self.activate(|_| call(entry, func_ref), |result| result.status != 0)?;
+        Ok(returned.value)
+    }
+
+    /// Runs `call`, which goes through an entry trampoline, and reports what was left pending if it failed.
+    /// Exclusive access to the store passes to generated code and comes back through `VmStore::host` to whoever that calls.
+    #[inline]
+    fn activate<R>(
+        &mut self,
+        call: impl FnOnce(*mut VmStore) -> R,
+        failed: impl FnOnce(&R) -> bool,
+    ) -> Result<R, Box<Error>> {
         let vm = self.vm();
         // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated code.
         let outermost = unsafe {
@@ -116,35 +169,34 @@ impl Store {
             (*vm).entry_fp == 0
         };
         if self.shared.is_interrupted() {
-            self.shared.clear_interrupt();
-            return Err(Error::trap(TrapCode::Interrupt));
+            return Err(self.refuse_interrupted());
         }
         if outermost {
             self.enter_outermost();
         }
         let previous = trap::replace_current(vm);
-        // SAFETY: the slot holds code of the callee's type (or a first-call thunk), the trampoline is that
-        // type's, the values suffice, and the context is the callee's. Exclusive access to the store passes to
-        // generated code and comes back through `(*vm).host` to whoever it calls.
-        let status = unsafe {
-            let code = (*callee.slot).0.load(Ordering::Acquire);
-            entry(callee.vmctx, code, values.as_mut_ptr(), vm)
-        };
+        let returned = call(vm);
         trap::replace_current(previous);
-        let pending = (status != 0).then(|| self.pending.take());
         if outermost {
             self.leave_outermost();
         }
-        match pending {
-            None => Ok(()),
-            Some(Some(pending)) => Err(self.report(pending)),
-            Some(None) => unreachable!("whoever unwinds leaves a reason"),
+        if failed(&returned) {
+            return Err(self.report_pending());
         }
+        Ok(returned)
+    }
+
+    #[cold]
+    fn refuse_interrupted(&self) -> Box<Error> {
+        self.shared.clear_interrupt();
+        Box::new(Error::trap(TrapCode::Interrupt))
     }
 
     /// The error to return for what was left pending; panics go on here.
-    fn report(&self, pending: Pending) -> Error {
-        match pending {
+    #[cold]
+    fn report_pending(&mut self) -> Box<Error> {
+        let pending = self.pending.take();
+        Box::new(match pending.expect("whoever unwinds leaves a reason") {
             Pending::Trap(code, backtrace) => {
                 if code == TrapCode::Interrupt {
                     self.shared.clear_interrupt();
@@ -155,47 +207,89 @@ impl Store {
             Pending::FirstCall(FirstCallError::Compile(error)) => error.into(),
             Pending::FirstCall(FirstCallError::Runtime(error)) => error.into(),
             Pending::Panic(payload) => resume_unwind(payload),
-        }
+        })
     }
 
     /// The entry trampoline of a type, and how many values a call needs.
     fn entry_of(&mut self, id: TypeId) -> Result<(Entry, usize), Error> {
-        let info = self.type_info(id)?;
-        Ok((info.entry, info.values))
+        if let Some(Some(info)) = self.type_infos.get(id.0 as usize)
+            && let Some(entry) = info.entry
+        {
+            return Ok((entry, info.values));
+        }
+        let addr = self.prepare_entry(id, Passing::Array)?;
+        // SAFETY: the trampoline compiler made the code with this signature; it lives as long as the
+        // type's trampolines, which stay in its `TypeInfo`.
+        let entry = unsafe { std::mem::transmute::<NonNull<u8>, Entry>(addr) };
+        let info = self.type_info(id);
+        info.entry = Some(entry);
+        Ok((entry, info.values))
+    }
+
+    /// The native entry trampoline of a function's type.
+    #[cold]
+    fn prepare_native(&mut self, func: FuncId) -> Result<NativeEntry, Error> {
+        let addr = self.prepare_entry(self.func_type_id(func), Passing::Native)?;
+        let entry = NativeEntry(addr);
+        self.funcs[func.index()].native_entry = Some(entry);
+        Ok(entry)
+    }
+
+    /// Compiles an entry trampoline, unless another store has done so.
+    #[cold]
+    fn prepare_entry(&mut self, id: TypeId, passing: Passing) -> Result<NonNull<u8>, Error> {
+        let runtime = self.runtime.clone();
+        let trampolines = &self.type_info(id).trampolines;
+        let entry = runtime
+            .types()
+            .entry(trampolines, passing, runtime.code())?;
+        Ok(entry.pointer())
+    }
+
+    /// The slot of this store's host functions of a type.
+    pub(super) fn host_slot(
+        &mut self,
+        id: TypeId,
+        passing: Passing,
+    ) -> Result<*const VmSlot, Error> {
+        let runtime = self.runtime.clone();
+        let trampolines = &self.type_info(id).trampolines;
+        let slot = runtime
+            .types()
+            .host_slot(trampolines, passing, runtime.code())?;
+        Ok(slot)
     }
 
     /// What calls of a type need; looked up once per store and type.
-    pub(super) fn type_info(&mut self, id: TypeId) -> Result<&TypeInfo, Error> {
+    fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
         let index = id.0 as usize;
         if self.type_infos.len() <= index {
             self.type_infos.resize_with(index + 1, || None);
         }
-        if self.type_infos[index].is_none() {
-            let trampolines = self.runtime.types().trampolines(id, self.runtime.code())?;
-            let ty = self.runtime.func_type(id);
-            let entry = trampolines.get().expect("just compiled").entry.addr().get();
-            self.type_infos[index] = Some(TypeInfo {
-                // SAFETY: the trampoline compiler made the code with this signature; it lives as
-                // long as `trampolines`, which stays beside it.
-                entry: unsafe { std::mem::transmute::<usize, Entry>(entry) },
+        let runtime = &self.runtime;
+        self.type_infos[index].get_or_insert_with(|| {
+            let ty = runtime.func_type(id);
+            TypeInfo {
+                entry: None,
                 values: ty.params.len().max(ty.results.len()),
-                trampolines,
-            });
-        }
-        Ok(self.type_infos[index].as_ref().expect("just filled"))
+                trampolines: runtime.types().trampolines(id),
+            }
+        })
     }
 
     /// Prepares the first activation of this store on this thread.
+    #[inline]
     fn enter_outermost(&mut self) {
         let marker = 0u8;
         let sp = &raw const marker as usize;
-        let limit = sp.saturating_sub(self.runtime.config().max_wasm_stack);
+        let limit = sp.saturating_sub(self.max_wasm_stack);
         // SAFETY: as in `call_callee`.
         unsafe { (*self.vm()).stack_limit = limit };
         self.shared.set_thread(sys::thread_id());
         self.runtime.code().enter(&self.activity);
     }
 
+    #[inline]
     fn leave_outermost(&mut self) {
         self.activity.leave();
         self.shared.set_thread(0);

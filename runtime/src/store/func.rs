@@ -1,21 +1,43 @@
 //! Functions of a store: references to WebAssembly functions and functions of the host.
 
+use std::any::Any;
+use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use upshift_abi::vmctx::{VmContext, VmFuncRef, VmHostContext, VmVal};
+use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmVal};
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
-use super::call::Pending;
+use super::call::{NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
 use crate::error::Error;
 use crate::trap::WasmBacktrace;
+use crate::types::Passing;
 
-/// A host function: arguments are in the first values, results go there.
-pub type HostFunc = Arc<dyn Fn(HostCall<'_>) -> anyhow::Result<()> + Send + Sync>;
+/// A host function.
+#[derive(Clone)]
+pub enum HostFunc {
+    /// Of any type: arguments are in the first values, results go there.
+    Array(ArrayFunc),
+    /// Of a [native](upshift_abi::callconv::is_native) type.
+    Native {
+        /// `extern "sysv64" fn(*mut VmHostContext, arguments...) -> NativeResult`, which calls
+        /// [`run_native`] with the type of `data`'s content.
+        code: NativeFunc,
+        /// What the code works with.
+        data: Arc<dyn Any + Send + Sync>,
+    },
+}
 
-/// One call of a host function.
+/// A host function that gets its values in an array.
+pub type ArrayFunc = Arc<dyn Fn(HostCall<'_>) -> anyhow::Result<()> + Send + Sync>;
+
+/// A host function that gets its values in registers, cast from its own type.
+pub type NativeFunc = unsafe extern "sysv64" fn();
+
+/// One call of a host function through an array.
 pub struct HostCall<'a> {
     /// The store whose code called.
     pub store: &'a mut Store,
@@ -30,6 +52,8 @@ pub struct HostCall<'a> {
 pub(super) struct FuncEntry {
     /// Lives as long as the store.
     pub func_ref: *const VmFuncRef,
+    /// The native entry trampoline of its type, once it was called natively.
+    pub native_entry: Option<NativeEntry>,
 }
 
 /// A host function of a store. Boxed where generated code points to it.
@@ -41,9 +65,20 @@ pub(super) struct HostFuncEntry {
     contexts: Vec<Box<VmHostContext>>,
 }
 
+/// What a host function's contexts point to.
 struct HostFuncData {
     func: HostFunc,
     values: usize,
+}
+
+impl HostFuncData {
+    /// What to call, and the data to give it.
+    fn target(&self) -> (*const u8, *const c_void) {
+        match &self.func {
+            HostFunc::Array(_) => (host_call as *const u8, (&raw const *self).cast()),
+            HostFunc::Native { code, data } => (*code as *const u8, Arc::as_ptr(data).cast()),
+        }
+    }
 }
 
 impl Store {
@@ -56,10 +91,18 @@ impl Store {
     /// # Safety
     ///
     /// When the function returns `Ok`, the values are of the type's results; a reference is 0 or one of the
-    /// calling store.
+    /// calling store. A native function's code has the parameters and the result of the type.
+    ///
+    /// # Panics
+    ///
+    /// If the function is native and the type is not.
     pub unsafe fn new_host_func(&mut self, ty: &FuncType, func: HostFunc) -> Result<FuncId, Error> {
         let type_id = self.runtime.register_type(ty);
-        let slot = self.type_info(type_id)?.host_slot();
+        let passing = match func {
+            HostFunc::Array(_) => Passing::Array,
+            HostFunc::Native { .. } => Passing::Native,
+        };
+        let slot = self.host_slot(type_id, passing)?;
         let data = Arc::new(HostFuncData {
             func,
             values: ty.params.len().max(ty.results.len()),
@@ -84,10 +127,11 @@ impl Store {
     /// A further context of a host function.
     fn add_host_context(&mut self, index: usize, caller: *mut VmContext) -> *mut VmContext {
         let entry = &mut self.host_funcs[index];
+        let (call, func) = entry.data.target();
         let context = Box::new(VmHostContext {
-            call: host_call as *const u8,
+            call,
             store: self.shared.vm(),
-            func: Arc::as_ptr(&entry.data).cast(),
+            func,
             caller,
         });
         let vmctx: *mut VmContext = (&raw const *context).cast_mut().cast();
@@ -116,7 +160,10 @@ impl Store {
         let next = FuncId::new(self.funcs.len());
         let id = *self.func_ids.entry(func_ref as usize).or_insert(next);
         if id == next {
-            self.funcs.push(FuncEntry { func_ref });
+            self.funcs.push(FuncEntry {
+                func_ref,
+                native_entry: None,
+            });
         }
         id
     }
@@ -151,42 +198,104 @@ impl Store {
     }
 }
 
-/// What host trampolines call: runs the host function; 1 makes the trampoline unwind.
+/// What host trampolines call for functions that get an array: runs the host function; 1 makes the trampoline unwind.
 ///
 /// # Safety
 ///
 /// `context` is a host context of the store that the calling thread runs, and `values` holds the arguments
 /// and has room for the results.
 unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut VmVal) -> u32 {
+    let run = |store: &mut Store, caller, data: &HostFuncData| {
+        // SAFETY: the trampoline of this type passes this many.
+        let values = unsafe { std::slice::from_raw_parts_mut(values, data.values) };
+        let HostFunc::Array(func) = &data.func else {
+            unreachable!("native functions have their own code");
+        };
+        func(HostCall {
+            store,
+            caller,
+            values,
+        })
+    };
+    // SAFETY: the caller's promise; `target` gives contexts of this code a `HostFuncData`.
+    let returned = unsafe { run_host(context, run) };
+    u32::from(returned.is_none())
+}
+
+/// Runs a native host function: `run` gets the store, the instance that imported the function (`None` if it was called from the
+/// host or through a table that the host put it in) and the function's data. An error or a panic
+/// is kept for whoever called WebAssembly, and the result's status makes the trampoline unwind.
+///
+/// # Safety
+///
+/// The code of a [`HostFunc::Native`] whose data is a `D` calls this with the context that it was given.
+#[inline]
+pub unsafe fn run_native<D, R: Default>(
+    context: *mut VmHostContext,
+    run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
+) -> NativeResult<R> {
+    // SAFETY: the caller's promise.
+    match unsafe { run_host(context, run) } {
+        Some(value) => NativeResult { value, status: 0 },
+        None => NativeResult {
+            value: R::default(),
+            status: 1,
+        },
+    }
+}
+
+/// Runs a host function; `None` if the trampoline has to unwind.
+///
+/// # Safety
+///
+/// `context` is a host context of the store that the calling thread runs, and its function's data is a `D`.
+#[inline]
+unsafe fn run_host<D, R>(
+    context: *mut VmHostContext,
+    run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
+) -> Option<R> {
     // SAFETY: host contexts and what they point to live as long as the store; exclusive access
     // to the store is generated code's, which lends it to us until we return.
-    let (store, data, caller) = unsafe {
+    let (vm, store, data, caller) = unsafe {
         let context = &*context;
-        let store = &mut *(*context.store).host.cast::<Store>();
-        let data = &*context.func.cast::<HostFuncData>();
+        let vm = context.store;
+        let store = &mut *(*vm).host.cast::<Store>();
+        let data = &*context.func.cast::<D>();
         let caller = context.caller.as_ref().map(instance_id);
-        (store, data, caller)
+        (vm, store, data, caller)
     };
-    // SAFETY: the trampoline of this type passes this many.
-    let values = unsafe { std::slice::from_raw_parts_mut(values, data.values) };
-    let call = HostCall {
-        store: &mut *store,
-        caller,
-        values,
-    };
-    let result = catch_unwind(AssertUnwindSafe(|| (data.func)(call)));
-    let pending = match result {
-        // SAFETY: the host trampoline's frame, which called us, stands.
-        Ok(Ok(())) if store.shared.is_interrupted() => Pending::Trap(TrapCode::Interrupt, unsafe {
-            WasmBacktrace::capture_at_exit(store)
-        }),
-        Ok(Ok(())) => return 0,
-        // SAFETY: as above.
-        Ok(Err(error)) => Pending::Host(error, unsafe { WasmBacktrace::capture_at_exit(store) }),
-        Err(payload) => Pending::Panic(payload),
-    };
-    store.set_pending(pending);
-    1
+    // Not the closure's result: what passes through `catch_unwind` passes through memory.
+    let (mut value, mut error) = (None, None);
+    let caught = catch_unwind(AssertUnwindSafe(|| match run(store, caller, data) {
+        Ok(returned) => value = Some(returned),
+        Err(failed) => error = Some(failed),
+    }));
+    // SAFETY: as above; the store's own `VmStore`.
+    if value.is_some() && unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
+        return value;
+    }
+    // SAFETY: as above; and the host trampoline's frame, which called us, stands.
+    unsafe { (*(*vm).host.cast::<Store>()).leave_host(caught.map(|()| error)) };
+    None
+}
+
+impl Store {
+    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an interruption.
+    ///
+    /// # Safety
+    ///
+    /// The host trampoline's frame stands.
+    #[cold]
+    unsafe fn leave_host(&mut self, result: std::thread::Result<Option<anyhow::Error>>) {
+        // SAFETY: the caller's promise.
+        let backtrace = |store: &Self| unsafe { WasmBacktrace::capture_at_exit(store) };
+        let pending = match result {
+            Ok(Some(error)) => Pending::Host(error, backtrace(self)),
+            Ok(None) => Pending::Trap(TrapCode::Interrupt, backtrace(self)),
+            Err(payload) => Pending::Panic(payload),
+        };
+        self.set_pending(pending);
+    }
 }
 
 /// The id of the instance that a context belongs to.

@@ -24,6 +24,8 @@ use crate::error::Error;
 use crate::module::ModuleCode;
 use crate::sys::Reservation;
 
+const DECLARED: &str = "validation declares references";
+
 /// An instance: its module, its context, and the ids behind its index spaces.
 pub struct Instance {
     pub(crate) id: InstanceId,
@@ -34,6 +36,7 @@ pub struct Instance {
     memories: Vec<MemoryId>,
     globals: Vec<GlobalId>,
     dropped_elements: Box<[bool]>,
+    /// Of passive segments.
     dropped_data: Box<[bool]>,
 }
 
@@ -54,12 +57,14 @@ impl Instance {
         self.tables[index.index()]
     }
 
-    /// A data segment's bytes: none once it was dropped.
+    /// A data segment's bytes, as instructions see them: none once it was dropped, which happens to active ones before
+    /// the first instruction runs.
     pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
-        if self.dropped_data[index.index()] {
+        let segment = self.facts().data(index);
+        if self.dropped_data[index.index()] || segment.mode != SegmentMode::Passive {
             return &[];
         }
-        let bytes = &self.facts().data(index).bytes;
+        let bytes = &segment.bytes;
         &self.module.wasm()[bytes.start as usize..bytes.end as usize]
     }
 
@@ -79,7 +84,8 @@ impl Instance {
         src: u64,
         len: u64,
     ) -> Result<Vec<u64>, TrapCode> {
-        let items = &self.facts().element(index).items;
+        let facts = self.facts();
+        let items = &facts.element(index).items;
         let present = if self.dropped_elements[index.index()] {
             0
         } else {
@@ -87,10 +93,14 @@ impl Instance {
         };
         let range = checked_range(src, len, present, TrapCode::TableOutOfBounds)?;
         Ok(match items {
-            ElementItems::Funcs(funcs) => funcs[range]
-                .iter()
-                .map(|&func| self.func_ref(func) as u64)
-                .collect(),
+            ElementItems::Funcs(funcs) => {
+                let first: *const VmFuncRef = self.at(facts.layout.func_ref(0));
+                let word = |func| {
+                    let n = facts.func_ref(func).expect(DECLARED);
+                    first.wrapping_add(n as usize) as u64
+                };
+                funcs[range].iter().map(|&func| word(func)).collect()
+            }
             ElementItems::Exprs(exprs) => exprs[range]
                 .iter()
                 .map(|expr| self.evaluate(store, expr).bits[0])
@@ -105,10 +115,7 @@ impl Instance {
 
     /// The reference to a function that can become one.
     fn func_ref(&self, func: FuncIndex) -> *const VmFuncRef {
-        let n = self
-            .facts()
-            .func_ref(func)
-            .expect("validation declares references");
+        let n = self.facts().func_ref(func).expect(DECLARED);
         self.at(self.facts().layout.func_ref(n))
     }
 
@@ -239,6 +246,7 @@ impl Store {
         let memory_bytes = defined_memory.map_or(0, |ty| reserved_bytes(ty, bounds));
         let space = Reservation::new(context_bytes + memory_bytes)?;
         space.make_writable(0, context_bytes)?;
+        space.populate(0, context_bytes);
         let id = InstanceId::new(self.instances.len());
         let mut instance = Box::new(Instance {
             id,
@@ -319,20 +327,24 @@ impl Store {
     }
 
     fn fill_func_refs(&self, instance: &Instance, facts: &ModuleFacts) {
+        let slots = instance.module.slots();
+        let vmctx = instance.vmctx();
+        let func_refs: *mut VmFuncRef = instance.at(facts.layout.func_ref(0));
         for (index, &n) in facts.func_refs.iter().enumerate() {
             if n == u32::MAX {
                 continue;
             }
-            let callee = instance.callee(FuncIndex::from_index(index));
-            let func_ref: *mut VmFuncRef = instance.at(facts.layout.func_ref(n));
+            let func = FuncIndex::from_index(index);
+            let func_ref = match facts.defined_func(func) {
+                Some(defined) => VmFuncRef {
+                    slot: &slots[defined.index()],
+                    vmctx,
+                    type_id: facts.func_type_id(func),
+                },
+                None => instance.callee(func).into(),
+            };
             // SAFETY: the layout's place for this reference, in the committed context.
-            unsafe {
-                func_ref.write(VmFuncRef {
-                    slot: callee.slot,
-                    vmctx: callee.vmctx,
-                    type_id: callee.type_id,
-                });
-            }
+            unsafe { func_refs.add(n as usize).write(func_ref) };
         }
     }
 
@@ -393,10 +405,15 @@ impl Store {
         Ok(())
     }
 
-    /// Writes active data segments, then drops them.
+    /// Writes active data segments, or maps what they would write.
     fn initialize_data(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
         let module = self.instances[id.index()].module.clone();
-        for (n, segment) in facts.data.iter().enumerate() {
+        if let Some(image) = module.image()? {
+            let memory = self.instances[id.index()].memory(MemoryIndex(0));
+            self.map_image(memory, image)?;
+            return Ok(());
+        }
+        for segment in &facts.data {
             if let SegmentMode::Active { target, offset } = &segment.mode {
                 let instance = &self.instances[id.index()];
                 let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
@@ -405,7 +422,6 @@ impl Store {
                     &module.wasm()[segment.bytes.start as usize..segment.bytes.end as usize];
                 self.memory_init(memory, bytes, dst, 0, bytes.len() as u64)
                     .map_err(Error::trap)?;
-                self.instances[id.index()].drop_data(DataIndex::from_index(n));
             }
         }
         Ok(())

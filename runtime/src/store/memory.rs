@@ -7,6 +7,7 @@ use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
 
 use super::{MemoryId, Store, checked_range};
 use crate::error::{Error, RuntimeError};
+use crate::image::MemoryImage;
 use crate::sys::Reservation;
 
 /// What a 32-bit index can reach.
@@ -182,6 +183,19 @@ impl Store {
     pub(super) fn add_memory(&mut self, entry: MemoryEntry) -> MemoryId {
         self.memories.push(entry);
         MemoryId::new(self.memories.len() - 1)
+    }
+
+    /// Lets the memory start with the image. It was just made, and nothing was written to it.
+    pub(super) fn map_image(
+        &mut self,
+        memory: MemoryId,
+        image: &MemoryImage,
+    ) -> Result<(), RuntimeError> {
+        match &self.memories[memory.index()].space {
+            // SAFETY: as in `grow`.
+            MemorySpace::Instance { space, offset, .. } => unsafe { image.map(&**space, *offset) },
+            MemorySpace::Own { space, .. } => image.map(space, 0),
+        }
     }
 
     pub(super) fn vm_memory(&self, memory: MemoryId) -> *mut VmMemory {

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
-pub use call::Pending;
-pub use func::{HostCall, HostFunc};
+pub use call::{NativeEntry, Pending};
+pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use instance::Instance;
 
 use crate::Runtime;
@@ -90,6 +90,8 @@ pub struct Store {
     runtime: Arc<Runtime>,
     shared: Arc<StoreShared>,
     activity: Arc<ActiveEpoch>,
+    /// The runtime's, where each call has it at hand.
+    max_wasm_stack: usize,
     data: Box<dyn Any + Send>,
     /// Boxed: each instance's context points to its `Instance`.
     #[allow(clippy::vec_box, reason = "contexts point to each")]
@@ -122,6 +124,7 @@ impl Store {
             runtime: runtime.clone(),
             shared: StoreShared::new(),
             activity: runtime.code().register_activity(),
+            max_wasm_stack: runtime.config().max_wasm_stack,
             data,
             instances: Vec::new(),
             memories: Vec::new(),

@@ -1,0 +1,140 @@
+//! The initial contents of a module's memory, made once and mapped copy-on-write by each instance.
+//!
+//! Copying the data of a large module takes milliseconds per instance. Mapped, it takes one system call, and a page is
+//! copied when the instance first writes to it. All images of a runtime lie in one memory file, one behind the
+//! other: an image costs no file descriptor, and holes between segments no memory.
+//!
+//! An image is complete or absent. A module whose data depends on an imported global, goes to an imported memory, or
+//! would trap half-way is initialized by copying, as is one with so little data that a mapping costs more.
+
+use std::sync::{Arc, Mutex};
+
+use upshift_abi::ModuleFacts;
+use upshift_abi::facts::{ConstOp, SegmentMode};
+use upshift_abi::vmctx::{PAGE_SIZE, WASM_PAGE_SIZE};
+
+use crate::error::RuntimeError;
+use crate::sys::{MemoryFile, Reservation};
+
+/// Data below this is copied: a mapping costs about as much as copying it.
+const MIN_DATA_BYTES: usize = 16 << 10;
+
+const POISON: &str = "no panic happens under this lock";
+
+/// The file with the images of a runtime.
+#[derive(Debug)]
+pub struct ImageFile {
+    file: MemoryFile,
+    /// Where the next image goes. Never goes back: freed parts become holes.
+    end: Mutex<u64>,
+}
+
+impl ImageFile {
+    pub fn new() -> Result<Arc<Self>, RuntimeError> {
+        Ok(Arc::new(Self {
+            file: MemoryFile::new("upshift-images")?,
+            end: Mutex::new(0),
+        }))
+    }
+
+    fn allocate(&self, len: u64) -> Result<u64, RuntimeError> {
+        let mut end = self.end.lock().expect(POISON);
+        let start = *end;
+        self.file.set_len(start + len)?;
+        *end = start + len;
+        Ok(start)
+    }
+}
+
+/// A module's initial memory contents, whole pages.
+#[derive(Debug)]
+pub struct MemoryImage {
+    images: Arc<ImageFile>,
+    /// Where it lies in the file.
+    position: u64,
+    /// Where it belongs in the memory.
+    start: usize,
+    len: usize,
+}
+
+impl MemoryImage {
+    /// The image of what the module's active data segments write; `None` if they are to be copied.
+    ///
+    /// # Errors
+    ///
+    /// If the memory file can't take it.
+    pub fn new(
+        images: &Arc<ImageFile>,
+        facts: &ModuleFacts,
+        wasm: &[u8],
+    ) -> Result<Option<Self>, RuntimeError> {
+        let Some(segments) = fixed_segments(facts, wasm) else {
+            return Ok(None);
+        };
+        let page = PAGE_SIZE as usize;
+        let bytes: usize = segments.iter().map(|(_, bytes)| bytes.len()).sum();
+        let first = segments.iter().map(|&(offset, _)| offset).min();
+        let last = segments.iter().map(|(offset, bytes)| offset + bytes.len());
+        let (Some(first), Some(last)) = (first, last.max()) else {
+            return Ok(None);
+        };
+        if bytes < MIN_DATA_BYTES {
+            return Ok(None);
+        }
+        let start = first / page * page;
+        let len = last.next_multiple_of(page) - start;
+        let image = Self {
+            position: images.allocate(len as u64)?,
+            images: images.clone(),
+            start,
+            len,
+        };
+        images.file.fill(image.position, len, |contents| {
+            for (offset, bytes) in segments {
+                contents[offset - start..][..bytes.len()].copy_from_slice(bytes);
+            }
+        })?;
+        Ok(Some(image))
+    }
+
+    /// Maps it over a memory that starts at the offset in the reservation and still holds only zeros.
+    pub fn map(&self, space: &Reservation, memory: usize) -> Result<(), RuntimeError> {
+        space.map_private(
+            memory + self.start,
+            self.len,
+            &self.images.file,
+            self.position,
+        )
+    }
+}
+
+impl Drop for MemoryImage {
+    /// No instance maps it any more: each holds its module, and the module this.
+    fn drop(&mut self) {
+        self.images.file.punch_hole(self.position, self.len as u64);
+    }
+}
+
+/// The active segments with their offsets in order, if they all go to fixed places inside a memory that the module defines.
+fn fixed_segments<'a>(facts: &ModuleFacts, wasm: &'a [u8]) -> Option<Vec<(usize, &'a [u8])>> {
+    if facts.imported_memories > 0 {
+        return None;
+    }
+    let size = facts.memories.first()?.limits.min * WASM_PAGE_SIZE;
+    let mut segments = Vec::new();
+    for segment in &facts.data {
+        let SegmentMode::Active { offset, .. } = &segment.mode else {
+            continue;
+        };
+        let [ConstOp::I32Const(offset)] = *offset.0 else {
+            return None;
+        };
+        let bytes = &wasm[segment.bytes.start as usize..segment.bytes.end as usize];
+        let offset = offset as u32 as usize;
+        if (offset + bytes.len()) as u64 > size {
+            return None;
+        }
+        segments.push((offset, bytes));
+    }
+    Some(segments)
+}
