@@ -12,7 +12,6 @@
 mod differential_engines;
 mod support {
     pub mod modes;
-    pub mod rng;
 }
 
 use std::path::Path;
@@ -20,8 +19,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use differential_engines::{Machine, Oracle, Outcome, Subject, Value};
+use fastrand::Rng;
 use support::modes::engines;
-use support::rng::Rng;
 use upshift::{Trap, ValType};
 use upshift_spectest::Mode;
 
@@ -108,7 +107,7 @@ struct Run {
 
 /// Runs one program everywhere; `None` if the number leads to none.
 fn run_program(seed: u64) -> Option<Run> {
-    let mut rng = Rng::new(seed);
+    let mut rng = Rng::with_seed(seed);
     let wasm = generate(&mut rng)?;
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differential-{seed}.wasm"));
     std::fs::write(&path, &wasm).expect("the test target's folder is writable");
@@ -184,10 +183,10 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
         u64::MAX,
         1 << 63,
     ];
-    let integer = match rng.below(3) {
-        0 => rng.next(),
-        1 => rng.next() % 256,
-        _ => *rng.pick(&special),
+    let integer = match rng.usize(..3) {
+        0 => rng.u64(..),
+        1 => rng.u64(..) % 256,
+        _ => special[rng.usize(..special.len())],
     };
     let floats = [
         0.0,
@@ -200,7 +199,7 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
         f64::NEG_INFINITY,
         f64::NAN,
     ];
-    let float = *rng.pick(&floats);
+    let float = floats[rng.usize(..floats.len())];
     match ty {
         ValType::I32 => Value::I32(integer as i32),
         ValType::I64 => Value::I64(integer as i64),
@@ -213,8 +212,8 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
 /// A program of the supported standard that ends; `None` if the number leads to none.
 fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
     let config = program_config(rng);
-    let words = 512 + rng.below(2048);
-    let bytes: Vec<u8> = (0..words).flat_map(|_| rng.next().to_le_bytes()).collect();
+    let words = 512 + rng.usize(..2048);
+    let bytes: Vec<u8> = (0..words).flat_map(|_| rng.u64(..).to_le_bytes()).collect();
     let mut input = arbitrary::Unstructured::new(&bytes);
     let mut module = wasm_smith::Module::new(config, &mut input).ok()?;
     module.ensure_termination(FUEL).ok()?;
@@ -224,18 +223,18 @@ fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
 /// Everything that the standard has, and nothing else; small, closed, with deterministic NaNs. The
 /// minimums matter: without them most programs are empty.
 fn program_config(rng: &mut Rng) -> wasm_smith::Config {
-    let reference_types = rng.below(4) == 0;
+    let reference_types = rng.usize(..4) == 0;
     wasm_smith::Config {
         canonicalize_nans: true,
         export_everything: true,
-        disallow_traps: rng.below(4) > 0,
+        disallow_traps: rng.usize(..4) > 0,
         max_imports: 0,
         min_types: 3,
         max_types: 8,
-        min_funcs: 1 + rng.below(6),
+        min_funcs: 1 + rng.usize(..6),
         max_funcs: 8,
-        max_instructions: 20 + rng.below(500),
-        min_globals: rng.below(4),
+        max_instructions: 20 + rng.usize(..500),
+        min_globals: rng.usize(..4),
         max_globals: 6,
         min_memories: 1,
         max_memory32_bytes: 4 << 16,
@@ -246,7 +245,7 @@ fn program_config(rng: &mut Rng) -> wasm_smith::Config {
         max_tables: 1 + usize::from(reference_types),
         max_table_elements: 100,
         table_max_size_required: true,
-        min_element_segments: rng.below(2),
+        min_element_segments: rng.usize(..2),
         max_element_segments: 4,
         reference_types_enabled: reference_types,
         exceptions_enabled: false,

@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 mod support {
-    pub mod rng;
     pub mod watchdog;
 }
 
@@ -19,7 +18,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use support::rng::Rng;
+use fastrand::Rng;
 use support::watchdog::Watchdog;
 use upshift::{Engine, Instance, Module, Store, Val};
 use upshift_spectest::{Mode, valid_modules};
@@ -101,7 +100,7 @@ fn damaged_modules_are_refused_or_run() {
 }
 
 fn run_case(case: u64, worker: usize) {
-    let mut rng = Rng::new(case);
+    let mut rng = Rng::with_seed(case);
     let bytes = damage(&mut rng);
     let path = trace_path(&format!("mutation-{worker}.wasm"));
     std::fs::write(&path, &bytes).expect("the test target's folder is writable");
@@ -171,14 +170,14 @@ fn run(module: &Module) {
 
 /// A seed after some mutations of one kind: of its bytes, or of its structure.
 fn damage(rng: &mut Rng) -> Vec<u8> {
-    let seed = rng.pick(&SEEDS).clone();
-    if rng.below(3) == 0
-        && let Some(bytes) = damage_structure(&seed, rng.next())
+    let seed = SEEDS[rng.usize(..SEEDS.len())].clone();
+    if rng.usize(..3) == 0
+        && let Some(bytes) = damage_structure(&seed, rng.u64(..))
     {
         return bytes;
     }
     let mut bytes = seed;
-    for _ in 0..=rng.below(4) {
+    for _ in 0..=rng.usize(..4) {
         damage_bytes(&mut bytes, rng);
     }
     bytes
@@ -215,29 +214,29 @@ fn damage_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
     if bytes.is_empty() {
         return;
     }
-    let at = rng.below(bytes.len());
-    let end = at + rng.below((bytes.len() - at).min(32)) + 1;
-    match rng.below(8) {
-        0 => bytes[at] ^= 1 << rng.below(8),
-        1 => bytes[at] = rng.next() as u8,
+    let at = rng.usize(..bytes.len());
+    let end = at + rng.usize(..(bytes.len() - at).min(32)) + 1;
+    match rng.usize(..8) {
+        0 => bytes[at] ^= 1 << rng.usize(..8),
+        1 => bytes[at] = rng.u8(..),
         2 => {
-            let value = *rng.pick(&INTERESTING);
+            let value = INTERESTING[rng.usize(..INTERESTING.len())];
             let end = (at + value.len()).min(bytes.len());
             bytes.splice(at..end, value.iter().copied());
         }
         3 => {
-            let value = *rng.pick(&INTERESTING);
+            let value = INTERESTING[rng.usize(..INTERESTING.len())];
             bytes.splice(at..at, value.iter().copied());
         }
         4 => drop(bytes.drain(at..end)),
         5 => {
             let copy = bytes[at..end].to_vec();
-            let target = rng.below(bytes.len());
+            let target = rng.usize(..bytes.len());
             bytes.splice(target..target, copy);
         }
         6 => {
-            let other = rng.pick(&SEEDS);
-            let from = rng.below(other.len());
+            let other = &SEEDS[rng.usize(..SEEDS.len())];
+            let from = rng.usize(..other.len());
             let to = (from + 32).min(other.len());
             bytes.splice(at..end, other[from..to].iter().copied());
         }

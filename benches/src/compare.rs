@@ -9,9 +9,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use fastrand::Rng;
+
 use crate::metric::Metric;
 use crate::record::{Results, Row, Suite};
-use crate::stats::{Random, geomean, interval_of, median, resample};
+use crate::stats::{geomean, interval_of, median, resample};
 
 /// Figures that are compared, by suite.
 const FIGURES: [(Suite, &[Metric]); 6] = [
@@ -167,7 +169,7 @@ impl Pair {
         median(&self.second) / median(&self.first)
     }
 
-    fn resampled_ratio(&self, random: &mut Random) -> f64 {
+    fn resampled_ratio(&self, random: &mut Rng) -> f64 {
         median(&resample(&self.second, random)) / median(&resample(&self.first, random))
     }
 }
@@ -203,9 +205,9 @@ type Found = (f64, (f64, f64), (String, f64));
 fn change(pairs: &[Pair], control: &[Pair]) -> Option<Found> {
     let drift = geomean(control.iter().map(Pair::ratio)).unwrap_or(1.0);
     let ratio = geomean(pairs.iter().map(Pair::ratio))? / drift;
-    let drawn = |random: &mut Random, pairs: &[Pair]| {
+    let drawn = |random: &mut Rng, pairs: &[Pair]| {
         let draw = (0..pairs.len()).map(|_| {
-            let pair = &pairs[random.below(pairs.len())];
+            let pair = &pairs[random.usize(..pairs.len())];
             pair.resampled_ratio(random)
         });
         geomean(draw.collect::<Vec<_>>()).unwrap_or(1.0)
@@ -292,8 +294,8 @@ mod tests {
     /// Three launches of 20 kernels on two engines of ours and one peer, each sample scattered by
     /// up to 5 %, everything times `machine`, the baseline also times `planted`.
     fn run(seed: u64, machine: f64, planted: f64) -> Results {
-        let mut random = Random::new(seed);
-        let mut noise = || 1.0 + (random.below(1000) as f64 / 1000.0 - 0.5) * 0.1;
+        let mut random = Rng::with_seed(seed);
+        let mut noise = || 1.0 + (random.f64() - 0.5) * 0.1;
         let engines = ["upshift", "upshift-baseline", "wasmtime"];
         let mut results = Results {
             format: FORMAT,

@@ -13,7 +13,6 @@ use anyhow::Result;
 use crate::plan::{Plan, Planned};
 use crate::process::launch;
 use crate::record::{CaseInfo, EngineInfo, FORMAT, Failure, Machine, Results, Row, Suite};
-use crate::stats::Random;
 use crate::tables::REFERENCE;
 use crate::worker::Handicap;
 
@@ -38,7 +37,7 @@ pub fn run(
         keep(&mut results, before);
     }
     let mut progress = Progress::new(plan);
-    let mut random = Random::new(results.started);
+    let mut random = fastrand::Rng::with_seed(results.started);
     for case in &plan.cases {
         let mut order = case.engines.clone();
         for &engine in &case.engines {

@@ -4,6 +4,8 @@
 //! and intervals come from resampling (Efron 1979) and not from a normal distribution. Resampling is
 //! seeded: the same samples give the same interval.
 
+use fastrand::Rng;
+
 /// Resamples per interval; enough for the second digit of a 95 % interval.
 const RESAMPLES: usize = 2000;
 
@@ -31,8 +33,8 @@ pub fn interval(values: &[f64]) -> (f64, f64) {
 }
 
 /// The 95 % interval of a statistic that is computed anew, with a source of randomness, many times.
-pub fn interval_of(times: usize, mut statistic: impl FnMut(&mut Random) -> f64) -> (f64, f64) {
-    let mut random = Random::new(1);
+pub fn interval_of(times: usize, mut statistic: impl FnMut(&mut Rng) -> f64) -> (f64, f64) {
+    let mut random = Rng::with_seed(1);
     let mut found: Vec<f64> = (0..times).map(|_| statistic(&mut random)).collect();
     found.sort_by(f64::total_cmp);
     let at = |share: f64| found[((found.len() - 1) as f64 * share).round() as usize];
@@ -40,8 +42,8 @@ pub fn interval_of(times: usize, mut statistic: impl FnMut(&mut Random) -> f64) 
 }
 
 /// As many values as there are, drawn with replacement.
-pub fn resample(values: &[f64], random: &mut Random) -> Vec<f64> {
-    let draw = |_| values[random.below(values.len())];
+pub fn resample(values: &[f64], random: &mut Rng) -> Vec<f64> {
+    let draw = |_| values[random.usize(..values.len())];
     (0..values.len()).map(draw).collect()
 }
 
@@ -53,39 +55,6 @@ pub fn geomean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
         count += 1;
     }
     (count > 0).then(|| (logs / f64::from(count)).exp())
-}
-
-/// A small deterministic source of randomness (SplitMix64, Steele et al. 2014): shuffling and
-/// resampling have to be repeatable, not unpredictable.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The sequence of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`; the bias of the multiplication is below `limit` in 2^64.
-    pub fn below(&mut self, limit: usize) -> usize {
-        ((u128::from(self.bits()) * limit as u128) >> 64) as usize
-    }
-
-    /// Puts items into a random order.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -118,14 +87,5 @@ mod tests {
         let width = |samples: &[f64]| interval(samples).1 - interval(samples).0;
         assert!(width(&narrow) < width(&wide));
         assert_eq!(interval(&[5.0]), (5.0, 5.0));
-    }
-
-    #[test]
-    fn shuffling_keeps_everything_and_moves_something() {
-        let mut items: Vec<u32> = (0..100).collect();
-        Random::new(7).shuffle(&mut items);
-        assert_ne!(items, (0..100).collect::<Vec<_>>());
-        items.sort_unstable();
-        assert_eq!(items, (0..100).collect::<Vec<_>>());
     }
 }

@@ -32,7 +32,6 @@ mod eager;
 mod engine;
 mod module;
 mod queue;
-mod rng;
 mod switch;
 mod worker;
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::CODE_ALIGN;
 
 /// Largest gap, in steps of the alignment: what is hashed are a few cache lines of 64 bytes.
-const STEPS: u64 = 16;
+const STEPS: usize = 16;
 
 /// The source of gaps.
 #[derive(Debug)]
@@ -35,12 +35,8 @@ impl Layout {
             return 0;
         }
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        // SplitMix64's finalizer (Steele et al. 2014) over seed and number.
-        let mut z = (self.seed << 32).wrapping_add(number + 1);
-        z = z.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % STEPS) as usize * CODE_ALIGN
+        let mut random = fastrand::Rng::with_seed((self.seed << 32).wrapping_add(number));
+        random.usize(..STEPS) * CODE_ALIGN
     }
 }
 
@@ -57,7 +53,7 @@ mod tests {
         assert_eq!(gaps(0), [0; 500]);
         assert_eq!(gaps(7), gaps(7));
         assert_ne!(gaps(7), gaps(8));
-        for step in 0..STEPS as usize {
+        for step in 0..STEPS {
             assert!(gaps(7).contains(&(step * CODE_ALIGN)));
         }
     }

@@ -15,7 +15,6 @@ use crate::home::CodeHome;
 use crate::life::{FuncLife, LoopLife, LoopPhase, Phase, Piece};
 use crate::module::Lives;
 use crate::policy::Budget;
-use crate::rng::Rng;
 
 /// Compilations of one function at most: afterwards zeal plays with the code that is there.
 const COMPILATIONS: u32 = 24;
@@ -23,23 +22,23 @@ const COMPILATIONS: u32 = 24;
 /// A module's dice.
 #[derive(Debug)]
 pub(crate) struct Zeal {
-    rng: Rng,
+    rng: fastrand::Rng,
     compilations: HashMap<DefinedFuncIndex, u32>,
 }
 
 impl Zeal {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            rng: Rng::new(seed),
+            rng: fastrand::Rng::with_seed(seed),
             compilations: HashMap::new(),
         }
     }
 
     /// Mostly next to nothing; now and then enough for a loop to get somewhere.
     fn budget(&mut self) -> u32 {
-        match self.rng.below(8) {
-            0 => self.rng.below(500),
-            _ => self.rng.below(8),
+        match self.rng.u32(..8) {
+            0 => self.rng.u32(..500),
+            _ => self.rng.u32(..8),
         }
     }
 
@@ -70,9 +69,9 @@ impl<M: CodeHome> Lives<M> {
         let mut dice = self.dice();
         let budget = dice.budget();
         self.grant(home, func, life, Budget::Units(budget));
-        let somebody = dice.rng.below(home.facts().bodies.len() as u32);
+        let somebody = dice.rng.u32(..home.facts().bodies.len() as u32);
         self.zeal_unpublish(home, DefinedFuncIndex(somebody));
-        let roll = dice.rng.below(10);
+        let roll = dice.rng.u32(..10);
         if life.phase.get() == Phase::Pinned {
             return None;
         }
@@ -154,7 +153,7 @@ impl<M: CodeHome> Lives<M> {
     ) {
         self.publish(home, key, code);
         life.phase.set(phase_in(key.tier));
-        if key.tier == Tier::Optimizer && dice.rng.below(8) > 0 {
+        if key.tier == Tier::Optimizer && dice.rng.u32(..8) > 0 {
             home.unpublish(key.func.func);
         }
     }
@@ -176,7 +175,7 @@ impl<M: CodeHome> Lives<M> {
         life: &FuncLife<M::Code>,
     ) -> M::Addr {
         let mut dice = self.dice();
-        let roll = dice.rng.below(4);
+        let roll = dice.rng.u32(..4);
         if roll == 0 && life.phase.get() != Phase::Pinned {
             self.zeal_swap(home, func, life, &mut dice);
         }
@@ -204,7 +203,7 @@ impl<M: CodeHome> Lives<M> {
         let phase = at_loop.phase.get();
         let wanted = match phase {
             LoopPhase::Idle => true,
-            LoopPhase::Ready => dice.rng.below(2) == 0,
+            LoopPhase::Ready => dice.rng.u32(..2) == 0,
             LoopPhase::Queued | LoopPhase::Optimizing | LoopPhase::Failed => false,
         };
         if wanted && dice.may_compile(func) {
