@@ -5,11 +5,13 @@
 pub(crate) mod dynamic;
 mod host;
 mod typed;
+mod values;
 
 use upshift_runtime::{FuncId, Store as RawStore};
 
 pub use host::{Caller, HostDefinition, IntoFunc};
-pub use typed::{TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use typed::TypedFunc;
+pub use values::{WasmParams, WasmResults, WasmRet, WasmTy};
 
 use crate::error::public;
 use crate::handle::Handle;

@@ -107,7 +107,7 @@ struct Run {
 
 /// Runs one program everywhere; `None` if the number leads to none.
 fn run_program(seed: u64) -> Option<Run> {
-    let mut rng = Rng::with_seed(seed);
+    let mut rng = Rng::with_seed(seed).fork();
     let wasm = generate(&mut rng)?;
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differential-{seed}.wasm"));
     std::fs::write(&path, &wasm).expect("the test target's folder is writable");

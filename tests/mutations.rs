@@ -100,7 +100,7 @@ fn damaged_modules_are_refused_or_run() {
 }
 
 fn run_case(case: u64, worker: usize) {
-    let mut rng = Rng::with_seed(case);
+    let mut rng = Rng::with_seed(case).fork();
     let bytes = damage(&mut rng);
     let path = trace_path(&format!("mutation-{worker}.wasm"));
     std::fs::write(&path, &bytes).expect("the test target's folder is writable");

@@ -5,7 +5,8 @@
 //! other: an image costs no file descriptor, and holes between segments no memory.
 //!
 //! An image is complete or absent. A module whose data depends on an imported global, goes to an imported memory, or
-//! would trap half-way is initialized by copying, as is one with so little data that a mapping costs more.
+//! would trap half-way is initialized by copying, as is one with so little data that a mapping costs more, or with so much
+//! room between segments that instances which touch it would fill the file with zeros.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +19,9 @@ use crate::sys::{MemoryFile, Reservation};
 
 /// Data below this is copied: a mapping costs about as much as copying it.
 const MIN_DATA_BYTES: usize = 16 << 10;
+
+/// How many bytes between segments an image may have beyond twice the data.
+const MAX_GAPS: usize = 1 << 20;
 
 const POISON: &str = "no panic happens under this lock";
 
@@ -78,11 +82,11 @@ impl MemoryImage {
         let (Some(first), Some(last)) = (first, last.max()) else {
             return Ok(None);
         };
-        if bytes < MIN_DATA_BYTES {
-            return Ok(None);
-        }
         let start = first / page * page;
         let len = last.next_multiple_of(page) - start;
+        if bytes < MIN_DATA_BYTES || len > 2 * bytes + MAX_GAPS {
+            return Ok(None);
+        }
         let image = Self {
             position: images.allocate(len as u64)?,
             images: images.clone(),
@@ -109,13 +113,14 @@ impl MemoryImage {
 }
 
 impl Drop for MemoryImage {
-    /// No instance maps it any more: each holds its module, and the module this.
+    /// No instance uses it any more: each holds its module longer than its memory, and the module holds this.
     fn drop(&mut self) {
         self.images.file.punch_hole(self.position, self.len as u64);
     }
 }
 
-/// The active segments with their offsets in order, if they all go to fixed places inside a memory that the module defines.
+/// The active segments that are not empty with their offsets, in order, if all go to fixed places inside the memory and the
+/// module defines that (the only one, so far).
 fn fixed_segments<'a>(facts: &ModuleFacts, wasm: &'a [u8]) -> Option<Vec<(usize, &'a [u8])>> {
     if facts.imported_memories > 0 {
         return None;
@@ -134,7 +139,45 @@ fn fixed_segments<'a>(facts: &ModuleFacts, wasm: &'a [u8]) -> Option<Vec<(usize,
         if (offset + bytes.len()) as u64 > size {
             return None;
         }
-        segments.push((offset, bytes));
+        if !bytes.is_empty() {
+            segments.push((offset, bytes));
+        }
     }
     Some(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Offsets and lengths of the segments that an image would have.
+    fn segments(module: &str) -> Option<Vec<(usize, usize)>> {
+        let wasm = wat::parse_str(module).expect("text that can be assembled");
+        let facts = upshift_abi::facts::decode(&wasm)
+            .expect("a valid module")
+            .facts;
+        let segments = fixed_segments(&facts, &wasm)?;
+        Some(
+            segments
+                .iter()
+                .map(|(offset, bytes)| (*offset, bytes.len()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn only_data_that_is_known_and_fits_makes_an_image() {
+        let fits = r#"(module (memory 65536)
+            (data (i32.const 0xffff_fffe) "ab") (data "passive") (data (i32.const 5) "") (data (i32.const 3) "c"))"#;
+        assert_eq!(segments(fits), Some(vec![(0xffff_fffe, 2), (3, 1)]));
+        for absent in [
+            r#"(module (memory 1) (data (i32.const 0xffff) "ab"))"#,
+            r#"(module (memory 1) (data (i32.const 0xffff_ffff) ""))"#,
+            r#"(module (import "" "" (memory 1)) (data (i32.const 0) "a"))"#,
+            r#"(module (import "" "" (global i32)) (memory 1) (data (global.get 0) "a"))"#,
+            "(module)",
+        ] {
+            assert_eq!(segments(absent), None, "{absent}");
+        }
+    }
 }

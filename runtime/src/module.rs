@@ -148,23 +148,21 @@ impl ModuleCode {
 
     /// The initial contents of the module's memory, if the instance that asks is to map and not to copy them. The
     /// first one copies: for it alone, making the image and copying the pages it writes takes longer.
-    ///
-    /// # Errors
-    ///
-    /// If there is no room for the image.
-    pub(crate) fn image(&self) -> Result<Option<&MemoryImage>, RuntimeError> {
+    pub(crate) fn image(&self) -> Option<&MemoryImage> {
         if !self.instantiated.swap(true, Ordering::Relaxed) {
-            return Ok(None);
+            return None;
         }
-        if self.image.get().is_none() {
-            let image = MemoryImage::new(self.runtime.images(), &self.facts, &self.wasm)?;
-            // Another thread may have been faster; its image serves as well.
-            let _ = self.image.set(image);
-        }
-        Ok(self.image.get().and_then(Option::as_ref))
+        let make = || {
+            let image = MemoryImage::new(self.runtime.images(), &self.facts, &self.wasm);
+            image.unwrap_or_else(|error| {
+                log::warn!("instances copy their data: {error}");
+                None
+            })
+        };
+        self.image.get_or_init(make).as_ref()
     }
 
-    pub(crate) fn slots(&self) -> &[VmSlot] {
+    fn slots(&self) -> &[VmSlot] {
         self.slots.slots(self.facts.bodies.len())
     }
 

@@ -9,7 +9,7 @@ use upshift_abi::callconv::is_native;
 use upshift_abi::vmctx::{NativeResult, VmHostContext};
 use upshift_runtime::{HostCall, HostFunc, InstanceId, NativeFunc, Store as RawStore, run_native};
 
-use super::typed::{for_each_arity, private::Values};
+use super::values::{for_each_arity, private::Values};
 use crate::store::StoreContextMut;
 use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
 

@@ -302,6 +302,16 @@ fn instances_start_alike_and_share_no_writes() {
             }
             kept.push(instance);
         }
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut store = Store::new(engine, ());
+                    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                    let memory = instance.get_memory(&mut store, "m").unwrap();
+                    assert_eq!(memory.data(&store)[110..115], *b"overa");
+                });
+            }
+        });
         let memory = kept[3].get_memory(&mut store, "m").unwrap();
         assert_eq!(memory.grow(&mut store, 1).unwrap(), 3);
         assert_eq!(memory.data(&store)[135_529], 1);

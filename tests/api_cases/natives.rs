@@ -1,7 +1,11 @@
 //! Typed calls whose values stay in registers, at the edges of what fits: each kind of result, the last signature
 //! that is native and the first that is not, failures of each.
 
-use upshift::{Caller, Engine, Func, Linker, Module, Result, Store, Trap, WasmParams, WasmResults};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use upshift::{
+    Caller, Engine, ExternRef, Func, Linker, Module, Result, Store, Trap, WasmParams, WasmResults,
+};
 
 use crate::in_every_mode;
 
@@ -167,5 +171,65 @@ fn failures_come_back_whatever_the_result() {
         check!(f32, "(result f32)", 0.5_f32);
         check!(f64, "(result f64)", 0.5_f64);
         check!((i32, f64), "(result i32 f64)", (1_i32, 0.5_f64));
+    });
+}
+
+#[test]
+fn references_stay_in_their_store() {
+    in_every_mode(|engine| {
+        type Value = Option<ExternRef>;
+        let ty = "(param externref) (result externref)";
+        let (mut store, pass) =
+            pass_through::<Value, Value>(engine, ty, 1, |store| Func::wrap(store, |x: Value| x));
+        let value = ExternRef::new(&mut store, 5_u8);
+        let back = pass.call(&mut store, Some(value)).unwrap().unwrap();
+        assert_eq!(back.data(&store).downcast_ref::<u8>(), Some(&5));
+        assert!(pass.call(&mut store, None).unwrap().is_none());
+        let mut other = Store::new(engine, 0_u64);
+        let foreign = ExternRef::new(&mut other, 6_u8);
+        let call = AssertUnwindSafe(|| pass.call(&mut store, Some(foreign)));
+        assert!(catch_unwind(call).is_err(), "a reference of another store");
+
+        let ty = "(param funcref) (result funcref)";
+        let (mut store, pass) =
+            pass_through::<Option<Func>, Option<Func>>(engine, ty, 1, |store| {
+                Func::wrap(store, |x: Option<Func>| x)
+            });
+        let seven = Func::wrap(&mut store, || 7);
+        let back = pass.call(&mut store, Some(seven)).unwrap().unwrap();
+        let seven = back.typed::<(), i32>(&store).unwrap();
+        assert_eq!(seven.call(&mut store, ()).unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_failure_that_the_host_handles_leaves_its_caller_intact() {
+    in_every_mode(|engine| {
+        let text = r#"(module
+            (import "host" "try" (func $try (param i32) (result i32)))
+            (func (export "fail") (param i32) (result f64) unreachable)
+            (func (export "outer") (param i64 i64 i64 i64 i64 i64) (result i64)
+                (i64.add (i64.extend_i32_s (call $try (i32.const 1)))
+                    (i64.add (i64.add (local.get 0) (i64.mul (local.get 1) (i64.const 10)))
+                        (i64.add (i64.add (i64.mul (local.get 2) (i64.const 100)) (i64.mul (local.get 3) (i64.const 1000)))
+                            (i64.add (i64.mul (local.get 4) (i64.const 10000)) (i64.mul (local.get 5) (i64.const 100000))))))))"#;
+        let module = Module::new(engine, text).unwrap();
+        let mut linker = Linker::new(engine);
+        let attempt = |mut caller: Caller<'_, ()>, x: i32| {
+            let fail = caller.get_export("fail").unwrap().into_func().unwrap();
+            let fail = fail.typed::<i32, f64>(&caller).unwrap();
+            i32::from(fail.call(&mut caller, x).is_err())
+        };
+        linker.func_wrap("host", "try", attempt).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        type Six = (i64, i64, i64, i64, i64, i64);
+        let outer = instance
+            .get_typed_func::<Six, i64>(&mut store, "outer")
+            .unwrap();
+        for _ in 0..20 {
+            let sum = outer.call(&mut store, (1, 2, 3, 4, 5, 6)).unwrap();
+            assert_eq!(sum, 654_322);
+        }
     });
 }

@@ -1,10 +1,12 @@
 //! One engine, many threads: interruption, and stores that run the same module at once.
 
+use std::hint;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use upshift::{Caller, Linker, Module, Store, Trap};
+use upshift::{Caller, Engine, Linker, Module, Store, Trap};
 
 use crate::support::watchdog::Watchdog;
 use crate::{in_every_mode, instance};
@@ -45,6 +47,40 @@ fn an_early_interruption_stops_the_next_call() {
         let error = fine.call(&mut store, ()).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
         fine.call(&mut store, ()).unwrap();
+    });
+}
+
+/// Both at the same moment, again and again: the call refuses to enter, or is interrupted inside.
+#[test]
+fn an_interruption_at_the_entrance_is_not_lost() {
+    const ROUNDS: u32 = 3000;
+    let engine = Engine::default();
+    let (mut store, instance) = instance(&engine, ENDLESS);
+    let tight = instance.get_typed_func::<(), ()>(&mut store, "tight");
+    let tight = tight.unwrap();
+    let handle = store.interrupt_handle();
+    let _rescue = Watchdog::start(handle.clone(), Duration::from_secs(20));
+    let round = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 1..=ROUNDS {
+                while round.load(Ordering::Acquire) < n {
+                    hint::spin_loop();
+                }
+                (0..n % 64).for_each(|_| hint::spin_loop());
+                handle.interrupt();
+            }
+        });
+        for n in 1..=ROUNDS {
+            let start = Instant::now();
+            round.store(n, Ordering::Release);
+            let error = tight.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "lost in round {n}"
+            );
+        }
     });
 }
 

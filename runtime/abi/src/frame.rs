@@ -34,6 +34,8 @@
 //! error or panic of a host function) is: `rbp = store.entry_fp`, `rsp = rbp - ENTRY_FRAME_SIZE`,
 //! result 1, and the trampoline's epilogue.
 //!
+//! Saved registers are restored by unwinding only: a call that returns has preserved them.
+//!
 //! The native entry trampoline, `extern "sysv64" fn(func, arguments...) -> NativeResult`, makes the same frame.
 //! Unwinding returns 1 in `rax` and `rdx`, so that it is the status of either.
 //!

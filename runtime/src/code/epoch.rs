@@ -67,6 +67,8 @@ impl Reclaimer {
         cell
     }
 
+    /// The store enters WebAssembly. What the thread does next can't be seen before what it did until now by whoever runs a barrier on
+    /// all threads in between.
     #[inline]
     pub fn enter(&self, cell: &ActiveEpoch) {
         cell.0

@@ -5,38 +5,33 @@
 //! their luck too (Mytkowicz et al., ASPLOS 2009), unless the luck is drawn anew in each run (Curtsinger and
 //! Berger, ASPLOS 2013). With a seed, every piece of code is placed behind a random gap.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
-use super::CODE_ALIGN;
+use fastrand::Rng;
+
+use super::{CODE_ALIGN, POISON};
 
 /// Largest gap, in steps of the alignment: what is hashed are a few cache lines of 64 bytes.
 const STEPS: usize = 16;
 
 /// The source of gaps.
 #[derive(Debug)]
-pub struct Layout {
-    seed: u64,
-    /// How many gaps have been drawn. Relaxed: it only has to be another number for each piece.
-    drawn: AtomicU64,
-}
+pub struct Layout(Option<Mutex<Rng>>);
 
 impl Layout {
     /// Gaps by a seed; none with seed 0.
     pub fn new(seed: u32) -> Self {
-        Self {
-            seed: seed.into(),
-            drawn: AtomicU64::new(0),
-        }
+        // Forked, as neighbouring seeds alone give sequences that resemble each other.
+        let rng = || Mutex::new(Rng::with_seed(seed.into()).fork());
+        Self((seed != 0).then(rng))
     }
 
     /// Bytes to leave free before the next piece of code: a multiple of its alignment.
     pub fn gap(&self) -> usize {
-        if self.seed == 0 {
-            return 0;
-        }
-        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let mut random = fastrand::Rng::with_seed((self.seed << 32).wrapping_add(number));
-        random.usize(..STEPS) * CODE_ALIGN
+        let rng = self.0.as_ref();
+        rng.map_or(0, |rng| {
+            rng.lock().expect(POISON).usize(..STEPS) * CODE_ALIGN
+        })
     }
 }
 
@@ -55,6 +50,16 @@ mod tests {
         assert_ne!(gaps(7), gaps(8));
         for step in 0..STEPS {
             assert!(gaps(7).contains(&(step * CODE_ALIGN)));
+        }
+        let steps = |seed| {
+            let gaps: Vec<_> = gaps(seed).into_iter().map(|gap| gap / CODE_ALIGN).collect();
+            gaps.windows(2)
+                .map(|pair| (pair[1] + STEPS - pair[0]) % STEPS)
+                .collect::<Vec<_>>()
+        };
+        for step in 0..STEPS {
+            let shared = (1..=8).map(|seed| steps(seed).into_iter().filter(|&s| s == step).count());
+            assert!(shared.max() < Some(500 / 8), "a step that recurs: {step}");
         }
     }
 }

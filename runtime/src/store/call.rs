@@ -44,38 +44,6 @@ pub(super) struct TypeInfo {
     trampolines: Arc<TypeTrampolines>,
 }
 
-/// What a call needs to know of its callee.
-pub(super) struct Callee {
-    pub slot: *const VmSlot,
-    pub vmctx: *mut VmContext,
-    pub type_id: TypeId,
-}
-
-impl Callee {
-    /// # Safety
-    ///
-    /// `func` points to a function reference of this store.
-    pub(super) unsafe fn of(func: *const VmFuncRef) -> Self {
-        // SAFETY: the caller's promise.
-        let func = unsafe { &*func };
-        Self {
-            slot: func.slot,
-            vmctx: func.vmctx,
-            type_id: func.type_id,
-        }
-    }
-}
-
-impl From<Callee> for VmFuncRef {
-    fn from(callee: Callee) -> Self {
-        Self {
-            slot: callee.slot,
-            vmctx: callee.vmctx,
-            type_id: callee.type_id,
-        }
-    }
-}
-
 impl Store {
     /// Calls a function: arguments are in the first values, results will be.
     ///
@@ -93,18 +61,15 @@ impl Store {
     pub unsafe fn call(&mut self, func: FuncId, values: &mut [VmVal]) -> Result<(), Error> {
         // SAFETY: the store's function entries point to function references that live as long as it; the
         // values are the caller's promise.
-        unsafe {
-            let callee = Callee::of(self.func_ref(func));
-            self.call_callee(&callee, values)
-        }
+        unsafe { self.call_func_ref(&*self.func_ref(func), values) }
     }
 
     /// # Safety
     ///
     /// As for [`call`](Self::call); the callee is a function of this store.
-    pub(super) unsafe fn call_callee(
+    pub(super) unsafe fn call_func_ref(
         &mut self,
-        callee: &Callee,
+        callee: &VmFuncRef,
         values: &mut [VmVal],
     ) -> Result<(), Error> {
         let (entry, needed) = self.entry_of(callee.type_id)?;
@@ -164,26 +129,31 @@ impl Store {
     ) -> Result<R, Box<Error>> {
         let vm = self.vm();
         // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated code.
-        let outermost = unsafe {
+        let (outer_host, outermost) = unsafe {
+            let outer = (*vm).host;
             (*vm).host = (&raw mut *self).cast();
-            (*vm).entry_fp == 0
+            (outer, (*vm).entry_fp == 0)
         };
-        if self.shared.is_interrupted() {
-            return Err(self.refuse_interrupted());
-        }
         if outermost {
             self.enter_outermost();
         }
-        let previous = trap::replace_current(vm);
-        let returned = call(vm);
-        trap::replace_current(previous);
+        // Not before the thread is known to interrupters; see `StoreShared::thread`.
+        let returned = (!self.shared.is_interrupted()).then(|| {
+            let previous = trap::replace_current(vm);
+            let returned = call(vm);
+            trap::replace_current(previous);
+            returned
+        });
         if outermost {
             self.leave_outermost();
         }
-        if failed(&returned) {
-            return Err(self.report_pending());
+        // SAFETY: as above. The outer activation's host functions go on with their own pointer.
+        unsafe { (*vm).host = outer_host };
+        match returned {
+            Some(returned) if !failed(&returned) => Ok(returned),
+            Some(_) => Err(self.report_pending()),
+            None => Err(self.refuse_interrupted()),
         }
-        Ok(returned)
     }
 
     #[cold]
@@ -283,9 +253,10 @@ impl Store {
         let marker = 0u8;
         let sp = &raw const marker as usize;
         let limit = sp.saturating_sub(self.max_wasm_stack);
-        // SAFETY: as in `call_callee`.
+        // SAFETY: as in `activate`.
         unsafe { (*self.vm()).stack_limit = limit };
         self.shared.set_thread(sys::thread_id());
+        // Fences: what follows does not happen before what is above.
         self.runtime.code().enter(&self.activity);
     }
 

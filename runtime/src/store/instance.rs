@@ -7,15 +7,14 @@
 
 use std::sync::Arc;
 
-use upshift_abi::facts::{ConstExpr, ConstOp, ElementItems, Item, SegmentMode};
+use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::vmctx::{
-    Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable, VmVal,
+    Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmSlot, VmTable,
 };
 use upshift_abi::{
     DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TrapCode,
 };
 
-use super::call::Callee;
 use super::global::GlobalEntry;
 use super::memory::{MemoryEntry, reserved_bytes};
 use super::table::TableEntry;
@@ -29,14 +28,16 @@ const DECLARED: &str = "validation declares references";
 /// An instance: its module, its context, and the ids behind its index spaces.
 pub struct Instance {
     pub(crate) id: InstanceId,
-    pub(crate) module: Arc<ModuleCode>,
-    /// Context, then the reservation of memory 0 if the module defines it.
+    /// Context, then the reservation of memory 0 if the module defines it. Dropped before the module, which owns
+    /// what is mapped there.
     space: Reservation,
+    pub(crate) module: Arc<ModuleCode>,
     tables: Vec<TableId>,
     memories: Vec<MemoryId>,
     globals: Vec<GlobalId>,
     dropped_elements: Box<[bool]>,
-    /// Of passive segments.
+    /// How many data segments instantiation is done with: the active ones among them count as dropped.
+    data_written: usize,
     dropped_data: Box<[bool]>,
 }
 
@@ -53,15 +54,19 @@ impl Instance {
         self.memories[index.index()]
     }
 
+    pub(super) fn global(&self, index: GlobalIndex) -> GlobalId {
+        self.globals[index.index()]
+    }
+
     pub(crate) fn table(&self, index: TableIndex) -> TableId {
         self.tables[index.index()]
     }
 
-    /// A data segment's bytes, as instructions see them: none once it was dropped, which happens to active ones before
-    /// the first instruction runs.
+    /// A data segment's bytes, as instructions see them: none once it was dropped.
     pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
         let segment = self.facts().data(index);
-        if self.dropped_data[index.index()] || segment.mode != SegmentMode::Passive {
+        let written = index.index() < self.data_written && segment.mode != SegmentMode::Passive;
+        if written || self.dropped_data[index.index()] {
             return &[];
         }
         let bytes = &segment.bytes;
@@ -114,74 +119,28 @@ impl Instance {
     }
 
     /// The reference to a function that can become one.
-    fn func_ref(&self, func: FuncIndex) -> *const VmFuncRef {
+    pub(super) fn func_ref(&self, func: FuncIndex) -> *const VmFuncRef {
         let n = self.facts().func_ref(func).expect(DECLARED);
         self.at(self.facts().layout.func_ref(n))
     }
 
     /// Slot, context and type of any function of the module.
-    fn callee(&self, func: FuncIndex) -> Callee {
+    fn callee(&self, func: FuncIndex) -> VmFuncRef {
         let facts = self.facts();
-        let type_id = facts.func_type_id(func);
-        match facts.defined_func(func) {
-            Some(defined) => Callee {
-                slot: self.module.slot(defined),
-                vmctx: self.vmctx(),
-                type_id,
-            },
+        let (slot, vmctx): (*const VmSlot, _) = match facts.defined_func(func) {
+            Some(defined) => (self.module.slot(defined), self.vmctx()),
             None => {
                 let import: *const VmImportedFunc = self.at(facts.layout.imported_func(func));
                 // SAFETY: the layout's entry of this import, filled before anything asks.
                 let import = unsafe { &*import };
-                Callee {
-                    slot: import.slot,
-                    vmctx: import.vmctx,
-                    type_id,
-                }
+                (import.slot, import.vmctx)
             }
+        };
+        VmFuncRef {
+            slot,
+            vmctx,
+            type_id: facts.func_type_id(func),
         }
-    }
-
-    /// The value of a constant expression.
-    fn evaluate(&self, store: &Store, expr: &ConstExpr) -> VmVal {
-        let mut stack: Vec<u64> = Vec::with_capacity(4);
-        for op in &expr.0 {
-            let value = match *op {
-                ConstOp::I32Const(value) => u64::from(value as u32),
-                ConstOp::I64Const(value) => value as u64,
-                ConstOp::F32Const(bits) => bits.into(),
-                ConstOp::F64Const(bits) => bits,
-                ConstOp::GlobalGet(index) => store.global_get(self.globals[index.index()]).bits[0],
-                ConstOp::RefNull(_) => 0,
-                ConstOp::RefFunc(func) => self.func_ref(func) as u64,
-                binary => {
-                    let (right, left) = (pop(&mut stack), pop(&mut stack));
-                    binary_op(binary, left, right)
-                }
-            };
-            stack.push(value);
-        }
-        VmVal {
-            bits: [pop(&mut stack), 0],
-        }
-    }
-}
-
-fn pop(stack: &mut Vec<u64>) -> u64 {
-    stack.pop().expect("validation checked the expression")
-}
-
-fn binary_op(op: ConstOp, left: u64, right: u64) -> u64 {
-    let narrow = |value: u32| u64::from(value);
-    let (left32, right32) = (left as u32, right as u32);
-    match op {
-        ConstOp::I32Add => narrow(left32.wrapping_add(right32)),
-        ConstOp::I32Sub => narrow(left32.wrapping_sub(right32)),
-        ConstOp::I32Mul => narrow(left32.wrapping_mul(right32)),
-        ConstOp::I64Add => left.wrapping_add(right),
-        ConstOp::I64Sub => left.wrapping_sub(right),
-        ConstOp::I64Mul => left.wrapping_mul(right),
-        _ => unreachable!("all other operators take no operands"),
     }
 }
 
@@ -205,7 +164,7 @@ impl Store {
         if let Some(start) = facts.start {
             let callee = self.instances[id.index()].callee(start);
             // SAFETY: validation checked that a start function has no parameters.
-            unsafe { self.call_callee(&callee, &mut [])? };
+            unsafe { self.call_func_ref(&callee, &mut [])? };
         }
         Ok(id)
     }
@@ -250,12 +209,13 @@ impl Store {
         let id = InstanceId::new(self.instances.len());
         let mut instance = Box::new(Instance {
             id,
-            module: module.clone(),
             space,
+            module: module.clone(),
             tables: Vec::new(),
             memories: Vec::new(),
             globals: Vec::new(),
             dropped_elements: vec![false; facts.elements.len()].into(),
+            data_written: 0,
             dropped_data: vec![false; facts.data.len()].into(),
         });
         let header: *mut VmContext = instance.vmctx();
@@ -327,22 +287,12 @@ impl Store {
     }
 
     fn fill_func_refs(&self, instance: &Instance, facts: &ModuleFacts) {
-        let slots = instance.module.slots();
-        let vmctx = instance.vmctx();
         let func_refs: *mut VmFuncRef = instance.at(facts.layout.func_ref(0));
         for (index, &n) in facts.func_refs.iter().enumerate() {
             if n == u32::MAX {
                 continue;
             }
-            let func = FuncIndex::from_index(index);
-            let func_ref = match facts.defined_func(func) {
-                Some(defined) => VmFuncRef {
-                    slot: &slots[defined.index()],
-                    vmctx,
-                    type_id: facts.func_type_id(func),
-                },
-                None => instance.callee(func).into(),
-            };
+            let func_ref = instance.callee(FuncIndex::from_index(index));
             // SAFETY: the layout's place for this reference, in the committed context.
             unsafe { func_refs.add(n as usize).write(func_ref) };
         }
@@ -408,12 +358,13 @@ impl Store {
     /// Writes active data segments, or maps what they would write.
     fn initialize_data(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
         let module = self.instances[id.index()].module.clone();
-        if let Some(image) = module.image()? {
+        if let Some(image) = module.image() {
             let memory = self.instances[id.index()].memory(MemoryIndex(0));
             self.map_image(memory, image)?;
+            self.instances[id.index()].data_written = facts.data.len();
             return Ok(());
         }
-        for segment in &facts.data {
+        for (n, segment) in facts.data.iter().enumerate() {
             if let SegmentMode::Active { target, offset } = &segment.mode {
                 let instance = &self.instances[id.index()];
                 let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
@@ -423,6 +374,7 @@ impl Store {
                 self.memory_init(memory, bytes, dst, 0, bytes.len() as u64)
                     .map_err(Error::trap)?;
             }
+            self.instances[id.index()].data_written = n + 1;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! embedding API to check (a wrong one panics or means another item, never undefined behaviour).
 
 mod call;
+mod constant;
 mod func;
 mod global;
 mod instance;

@@ -74,7 +74,7 @@ impl WasmBacktrace {
     /// # Safety
     ///
     /// The calling thread is inside the store's innermost activation, and `fp` is the frame of the
-    /// code at `pc`.
+    /// code at `pc`, or its caller's.
     pub(crate) unsafe fn capture(store: &Store, pc: usize, fp: usize) -> Self {
         let code = store.runtime().code();
         let mut frames = Vec::new();
@@ -106,7 +106,7 @@ impl WasmBacktrace {
 ///
 /// # Safety
 ///
-/// `fp` is a frame of the activation with the entry frame `entry_fp`, and both are on the calling
+/// `fp` is a frame of the activation with the entry frame `entry_fp`, or that frame, and both are on the calling
 /// thread's stack.
 unsafe fn walk_callers(
     code: &CodeSpace,
@@ -119,8 +119,10 @@ unsafe fn walk_callers(
     let entry_word =
         |entry_fp: usize, offset: i32| word(entry_fp.wrapping_add_signed(offset as isize));
     while frames.len() < MAX_FRAMES {
-        let (caller, return_address) = (word(fp), word(fp + 8));
-        if caller == entry_fp {
+        // An interruption may strike before a function has made its frame or after it gave it up: `fp` is then its caller's,
+        // for the outermost function the entry frame itself.
+        let outermost = fp == entry_fp || word(fp) == entry_fp;
+        if outermost {
             let exit_fp = entry_word(entry_fp, frame::entry::PREVIOUS_EXIT_FP);
             entry_fp = entry_word(entry_fp, frame::entry::PREVIOUS_ENTRY_FP);
             if entry_fp == 0 {
@@ -129,6 +131,7 @@ unsafe fn walk_callers(
             fp = exit_fp;
             continue;
         }
+        let (caller, return_address) = (word(fp), word(fp + 8));
         // SAFETY: the frame returns there, so that code is placed.
         if let Some(meta) = unsafe { code.lookup(return_address - 1) }
             && let Some(site) = meta.call_at(return_address)

@@ -10,7 +10,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub struct StoreShared {
     /// The thread that is running the store; 0 outside WebAssembly. Written by that thread around its
     /// outermost entry; read by interrupters, for whom a stale value is harmless: a signal to a
     /// thread that does not run a store with its interrupt word set is ignored.
+    ///
+    /// Entering is a store to this field, the fence of [`CodeSpace::enter`](crate::code::CodeSpace::enter), a load of the interrupt word;
+    /// interrupting is a store to the word, a fence on all threads, a load of this field. So one of the two sees the
+    /// other: the thread refuses to enter, or the interrupter signals it.
     thread: AtomicI32,
 }
 
@@ -118,6 +122,9 @@ impl InterruptHandle {
     /// when the host function returns.
     pub fn interrupt(&self) {
         self.shared.word().store(1, Ordering::Release);
+        if !sys::membarrier_all_threads() {
+            fence(Ordering::SeqCst);
+        }
         if self.shared.nudge() {
             Watchdog::get().watch(&self.shared);
         }
@@ -145,11 +152,14 @@ impl Watchdog {
     }
 
     fn watch(&self, store: &Arc<StoreShared>) {
-        self.stores
-            .lock()
-            .expect(POISON)
-            .push(Arc::downgrade(store));
-        self.work.notify_one();
+        let mut stores = self.stores.lock().expect(POISON);
+        let watched = stores
+            .iter()
+            .any(|watched| watched.as_ptr() == Arc::as_ptr(store));
+        if !watched {
+            stores.push(Arc::downgrade(store));
+            self.work.notify_one();
+        }
     }
 
     fn run(&self) {

@@ -51,11 +51,15 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
             let result = unsafe {
                 let mut action: libc::sigaction = mem::zeroed();
                 action.sa_sigaction = handle as *const () as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-                if signal == INTERRUPT_SIGNAL {
-                    action.sa_flags |= libc::SA_RESTART;
-                }
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                action.sa_flags |= match signal {
+                    INTERRUPT_SIGNAL => libc::SA_RESTART,
+                    _ => libc::SA_NODEFER,
+                };
+                // Interruptions come in bursts, and the signal stack has room for few frames: they wait until
+                // the handler is done.
                 libc::sigemptyset(&mut action.sa_mask);
+                libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
                 libc::sigaction(signal, &action, ptr::null_mut())
             };
             if result != 0 {

@@ -29,7 +29,7 @@ pub(crate) struct Zeal {
 impl Zeal {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            rng: fastrand::Rng::with_seed(seed),
+            rng: fastrand::Rng::with_seed(seed).fork(),
             compilations: HashMap::new(),
         }
     }
