@@ -29,6 +29,8 @@ pub enum Size {
     Iteration,
     /// About half a second or more in optimized code.
     Bench,
+    /// About ten seconds, for programs: enough for compilers that take long to earn it back.
+    Longest,
 }
 
 /// A small program of one idea.
@@ -65,7 +67,7 @@ impl Kernel {
         match size {
             Size::Test => {}
             Size::Iteration => args.push(self.scales.iteration.to_string()),
-            Size::Bench => args.push(self.scales.bench.to_string()),
+            Size::Bench | Size::Longest => args.push(self.scales.bench.to_string()),
         }
         Job {
             args,
@@ -85,6 +87,7 @@ pub struct Program {
     module: String,
     args: Vec<String>,
     bench: Option<Vec<String>>,
+    longest: Option<Vec<String>>,
     #[serde(default)]
     driver: Driver,
     #[serde(default)]
@@ -119,20 +122,25 @@ impl Program {
         })
     }
 
-    /// Whether it has a longer workload than the one for tests.
-    pub fn has_bench(&self) -> bool {
-        self.bench.is_some()
+    /// Its arguments, if it has a workload of the size.
+    fn args(&self, size: Size) -> Option<&Vec<String>> {
+        match size {
+            Size::Test | Size::Iteration => Some(&self.args),
+            Size::Bench => self.bench.as_ref(),
+            Size::Longest => self.longest.as_ref(),
+        }
     }
 
-    /// How to run it; without a longer workload, both sizes are the same.
+    /// Whether it has a workload of the size.
+    pub fn has(&self, size: Size) -> bool {
+        self.args(size).is_some()
+    }
+
+    /// How to run it; the workload for tests, if it has none of the size.
     pub fn job(&self, size: Size) -> Job {
-        let args = match (size, &self.bench) {
-            (Size::Bench, Some(args)) => args,
-            _ => &self.args,
-        };
         let mounts = self.mounts.iter();
         Job {
-            args: args.clone(),
+            args: self.args(size).unwrap_or(&self.args).clone(),
             env: self.env.clone().into_iter().collect(),
             mounts: mounts
                 .map(|(guest, host)| (guest.clone(), root().join(host)))

@@ -9,7 +9,7 @@
 //! - [`run`]: carries it out, each task in a [`process`] of its own, where a [`worker`] does it
 //!   and [`measure`]s;
 //! - [`record`]: the samples, as JSON, by [`metric`];
-//! - [`tables`], [`page`], [`compare`]: what people make of them, with [`stats`].
+//! - [`tables`], [`summary`], [`page`], [`compare`]: what people make of them, with [`stats`].
 //!
 //! # Invariants
 //!
@@ -33,6 +33,7 @@ pub mod process;
 pub mod record;
 pub mod run;
 pub mod stats;
+pub mod summary;
 pub mod table;
 pub mod tables;
 pub mod task;

@@ -15,7 +15,7 @@ use upshift_benches::plan::{Plan, Wish};
 use upshift_benches::record::{Results, Suite};
 use upshift_benches::task::Task;
 use upshift_benches::worker::{Handicap, Refused};
-use upshift_benches::{compare, contender, corpus, page, run, tables, worker};
+use upshift_benches::{compare, contender, corpus, page, run, summary, tables, worker};
 
 /// Measures Upshift beside other engines on this machine.
 ///
@@ -45,6 +45,9 @@ enum Command {
     Show {
         /// The run.
         results: PathBuf,
+        /// Only what it comes to, as Markdown.
+        #[arg(long)]
+        summary: bool,
     },
     /// Draw a run as one HTML page.
     Page {
@@ -129,7 +132,14 @@ fn main() -> Result<ExitCode> {
             print!("{comparison}");
             return Ok(ExitCode::from(u8::from(comparison.is_worse())));
         }
-        Command::Show { results } => show(&Results::read(&results)?),
+        Command::Show { results, summary } => {
+            let results = Results::read(&results)?;
+            if summary {
+                summarize(&results);
+            } else {
+                show(&results);
+            }
+        }
         Command::Page { results, page } => {
             let html = page::render(&Results::read(&results)?);
             std::fs::write(&page, html).with_context(|| page.display().to_string())?;
@@ -222,6 +232,12 @@ fn fetch_corpus() -> Result<()> {
     let status = status.with_context(|| script.display().to_string())?;
     ensure!(status.success(), "{} failed", script.display());
     Ok(())
+}
+
+fn summarize(results: &Results) {
+    for table in summary::summary(results) {
+        println!("{}:\n\n{}", table.title, table.markdown());
+    }
 }
 
 fn show(results: &Results) {

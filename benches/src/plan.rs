@@ -7,7 +7,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::contender::{self, Contender, Start};
 use crate::corpus::{self, Size};
-use crate::engines::Driver;
 use crate::record::{CaseInfo, Suite};
 use crate::task::Task;
 
@@ -339,6 +338,13 @@ fn overhead() -> Result<Tasks> {
 /// Kernels of one long run each: what is entered while it runs, by OSR or not at all.
 const LONG_KERNELS: [&str; 3] = ["main_loop", "interp", "sha256"];
 
+/// What a program can have to do, and what that is called.
+const WORKLOADS: [(Size, &str); 3] = [
+    (Size::Test, "short"),
+    (Size::Bench, "long"),
+    (Size::Longest, "10s"),
+];
+
 fn programs(full: bool) -> Result<Tasks> {
     let mut tasks = Vec::new();
     let run = |wasm, job| Task::Run {
@@ -349,10 +355,10 @@ fn programs(full: bool) -> Result<Tasks> {
     };
     for program in corpus::programs()? {
         let wasm = program.path();
-        for (size, suffix) in [(Size::Test, "short"), (Size::Bench, "long")] {
-            let quick = matches!(program.name.as_str(), "python" | "yosys");
-            let linked_only = program.job(size).driver == Driver::Ruby;
-            if (size == Size::Bench && !program.has_bench()) || !(full || quick && !linked_only) {
+        let quick = matches!(program.name.as_str(), "python" | "yosys");
+        for (size, suffix) in WORKLOADS {
+            let wanted = full || quick && size != Size::Longest;
+            if !wanted || !program.has(size) {
                 continue;
             }
             let name = format!("{}/{suffix}", program.name);

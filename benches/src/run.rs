@@ -114,6 +114,9 @@ fn take_row(results: &mut Results, case: &CaseInfo, engine: &EngineInfo) -> Row 
 /// Takes over what an earlier run measured, of whatever part of the plan.
 fn keep(results: &mut Results, before: &Results) {
     results.started = before.started;
+    if before.command != results.command {
+        results.command = format!("{}; {}", before.command, results.command);
+    }
     results.rows.clone_from(&before.rows);
     let mut engines = before.engines.clone();
     let is_new = |engine: &EngineInfo| before.engines.iter().all(|old| old.id != engine.id);

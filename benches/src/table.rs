@@ -35,6 +35,17 @@ impl Table {
         assert_eq!(cells.len(), self.columns.len(), "one cell per column");
         self.rows.push((name.into(), cells));
     }
+
+    /// As a Markdown table, without the title.
+    pub fn markdown(&self) -> String {
+        let line = |name: &str, cells: &[String]| format!("| {name} | {} |\n", cells.join(" | "));
+        let mut text = line("", &self.columns);
+        text.push_str(&format!("|{}\n", "---|".repeat(self.columns.len() + 1)));
+        for (name, cells) in &self.rows {
+            text.push_str(&line(name, cells));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Table {
@@ -66,6 +77,16 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn markdown_has_a_column_for_names() {
+        let mut table = Table::new("Times", ["a", "b"]);
+        table.push("x", vec!["1".into(), "2".into()]);
+        assert_eq!(
+            table.markdown(),
+            "|  | a | b |\n|---|---|---|\n| x | 1 | 2 |\n"
+        );
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

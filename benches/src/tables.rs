@@ -105,6 +105,19 @@ fn figure(row: &Row, metric: Metric, scale: impl Fn(f64) -> f64, digits: usize) 
     format!("{middle:.digits$} ± {:.digits$}", (high - low) / 2.0)
 }
 
+/// The median of a figure; `None` if the engine failed or does not tell.
+pub fn middle(
+    results: &Results,
+    suite: Suite,
+    case: &str,
+    engine: &str,
+    metric: Metric,
+) -> Option<f64> {
+    let row = results.row(suite, case, engine)?;
+    let samples = row.samples(metric);
+    (row.failure.is_none() && !samples.is_empty()).then(|| median(&samples))
+}
+
 /// The median of a figure over the reference's, if both have it.
 pub fn ratio(
     results: &Results,
@@ -114,12 +127,8 @@ pub fn ratio(
     reference: &str,
     metric: Metric,
 ) -> Option<f64> {
-    let value = |engine| {
-        let row = results.row(suite, case, engine)?;
-        let samples = row.samples(metric);
-        (row.failure.is_none() && !samples.is_empty()).then(|| median(&samples))
-    };
-    Some(value(engine)? / value(reference)?)
+    let of = |engine| middle(results, suite, case, engine, metric);
+    Some(of(engine)? / of(reference)?)
 }
 
 /// Steady time over a reference's, in processor time, with geometric means.

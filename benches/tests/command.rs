@@ -1,8 +1,12 @@
 //! The command: what it measures, keeps and prints.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use upshift_benches::corpus::{self, Size};
+use upshift_benches::engines::{Engine, Upshift};
 use upshift_benches::metric::Metric;
 use upshift_benches::record::{Failure, Results, Suite};
 
@@ -176,4 +180,64 @@ fn unknown_engines_are_named() {
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("there is no engine `nothing`"), "{stderr}");
+}
+
+/// A program called `wazero` that takes the real one's options, checks that it was given a module, and prints a file.
+fn stand_in(printed: &Path) -> PathBuf {
+    let folder = file("path");
+    let program = folder.join("wazero");
+    let script = format!(
+        r#"#!/bin/sh
+[ "$1" = version ] && echo v9.8.7 && exit
+[ "$1" = run ] || exit 2
+shift
+while case "$1" in -mount=*:* | -env=*=*) true ;; *) false ;; esac do shift; done
+[ "$(head -c 4 "$1" | tail -c 3)" = asm ] && [ "$2" -gt 0 ] || exit 2
+cat '{}'
+"#,
+        printed.display()
+    );
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+    folder
+}
+
+#[test]
+fn a_program_from_outside_is_measured_and_its_output_compared() {
+    let kernels = corpus::kernels().expect("the manifest is there");
+    let fib = kernels.iter().find(|kernel| kernel.name == "fib");
+    let fib = fib.expect("a kernel");
+    let loaded = Upshift::tiered().load(&fib.wasm().expect("a module"));
+    let outcome = loaded.expect("valid").run(&fib.job(Size::Iteration));
+    let printed = file("printed.txt");
+    let folder = stand_in(&printed);
+    let path = std::env::var("PATH").expect("there is one");
+    let json = file("outside.json");
+    for (text, right) in [
+        (outcome.expect("it runs").stdout, true),
+        (b"something else\n".to_vec(), false),
+    ] {
+        fs::write(&printed, text).expect("a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_upshift-benches"))
+            .args(["quick", "--suite", "kernels", "--case", "fib", "--json"])
+            .arg(&json)
+            .args(["--engine", "wasmtime", "--engine", "wazero"])
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .output()
+            .expect("the command starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        let results = Results::read(&json).expect("the file was written");
+        let engine = results.engines.iter().find(|engine| engine.id == "wazero");
+        assert_eq!(engine.expect("it took part").version, "9.8.7");
+        let row = results.row(Suite::Kernels, "fib", "wazero").expect("a row");
+        if right {
+            assert_eq!(row.failure, None);
+            assert!(row.launches[0].iterations.len() >= 4);
+            assert!(row.samples(Metric::PeakMemory)[0] > 0.0);
+        } else {
+            assert!(matches!(row.failure, Some(Failure::Error(_))), "{row:?}");
+        }
+    }
 }

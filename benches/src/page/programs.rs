@@ -11,7 +11,11 @@ use crate::metric::Metric;
 use crate::record::{CaseInfo, Suite};
 
 /// Workloads by the last part of a case's name, with what to call their pictures.
-const WORKLOADS: [(&str, &str); 2] = [("short", "Short workloads"), ("long", "Long workloads")];
+const WORKLOADS: [(&str, &str); 3] = [
+    ("short", "Short workloads"),
+    ("long", "Long workloads"),
+    ("10s", "Ten seconds of work"),
+];
 
 /// A case's program and workload.
 fn parts(case: &str) -> (&str, &str) {
