@@ -131,13 +131,18 @@ pub fn ratio(
     Some(of(engine)? / of(reference)?)
 }
 
-/// Steady time over a reference's, in processor time, with geometric means.
+/// Steady time over a reference's (the first engine's, if that did not take part), in processor time, with geometric means.
 fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
     let family = |engine: &&EngineInfo| {
         let ours = engine.id.starts_with("upshift");
         suite == Suite::Kernels || ours == reference.starts_with("upshift")
     };
     let engines: Vec<_> = results.engines(suite).filter(family).collect();
+    let takes_part = engines.iter().any(|engine| engine.id == reference);
+    let reference = match engines.first() {
+        Some(first) if !takes_part => &first.id,
+        _ => reference,
+    };
     let title = format!(
         "{}: processor time at steady state over that of `{reference}`; less is faster",
         if suite == Suite::Kernels {
