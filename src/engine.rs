@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use upshift_abi::facts::ModuleFacts;
 use upshift_abi::{Compiler, Tier};
-use upshift_baseline::{Baseline, Counters};
+use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
 use upshift_optimizer::Optimizer;
 use upshift_profiler::EventLog;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
@@ -55,8 +55,7 @@ impl Engine {
         spread(&mut config);
         let baseline = Arc::new(Baseline::new(config.baseline));
         let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
-        let trampolines = Box::new(Baseline::new(config.baseline));
-        let runtime = Runtime::new(config.runtime.clone(), trampolines)?;
+        let runtime = Runtime::new(config.runtime.clone(), Box::new(TrampolineCompiler))?;
         let log = Arc::new(EventLog::new(&config.log));
         let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
         let [first, second] = tiers;

@@ -3,11 +3,9 @@
 use std::mem;
 
 use upshift_abi::artifact::{CompileStats, SourceLocation};
-use upshift_abi::compiler::{
-    CompileError, CompileRequest, CompileSession, Compiler, Tier, Trampolines,
-};
+use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
 use upshift_abi::frame::MAX_HOME_SLOTS;
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, FuncType, ValType};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, ValidatorResources,
@@ -19,7 +17,6 @@ use crate::r#gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
 use crate::reg::RegSet;
 use crate::state::Local;
-use crate::trampoline::TrampolineCompiler;
 
 /// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far below
 /// unless they are made to be expensive: calls that move a thousand operands, for instance.
@@ -54,24 +51,6 @@ impl Compiler for Baseline {
             buffers: Buffers::default(),
             allocations: FuncValidatorAllocations::default(),
         })
-    }
-}
-
-impl Trampolines for Baseline {
-    fn entry(&self, ty: &FuncType) -> CompiledFunction {
-        TrampolineCompiler.entry(ty)
-    }
-
-    fn native_entry(&self, ty: &FuncType) -> CompiledFunction {
-        TrampolineCompiler.native_entry(ty)
-    }
-
-    fn host(&self, ty: &FuncType) -> CompiledFunction {
-        TrampolineCompiler.host(ty)
-    }
-
-    fn native_host(&self, ty: &FuncType) -> CompiledFunction {
-        TrampolineCompiler.native_host(ty)
     }
 }
 

@@ -12,7 +12,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
 use upshift_abi::callconv::{
     ArgLocation, INT_RESULTS, Locations, RESULT_AREA, ResultLocation, VMCTX,
 };
-use upshift_abi::compiler::Trampolines;
+use upshift_abi::compiler::{Passing, Trampolines};
 use upshift_abi::frame::{self, ENTRY_FRAME_SIZE, entry};
 use upshift_abi::vmctx::{VmHostContext, VmStore, VmVal};
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, RelocationTarget};
@@ -22,20 +22,18 @@ use upshift_abi::{Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, R
 pub struct TrampolineCompiler;
 
 impl Trampolines for TrampolineCompiler {
-    fn entry(&self, ty: &FuncType) -> CompiledFunction {
-        entry_trampoline(&Locations::of(ty))
+    fn entry(&self, ty: &FuncType, passing: Passing) -> CompiledFunction {
+        match passing {
+            Passing::Array => entry_trampoline(&Locations::of(ty)),
+            Passing::Native => native::entry_trampoline(&Locations::of(ty)),
+        }
     }
 
-    fn native_entry(&self, ty: &FuncType) -> CompiledFunction {
-        native::entry_trampoline(&Locations::of(ty))
-    }
-
-    fn host(&self, ty: &FuncType) -> CompiledFunction {
-        host_trampoline(&Locations::of(ty))
-    }
-
-    fn native_host(&self, ty: &FuncType) -> CompiledFunction {
-        native::host_trampoline(&Locations::of(ty))
+    fn host(&self, ty: &FuncType, passing: Passing) -> CompiledFunction {
+        match passing {
+            Passing::Array => host_trampoline(&Locations::of(ty)),
+            Passing::Native => native::host_trampoline(&Locations::of(ty)),
+        }
     }
 }
 
@@ -44,6 +42,22 @@ type Assembler = VecAssembler<X64Relocation>;
 /// Offset of the n-th value.
 fn value(n: usize) -> i32 {
     i32::try_from(n * size_of::<VmVal>()).expect("validation bounds the number of parameters")
+}
+
+/// Makes a frame of so many bytes below `rbp`.
+fn open_frame(asm: &mut Assembler, bytes: i32) {
+    dynasm!(asm ; .arch x64 ; push rbp ; mov rbp, rsp ; sub rsp, bytes);
+}
+
+/// Makes a host trampoline's frame, with so many bytes for values, and lets the store find it. Changes `rax`.
+fn open_host_frame(asm: &mut Assembler, values: i32) {
+    open_frame(asm, HOST_FRAME + values);
+    dynasm!(asm
+        ; .arch x64
+        ; mov [rbp + frame::VMCTX], Rq(VMCTX.0)
+        ; mov rax, [rdi + VmHostContext::STORE.disp()]
+        ; mov [rax + VmStore::EXIT_FP.disp()], rbp
+    );
 }
 
 /// Once the entry frame stands, links the activation into the store, which is in `r11`. Changes `rax`.
@@ -81,14 +95,8 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
     let mut asm = Assembler::new(0);
     let area = -(ENTRY_FRAME_SIZE + locations.result_area as i32);
     let below = (locations.stack_args + locations.result_area) as i32;
-    dynasm!(asm
-        ; .arch x64
-        ; push rbp
-        ; mov rbp, rsp
-        ; sub rsp, ENTRY_FRAME_SIZE + below
-        ; mov [rbp + entry::VALUES], rdx
-        ; mov r11, rcx
-    );
+    open_frame(&mut asm, ENTRY_FRAME_SIZE + below);
+    dynasm!(asm ; .arch x64 ; mov [rbp + entry::VALUES], rdx ; mov r11, rcx);
     link_activation(&mut asm);
     dynasm!(asm ; .arch x64 ; mov rax, rsi ; mov r10, rdx);
     for (n, &location) in locations.params.iter().enumerate() {
@@ -135,13 +143,7 @@ const HOST_FRAME: i32 = -frame::RESULT_AREA;
 fn host_trampoline(locations: &Locations) -> CompiledFunction {
     let count = locations.params.len().max(locations.results.len());
     let mut asm = Assembler::new(0);
-    dynasm!(asm
-        ; .arch x64
-        ; push rbp
-        ; mov rbp, rsp
-        ; sub rsp, HOST_FRAME + value(count)
-        ; mov [rbp + frame::VMCTX], Rq(VMCTX.0)
-    );
+    open_host_frame(&mut asm, value(count));
     if locations.has_result_area() {
         dynasm!(asm ; .arch x64 ; mov [rbp + frame::RESULT_AREA], Rq(RESULT_AREA.0));
     }
@@ -158,8 +160,6 @@ fn host_trampoline(locations: &Locations) -> CompiledFunction {
     }
     dynasm!(asm
         ; .arch x64
-        ; mov rax, [rdi + VmHostContext::STORE.disp()]
-        ; mov [rax + VmStore::EXIT_FP.disp()], rbp
         ; mov rsi, rsp
         ; call QWORD [rdi + VmHostContext::CALL.disp()]
         ; test eax, eax

@@ -23,16 +23,7 @@ const FIGURES: [(Suite, &[Metric]); 6] = [
         Suite::Programs,
         &[Metric::TotalWall, Metric::TotalCpu, Metric::PeakMemory],
     ),
-    (
-        Suite::Calls,
-        &[
-            Metric::HostToWasm,
-            Metric::WasmToHost,
-            Metric::Direct,
-            Metric::Indirect,
-            Metric::Import,
-        ],
-    ),
+    (Suite::Calls, &Metric::CALLS),
     (Suite::Instances, &[Metric::Instance]),
     (Suite::Overhead, &[Metric::SteadyCpu]),
 ];

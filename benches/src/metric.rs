@@ -69,3 +69,14 @@ metrics! {
     /// A call to another instance's function, through an import.
     Import: Nanoseconds, "import";
 }
+
+impl Metric {
+    /// Calls by kind, in the order in which they are shown.
+    pub const CALLS: [Self; 5] = [
+        Self::HostToWasm,
+        Self::WasmToHost,
+        Self::Direct,
+        Self::Indirect,
+        Self::Import,
+    ];
+}

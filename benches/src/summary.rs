@@ -181,14 +181,7 @@ fn calls(results: &Results) -> Table {
     let suite = Suite::Calls;
     let engines = present(results, suite, &EMBEDDED);
     let mut table = Table::new("One call: nanoseconds, loop included", names(&engines));
-    let kinds = [
-        Metric::HostToWasm,
-        Metric::WasmToHost,
-        Metric::Direct,
-        Metric::Indirect,
-        Metric::Import,
-    ];
-    for kind in kinds {
+    for kind in Metric::CALLS {
         let cells = engines
             .iter()
             .map(|engine| or_dash(middle(results, suite, "calls", &engine.id, kind), 1));

@@ -183,20 +183,13 @@ fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
 }
 
 fn calls(results: &Results) -> Table {
-    let kinds = [
-        Metric::HostToWasm,
-        Metric::WasmToHost,
-        Metric::Direct,
-        Metric::Indirect,
-        Metric::Import,
-    ];
-    let titles = kinds.map(Metric::title);
+    let titles = Metric::CALLS.map(Metric::title);
     let mut table = Table::new("One call: nanoseconds, loop included", titles);
     for engine in results.engines(Suite::Calls) {
         let Some(row) = results.row(Suite::Calls, "calls", &engine.id) else {
             continue;
         };
-        let cells = kinds.map(|kind| figure(row, kind, |ns| ns, 1));
+        let cells = Metric::CALLS.map(|kind| figure(row, kind, |ns| ns, 1));
         table.push(&engine.name, cells.into());
     }
     table

@@ -5,21 +5,35 @@ use std::fmt;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, OnceLock, RwLock};
 
-use upshift_abi::compiler::Trampolines;
+use upshift_abi::compiler::{Passing, Trampolines};
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{CompiledFunction, FuncType, TypeId};
 
 use crate::code::{CodeAddr, CodeKind, CodeRef, CodeSpace};
 use crate::error::RuntimeError;
 
-/// The trampolines of one signature, each compiled when it is first asked for.
+/// The trampolines of one signature.
 #[derive(Debug)]
 pub struct TypeTrampolines {
     ty: Arc<FuncType>,
+    array: Pair,
+    native: Pair,
+}
+
+/// The trampolines for one way of passing values, each compiled when it is first asked for.
+#[derive(Debug, Default)]
+struct Pair {
     entry: OnceLock<CodeRef>,
-    native_entry: OnceLock<CodeRef>,
     host: OnceLock<HostTrampoline>,
-    native_host: OnceLock<HostTrampoline>,
+}
+
+impl TypeTrampolines {
+    fn pair(&self, passing: Passing) -> &Pair {
+        match passing {
+            Passing::Array => &self.array,
+            Passing::Native => &self.native,
+        }
+    }
 }
 
 /// A host trampoline with the slot that all host functions of its type and kind share.
@@ -27,15 +41,6 @@ pub struct TypeTrampolines {
 struct HostTrampoline {
     slot: VmSlot,
     _code: CodeRef,
-}
-
-/// How values pass between Rust and WebAssembly; see [`Trampolines`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
-    /// Through an array.
-    Array,
-    /// In the registers where both sides expect them.
-    Native,
 }
 
 #[derive(Default)]
@@ -71,10 +76,8 @@ impl TypeRegistry {
         types.ids.insert(ty.clone(), id);
         types.entries.push(Arc::new(TypeTrampolines {
             ty,
-            entry: OnceLock::new(),
-            native_entry: OnceLock::new(),
-            host: OnceLock::new(),
-            native_host: OnceLock::new(),
+            array: Pair::default(),
+            native: Pair::default(),
         }));
         id
     }
@@ -95,17 +98,10 @@ impl TypeRegistry {
         passing: Passing,
         code: &Arc<CodeSpace>,
     ) -> Result<CodeAddr, RuntimeError> {
-        let cell = match passing {
-            Passing::Array => &of.entry,
-            Passing::Native => &of.native_entry,
-        };
+        let cell = &of.pair(passing).entry;
         if cell.get().is_none() {
-            let compiled = match passing {
-                Passing::Array => self.compiler.entry(&of.ty),
-                Passing::Native => self.compiler.native_entry(&of.ty),
-            };
             // Another thread may have been faster; its code serves as well.
-            let _ = cell.set(place(code, compiled)?);
+            let _ = cell.set(place(code, self.compiler.entry(&of.ty, passing))?);
         }
         Ok(cell.get().expect("just set").addr())
     }
@@ -117,16 +113,9 @@ impl TypeRegistry {
         passing: Passing,
         code: &Arc<CodeSpace>,
     ) -> Result<*const VmSlot, RuntimeError> {
-        let cell = match passing {
-            Passing::Array => &of.host,
-            Passing::Native => &of.native_host,
-        };
+        let cell = &of.pair(passing).host;
         if cell.get().is_none() {
-            let compiled = match passing {
-                Passing::Array => self.compiler.host(&of.ty),
-                Passing::Native => self.compiler.native_host(&of.ty),
-            };
-            let code = place(code, compiled)?;
+            let code = place(code, self.compiler.host(&of.ty, passing))?;
             let slot = VmSlot(AtomicPtr::new(code.addr().get() as *mut u8));
             // As in `entry`.
             let _ = cell.set(HostTrampoline { slot, _code: code });

@@ -29,17 +29,32 @@ pub(crate) mod private {
     pub trait Value: Copy + Send + 'static {
         const TYPE: ValType;
         /// What is in the register where native functions expect the value.
-        type Native: Copy + Default;
+        type Native: Word;
         fn into_native(self, store: &RawStore) -> Self::Native;
         /// # Safety
         ///
         /// The value comes from a place of the type in this store.
         unsafe fn from_native(store: &mut RawStore, native: Self::Native) -> Self;
-        fn into_raw(self, store: &RawStore) -> VmVal;
+
+        #[inline]
+        fn into_raw(self, store: &RawStore) -> VmVal {
+            raw_word(Value::into_native(self, store).to_word())
+        }
+
         /// # Safety
         ///
         /// As for `from_native`.
-        unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self;
+        #[inline]
+        unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
+            // SAFETY: the caller's promise.
+            unsafe { Value::from_native(store, Self::Native::from_word(raw.bits[0])) }
+        }
+    }
+
+    /// A number as a word of an array.
+    pub trait Word: Copy + Default {
+        fn to_word(self) -> u64;
+        fn from_word(word: u64) -> Self;
     }
 
     pub trait Values: Sized + Send + 'static {
@@ -125,7 +140,7 @@ pub(crate) mod private {
     }
 }
 
-use private::{Ret, Value, Values};
+use private::{Ret, Value, Values, Word};
 
 impl<V: Value> WasmTy for V {}
 impl<V: Values> WasmParams for V {}
@@ -147,16 +162,17 @@ macro_rules! number {
             unsafe fn from_native(_: &mut RawStore, native: Self) -> Self {
                 native
             }
+        }
 
+        impl Word for $ty {
             #[inline]
-            fn into_raw(self, _: &RawStore) -> VmVal {
+            fn to_word(self) -> u64 {
                 let $value = self;
-                raw_word($into)
+                $into
             }
 
             #[inline]
-            unsafe fn from_raw(_: &mut RawStore, raw: VmVal) -> Self {
-                let $word = raw.bits[0];
+            fn from_word($word: u64) -> Self {
                 $from
             }
         }
@@ -185,15 +201,6 @@ impl Value for Option<Func> {
         // SAFETY: the caller's promise.
         unsafe { func_from_word(store, native) }
     }
-
-    fn into_raw(self, store: &RawStore) -> VmVal {
-        raw_word(Value::into_native(self, store))
-    }
-
-    unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe { Value::from_native(store, raw.bits[0]) }
-    }
 }
 
 impl Value for Option<ExternRef> {
@@ -206,15 +213,6 @@ impl Value for Option<ExternRef> {
 
     unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
         ExternRef::from_word(store, native)
-    }
-
-    fn into_raw(self, store: &RawStore) -> VmVal {
-        raw_word(Value::into_native(self, store))
-    }
-
-    unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe { Value::from_native(store, raw.bits[0]) }
     }
 }
 

@@ -7,10 +7,12 @@ use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use upshift_abi::CompiledFunction;
 use upshift_abi::callconv::{Locations, ResultLocation, VMCTX};
-use upshift_abi::frame::{self, ENTRY_FRAME_SIZE};
-use upshift_abi::vmctx::{VmContext, VmFuncRef, VmHostContext, VmStore};
+use upshift_abi::frame::ENTRY_FRAME_SIZE;
+use upshift_abi::vmctx::{VmContext, VmFuncRef, VmHostContext};
 
-use super::{Assembler, HOST_FRAME, finish, link_activation, unlink_activation, unwind};
+use super::{
+    Assembler, finish, link_activation, open_frame, open_host_frame, unlink_activation, unwind,
+};
 
 /// Whether the status of a [`NativeResult`](upshift_abi::vmctx::NativeResult) is behind an integer, in `rdx`; else it is in `rax`.
 fn status_in_rdx(locations: &Locations) -> bool {
@@ -20,11 +22,9 @@ fn status_in_rdx(locations: &Locations) -> bool {
 pub(super) fn entry_trampoline(locations: &Locations) -> CompiledFunction {
     assert!(locations.is_native(), "all values fit registers");
     let mut asm = Assembler::new(0);
+    open_frame(&mut asm, ENTRY_FRAME_SIZE);
     dynasm!(asm
         ; .arch x64
-        ; push rbp
-        ; mov rbp, rsp
-        ; sub rsp, ENTRY_FRAME_SIZE
         ; mov r10, [rdi + VmFuncRef::VMCTX.disp()]
         ; mov r11, [r10 + VmContext::STORE.disp()]
     );
@@ -48,16 +48,8 @@ pub(super) fn entry_trampoline(locations: &Locations) -> CompiledFunction {
 pub(super) fn host_trampoline(locations: &Locations) -> CompiledFunction {
     assert!(locations.is_native(), "all values fit registers");
     let mut asm = Assembler::new(0);
-    dynasm!(asm
-        ; .arch x64
-        ; push rbp
-        ; mov rbp, rsp
-        ; sub rsp, HOST_FRAME
-        ; mov [rbp + frame::VMCTX], Rq(VMCTX.0)
-        ; mov rax, [rdi + VmHostContext::STORE.disp()]
-        ; mov [rax + VmStore::EXIT_FP.disp()], rbp
-        ; call QWORD [rdi + VmHostContext::CALL.disp()]
-    );
+    open_host_frame(&mut asm, 0);
+    dynasm!(asm ; .arch x64 ; call QWORD [rdi + VmHostContext::CALL.disp()]);
     if status_in_rdx(locations) {
         dynasm!(asm ; .arch x64 ; test edx, edx);
     } else {

@@ -149,30 +149,31 @@ pub trait CompileSession {
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
 }
 
-/// Makes the code between Rust and WebAssembly; one piece per signature and kind.
-///
-/// Values go through an array, which works for every signature, or stay in their registers, for signatures that
-/// are [*native*](crate::callconv::is_native).
+/// How values pass between Rust and WebAssembly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// Through an array, which works for every signature.
+    Array,
+    /// In the registers where both sides expect them, for signatures that are [*native*](crate::callconv::is_native).
+    Native,
+}
+
+/// Makes the code between Rust and WebAssembly; one piece per signature and way of passing values.
 pub trait Trampolines: Send + Sync {
-    /// `extern "sysv64" fn(vmctx, code, values: *mut VmVal, store: *mut VmStore) -> u32`: calls `code` with
-    /// arguments from `values`, writes the results there; see [`frame`](crate::frame). Result 1 means that
-    /// the activation was unwound.
-    fn entry(&self, ty: &FuncType) -> CompiledFunction;
-
-    /// `extern "sysv64" fn(func: *const VmFuncRef, arguments...) -> NativeResult`: calls the function.
+    /// Calls a function, see [`frame`](crate::frame). Through an array:
+    /// `extern "sysv64" fn(vmctx, code, values: *mut VmVal, store: *mut VmStore) -> u32` calls `code` with
+    /// arguments from `values` and writes the results there; result 1 means that the activation was unwound. Native:
+    /// `extern "sysv64" fn(func: *const VmFuncRef, arguments...) -> NativeResult`.
     ///
     /// # Panics
     ///
-    /// If the type is not native.
-    fn native_entry(&self, ty: &FuncType) -> CompiledFunction;
+    /// If the values are to pass natively and the type is not native.
+    fn entry(&self, ty: &FuncType, passing: Passing) -> CompiledFunction;
 
-    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call) with an array of values.
-    fn host(&self, ty: &FuncType) -> CompiledFunction;
-
-    /// The same with the arguments in their registers.
+    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
     ///
     /// # Panics
     ///
-    /// If the type is not native.
-    fn native_host(&self, ty: &FuncType) -> CompiledFunction;
+    /// As [`entry`](Self::entry).
+    fn host(&self, ty: &FuncType, passing: Passing) -> CompiledFunction;
 }

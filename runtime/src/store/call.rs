@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
 use upshift_abi::{TrapCode, TypeId};
 
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::module::FirstCallError;
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
-use crate::types::{Passing, TypeTrampolines};
+use crate::types::TypeTrampolines;
 
 /// Why the innermost activation is being left.
 pub enum Pending {

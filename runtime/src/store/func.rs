@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmVal};
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
@@ -14,7 +15,6 @@ use super::call::{NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
 use crate::error::Error;
 use crate::trap::WasmBacktrace;
-use crate::types::Passing;
 
 /// A host function.
 #[derive(Clone)]
