@@ -1,0 +1,155 @@
+//! From arguments to options: what clap parses, and what each argument means.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use upshift::knobs::Group;
+
+use super::{Command, Options, StatsFormat, knobs};
+use crate::report;
+
+const EXAMPLES: &str = "\
+Examples:
+  upshift                                  run a built-in program and watch it tier up
+  upshift hello.wasm a b                   run a WASI program with arguments
+  upshift --dir . --env LANG=C tool.wasm   let it see this directory and a variable
+  upshift --invoke add math.wat 40 2       call one exported function, print its results
+  upshift --stats -T mode=baseline x.wasm  see what was compiled, without the optimizer
+  upshift -D story x.wasm                  tell the story of any program's tier-up
+
+Options come before FILE; what follows it belongs to the program. Grouped options take
+NAME=VALUE,...: `-T help`, `-C help`, `-W help` and `-D help` list them.
+
+Exit status: the program's own; 134 if it trapped, 1 if it could not be run, 2 for wrong usage.";
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "upshift",
+    version,
+    about = "Runs WebAssembly: starts in a baseline JIT at once, optimizes hot functions in the background",
+    after_help = EXAMPLES,
+    override_usage = "upshift [run] [OPTIONS] [FILE [ARGS]...]"
+)]
+struct Arguments {
+    /// Let the program see a directory, under another name if given
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    dirs: Vec<String>,
+
+    /// Set an environment variable; without a value, pass this process's on
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+
+    /// Call this exported function with ARGS instead of the program's start
+    #[arg(long, value_name = "NAME")]
+    invoke: Option<String>,
+
+    /// Print what was compiled, when and at which cost, after the run
+    #[arg(long, value_name = "FORMAT", require_equals = true, num_args = 0..=1, default_missing_value = "table")]
+    stats: Option<StatsFormat>,
+
+    /// Tiering: when functions change tiers
+    #[arg(short = 'T', value_name = "NAME=VALUE,...")]
+    tiering: Vec<String>,
+
+    /// Compilation: how code is made
+    #[arg(short = 'C', value_name = "NAME=VALUE,...")]
+    compile: Vec<String>,
+
+    /// WebAssembly: what the program may do and use
+    #[arg(short = 'W', value_name = "NAME=VALUE,...")]
+    wasm: Vec<String>,
+
+    /// Debugging: what is recorded and shown
+    #[arg(short = 'D', value_name = "NAME=VALUE,...")]
+    debug: Vec<String>,
+
+    /// The program (.wasm, .wat, or - for standard input) and its arguments
+    #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true)]
+    file_and_args: Vec<OsString>,
+}
+
+/// Reads the command line, and prints help or an error if that is what it asks for.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|arg| arg == "run") {
+        args.remove(1);
+    }
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe is no reason to complain.
+            let _ = error.print();
+            return Command::Done(ExitCode::from(error.exit_code() as u8));
+        }
+    };
+    match interpret(arguments) {
+        Ok(command) => command,
+        Err(message) => {
+            report::error_line(&message);
+            Command::Done(ExitCode::from(2))
+        }
+    }
+}
+
+fn interpret(arguments: Arguments) -> Result<Command, String> {
+    let mut options = Options::default();
+    let groups = [
+        (Group::Tiering, &arguments.tiering),
+        (Group::Compile, &arguments.compile),
+        (Group::Wasm, &arguments.wasm),
+        (Group::Debug, &arguments.debug),
+    ];
+    for (group, settings) in groups {
+        for setting in settings.iter().flat_map(|settings| settings.split(',')) {
+            if setting == "help" {
+                report::out(&knobs::help(group));
+                return Ok(Command::Done(ExitCode::SUCCESS));
+            }
+            knobs::apply(&mut options, group, setting).map_err(|error| error.to_string())?;
+        }
+    }
+    options.stats = arguments.stats;
+    options.invoke = arguments.invoke;
+    options.dirs = arguments.dirs.iter().map(|dir| directory(dir)).collect();
+    options.env = arguments
+        .env
+        .iter()
+        .map(|text| variable(text))
+        .collect::<Result<_, _>>()?;
+    let mut rest = arguments.file_and_args.into_iter();
+    let Some(file) = rest.next() else {
+        return no_file(options);
+    };
+    options.file = file.into();
+    let text = |arg: OsString| {
+        arg.into_string()
+            .map_err(|arg| format!("the argument `{}` is not Unicode", arg.display()))
+    };
+    options.args = rest.map(text).collect::<Result<_, _>>()?;
+    Ok(Command::Run(Box::new(options)))
+}
+
+fn no_file(options: Options) -> Result<Command, String> {
+    if options.invoke.is_some() || !options.dirs.is_empty() || !options.env.is_empty() {
+        return Err("these options need a FILE to run; see `upshift --help`".into());
+    }
+    Ok(Command::Story(Box::new(options)))
+}
+
+/// `HOST` or `HOST::GUEST`.
+fn directory(text: &str) -> (PathBuf, String) {
+    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+    (host.into(), guest.into())
+}
+
+/// `NAME=VALUE`, or `NAME` of this process.
+fn variable(text: &str) -> Result<(String, String), String> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.into(), value.into()));
+    }
+    let value = std::env::var(text);
+    let value = value.map_err(|_| format!("--env {text}: this process has no such variable"))?;
+    Ok((text.into(), value))
+}
