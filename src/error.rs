@@ -66,104 +66,98 @@ impl std::error::Error for UnknownImport {}
 
 /// The WebAssembly functions that were running when an error happened, innermost first.
 ///
-/// It is the outermost context of such an error, so it also prints with it.
+/// It is the outermost context of such an error, so it also prints with it. Its size is bounded however
+/// deep the stack was: of a deep one it has both ends.
 #[derive(Clone, Debug)]
 pub struct WasmBacktrace {
     frames: Vec<FrameInfo>,
+    omitted: usize,
 }
 
 impl WasmBacktrace {
-    /// The frames, innermost first.
+    /// Frames kept at each end of the stack.
+    pub const KEPT: usize = runtime::BACKTRACE_KEPT;
+
+    /// The frames, innermost first. If some are [omitted](Self::omitted), these are the
+    /// [`KEPT`](Self::KEPT) innermost and behind them the [`KEPT`](Self::KEPT) outermost ones.
     pub fn frames(&self) -> &[FrameInfo] {
         &self.frames
     }
 
-    fn new(backtrace: &runtime::WasmBacktrace) -> Self {
+    /// How many frames between the innermost and the outermost ones are left out; 0 if
+    /// [`frames`](Self::frames) has all.
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    fn new(backtrace: runtime::WasmBacktrace) -> Self {
         Self {
-            frames: backtrace.frames.iter().map(FrameInfo::new).collect(),
+            frames: backtrace.frames.into_iter().map(FrameInfo).collect(),
+            omitted: backtrace.omitted,
         }
     }
 }
 
-/// Frames shown at each end of a long backtrace.
-const SHOWN: usize = 16;
-
 impl fmt::Display for WasmBacktrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("error while executing WebAssembly, at")?;
-        let omitted = self.frames.len().saturating_sub(2 * SHOWN);
         for (i, frame) in self.frames.iter().enumerate() {
-            if omitted > 0 && i == SHOWN {
-                write!(f, "\n    ... {omitted} frames ...")?;
+            let mut depth = i;
+            if self.omitted > 0 && i >= Self::KEPT {
+                if i == Self::KEPT {
+                    write!(f, "\n    ... {} frames omitted ...", self.omitted)?;
+                }
+                depth += self.omitted;
             }
-            if omitted == 0 || !(SHOWN..SHOWN + omitted).contains(&i) {
-                write!(f, "\n    {i}: {frame}")?;
-            }
+            write!(f, "\n    {depth}: {frame}")?;
         }
         Ok(())
     }
 }
 
-/// One frame of a [`WasmBacktrace`].
+/// One frame of a [`WasmBacktrace`]. Names are looked up when they are asked for.
 #[derive(Clone, Debug)]
-pub struct FrameInfo {
-    module_name: Option<Box<str>>,
-    func_index: u32,
-    func_name: Option<Box<str>>,
-    module_offset: Option<u32>,
-    tier: Tier,
-}
+pub struct FrameInfo(runtime::Frame);
 
 impl FrameInfo {
-    fn new(frame: &runtime::Frame) -> Self {
-        let facts = &frame.facts;
-        Self {
-            module_name: facts.name.clone(),
-            func_index: frame.func.0,
-            func_name: frame.func_name().map(Into::into),
-            module_offset: frame.wasm.map(|offset| offset.0),
-            tier: frame.tier,
-        }
-    }
-
     /// The module's name, from its name section.
     pub fn module_name(&self) -> Option<&str> {
-        self.module_name.as_deref()
+        self.0.facts.name.as_deref()
     }
 
     /// The function's index in its module.
     pub fn func_index(&self) -> u32 {
-        self.func_index
+        self.0.func.0
     }
 
     /// The function's name: from the name section, else from an export.
     pub fn func_name(&self) -> Option<&str> {
-        self.func_name.as_deref()
+        self.0.func_name()
     }
 
     /// Offset in the module's bytes of the instruction that was executing.
     pub fn module_offset(&self) -> Option<usize> {
-        self.module_offset.map(|offset| offset as usize)
+        self.0.wasm.map(|offset| offset.0 as usize)
     }
 
     /// Which compiler made the code that was running.
     pub fn tier(&self) -> Tier {
-        self.tier
+        self.0.tier
     }
 }
 
 impl fmt::Display for FrameInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.module_offset {
+        match self.module_offset() {
             Some(offset) => write!(f, "{offset:#8x} - ")?,
             None => write!(f, "{:>8} - ", "?")?,
         }
         f.write_str(self.module_name().unwrap_or("<unknown>"))?;
         match self.func_name() {
             Some(name) => write!(f, "!{name}")?,
-            None => write!(f, "!<wasm function {}>", self.func_index)?,
+            None => write!(f, "!<wasm function {}>", self.func_index())?,
         }
-        write!(f, " ({})", self.tier)
+        write!(f, " ({})", self.tier())
     }
 }
 
@@ -171,8 +165,8 @@ impl fmt::Display for FrameInfo {
 #[cold]
 pub(crate) fn public(error: runtime::Error) -> Error {
     match error {
-        runtime::Error::Trap { code, backtrace } => with_backtrace(Error::new(code), &backtrace),
-        runtime::Error::Host { error, backtrace } => with_backtrace(error, &backtrace),
+        runtime::Error::Trap { code, backtrace } => with_backtrace(Error::new(code), backtrace),
+        runtime::Error::Host { error, backtrace } => with_backtrace(error, backtrace),
         runtime::Error::Link(error) => Error::new(error),
         runtime::Error::Compile(error) => Error::new(error),
         other => Error::new(other),
@@ -181,7 +175,7 @@ pub(crate) fn public(error: runtime::Error) -> Error {
 
 /// Adds the backtrace, unless the error came through an inner call that has added its own, which
 /// is the more precise one.
-fn with_backtrace(error: Error, backtrace: &runtime::WasmBacktrace) -> Error {
+fn with_backtrace(error: Error, backtrace: runtime::WasmBacktrace) -> Error {
     if backtrace.frames.is_empty() || error.is::<WasmBacktrace>() {
         return error;
     }

@@ -229,11 +229,8 @@ fn deep_recursion() {
                 Some(&Trap::StackOverflow),
                 "{export}, mode {mode}: {error:#}"
             );
-            let depth = error
-                .downcast_ref::<WasmBacktrace>()
-                .expect("a backtrace")
-                .frames()
-                .len();
+            let backtrace: &WasmBacktrace = error.downcast_ref().expect("a backtrace");
+            let depth = backtrace.frames().len() + backtrace.omitted();
             assert!(depth > 100, "{export}, mode {mode}: only {depth} frames");
             let shallow = instance
                 .get_typed_func::<(), i32>(&mut store, "shallow")

@@ -42,7 +42,7 @@ pub use store::{
     ArrayFunc, Extern, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry,
     NativeFunc, Store, StoreId, TableId, run_native,
 };
-pub use trap::{Frame, InterruptHandle, WasmBacktrace};
+pub use trap::{BACKTRACE_KEPT, Frame, InterruptHandle, WasmBacktrace};
 
 use code::CodeSpace;
 use image::ImageFile;

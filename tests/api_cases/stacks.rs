@@ -27,14 +27,50 @@ fn endless_recursion_is_a_trap_again_and_again() {
                 .unwrap();
             let error = func.call(&mut store, 1).unwrap_err();
             assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
-            let frames = error.downcast_ref::<WasmBacktrace>().unwrap().frames();
-            assert!(frames.len() > 100, "{} frames", frames.len());
-            assert_eq!(frames[1].func_name(), Some(export));
-            assert!(
-                error.to_string().contains("frames ..."),
-                "the middle is left out: {error}"
-            );
+            let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
+            assert_eq!(backtrace.frames()[1].func_name(), Some(export));
             assert_eq!(fine.call(&mut store, 5).unwrap(), 5);
+        }
+    });
+}
+
+/// A deep stack leaves both of its ends and a count, however deep it was.
+#[test]
+fn a_backtrace_keeps_both_ends_of_a_deep_stack() {
+    const DEPTH: i32 = 5_000;
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (func $down (param i32) (result i32)
+                    (if (i32.eqz (local.get 0)) (then unreachable))
+                    (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+                (func $begin (export "begin") (param i32) (result i32)
+                    (i32.add (call $down (local.get 0)) (i32.const 1))))"#,
+        );
+        let begin = instance
+            .get_typed_func::<i32, i32>(&mut store, "begin")
+            .unwrap();
+        for depth in [DEPTH, 30, 31] {
+            let error = begin.call(&mut store, depth).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::Unreachable));
+            let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
+            let frames = backtrace.frames();
+            // One `begin`, and `depth + 1` times `down`.
+            let all = depth as usize + 2;
+            assert_eq!(frames.len(), all.min(2 * WasmBacktrace::KEPT));
+            assert_eq!(frames.len() + backtrace.omitted(), all);
+            assert_eq!(frames[0].func_name(), Some("down"));
+            assert_ne!(frames[0].module_offset(), frames[1].module_offset());
+            let outermost = frames.last().unwrap();
+            assert_eq!(outermost.func_name(), Some("begin"));
+
+            let text = backtrace.to_string();
+            let omitted = backtrace.omitted();
+            let note = format!("... {omitted} frames omitted ...");
+            assert_eq!(text.contains(&note), omitted > 0, "{text}");
+            let last = text.lines().last().unwrap().trim();
+            assert!(last.starts_with(&format!("{}: ", all - 1)), "{text}");
         }
     });
 }

@@ -6,6 +6,7 @@
 //! (`interrupt`), from any instruction of WebAssembly code.
 
 mod backtrace;
+mod frames;
 mod interrupt;
 mod signals;
 
@@ -15,7 +16,7 @@ use std::ptr;
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
-pub use backtrace::{Frame, WasmBacktrace};
+pub use frames::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
 pub use interrupt::{InterruptHandle, StoreShared};
 pub use signals::install_handlers;
 
