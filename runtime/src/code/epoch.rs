@@ -40,11 +40,23 @@ struct Garbage {
     kept: usize,
 }
 
+/// The cells of the stores there are, and of some that are gone.
+#[derive(Debug, Default)]
+struct Cells {
+    list: Vec<Weak<ActiveEpoch>>,
+    /// The length at which those that are gone are removed: twice what was left the last time, so that a store pays for
+    /// a constant number of them however many there are.
+    sweep_at: usize,
+}
+
+/// Fewer cells than this are not worth a sweep.
+const MIN_CELLS: usize = 64;
+
 /// Retired code and who may be running it.
 #[derive(Debug)]
 pub struct Reclaimer {
     epoch: AtomicU64,
-    cells: Mutex<Vec<Weak<ActiveEpoch>>>,
+    cells: Mutex<Cells>,
     garbage: Mutex<Garbage>,
     membarrier: AtomicBool,
 }
@@ -62,8 +74,13 @@ impl Reclaimer {
     pub fn register(&self) -> Arc<ActiveEpoch> {
         let cell = Arc::new(ActiveEpoch::default());
         let mut cells = self.cells.lock().expect(POISON);
-        cells.retain(|cell| cell.strong_count() > 0);
-        cells.push(Arc::downgrade(&cell));
+        if cells.list.len() >= cells.sweep_at {
+            cells.list.retain(|cell| cell.strong_count() > 0);
+            cells.sweep_at = (2 * cells.list.len()).max(MIN_CELLS);
+            let room = cells.sweep_at;
+            cells.list.shrink_to(room);
+        }
+        cells.list.push(Arc::downgrade(&cell));
         cell
     }
 
@@ -102,7 +119,7 @@ impl Reclaimer {
             fence(Ordering::SeqCst);
         }
         let cells = self.cells.lock().expect(POISON);
-        let active = cells.iter().filter_map(Weak::upgrade);
+        let active = cells.list.iter().filter_map(Weak::upgrade);
         let entered = active
             .map(|cell| cell.0.load(Ordering::Acquire))
             .filter(|&e| e != 0);
