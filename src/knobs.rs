@@ -205,18 +205,13 @@ pub trait KnobValue: Sized {
 }
 
 macro_rules! numbers {
-    ($($ty:ty)*) => {$(
+    ($($ty:ty = $values:literal;)*) => {$(
         impl KnobValue for $ty {
-            const VALUES: &'static str = "a number";
+            const VALUES: &'static str = $values;
 
             fn parse(text: &str) -> Option<Self> {
-                let (digits, unit) = match text.as_bytes().last()? {
-                    b'k' => (&text[..text.len() - 1], 1 << 10),
-                    b'm' => (&text[..text.len() - 1], 1 << 20),
-                    b'g' => (&text[..text.len() - 1], 1 << 30),
-                    _ => (text, 1),
-                };
-                digits.parse::<$ty>().ok()?.checked_mul(unit)
+                let (digits, shift) = split_unit(text);
+                digits.parse::<$ty>().ok()?.checked_mul(1 << shift)
             }
 
             fn spell(&self) -> String {
@@ -225,7 +220,26 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(u32 u64 usize);
+numbers! {
+    u32 = "a number";
+    u64 = "a number";
+    usize = "a size (65536, 512K, 64M, 1G)";
+}
+
+/// The digits of a number, and the power of two that its unit stands for: `K`, `M` or `G`, in either case,
+/// also as `KiB` and `KB`. All of them mean powers of 1024, as memory is measured in.
+fn split_unit(text: &str) -> (&str, u32) {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "" | "b" => 0,
+        // No number has letters.
+        _ => return (text, 0),
+    };
+    (digits, shift)
+}
 
 /// Spells the values of enums.
 macro_rules! spellings {
@@ -292,20 +306,29 @@ macro_rules! knobs {
     };
 }
 
-impl KnobValue for Option<u32> {
-    const VALUES: &'static str = "a number|none";
+macro_rules! optional_numbers {
+    ($($ty:ty = $values:literal;)*) => {$(
+        impl KnobValue for Option<$ty> {
+            const VALUES: &'static str = $values;
 
-    fn parse(text: &str) -> Option<Self> {
-        if text == "none" {
-            Some(None)
-        } else {
-            u32::parse(text).map(Some)
+            fn parse(text: &str) -> Option<Self> {
+                if text == "none" {
+                    Some(None)
+                } else {
+                    <$ty>::parse(text).map(Some)
+                }
+            }
+
+            fn spell(&self) -> String {
+                self.map_or("none".into(), |number| number.to_string())
+            }
         }
-    }
-
-    fn spell(&self) -> String {
-        self.map_or("none".into(), |number| number.to_string())
-    }
+    )*};
+}
+optional_numbers! {
+    u32 = "a number|none";
+    u64 = "a number|none";
+    usize = "a size (65536, 512K, 64M, 1G)|none";
 }
 
 knobs! {

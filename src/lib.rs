@@ -27,6 +27,7 @@
 //! - [`Module`]: a loaded module, shared by all threads;
 //! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`],
 //!   [`ExternRef`]: what runs, on one thread at a time;
+//! - [`ResourceLimiter`] and [`StoreLimits`]: what a store may take;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
 //!
@@ -62,7 +63,10 @@ mod words;
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
 pub use upshift_profiler as profiler;
-pub use upshift_runtime::{CodeStats, InterruptHandle};
+pub use upshift_runtime::{
+    CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, InterruptHandle,
+    ResourceLimiter, StoreLimits, StoreLimitsBuilder,
+};
 pub use upshift_tiering as tiering;
 
 pub use config::{Config, OptLevel, Regalloc, Strategy, Switching};

@@ -38,7 +38,7 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If the limits make no sense or the system refuses the address space.
+    /// If the limits make no sense, or the store's limiter or the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         const MAX_PAGES: u64 = 1 << 16;
         let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
@@ -140,11 +140,11 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If the maximum would be exceeded or the system refuses; nothing changes then.
+    /// If the maximum would be exceeded, or the store's limiter or the system refuses; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);
-        let grown = raw.memory_grow(id, delta);
+        let grown = raw.memory_grow(id, delta)?;
         grown.ok_or_else(|| anyhow::anyhow!("failed to grow memory by {delta} pages"))
     }
 }

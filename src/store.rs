@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use upshift_runtime::{InterruptHandle, Store as RawStore};
+use upshift_runtime::{InterruptHandle, ResourceLimiter, Store as RawStore};
 
 use crate::Engine;
 
@@ -65,6 +65,35 @@ impl<T: Send + 'static> Store<T> {
     /// The engine it was made with.
     pub fn engine(&self) -> &Engine {
         &owned::<T>(&self.raw).engine
+    }
+
+    /// Sets who decides, from now on, what the instances of this store may take: a part of the embedder's data, often a
+    /// [`StoreLimits`](crate::StoreLimits). Without a limiter a store may take what modules declare and the system gives.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::{Memory, MemoryType, Store, StoreLimits, StoreLimitsBuilder};
+    ///
+    /// let engine = upshift::Engine::default();
+    /// let limits = StoreLimitsBuilder::new().memory_size(1 << 20).memories(1).build();
+    /// let mut store = Store::new(&engine, limits);
+    /// store.limiter(|limits| limits);
+    /// assert!(Memory::new(&mut store, MemoryType::new(17, None)).is_err());
+    /// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+    /// assert!(memory.grow(&mut store, 15).is_ok());
+    /// assert!(memory.grow(&mut store, 1).is_err());
+    /// assert!(Memory::new(&mut store, MemoryType::new(1, None)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn limiter(
+        &mut self,
+        mut limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
+    ) {
+        self.raw.set_limiter(Box::new(move |data| {
+            let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
+            limiter(&mut owned.data)
+        }));
     }
 
     /// A handle with which any thread can stop WebAssembly that runs in this store: the

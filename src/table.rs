@@ -19,7 +19,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If `init` is of another type, the limits make no sense, or there is no memory for it.
+    /// If `init` is of another type, the limits make no sense, the store's limiter refuses, or there is no memory for it.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
@@ -66,8 +66,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If `init` is of another type, the maximum would be exceeded, or there is no memory for it;
-    /// nothing changes then.
+    /// If `init` is of another type, the maximum would be exceeded, the store's limiter refuses, or there is no
+    /// memory for it; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);

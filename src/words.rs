@@ -137,7 +137,7 @@ pub(crate) fn table_set(
     Ok(unsafe { store.table_set(table, index, word) })
 }
 
-/// Grows a table; `None` if its limits forbid it.
+/// Grows a table; `None` if its limits, the limiter or the system forbid it.
 #[track_caller]
 pub(crate) fn table_grow(
     store: &mut RawStore,
@@ -147,7 +147,7 @@ pub(crate) fn table_grow(
 ) -> Result<Option<u64>> {
     let word = element_word(store, &store.table_type(table), init)?;
     // SAFETY: the word is of the table's type and of this store.
-    Ok(unsafe { store.table_grow(table, delta, word) })
+    unsafe { store.table_grow(table, delta, word) }
 }
 
 /// A global with a value.

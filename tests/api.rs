@@ -10,6 +10,7 @@ mod support {
 mod api_cases {
     mod host;
     mod items;
+    mod limits;
     mod modules;
     mod natives;
     mod stacks;

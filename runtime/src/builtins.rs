@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use upshift_abi::frame::ENTRY_SITE;
-use upshift_abi::vmctx::VmContext;
+use upshift_abi::vmctx::{NativeResult, VmContext};
 use upshift_abi::{
     Builtin, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex, TableIndex, TrapCode,
 };
@@ -13,6 +13,7 @@ use upshift_abi::{
 use crate::module::BudgetSite;
 use crate::store::{Instance, Pending, Store};
 use crate::stubs;
+use crate::trap::WasmBacktrace;
 
 /// The address that generated code calls.
 pub fn address(builtin: Builtin) -> usize {
@@ -20,12 +21,12 @@ pub fn address(builtin: Builtin) -> usize {
         Builtin::TierUp => stubs::tier_up as *const () as usize,
         Builtin::FirstCall => stubs::first_call as *const () as usize,
         Builtin::Unwind => stubs::unwind as *const () as usize,
-        Builtin::MemoryGrow => memory_grow as *const () as usize,
+        Builtin::MemoryGrow => stubs::memory_grow as *const () as usize,
         Builtin::MemoryCopy => memory_copy as *const () as usize,
         Builtin::MemoryFill => memory_fill as *const () as usize,
         Builtin::MemoryInit => memory_init as *const () as usize,
         Builtin::DataDrop => data_drop as *const () as usize,
-        Builtin::TableGrow => table_grow as *const () as usize,
+        Builtin::TableGrow => stubs::table_grow as *const () as usize,
         Builtin::TableCopy => table_copy as *const () as usize,
         Builtin::TableFill => table_fill as *const () as usize,
         Builtin::TableInit => table_init as *const () as usize,
@@ -101,9 +102,78 @@ fn status(result: Result<(), TrapCode>) -> u32 {
     result.is_err().into()
 }
 
-/// The previous size, or -1.
-fn grown(previous: Option<u64>) -> u64 {
-    previous.unwrap_or(u64::MAX)
+/// What growing gives: the previous size or -1; or what the limiter said instead, for which the stub unwinds.
+///
+/// # Safety
+///
+/// Called by a growing stub, whose frame stands.
+unsafe fn grown(store: &mut Store, result: anyhow::Result<Option<u64>>) -> NativeResult<u64> {
+    match result {
+        Ok(previous) => NativeResult {
+            value: previous.unwrap_or(u64::MAX),
+            status: 0,
+        },
+        Err(error) => {
+            // SAFETY: the caller's promise.
+            let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
+            store.set_pending(Pending::Host(error, backtrace));
+            NativeResult {
+                value: 0,
+                status: 1,
+            }
+        }
+    }
+}
+
+/// Grows something with the limiter's consent. The limiter is the embedder's code, so it may panic.
+///
+/// # Safety
+///
+/// Called by a growing stub, whose frame stands.
+unsafe fn grow(
+    store: &mut Store,
+    run: impl FnOnce(&mut Store) -> anyhow::Result<Option<u64>>,
+) -> NativeResult<u64> {
+    match catch_unwind(AssertUnwindSafe(|| run(store))) {
+        // SAFETY: the caller's promise.
+        Ok(result) => unsafe { grown(store, result) },
+        Err(payload) => {
+            store.set_pending(Pending::Panic(payload));
+            NativeResult {
+                value: 0,
+                status: 1,
+            }
+        }
+    }
+}
+
+/// `memory.grow`, called by its stub.
+pub unsafe extern "sysv64" fn memory_grow(
+    vmctx: *mut VmContext,
+    memory: u32,
+    pages: u64,
+) -> NativeResult<u64> {
+    // SAFETY: generated code passes its own instance's context, and the stub's frame stands.
+    unsafe {
+        let (store, instance) = context(vmctx);
+        let memory = instance.memory(MemoryIndex(memory));
+        grow(store, |store| store.memory_grow(memory, pages))
+    }
+}
+
+/// `table.grow`, called by its stub.
+pub unsafe extern "sysv64" fn table_grow(
+    vmctx: *mut VmContext,
+    table: u32,
+    value: u64,
+    delta: u64,
+) -> NativeResult<u64> {
+    // SAFETY: generated code passes its own instance's context, and the stub's frame stands.
+    unsafe {
+        let (store, instance) = context(vmctx);
+        let table = instance.table(TableIndex(table));
+        grow(store, |store| store.table_extend(table, delta, value))
+    }
 }
 
 /// Defines builtins that forward to a method of the store or the instance.
@@ -118,9 +188,6 @@ macro_rules! forward {
 }
 
 forward! {
-    memory_grow(store, instance, memory: u32, pages: u64) -> u64 {
-        grown(store.memory_grow(instance.memory(MemoryIndex(memory)), pages))
-    }
     memory_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) -> u32 {
         let (to, from) = (instance.memory(MemoryIndex(to)), instance.memory(MemoryIndex(from)));
         status(store.memory_copy(to, from, dst, src, len))
@@ -135,9 +202,6 @@ forward! {
     }
     data_drop(_store, instance, data: u32) {
         instance.drop_data(DataIndex(data));
-    }
-    table_grow(store, instance, table: u32, value: u64, delta: u64) -> u64 {
-        grown(store.table_extend(instance.table(TableIndex(table)), delta, value))
     }
     table_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) -> u32 {
         let (to, from) = (instance.table(TableIndex(to)), instance.table(TableIndex(from)));

@@ -32,6 +32,10 @@ impl RuntimeError {
             source: source.into(),
         }
     }
+
+    pub(crate) fn out_of_memory(what: &'static str) -> Self {
+        Self::system(what, std::io::ErrorKind::OutOfMemory)
+    }
 }
 
 /// An import does not fit what the module asks for.
@@ -87,7 +91,7 @@ pub enum Error {
     /// A function could not be compiled when it was first called.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// A memory or table is larger than this host can provide.
+    /// A memory or table is larger than this host can provide, or the store's limiter refuses it.
     #[error("{0}")]
     Resource(String),
 }
@@ -96,6 +100,14 @@ impl Error {
     pub(crate) fn trap(code: TrapCode) -> Self {
         Error::Trap {
             code,
+            backtrace: WasmBacktrace::default(),
+        }
+    }
+
+    /// An error of the embedder's outside of WebAssembly.
+    pub(crate) fn from_host(error: anyhow::Error) -> Self {
+        Error::Host {
+            error,
             backtrace: WasmBacktrace::default(),
         }
     }

@@ -39,8 +39,10 @@ pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use error::{Error, LinkError, RuntimeError};
 pub use module::{BudgetSite, ModuleCode, ModuleId, TierHooks};
 pub use store::{
-    ArrayFunc, Extern, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry,
-    NativeFunc, Store, StoreId, TableId, run_native,
+    ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, Extern,
+    FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry,
+    NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId,
+    run_native,
 };
 pub use trap::{BACKTRACE_KEPT, Frame, InterruptHandle, WasmBacktrace};
 

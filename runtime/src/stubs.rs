@@ -136,6 +136,46 @@ pub unsafe extern "C" fn tier_up() {
     )
 }
 
+/// Defines stubs of builtins that are called as C functions and may leave WebAssembly: the function returns its
+/// result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
+macro_rules! leaving {
+    ($($(#[$doc:meta])* $name:ident = $function:path;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                "push rbp",
+                "mov rbp, rsp",
+                "push rdi",
+                "sub rsp, 8",
+                // For the backtrace: as in a host function, this is where WebAssembly was left.
+                "mov rax, [rdi + {store}]",
+                "mov [rax + {exit_fp}], rbp",
+                "call {function}",
+                "mov rdi, [rbp - 8]",
+                "leave",
+                "test rdx, rdx",
+                "jnz 2f",
+                "ret",
+                "2:",
+                "mov rdi, [rdi + {store}]",
+                "jmp {unwind}",
+                function = sym $function,
+                unwind = sym unwind,
+                store = const VmContext::STORE.0,
+                exit_fp = const VmStore::EXIT_FP.0,
+            )
+        }
+    )*};
+}
+
+leaving! {
+    /// `memory.grow`: the limiter may make it trap.
+    memory_grow = builtins::memory_grow;
+    /// `table.grow`: the limiter may make it trap.
+    table_grow = builtins::table_grow;
+}
+
 /// Leaves the innermost activation: `rdi` is the `VmStore*`. The entry trampoline's call returns 1.
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind() {

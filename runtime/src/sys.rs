@@ -38,6 +38,31 @@ impl Reservation {
         })
     }
 
+    /// Zeroed memory that may be read and written and takes space only where it is touched.
+    pub fn zeroed(len: usize) -> Result<Self, RuntimeError> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: as in `new`.
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, protection, flags) }
+            .map_err(|e| RuntimeError::system("get memory", e))?;
+        Ok(Self {
+            base: NonNull::new(base.cast()).expect("mmap never returns null without MAP_FIXED"),
+            len,
+        })
+    }
+
+    /// Lengthens what [`zeroed`](Self::zeroed) made; the contents move with their pages, without being copied, and zeros
+    /// follow. Nobody may keep an address in it.
+    pub fn lengthen(&mut self, len: usize) -> Result<(), RuntimeError> {
+        let flags = rustix::mm::MremapFlags::MAYMOVE;
+        // SAFETY: the mapping is ours and one as a whole; the exclusive borrow says that nobody uses it.
+        let base = unsafe { rustix::mm::mremap(self.base().cast(), self.len, len, flags) }
+            .map_err(|e| RuntimeError::system("get memory", e))?;
+        self.base = NonNull::new(base.cast()).expect("mremap returns no null");
+        self.len = len;
+        Ok(())
+    }
+
     /// Its first address.
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()

@@ -116,3 +116,58 @@ fn a_function_can_be_looked_at() {
     let stderr = upshift(&["-D", "dump=sub", &math]).failure(1);
     assert!(stderr.contains("no function `sub`"), "{stderr}");
 }
+
+#[test]
+fn programs_are_limited() {
+    let growing = file(
+        "limits.wat",
+        r#"(module (memory 1) (table 1 funcref)
+            (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+            (func (export "elements") (param i32) (result i32)
+                (table.grow (ref.null func) (local.get 0))))"#,
+    );
+    let run = |option: &str, function: &str, by: &str| {
+        upshift(&["-W", option, "--invoke", function, &growing, by])
+    };
+    for size in [
+        "max-memory-size=1M",
+        "max-memory-size=1024k",
+        "max-memory-size=1048576",
+    ] {
+        assert_eq!(run(size, "grow", "15").success(), "1\n");
+        assert_eq!(run(size, "grow", "16").success(), "-1\n");
+    }
+    assert_eq!(
+        run("max-table-elements=10", "elements", "9").success(),
+        "1\n"
+    );
+    assert_eq!(
+        run("max-table-elements=10", "elements", "10").success(),
+        "-1\n"
+    );
+    let trapped = run("max-memory-size=1M,trap-on-grow-failure", "grow", "16").failure(1);
+    assert!(trapped.contains("1114112 bytes of memory"), "{trapped}");
+    for (option, what) in [
+        ("max-memories=0", "1 memories"),
+        ("max-tables=0", "1 tables"),
+        ("max-instances=0", "1 instances"),
+        (
+            "max-memory-size=1K",
+            "a memory of 1 pages exceeds the store's limit",
+        ),
+    ] {
+        let refused = run(option, "grow", "1").failure(1);
+        assert!(refused.contains(what), "{refused}");
+    }
+    for wrong in [
+        "max-memory-size=64X",
+        "max-memory-size=",
+        "max-memory-size=99999999999G",
+    ] {
+        let refused = run(wrong, "grow", "1").failure(2);
+        assert!(
+            refused.contains("takes a size (65536, 512K, 64M, 1G)"),
+            "{refused}"
+        );
+    }
+}

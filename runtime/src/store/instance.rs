@@ -149,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the imports don't fit, something can't be allocated, an active segment is out of bounds, or the start
+    /// If the imports don't fit, the limiter refuses or something can't be allocated, an active segment is out of bounds, or the start
     /// function fails.
     pub fn instantiate(
         &mut self,
@@ -157,6 +157,7 @@ impl Store {
         imports: &[Extern],
     ) -> Result<InstanceId, Error> {
         self.check_imports(module, imports)?;
+        self.admit_instance(module.facts())?;
         let id = self.allocate_instance(module, imports)?;
         let facts = module.facts().clone();
         self.initialize_elements(id, &facts)?;

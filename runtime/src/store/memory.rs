@@ -5,6 +5,7 @@ use std::ptr;
 use upshift_abi::vmctx::{VmMemory, WASM_PAGE_SIZE};
 use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
 
+use super::limiter::Resource;
 use super::{MemoryId, Store, checked_range};
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
@@ -173,8 +174,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the system refuses the memory.
+    /// If the system or the store's limiter refuses the memory.
     pub fn new_memory(&mut self, ty: MemoryType) -> Result<MemoryId, Error> {
+        self.admit(0, 1, 0)?;
+        self.admit_memory(&ty)?;
         let bounds = self.runtime.config().memory_bounds;
         let entry = MemoryEntry::on_its_own(ty, bounds)?;
         Ok(self.add_memory(entry))
@@ -236,14 +239,31 @@ impl Store {
         (self.memories[memory.index()].bytes_mut(), &mut *self.data)
     }
 
-    /// Grows it by pages: the previous size in pages, or `None` if the maximum or the system forbids it.
-    pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> Option<u64> {
-        self.memories[memory.index()]
-            .grow(delta)
-            .unwrap_or_else(|error| {
-                log::warn!("memory.grow by {delta} pages failed: {error}");
-                None
-            })
+    /// Grows it by pages: the previous size in pages, or `None` if the maximum, the limiter or the system forbids it.
+    ///
+    /// # Errors
+    ///
+    /// The limiter's.
+    pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> anyhow::Result<Option<u64>> {
+        let entry = &self.memories[memory.index()];
+        let (current, max) = (entry.pages(), entry.ty.limits.max);
+        if delta == 0 {
+            return Ok(Some(current));
+        }
+        let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_SIZE);
+        let desired = bytes(current.saturating_add(delta));
+        if !self.may_grow(Resource::Memory, bytes(current), desired, max.map(bytes))? {
+            return Ok(None);
+        }
+        let error = match self.memories[memory.index()].grow(delta) {
+            Ok(Some(previous)) => return Ok(Some(previous)),
+            Ok(None) => anyhow::anyhow!(
+                "a memory of {current} pages can't grow by {delta}: that exceeds its maximum"
+            ),
+            Err(error) => error.into(),
+        };
+        self.grow_failed(Resource::Memory, error)?;
+        Ok(None)
     }
 
     pub(crate) fn memory_copy(

@@ -8,6 +8,7 @@ mod constant;
 mod func;
 mod global;
 mod instance;
+mod limiter;
 mod link;
 mod memory;
 mod table;
@@ -24,6 +25,10 @@ use upshift_abi::vmctx::VmStore;
 pub use call::{NativeEntry, Pending};
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use instance::Instance;
+pub use limiter::{
+    DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
+    ResourceLimiter, StoreLimits, StoreLimitsBuilder,
+};
 
 use crate::Runtime;
 use crate::code::ActiveEpoch;
@@ -94,6 +99,7 @@ pub struct Store {
     /// The runtime's, where each call has it at hand.
     max_wasm_stack: usize,
     data: Box<dyn Any + Send>,
+    limiter: Option<FindLimiter>,
     /// Boxed: each instance's context points to its `Instance`.
     #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
@@ -127,6 +133,7 @@ impl Store {
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
             data,
+            limiter: None,
             instances: Vec::new(),
             memories: Vec::new(),
             tables: Vec::new(),

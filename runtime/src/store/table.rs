@@ -1,13 +1,20 @@
-//! Tables: vectors of reference words.
+//! Tables: reference words, in memory that the system provides where elements are not null.
+//!
+//! A module of a few bytes can declare tables of gigabytes, so a null element must not cost anything.
 
 use upshift_abi::vmctx::VmTable;
 use upshift_abi::{TableType, TrapCode};
 
+use super::limiter::Resource;
 use super::{Store, TableId, checked_range};
-use crate::error::Error;
+use crate::error::{Error, RuntimeError};
+use crate::sys::Reservation;
 
 /// Elements that a table can have here; the specification allows any limit below 2^32.
 const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the system.
+const SMALL_BYTES: usize = 4096;
 
 /// A table of a store.
 pub(super) struct TableEntry {
@@ -15,7 +22,66 @@ pub(super) struct TableEntry {
     /// In the context of the instance that defines it, or in `own`.
     vm: *mut VmTable,
     _own: Option<Box<VmTable>>,
-    elements: Vec<usize>,
+    elements: Elements,
+}
+
+/// Where elements are: as many words as fit, those beyond the table's length zero.
+enum Elements {
+    Small(Vec<usize>),
+    /// Takes memory where elements are not null only.
+    Mapped(Reservation),
+}
+
+impl Elements {
+    fn base(&mut self) -> *mut usize {
+        match self {
+            Elements::Small(words) => words.as_mut_ptr(),
+            Elements::Mapped(space) => space.base().cast(),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Elements::Small(words) => words.len(),
+            Elements::Mapped(space) => space.len() / size_of::<usize>(),
+        }
+    }
+
+    /// Makes room for `len` elements, of which there will never be more than `max`.
+    fn reserve(&mut self, len: usize, max: usize) -> Result<(), RuntimeError> {
+        let capacity = self.capacity();
+        if len <= capacity {
+            return Ok(());
+        }
+        let bytes = |len: usize| len * size_of::<usize>();
+        // A table that grows is likely to grow again.
+        let wanted = if capacity == 0 {
+            len
+        } else {
+            len.max(2 * capacity).min(max)
+        };
+        match self {
+            Elements::Small(words) if bytes(len) <= SMALL_BYTES => {
+                let wanted = wanted.min(SMALL_BYTES / size_of::<usize>());
+                let reserved = words.try_reserve_exact(wanted - capacity);
+                reserved.map_err(|_| RuntimeError::out_of_memory("get memory for a table"))?;
+                words.resize(wanted, 0);
+            }
+            Elements::Small(words) => {
+                let space = Reservation::zeroed(bytes(wanted).next_multiple_of(SMALL_BYTES))?;
+                // SAFETY: the new mapping is longer than the vector, and nobody else knows it.
+                unsafe {
+                    let to = space.base().cast();
+                    words.as_ptr().copy_to_nonoverlapping(to, words.len());
+                }
+                *self = Elements::Mapped(space);
+            }
+            Elements::Mapped(space) => {
+                space.lengthen(bytes(wanted).next_multiple_of(SMALL_BYTES))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl TableEntry {
@@ -32,31 +98,47 @@ impl TableEntry {
             ty,
             vm,
             _own: own,
-            elements: Vec::new(),
+            elements: Elements::Small(Vec::new()),
         };
-        entry
-            .grow(ty.limits.min, init)
-            .map(|_| entry)
-            .ok_or_else(|| {
-                let min = ty.limits.min;
-                Error::Resource(format!(
-                    "a table of {min} elements exceeds the limit of {MAX_ELEMENTS}"
-                ))
-            })
+        entry.describe(0);
+        let min = ty.limits.min;
+        match entry.grow(min, init)? {
+            Some(_) => Ok(entry),
+            None => Err(Error::Resource(format!(
+                "a table of {min} elements exceeds the limit of {MAX_ELEMENTS}"
+            ))),
+        }
     }
 
-    fn grow(&mut self, delta: u64, init: u64) -> Option<u64> {
-        let previous = self.elements.len() as u64;
-        let max = self.ty.limits.max.unwrap_or(MAX_ELEMENTS).min(MAX_ELEMENTS);
-        let len = previous.checked_add(delta).filter(|&len| len <= max)?;
-        self.elements.try_reserve_exact(delta as usize).ok()?;
-        self.elements.resize(len as usize, init as usize);
+    fn len(&self) -> usize {
         // SAFETY: `vm` lives as long as the entry: in the store's instance or in `own`.
-        unsafe {
-            (*self.vm).base = self.elements.as_mut_ptr();
-            (*self.vm).len = self.elements.len();
+        unsafe { (*self.vm).len }
+    }
+
+    fn describe(&mut self, len: usize) {
+        let base = self.elements.base();
+        // SAFETY: as in `len`.
+        unsafe { self.vm.write(VmTable { base, len }) };
+    }
+
+    /// The greatest length it can have here.
+    fn max(&self) -> u64 {
+        self.ty.limits.max.unwrap_or(MAX_ELEMENTS).min(MAX_ELEMENTS)
+    }
+
+    /// Grows by elements: the previous length, or `None` beyond the maximum.
+    fn grow(&mut self, delta: u64, init: u64) -> Result<Option<u64>, RuntimeError> {
+        let (previous, max) = (self.len() as u64, self.max());
+        let Some(len) = previous.checked_add(delta).filter(|&len| len <= max) else {
+            return Ok(None);
+        };
+        self.elements.reserve(len as usize, max as usize)?;
+        self.describe(len as usize);
+        // Null is what is there already; writing it would take the memory.
+        if init != 0 {
+            self.elements_mut()[previous as usize..].fill(init as usize);
         }
-        Some(previous)
+        Ok(Some(previous))
     }
 
     /// The elements. Generated code writes them too, through `vm`, while the host does not borrow the store.
@@ -82,6 +164,8 @@ impl Store {
     ///
     /// As for [`table_set`](Self::table_set).
     pub unsafe fn new_table(&mut self, ty: TableType, init: u64) -> Result<TableId, Error> {
+        self.admit(0, 0, 1)?;
+        self.admit_table(&ty)?;
         let entry = TableEntry::new(ty, std::ptr::null_mut(), init)?;
         Ok(self.add_table(entry))
     }
@@ -102,7 +186,7 @@ impl Store {
 
     /// Its number of elements.
     pub fn table_len(&self, table: TableId) -> u64 {
-        self.tables[table.index()].elements().len() as u64
+        self.tables[table.index()].len() as u64
     }
 
     /// An element's word; `None` out of bounds.
@@ -123,17 +207,48 @@ impl Store {
         self.table_write(table, index, &[word]).is_ok()
     }
 
-    /// Grows it: the previous length, or `None` beyond the maximum.
+    /// Grows it: the previous length, or `None` if the maximum, the limiter or the system forbids it.
+    ///
+    /// # Errors
+    ///
+    /// The limiter's.
     ///
     /// # Safety
     ///
     /// As for [`table_set`](Self::table_set).
-    pub unsafe fn table_grow(&mut self, table: TableId, delta: u64, word: u64) -> Option<u64> {
+    pub unsafe fn table_grow(
+        &mut self,
+        table: TableId,
+        delta: u64,
+        word: u64,
+    ) -> anyhow::Result<Option<u64>> {
         self.table_extend(table, delta, word)
     }
 
-    pub(crate) fn table_extend(&mut self, table: TableId, delta: u64, word: u64) -> Option<u64> {
-        self.tables[table.index()].grow(delta, word)
+    pub(crate) fn table_extend(
+        &mut self,
+        table: TableId,
+        delta: u64,
+        word: u64,
+    ) -> anyhow::Result<Option<u64>> {
+        let entry = &self.tables[table.index()];
+        let (current, max) = (entry.len() as u64, entry.ty.limits.max);
+        if delta == 0 {
+            return Ok(Some(current));
+        }
+        let desired = current.saturating_add(delta);
+        if !self.may_grow(Resource::Table, current, desired, max)? {
+            return Ok(None);
+        }
+        let error = match self.tables[table.index()].grow(delta, word) {
+            Ok(Some(previous)) => return Ok(Some(previous)),
+            Ok(None) => anyhow::anyhow!(
+                "a table of {current} elements can't grow by {delta}: that exceeds its maximum"
+            ),
+            Err(error) => error.into(),
+        };
+        self.grow_failed(Resource::Table, error)?;
+        Ok(None)
     }
 
     pub(crate) fn table_write(

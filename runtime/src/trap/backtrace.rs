@@ -26,6 +26,20 @@ impl WasmBacktrace {
         frames.finish()
     }
 
+    /// From the code that called a builtin which may leave WebAssembly.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread is inside such a builtin of the store: its stub's frame stands.
+    pub(crate) unsafe fn capture_at_builtin(store: &Store) -> Self {
+        let fp = store.exit_fp();
+        // SAFETY: the stub's frame is a frame record, and the code that it returns to is running.
+        unsafe {
+            let [caller, return_address] = (fp as *const [usize; 2]).read();
+            Self::capture(store, return_address - 1, caller)
+        }
+    }
+
     /// From the host function that the store is running.
     ///
     /// # Safety

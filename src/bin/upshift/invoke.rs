@@ -1,7 +1,8 @@
 //! Calls one exported function with arguments that are text.
 
 use anyhow::{Context as _, ensure};
-use upshift::wasi::WasiCtx;
+
+use crate::run::Program;
 use upshift::{Instance, Result, Store, Val, ValType};
 
 /// Why the arguments don't fit the function: wrong usage rather than a failed run.
@@ -18,7 +19,7 @@ impl std::error::Error for UsageError {}
 
 /// Calls the function and returns its results, one per line.
 pub fn call(
-    store: &mut Store<WasiCtx>,
+    store: &mut Store<Program>,
     instance: Instance,
     name: &str,
     args: &[String],
@@ -43,7 +44,7 @@ pub fn call(
     Ok(results.iter().map(|value| show(value) + "\n").collect())
 }
 
-fn no_function(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> String {
+fn no_function(store: &mut Store<Program>, instance: Instance, name: &str) -> String {
     match exported_functions(store, instance).as_str() {
         "" => format!("no function is exported as `{name}`; the module exports none"),
         names => format!("no function is exported as `{name}`; there are {names}"),
@@ -51,7 +52,7 @@ fn no_function(store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> St
 }
 
 /// The names of all exported functions, as a sentence lists them.
-pub fn exported_functions(store: &mut Store<WasiCtx>, instance: Instance) -> String {
+pub fn exported_functions(store: &mut Store<Program>, instance: Instance) -> String {
     let functions: Vec<_> = instance
         .exports(store)
         .filter_map(|export| {

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
 use upshift::{
-    Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store, Trap,
+    Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store,
+    StoreLimits, Trap,
 };
 
 use crate::dump;
@@ -66,11 +67,22 @@ fn load(engine: &Engine, file: &Path) -> Result<Module> {
     Module::new(engine, bytes).context("cannot load standard input")
 }
 
+/// What the command keeps for the program that it runs.
+pub struct Program {
+    wasi: WasiCtx,
+    limits: StoreLimits,
+}
+
 /// Instantiates the module and calls its start, or what `--invoke` names.
 fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
     let mut linker = Linker::new(engine);
-    add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
-    let mut store = Store::new(engine, context(options)?);
+    add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
+    let program = Program {
+        wasi: context(options)?,
+        limits: options.around.limits.build(),
+    };
+    let mut store = Store::new(engine, program);
+    store.limiter(|program| &mut program.limits);
     if let Some(time) = options.around.timeout {
         interrupt_after(time, store.interrupt_handle());
     }
@@ -111,7 +123,7 @@ fn program_name(file: &Path) -> String {
 }
 
 /// A library's `_initialize` runs before anything else of it.
-fn initialize(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
+fn initialize(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     if instance.get_func(&mut *store, "_initialize").is_some() {
         instance
             .get_typed_func::<(), ()>(&mut *store, "_initialize")?
@@ -121,7 +133,7 @@ fn initialize(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
 }
 
 /// Calls `_start`, if the module is a program.
-fn start(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
+fn start(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     if instance.get_func(&mut *store, "_start").is_some() {
         return instance
             .get_typed_func::<(), ()>(&mut *store, "_start")?

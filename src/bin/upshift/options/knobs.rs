@@ -9,6 +9,7 @@ use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
 use upshift::tiering::TieringConfig;
 
 use super::Options;
+use super::limits::{LIMITS, Limits};
 
 /// Options of the command that are none of the engine's.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Around {
     pub perf_map: bool,
     /// Interrupt the program after this time.
     pub timeout: Option<Duration>,
+    /// What the program may take.
+    pub limits: Limits,
 }
 
 impl Around {
@@ -32,6 +35,11 @@ impl Around {
     pub fn needs_events(&self) -> bool {
         self.story || self.events.is_some() || self.trace.is_some() || self.perf_map
     }
+}
+
+/// All options that are none of the engine's.
+fn own() -> impl Iterator<Item = &'static Knob<Around>> {
+    AROUND.iter().chain(LIMITS)
 }
 
 const AROUND: &[Knob<Around>] = &[
@@ -119,10 +127,7 @@ fn spell_path(path: Option<&PathBuf>) -> String {
 /// Sets one `NAME=VALUE` or `NAME`.
 pub fn apply(options: &mut Options, group: Group, setting: &str) -> Result<(), KnobError> {
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-    match AROUND
-        .iter()
-        .find(|knob| knob.group == group && knob.name == name)
-    {
+    match own().find(|knob| knob.group == group && knob.name == name) {
         Some(knob) => knob.apply(&mut options.around, value),
         None => knobs::set(&mut options.config, group, name, value),
     }
@@ -142,7 +147,7 @@ pub fn help(group: Group) -> String {
             (knob.get)(&config),
         )
     });
-    let command = AROUND.iter().filter(|knob| knob.group == group);
+    let command = own().filter(|knob| knob.group == group);
     let command = command.map(|knob| {
         (
             knob.name,

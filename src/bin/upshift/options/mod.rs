@@ -2,9 +2,11 @@
 //!
 //! - `parse`: from arguments to [`Options`];
 //! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own; those
-//!   of the engine are in [`upshift::knobs`].
+//!   of the engine are in [`upshift::knobs`];
+//! - `limits`: those of them that say what the program may take.
 
 mod knobs;
+mod limits;
 mod parse;
 
 use std::path::PathBuf;

@@ -1,0 +1,367 @@
+//! What a store may take: asked before a memory or table is made or grows, and before an instance is made.
+//!
+//! The interface is Wasmtime's, so that limiters written for it work here. A store without a limiter is
+//! limited by what the modules declare and by what the system gives.
+
+use std::any::Any;
+
+use upshift_abi::vmctx::WASM_PAGE_SIZE;
+use upshift_abi::{MemoryType, ModuleFacts, TableType};
+
+use super::Store;
+use crate::error::Error;
+
+/// What [`ResourceLimiter::instances`] says by default.
+pub const DEFAULT_INSTANCE_LIMIT: usize = 10_000;
+/// What [`ResourceLimiter::tables`] says by default.
+pub const DEFAULT_TABLE_LIMIT: usize = 10_000;
+/// What [`ResourceLimiter::memories`] says by default.
+pub const DEFAULT_MEMORY_LIMIT: usize = 10_000;
+
+/// Decides what the instances of a store may take.
+///
+/// It is asked on the thread that runs the store: when a module is instantiated, by `memory.grow` and `table.grow`, and when
+/// the embedder makes or grows a memory or table. What it does not see: the embedder's own data, compiled code, and
+/// what the runtime keeps per item.
+pub trait ResourceLimiter: Send {
+    /// A memory is about to have `desired` bytes instead of `current`, multiples of 64 KiB; `current` is 0 for a new
+    /// one. `maximum` is the memory's declared maximum in bytes. Called even if `desired` is beyond that.
+    ///
+    /// `Ok(false)` refuses: `memory.grow` returns -1, making a memory or an instance fails.
+    ///
+    /// # Errors
+    ///
+    /// An error makes `memory.grow` trap, and the call return it.
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
+
+    /// Growth that [`memory_growing`](Self::memory_growing) permitted has failed: beyond the maximum, or refused by the system.
+    ///
+    /// # Errors
+    ///
+    /// An error makes `memory.grow` trap instead of returning -1. By default there is none.
+    fn memory_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        log::debug!("a memory could not grow: {error:#}");
+        Ok(())
+    }
+
+    /// A table is about to have `desired` elements (8 bytes each where they are not null) instead of `current`, which is 0 for a new
+    /// one; otherwise as [`memory_growing`](Self::memory_growing).
+    ///
+    /// # Errors
+    ///
+    /// An error makes `table.grow` trap, and the call return it.
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
+
+    /// Growth that [`table_growing`](Self::table_growing) permitted has failed.
+    ///
+    /// # Errors
+    ///
+    /// An error makes `table.grow` trap instead of returning -1. By default there is none.
+    fn table_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        log::debug!("a table could not grow: {error:#}");
+        Ok(())
+    }
+
+    /// How many instances the store may have: 10,000 by default.
+    fn instances(&self) -> usize {
+        DEFAULT_INSTANCE_LIMIT
+    }
+
+    /// How many tables the store may have, those of its instances and the embedder's: 10,000 by default.
+    fn tables(&self) -> usize {
+        DEFAULT_TABLE_LIMIT
+    }
+
+    /// How many memories the store may have, those of its instances and the embedder's: 10,000 by default.
+    fn memories(&self) -> usize {
+        DEFAULT_MEMORY_LIMIT
+    }
+}
+
+/// Finds the limiter in the embedder's data.
+pub type FindLimiter =
+    Box<dyn (for<'a> FnMut(&'a mut (dyn Any + Send)) -> &'a mut dyn ResourceLimiter) + Send + Sync>;
+
+/// Fixed limits for a store; [`StoreLimitsBuilder`] makes them.
+///
+/// The default limits only the numbers of instances, tables and memories: to 10,000 each.
+#[derive(Clone, Debug)]
+pub struct StoreLimits {
+    memory_size: Option<usize>,
+    table_elements: Option<usize>,
+    instances: usize,
+    tables: usize,
+    memories: usize,
+    trap_on_grow_failure: bool,
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self {
+            memory_size: None,
+            table_elements: None,
+            instances: DEFAULT_INSTANCE_LIMIT,
+            tables: DEFAULT_TABLE_LIMIT,
+            memories: DEFAULT_MEMORY_LIMIT,
+            trap_on_grow_failure: false,
+        }
+    }
+}
+
+impl StoreLimits {
+    fn decide(
+        &self,
+        what: &str,
+        limit: Option<usize>,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool> {
+        let allowed = |bound: Option<usize>| bound.is_none_or(|bound| desired <= bound);
+        let allow = allowed(limit) && allowed(maximum);
+        anyhow::ensure!(
+            allow || !self.trap_on_grow_failure,
+            "growing to {desired} {what} exceeds the limit, and failures to grow are to trap"
+        );
+        Ok(allow)
+    }
+
+    fn failed(&self, error: anyhow::Error) -> anyhow::Result<()> {
+        if self.trap_on_grow_failure {
+            return Err(error.context("failures to grow are to trap"));
+        }
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for StoreLimits {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool> {
+        self.decide("bytes of memory", self.memory_size, desired, maximum)
+    }
+
+    fn memory_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        self.failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool> {
+        self.decide("table elements", self.table_elements, desired, maximum)
+    }
+
+    fn table_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        self.failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.memories
+    }
+}
+
+/// Makes [`StoreLimits`].
+#[derive(Clone, Debug, Default)]
+pub struct StoreLimitsBuilder(StoreLimits);
+
+impl StoreLimitsBuilder {
+    /// The default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes each memory may have; unlimited by default.
+    #[must_use]
+    pub fn memory_size(mut self, bytes: usize) -> Self {
+        self.0.memory_size = Some(bytes);
+        self
+    }
+
+    /// How many elements each table may have; unlimited by default.
+    #[must_use]
+    pub fn table_elements(mut self, elements: usize) -> Self {
+        self.0.table_elements = Some(elements);
+        self
+    }
+
+    /// How many instances the store may have: 10,000 by default.
+    #[must_use]
+    pub fn instances(mut self, count: usize) -> Self {
+        self.0.instances = count;
+        self
+    }
+
+    /// How many tables the store may have: 10,000 by default.
+    #[must_use]
+    pub fn tables(mut self, count: usize) -> Self {
+        self.0.tables = count;
+        self
+    }
+
+    /// How many memories the store may have: 10,000 by default.
+    #[must_use]
+    pub fn memories(mut self, count: usize) -> Self {
+        self.0.memories = count;
+        self
+    }
+
+    /// Whether `memory.grow` and `table.grow` trap where they would return -1: not what the specification says, but
+    /// it shows where a program runs out of memory. Off by default.
+    #[must_use]
+    pub fn trap_on_grow_failure(mut self, trap: bool) -> Self {
+        self.0.trap_on_grow_failure = trap;
+        self
+    }
+
+    /// The limits.
+    pub fn build(self) -> StoreLimits {
+        self.0
+    }
+}
+
+/// What a limiter distinguishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    /// Sizes are bytes.
+    Memory,
+    /// Sizes are elements.
+    Table,
+}
+
+impl Store {
+    /// Sets who decides what the instances of this store may take from now on.
+    pub fn set_limiter(&mut self, limiter: FindLimiter) {
+        self.limiter = Some(limiter);
+    }
+
+    fn limiter(&mut self) -> Option<&mut dyn ResourceLimiter> {
+        let find = self.limiter.as_mut()?;
+        Some(find(&mut *self.data))
+    }
+
+    /// Whether a memory or table may grow. Sizes that no `usize` can hold are refused.
+    pub(super) fn may_grow(
+        &mut self,
+        what: Resource,
+        current: u64,
+        desired: u64,
+        maximum: Option<u64>,
+    ) -> anyhow::Result<bool> {
+        let Some(limiter) = self.limiter() else {
+            return Ok(true);
+        };
+        // Sizes here are below 2^64 bytes, so they fit a word.
+        let [current, desired] = [current, desired].map(|size| size as usize);
+        let maximum = maximum.map(|size| size as usize);
+        match what {
+            Resource::Memory => limiter.memory_growing(current, desired, maximum),
+            Resource::Table => limiter.table_growing(current, desired, maximum),
+        }
+    }
+
+    /// Tells the limiter that something could not grow that it had permitted to.
+    pub(super) fn grow_failed(
+        &mut self,
+        what: Resource,
+        error: anyhow::Error,
+    ) -> anyhow::Result<()> {
+        match (self.limiter(), what) {
+            (Some(limiter), Resource::Memory) => limiter.memory_grow_failed(error),
+            (Some(limiter), Resource::Table) => limiter.table_grow_failed(error),
+            (None, _) => {
+                log::debug!("{what:?} could not grow: {error:#}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the store may have so many more.
+    pub(super) fn admit(
+        &mut self,
+        instances: usize,
+        memories: usize,
+        tables: usize,
+    ) -> Result<(), Error> {
+        let counts = [
+            self.instances.len() + instances,
+            self.memories.len() + memories,
+            self.tables.len() + tables,
+        ];
+        let Some(limiter) = self.limiter() else {
+            return Ok(());
+        };
+        let limits = [limiter.instances(), limiter.memories(), limiter.tables()];
+        let kinds = ["instances", "memories", "tables"];
+        for ((count, limit), kind) in counts.into_iter().zip(limits).zip(kinds) {
+            if count > limit {
+                return Err(Error::Resource(format!(
+                    "resource limit exceeded: the store would have {count} {kind}, and may have {limit}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the store may have what an instance of the module defines.
+    pub(super) fn admit_instance(&mut self, facts: &ModuleFacts) -> Result<(), Error> {
+        let memories = &facts.memories[facts.imported_memories as usize..];
+        let tables = &facts.tables[facts.imported_tables as usize..];
+        self.admit(1, memories.len(), tables.len())?;
+        memories.iter().try_for_each(|ty| self.admit_memory(ty))?;
+        tables.iter().try_for_each(|ty| self.admit_table(ty))
+    }
+
+    /// Whether the store may have a memory of the type's minimum.
+    pub(super) fn admit_memory(&mut self, ty: &MemoryType) -> Result<(), Error> {
+        let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_SIZE);
+        let (min, max) = (ty.limits.min, ty.limits.max.map(bytes));
+        self.admit_size(Resource::Memory, bytes(min), max, || {
+            format!("a memory of {min} pages exceeds the store's limit")
+        })
+    }
+
+    /// Whether the store may have a table of the type's minimum.
+    pub(super) fn admit_table(&mut self, ty: &TableType) -> Result<(), Error> {
+        let (min, max) = (ty.limits.min, ty.limits.max);
+        self.admit_size(Resource::Table, min, max, || {
+            format!("a table of {min} elements exceeds the store's limit")
+        })
+    }
+
+    fn admit_size(
+        &mut self,
+        what: Resource,
+        size: u64,
+        maximum: Option<u64>,
+        refusal: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        match self.may_grow(what, 0, size, maximum) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Resource(refusal())),
+            Err(error) => Err(Error::from_host(error)),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! What a store may take: limiters, and what costs nothing unless it is used.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use upshift::{
+    Engine, Instance, Memory, MemoryType, Module, Ref, RefType, ResourceLimiter, Result, Store,
+    StoreLimits, StoreLimitsBuilder, Table, TableType, WasmBacktrace,
+};
+
+use crate::{in_every_mode, instance};
+
+const GROWING: &str = r#"(module $growing
+    (memory (export "memory") 1 100)
+    (table (export "table") 1 100 funcref)
+    (func $grow_memory (export "grow_memory") (param i32) (result i32) (memory.grow (local.get 0)))
+    (func $grow_table (export "grow_table") (param i32) (result i32)
+        (table.grow (ref.null func) (local.get 0))))"#;
+
+fn limited<T: Send + 'static>(
+    engine: &Engine,
+    data: T,
+    limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
+) -> Store<T> {
+    let mut store = Store::new(engine, data);
+    store.limiter(limiter);
+    store
+}
+
+fn with_limits(engine: &Engine, limits: StoreLimitsBuilder) -> Store<StoreLimits> {
+    limited(engine, limits.build(), |limits| limits)
+}
+
+/// Calls an exported `i32 -> i32` function.
+fn call<T: Send + 'static>(
+    store: &mut Store<T>,
+    instance: Instance,
+    name: &str,
+    argument: i32,
+) -> Result<i32> {
+    let func = instance.get_typed_func::<i32, i32>(&mut *store, name)?;
+    func.call(store, argument)
+}
+
+#[test]
+fn growth_stops_at_the_limit_and_not_before() {
+    in_every_mode(|engine| {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(3 << 16)
+            .table_elements(5);
+        let mut store = with_limits(engine, limits);
+        let module = Module::new(engine, GROWING).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let mut grow = |name, by| call(&mut store, instance, name, by).unwrap();
+        assert_eq!(grow("grow_memory", 1), 1);
+        assert_eq!(grow("grow_memory", 2), -1);
+        assert_eq!(grow("grow_memory", 1), 2);
+        assert_eq!(grow("grow_memory", 1), -1);
+        assert_eq!(grow("grow_memory", 0), 3);
+        assert_eq!(grow("grow_table", 5), -1);
+        assert_eq!(grow("grow_table", 4), 1);
+        assert_eq!(grow("grow_table", 1), -1);
+        // The host is held to the same limits.
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        assert!(memory.grow(&mut store, 1).is_err());
+        let table = instance.get_table(&mut store, "table").unwrap();
+        assert!(table.grow(&mut store, 1, Ref::Func(None)).is_err());
+    });
+}
+
+#[test]
+fn failures_to_grow_can_trap() {
+    in_every_mode(|engine| {
+        let limits = StoreLimitsBuilder::new().memory_size(2 << 16);
+        let mut store = with_limits(engine, limits.trap_on_grow_failure(true));
+        let module = Module::new(engine, GROWING).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        for (name, by) in [
+            ("grow_memory", 2),
+            ("grow_memory", 200),
+            ("grow_table", 100),
+        ] {
+            let error = call(&mut store, instance, name, by).unwrap_err();
+            let message = format!("{error:#}");
+            assert!(
+                message.contains("failures to grow are to trap"),
+                "{message}"
+            );
+            let backtrace = error.downcast_ref::<WasmBacktrace>().expect("frames");
+            let [frame] = backtrace.frames() else {
+                panic!("{backtrace}");
+            };
+            assert_eq!(frame.func_name(), Some(name));
+        }
+        assert_eq!(call(&mut store, instance, "grow_memory", 1).unwrap(), 1);
+    });
+}
+
+/// Writes down what it is asked, and refuses what it is told to.
+#[derive(Default)]
+struct Recorder {
+    seen: Vec<String>,
+    error: bool,
+    panic: bool,
+}
+
+impl Recorder {
+    fn growing(&mut self, what: &str, sizes: (usize, usize, Option<usize>)) -> Result<bool> {
+        assert!(!self.panic, "the limiter panics");
+        anyhow::ensure!(!self.error, "the limiter fails");
+        self.seen.push(format!("{what} {sizes:?}"));
+        Ok(true)
+    }
+
+    fn failed(&mut self, what: &str) -> Result<()> {
+        self.seen.push(format!("{what} failed"));
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Recorder {
+    fn memory_growing(&mut self, from: usize, to: usize, max: Option<usize>) -> Result<bool> {
+        self.growing("memory", (from, to, max))
+    }
+
+    fn memory_grow_failed(&mut self, _: upshift::Error) -> Result<()> {
+        self.failed("memory")
+    }
+
+    fn table_growing(&mut self, from: usize, to: usize, max: Option<usize>) -> Result<bool> {
+        self.growing("table", (from, to, max))
+    }
+
+    fn table_grow_failed(&mut self, _: upshift::Error) -> Result<()> {
+        self.failed("table")
+    }
+}
+
+#[test]
+fn a_limiter_sees_every_request_and_every_failure() {
+    in_every_mode(|engine| {
+        let mut store = limited(engine, Recorder::default(), |recorder| recorder);
+        let module = Module::new(engine, GROWING).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let max = Some(100 << 16);
+        assert_eq!(
+            std::mem::take(&mut store.data_mut().seen),
+            [
+                format!("memory {:?}", (0, 1 << 16, max)),
+                format!("table {:?}", (0, 1, Some(100)))
+            ]
+        );
+        assert_eq!(call(&mut store, instance, "grow_memory", 1).unwrap(), 1);
+        assert_eq!(call(&mut store, instance, "grow_memory", 99).unwrap(), -1);
+        assert_eq!(call(&mut store, instance, "grow_table", 100).unwrap(), -1);
+        Memory::new(&mut store, MemoryType::new(0, None)).unwrap();
+        Table::new(
+            &mut store,
+            TableType::new(RefType::Func, 2, None),
+            Ref::Func(None),
+        )
+        .unwrap();
+        assert_eq!(
+            store.data().seen,
+            [
+                format!("memory {:?}", (1 << 16, 2 << 16, max)),
+                format!("memory {:?}", (2 << 16, 101 << 16, max)),
+                "memory failed".into(),
+                format!("table {:?}", (1, 101, Some(100))),
+                "table failed".into(),
+                format!("memory {:?}", (0, 0, None::<usize>)),
+                format!("table {:?}", (0, 2, None::<usize>)),
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_limiters_errors_and_panics_pass_through_webassembly() {
+    in_every_mode(|engine| {
+        let mut store = limited(engine, Recorder::default(), |recorder| recorder);
+        let module = Module::new(engine, GROWING).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        for name in ["grow_memory", "grow_table"] {
+            store.data_mut().error = true;
+            let error = call(&mut store, instance, name, 1).unwrap_err();
+            assert_eq!(error.root_cause().to_string(), "the limiter fails");
+            store.data_mut().error = false;
+            store.data_mut().panic = true;
+            let called = AssertUnwindSafe(|| call(&mut store, instance, name, 1));
+            assert!(catch_unwind(called).is_err());
+            store.data_mut().panic = false;
+            assert_eq!(call(&mut store, instance, name, 1).unwrap(), 1);
+        }
+        store.data_mut().error = true;
+        let error = Instance::new(&mut store, &module, &[]).unwrap_err();
+        assert_eq!(error.to_string(), "the limiter fails");
+    });
+}
+
+#[test]
+fn numbers_of_items_are_limited() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, GROWING).unwrap();
+    let limits = StoreLimitsBuilder::new;
+    let funcs = TableType::new(RefType::Func, 0, None);
+    for (limits, kind) in [
+        (limits().instances(1), "2 instances"),
+        (limits().memories(1), "2 memories"),
+        (limits().tables(1), "2 tables"),
+    ] {
+        let mut store = with_limits(&engine, limits);
+        Instance::new(&mut store, &module, &[]).unwrap();
+        let error = Instance::new(&mut store, &module, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(kind), "{error}");
+    }
+    let mut store = with_limits(&engine, limits().memories(1).tables(1));
+    Memory::new(&mut store, MemoryType::new(0, None)).unwrap();
+    assert!(Memory::new(&mut store, MemoryType::new(0, None)).is_err());
+    Table::new(&mut store, funcs, Ref::Func(None)).unwrap();
+    assert!(Table::new(&mut store, funcs, Ref::Func(None)).is_err());
+    let mut store = with_limits(&engine, limits().memory_size(65_535));
+    let error = Instance::new(&mut store, &module, &[])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "a memory of 1 pages exceeds the store's limit");
+}
+
+/// Bytes of memory that the process has now.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = status.split(' ').nth(1).expect("a second number");
+    pages.parse::<usize>().expect("a number") * 4096
+}
+
+#[test]
+fn null_elements_cost_nothing() {
+    let engine = Engine::default();
+    let table = "(table 10000000 externref)";
+    let text = format!("(module {} (func (export \"f\") (param i32) (result i32) (table.grow 9 (ref.null extern) (local.get 0)))
+        (table $grows (export \"t\") 10 externref))", table.repeat(9));
+    let before = resident();
+    let (mut store, instance) = instance(&engine, &text);
+    let grown = call(&mut store, instance, "f", 9_000_000).unwrap();
+    assert_eq!(grown, 10);
+    let table = instance.get_table(&mut store, "t").unwrap();
+    assert_eq!(table.size(&store), 9_000_010);
+    let last = table.get(&mut store, 9_000_009).expect("an element");
+    assert!(last.is_null());
+    let taken = resident().saturating_sub(before);
+    // 800 MB of elements.
+    assert!(taken < 100 << 20, "{taken} bytes");
+}
+
+#[test]
+fn elements_survive_growth() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (table $t (export "t") 0 funcref)
+                (func $seven (export "seven") (result i32) (i32.const 7))
+                (type $i (func (result i32)))
+                (func (export "grow") (param i32) (result i32)
+                    (table.grow (ref.null func) (local.get 0)))
+                (func (export "put") (param i32) (result i32)
+                    (table.set (local.get 0) (ref.func $seven)) (i32.const 0))
+                (func (export "call") (param i32) (result i32)
+                    (call_indirect (type $i) (local.get 0))))"#,
+        );
+        let mut len = 0;
+        for by in [1, 3, 500, 20, 1000, 1_000_000] {
+            assert_eq!(call(&mut store, instance, "grow", by).unwrap(), len);
+            len += by;
+            call(&mut store, instance, "put", len - 1).unwrap();
+            assert!(call(&mut store, instance, "call", len - 2).is_err() || by == 1);
+        }
+        for at in [0, 3, 503, 523, 1523, 1_001_523] {
+            assert_eq!(call(&mut store, instance, "call", at).unwrap(), 7);
+        }
+        assert!(call(&mut store, instance, "call", len).is_err());
+    });
+}
+
+#[test]
+fn making_stores_is_linear() {
+    let engine = Engine::default();
+    let time = |count: usize| {
+        let start = Instant::now();
+        let stores: Vec<_> = (0..count).map(|_| Store::new(&engine, ())).collect();
+        let elapsed = start.elapsed();
+        drop(stores);
+        elapsed
+    };
+    time(1000);
+    let few = time(2_000).max(Duration::from_micros(200));
+    let many = time(40_000);
+    assert!(
+        many < few * 20 * 6,
+        "2,000 stores: {few:?}, 40,000: {many:?}"
+    );
+}
