@@ -8,6 +8,7 @@ use upshift_runtime::RuntimeConfig;
 use upshift_tiering::TieringConfig;
 
 pub use upshift_optimizer::{OptLevel, Regalloc};
+pub use upshift_runtime::CodeMapping;
 pub use upshift_tiering::{Mode as Strategy, Switching};
 
 /// How an [`Engine`](crate::Engine) works. Setters never fail; [`Engine::new`](crate::Engine::new)
@@ -155,6 +156,13 @@ impl Config {
     /// Bytes of address space for compiled code, at most 1 GiB. They cost nothing until used.
     pub fn code_space(&mut self, bytes: usize) -> &mut Self {
         self.runtime.code_space_bytes = bytes;
+        self
+    }
+
+    /// Where compiled code lies: [`CodeMapping::Anonymous`] lets profilers name it by a perf map, and
+    /// makes each new piece of code take some microseconds longer.
+    pub fn code_mapping(&mut self, mapping: CodeMapping) -> &mut Self {
+        self.runtime.code_mapping = mapping;
         self
     }
 

@@ -17,6 +17,7 @@ use std::fmt;
 
 use upshift_abi::MemoryBounds;
 use upshift_optimizer::{Cpu, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
+use upshift_runtime::CodeMapping;
 use upshift_tiering::ConfigError;
 #[allow(unused_imports, reason = "documentation refers to it")]
 use upshift_tiering::TieringConfig;
@@ -285,6 +286,7 @@ spellings! {
     SelfCalls { "direct" => SelfCalls::Direct, "slot" => SelfCalls::Slot }
     NullChecks { "explicit" => NullChecks::Explicit, "fault" => NullChecks::Fault }
     MemoryBase { "displacement" => MemoryBase::Displacement, "register" => MemoryBase::Register }
+    CodeMapping { "memory-file" => CodeMapping::MemoryFile, "anonymous" => CodeMapping::Anonymous }
     MemoryBounds { "guard-pages" => MemoryBounds::GuardPages, "explicit" => MemoryBounds::Explicit }
 }
 
@@ -352,6 +354,7 @@ knobs! {
     Wasm "bounds": Mode MemoryBounds = runtime.memory_bounds, "how out-of-bounds memory accesses are caught";
     Wasm "max-stack": Tuning usize = runtime.max_wasm_stack, "bytes of stack that WebAssembly may use";
     Wasm "code-space": Tuning usize = runtime.code_space_bytes, "bytes of address space for code";
+    Wasm "code-mapping": Mode CodeMapping = runtime.code_mapping, "memory that holds code: the file can't be overwritten, perf can name the other";
     Wasm "layout-seed": Tuning u32 = runtime.layout_seed, "place code behind random gaps, by this seed; 0 for none";
     Wasm "canonicalize-nans": Mode bool = canonicalize_nans, "give all computed NaNs the same bits";
 }

@@ -69,7 +69,7 @@ pub use upshift_runtime::{
 };
 pub use upshift_tiering as tiering;
 
-pub use config::{Config, OptLevel, Regalloc, Strategy, Switching};
+pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{
     Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, Trap, UnknownImport, WasmBacktrace,

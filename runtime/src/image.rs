@@ -8,7 +8,7 @@
 //! would trap half-way is initialized by copying, as is one with so little data that a mapping costs more, or with so much
 //! room between segments that instances which touch it would fill the file with zeros.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::ModuleFacts;
 use upshift_abi::facts::{ConstOp, SegmentMode};
@@ -25,28 +25,30 @@ const MAX_GAPS: usize = 1 << 20;
 
 const POISON: &str = "no panic happens under this lock";
 
-/// The file with the images of a runtime.
-#[derive(Debug)]
+/// The file with the images of a runtime. It is made with the first image: what needs none works where the system
+/// has no memory files.
+#[derive(Debug, Default)]
 pub struct ImageFile {
-    file: MemoryFile,
+    file: OnceLock<MemoryFile>,
     /// Where the next image goes. Never goes back: freed parts become holes.
     end: Mutex<u64>,
 }
 
 impl ImageFile {
-    pub fn new() -> Result<Arc<Self>, RuntimeError> {
-        Ok(Arc::new(Self {
-            file: MemoryFile::new("upshift-images")?,
-            end: Mutex::new(0),
-        }))
-    }
-
     fn allocate(&self, len: u64) -> Result<u64, RuntimeError> {
         let mut end = self.end.lock().expect(POISON);
+        if self.file.get().is_none() {
+            let file = MemoryFile::new("upshift-images")?;
+            self.file.set(file).expect("made under the lock, once");
+        }
         let start = *end;
-        self.file.set_len(start + len)?;
+        self.file().set_len(start + len)?;
         *end = start + len;
         Ok(start)
+    }
+
+    fn file(&self) -> &MemoryFile {
+        self.file.get().expect("whoever asks has allocated there")
     }
 }
 
@@ -93,7 +95,7 @@ impl MemoryImage {
             start,
             len,
         };
-        images.file.fill(image.position, len, |contents| {
+        images.file().fill(image.position, len, |contents| {
             for (offset, bytes) in segments {
                 contents[offset - start..][..bytes.len()].copy_from_slice(bytes);
             }
@@ -106,7 +108,7 @@ impl MemoryImage {
         space.map_private(
             memory + self.start,
             self.len,
-            &self.images.file,
+            self.images.file(),
             self.position,
         )
     }
@@ -115,7 +117,13 @@ impl MemoryImage {
 impl Drop for MemoryImage {
     /// No instance uses it any more: each holds its module longer than its memory, and the module holds this.
     fn drop(&mut self) {
-        self.images.file.punch_hole(self.position, self.len as u64);
+        if let Err(error) = self
+            .images
+            .file()
+            .punch_hole(self.position, self.len as u64)
+        {
+            log::warn!("a memory image keeps its memory: {error}");
+        }
     }
 }
 

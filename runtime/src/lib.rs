@@ -50,6 +50,18 @@ use code::CodeSpace;
 use image::ImageFile;
 use types::TypeRegistry;
 
+/// Where code lies, which decides how it is written. It is never writable where it is executable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CodeMapping {
+    /// In a memory file, written by system calls: no writable mapping of code exists. Where the
+    /// system refuses memory files, as [`Anonymous`](Self::Anonymous).
+    #[default]
+    MemoryFile,
+    /// In shared anonymous memory, for which profilers like `perf` look names up in a perf map. A second, writable mapping
+    /// of the pages exists for some microseconds whenever code is written.
+    Anonymous,
+}
+
 /// Sizes and modes that hold for all modules and stores of a runtime.
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
@@ -58,6 +70,8 @@ pub struct RuntimeConfig {
     /// Places each piece of code behind a random gap of at most 240 bytes, for experiments that must not
     /// depend on the luck of addresses; 0 for no gaps.
     pub layout_seed: u32,
+    /// Where code lies.
+    pub code_mapping: CodeMapping,
     /// Bytes of stack that WebAssembly may use below the outermost call from the host. The
     /// calling thread must have this much, and about 256 KiB for host functions on top.
     pub max_wasm_stack: usize,
@@ -70,6 +84,7 @@ impl Default for RuntimeConfig {
         Self {
             code_space_bytes: 1 << 30,
             layout_seed: 0,
+            code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
             memory_bounds: MemoryBounds::GuardPages,
         }
@@ -90,18 +105,18 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// If the address space or the memory files can't be had.
+    /// If the address space or executable memory can't be had.
     pub fn new(
         config: RuntimeConfig,
         trampolines: Box<dyn Trampolines>,
     ) -> Result<Arc<Self>, RuntimeError> {
         trap::install_handlers()?;
-        let code = CodeSpace::new(config.code_space_bytes, config.layout_seed)?;
+        let code = CodeSpace::new(&config)?;
         Ok(Arc::new(Self {
             config,
             code,
             types: TypeRegistry::new(trampolines),
-            images: ImageFile::new()?,
+            images: Arc::default(),
         }))
     }
 
@@ -129,9 +144,10 @@ impl Runtime {
         self.code.stats()
     }
 
-    /// Frees retired code that no thread can be running any more.
+    /// Frees retired code that no thread can be running any more, and gives its memory back to the system.
     pub fn collect_garbage(&self) {
         self.code.collect();
+        self.code.trim();
     }
 
     pub(crate) fn code(&self) -> &Arc<CodeSpace> {

@@ -103,7 +103,7 @@ impl ModuleCode {
         );
         let count = facts.bodies.len();
         let code = runtime.code();
-        code.ensure_thunks(count);
+        code.ensure_thunks(count)?;
         let module = Self {
             id: ModuleId(NEXT.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.clone(),
@@ -278,6 +278,7 @@ impl Drop for ModuleCode {
     /// a handle is still around.
     fn drop(&mut self) {
         self.placed.get_mut().expect(POISON).clear();
+        self.runtime.code().trim();
     }
 }
 

@@ -1,15 +1,22 @@
 //! Address space and threads: the one module to edit when porting to another system.
+//!
+//! - `code_pages`: memory that is executable, and the ways to write it.
+
+mod code_pages;
 
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
 use memfd::{Memfd, MemfdOptions};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::process::Resource;
 
 use crate::error::RuntimeError;
+
+pub use code_pages::CodePages;
 
 /// A range of reserved address space; unmapped when dropped.
 #[derive(Debug)]
@@ -32,10 +39,21 @@ impl Reservation {
         let base =
             unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::empty(), flags) }
                 .map_err(|e| RuntimeError::system("reserve address space", e))?;
-        Ok(Self {
-            base: NonNull::new(base.cast()).expect("mmap never returns null without MAP_FIXED"),
+        // SAFETY: the mapping was just made.
+        Ok(unsafe { Self::from_mapping(base, len) })
+    }
+
+    /// Takes over a mapping.
+    ///
+    /// # Safety
+    ///
+    /// The range is mapped and nobody else's.
+    unsafe fn from_mapping(base: *mut c_void, len: usize) -> Self {
+        let base = NonNull::new(base.cast());
+        Self {
+            base: base.expect("nothing is mapped at address zero"),
             len,
-        })
+        }
     }
 
     /// Zeroed memory that may be read and written and takes space only where it is touched.
@@ -102,15 +120,19 @@ impl Reservation {
         };
     }
 
-    /// Replaces a page-aligned part by a shared mapping of a file's beginning.
-    pub fn map_shared(
-        &self,
-        offset: usize,
-        len: usize,
-        file: &MemoryFile,
-        protection: ProtFlags,
-    ) -> Result<(), RuntimeError> {
-        self.map_file(offset, len, file, 0, protection, MapFlags::SHARED)
+    /// Makes a page-aligned part readable: zeros, which take no memory and count towards no limit.
+    ///
+    /// # Panics
+    ///
+    /// If the part is not inside the reservation.
+    pub fn make_readable(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: the range is inside our own mapping; pages only gain access rights.
+        unsafe {
+            let start = self.base().add(offset).cast::<c_void>();
+            rustix::mm::mprotect(start, len, MprotectFlags::READ)
+        }
+        .map_err(|e| RuntimeError::system("make memory readable", e))
     }
 
     /// Replaces a page-aligned part by what a file holds at a page-aligned position; what is written there
@@ -168,9 +190,40 @@ impl MemoryFile {
     }
 
     /// Makes it this long.
+    ///
+    /// # Errors
+    ///
+    /// If the process may not have files of that size (`RLIMIT_FSIZE`). The system would send a signal that
+    /// ends the process by default, so it is not asked.
     pub fn set_len(&self, len: u64) -> Result<(), RuntimeError> {
-        let resized = self.0.as_file().set_len(len);
+        let limit = rustix::process::getrlimit(Resource::Fsize).current;
+        let resized = match limit {
+            Some(limit) if limit < len => Err(io::ErrorKind::FileTooLarge.into()),
+            _ => self.0.as_file().set_len(len),
+        };
         resized.map_err(|e| RuntimeError::system("resize a memory file", e))
+    }
+
+    /// Writes the parts one behind the other.
+    pub fn write(&self, position: u64, parts: &[&[u8]]) -> Result<(), RuntimeError> {
+        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let (mut rest, mut position) = (&mut slices[..], position);
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match rustix::io::pwritev(self.0.as_file(), rest, position) {
+                Ok(0) => {
+                    let source = io::Error::from(io::ErrorKind::WriteZero);
+                    return Err(RuntimeError::system("write a memory file", source));
+                }
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut rest, written);
+                    position += written as u64;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(RuntimeError::system("write a memory file", e)),
+            }
+        }
+        Ok(())
     }
 
     /// Lets `write` change a page-aligned part that nobody else has mapped. (A module can have tens of thousands of
@@ -190,12 +243,19 @@ impl MemoryFile {
     }
 
     /// Gives the memory of a part back; it reads as zeros from now on.
-    pub fn punch_hole(&self, position: u64, len: u64) {
+    pub fn punch_hole(&self, position: u64, len: u64) -> Result<(), RuntimeError> {
         let flags = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
         let file = self.0.as_file().as_raw_fd();
         // SAFETY: the call takes no pointers, and the descriptor is open.
         let result = unsafe { libc::fallocate(file, flags, position as i64, len as i64) };
-        debug_assert_eq!(result, 0, "a memory file can have holes");
+        if result == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        Err(RuntimeError::system(
+            "give a memory file's pages back",
+            error,
+        ))
     }
 }
 

@@ -4,14 +4,27 @@
 //! pieces and is freed rarely, so the free list stays short.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Free and fresh parts of a range.
 #[derive(Debug)]
 pub struct RangeAllocator {
-    /// Freed parts: offset to length; never adjacent to each other or to `fresh`.
-    free: BTreeMap<usize, usize>,
+    /// Freed parts by offset; never adjacent to each other or to `fresh`.
+    free: BTreeMap<usize, Free>,
     fresh: usize,
+    /// What is from here on was never used since it was last [cleared](Self::take_used_pages).
+    unused: usize,
     end: usize,
+    /// Bytes freed since then.
+    freed: usize,
+}
+
+/// A freed part.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    len: usize,
+    /// Whether it holds what is left of its last use, as opposed to nothing.
+    used: bool,
 }
 
 impl RangeAllocator {
@@ -19,20 +32,26 @@ impl RangeAllocator {
         Self {
             free: BTreeMap::new(),
             fresh: start,
+            unused: start,
             end: start + len,
+            freed: 0,
         }
     }
 
     /// An aligned part of the size. Sizes are multiples of their alignment here, so no space is lost.
     pub fn allocate(&mut self, len: usize, align: usize) -> Option<usize> {
         debug_assert!(len > 0 && len.is_multiple_of(align) || len >= align);
-        let fits = |(&offset, &free): (&usize, &usize)| {
-            (offset.is_multiple_of(align) && free >= len).then_some((offset, free))
+        let fits = |(&offset, &free): (&usize, &Free)| {
+            (offset.is_multiple_of(align) && free.len >= len).then_some((offset, free))
         };
         if let Some((offset, free)) = self.free.iter().find_map(fits) {
             self.free.remove(&offset);
-            if free > len {
-                self.free.insert(offset + len, free - len);
+            if free.len > len {
+                let rest = Free {
+                    len: free.len - len,
+                    ..free
+                };
+                self.free.insert(offset + len, rest);
             }
             return Some(offset);
         }
@@ -42,27 +61,48 @@ impl RangeAllocator {
             return None;
         }
         self.fresh = next;
+        self.unused = self.unused.max(next);
         Some(offset)
     }
 
     /// Takes back a part that `allocate` gave.
     pub fn free(&mut self, mut offset: usize, mut len: usize) {
-        if let Some((&before, &before_len)) = self.free.range(..offset).next_back()
-            && before + before_len == offset
+        self.freed += len;
+        if let Some((&before, &part)) = self.free.range(..offset).next_back()
+            && before + part.len == offset
         {
             self.free.remove(&before);
             offset = before;
-            len += before_len;
+            len += part.len;
         }
-        if let Some(&after_len) = self.free.get(&(offset + len)) {
-            self.free.remove(&(offset + len));
-            len += after_len;
+        if let Some(after) = self.free.remove(&(offset + len)) {
+            len += after.len;
         }
         if offset + len == self.fresh {
             self.fresh = offset;
         } else {
-            self.free.insert(offset, len);
+            self.free.insert(offset, Free { len, used: true });
         }
+    }
+
+    /// Bytes freed since [`take_used_pages`](Self::take_used_pages).
+    pub fn freed(&self) -> usize {
+        self.freed
+    }
+
+    /// The whole pages that are free and hold what is left of their last use, for somebody who clears them.
+    pub fn take_used_pages(&mut self, page: usize) -> Vec<Range<usize>> {
+        let whole = |start: usize, end: usize| start.next_multiple_of(page)..end / page * page;
+        let mut pages = Vec::new();
+        for (&offset, part) in self.free.iter_mut().filter(|(_, part)| part.used) {
+            part.used = false;
+            pages.push(whole(offset, offset + part.len));
+        }
+        pages.push(whole(self.fresh, self.unused.next_multiple_of(page)));
+        self.unused = self.fresh;
+        self.freed = 0;
+        pages.retain(|range| !range.is_empty());
+        pages
     }
 }
 
@@ -82,5 +122,32 @@ mod tests {
         ranges.free(parts[3], 64);
         ranges.free(0, 192);
         assert_eq!(ranges.allocate(256, 16), Some(0));
+    }
+
+    #[test]
+    fn whole_used_pages_are_told_once() {
+        let mut ranges = RangeAllocator::new(16, 10 << 12);
+        let taken = |ranges: &mut RangeAllocator| {
+            let pages = ranges.take_used_pages(4096);
+            let numbers = pages
+                .iter()
+                .map(|range| (range.start >> 12, range.end >> 12));
+            numbers.collect::<Vec<_>>()
+        };
+        let parts: Vec<_> = (0..8).map(|_| ranges.allocate(5000, 8).unwrap()).collect();
+        ranges.free(parts[1], 5000);
+        assert_eq!(ranges.freed(), 5000);
+        assert_eq!(taken(&mut ranges), []);
+        // With its neighbour, a page is whole.
+        ranges.free(parts[2], 5000);
+        assert_eq!(taken(&mut ranges), [(2, 3)]);
+        assert_eq!(taken(&mut ranges), []);
+        assert_eq!(ranges.freed(), 0);
+        // The end, and used again.
+        ranges.free(parts[7], 5000);
+        assert_eq!(taken(&mut ranges), [(9, 10)]);
+        assert_eq!(ranges.allocate(10_000, 8), Some(parts[1]));
+        ranges.free(parts[1], 10_000);
+        assert_eq!(taken(&mut ranges), [(2, 3)]);
     }
 }

@@ -3,18 +3,19 @@
 //! ```text
 //! base                                                              base + len
 //! | first-call thunks | code ................................... | data        |
-//!   RX (memfd)          RX (memfd)                                 RW
+//!   RX                  RX                                         RW
 //! ```
 //!
 //! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement. Thunks and
-//! code are shared mappings of one memory file that is mapped a second time, writable, elsewhere:
-//! bytes are written there, and no page is ever writable and executable at one address. The data
-//! part holds the address table of builtins and each module's slots and budgets.
+//! code are [`CodePages`]: what is written there is written by another way than this mapping, and
+//! nothing that is executable is writable. The data part holds the address table of builtins and
+//! each module's slots and budgets; it becomes writable as it is used.
 //!
 //! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the `Registry` finds the start
 //! of the piece that holds a PC. Both can be read in a signal handler.
 
 mod alloc;
+mod data;
 mod epoch;
 mod layout;
 mod meta;
@@ -27,17 +28,18 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustix::mm::ProtFlags;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier};
 
 pub use epoch::ActiveEpoch;
 pub use meta::{CodeKind, CodeMeta, FunctionCode};
 
+use crate::RuntimeConfig;
 use crate::builtins;
 use crate::error::RuntimeError;
-use crate::sys::{MemoryFile, Reservation};
+use crate::sys::{CodePages, Reservation};
 use alloc::RangeAllocator;
+use data::DataPart;
 use epoch::Reclaimer;
 use layout::Layout;
 use registry::Registry;
@@ -49,6 +51,12 @@ const THUNK_SIZE: usize = 16;
 
 /// Bytes for slots, budgets and the builtin table.
 const DATA_BYTES: usize = 256 << 20;
+
+/// Bytes of code that are freed before the memory of whole pages goes back to the system.
+const DISCARD_BYTES: usize = 1 << 20;
+
+/// What the system gives and takes.
+const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
 
 /// Code starts at multiples of this.
 const CODE_ALIGN: usize = 16;
@@ -94,12 +102,13 @@ pub struct CodeStats {
 
 /// All code of an engine.
 pub struct CodeSpace {
+    /// Thunks and code, at the beginning of `space`.
+    pages: CodePages,
     space: Reservation,
-    writable: Reservation,
     registry: Registry,
     code: Mutex<RangeAllocator>,
     layout: Layout,
-    data: Mutex<RangeAllocator>,
+    data: Mutex<DataPart>,
     /// How many first-call thunks are written. Grows under `code`'s lock; thunks are written before
     /// the release store that counts them.
     thunks: AtomicU32,
@@ -110,33 +119,25 @@ pub struct CodeSpace {
 
 impl CodeSpace {
     /// Reserves the address space; commits nothing but the builtin table.
-    pub fn new(code_bytes: usize, layout_seed: u32) -> Result<Arc<Self>, RuntimeError> {
-        let code_bytes = code_bytes.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16);
+    pub fn new(config: &RuntimeConfig) -> Result<Arc<Self>, RuntimeError> {
+        let code_bytes = config.code_space_bytes.clamp(1 << 20, 1 << 30);
+        let code_bytes = code_bytes.next_multiple_of(1 << 16);
         let executable = THUNKS_BYTES + code_bytes;
-        let file = MemoryFile::new("upshift-code")?;
-        file.set_len(executable as u64)?;
-
         let space = Reservation::new(executable + DATA_BYTES)?;
-        space.map_shared(0, executable, &file, ProtFlags::READ | ProtFlags::EXEC)?;
-        space.make_writable(executable, DATA_BYTES)?;
-        let writable = Reservation::new(executable)?;
-        writable.map_shared(0, executable, &file, ProtFlags::READ | ProtFlags::WRITE)?;
-
-        let mut data = RangeAllocator::new(executable, DATA_BYTES);
-        let builtins = data
-            .allocate(Builtin::ALL.len() * 8, 64)
-            .expect("the data part is empty");
+        let pages = CodePages::new(&space, executable, config.code_mapping)?;
+        let mut data = DataPart::new(executable, DATA_BYTES);
+        let builtins = data.allocate(&space, Builtin::ALL.len() * 8)?;
         let code_space = Self {
             registry: Registry::new(executable)?,
             code: Mutex::new(RangeAllocator::new(THUNKS_BYTES, code_bytes)),
-            layout: Layout::new(layout_seed),
+            layout: Layout::new(config.layout_seed),
             data: Mutex::new(data),
             thunks: AtomicU32::new(0),
             builtins: space.base() as usize + builtins,
             reclaimer: Reclaimer::new(),
             stats: Mutex::default(),
             space,
-            writable,
+            pages,
         };
         for &builtin in Builtin::ALL {
             // SAFETY: the table was just allocated for this many words and nobody else knows it yet.
@@ -180,18 +181,17 @@ impl CodeSpace {
             compiled.code[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
         let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
-        let meta = Box::into_raw(meta);
-        // SAFETY: the allocator gave `allocated` bytes at `offset` to us alone; the writable mapping
-        // covers the same range of the file. No thread executes there before the slot that leads
-        // to it is published with a release store, and x86 keeps instruction fetch coherent.
-        unsafe {
-            let target = this.writable.base().add(offset);
-            target.cast::<*const CodeMeta>().write(meta);
-            ptr::copy_nonoverlapping(compiled.code.as_ptr(), target.add(HEADER), len);
+        let mut header = [0; HEADER];
+        header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
+        // The allocator gave the range to us alone. No thread executes there before the slot that leads to it
+        // is published with a release store, and x86 keeps instruction fetch coherent.
+        let written = this.pages.write(offset, &[&header, &compiled.code]);
+        if let Err(error) = written {
+            let mut code = this.code.lock().expect(POISON);
+            code.free(allocated_at, allocated);
+            return Err(error);
         }
         this.registry.insert(offset + HEADER);
-        // SAFETY: `meta` was just made by `Box::into_raw`; the `Placed` owns it from now on.
-        let meta = unsafe { Box::from_raw(meta) };
         this.count(&meta.kind, len as isize);
         Ok(CodeRef(Arc::new(Placed {
             space: this.clone(),
@@ -202,13 +202,22 @@ impl CodeSpace {
     }
 
     fn allocate_code(&self, bytes: usize) -> Result<usize, RuntimeError> {
-        if let Some(offset) = self.code.lock().expect(POISON).allocate(bytes, CODE_ALIGN) {
+        let take = || {
+            let mut code = self.code.lock().expect(POISON);
+            let Some(offset) = code.allocate(bytes, CODE_ALIGN) else {
+                return Ok(None);
+            };
+            if let Err(error) = self.registry.cover(offset + bytes) {
+                code.free(offset, bytes);
+                return Err(error);
+            }
+            Ok(Some(offset))
+        };
+        if let Some(offset) = take()? {
             return Ok(offset);
         }
         self.collect();
-        let mut code = self.code.lock().expect(POISON);
-        code.allocate(bytes, CODE_ALIGN)
-            .ok_or(RuntimeError::CodeSpaceFull { bytes })
+        take()?.ok_or(RuntimeError::CodeSpaceFull { bytes })
     }
 
     /// The metadata of the code that holds the PC.
@@ -244,17 +253,22 @@ impl CodeSpace {
     ///
     /// Thunk n is `push n; jmp [first_call]`: all modules share them, as the callee's `VmContext*`,
     /// which is in a register, tells the module.
-    pub fn ensure_thunks(&self, count: usize) {
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for them.
+    pub fn ensure_thunks(&self, count: usize) -> Result<(), RuntimeError> {
         assert!(
             count <= MAX_FUNCS,
             "validation bounds the number of functions"
         );
         if self.thunks.load(Ordering::Acquire) as usize >= count {
-            return;
+            return Ok(());
         }
         let _guard = self.code.lock().expect(POISON);
         let written = self.thunks.load(Ordering::Acquire) as usize;
         let cell = self.builtin_cell(Builtin::FirstCall);
+        let mut thunks = Vec::with_capacity(count.saturating_sub(written) * THUNK_SIZE);
         for n in written..count {
             let thunk = self.thunk(n as u32);
             let mut bytes = [0xcc; THUNK_SIZE];
@@ -263,21 +277,23 @@ impl CodeSpace {
             bytes[5..7].copy_from_slice(&[0xff, 0x25]); // jmp [rip + disp32]
             let disp = cell as i64 - (thunk + 11) as i64;
             bytes[7..11].copy_from_slice(&(disp as i32).to_le_bytes());
-            // SAFETY: thunk n lies inside the thunk part, which only this function writes, under the lock,
-            // and no slot leads to it before the count below says so.
-            unsafe {
-                let target = self.writable.base().add(n * THUNK_SIZE);
-                ptr::copy_nonoverlapping(bytes.as_ptr(), target, THUNK_SIZE);
-            }
+            thunks.extend_from_slice(&bytes);
         }
+        // Only this function writes the thunk part, under the lock, and no slot leads to these thunks before the
+        // count below says so.
+        self.pages.write(written * THUNK_SIZE, &[&thunks])?;
         self.thunks.fetch_max(count as u32, Ordering::Release);
+        Ok(())
     }
 
     /// Allocates zeroed cells in the data part.
     pub fn allocate_cells(this: &Arc<Self>, bytes: usize) -> Result<Cells, RuntimeError> {
-        let bytes = bytes.max(1).next_multiple_of(64);
-        let offset = this.data.lock().expect(POISON).allocate(bytes, 64);
-        let offset = offset.ok_or(RuntimeError::CodeSpaceFull { bytes })?;
+        let bytes = DataPart::rounded(bytes);
+        let offset = this
+            .data
+            .lock()
+            .expect(POISON)
+            .allocate(&this.space, bytes)?;
         let base = this.space.base().wrapping_add(offset);
         // SAFETY: the range is inside the writable data part and was just given to us alone.
         unsafe { ptr::write_bytes(base, 0, bytes) };
@@ -303,6 +319,19 @@ impl CodeSpace {
     /// Frees the retired code that no thread can be running.
     pub fn collect(&self) {
         drop(self.reclaimer.collect());
+    }
+
+    /// Gives the memory of pages without code back to the system.
+    pub fn trim(&self) {
+        self.discard_free_pages(&mut self.code.lock().expect(POISON));
+    }
+
+    fn discard_free_pages(&self, code: &mut RangeAllocator) {
+        for pages in code.take_used_pages(PAGE) {
+            if let Err(error) = self.pages.discard(pages.start, pages.len()) {
+                log::warn!("freed code keeps its memory: {error}");
+            }
+        }
     }
 
     /// Registers a thread of execution (a store) with reclamation.
@@ -440,5 +469,8 @@ impl Drop for Placed {
         self.space.registry.remove(self.meta.start - base);
         let mut code = self.space.code.lock().expect(POISON);
         code.free(self.allocated.start, self.allocated.len());
+        if code.freed() >= DISCARD_BYTES {
+            self.space.discard_free_pages(&mut code);
+        }
     }
 }

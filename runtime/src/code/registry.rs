@@ -5,26 +5,51 @@
 //! range is reused. A reader asks only for PCs inside code that can't be freed meanwhile, and
 //! between the start of that code and the PC no bit ever changes, so it needs no lock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::CODE_ALIGN;
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
 
+/// Bytes of the bitmap that become writable at once.
+const STEP: usize = 64 << 10;
+
 /// Starts of all placed code.
 #[derive(Debug)]
 pub struct Registry {
+    /// Readable throughout, as zeros; writable where code has been.
     bits: Reservation,
     words: usize,
+    /// Bytes of `bits` that are writable. Written by [`cover`](Self::cover) only.
+    writable: AtomicUsize,
 }
 
 impl Registry {
-    /// A registry for this many bytes of code; its memory is committed where it is touched.
+    /// A registry for this many bytes of code.
     pub fn new(code_bytes: usize) -> Result<Self, RuntimeError> {
         let words = code_bytes.div_ceil(CODE_ALIGN * 64);
-        let bits = Reservation::new((words * 8).next_multiple_of(4096))?;
-        bits.make_writable(0, bits.len())?;
-        Ok(Self { bits, words })
+        let bits = Reservation::new((words * 8).next_multiple_of(STEP))?;
+        bits.make_readable(0, bits.len())?;
+        Ok(Self {
+            bits,
+            words,
+            writable: AtomicUsize::new(0),
+        })
+    }
+
+    /// Makes room for starts below the offset. Not called by two threads at once.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the memory.
+    pub fn cover(&self, end: usize) -> Result<(), RuntimeError> {
+        let needed = end.div_ceil(CODE_ALIGN * 8).next_multiple_of(STEP);
+        let writable = self.writable.load(Ordering::Relaxed);
+        if needed > writable {
+            self.bits.make_writable(writable, needed - writable)?;
+            self.writable.store(needed, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn words(&self) -> &[AtomicU64] {
@@ -32,7 +57,7 @@ impl Registry {
         unsafe { std::slice::from_raw_parts(self.bits.base().cast(), self.words) }
     }
 
-    /// Registers a start.
+    /// Registers a start, which must be [covered](Self::cover).
     pub fn insert(&self, offset: usize) {
         let bit = offset / CODE_ALIGN;
         self.words()[bit / 64].fetch_or(1 << (bit % 64), Ordering::Release);
@@ -65,6 +90,7 @@ mod tests {
     #[test]
     fn finds_the_nearest_start() {
         let registry = Registry::new(1 << 20).unwrap();
+        registry.cover(1 << 20).unwrap();
         assert_eq!(registry.start_before(4096), None);
         for start in [0, 1024 - 16, 1024, 500_000 / 16 * 16] {
             registry.insert(start);

@@ -1,0 +1,159 @@
+//! What the system sees of the code space: which pages can be written, and how much memory code takes.
+
+use std::fs;
+use std::sync::Arc;
+
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_baseline::TrampolineCompiler;
+use upshift_runtime::module::FirstCallError;
+use upshift_runtime::{
+    BudgetSite, CodeAddr, CodeMapping, CodeRef, ModuleCode, Runtime, RuntimeConfig, TierHooks,
+};
+
+const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
+
+const BOTH: [CodeMapping; 2] = [CodeMapping::MemoryFile, CodeMapping::Anonymous];
+
+struct NoHooks;
+
+impl TierHooks for NoHooks {
+    fn first_call(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+    ) -> Result<CodeAddr, FirstCallError> {
+        unreachable!("nothing is called")
+    }
+
+    fn budget_exhausted(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+        _: BudgetSite,
+    ) -> Option<CodeAddr> {
+        unreachable!("nothing is called")
+    }
+}
+
+fn module(code_mapping: CodeMapping) -> Arc<ModuleCode> {
+    let config = RuntimeConfig {
+        code_mapping,
+        ..RuntimeConfig::default()
+    };
+    let runtime = Runtime::new(config, Box::new(TrampolineCompiler)).unwrap();
+    let wasm = wat::parse_str("(module (func))").unwrap();
+    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
+    facts.type_ids = facts
+        .types
+        .iter()
+        .map(|ty| runtime.register_type(ty))
+        .collect();
+    ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoHooks)).unwrap()
+}
+
+fn place(module: &ModuleCode, bytes: usize) -> CodeRef {
+    let code = CompiledFunction {
+        code: (0..bytes).map(|n| n as u8).collect(),
+        ..CompiledFunction::default()
+    };
+    module
+        .place(FUNC, CompileUnit::Function, Tier::Baseline, code)
+        .unwrap()
+}
+
+/// A line of `/proc/self/maps`: addresses, rights, offset, device and inode.
+struct Mapping {
+    start: usize,
+    end: usize,
+    rights: String,
+    file: String,
+}
+
+fn mappings() -> Vec<Mapping> {
+    let text = fs::read_to_string("/proc/self/maps").unwrap();
+    let mapping = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (start, end) = fields[0].split_once('-').unwrap();
+        let hex = |digits| usize::from_str_radix(digits, 16).unwrap();
+        Mapping {
+            start: hex(start),
+            end: hex(end),
+            rights: fields[1].into(),
+            file: format!("{} {}", fields[3], fields[4]),
+        }
+    };
+    text.lines().map(mapping).collect()
+}
+
+/// The mapping that holds the code.
+fn mapping_of(code: &CodeRef) -> Mapping {
+    let addr = code.addr().get();
+    let found = mappings().into_iter();
+    let mut found = found.filter(|mapping| (mapping.start..mapping.end).contains(&addr));
+    found.next().expect("code is mapped")
+}
+
+#[test]
+fn code_is_writable_nowhere() {
+    for kind in BOTH {
+        let module = module(kind);
+        let code = place(&module, 10_000);
+        assert_eq!(code.bytes()[9_999], 9_999_usize as u8);
+        let own = mapping_of(&code);
+        assert_eq!(own.rights, "r-xs", "{kind:?}");
+        let same = |mapping: &&Mapping| mapping.file == own.file;
+        let all = mappings();
+        let writable = all.iter().filter(same).find(|m| m.rights.contains('w'));
+        assert!(
+            writable.is_none(),
+            "{kind:?}: {:x?}",
+            writable.map(|m| m.start)
+        );
+    }
+}
+
+/// Bytes of the code's mapping that are in memory.
+fn resident(code_start: usize) -> usize {
+    let text = fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut lines = text.lines();
+    let start = format!("{code_start:x}-");
+    lines.find(|line| line.starts_with(&start)).unwrap();
+    let rss = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    let kilobytes = rss.trim().strip_suffix(" kB").unwrap();
+    kilobytes.parse::<usize>().unwrap() << 10
+}
+
+#[test]
+fn pages_without_code_go_back_to_the_system() {
+    const PIECE: usize = 50_000;
+    const PIECES: usize = 200;
+    for kind in BOTH {
+        let module = module(kind);
+        let codes: Vec<_> = (0..PIECES).map(|_| place(&module, PIECE)).collect();
+        let start = mapping_of(&codes[0]).start;
+        let sum = |code: &CodeRef| {
+            code.bytes()
+                .iter()
+                .map(|&byte| u64::from(byte))
+                .sum::<u64>()
+        };
+        let sums: u64 = codes.iter().map(sum).sum();
+        assert!(sums > 0 && resident(start) >= PIECE * PIECES, "{kind:?}");
+
+        // What stays, stays as it was.
+        let mut codes = codes.into_iter();
+        let kept = codes.nth(PIECES / 2).unwrap();
+        let before = sum(&kept);
+        for code in codes {
+            module.retire(code);
+        }
+        module.runtime().collect_garbage();
+        assert!(resident(start) < PIECE * (PIECES / 2 + 5), "{kind:?}");
+        assert_eq!(sum(&kept), before);
+
+        let runtime = module.runtime().clone();
+        drop((module, kept));
+        assert!(resident(start) < 2 * PIECE, "{kind:?}: {}", resident(start));
+        drop(runtime);
+    }
+}
