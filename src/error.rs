@@ -6,11 +6,11 @@ use upshift_runtime as runtime;
 
 pub use upshift_abi::Tier;
 pub use upshift_abi::TrapCode as Trap;
-pub use upshift_runtime::LinkError;
+pub use upshift_runtime::{LinkError, TimedOut};
 
 /// What fallible functions return: an opaque error with a chain of causes.
 ///
-/// These leaves can be asked for with `downcast_ref`: [`Trap`], [`WasmBacktrace`], [`Exit`],
+/// These leaves can be asked for with `downcast_ref`: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
 /// [`LinkError`], [`UnknownImport`], and whatever host functions returned.
 pub type Error = anyhow::Error;
 
@@ -166,6 +166,9 @@ impl fmt::Display for FrameInfo {
 pub(crate) fn public(error: runtime::Error) -> Error {
     match error {
         runtime::Error::Trap { code, backtrace } => with_backtrace(Error::new(code), backtrace),
+        runtime::Error::TimedOut { timeout, backtrace } => {
+            with_backtrace(Error::new(Trap::Interrupt).context(timeout), backtrace)
+        }
         runtime::Error::Host { error, backtrace } => with_backtrace(error, backtrace),
         runtime::Error::Link(error) => Error::new(error),
         runtime::Error::Compile(error) => Error::new(error),

@@ -64,15 +64,16 @@ mod words;
 pub use upshift_abi::CompiledFunction;
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::{
-    CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, InterruptHandle,
-    ResourceLimiter, StoreLimits, StoreLimitsBuilder,
+    ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
+    InterruptHandle, Interruption, ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
 pub use upshift_tiering as tiering;
 
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{
-    Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, Trap, UnknownImport, WasmBacktrace,
+    Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, TimedOut, Trap, UnknownImport,
+    WasmBacktrace,
 };
 pub use externref::ExternRef;
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};

@@ -1,8 +1,11 @@
 //! Stores and the views of them that functions take.
 
 use std::marker::PhantomData;
+use std::time::{Duration, Instant};
 
-use upshift_runtime::{InterruptHandle, ResourceLimiter, Store as RawStore};
+use upshift_runtime::{
+    ArmedTimeout, InterruptHandle, Interruption, ResourceLimiter, Store as RawStore,
+};
 
 use crate::Engine;
 
@@ -99,10 +102,76 @@ impl<T: Send + 'static> Store<T> {
     /// A handle with which any thread can stop WebAssembly that runs in this store: the
     /// call returns [`Trap::Interrupt`](crate::Trap::Interrupt).
     ///
-    /// WebAssembly pays nothing for it while it runs. A host function is not stopped; the
-    /// interruption happens when it returns. If nothing runs, the next call is stopped.
+    /// WebAssembly pays nothing for it while it runs. A host function is not stopped, but can ask its
+    /// [`Interruption`]; the call ends when it returns. Bulk operations on memories and tables stop halfway: what they
+    /// have written stays. If nothing runs, the next call is stopped, unless [`disarm`](Self::disarm) withdraws
+    /// the interruption before.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.raw.interrupt_handle()
+    }
+
+    /// With which host code learns that the call it is part of is to end. Clones a reference count.
+    pub fn interruption(&self) -> Interruption {
+        self.raw.interruption()
+    }
+
+    /// Sets the moment after which no call into this store runs: one that is running is interrupted, later ones end at once,
+    /// with [`Trap::Interrupt`](crate::Trap::Interrupt) below a [`TimedOut`](crate::TimedOut). So it stays until the deadline is
+    /// set anew; `None` takes it away. Waiting host functions are told through their [`Interruption`].
+    ///
+    /// Costs some 100 ns, and starts a thread for the whole process the first time.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// # use std::time::{Duration, Instant};
+    /// # use upshift::{Engine, Instance, Module, Store, TimedOut, Trap};
+    /// let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let spin = instance.get_typed_func::<(), ()>(&mut store, "spin")?;
+    /// store.set_deadline(Some(Instant::now() + Duration::from_millis(20)));
+    /// let error = spin.call(&mut store, ()).unwrap_err();
+    /// assert!(error.is::<TimedOut>());
+    /// assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.raw.set_deadline(deadline);
+    }
+
+    /// Gives the calls that are made while the returned value exists this much time, all together. Dropping it takes the
+    /// limit away, even if the time is over by then: the next call is not affected.
+    ///
+    /// There is one deadline: this replaces the one that was set before, and one set later replaces this. Costs as
+    /// [`set_deadline`](Self::set_deadline).
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// # use std::time::Duration;
+    /// # let engine = upshift::Engine::default();
+    /// # let mut store = upshift::Store::new(&engine, ());
+    /// # let func = upshift::Func::wrap(&mut store, || ()).typed::<(), ()>(&store)?;
+    /// let limit = store.arm_timeout(Duration::from_millis(500));
+    /// func.call(&mut store, ())?;
+    /// drop(limit);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn arm_timeout(&mut self, time: Duration) -> ArmedTimeout {
+        self.raw.arm_timeout(time)
+    }
+
+    /// Takes the deadline away, and withdraws interruptions that have not ended a call: the next call runs.
+    ///
+    /// An interruption that a handle makes afterwards ends the next call; whoever lets another thread interrupt by the
+    /// clock uses a deadline instead, which can't come late.
+    pub fn disarm(&mut self) {
+        self.raw.disarm();
     }
 }
 

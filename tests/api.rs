@@ -9,6 +9,7 @@ mod support {
 
 mod api_cases {
     mod host;
+    mod interruption;
     mod items;
     mod limits;
     mod modules;

@@ -2,7 +2,7 @@
 
 use upshift_abi::{CompileError, TrapCode};
 
-use crate::trap::WasmBacktrace;
+use crate::trap::{TimedOut, WasmBacktrace};
 
 /// The system or the code space refused something.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,14 @@ pub enum Error {
     Trap {
         /// Why.
         code: TrapCode,
+        /// Where, innermost frame first.
+        backtrace: WasmBacktrace,
+    },
+    /// A deadline ended the call.
+    #[error("{timeout}")]
+    TimedOut {
+        /// Which one.
+        timeout: TimedOut,
         /// Where, innermost frame first.
         backtrace: WasmBacktrace,
     },

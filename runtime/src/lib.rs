@@ -14,7 +14,7 @@
 //! # Invariants
 //!
 //! - No page is writable and executable through one mapping, and no live code is moved or changed.
-//! - Knows no compiler, no policy, no clock.
+//! - Knows no compiler and no policy, and no clock but that of deadlines.
 //! - Only the signal handlers and the interrupt watchdog are global to the process.
 //! - Generated code is trusted, modules are not: whatever a module says has been validated before
 //!   code was made from it, and every length and index that arrives here at run time is checked.
@@ -44,7 +44,9 @@ pub use store::{
     NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId,
     run_native,
 };
-pub use trap::{BACKTRACE_KEPT, Frame, InterruptHandle, WasmBacktrace};
+pub use trap::{
+    ArmedTimeout, BACKTRACE_KEPT, Frame, InterruptHandle, Interruption, TimedOut, WasmBacktrace,
+};
 
 use code::CodeSpace;
 use image::ImageFile;

@@ -6,8 +6,8 @@ mod code_pages;
 
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use memfd::{Memfd, MemfdOptions};
@@ -256,6 +256,41 @@ impl MemoryFile {
             "give a memory file's pages back",
             error,
         ))
+    }
+}
+
+/// A descriptor that is readable while it is set.
+#[derive(Debug)]
+pub struct Event(std::fs::File);
+
+impl Event {
+    /// One that is not set.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: the call takes no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just made, and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
+    }
+
+    /// Sets it.
+    pub fn set(&self) {
+        // The counter has room for more settings than a process can make, and the call can't fail otherwise.
+        let _ = (&self.0).write(&1_u64.to_ne_bytes());
+    }
+
+    /// Takes it back; harmless if it is not set.
+    pub fn reset(&self) {
+        // Refused where it is not set, since it does not block.
+        let _ = (&self.0).read(&mut [0; 8]);
+    }
+}
+
+impl AsFd for Event {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

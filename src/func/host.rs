@@ -7,7 +7,9 @@ use std::sync::Arc;
 use upshift_abi as abi;
 use upshift_abi::callconv::is_native;
 use upshift_abi::vmctx::{NativeResult, VmHostContext};
-use upshift_runtime::{HostCall, HostFunc, InstanceId, NativeFunc, Store as RawStore, run_native};
+use upshift_runtime::{
+    HostCall, HostFunc, InstanceId, Interruption, NativeFunc, Store as RawStore, run_native,
+};
 
 use super::values::{for_each_arity, private::Values};
 use crate::store::StoreContextMut;
@@ -59,6 +61,12 @@ impl<'a, T: Send + 'static> Caller<'a, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         self.store.engine()
+    }
+
+    /// With which the host function learns that the call it is part of is to end, before it
+    /// returns. Clones a reference count.
+    pub fn interruption(&self) -> Interruption {
+        self.store.raw.interruption()
     }
 
     /// Something that the calling instance exports: one hash lookup. `None` if there is no such

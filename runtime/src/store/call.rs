@@ -152,29 +152,41 @@ impl Store {
         unsafe { (*vm).host = outer_host };
         match returned {
             Some(returned) if !failed(&returned) => Ok(returned),
-            Some(_) => Err(self.report_pending()),
-            None => Err(self.refuse_interrupted()),
+            Some(_) => Err(self.report_pending(outermost)),
+            None => Err(self.interrupted(outermost, WasmBacktrace::default())),
         }
     }
 
+    /// The error of the interruption that waits; it is over when the outermost call has reported it.
     #[cold]
-    fn refuse_interrupted(&self) -> Box<Error> {
-        self.shared.clear_interrupt();
-        Box::new(Error::trap(TrapCode::Interrupt))
+    fn interrupted(&self, outermost: bool, backtrace: WasmBacktrace) -> Box<Error> {
+        let timeout = self.shared.timed_out();
+        if outermost {
+            self.shared.reported();
+        }
+        let code = TrapCode::Interrupt;
+        Box::new(match timeout {
+            Some(timeout) => Error::TimedOut { timeout, backtrace },
+            None => Error::Trap { code, backtrace },
+        })
     }
 
     /// The error to return for what was left pending; panics go on here.
     #[cold]
-    fn report_pending(&mut self) -> Box<Error> {
+    fn report_pending(&mut self, outermost: bool) -> Box<Error> {
         let pending = self.pending.take();
         Box::new(match pending.expect("whoever unwinds leaves a reason") {
-            Pending::Trap(code, backtrace) => {
-                if code == TrapCode::Interrupt {
-                    self.shared.clear_interrupt();
-                }
-                Error::Trap { code, backtrace }
+            Pending::Trap(TrapCode::Interrupt, backtrace) => {
+                return self.interrupted(outermost, backtrace);
             }
-            Pending::Host(error, backtrace) => Error::Host { error, backtrace },
+            Pending::Trap(code, backtrace) => Error::Trap { code, backtrace },
+            Pending::Host(error, backtrace) => {
+                // The host function asked, or passes an inner call's error on.
+                if outermost && error.downcast_ref() == Some(&TrapCode::Interrupt) {
+                    self.shared.reported();
+                }
+                Error::Host { error, backtrace }
+            }
             Pending::FirstCall(FirstCallError::Compile(error)) => error.into(),
             Pending::FirstCall(FirstCallError::Runtime(error)) => error.into(),
             Pending::Panic(payload) => resume_unwind(payload),

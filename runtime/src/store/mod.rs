@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
@@ -32,7 +33,7 @@ pub use limiter::{
 
 use crate::Runtime;
 use crate::code::ActiveEpoch;
-use crate::trap::{InterruptHandle, StoreShared, TrapRecord};
+use crate::trap::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TrapRecord};
 use call::TypeInfo;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
@@ -177,6 +178,30 @@ impl Store {
     /// A handle with which any thread can interrupt this store.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         InterruptHandle::new(self.shared.clone())
+    }
+
+    /// With which host functions learn that the call they are part of is to end.
+    pub fn interruption(&self) -> Interruption {
+        Interruption::new(self.shared.clone())
+    }
+
+    /// Ends calls that run at that moment or are made after it; replaces the deadline before.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.shared.set_deadline(deadline);
+    }
+
+    /// As [`set_deadline`](Self::set_deadline), for as long as the value that is returned exists.
+    pub fn arm_timeout(&self, time: Duration) -> ArmedTimeout {
+        ArmedTimeout::new(self.shared.clone(), time)
+    }
+
+    /// Takes the deadline away, and interruptions that have not ended a call yet.
+    pub fn disarm(&self) {
+        self.shared.disarm();
+    }
+
+    pub(crate) fn shared(&self) -> &StoreShared {
+        &self.shared
     }
 
     /// A reference to host data as a word for WebAssembly; it lives as long as the store.

@@ -1,30 +1,49 @@
-//! Interruption from another thread, at no cost to running code.
+//! Interruption and deadlines, at no cost to running code.
 //!
 //! The interrupter sets the store's interrupt word and signals the thread that runs the store. If the signal
 //! finds WebAssembly code running, the handler makes the thread trap right there: leaving is all that
 //! happens afterwards, so no state of the generated code matters. If it finds host code, the word is
-//! read when the host function returns. Between the two are short windows (a builtin's last
-//! instructions, say) in which a signal is without effect; so a watchdog repeats it until the
-//! word is cleared.
+//! read when the host function or builtin returns; those that wait or work for long read it themselves, through an
+//! [`Interruption`]. Between the two are short windows (the last instructions of a host function, say) in
+//! which a signal is without effect; so the [`Watchdog`] repeats it until the word is cleared.
+//!
+//! A deadline is an interruption that the watchdog makes.
+//!
+//! # What an interruption ends
+//!
+//! The outermost call from the host: the word stays set until that call reports it, so a host function that
+//! ignores the error of an inner call is interrupted when it returns. A deadline that has passed stays
+//! passed: all further calls end at once, until it is moved or taken away.
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
 
+use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
 use super::signals::INTERRUPT_SIGNAL;
+use super::watchdog::Watchdog;
 use crate::sys;
-
-/// How long the watchdog waits before it repeats a signal.
-const REPEAT: Duration = Duration::from_millis(1);
 
 const POISON: &str = "no panic happens under this lock";
 
-/// The part of a store that interrupt handles share: it outlives the store if they do.
+/// Why a store is interrupted: a bit of its interrupt word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Cause {
+    /// A handle was used.
+    Requested = 1,
+    /// The deadline has passed.
+    TimedOut = 2,
+}
+
+/// The part of a store that other threads share: it outlives the store if their handles do.
 pub struct StoreShared {
     vm: UnsafeCell<VmStore>,
     /// The thread that is running the store; 0 outside WebAssembly. Written by that thread around its
@@ -35,9 +54,34 @@ pub struct StoreShared {
     /// interrupting is a store to the word, a fence on all threads, a load of this field. So one of the two sees the
     /// other: the thread refuses to enter, or the interrupter signals it.
     thread: AtomicI32,
+    /// Set by the signal handler where it found code of ours that can't be left at this instruction, taken by the
+    /// watchdog: the next signal is worth sending soon. Relaxed: a late one costs a longer wait.
+    retry: AtomicBool,
+    /// Held while the interrupt word changes, so that the word, `changed` and `event` agree.
+    /// No other lock but the watchdog's is taken under it.
+    state: Mutex<State>,
+    /// Told when the interrupt word becomes non-zero.
+    changed: Condvar,
+    /// Readable while the interrupt word is not zero. Made, under the lock of `state`, when first asked for.
+    event: OnceLock<sys::Event>,
 }
 
-// SAFETY: other threads touch only `thread` and the atomic `interrupt` word of the `VmStore`; everything
+#[derive(Debug, Default)]
+struct State {
+    deadline: Option<Deadline>,
+    /// The watchdog's earliest alarm for this store. A deadline that moves away keeps the alarm, which
+    /// then sets the next one: moving and disarming are cheap.
+    alarm: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    id: u64,
+    at: Instant,
+    after: Option<Duration>,
+}
+
+// SAFETY: other threads touch only the atomic `interrupt` word of the `VmStore` and the fields that are `Sync`; everything
 // else belongs to the thread that has the store.
 unsafe impl Sync for StoreShared {}
 // SAFETY: as above; the pointers inside are the store's, which is `Send` itself.
@@ -55,6 +99,10 @@ impl StoreShared {
                 host: ptr::null_mut(),
             }),
             thread: AtomicI32::new(0),
+            retry: AtomicBool::new(false),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            event: OnceLock::new(),
         })
     }
 
@@ -75,25 +123,137 @@ impl StoreShared {
         unsafe { &*ptr::addr_of!((*self.vm.get()).interrupt) }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(POISON)
+    }
+
     /// Whether an interruption waits.
     #[inline]
     pub fn is_interrupted(&self) -> bool {
         self.word().load(Ordering::Acquire) != 0
     }
 
-    /// The interruption was reported.
-    pub fn clear_interrupt(&self) {
-        self.word().store(0, Ordering::Release);
+    /// What to add to the error of the interruption that waits, if a deadline has passed.
+    pub fn timed_out(&self) -> Option<TimedOut> {
+        let state = self.state();
+        let after = state.deadline?.after;
+        let passed = self.word().load(Ordering::Acquire) & Cause::TimedOut as u32 != 0;
+        passed.then_some(TimedOut { after })
+    }
+
+    /// The interruption was reported: the next call may run, unless a deadline has passed.
+    pub fn reported(&self) {
+        self.withdraw(&self.state(), Cause::Requested as u32);
+    }
+
+    /// The signal handler found code of ours that can't be left at this instruction. Async-signal-safe.
+    pub fn retry_soon(&self) {
+        self.retry.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last signal found code that can't be left at that instruction.
+    pub(super) fn take_retry(&self) -> bool {
+        self.retry.swap(false, Ordering::Relaxed)
     }
 
     /// Signals the running thread; false if there is nothing more to do.
-    fn nudge(&self) -> bool {
+    pub(super) fn nudge(&self) -> bool {
         let thread = self.thread.load(Ordering::Acquire);
         let waiting = self.is_interrupted() && thread != 0;
         if waiting {
             sys::signal_thread(thread, INTERRUPT_SIGNAL);
         }
         waiting
+    }
+
+    /// Interrupts the store.
+    fn interrupt(self: &Arc<Self>, cause: Cause) {
+        let first = self.raise(&self.state(), cause);
+        // Who set the word first sees to it that it takes effect.
+        if !first {
+            return;
+        }
+        if !sys::membarrier_all_threads() {
+            fence(Ordering::SeqCst);
+        }
+        if self.nudge() {
+            Watchdog::get().repeat(self);
+        }
+    }
+
+    /// Sets the word and wakes whoever waits for it; true if it was zero. `_state` is the store's.
+    fn raise(&self, _state: &State, cause: Cause) -> bool {
+        let first = self.word().fetch_or(cause as u32, Ordering::Release) == 0;
+        if first {
+            self.changed.notify_all();
+            if let Some(event) = self.event.get() {
+                event.set();
+            }
+        }
+        first
+    }
+
+    /// Takes causes out of the word. `_state` is the store's.
+    fn withdraw(&self, _state: &State, causes: u32) {
+        let before = self.word().fetch_and(!causes, Ordering::Release);
+        if before != 0
+            && before & !causes == 0
+            && let Some(event) = self.event.get()
+        {
+            event.reset();
+        }
+    }
+
+    /// Sets or takes away the deadline; one that had passed is forgotten.
+    fn replace_deadline(self: &Arc<Self>, deadline: Option<Deadline>) {
+        let mut state = self.state();
+        state.deadline = deadline;
+        self.withdraw(&state, Cause::TimedOut as u32);
+        self.set_alarm(&mut state);
+    }
+
+    /// Sees to it that the watchdog looks when the deadline passes.
+    fn set_alarm(self: &Arc<Self>, state: &mut State) {
+        if let Some(deadline) = state.deadline
+            && state.alarm.is_none_or(|alarm| alarm > deadline.at)
+        {
+            state.alarm = Some(deadline.at);
+            Watchdog::get().alarm(self, deadline.at);
+        }
+    }
+
+    /// The watchdog's alarm that was set for the moment `at`: interrupts, if the deadline has passed.
+    pub(super) fn alarm(self: &Arc<Self>, at: Instant) {
+        let mut state = self.state();
+        if state.alarm != Some(at) {
+            return;
+        }
+        state.alarm = None;
+        if state.deadline.is_some_and(|deadline| deadline.at <= at) {
+            drop(state);
+            self.interrupt(Cause::TimedOut);
+        } else {
+            self.set_alarm(&mut state);
+        }
+    }
+
+    /// Takes the deadline away, and what was interrupted and not reported yet.
+    pub fn disarm(self: &Arc<Self>) {
+        self.replace_deadline(None);
+        self.reported();
+    }
+
+    /// Ends calls that run at the moment or start after it, until the deadline is another.
+    pub fn set_deadline(self: &Arc<Self>, at: Option<Instant>) {
+        self.replace_deadline(at.map(|at| Deadline::new(at, None)));
+    }
+}
+
+impl Deadline {
+    fn new(at: Instant, after: Option<Duration>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, at, after }
     }
 }
 
@@ -103,6 +263,63 @@ impl fmt::Debug for StoreShared {
             .field("thread", &self.thread)
             .field("interrupted", &self.is_interrupted())
             .finish_non_exhaustive()
+    }
+}
+
+/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and not by a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    after: Option<Duration>,
+}
+
+impl TimedOut {
+    /// How much time the calls were given, if the deadline was set as a duration.
+    pub fn after(&self) -> Option<Duration> {
+        self.after
+    }
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "timed out after {after:?}"),
+            None => f.write_str("timed out: the deadline has passed"),
+        }
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+/// A time limit for the calls made while this exists; dropping it disarms the limit.
+///
+/// Only the limit that it stands for: a deadline that was set later stays.
+#[derive(Debug)]
+#[must_use = "the limit ends when this is dropped"]
+pub struct ArmedTimeout {
+    shared: Arc<StoreShared>,
+    /// The deadline's; `None` if the time never ends.
+    id: Option<u64>,
+}
+
+impl ArmedTimeout {
+    /// Gives the store's calls this much time from now on, all together.
+    pub(crate) fn new(shared: Arc<StoreShared>, time: Duration) -> Self {
+        // A time that the clock can't count to does not pass.
+        let at = Instant::now().checked_add(time);
+        let deadline = at.map(|at| Deadline::new(at, Some(time)));
+        shared.replace_deadline(deadline);
+        let id = deadline.map(|deadline| deadline.id);
+        Self { shared, id }
+    }
+}
+
+impl Drop for ArmedTimeout {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        if self.id.is_some() && state.deadline.map(|deadline| deadline.id) == self.id {
+            state.deadline = None;
+            self.shared.withdraw(&state, Cause::TimedOut as u32);
+        }
     }
 }
 
@@ -118,59 +335,112 @@ impl InterruptHandle {
     }
 
     /// Makes the running call (or, if there is none, the next one) trap with
-    /// [`TrapCode::Interrupt`](upshift_abi::TrapCode::Interrupt) soon: within microseconds if WebAssembly code is running, else
-    /// when the host function returns.
+    /// [`TrapCode::Interrupt`] soon: within microseconds if WebAssembly code is running, within
+    /// milliseconds in a builtin or a compilation, else when the host function returns, which may ask its
+    /// [`Interruption`] earlier.
+    ///
+    /// An interruption that is not needed any more because the call has ended is withdrawn by [disarming](Self::disarm).
     pub fn interrupt(&self) {
-        self.shared.word().store(1, Ordering::Release);
-        if !sys::membarrier_all_threads() {
-            fence(Ordering::SeqCst);
-        }
-        if self.shared.nudge() {
-            Watchdog::get().watch(&self.shared);
-        }
+        self.shared.interrupt(Cause::Requested);
+    }
+
+    /// Withdraws an interruption that has not ended a call yet. Deadlines stay.
+    pub fn disarm(&self) {
+        self.shared.reported();
     }
 }
 
-/// The thread that repeats signals; started by the first interruption that needs one.
-#[derive(Default)]
-struct Watchdog {
-    stores: Mutex<Vec<Weak<StoreShared>>>,
-    work: Condvar,
+/// Tells a host function that the call it is part of is to end: by a handle, or because a deadline has passed.
+///
+/// A host function that waits or works for long asks it; others need not, as the call ends when they return.
+/// Clones are cheap and may go to other threads.
+#[derive(Clone, Debug)]
+pub struct Interruption {
+    shared: Arc<StoreShared>,
 }
 
-impl Watchdog {
-    fn get() -> &'static Self {
-        static WATCHDOG: OnceLock<&'static Watchdog> = OnceLock::new();
-        WATCHDOG.get_or_init(|| {
-            let watchdog: &'static Watchdog = Box::leak(Box::default());
-            let thread = std::thread::Builder::new().name("upshift-watchdog".into());
-            if let Err(error) = thread.spawn(|| watchdog.run()) {
-                log::error!("no watchdog thread ({error}): an interruption may come late");
-            }
-            watchdog
-        })
+impl Interruption {
+    pub(crate) fn new(shared: Arc<StoreShared>) -> Self {
+        Self { shared }
     }
 
-    fn watch(&self, store: &Arc<StoreShared>) {
-        let mut stores = self.stores.lock().expect(POISON);
-        let watched = stores
-            .iter()
-            .any(|watched| watched.as_ptr() == Arc::as_ptr(store));
-        if !watched {
-            stores.push(Arc::downgrade(store));
-            self.work.notify_one();
+    /// Whether an interruption waits. One load.
+    #[inline]
+    pub fn is_pending(&self) -> bool {
+        self.shared.is_interrupted()
+    }
+
+    /// An error to return from the host function, if an interruption waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TrapCode::Interrupt`], below a [`TimedOut`] if a deadline has passed.
+    #[inline]
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.is_pending() {
+            return Err(self.error());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn error(&self) -> anyhow::Error {
+        let error = anyhow::Error::new(TrapCode::Interrupt);
+        match self.shared.timed_out() {
+            Some(timeout) => error.context(timeout),
+            None => error,
         }
     }
 
-    fn run(&self) {
-        let mut stores = self.stores.lock().expect(POISON);
-        loop {
-            stores.retain(|store| store.upgrade().is_some_and(|store| store.nudge()));
-            stores = if stores.is_empty() {
-                self.work.wait(stores).expect(POISON)
-            } else {
-                self.work.wait_timeout(stores, REPEAT).expect(POISON).0
+    /// Sleeps; signals don't shorten it.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), as soon as an interruption waits.
+    pub fn sleep(&self, time: Duration) -> anyhow::Result<()> {
+        let end = Instant::now().checked_add(time);
+        let mut state = self.shared.state();
+        while !self.is_pending() {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(Duration::ZERO) => return Ok(()),
+                Some(left) => {
+                    self.shared
+                        .changed
+                        .wait_timeout(state, left)
+                        .expect(POISON)
+                        .0
+                }
+                // Longer than the clock can count.
+                None => self.shared.changed.wait(state).expect(POISON),
             };
         }
+        drop(state);
+        self.check()
+    }
+
+    /// A descriptor that is readable while an interruption waits, to be polled together with those that a host
+    /// function waits for. Nothing is to be read from it. All clones have the same one; it is closed when the
+    /// store and its handles are gone.
+    ///
+    /// # Errors
+    ///
+    /// If the process may open no more descriptors.
+    pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        let shared = &self.shared;
+        if let Some(event) = shared.event.get() {
+            return Ok(event.as_fd());
+        }
+        let _state = shared.state();
+        if shared.event.get().is_none() {
+            let event = sys::Event::new()?;
+            if shared.is_interrupted() {
+                event.set();
+            }
+            // Never set twice: the lock is held.
+            let _ = shared.event.set(event);
+        }
+        let event = shared.event.get().expect("set above, under the lock");
+        Ok(event.as_fd())
     }
 }

@@ -9,6 +9,7 @@ mod backtrace;
 mod frames;
 mod interrupt;
 mod signals;
+mod watchdog;
 
 use std::cell::Cell;
 use std::ptr;
@@ -17,7 +18,7 @@ use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
 pub use frames::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
-pub use interrupt::{InterruptHandle, StoreShared};
+pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TimedOut};
 pub use signals::install_handlers;
 
 use crate::store::{Pending, Store};

@@ -109,9 +109,16 @@ unsafe fn take_over(
     let store = unsafe { (*vm).host.cast::<Store>() };
     // SAFETY: as above; the code at `pc` is running on this thread if it is code of ours.
     let meta = unsafe { (*store).runtime().code().lookup(pc) };
-    let Some(meta) = meta.filter(|meta| matches!(meta.kind, CodeKind::Function(_))) else {
+    let Some(meta) = meta else {
         return false;
     };
+    if !matches!(meta.kind, CodeKind::Function(_)) {
+        if signal == INTERRUPT_SIGNAL {
+            // SAFETY: as above; the handler only reads the pointer to the part that threads share.
+            unsafe { (*store).shared().retry_soon() };
+        }
+        return false;
+    }
     let code = if signal == INTERRUPT_SIGNAL {
         // SAFETY: an atomic field of the running store.
         if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {

@@ -1,0 +1,165 @@
+//! The thread that repeats signals and waits for deadlines; one for the process, started when first needed.
+//!
+//! A signal is repeated because it may strike one of the short windows in which it has no effect. Where it found host
+//! code, which looks at the interrupt word by itself when it returns, the next signal comes after a wait that grows
+//! eightfold each time: system calls of a host function that waits see a handful of `EINTR`, not a thousand per
+//! second. Where it found code of ours that can't be left at that very instruction, the next one comes after a
+//! millisecond.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use super::interrupt::StoreShared;
+
+/// How long the watchdog waits before it first repeats a signal.
+const FIRST_WAIT: Duration = Duration::from_millis(1);
+
+/// How much longer each further wait is while signals find host code.
+const WAIT_FACTOR: u32 = 8;
+
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+const POISON: &str = "no panic happens under this lock";
+
+/// The watchdog's lists. Stores are held weakly: one that is dropped is forgotten.
+#[derive(Default)]
+pub struct Watchdog {
+    work: Mutex<Work>,
+    /// Told when there is something to do earlier than before.
+    earlier: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    repeats: Vec<Repeat>,
+    alarms: BinaryHeap<Reverse<Alarm>>,
+}
+
+/// A store whose thread is signalled until it has left.
+struct Repeat {
+    store: Weak<StoreShared>,
+    at: Instant,
+    wait: Duration,
+}
+
+/// A moment at which a store's deadline is to be looked at.
+struct Alarm {
+    at: Instant,
+    store: Weak<StoreShared>,
+}
+
+impl Watchdog {
+    /// The process's watchdog.
+    pub fn get() -> &'static Self {
+        static WATCHDOG: OnceLock<&'static Watchdog> = OnceLock::new();
+        WATCHDOG.get_or_init(|| {
+            let watchdog: &'static Watchdog = Box::leak(Box::default());
+            let thread = std::thread::Builder::new().name("upshift-watchdog".into());
+            if let Err(error) = thread.spawn(|| watchdog.run()) {
+                log::error!("no watchdog thread ({error}): an interruption may come late");
+            }
+            watchdog
+        })
+    }
+
+    /// Signals the store's thread again and again, until there is nothing to do.
+    pub fn repeat(&self, store: &Arc<StoreShared>) {
+        let mut work = self.work.lock().expect(POISON);
+        work.repeats
+            .retain(|repeat| repeat.store.as_ptr() != Arc::as_ptr(store));
+        work.repeats.push(Repeat {
+            store: Arc::downgrade(store),
+            at: Instant::now() + FIRST_WAIT,
+            wait: FIRST_WAIT,
+        });
+        self.earlier.notify_one();
+    }
+
+    /// Calls [`StoreShared::alarm`] at the moment, or as soon after it as the system lets a thread run.
+    pub fn alarm(&self, store: &Arc<StoreShared>, at: Instant) {
+        let mut work = self.work.lock().expect(POISON);
+        let earlier = work.next().is_none_or(|next| at < next);
+        let store = Arc::downgrade(store);
+        work.alarms.push(Reverse(Alarm { at, store }));
+        if earlier {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        let mut work = self.work.lock().expect(POISON);
+        loop {
+            let now = Instant::now();
+            work.repeats
+                .retain_mut(|repeat| repeat.at > now || repeat.again(now));
+            if let Some(alarm) = work.take_due(now) {
+                // Not under the lock, which is taken under the store's.
+                drop(work);
+                if let Some(store) = alarm.store.upgrade() {
+                    store.alarm(alarm.at);
+                }
+                work = self.work.lock().expect(POISON);
+                continue;
+            }
+            work = match work.next() {
+                Some(next) => {
+                    let wait = next.saturating_duration_since(Instant::now());
+                    self.earlier.wait_timeout(work, wait).expect(POISON).0
+                }
+                None => self.earlier.wait(work).expect(POISON),
+            };
+        }
+    }
+}
+
+impl Work {
+    /// The next moment at which there is something to do.
+    fn next(&self) -> Option<Instant> {
+        let repeats = self.repeats.iter().map(|repeat| repeat.at);
+        let alarm = self.alarms.peek().map(|Reverse(alarm)| alarm.at);
+        repeats.chain(alarm).min()
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<Alarm> {
+        self.alarms.peek().filter(|alarm| alarm.0.at <= now)?;
+        self.alarms.pop().map(|Reverse(alarm)| alarm)
+    }
+}
+
+impl Repeat {
+    /// Signals once more; false if there is nothing to do.
+    fn again(&mut self, now: Instant) -> bool {
+        let Some(store) = self.store.upgrade() else {
+            return false;
+        };
+        self.wait = match store.take_retry() {
+            true => FIRST_WAIT,
+            false => (self.wait * WAIT_FACTOR).min(LONGEST_WAIT),
+        };
+        self.at = now + self.wait;
+        store.nudge()
+    }
+}
+
+impl PartialEq for Alarm {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Alarm {}
+
+impl PartialOrd for Alarm {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Alarm {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}

@@ -1,0 +1,282 @@
+//! Time: deadlines, and interruptions of whatever a call is doing.
+
+use std::hint;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use upshift::{Caller, Engine, Extern, Func, Linker, Module, Store, TimedOut, Trap};
+
+use crate::in_every_mode;
+
+/// Far more than an interruption takes, even on a busy machine, and far less than what is interrupted.
+const SOON: Duration = Duration::from_secs(5);
+
+/// When interruptions come in these tests.
+const SHORT: Duration = Duration::from_millis(30);
+
+const CALLS: &str = r#"(module
+    (import "host" "f" (func $f))
+    (func (export "spin") (loop (br 0)))
+    (func (export "host") (call $f))
+    (func (export "fine")))"#;
+
+/// A store with an instance whose `host` is the closure, and typed exports by name.
+fn with_host<R>(
+    engine: &Engine,
+    host: impl upshift::IntoFunc<(), (Caller<'static, ()>,), R>,
+) -> (
+    Store<()>,
+    impl Fn(&mut Store<()>, &str) -> upshift::Result<()>,
+) {
+    let module = Module::new(engine, CALLS).unwrap();
+    let mut store = Store::new(engine, ());
+    let func = Func::wrap(&mut store, host);
+    let mut linker = Linker::new(engine);
+    linker.define(&mut store, "host", "f", func).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let call = move |store: &mut Store<()>, name: &str| {
+        let func = instance.get_typed_func::<(), ()>(&mut *store, name)?;
+        func.call(store, ())
+    };
+    (store, call)
+}
+
+fn interrupted(result: upshift::Result<()>) -> upshift::Error {
+    let error = result.expect_err("the call is endless");
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{error:#}");
+    error
+}
+
+#[test]
+fn a_deadline_ends_the_call_and_all_later_ones_until_it_is_moved() {
+    in_every_mode(|engine| {
+        let (mut store, call) = with_host(engine, |_: Caller<'_, ()>| ());
+        store.set_deadline(Some(Instant::now() + SHORT));
+        call(&mut store, "fine").unwrap();
+        for export in ["spin", "fine", "host"] {
+            let error = interrupted(call(&mut store, export));
+            assert!(error.is::<TimedOut>(), "{export}: {error:#}");
+        }
+        store.set_deadline(Some(Instant::now() + Duration::from_secs(3600)));
+        call(&mut store, "fine").unwrap();
+        store.set_deadline(Some(Instant::now() - SHORT));
+        interrupted(call(&mut store, "spin"));
+        store.set_deadline(None);
+        call(&mut store, "fine").unwrap();
+    });
+}
+
+#[test]
+fn a_limit_lasts_as_long_as_its_guard() {
+    in_every_mode(|engine| {
+        let (mut store, call) = with_host(engine, |_: Caller<'_, ()>| ());
+        let limit = store.arm_timeout(SHORT);
+        let error = interrupted(call(&mut store, "spin"));
+        let text = format!("{error:#}");
+        assert!(text.contains("timed out after 30ms"), "{text}");
+        assert_eq!(
+            error.downcast_ref::<TimedOut>().unwrap().after(),
+            Some(SHORT)
+        );
+        interrupted(call(&mut store, "fine"));
+        drop(limit);
+        call(&mut store, "fine").unwrap();
+
+        // What passes between two calls is not held against the second one.
+        let limit = store.arm_timeout(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(20));
+        drop(limit);
+        call(&mut store, "fine").unwrap();
+
+        // An older guard does not take a newer limit away.
+        let older = store.arm_timeout(Duration::from_secs(3600));
+        let newer = store.arm_timeout(SHORT);
+        drop(older);
+        interrupted(call(&mut store, "spin"));
+        drop(newer);
+        let _endless = store.arm_timeout(Duration::MAX);
+        call(&mut store, "fine").unwrap();
+    });
+}
+
+#[test]
+fn a_late_interruption_can_be_disarmed() {
+    in_every_mode(|engine| {
+        let (mut store, call) = with_host(engine, |_: Caller<'_, ()>| ());
+        let handle = store.interrupt_handle();
+        call(&mut store, "fine").unwrap();
+        handle.interrupt();
+        store.disarm();
+        call(&mut store, "fine").unwrap();
+        handle.interrupt();
+        handle.disarm();
+        call(&mut store, "fine").unwrap();
+        store.set_deadline(Some(Instant::now()));
+        store.disarm();
+        call(&mut store, "fine").unwrap();
+        handle.interrupt();
+        let error = interrupted(call(&mut store, "fine"));
+        assert!(!error.is::<TimedOut>(), "{error:#}");
+        call(&mut store, "fine").unwrap();
+    });
+}
+
+/// Timeouts that fire at about the moment at which a short call ends, again and again: none reaches the next call.
+#[test]
+fn no_timeout_outlives_its_guard() {
+    let engine = Engine::default();
+    let (mut store, call) = with_host(&engine, |_: Caller<'_, ()>| ());
+    for n in 0..3000_u32 {
+        let limit = store.arm_timeout(Duration::from_micros(50));
+        (0..n % 1500).for_each(|_| hint::spin_loop());
+        let _ = call(&mut store, "fine");
+        drop(limit);
+        call(&mut store, "fine").unwrap_or_else(|error| panic!("round {n}: {error:#}"));
+    }
+}
+
+/// An interruption ends the whole call, even if a host function takes the inner call's error for an answer.
+#[test]
+fn host_functions_cannot_swallow_an_interruption() {
+    in_every_mode(|engine| {
+        let module = Module::new(engine, CALLS).unwrap();
+        let mut linker = Linker::new(engine);
+        let nested = |mut caller: Caller<'_, ()>| {
+            let spin = caller
+                .get_export("spin")
+                .and_then(Extern::into_func)
+                .unwrap();
+            for _ in 0..2 {
+                let error = spin.call(&mut caller, &[], &mut []).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+            }
+        };
+        linker.func_wrap("host", "f", nested).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let host = instance.get_typed_func::<(), ()>(&mut store, "host");
+        let host = host.unwrap();
+        let limit = store.arm_timeout(SHORT);
+        interrupted(host.call(&mut store, ()));
+        drop(limit);
+        let handle = store.interrupt_handle();
+        let interrupter = thread::spawn(move || {
+            thread::sleep(SHORT);
+            handle.interrupt();
+        });
+        interrupted(host.call(&mut store, ()));
+        interrupter.join().unwrap();
+        let fine = instance.get_typed_func::<(), ()>(&mut store, "fine");
+        fine.unwrap().call(&mut store, ()).unwrap();
+    });
+}
+
+#[test]
+fn a_host_function_that_sleeps_can_be_woken() {
+    in_every_mode(|engine| {
+        let sleeping = |caller: Caller<'_, ()>| caller.interruption().sleep(SOON * 10);
+        let (mut store, call) = with_host(engine, sleeping);
+        let start = Instant::now();
+        let limit = store.arm_timeout(SHORT);
+        let error = interrupted(call(&mut store, "host"));
+        assert!(error.is::<TimedOut>(), "{error:#}");
+        drop(limit);
+        let handle = store.interrupt_handle();
+        let interrupter = thread::spawn(move || {
+            thread::sleep(SHORT);
+            handle.interrupt();
+        });
+        let error = interrupted(call(&mut store, "host"));
+        assert!(!error.is::<TimedOut>(), "{error:#}");
+        interrupter.join().unwrap();
+        assert!(start.elapsed() < SOON);
+        call(&mut store, "fine").unwrap();
+    });
+}
+
+/// Whether the descriptor can be read within the time.
+fn readable(fd: BorrowedFd<'_>, time: Duration) -> bool {
+    let mut fds = [rustix::event::PollFd::new(
+        &fd,
+        rustix::event::PollFlags::IN,
+    )];
+    let time = rustix::event::Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: i64::from(time.subsec_nanos()),
+    };
+    loop {
+        match rustix::event::poll(&mut fds, Some(&time)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return ready.unwrap() > 0,
+        }
+    }
+}
+
+#[test]
+fn a_host_function_that_polls_can_be_woken() {
+    in_every_mode(|engine| {
+        let polling = |caller: Caller<'_, ()>| -> upshift::Result<()> {
+            let interruption = caller.interruption();
+            let woken = readable(interruption.fd()?, SOON);
+            interruption.check()?;
+            anyhow::bail!("not interrupted, but woken: {woken}")
+        };
+        let (mut store, call) = with_host(engine, polling);
+        let interruption = store.interruption();
+        // Twice: before and after the descriptor exists.
+        for _ in 0..2 {
+            let limit = store.arm_timeout(SHORT);
+            interrupted(call(&mut store, "host"));
+            assert!(readable(interruption.fd().unwrap(), Duration::ZERO));
+            drop(limit);
+            assert!(!readable(interruption.fd().unwrap(), Duration::ZERO));
+            call(&mut store, "fine").unwrap();
+        }
+        // Pending before the first use.
+        let other = Store::new(engine, ());
+        other.interrupt_handle().interrupt();
+        let interruption = other.interruption();
+        assert!(interruption.is_pending());
+        assert!(readable(interruption.fd().unwrap(), Duration::ZERO));
+    });
+}
+
+/// A host function that waits without asking: its system calls are disturbed a few times, not a
+/// thousand times per second.
+#[test]
+fn system_calls_of_host_functions_are_not_showered_with_signals() {
+    static DISTURBED: AtomicU32 = AtomicU32::new(0);
+    let engine = Engine::default();
+    let deaf = |_: Caller<'_, ()>| {
+        let end = Instant::now() + Duration::from_millis(600);
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            let left = rustix::thread::Timespec {
+                tv_sec: 0,
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            if let rustix::thread::NanosleepRelativeResult::Interrupted(_) =
+                rustix::thread::nanosleep(&left)
+            {
+                DISTURBED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let (mut store, call) = with_host(&engine, deaf);
+    let handle = store.interrupt_handle();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Also when the interrupter insists.
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                handle.interrupt();
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        interrupted(call(&mut store, "host"));
+        stop.store(true, Ordering::Relaxed);
+    });
+    let disturbed = DISTURBED.load(Ordering::Relaxed);
+    assert!(disturbed <= 8, "{disturbed} signals");
+}
