@@ -54,6 +54,20 @@ impl Compiler for Baseline {
     }
 }
 
+/// Operators between two questions whether the compilation is still wanted: some tens of microseconds.
+const CANCEL_INTERVAL: u32 = 1 << 11;
+
+/// How far a body was compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// To its end.
+    Reached,
+    /// Until it exceeded a limit.
+    TooLarge,
+    /// Until it was no longer wanted.
+    Cancelled,
+}
+
 /// Reuses buffers from function to function.
 struct Session<'o> {
     options: &'o BaselineOptions,
@@ -83,11 +97,15 @@ impl CompileSession for Session<'_> {
             buffers,
         );
         let result = self.body(&mut generator, &request, to_validate);
-        let result = result.map_err(|error| CompileError::Invalid {
-            func: request.func,
-            offset: u32::try_from(error.offset()).unwrap_or(u32::MAX),
-            message: error.message().to_string(),
-        });
+        let result = match result {
+            Ok(End::Reached | End::TooLarge) => Ok(()),
+            Ok(End::Cancelled) => Err(CompileError::Cancelled { func: request.func }),
+            Err(error) => Err(CompileError::Invalid {
+                func: request.func,
+                offset: u32::try_from(error.offset()).unwrap_or(u32::MAX),
+                message: error.message().to_string(),
+            }),
+        };
         let result = result.and_then(|()| finish(&mut generator, &request));
         self.buffers = generator.into_buffers();
         result
@@ -101,15 +119,15 @@ impl Session<'_> {
         generator: &mut FuncGen<'a>,
         request: &CompileRequest<'a>,
         to_validate: Option<FuncToValidate<ValidatorResources>>,
-    ) -> Result<(), BinaryReaderError> {
+    ) -> Result<End, BinaryReaderError> {
         let mut reader = BinaryReader::new(request.body(), u64::from(request.body_offset().0));
         let Some(to_validate) = to_validate else {
             declare_locals(generator, request, &mut reader, None)?;
-            return trusted_operators(generator, reader, request.sources);
+            return trusted_operators(generator, reader, request);
         };
         let mut validator = to_validate.into_validator(mem::take(&mut self.allocations));
         let result = declare_locals(generator, request, &mut reader, Some(&mut validator))
-            .and_then(|()| validated_operators(generator, &mut validator, reader, request.sources));
+            .and_then(|()| validated_operators(generator, &mut validator, reader, request));
         self.allocations = validator.into_allocations();
         result
     }
@@ -177,36 +195,54 @@ fn note_source(generator: &mut FuncGen<'_>) {
 fn trusted_operators<'a>(
     generator: &mut FuncGen<'a>,
     mut reader: BinaryReader<'a>,
-    sources: bool,
-) -> Result<(), BinaryReaderError> {
+    request: &CompileRequest<'a>,
+) -> Result<End, BinaryReaderError> {
     while !reader.eof() {
-        if !begin_operator(generator, reader.original_position(), sources) {
-            return Ok(());
+        if request.cancel.is_requested() {
+            return Ok(End::Cancelled);
         }
-        reader.visit_operator(&mut Trusting { generator })?;
+        for _ in 0..CANCEL_INTERVAL {
+            if reader.eof() {
+                break;
+            }
+            if !begin_operator(generator, reader.original_position(), request.sources) {
+                return Ok(End::TooLarge);
+            }
+            reader.visit_operator(&mut Trusting { generator })?;
+        }
     }
-    reader.finish_expression(&Trusting { generator })
+    reader.finish_expression(&Trusting { generator })?;
+    Ok(End::Reached)
 }
 
 fn validated_operators<'a>(
     generator: &mut FuncGen<'a>,
     validator: &mut FuncValidator<ValidatorResources>,
     mut reader: BinaryReader<'a>,
-    sources: bool,
-) -> Result<(), BinaryReaderError> {
+    request: &CompileRequest<'a>,
+) -> Result<End, BinaryReaderError> {
     while !reader.eof() {
-        if !begin_operator(generator, reader.original_position(), sources) {
-            return Ok(());
+        if request.cancel.is_requested() {
+            return Ok(End::Cancelled);
         }
-        reader.visit_operator(&mut Validating {
-            generator,
-            validator,
-        })??;
+        for _ in 0..CANCEL_INTERVAL {
+            if reader.eof() {
+                break;
+            }
+            if !begin_operator(generator, reader.original_position(), request.sources) {
+                return Ok(End::TooLarge);
+            }
+            reader.visit_operator(&mut Validating {
+                generator,
+                validator,
+            })??;
+        }
     }
     reader.finish_expression(&Validating {
         generator,
         validator,
-    })
+    })?;
+    Ok(End::Reached)
 }
 
 /// Checks the limits and makes the artifact.

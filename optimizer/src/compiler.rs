@@ -1,11 +1,13 @@
 //! The compiler as the other crates see it: sessions, the pipeline and text dumps.
 
 use std::mem;
+use std::sync::OnceLock;
 
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::print_errors::pretty_verifier_error;
-use cranelift_codegen::{CodegenError, Context};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use upshift_abi::{
     CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, DefinedFuncIndex,
@@ -15,7 +17,7 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
 use crate::artifact;
 use crate::isa::{self, OptimizerError};
-use crate::options::OptimizerOptions;
+use crate::options::{OptimizerOptions, Regalloc};
 use crate::translate::{self, Config, TranslateError};
 
 /// The optimizing compiler.
@@ -24,6 +26,9 @@ use crate::translate::{self, Config, TranslateError};
 pub struct Optimizer {
     options: OptimizerOptions,
     isa: OwnedTargetIsa,
+    /// The same with the single-pass register allocator, for functions that the other one
+    /// [takes too long](can_backtrack) for.
+    single_pass: OnceLock<OwnedTargetIsa>,
     has_rounding: bool,
 }
 
@@ -46,6 +51,7 @@ struct Session<'a> {
     optimizer: &'a Optimizer,
     codegen: Context,
     frontend: FunctionBuilderContext,
+    regalloc: regalloc2::Ctx,
     validation: FuncValidatorAllocations,
 }
 
@@ -61,6 +67,7 @@ impl Optimizer {
             has_rounding: isa::has_rounding(&isa),
             options,
             isa,
+            single_pass: OnceLock::new(),
         })
     }
 
@@ -95,11 +102,27 @@ impl Optimizer {
         Ok(context.func.display().to_string())
     }
 
+    /// The target that suits the function.
+    fn isa_for(&self, func: &Function) -> Result<&dyn TargetIsa, OptimizerError> {
+        if self.options.regalloc == Regalloc::SinglePass || can_backtrack(func) {
+            return Ok(&*self.isa);
+        }
+        if let Some(isa) = self.single_pass.get() {
+            return Ok(&**isa);
+        }
+        let isa = isa::target(&OptimizerOptions {
+            regalloc: Regalloc::SinglePass,
+            ..self.options.clone()
+        })?;
+        Ok(&**self.single_pass.get_or_init(|| isa))
+    }
+
     fn new_session(&self) -> Session<'_> {
         Session {
             optimizer: self,
             codegen: Context::new(),
             frontend: FunctionBuilderContext::new(),
+            regalloc: regalloc2::Ctx::default(),
             validation: FuncValidatorAllocations::default(),
         }
     }
@@ -155,18 +178,38 @@ impl Session<'_> {
     /// Compiles the CLIF in `self.codegen`.
     fn generate(&mut self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let mut context = mem::replace(&mut self.codegen, Context::new());
-        let isa = &*self.optimizer.isa;
-        let outcome = context.compile(isa, &mut ControlPlane::default());
-        if let Err(error) = outcome.map_err(|error| error.inner) {
-            return Err(codegen_error(request.func, &error, &context));
-        }
-        let compiled = context.take_compiled_code();
-        let artifact = compiled
-            .ok_or_else(|| "Cranelift returned no code".to_string())
-            .and_then(|compiled| artifact::convert(request, &context.func, &compiled))
+        let compiled = self.passes(request, &mut context)?;
+        let artifact = artifact::convert(request, &context.func, &compiled)
             .map_err(|message| internal(request.func, message))?;
         self.codegen = context;
         Ok(artifact)
+    }
+
+    /// What [`Context::compile`] does, but for a place to stop between the middle end and the back end.
+    fn passes(
+        &mut self,
+        request: &CompileRequest<'_>,
+        context: &mut Context,
+    ) -> Result<CompiledCode, CompileError> {
+        let func = request.func;
+        let isa = self.optimizer.isa_for(&context.func);
+        let isa = isa.map_err(|error| internal(func, error.to_string()))?;
+        let mut control = ControlPlane::default();
+        let optimized = context.verify_if(isa);
+        let optimized = optimized.and_then(|()| context.optimize(isa, &mut control));
+        optimized.map_err(|error| codegen_error(func, &error, context))?;
+        check_cancel(request)?;
+        let mut regalloc = mem::take(&mut self.regalloc);
+        let stencil = isa.compile_function(
+            &context.func,
+            &context.domtree,
+            &mut regalloc,
+            context.want_disasm,
+            &mut control,
+        );
+        let stencil = stencil.map_err(|error| codegen_error(func, &error, context))?;
+        self.regalloc = regalloc;
+        Ok(stencil.apply_params(&context.func.params))
     }
 }
 
@@ -181,7 +224,30 @@ impl CompileSession for Session<'_> {
             ..request
         };
         self.validate_and_translate(CompileRequest { validate, ..bare })?;
+        check_cancel(&bare)?;
         self.generate(&bare)
+    }
+}
+
+/// Whether the backtracking register allocator copes with the function. Its time can grow with the square of
+/// the number of blocks, and of the values that a block takes; that of the single-pass one does not.
+fn can_backtrack(func: &Function) -> bool {
+    /// The largest functions of CPython, Ruby, Clang and Yosys have 13,000.
+    const MAX_BLOCKS: usize = 14 << 10;
+    /// Squares of the blocks' numbers of parameters, summed.
+    const MAX_PARAMS: usize = 64 << 20;
+
+    let squares = func.layout.blocks().map(|block| {
+        let params = func.dfg.num_block_params(block);
+        params * params
+    });
+    func.dfg.num_blocks() <= MAX_BLOCKS && squares.sum::<usize>() <= MAX_PARAMS
+}
+
+fn check_cancel(request: &CompileRequest<'_>) -> Result<(), CompileError> {
+    match request.cancel.is_requested() {
+        true => Err(CompileError::Cancelled { func: request.func }),
+        false => Ok(()),
     }
 }
 
@@ -194,7 +260,16 @@ fn internal(func: DefinedFuncIndex, message: String) -> CompileError {
 }
 
 fn translate_error(func: DefinedFuncIndex, error: &TranslateError) -> CompileError {
-    internal(func, error.to_string())
+    match error {
+        TranslateError::Cancelled => CompileError::Cancelled { func },
+        TranslateError::TooLarge { .. } | TranslateError::TooDeep { .. } => {
+            CompileError::TooLarge {
+                func,
+                limit: error.to_string(),
+            }
+        }
+        _ => internal(func, error.to_string()),
+    }
 }
 
 fn codegen_error(func: DefinedFuncIndex, error: &CodegenError, context: &Context) -> CompileError {

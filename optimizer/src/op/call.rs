@@ -114,6 +114,7 @@ impl Translator<'_> {
         args.push(vmctx);
         args.extend(area);
         args.extend(self.stack.drain(first..));
+        self.meter.operands += args.len();
         args
     }
 

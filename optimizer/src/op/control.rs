@@ -51,6 +51,7 @@ impl Translator<'_> {
         let (params, results) = self.block_type(ty)?;
         let height = self.stack.len() - params.len();
         let kept_from = self.keep_operands(opening, height);
+        self.enter_loop()?;
         let header = self.block_with(&params);
         let end = self.block_with(&results);
         self.jump(header, params.len());
@@ -136,7 +137,10 @@ impl Translator<'_> {
         }
         self.stack.truncate(frame.height);
         match frame.kind {
-            FrameKind::Loop { header } => self.builder.seal_block(header),
+            FrameKind::Loop { header } => {
+                self.builder.seal_block(header);
+                self.leave_loop();
+            }
             FrameKind::If { otherwise, params } => {
                 self.skip_if(otherwise, params, frame.end);
                 reached = true;
@@ -149,11 +153,10 @@ impl Translator<'_> {
             return Ok(());
         }
         self.continue_in(frame.end);
-        // The results first: joining variables below can give the block more parameters.
-        self.push_block_params(frame.end);
         if let Some(from) = frame.kept_from {
             self.restore_operands(from..frame.height);
         }
+        self.push_block_params(frame.end);
         if self.control.is_empty() {
             self.visit_return();
         }

@@ -11,19 +11,18 @@ use crate::translate::{Region, Translator, fixed, trusted};
 
 impl Translator<'_> {
     pub(crate) fn visit_local_get(&mut self, index: u32) {
-        let local = self.locals[index as usize];
-        let value = self.builder.use_var(local.var);
+        let value = self.local(index as usize);
         self.push(value);
     }
 
     pub(crate) fn visit_local_set(&mut self, index: u32) {
         let value = self.pop();
-        self.builder.def_var(self.locals[index as usize].var, value);
+        self.set_local(index as usize, value);
     }
 
     pub(crate) fn visit_local_tee(&mut self, index: u32) {
         let value = self.peek(1)[0];
-        self.builder.def_var(self.locals[index as usize].var, value);
+        self.set_local(index as usize, value);
     }
 
     pub(crate) fn visit_global_get(&mut self, index: u32) {

@@ -37,7 +37,7 @@ pub(crate) struct Frame {
     /// Whether anything jumps to `end`.
     pub(crate) end_reached: bool,
     /// In an OSR compilation, for frames around the entry: the first of the operands that were
-    /// put into variables when the frame was opened; they end at `height`.
+    /// stored to their home slots when the frame was opened; they end at `height`.
     pub(crate) kept_from: Option<usize>,
 }
 
@@ -154,6 +154,7 @@ impl<'a> Translator<'a> {
         self.block_args.clear();
         let args = values.iter().map(|&value| BlockArg::Value(value));
         self.block_args.extend(args);
+        self.meter.operands += count;
     }
 
     /// Pushes the block's parameters, which are the values that its label takes.

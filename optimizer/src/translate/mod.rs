@@ -9,11 +9,13 @@
 //! - Operators in unreachable code are skipped; there the operand stack holds nothing above
 //!   the innermost frame's height.
 //! - Every value on the stack has the CLIF type of its WebAssembly type.
-//! - The work is linear in the body's size.
+//! - The work is bounded by the body's size ([`locals`], [`limits`]).
 
 mod access;
 mod control;
 mod env;
+mod limits;
+mod locals;
 mod osr;
 mod visit;
 
@@ -32,6 +34,8 @@ use crate::signature::{self, clif_type};
 pub(crate) use access::{Region, fixed, memory as memory_access, trusted};
 pub(crate) use control::{Control, Frame, FrameKind};
 pub(crate) use env::{Config, Env, Shape};
+use limits::Meter;
+pub(crate) use locals::{Homes, Local};
 pub(crate) use osr::Opening;
 use osr::Osr;
 use visit::Forward;
@@ -47,6 +51,12 @@ pub(crate) enum TranslateError {
     NoSuchLoop(u32),
     #[error("loop {0} is unreachable code")]
     UnreachableLoop(u32),
+    #[error("{body_bytes} bytes of body make more than {limit} instructions, values and operands")]
+    TooLarge { body_bytes: usize, limit: usize },
+    #[error("more than {limit} loops in each other")]
+    TooDeep { limit: u32 },
+    #[error("given up")]
+    Cancelled,
 }
 
 /// A variable of the frontend and its type.
@@ -54,15 +64,6 @@ pub(crate) enum TranslateError {
 pub(crate) struct TypedVar {
     pub(crate) var: Variable,
     pub(crate) ty: Type,
-}
-
-impl TypedVar {
-    /// Declares a variable and defines it at the current position.
-    fn new(builder: &mut FunctionBuilder<'_>, ty: Type, value: Value) -> Self {
-        let var = builder.declare_var(ty);
-        builder.def_var(var, value);
-        Self { var, ty }
-    }
 }
 
 /// The state of one translation.
@@ -74,7 +75,9 @@ pub(crate) struct Translator<'a> {
     /// The control stack.
     pub(crate) control: Control,
     /// Parameters and locals.
-    pub(crate) locals: Vec<TypedVar>,
+    pub(crate) locals: Vec<Local>,
+    /// Where those are that are in memory.
+    pub(crate) homes: Homes,
     /// The function's `VmContext*`.
     pub(crate) vmctx: Value,
     /// Where results go that have no register.
@@ -85,6 +88,8 @@ pub(crate) struct Translator<'a> {
     osr: Option<Osr>,
     /// Arguments of the jump being built; kept for its allocation.
     block_args: Vec<BlockArg>,
+    /// How much has been made.
+    pub(crate) meter: Meter<'a>,
 }
 
 /// Builds the CLIF of what the request names in `func`, which must be empty.
@@ -117,12 +122,14 @@ pub(crate) fn translate(
 
     let builder = FunctionBuilder::new(func, context);
     let env = Env::new(request, config);
-    let mut translator = Translator::enter(builder, env, &locations, osr);
+    let meter = Meter::new(request);
+    let mut translator = Translator::enter(builder, env, &locations, osr, meter);
     translator.declare_locals(&ty.params, &body)?;
     translator.push_function_frame(&ty.results);
 
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
+        translator.check_meter()?;
         let at = SourceLoc::new(operators.original_position() as u32);
         translator.builder.set_srcloc(at);
         operators.visit_operator(&mut Forward(&mut translator))??;
@@ -138,6 +145,7 @@ impl<'a> Translator<'a> {
         env: Env<'a>,
         locations: &Locations,
         osr: Option<Osr>,
+        meter: Meter<'a>,
     ) -> Self {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
@@ -147,46 +155,24 @@ impl<'a> Translator<'a> {
         let vmctx = params[0];
         let result_area = locations.has_result_area().then(|| params[1]);
         let osr = osr.map(|osr| osr.enter(&mut builder));
+        let homes = match &osr {
+            Some(osr) => Homes::Baseline { fp: osr.fp() },
+            None => Homes::None,
+        };
         Self {
             builder,
             env,
             stack: Vec::new(),
             control: Control::default(),
             locals: Vec::new(),
+            homes,
             vmctx,
             result_area,
             results: locations.results.clone(),
             osr,
             block_args: Vec::new(),
+            meter,
         }
-    }
-
-    /// Declares parameters and locals and gives them their first values.
-    fn declare_locals(
-        &mut self,
-        params: &[ValType],
-        body: &FunctionBody<'_>,
-    ) -> Result<(), TranslateError> {
-        let first = 1 + usize::from(self.result_area.is_some());
-        for (i, &ty) in params.iter().enumerate() {
-            // Where the body is entered in the middle, nothing before that point ever runs.
-            let value = match (&self.osr, self.builder.current_block()) {
-                (None, Some(entry)) => self.builder.block_params(entry)[first + i],
-                _ => self.zero(clif_type(ty)),
-            };
-            let local = TypedVar::new(&mut self.builder, clif_type(ty), value);
-            self.locals.push(local);
-        }
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            let ty = ValType::from_wasm(ty).ok_or(TranslateError::Unsupported("this type"))?;
-            let zero = self.zero(clif_type(ty));
-            for _ in 0..count {
-                let local = TypedVar::new(&mut self.builder, clif_type(ty), zero);
-                self.locals.push(local);
-            }
-        }
-        Ok(())
     }
 
     fn push_function_frame(&mut self, results: &[ValType]) {

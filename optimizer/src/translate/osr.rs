@@ -6,10 +6,11 @@
 //! from the body's beginning then disappears with Cranelift's first pass.
 //!
 //! Values computed before the loop don't dominate the code behind it any more, so all state that
-//! is live across the header must be a variable of the frontend, which inserts the joins. Locals are
-//! anyway. Operands are put into variables when a frame that encloses the loop is opened (for
-//! those below it: nothing inside can touch them) and taken out again when it ends; so each
-//! operand is kept once, and the variables' numbers are the operands' positions.
+//! is live across the header must be a variable of the frontend, which inserts the joins, or in memory.
+//! Locals are one or the other anyway. Operands are stored to their home slots in the baseline's frame when a frame
+//! that encloses the loop is opened (those below it: nothing inside can touch them), and loaded
+//! when it ends. Where the function was entered by the landing block they are there already. (Variables would
+//! be alive in each block on the way out: depth times operands.)
 
 use std::ops::Range;
 
@@ -18,7 +19,7 @@ use cranelift_frontend::FunctionBuilder;
 use upshift_abi::{LoopIndex, frame};
 use wasmparser::{FunctionBody, Operator};
 
-use super::{Region, TranslateError, Translator, TypedVar, fixed};
+use super::{Local, Region, TranslateError, Translator, TypedVar, fixed};
 
 /// The plan for an OSR entry and how far it has come.
 pub(crate) struct Osr {
@@ -30,8 +31,8 @@ pub(crate) struct Osr {
     opened: usize,
     /// How many `block`, `loop` and `if` operators have been seen.
     seen: u32,
-    /// Operands that were put into variables: all below the innermost opened enclosing frame.
-    kept: Vec<TypedVar>,
+    /// Operands that were stored to their home slots: all below the innermost opened enclosing frame.
+    kept: usize,
     /// Set by `enter`: where the state is read, and the baseline frame's `rbp`.
     landing: Option<(Block, Value)>,
 }
@@ -79,7 +80,7 @@ impl Osr {
             enclosing,
             opened: 0,
             seen: 0,
-            kept: Vec::new(),
+            kept: 0,
             landing: None,
         }
     }
@@ -96,6 +97,11 @@ impl Osr {
         builder.seal_block(start);
         self.landing = Some((landing, fp));
         self
+    }
+
+    /// The baseline frame's `rbp`.
+    pub(super) fn fp(&self) -> Value {
+        self.landing.expect("entered").1
     }
 
     /// Notes that a frame is being opened.
@@ -126,30 +132,25 @@ impl<'a> Translator<'a> {
         osr.map_or(Ok(Opening::Unrelated), |osr| osr.open(reachable))
     }
 
-    /// Puts the operands below `height` into variables, if an OSR entry is in the frame being opened.
-    /// Returns the first of them.
+    /// Stores the operands below `height` to their home slots, if an OSR entry is in the frame being
+    /// opened. Returns the position of the first of them.
     pub(crate) fn keep_operands(&mut self, opening: Opening, height: usize) -> Option<usize> {
         let osr = self
             .osr
             .as_mut()
             .filter(|_| opening != Opening::Unrelated)?;
-        let from = osr.kept.len();
-        for &value in &self.stack[from..height] {
-            let ty = self.builder.func.dfg.value_type(value);
-            osr.kept.push(TypedVar::new(&mut self.builder, ty, value));
+        let from = std::mem::replace(&mut osr.kept, height);
+        for position in from..height {
+            self.store_home(self.locals.len() + position, self.stack[position]);
         }
         Some(from)
     }
 
-    /// Takes the operands at these positions out of their variables, behind the end of the frame that
-    /// put them there.
+    /// Loads the operands at these positions, behind the end of the frame that stored them.
     pub(crate) fn restore_operands(&mut self, positions: Range<usize>) {
-        let Some(osr) = &self.osr else {
-            return;
-        };
-        let operands = &mut self.stack[positions.clone()];
-        for (operand, kept) in operands.iter_mut().zip(&osr.kept[positions]) {
-            *operand = self.builder.use_var(kept.var);
+        for position in positions {
+            let ty = self.builder.func.dfg.value_type(self.stack[position]);
+            self.stack[position] = self.load_home(self.locals.len() + position, ty);
         }
     }
 
@@ -158,22 +159,26 @@ impl<'a> Translator<'a> {
     pub(crate) fn land(&mut self, header: Block) {
         let osr = self.osr.as_ref().expect("only an OSR entry has a target");
         let (landing, fp) = osr.landing.expect("entered");
-        let vars: Vec<_> = self.locals.iter().chain(&osr.kept).copied().collect();
+        let first_param = self.locals.len() + osr.kept;
         let params = self.builder.block_params(header).to_vec();
 
         self.builder.switch_to_block(landing);
-        // The baseline frame does not run any more, so its slots don't change: what the loop does not use is
-        // read behind it.
+        // These slots don't change any more: what the loop does not use is read behind it.
         let flags = fixed(self.builder.func, Region::Home);
-        let mut slots = (0..).map(frame::home_slot);
-        for (TypedVar { var, ty }, slot) in vars.into_iter().zip(&mut slots) {
-            let value = self.builder.ins().load(ty, flags, fp, slot);
-            self.builder.def_var(var, value);
+        let slot = |index: usize| frame::home_slot(index as u32);
+        for index in 0..self.locals.len() {
+            if let Local::Variable(TypedVar { var, ty }) = self.locals[index] {
+                let value = self.builder.ins().load(ty, flags, fp, slot(index));
+                self.builder.def_var(var, value);
+            }
         }
         self.block_args.clear();
-        for (param, slot) in params.into_iter().zip(&mut slots) {
+        for (i, param) in params.into_iter().enumerate() {
             let ty = self.builder.func.dfg.value_type(param);
-            let value = self.builder.ins().load(ty, flags, fp, slot);
+            let value = self
+                .builder
+                .ins()
+                .load(ty, flags, fp, slot(first_param + i));
             self.block_args.push(value.into());
         }
         self.builder.ins().jump(header, &self.block_args);

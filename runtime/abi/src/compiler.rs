@@ -47,6 +47,36 @@ pub enum CompileUnit {
     Loop(LoopIndex),
 }
 
+/// Lets a compilation be given up: whoever asks for it says when, compilers ask between operators and
+/// passes. Compilers know no clocks and no threads; this is where those reach them.
+#[derive(Clone, Copy, Default)]
+pub struct Cancel<'a>(Option<&'a dyn Fn() -> bool>);
+
+impl<'a> Cancel<'a> {
+    /// The compilation runs to its end.
+    pub const NEVER: Self = Self(None);
+
+    /// Given up once `requested` returns true. It is called on the compiling thread, every few thousand
+    /// operators and a few times afterwards, so it may take a microsecond.
+    pub fn when(requested: &'a dyn Fn() -> bool) -> Self {
+        Self(Some(requested))
+    }
+
+    /// Whether to give up: return [`CompileError::Cancelled`] soon.
+    pub fn is_requested(self) -> bool {
+        self.0.is_some_and(|requested| requested())
+    }
+}
+
+impl fmt::Debug for Cancel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Some(_) => "Cancel::when(..)",
+            None => "Cancel::NEVER",
+        })
+    }
+}
+
 /// A request to compile one function.
 #[derive(Debug)]
 pub struct CompileRequest<'a> {
@@ -62,6 +92,8 @@ pub struct CompileRequest<'a> {
     pub validate: Option<FuncToValidate<ValidatorResources>>,
     /// Fill [`CompiledFunction::sources`].
     pub sources: bool,
+    /// When to give up.
+    pub cancel: Cancel<'a>,
 }
 
 impl<'a> CompileRequest<'a> {
@@ -74,6 +106,7 @@ impl<'a> CompileRequest<'a> {
             unit: CompileUnit::Function,
             validate: None,
             sources: false,
+            cancel: Cancel::NEVER,
         }
     }
 
@@ -115,6 +148,12 @@ pub enum CompileError {
         /// Which limit, and its value.
         limit: String,
     },
+    /// The request's [`Cancel`] asked for it.
+    #[error("{func}: the compilation was given up")]
+    Cancelled {
+        /// The function.
+        func: DefinedFuncIndex,
+    },
     /// A bug in the compiler.
     #[error("{func}: internal error of the {tier} compiler: {message}")]
     Internal {
@@ -144,8 +183,8 @@ pub trait CompileSession {
     ///
     /// # Errors
     ///
-    /// If the body is invalid (only where the request asks to validate), exceeds a limit, or the
-    /// compiler has a bug. The session stays usable.
+    /// If the body is invalid (only where the request asks to validate), exceeds a limit, the request was
+    /// cancelled, or the compiler has a bug. The session stays usable.
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
 }
 

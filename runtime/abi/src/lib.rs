@@ -40,7 +40,7 @@ pub use artifact::{
 };
 pub use builtin::Builtin;
 pub use compiler::{
-    CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds, Tier,
+    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds, Tier,
 };
 pub use facts::ModuleFacts;
 pub use index::*;

@@ -1,0 +1,91 @@
+//! How much CLIF a body may become.
+//!
+//! Cranelift's passes take time and memory in proportion to the instructions, values and operands that
+//! they are given, and can't be stopped once they run. A body can ask for a thousand operands with two bytes (a
+//! call or branch of that many), so the translation counts, and gives up where a body becomes more than
+//! any compiler's output does.
+
+use upshift_abi::{Cancel, CompileRequest};
+
+use super::{TranslateError, Translator};
+
+/// Operators between two looks.
+const INTERVAL: u32 = 64;
+
+/// Instructions, values and operands that any body may become.
+const BASE: usize = 50_000;
+
+/// And for each of its bytes. The most in CPython, Ruby, Clang and Yosys is 4.9.
+const PER_BYTE: usize = 20;
+
+/// But not more than this: about half a gigabyte in Cranelift.
+const MOST: usize = 3_000_000;
+
+/// Loops in each other. Cranelift looks at all loops around an instruction to find out where it goes.
+const MAX_LOOP_DEPTH: u32 = 128;
+
+/// Counts what a translation makes.
+#[derive(Debug)]
+pub(crate) struct Meter<'a> {
+    /// Operands of branches and calls.
+    pub(crate) operands: usize,
+    /// Loops around the current position.
+    loop_depth: u32,
+    body_bytes: usize,
+    until_look: u32,
+    cancel: Cancel<'a>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(request: &CompileRequest<'a>) -> Self {
+        Self {
+            operands: 0,
+            loop_depth: 0,
+            body_bytes: request.body().len(),
+            until_look: INTERVAL,
+            cancel: request.cancel,
+        }
+    }
+
+    fn limit(&self) -> usize {
+        (BASE + PER_BYTE * self.body_bytes).min(MOST)
+    }
+}
+
+impl Translator<'_> {
+    /// A loop begins.
+    pub(crate) fn enter_loop(&mut self) -> Result<(), TranslateError> {
+        self.meter.loop_depth += 1;
+        match self.meter.loop_depth {
+            ..=MAX_LOOP_DEPTH => Ok(()),
+            _ => Err(TranslateError::TooDeep {
+                limit: MAX_LOOP_DEPTH,
+            }),
+        }
+    }
+
+    /// A loop ends.
+    pub(crate) fn leave_loop(&mut self) {
+        self.meter.loop_depth -= 1;
+    }
+
+    /// Called before each operator: stops the translation if it has made too much or is not wanted any more.
+    #[inline]
+    pub(super) fn check_meter(&mut self) -> Result<(), TranslateError> {
+        self.meter.until_look -= 1;
+        if self.meter.until_look > 0 {
+            return Ok(());
+        }
+        self.meter.until_look = INTERVAL;
+        let dfg = &self.builder.func.dfg;
+        let limit = self.meter.limit();
+        if dfg.num_insts() + dfg.num_values() + self.meter.operands > limit {
+            let body_bytes = self.meter.body_bytes;
+            return Err(TranslateError::TooLarge { body_bytes, limit });
+        }
+        if self.meter.cancel.is_requested() {
+            return Err(TranslateError::Cancelled);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! Where locals live during a translation: in variables of the frontend, or in memory.
+//!
+//! The frontend's SSA construction keeps, for each variable, an entry for each block, and gives each loop
+//! that a variable is alive in a block parameter of its own until the loop's end shows whether it is
+//! needed. That is what makes good code of the functions that programs have, but time and memory grow with
+//! locals times blocks, which a body of 30 KB can drive into billions. So where the product is
+//! too large, the locals that are used least, loops weighed in, are kept in memory: in a stack slot, or,
+//! in an OSR entry, in the home slots of the baseline's frame. There they cost a load or store per
+//! use and nothing per block.
+
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value};
+use upshift_abi::{ValType, frame};
+use wasmparser::{FunctionBody, Operator};
+
+use super::{Region, TranslateError, Translator, TypedVar, trusted};
+use crate::signature::{POINTER, clif_type};
+
+/// Entries of the frontend's map from variables and blocks to values: four bytes each, and about 100 ns
+/// where one becomes a block parameter. No function of CPython, Ruby, Clang or Yosys needs as many.
+const MAX_ENTRIES: usize = 4 << 20;
+
+/// Steps for removing loops' parameters again: their number squared, for each loop.
+const MAX_REMOVALS: usize = 1 << 28;
+
+/// Variables that a function has in any case, if it has so many locals.
+const FEW: usize = 16;
+
+/// Where a local is.
+#[derive(Clone, Copy)]
+pub(crate) enum Local {
+    /// In a variable of the frontend.
+    Variable(TypedVar),
+    /// In memory.
+    Memory(Type),
+    /// Nowhere: the body does not mention it.
+    Unused,
+}
+
+/// Where what is in memory has its place.
+#[derive(Clone, Copy)]
+pub(crate) enum Homes {
+    /// Nothing is in memory.
+    None,
+    /// In this function's own frame, from this address on.
+    Own { base: Value },
+    /// In the baseline's frame, which the OSR entry has taken over.
+    Baseline { fp: Value },
+}
+
+impl Homes {
+    /// Base and offset of a slot.
+    fn place(self, slot: usize) -> (Value, i32) {
+        match self {
+            Homes::None => unreachable!("nothing is in memory"),
+            Homes::Own { base } => (base, 8 * slot as i32),
+            Homes::Baseline { fp } => (fp, frame::home_slot(slot as u32)),
+        }
+    }
+}
+
+/// What a body does with its locals.
+#[derive(Default)]
+struct Usage {
+    /// How often each local is read or written, an access in a loop counted as eight.
+    accesses: Vec<u64>,
+    /// Blocks and edges that the body will have, about.
+    blocks: usize,
+    loops: usize,
+}
+
+impl Usage {
+    fn of(body: &FunctionBody<'_>, locals: usize) -> Result<Self, TranslateError> {
+        let mut usage = Self {
+            accesses: vec![0; locals],
+            ..Self::default()
+        };
+        let mut operators = body.get_operators_reader()?;
+        // For each open frame whether it is a loop.
+        let mut frames = vec![false];
+        let mut weight: u64 = 1;
+        while !operators.eof() {
+            match operators.read()? {
+                Operator::LocalGet { local_index }
+                | Operator::LocalSet { local_index }
+                | Operator::LocalTee { local_index } => {
+                    let accesses = &mut usage.accesses[local_index as usize];
+                    *accesses = accesses.saturating_add(weight);
+                }
+                Operator::Block { .. } => {
+                    usage.blocks += 1;
+                    frames.push(false);
+                }
+                Operator::If { .. } => {
+                    usage.blocks += 3;
+                    frames.push(false);
+                }
+                Operator::Loop { .. } => {
+                    usage.blocks += 2;
+                    usage.loops += 1;
+                    frames.push(true);
+                }
+                Operator::End => {
+                    frames.pop();
+                }
+                Operator::BrTable { targets } => usage.blocks += targets.len() as usize + 1,
+                Operator::Br { .. } | Operator::BrIf { .. } => usage.blocks += 1,
+                _ => continue,
+            }
+            // Deeper than this all loops are equally hot.
+            let depth = frames.iter().rev().take(64).filter(|&&is_loop| is_loop);
+            weight = 1 << (3 * depth.take(6).count());
+        }
+        Ok(usage)
+    }
+
+    /// How many variables the function can afford.
+    fn affordable(&self) -> usize {
+        let by_entries = MAX_ENTRIES / self.blocks.max(1);
+        let by_removals = (MAX_REMOVALS / self.loops.max(1)).isqrt();
+        by_entries.min(by_removals).max(FEW)
+    }
+
+    /// The locals that go to variables: those used most.
+    fn in_variables(&self) -> Vec<bool> {
+        let mut used: Vec<usize> = (0..self.accesses.len())
+            .filter(|&local| self.accesses[local] > 0)
+            .collect();
+        used.sort_by_key(|&local| std::cmp::Reverse(self.accesses[local]));
+        let mut chosen = vec![false; self.accesses.len()];
+        used.iter()
+            .take(self.affordable())
+            .for_each(|&local| chosen[local] = true);
+        chosen
+    }
+}
+
+impl Translator<'_> {
+    /// Declares parameters and locals and gives them their first values.
+    pub(super) fn declare_locals(
+        &mut self,
+        params: &[ValType],
+        body: &FunctionBody<'_>,
+    ) -> Result<(), TranslateError> {
+        let mut types: Vec<Type> = params.iter().copied().map(clif_type).collect();
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            let ty = ValType::from_wasm(ty).ok_or(TranslateError::Unsupported("this type"))?;
+            types.resize(types.len() + count as usize, clif_type(ty));
+        }
+        self.place_locals(&types, body)?;
+
+        let first = 1 + usize::from(self.result_area.is_some());
+        let mut zero = None;
+        for (i, &ty) in types.iter().enumerate() {
+            let value = match (&self.osr, self.builder.current_block()) {
+                (None, Some(entry)) if i < params.len() => {
+                    self.builder.block_params(entry)[first + i]
+                }
+                // Where the body is entered in the middle, nothing before that point ever runs.
+                _ => match zero {
+                    Some((zero_ty, value)) if zero_ty == ty => value,
+                    _ => self.zero(ty),
+                },
+            };
+            if i >= params.len() {
+                zero = Some((ty, value));
+            }
+            match self.locals[i] {
+                Local::Variable(local) => self.builder.def_var(local.var, value),
+                Local::Memory(_) if self.osr.is_none() => self.set_local(i, value),
+                Local::Memory(_) | Local::Unused => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides where each local lives.
+    fn place_locals(
+        &mut self,
+        types: &[Type],
+        body: &FunctionBody<'_>,
+    ) -> Result<(), TranslateError> {
+        let body_bytes = body.as_bytes().len();
+        // A block takes two bytes of body or more, so most functions need no closer look.
+        let usage = match types.len().saturating_mul(body_bytes) {
+            product if product <= MAX_ENTRIES / 2 => None,
+            _ => Some(Usage::of(body, types.len())?),
+        };
+        let chosen = usage.as_ref().map(Usage::in_variables);
+        let mut in_memory = 0;
+        for (i, &ty) in types.iter().enumerate() {
+            let local = match (&usage, &chosen) {
+                (Some(usage), _) if usage.accesses[i] == 0 => Local::Unused,
+                (_, Some(chosen)) if !chosen[i] => {
+                    in_memory += 1;
+                    Local::Memory(ty)
+                }
+                _ => Local::Variable(TypedVar {
+                    var: self.builder.declare_var(ty),
+                    ty,
+                }),
+            };
+            self.locals.push(local);
+        }
+        if in_memory > 0 && self.osr.is_none() {
+            let size = 8 * types.len() as u32;
+            let align_to_8 = 3;
+            let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, align_to_8);
+            let slot = self.builder.func.create_sized_stack_slot(data);
+            self.homes = Homes::Own {
+                base: self.ins().stack_addr(POINTER, slot, 0),
+            };
+        }
+        Ok(())
+    }
+
+    /// Reads a local.
+    pub(crate) fn local(&mut self, index: usize) -> Value {
+        match self.locals[index] {
+            Local::Variable(local) => self.builder.use_var(local.var),
+            Local::Memory(ty) => self.load_home(index, ty),
+            Local::Unused => unreachable!("the body mentions the local"),
+        }
+    }
+
+    /// Writes a local.
+    pub(crate) fn set_local(&mut self, index: usize, value: Value) {
+        match self.locals[index] {
+            Local::Variable(local) => self.builder.def_var(local.var, value),
+            Local::Memory(_) => self.store_home(index, value),
+            Local::Unused => unreachable!("the body mentions the local"),
+        }
+    }
+
+    /// Reads a home slot.
+    pub(super) fn load_home(&mut self, slot: usize, ty: Type) -> Value {
+        let (base, offset) = self.homes.place(slot);
+        let flags = trusted(self.builder.func, Region::Home);
+        self.ins().load(ty, flags, base, offset)
+    }
+
+    /// Writes a home slot.
+    pub(super) fn store_home(&mut self, slot: usize, value: Value) {
+        let (base, offset) = self.homes.place(slot);
+        let flags = trusted(self.builder.func, Region::Home);
+        self.ins().store(flags, value, base, offset);
+    }
+}
