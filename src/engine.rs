@@ -17,6 +17,13 @@ use crate::{Config, Result, Strategy};
 ///
 /// A cheap clone, shared by all threads. A process usually has one: making one reserves address
 /// space, and starts the compile threads.
+///
+/// # Fork
+///
+/// An engine belongs to the process that made it. In a child made by `fork`, calls, instances and modules of its parent's
+/// engines are errors that say so; the child makes an engine of its own. Dropping what it has of its parent's is
+/// fine, and so is reading memories, though what was never written of one may read as zeros once the
+/// parent has dropped its module.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -122,6 +129,7 @@ impl Engine {
         facts: &ModuleFacts,
         validators: Validators,
     ) -> Result<()> {
+        self.inner.runtime.process().check()?;
         let threads = self.inner.config.tiering.knobs.eager_threads;
         Ok(validate_all(facts, wasm, validators, threads)?)
     }
@@ -140,6 +148,7 @@ impl Engine {
             tiering,
             ..
         } = &*self.inner;
+        runtime.process().check()?;
         if config.eager {
             let facts = Arc::new(facts);
             let tiers = ModuleTiers::new(tiering, &facts);

@@ -15,6 +15,11 @@ pub enum RuntimeError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// In a child made by `fork`, something of the parent was used.
+    #[error(
+        "this engine was made before `fork` and belongs to the parent process; make a new one in the child"
+    )]
+    Forked,
     /// No room for more code.
     #[error(
         "the code space is full ({bytes} bytes more were needed); give the engine a larger one or fewer modules"

@@ -15,7 +15,7 @@ use upshift_abi::facts::{ConstOp, SegmentMode};
 use upshift_abi::vmctx::{PAGE_SIZE, WASM_PAGE_SIZE};
 
 use crate::error::RuntimeError;
-use crate::sys::{MemoryFile, Reservation};
+use crate::sys::{MemoryFile, Process, Reservation};
 
 /// Data below this is copied: a mapping costs about as much as copying it.
 const MIN_DATA_BYTES: usize = 16 << 10;
@@ -26,16 +26,27 @@ const MAX_GAPS: usize = 1 << 20;
 const POISON: &str = "no panic happens under this lock";
 
 /// The file with the images of a runtime. It is made with the first image: what needs none works where the system
-/// has no memory files.
-#[derive(Debug, Default)]
+/// has no memory files. A forked child shares it with its parent, so only the process that made it writes it.
+#[derive(Debug)]
 pub struct ImageFile {
+    process: Process,
     file: OnceLock<MemoryFile>,
     /// Where the next image goes. Never goes back: freed parts become holes.
     end: Mutex<u64>,
 }
 
 impl ImageFile {
+    /// Without a file at first.
+    pub fn new(process: Process) -> Arc<Self> {
+        Arc::new(Self {
+            process,
+            file: OnceLock::new(),
+            end: Mutex::new(0),
+        })
+    }
+
     fn allocate(&self, len: u64) -> Result<u64, RuntimeError> {
+        self.process.check()?;
         let mut end = self.end.lock().expect(POISON);
         if self.file.get().is_none() {
             let file = MemoryFile::new("upshift-images")?;
@@ -117,6 +128,9 @@ impl MemoryImage {
 impl Drop for MemoryImage {
     /// No instance uses it any more: each holds its module longer than its memory, and the module holds this.
     fn drop(&mut self) {
+        if !self.images.process.is_current() {
+            return;
+        }
         if let Err(error) = self
             .images
             .file()

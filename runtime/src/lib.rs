@@ -52,6 +52,8 @@ use code::CodeSpace;
 use image::ImageFile;
 use types::TypeRegistry;
 
+pub use sys::Process;
+
 /// Where code lies, which decides how it is written. It is never writable where it is executable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CodeMapping {
@@ -100,6 +102,7 @@ pub struct Runtime {
     code: Arc<CodeSpace>,
     types: TypeRegistry,
     images: Arc<ImageFile>,
+    process: Process,
 }
 
 impl Runtime {
@@ -113,13 +116,21 @@ impl Runtime {
         trampolines: Box<dyn Trampolines>,
     ) -> Result<Arc<Self>, RuntimeError> {
         trap::install_handlers()?;
-        let code = CodeSpace::new(&config)?;
+        let process = Process::current();
+        let code = CodeSpace::new(&config, process)?;
         Ok(Arc::new(Self {
             config,
             code,
             types: TypeRegistry::new(trampolines),
-            images: Arc::default(),
+            images: ImageFile::new(process),
+            process,
         }))
+    }
+
+    /// The process that the runtime belongs to. In a child of that process, nothing of the runtime can be called
+    /// or made.
+    pub fn process(&self) -> Process {
+        self.process
     }
 
     /// The sizes and modes it was made with.

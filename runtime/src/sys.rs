@@ -1,8 +1,10 @@
 //! Address space and threads: the one module to edit when porting to another system.
 //!
-//! - `code_pages`: memory that is executable, and the ways to write it.
+//! - `code_pages`: memory that is executable, and the ways to write it;
+//! - `process`: which process something belongs to.
 
 mod code_pages;
+mod process;
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -17,6 +19,10 @@ use rustix::process::Resource;
 use crate::error::RuntimeError;
 
 pub use code_pages::CodePages;
+pub use process::{PerProcess, Process};
+
+/// What the system maps and protects as a whole.
+const PAGE: usize = 4096;
 
 /// A range of reserved address space; unmapped when dropped.
 #[derive(Debug)]
@@ -317,14 +323,18 @@ pub fn signal_thread(thread: i32, signal: libc::c_int) {
     }
 }
 
-/// The system's number for the calling thread; asked once per thread.
+/// The system's number for the calling thread of the process; asked once per thread, and once more in a child, where the
+/// thread has another.
 #[inline]
-pub fn thread_id() -> i32 {
+pub fn thread_id(process: &Process) -> i32 {
     thread_local! {
-        static ID: Cell<i32> = const { Cell::new(0) };
+        static ID: Cell<(u64, i32)> = const { Cell::new((0, 0)) };
     }
-    if ID.get() == 0 {
-        ID.set(rustix::thread::gettid().as_raw_nonzero().get());
+    let (asked_in, id) = ID.get();
+    if asked_in == process.number() {
+        return id;
     }
-    ID.get()
+    let id = rustix::thread::gettid().as_raw_nonzero().get();
+    ID.set((process.number(), id));
+    id
 }

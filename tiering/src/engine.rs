@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use upshift_abi::Compiler;
 use upshift_profiler::{Event, EventLog};
+use upshift_runtime::Process;
 
 use crate::bench::Speeds;
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
@@ -44,6 +45,7 @@ impl Shared {
 pub struct Tiering {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    process: Process,
 }
 
 impl Tiering {
@@ -92,7 +94,11 @@ impl Tiering {
                 .expect("the system has another thread")
         };
         let threads = (0..workers).map(start).collect();
-        Ok(Self { shared, threads })
+        Ok(Self {
+            shared,
+            threads,
+            process: Process::current(),
+        })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -138,6 +144,11 @@ impl Tiering {
 
 impl Drop for Tiering {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // A forked child has none of these threads, and they may have held the queue's locks.
+            std::mem::forget(std::mem::take(&mut self.threads));
+            return;
+        }
         for job in self.shared.queue.close(self.threads.len()) {
             let code = job.key;
             self.shared.log.record(|| Event::RequestDropped { code });

@@ -37,7 +37,7 @@ pub use meta::{CodeKind, CodeMeta, FunctionCode};
 use crate::RuntimeConfig;
 use crate::builtins;
 use crate::error::RuntimeError;
-use crate::sys::{CodePages, Reservation};
+use crate::sys::{CodePages, Process, Reservation};
 use alloc::RangeAllocator;
 use data::DataPart;
 use epoch::Reclaimer;
@@ -102,6 +102,9 @@ pub struct CodeStats {
 
 /// All code of an engine.
 pub struct CodeSpace {
+    /// The process that runs and frees the code. In its children, dropping any of it does nothing: the pages are shared with it,
+    /// and locks may be held by threads that the child does not have.
+    process: Process,
     /// Thunks and code, at the beginning of `space`.
     pages: CodePages,
     space: Reservation,
@@ -119,15 +122,16 @@ pub struct CodeSpace {
 
 impl CodeSpace {
     /// Reserves the address space; commits nothing but the builtin table.
-    pub fn new(config: &RuntimeConfig) -> Result<Arc<Self>, RuntimeError> {
+    pub fn new(config: &RuntimeConfig, process: Process) -> Result<Arc<Self>, RuntimeError> {
         let code_bytes = config.code_space_bytes.clamp(1 << 20, 1 << 30);
         let code_bytes = code_bytes.next_multiple_of(1 << 16);
         let executable = THUNKS_BYTES + code_bytes;
         let space = Reservation::new(executable + DATA_BYTES)?;
-        let pages = CodePages::new(&space, executable, config.code_mapping)?;
+        let pages = CodePages::new(&space, executable, config.code_mapping, process)?;
         let mut data = DataPart::new(executable, DATA_BYTES);
         let builtins = data.allocate(&space, Builtin::ALL.len() * 8)?;
         let code_space = Self {
+            process,
             registry: Registry::new(executable)?,
             code: Mutex::new(RangeAllocator::new(THUNKS_BYTES, code_bytes)),
             layout: Layout::new(config.layout_seed),
@@ -163,6 +167,7 @@ impl CodeSpace {
         mut compiled: CompiledFunction,
         resolve: &dyn Fn(RelocationTarget) -> usize,
     ) -> Result<CodeRef, RuntimeError> {
+        this.process.check()?;
         let len = compiled.code.len();
         let gap = this.layout.gap();
         let allocated = (gap + HEADER + len).next_multiple_of(CODE_ALIGN);
@@ -265,6 +270,7 @@ impl CodeSpace {
         if self.thunks.load(Ordering::Acquire) as usize >= count {
             return Ok(());
         }
+        self.process.check()?;
         let _guard = self.code.lock().expect(POISON);
         let written = self.thunks.load(Ordering::Acquire) as usize;
         let cell = self.builtin_cell(Builtin::FirstCall);
@@ -288,6 +294,7 @@ impl CodeSpace {
 
     /// Allocates zeroed cells in the data part.
     pub fn allocate_cells(this: &Arc<Self>, bytes: usize) -> Result<Cells, RuntimeError> {
+        this.process.check()?;
         let bytes = DataPart::rounded(bytes);
         let offset = this
             .data
@@ -306,6 +313,9 @@ impl CodeSpace {
 
     /// Hands over code that nothing leads to any more; it is freed when no thread can be running it.
     pub fn retire(&self, code: CodeRef) {
+        if !self.process.is_current() {
+            return;
+        }
         if !code.0.retired.swap(true, Ordering::Relaxed) {
             let len = code.len();
             self.count(&code.0.meta.kind, -(len as isize));
@@ -318,11 +328,17 @@ impl CodeSpace {
 
     /// Frees the retired code that no thread can be running.
     pub fn collect(&self) {
+        if !self.process.is_current() {
+            return;
+        }
         drop(self.reclaimer.collect());
     }
 
     /// Gives the memory of pages without code back to the system.
     pub fn trim(&self) {
+        if !self.process.is_current() {
+            return;
+        }
         self.discard_free_pages(&mut self.code.lock().expect(POISON));
     }
 
@@ -336,6 +352,9 @@ impl CodeSpace {
 
     /// Registers a thread of execution (a store) with reclamation.
     pub fn register_activity(&self) -> Arc<ActiveEpoch> {
+        if !self.process.is_current() {
+            return Arc::default();
+        }
         self.reclaimer.register()
     }
 
@@ -395,6 +414,9 @@ impl Cells {
 
 impl Drop for Cells {
     fn drop(&mut self) {
+        if !self.space.process.is_current() {
+            return;
+        }
         let mut data = self.space.data.lock().expect(POISON);
         data.free(self.offset, self.bytes);
     }
@@ -458,6 +480,9 @@ impl CodeRef {
 
 impl Drop for Placed {
     fn drop(&mut self) {
+        if !self.space.process.is_current() {
+            return;
+        }
         let len = self.meta.len as usize;
         if *self.retired.get_mut() {
             self.space.stats.lock().expect(POISON).retired -= len;

@@ -11,7 +11,7 @@ use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, Vm
 use upshift_abi::{TrapCode, TypeId};
 
 use super::{FuncId, Store};
-use crate::error::Error;
+use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
@@ -128,6 +128,9 @@ impl Store {
         call: impl FnOnce(*mut VmStore) -> R,
         failed: impl FnOnce(&R) -> bool,
     ) -> Result<R, Box<Error>> {
+        if !self.process.is_current() {
+            return Err(self.refuse_forked());
+        }
         let vm = self.vm();
         // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated code.
         let (outer_host, outermost) = unsafe {
@@ -169,6 +172,11 @@ impl Store {
             Some(timeout) => Error::TimedOut { timeout, backtrace },
             None => Error::Trap { code, backtrace },
         })
+    }
+
+    #[cold]
+    fn refuse_forked(&self) -> Box<Error> {
+        Box::new(RuntimeError::Forked.into())
     }
 
     /// The error to return for what was left pending; panics go on here.
@@ -268,7 +276,7 @@ impl Store {
         let limit = sp.saturating_sub(self.max_wasm_stack);
         // SAFETY: as in `activate`.
         unsafe { (*self.vm()).stack_limit = limit };
-        self.shared.set_thread(sys::thread_id());
+        self.shared.set_thread(sys::thread_id(&self.process));
         // Fences: what follows does not happen before what is above.
         self.runtime.code().enter(&self.activity);
     }

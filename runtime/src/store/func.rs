@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use upshift_abi::compiler::Passing;
-use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmVal};
+use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmStore, VmVal};
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::call::{NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
-use crate::error::Error;
+use crate::error::{Error, RuntimeError};
 use crate::trap::WasmBacktrace;
 
 /// A host function.
@@ -271,7 +271,7 @@ unsafe fn run_host<D, R>(
         Err(failed) => error = Some(failed),
     }));
     // SAFETY: as above; the store's own `VmStore`.
-    if value.is_some() && unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
+    if value.is_some() && unsafe { may_go_on(vm) } {
         return value;
     }
     // SAFETY: as above; and the host trampoline's frame, which called us, stands.
@@ -279,8 +279,23 @@ unsafe fn run_host<D, R>(
     None
 }
 
+/// Whether WebAssembly may go on after a host function: it was not interrupted, and this is no forked child, whose code
+/// its parent replaces.
+///
+/// # Safety
+///
+/// The calling thread runs the store.
+#[inline]
+unsafe fn may_go_on(vm: *mut VmStore) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let store = &*(*vm).host.cast::<Store>();
+        (*vm).interrupt.load(Ordering::Acquire) == 0 && store.process.is_current()
+    }
+}
+
 impl Store {
-    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an interruption.
+    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an interruption or a fork.
     ///
     /// # Safety
     ///
@@ -291,6 +306,9 @@ impl Store {
         let backtrace = |store: &Self| unsafe { WasmBacktrace::capture_at_exit(store) };
         let pending = match result {
             Ok(Some(error)) => Pending::Host(error, backtrace(self)),
+            Ok(None) if !self.process.is_current() => {
+                Pending::Host(RuntimeError::Forked.into(), backtrace(self))
+            }
             Ok(None) => Pending::Trap(TrapCode::Interrupt, backtrace(self)),
             Err(payload) => Pending::Panic(payload),
         };

@@ -156,6 +156,7 @@ impl Store {
         module: &Arc<ModuleCode>,
         imports: &[Extern],
     ) -> Result<InstanceId, Error> {
+        self.process.check()?;
         self.check_imports(module, imports)?;
         self.admit_instance(module.facts())?;
         let id = self.allocate_instance(module, imports)?;

@@ -33,6 +33,7 @@ pub use limiter::{
 
 use crate::Runtime;
 use crate::code::ActiveEpoch;
+use crate::sys::Process;
 use crate::trap::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TrapRecord};
 use call::TypeInfo;
 use func::{FuncEntry, HostFuncEntry};
@@ -95,6 +96,8 @@ pub enum Extern {
 pub struct Store {
     id: StoreId,
     runtime: Arc<Runtime>,
+    /// The runtime's: only this process calls WebAssembly in the store.
+    process: Process,
     shared: Arc<StoreShared>,
     activity: Arc<ActiveEpoch>,
     /// The runtime's, where each call has it at hand.
@@ -130,6 +133,7 @@ impl Store {
         Self {
             id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.clone(),
+            process: runtime.process(),
             shared: StoreShared::new(),
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,

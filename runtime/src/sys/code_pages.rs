@@ -10,18 +10,17 @@ use std::ptr::NonNull;
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 
-use super::{MemoryFile, Reservation};
+use super::{MemoryFile, PAGE, Process, Reservation};
 use crate::CodeMapping;
 use crate::error::RuntimeError;
 
-/// What the system maps and protects as a whole.
-const PAGE: usize = 4096;
-
-/// Executable pages at the beginning of a reservation, which outlives them.
+/// Executable pages at the beginning of a reservation, which outlives them. A forked child shares them with its parent, so only the
+/// process that made them writes them.
 #[derive(Debug)]
 pub struct CodePages {
     base: NonNull<u8>,
     len: usize,
+    process: Process,
     /// The file that the pages belong to; `None` if they are anonymous.
     file: Option<MemoryFile>,
 }
@@ -42,6 +41,7 @@ impl CodePages {
         space: &Reservation,
         len: usize,
         mapping: CodeMapping,
+        process: Process,
     ) -> Result<Self, RuntimeError> {
         assert!(len <= space.len());
         let file = match mapping {
@@ -68,6 +68,7 @@ impl CodePages {
         Ok(Self {
             base: NonNull::new(space.base()).expect("a reservation is not at address zero"),
             len,
+            process,
             file,
         })
     }
@@ -76,7 +77,7 @@ impl CodePages {
     ///
     /// # Errors
     ///
-    /// If the system has no memory for the pages.
+    /// If the system has no memory for the pages, or in a child.
     ///
     /// # Panics
     ///
@@ -84,6 +85,7 @@ impl CodePages {
     pub fn write(&self, offset: usize, parts: &[&[u8]]) -> Result<(), RuntimeError> {
         let len = parts.iter().map(|part| part.len()).sum();
         self.assert_inside(offset, len);
+        self.process.check()?;
         match &self.file {
             Some(file) => file.write(offset as u64, parts),
             None => self.window(offset, len, |bytes| {
@@ -101,7 +103,7 @@ impl CodePages {
     ///
     /// # Errors
     ///
-    /// If the system refuses: the pages then stay as they are.
+    /// If the system refuses, or in a child: the pages then stay as they are.
     ///
     /// # Panics
     ///
@@ -109,6 +111,7 @@ impl CodePages {
     pub fn discard(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
         self.assert_inside(offset, len);
         debug_assert!(offset.is_multiple_of(PAGE) && len.is_multiple_of(PAGE));
+        self.process.check()?;
         match &self.file {
             Some(file) => file.punch_hole(offset as u64, len as u64),
             None => {

@@ -8,10 +8,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::interrupt::StoreShared;
+use crate::sys::PerProcess;
 
 /// How long the watchdog waits before it first repeats a signal.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
@@ -52,17 +53,17 @@ struct Alarm {
 }
 
 impl Watchdog {
-    /// The process's watchdog.
+    /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's threads.
     pub fn get() -> &'static Self {
-        static WATCHDOG: OnceLock<&'static Watchdog> = OnceLock::new();
-        WATCHDOG.get_or_init(|| {
-            let watchdog: &'static Watchdog = Box::leak(Box::default());
+        static WATCHDOG: PerProcess<Watchdog> = PerProcess::new();
+        let (watchdog, made) = WATCHDOG.get();
+        if made {
             let thread = std::thread::Builder::new().name("upshift-watchdog".into());
             if let Err(error) = thread.spawn(|| watchdog.run()) {
                 log::error!("no watchdog thread ({error}): an interruption may come late");
             }
-            watchdog
-        })
+        }
+        watchdog
     }
 
     /// Signals the store's thread again and again, until there is nothing to do.
