@@ -53,12 +53,16 @@ impl Default for Engine {
 impl Engine {
     /// An engine that works as configured.
     ///
+    /// Where the process can't have the address space that guard pages take (`ulimit -v`), the engine checks bounds
+    /// explicitly and reserves less for memories and code. [`config`](Self::config) shows it, and a warning goes to the log.
+    ///
     /// # Errors
     ///
     /// If the configuration makes no sense, or the system refuses the address space.
     pub fn new(config: &Config) -> Result<Self> {
         check(config)?;
         let mut config = config.clone();
+        config.runtime = config.runtime.fitted();
         spread(&mut config);
         let baseline = Arc::new(Baseline::new(config.baseline));
         let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
@@ -85,7 +89,7 @@ impl Engine {
         Arc::ptr_eq(&a.inner, &b.inner)
     }
 
-    /// How it was configured.
+    /// How it works: as configured, or as much of it as the system allows.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }

@@ -24,6 +24,7 @@ pub mod code;
 pub mod error;
 mod image;
 pub mod module;
+mod space;
 pub mod store;
 mod stubs;
 mod sys;
@@ -81,6 +82,9 @@ pub struct RuntimeConfig {
     pub max_wasm_stack: usize,
     /// How accesses beyond a memory's length are caught; decides how much is reserved for one.
     pub memory_bounds: MemoryBounds,
+    /// With explicit bounds, the most address space that is reserved for a memory whose minimum needs no more, in bytes. It
+    /// can't grow beyond.
+    pub memory_reservation: usize,
 }
 
 impl Default for RuntimeConfig {
@@ -91,6 +95,7 @@ impl Default for RuntimeConfig {
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
             memory_bounds: MemoryBounds::GuardPages,
+            memory_reservation: space::INDEX_SPACE as usize,
         }
     }
 }

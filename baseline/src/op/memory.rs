@@ -15,7 +15,9 @@ use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
 
-/// The largest constant offset behind a memory's base: leaves room for the base's own offset.
+/// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context, at most [`MEMORY_GUARD`].
+///
+/// [`MEMORY_GUARD`]: upshift_abi::vmctx::MEMORY_GUARD
 const MAX_DISP: u64 = (1 << 30) - 64;
 
 /// What a load does.
@@ -214,7 +216,7 @@ impl FuncGen<'_> {
         }
         let (base, base_disp, length) = match self.facts.layout.memory(memory) {
             Place::Inline(_) => {
-                let disp = self.facts.layout.memory0_base() as i32;
+                let disp = self.memory0_base();
                 let length = Mem::base(Reg::VMCTX, VmContext::MEMORY0_LEN.disp());
                 (Reg::VMCTX, disp, length)
             }
@@ -246,10 +248,15 @@ impl FuncGen<'_> {
         }
     }
 
+    /// The distance from the context to a defined memory.
+    fn memory0_base(&self) -> i32 {
+        self.facts.layout.memory0_base(self.options.bounds) as i32
+    }
+
     /// A register, and how far from it the memory starts.
     fn memory_base(&mut self, memory: MemoryIndex) -> (Reg, i32) {
         match self.facts.layout.memory(memory) {
-            Place::Inline(_) => (Reg::VMCTX, self.facts.layout.memory0_base() as i32),
+            Place::Inline(_) => (Reg::VMCTX, self.memory0_base()),
             Place::Pointer(offset) => {
                 let base = self.alloc(false);
                 let pointer = Mem::base(Reg::VMCTX, offset.disp());

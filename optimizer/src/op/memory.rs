@@ -179,7 +179,10 @@ impl Translator<'_> {
         let layout = &self.env.facts.layout;
         let is_inline = matches!(layout.memory(memory), Place::Inline(_));
         if is_inline && self.env.config.options.memory_base == MemoryBase::Displacement {
-            return (self.vmctx, layout.memory0_base().into());
+            return (
+                self.vmctx,
+                layout.memory0_base(self.env.config.options.bounds).into(),
+            );
         }
         let (header, offset) = self.memory_header(memory);
         let flags = fixed(self.builder.func, Region::Context);

@@ -1,8 +1,10 @@
 //! The structures that generated code reads, and their offsets.
 //!
 //! One allocation per instance: header, then the arrays that [`VmLayout`] places, padded to a
-//! page, then (if the module defines a memory) the reservation of memory 0. So the base of a
+//! page, then (if the module defines a memory) a guard, then the reservation of memory 0. So the base of a
 //! defined memory is `VmContext* + VmLayout::memory0_base`: a constant, no load, no register.
+//!
+//! The guard is for the bugs of compilers: an access before the memory's beginning faults instead of reaching the context.
 //!
 //! Who writes what: the runtime fills everything before the first call. Afterwards generated code
 //! writes globals and table elements; the runtime writes memory and table lengths, from the one
@@ -13,6 +15,7 @@ use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
+use crate::compiler::MemoryBounds;
 use crate::facts::ModuleFacts;
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use crate::types::TypeId;
@@ -36,6 +39,14 @@ impl VmOffset {
 
 /// Granularity of the vmctx part of an instance's allocation.
 pub const PAGE_SIZE: u32 = 4096;
+
+/// With guard pages, the distance from a context to the memory behind it, the same for all modules: the context at its beginning,
+/// nothing accessible after it. As large as leaves a gigabyte of a 32-bit displacement for static offsets.
+pub const MEMORY_GUARD: u32 = 1 << 30;
+
+/// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the length as a 64-bit
+/// number, so that one that is negative by mistake never reaches memory, and address space may be short.
+pub const SMALL_MEMORY_GUARD: u32 = 1 << 16;
 
 /// Bytes of a WebAssembly page.
 pub const WASM_PAGE_SIZE: u64 = 65536;
@@ -299,7 +310,7 @@ impl VmLayout {
         );
         let func_refs = array(facts.func_ref_count as usize, size_of::<VmFuncRef>());
         assert!(
-            end < 1 << 30,
+            end < 1 << 29,
             "wasmparser's limits bound the context far below"
         );
         Self {
@@ -317,10 +328,18 @@ impl VmLayout {
         }
     }
 
-    /// Bytes of header and arrays, a multiple of [`PAGE_SIZE`]: also the distance from the
-    /// `VmContext*` to the base of a defined memory 0.
-    pub const fn memory0_base(&self) -> u32 {
+    /// Bytes of header and arrays, a multiple of [`PAGE_SIZE`].
+    pub const fn context_bytes(&self) -> u32 {
         self.size.next_multiple_of(PAGE_SIZE)
+    }
+
+    /// The distance from the `VmContext*` to the base of a defined memory 0, in an engine that catches accesses beyond
+    /// memories like this.
+    pub const fn memory0_base(&self, bounds: MemoryBounds) -> u32 {
+        match bounds {
+            MemoryBounds::GuardPages => MEMORY_GUARD,
+            MemoryBounds::Explicit => self.context_bytes() + SMALL_MEMORY_GUARD,
+        }
     }
 
     /// The [`VmImportedFunc`] of an imported function.

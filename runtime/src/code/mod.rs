@@ -49,8 +49,21 @@ const THUNKS_BYTES: usize = MAX_FUNCS * THUNK_SIZE;
 const MAX_FUNCS: usize = 1 << 20;
 const THUNK_SIZE: usize = 16;
 
-/// Bytes for slots, budgets and the builtin table.
-const DATA_BYTES: usize = 256 << 20;
+/// Bytes for slots, budgets and the builtin table, beside so many bytes of code.
+fn data_bytes(code_bytes: usize) -> usize {
+    (code_bytes / 2).clamp(16 << 20, 256 << 20)
+}
+
+/// Bytes for code, of those asked for.
+fn code_bytes(asked: usize) -> usize {
+    asked.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16)
+}
+
+/// Address space that a code space with so many bytes for code takes.
+pub(crate) fn code_space_bytes(asked: usize) -> usize {
+    let code = code_bytes(asked);
+    THUNKS_BYTES + code + data_bytes(code)
+}
 
 /// Bytes of code that are freed before the memory of whole pages goes back to the system.
 const DISCARD_BYTES: usize = 1 << 20;
@@ -123,12 +136,12 @@ pub struct CodeSpace {
 impl CodeSpace {
     /// Reserves the address space; commits nothing but the builtin table.
     pub fn new(config: &RuntimeConfig, process: Process) -> Result<Arc<Self>, RuntimeError> {
-        let code_bytes = config.code_space_bytes.clamp(1 << 20, 1 << 30);
-        let code_bytes = code_bytes.next_multiple_of(1 << 16);
+        let code_bytes = code_bytes(config.code_space_bytes);
+        let data_bytes = data_bytes(code_bytes).next_multiple_of(PAGE);
         let executable = THUNKS_BYTES + code_bytes;
-        let space = Reservation::new(executable + DATA_BYTES)?;
+        let space = Reservation::new(executable + data_bytes)?;
         let pages = CodePages::new(&space, executable, config.code_mapping, process)?;
-        let mut data = DataPart::new(executable, DATA_BYTES);
+        let mut data = DataPart::new(executable, data_bytes);
         let builtins = data.allocate(&space, Builtin::ALL.len() * 8)?;
         let code_space = Self {
             process,

@@ -16,7 +16,7 @@ use upshift_abi::{
 };
 
 use super::global::GlobalEntry;
-use super::memory::{MemoryEntry, reserved_bytes};
+use super::memory::MemoryEntry;
 use super::table::TableEntry;
 use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, checked_range};
 use crate::error::Error;
@@ -28,7 +28,7 @@ const DECLARED: &str = "validation declares references";
 /// An instance: its module, its context, and the ids behind its index spaces.
 pub struct Instance {
     pub(crate) id: InstanceId,
-    /// Context, then the reservation of memory 0 if the module defines it. Dropped before the module, which owns
+    /// Context, then a guard and the reservation of memory 0 if the module defines it. Dropped before the module, which owns
     /// what is mapped there.
     space: Reservation,
     pub(crate) module: Arc<ModuleCode>,
@@ -201,11 +201,16 @@ impl Store {
         imports: &[Extern],
     ) -> Result<InstanceId, Error> {
         let facts = module.facts().clone();
-        let context_bytes = facts.layout.memory0_base() as usize;
+        let context_bytes = facts.layout.context_bytes() as usize;
         let defined_memory = facts.memories.get(facts.imported_memories as usize);
-        let bounds = self.runtime.config().memory_bounds;
-        let memory_bytes = defined_memory.map_or(0, |ty| reserved_bytes(ty, bounds));
-        let space = Reservation::new(context_bytes + memory_bytes)?;
+        let config = self.runtime.config();
+        let space = match defined_memory {
+            Some(ty) => {
+                let before = facts.layout.memory0_base(config.memory_bounds);
+                config.reserve_memory(ty, before as usize)?
+            }
+            None => Reservation::new(context_bytes)?,
+        };
         space.make_writable(0, context_bytes)?;
         space.populate(0, context_bytes);
         let id = InstanceId::new(self.instances.len());
@@ -281,7 +286,8 @@ impl Store {
             return Ok(());
         };
         let vm: *mut VmMemory = instance.at(VmContext::MEMORY0);
-        let offset = facts.layout.memory0_base() as usize;
+        let bounds = self.runtime.config().memory_bounds;
+        let offset = facts.layout.memory0_base(bounds) as usize;
         let entry = MemoryEntry::in_instance(ty, vm, &instance.space, offset)?;
         let id = self.add_memory(entry);
         instance.memories.push(id);

@@ -2,23 +2,16 @@
 
 use std::ptr;
 
-use upshift_abi::vmctx::{VmMemory, WASM_PAGE_SIZE};
+use upshift_abi::vmctx::{MEMORY_GUARD, SMALL_MEMORY_GUARD, VmMemory, WASM_PAGE_SIZE};
 use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
 
 use super::limiter::Resource;
 use super::{MemoryId, Store, checked_range};
+use crate::RuntimeConfig;
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
+use crate::space::MAX_PAGES;
 use crate::sys::Reservation;
-
-/// What a 32-bit index can reach.
-const INDEX_SPACE: u64 = 1 << 32;
-
-/// What a 32-bit index plus a 32-bit offset can reach, and the widest access behind it.
-const GUARDED_SPACE: u64 = (1 << 33) + WASM_PAGE_SIZE;
-
-/// Pages that a 32-bit memory can have.
-const MAX_PAGES: u64 = INDEX_SPACE / WASM_PAGE_SIZE;
 
 /// A memory of a store.
 pub(super) struct MemoryEntry {
@@ -38,22 +31,12 @@ pub(super) enum MemorySpace {
         space: *const Reservation,
         offset: usize,
     },
-    /// On its own.
+    /// On its own, behind a guard.
     Own {
         space: Reservation,
+        guard: usize,
         _vm: Box<VmMemory>,
     },
-}
-
-/// Bytes to reserve for a memory of the type.
-pub(super) fn reserved_bytes(ty: &MemoryType, bounds: MemoryBounds) -> usize {
-    let bytes = match bounds {
-        MemoryBounds::GuardPages => GUARDED_SPACE,
-        MemoryBounds::Explicit => {
-            ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES) * WASM_PAGE_SIZE
-        }
-    };
-    bytes.max(WASM_PAGE_SIZE) as usize
 }
 
 impl MemoryEntry {
@@ -78,8 +61,12 @@ impl MemoryEntry {
         Ok(entry)
     }
 
-    fn on_its_own(ty: MemoryType, bounds: MemoryBounds) -> Result<Self, Error> {
-        let space = Reservation::new(reserved_bytes(&ty, bounds))?;
+    fn on_its_own(ty: MemoryType, config: &RuntimeConfig) -> Result<Self, Error> {
+        let guard = match config.memory_bounds {
+            MemoryBounds::GuardPages => MEMORY_GUARD,
+            MemoryBounds::Explicit => SMALL_MEMORY_GUARD,
+        } as usize;
+        let space = config.reserve_memory(&ty, guard)?;
         let mut vm = Box::new(VmMemory {
             base: ptr::null_mut(),
             len: 0,
@@ -87,7 +74,11 @@ impl MemoryEntry {
         let mut entry = Self {
             ty,
             vm: &raw mut *vm,
-            space: MemorySpace::Own { space, _vm: vm },
+            space: MemorySpace::Own {
+                space,
+                guard,
+                _vm: vm,
+            },
         };
         entry.commit_minimum()?;
         Ok(entry)
@@ -112,14 +103,14 @@ impl MemoryEntry {
     fn base(&self) -> *mut u8 {
         match &self.space {
             MemorySpace::Instance { base, .. } => *base,
-            MemorySpace::Own { space, .. } => space.base(),
+            MemorySpace::Own { space, guard, .. } => space.base().wrapping_add(*guard),
         }
     }
 
     fn reserved(&self) -> usize {
         match &self.space {
             MemorySpace::Instance { reserved, .. } => *reserved,
-            MemorySpace::Own { space, .. } => space.len(),
+            MemorySpace::Own { space, guard, .. } => space.len() - guard,
         }
     }
 
@@ -136,10 +127,11 @@ impl MemoryEntry {
         self.len() as u64 / WASM_PAGE_SIZE
     }
 
-    /// Grows by pages: the previous size, or `None` beyond the maximum.
+    /// Grows by pages: the previous size, or `None` beyond the maximum or what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
         let max = self.ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES);
+        let max = max.min(self.reserved() as u64 / WASM_PAGE_SIZE);
         let Some(pages) = previous.checked_add(delta).filter(|&pages| pages <= max) else {
             return Ok(None);
         };
@@ -150,7 +142,7 @@ impl MemoryEntry {
                 let space = unsafe { &**space };
                 space.make_writable(offset + old, new - old)?;
             }
-            MemorySpace::Own { space, .. } => space.make_writable(old, new - old)?,
+            MemorySpace::Own { space, guard, .. } => space.make_writable(guard + old, new - old)?,
         }
         // SAFETY: as in `len`.
         unsafe { (*self.vm).len = new };
@@ -178,8 +170,7 @@ impl Store {
     pub fn new_memory(&mut self, ty: MemoryType) -> Result<MemoryId, Error> {
         self.admit(0, 1, 0)?;
         self.admit_memory(&ty)?;
-        let bounds = self.runtime.config().memory_bounds;
-        let entry = MemoryEntry::on_its_own(ty, bounds)?;
+        let entry = MemoryEntry::on_its_own(ty, self.runtime.config())?;
         Ok(self.add_memory(entry))
     }
 
@@ -197,7 +188,7 @@ impl Store {
         match &self.memories[memory.index()].space {
             // SAFETY: as in `grow`.
             MemorySpace::Instance { space, offset, .. } => unsafe { image.map(&**space, *offset) },
-            MemorySpace::Own { space, .. } => image.map(space, 0),
+            MemorySpace::Own { space, guard, .. } => image.map(space, *guard),
         }
     }
 

@@ -3,6 +3,7 @@
 //! - `options`: the command line;
 //! - `run`: a program from its file to its end;
 //! - `invoke`: one function with arguments as text;
+//! - `logger`: the engine's warnings;
 //! - `dump`: what both compilers make of one function;
 //! - `report`: what is printed after a run, and how errors look;
 //! - `story`: the embedded example and how it is told.
@@ -12,6 +13,7 @@
 
 mod dump;
 mod invoke;
+mod logger;
 mod options;
 mod report;
 mod run;

@@ -9,12 +9,13 @@ use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
 use upshift::{
-    Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result, Store,
-    StoreLimits, Trap,
+    CodeMapping, Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result,
+    Store, StoreLimits, Trap,
 };
 
 use crate::dump;
 use crate::invoke::{self, UsageError};
+use crate::logger;
 use crate::options::Options;
 use crate::report;
 
@@ -45,7 +46,14 @@ pub fn run_module(options: &Options, load: impl FnOnce(&Engine) -> Result<Module
 
 /// An engine as configured, that remembers events if a report needs them.
 fn engine(options: &Options) -> Result<Engine> {
+    if options.around.log {
+        logger::install();
+    }
     let mut config: Config = options.config.clone();
+    if options.around.perf_map {
+        // What perf looks up in a map.
+        config.code_mapping(CodeMapping::Anonymous);
+    }
     if options.around.needs_events() {
         config.event_log(LogConfig {
             detail: Detail::Events,

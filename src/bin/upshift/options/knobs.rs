@@ -22,6 +22,8 @@ pub struct Around {
     pub events: Option<PathBuf>,
     /// Where to write a trace for trace viewers.
     pub trace: Option<PathBuf>,
+    /// Print the engine's warnings.
+    pub log: bool,
     /// Write a symbol map for `perf`.
     pub perf_map: bool,
     /// Interrupt the program after this time.
@@ -100,6 +102,18 @@ const AROUND: &[Knob<Around>] = &[
         help: "write a trace that trace viewers (chrome://tracing, Perfetto) open",
         set: |around, text| set_path(&mut around.trace, text),
         get: |around| spell_path(around.trace.as_ref()),
+    },
+    Knob {
+        group: Group::Debug,
+        name: "log",
+        kind: Kind::Trace,
+        values: bool::VALUES,
+        help: "print what the engine warns of: what the system refused, and what it does instead",
+        set: |around, text| {
+            around.log = bool::parse(text)?;
+            Some(())
+        },
+        get: |around| around.log.spell(),
     },
     Knob {
         group: Group::Debug,

@@ -1,0 +1,27 @@
+//! `-D log`: what the engine has to say while it works, on standard error.
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+use crate::report;
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let level = record.level().as_str().to_ascii_lowercase();
+        report::err(&format!("{level}: {}\n", record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// Prints warnings and errors from now on.
+pub fn install() {
+    if log::set_logger(&Logger).is_ok() {
+        log::set_max_level(LevelFilter::Warn);
+    }
+}
