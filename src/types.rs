@@ -25,15 +25,25 @@ impl FuncType {
     /// A type from parameters and results.
     ///
     /// The engine is not consulted; the argument keeps the door open for types that refer to others.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than 1,000 parameters or results: no module can have such a function.
     pub fn new(
         _engine: &Engine,
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
     ) -> Self {
-        Self(abi::FuncType {
+        let ty = abi::FuncType {
             params: params.into_iter().collect(),
             results: results.into_iter().collect(),
-        })
+        };
+        let most = ty.params.len().max(ty.results.len());
+        assert!(
+            most <= abi::frame::MAX_VALUES as usize,
+            "a function has at most 1,000 parameters and 1,000 results, not {most}"
+        );
+        Self(ty)
     }
 
     /// The parameters, in order.

@@ -65,6 +65,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) epilogue: Label,
     /// Whether the function has called anything so far.
     pub(crate) calls: bool,
+    /// Bytes below the frame that calls have needed so far for stack arguments and result areas.
+    pub(crate) outgoing: u32,
     /// Numbers `br_table`s, so that each target is prepared once per table.
     pub(crate) tables: u32,
 }
@@ -108,6 +110,7 @@ impl<'a> FuncGen<'a> {
             saved_is_final: false,
             epilogue: Label::new(),
             calls: false,
+            outgoing: 0,
             tables: 0,
         }
     }

@@ -270,6 +270,7 @@ fn finish(
         source.code.0 += generator.masm.head_len() as u32;
     }
     Ok(CompiledFunction {
+        frame_moves: None,
         code: assembled.code,
         relocations: assembled.relocations,
         traps: assembled.traps,

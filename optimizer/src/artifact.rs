@@ -1,7 +1,10 @@
 //! Cranelift's result in the terms that the tiers share.
 
+use std::ops::Range;
+
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, SourceLoc};
+use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
 use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::{
@@ -43,12 +46,40 @@ pub(crate) fn convert(
         loops: Vec::new(),
         // `rbp` and the return address are part of the frame but not of Cranelift's figure.
         frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset + 16),
+        frame_moves: frame_moves(compiled),
         stats: CompileStats {
             tier: Some(Tier::Optimizer),
             body_bytes: request.body().len() as u32,
             ..CompileStats::default()
         },
     })
+}
+
+/// The part of the prologue in which `rbp` leads to no frame.
+///
+/// A function with a tail call that passes more on the stack than the function itself was passed
+/// makes room at its beginning: its prologue lowers `rsp` and `rbp` behind it, and only then copies the frame
+/// record there. The unwind information says where the frame stands for good, and where the
+/// record that is copied was pushed; what lies between includes the stack check, where
+/// interruptions can wait as well.
+fn frame_moves(compiled: &CompiledCode) -> Option<Range<CodeOffset>> {
+    let mut pushed = None;
+    for (offset, inst) in &compiled.buffer.unwind_info {
+        match *inst {
+            UnwindInst::PushFrameRegs {
+                offset_upward_to_caller_sp: setup,
+            } => pushed = Some((*offset, setup)),
+            UnwindInst::DefineNewFrame {
+                offset_upward_to_caller_sp: moved,
+                ..
+            } => {
+                let (from, setup) = pushed?;
+                return (moved > setup).then(|| CodeOffset(from)..CodeOffset(*offset));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn relocation(func: &Function, reloc: &FinalizedMachReloc) -> Result<Relocation, String> {

@@ -48,9 +48,10 @@ fn shared_flags(options: &OptimizerOptions) -> Result<settings::Builder, SetErro
     let mut switch = |name, on: bool| flags.set(name, if on { "true" } else { "false" });
     switch("enable_verifier", options.verify)?;
     switch("enable_nan_canonicalization", options.canonicalize_nans)?;
-    // The frame walker needs frame pointers and nothing else.
+    // The frame walker needs frame pointers, and to know where a prologue moves its frame: unwind
+    // information says that (see `artifact::frame_moves`) and serves for nothing else.
     switch("preserve_frame_pointers", true)?;
-    switch("unwind_info", false)?;
+    switch("unwind_info", true)?;
     // Each prologue compares with the store's stack limit instead of touching pages.
     switch("enable_probestack", false)?;
     // A call of a symbol that is not colocated becomes a load from a rip-relative cell of a table

@@ -106,9 +106,7 @@ impl FuncGen<'_> {
     fn emit_call(&mut self, sig: &Sig, callee: Callee) {
         let count = sig.params.len();
         self.prepare_call(count);
-        if sig.result_area + sig.stack_args > 0 {
-            asm!(self.masm; sub rsp, (sig.result_area + sig.stack_args) as i32);
-        }
+        self.emit_outgoing(sig.result_area + sig.stack_args);
         self.emit_args(sig);
         if sig.result_area > 0 {
             asm!(self.masm; lea rsi, [rsp + sig.stack_args as i32]);
@@ -129,6 +127,14 @@ impl FuncGen<'_> {
         }
         self.masm.call_site(self.wasm_offset());
         self.receive_results(sig);
+    }
+
+    /// Makes room below the frame for what a call passes on the stack; the prologue's check covers it.
+    fn emit_outgoing(&mut self, bytes: u32) {
+        if bytes > 0 {
+            self.outgoing = self.outgoing.max(bytes);
+            asm!(self.masm; sub rsp, bytes as i32);
+        }
     }
 
     /// Loads an imported function's slot address and context.
@@ -238,7 +244,7 @@ impl FuncGen<'_> {
         let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
         if theirs > 0 {
             self.calls = true;
-            asm!(self.masm; sub rsp, theirs);
+            self.emit_outgoing(sig.stack_args);
         }
         self.emit_args(sig);
         if sig.result_area > 0 {
@@ -278,14 +284,17 @@ impl FuncGen<'_> {
 
     /// From the last argument on, because the areas may overlap. Only `rax`, `r11` and the float
     /// scratch register are free here.
+    ///
+    /// Arguments may overwrite this frame's record, so `rbp` is given up before: at each instruction it is
+    /// the frame pointer of a frame whose record stands, as a walk from an interruption needs it.
     fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
         let end = 16 + ours - theirs;
-        asm!(self.masm; mov scratch, [rbp + 8]; mov rax, [rbp]);
+        asm!(self.masm; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
         for offset in (0..theirs).step_by(8).rev() {
             self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
-            self.store(Ty::F64, Mem::base(Reg::RBP, end + offset), Reg::FSCRATCH);
+            self.store(Ty::F64, Mem::base(Reg::RAX, end + offset), Reg::FSCRATCH);
         }
-        asm!(self.masm; lea rsp, [rbp + end - 8]; mov [rsp], scratch; mov rbp, rax);
+        asm!(self.masm; lea rsp, [rax + end - 8]; mov [rsp], scratch);
     }
 
     /// Calls a builtin that moves entries between two places: their indexes, then the three topmost

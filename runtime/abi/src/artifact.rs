@@ -1,6 +1,7 @@
 //! What both compilers return: inert bytes and everything that must be known about them.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::builtin::Builtin;
@@ -29,6 +30,9 @@ pub struct CompiledFunction {
     pub loops: Vec<OsrEntryInfo>,
     /// Bytes of stack that a frame takes, for reports.
     pub frame_size: u32,
+    /// Where the function is moving its frame: `rbp` is then neither its own frame pointer nor its
+    /// caller's, and what it points to is whatever the stack held. An interruption waits there.
+    pub frame_moves: Option<Range<CodeOffset>>,
     /// What it cost.
     pub stats: CompileStats,
 }

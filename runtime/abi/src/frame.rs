@@ -47,6 +47,27 @@
 
 use crate::types::ValType;
 
+use crate::callconv::RESULT_AREA_STRIDE;
+use crate::vmctx::VmVal;
+
+/// Bytes below [`VmStore::stack_limit`](crate::vmctx::VmStore::stack_limit) that generated code may use without asking.
+///
+/// The limit holds for frames with what their calls pass on the stack: each function that calls
+/// anything compares before it writes there. Below it may lie, at once: one frame of a function that calls
+/// nothing, the array of values of one host trampoline, or the stack arguments and the result area that an entry
+/// trampoline makes for a host function at the limit; and the records of a stub. Whoever sets the limit leaves this many bytes of stack
+/// below it, and what Rust needs in builtins, host functions and signal handlers below that.
+pub const STACK_RESERVE: u32 = 64 << 10;
+
+/// Values that one function may take, and may return: what validation allows.
+pub const MAX_VALUES: u32 = 1000;
+
+const _: () = {
+    let host_trampoline = MAX_VALUES * size_of::<VmVal>() as u32;
+    let entry_trampoline = MAX_VALUES * (8 + RESULT_AREA_STRIDE);
+    assert!(host_trampoline + entry_trampoline + (8 << 10) < STACK_RESERVE);
+};
+
 /// Offset from `rbp` of the saved `VmContext*`.
 pub const VMCTX: i32 = -8;
 

@@ -1,5 +1,6 @@
 //! What is known of a piece of placed code; readable in a signal handler.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::artifact::SourceLocation;
@@ -45,6 +46,7 @@ pub struct CodeMeta {
     pub kind: CodeKind,
     /// Bytes of stack that a frame takes.
     pub frame_size: u32,
+    frame_moves: Option<Range<CodeOffset>>,
     traps: Box<[TrapSite]>,
     calls: Box<[CallSite]>,
     sources: Box<[SourceLocation]>,
@@ -58,6 +60,7 @@ impl CodeMeta {
             len: u32::try_from(compiled.code.len()).expect("the code space is smaller"),
             kind,
             frame_size: compiled.frame_size,
+            frame_moves: compiled.frame_moves.clone(),
             traps: std::mem::take(&mut compiled.traps).into(),
             calls: std::mem::take(&mut compiled.calls).into(),
             sources: std::mem::take(&mut compiled.sources).into(),
@@ -69,6 +72,14 @@ impl CodeMeta {
         let offset = CodeOffset((pc - self.start) as u32);
         let i = self.traps.binary_search_by_key(&offset, |site| site.code);
         i.ok().map(|i| &self.traps[i])
+    }
+
+    /// Whether the code at the PC is moving its frame, so that `rbp` leads to no frame; see
+    /// [`CompiledFunction::frame_moves`].
+    pub fn is_frame_moving(&self, pc: usize) -> bool {
+        let offset = CodeOffset((pc - self.start) as u32);
+        let moves = self.frame_moves.as_ref();
+        moves.is_some_and(|moves| moves.contains(&offset))
     }
 
     /// The call that returns to the PC; `None` for a frame that backtraces skip.

@@ -26,7 +26,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier};
@@ -130,6 +130,8 @@ pub struct CodeSpace {
     thunks: AtomicU32,
     builtins: usize,
     reclaimer: Reclaimer,
+    /// Held to free a piece of code, and shared to look an arbitrary address up: see [`PlacedCode`].
+    freeing: RwLock<()>,
     stats: Mutex<CodeStats>,
 }
 
@@ -152,6 +154,7 @@ impl CodeSpace {
             thunks: AtomicU32::new(0),
             builtins: space.base() as usize + builtins,
             reclaimer: Reclaimer::new(),
+            freeing: RwLock::new(()),
             stats: Mutex::default(),
             space,
             pages,
@@ -260,6 +263,15 @@ impl CodeSpace {
                 .read()
         };
         (offset - start < meta.len as usize).then_some(meta)
+    }
+
+    /// Keeps all placed code placed, to look up addresses that may be anything. Not for signal handlers: it waits while
+    /// a piece of code is being freed.
+    pub fn hold_placed(&self) -> PlacedCode<'_> {
+        PlacedCode {
+            space: self,
+            _no_frees: self.freeing.read().expect(POISON),
+        }
     }
 
     /// The address of the n-th first-call thunk, which must be written: see [`ensure_thunks`](Self::ensure_thunks).
@@ -402,6 +414,24 @@ impl fmt::Debug for CodeSpace {
     }
 }
 
+/// The placed code of a code space, none of which is freed while this exists.
+///
+/// [`CodeSpace::lookup`] relies on who runs the code; here the address may come from anywhere, a guest's stack for instance.
+#[derive(Debug)]
+pub struct PlacedCode<'s> {
+    space: &'s CodeSpace,
+    _no_frees: RwLockReadGuard<'s, ()>,
+}
+
+impl PlacedCode<'_> {
+    /// The metadata of the code that holds the address, if any does.
+    pub fn lookup(&self, addr: usize) -> Option<&CodeMeta> {
+        // SAFETY: a piece of code leaves the registry, and then its metadata is freed, only under the
+        // lock that `self` shares.
+        unsafe { self.space.lookup(addr) }
+    }
+}
+
 /// Zeroed memory in the data part, freed when dropped.
 #[derive(Debug)]
 pub struct Cells {
@@ -504,7 +534,10 @@ impl Drop for Placed {
         }
         self.space.stats.lock().expect(POISON).freed += len;
         let base = self.space.space.base() as usize;
-        self.space.registry.remove(self.meta.start - base);
+        {
+            let _no_lookups = self.space.freeing.write().expect(POISON);
+            self.space.registry.remove(self.meta.start - base);
+        }
         let mut code = self.space.code.lock().expect(POISON);
         code.free(self.allocated.start, self.allocated.len());
         if code.freed() >= DISCARD_BYTES {

@@ -37,6 +37,15 @@ pub(super) type Entry =
 #[derive(Clone, Copy, Debug)]
 pub struct NativeEntry(pub NonNull<u8>);
 
+/// Why a call from the host does not enter WebAssembly.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    /// The host is deeper in its stack than WebAssembly may reach.
+    StackOverflow,
+    /// An interruption waits.
+    Interrupt,
+}
+
 /// What calls of one type need.
 pub(super) struct TypeInfo {
     entry: Option<Entry>,
@@ -142,7 +151,7 @@ impl Store {
             self.enter_outermost();
         }
         // Not before the thread is known to interrupters; see `StoreShared::thread`.
-        let returned = (!self.shared.is_interrupted()).then(|| {
+        let returned = self.may_enter(vm).map(|()| {
             let previous = trap::replace_current(vm);
             let returned = call(vm);
             trap::replace_current(previous);
@@ -154,10 +163,24 @@ impl Store {
         // SAFETY: as above. The outer activation's host functions go on with their own pointer.
         unsafe { (*vm).host = outer_host };
         match returned {
-            Some(returned) if !failed(&returned) => Ok(returned),
-            Some(_) => Err(self.report_pending(outermost)),
-            None => Err(self.interrupted(outermost, WasmBacktrace::default())),
+            Ok(returned) if !failed(&returned) => Ok(returned),
+            Ok(_) => Err(self.report_pending(outermost)),
+            Err(Refusal::Interrupt) => Err(self.interrupted(outermost, WasmBacktrace::default())),
+            Err(Refusal::StackOverflow) => Err(Box::new(Error::trap(TrapCode::StackOverflow))),
         }
+    }
+
+    /// Whether the host may enter WebAssembly now.
+    #[inline]
+    fn may_enter(&self, vm: *mut VmStore) -> Result<(), Refusal> {
+        // SAFETY: as in `activate`.
+        if stack_pointer() < unsafe { (*vm).stack_limit } {
+            return Err(Refusal::StackOverflow);
+        }
+        if self.shared.is_interrupted() {
+            return Err(Refusal::Interrupt);
+        }
+        Ok(())
     }
 
     /// The error of the interruption that waits; it is over when the outermost call has reported it.
@@ -271,9 +294,7 @@ impl Store {
     /// Prepares the first activation of this store on this thread.
     #[inline]
     fn enter_outermost(&mut self) {
-        let marker = 0u8;
-        let sp = &raw const marker as usize;
-        let limit = sp.saturating_sub(self.max_wasm_stack);
+        let limit = stack_pointer().saturating_sub(self.max_wasm_stack);
         // SAFETY: as in `activate`.
         unsafe { (*self.vm()).stack_limit = limit };
         self.shared.set_thread(sys::thread_id(&self.process));
@@ -286,4 +307,11 @@ impl Store {
         self.activity.leave();
         self.shared.set_thread(0);
     }
+}
+
+/// An address in the caller's frame, near the stack pointer.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let marker = 0u8;
+    &raw const marker as usize
 }

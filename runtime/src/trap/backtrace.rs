@@ -2,28 +2,24 @@
 
 use upshift_abi::frame;
 
+use super::TrapRecord;
 use super::frames::{FrameSink, WasmBacktrace};
-use crate::code::CodeSpace;
+use crate::code::PlacedCode;
 use crate::store::Store;
+
+/// Frame pointers are multiples of this: the convention aligns `rsp` to 16 at calls.
+const FRAME_ALIGN: usize = 16;
 
 impl WasmBacktrace {
     /// From an instruction of WebAssembly code on.
     ///
     /// # Safety
     ///
-    /// The calling thread is inside the store's innermost activation, and `fp` is the frame of the
-    /// code at `pc`, or its caller's.
-    pub(crate) unsafe fn capture(store: &Store, pc: usize, fp: usize) -> Self {
-        let code = store.runtime().code();
-        let mut frames = FrameSink::default();
-        // SAFETY: the code at `pc` is running, so it is placed.
-        if let Some(meta) = unsafe { code.lookup(pc) } {
-            let site = meta.trap_at(pc).map(|site| site.wasm);
-            frames.push(meta, site.or_else(|| meta.wasm_offset_near(pc)));
-        }
+    /// The calling thread is inside the store's innermost activation, and its stack holds what it held
+    /// at the trap from `sp` on.
+    pub(crate) unsafe fn capture(store: &Store, trap: &TrapRecord) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { walk_callers(code, store.entry_fp(), fp, &mut frames) };
-        frames.finish()
+        unsafe { Self::walk(store, Some(trap.pc), trap.sp, trap.fp) }
     }
 
     /// From the code that called a builtin which may leave WebAssembly.
@@ -33,11 +29,10 @@ impl WasmBacktrace {
     /// The calling thread is inside such a builtin of the store: its stub's frame stands.
     pub(crate) unsafe fn capture_at_builtin(store: &Store) -> Self {
         let fp = store.exit_fp();
-        // SAFETY: the stub's frame is a frame record, and the code that it returns to is running.
-        unsafe {
-            let [caller, return_address] = (fp as *const [usize; 2]).read();
-            Self::capture(store, return_address - 1, caller)
-        }
+        // SAFETY: the stub's frame is a frame record.
+        let [caller, return_address] = unsafe { (fp as *const [usize; 2]).read() };
+        // SAFETY: the stack is readable from the stub's frame on.
+        unsafe { Self::walk(store, Some(return_address - 1), fp, caller) }
     }
 
     /// From the host function that the store is running.
@@ -46,50 +41,99 @@ impl WasmBacktrace {
     ///
     /// The calling thread is inside a host function that the store's innermost activation called.
     pub(crate) unsafe fn capture_at_exit(store: &Store) -> Self {
-        let mut frames = FrameSink::default();
-        let code = store.runtime().code();
+        let fp = store.exit_fp();
         // SAFETY: the host trampoline's frame stands, and is a frame record like any other.
-        unsafe { walk_callers(code, store.entry_fp(), store.exit_fp(), &mut frames) };
+        unsafe { Self::walk(store, None, fp, fp) }
+    }
+
+    /// The function at `pc`, if there is one, and the callers of the function whose frame is `fp`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`walk_callers`], with the store's entry frame.
+    unsafe fn walk(store: &Store, pc: Option<usize>, low: usize, fp: usize) -> Self {
+        // No code is freed while addresses in it are looked up.
+        let placed = store.runtime().code().hold_placed();
+        let mut frames = FrameSink::default();
+        if let Some(pc) = pc
+            && let Some(meta) = placed.lookup(pc)
+        {
+            let site = meta.trap_at(pc).map(|site| site.wasm);
+            frames.push(meta, site.or_else(|| meta.wasm_offset_near(pc)));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { walk_callers(&placed, store.entry_fp(), low, fp, &mut frames) };
         frames.finish()
     }
 }
 
-/// Adds the callers of the function whose frame is `fp`.
+/// Adds the callers of the function whose frame is `fp`, through all activations of the store.
+///
+/// Within an activation nothing is believed: an interruption can strike where `rbp` leads to no frame,
+/// and what it then points to may be anything that a guest has left on its stack. So frame pointers
+/// must be aligned and rise strictly from `low` to the entry frame, and each return address must lie
+/// in placed code; where one does not, the activation's other frames are left out. Entry frames and
+/// what they hold are written by trampolines only, outside of what generated code can address.
 ///
 /// # Safety
 ///
-/// `fp` is a frame of the activation with the entry frame `entry_fp`, or that frame, and both are on the calling
-/// thread's stack.
-unsafe fn walk_callers(
-    code: &CodeSpace,
+/// `entry_fp` is the entry frame of the calling thread's innermost activation, and the stack is
+/// readable from `low` on.
+unsafe fn walk_callers<'p>(
+    placed: &'p PlacedCode<'_>,
     mut entry_fp: usize,
+    mut low: usize,
     mut fp: usize,
-    frames: &mut FrameSink<'_>,
+    frames: &mut FrameSink<'p>,
 ) {
-    // SAFETY: frame records and entry frames stand as long as their activation does.
-    let word = |address: usize| unsafe { (address as *const usize).read() };
-    let entry_word =
-        |entry_fp: usize, offset: i32| word(entry_fp.wrapping_add_signed(offset as isize));
     loop {
-        // An interruption may strike before a function has made its frame or after it gave it up: `fp` is then its caller's,
-        // for the outermost function the entry frame itself.
-        let outermost = fp == entry_fp || word(fp) == entry_fp;
-        if outermost {
-            let exit_fp = entry_word(entry_fp, frame::entry::PREVIOUS_EXIT_FP);
-            entry_fp = entry_word(entry_fp, frame::entry::PREVIOUS_ENTRY_FP);
-            if entry_fp == 0 {
-                return;
-            }
-            fp = exit_fp;
-            continue;
+        // SAFETY: the entry frame stands as long as its activation, and the stack is readable
+        // from `low` up to it.
+        unsafe { walk_activation(placed, entry_fp, low, fp, frames) };
+        // SAFETY: entry frames are laid out as `frame::entry` says.
+        let word = |offset: i32| unsafe {
+            (entry_fp.wrapping_add_signed(offset as isize) as *const usize).read()
+        };
+        let exit_fp = word(frame::entry::PREVIOUS_EXIT_FP);
+        entry_fp = word(frame::entry::PREVIOUS_ENTRY_FP);
+        if entry_fp == 0 {
+            return;
         }
-        let (caller, return_address) = (word(fp), word(fp + 8));
-        // SAFETY: the frame returns there, so that code is placed.
-        if let Some(meta) = unsafe { code.lookup(return_address - 1) }
-            && let Some(site) = meta.call_at(return_address)
-        {
+        (low, fp) = (exit_fp, exit_fp);
+    }
+}
+
+/// The part of [`walk_callers`] in one activation.
+///
+/// # Safety
+///
+/// The stack is readable from `low` to `entry_fp`.
+unsafe fn walk_activation<'p>(
+    placed: &'p PlacedCode<'_>,
+    entry_fp: usize,
+    mut low: usize,
+    mut fp: usize,
+    frames: &mut FrameSink<'p>,
+) {
+    // An interruption may strike before a function has made its frame or after it gave it up: `fp`
+    // is then its caller's, for the outermost function the entry frame itself.
+    while fp != entry_fp {
+        let is_frame = fp.is_multiple_of(FRAME_ALIGN) && low <= fp && fp < entry_fp;
+        if !is_frame {
+            return;
+        }
+        // SAFETY: aligned and within the readable part; the entry frame above is larger than a record.
+        let [caller, return_address] = unsafe { (fp as *const [usize; 2]).read() };
+        if caller == entry_fp {
+            // The outermost function returns to the entry trampoline.
+            return;
+        }
+        let Some(meta) = placed.lookup(return_address.wrapping_sub(1)) else {
+            return;
+        };
+        if let Some(site) = meta.call_at(return_address) {
             frames.push(meta, Some(site.wasm));
         }
-        fp = caller;
+        (low, fp) = (fp + 1, caller);
     }
 }

@@ -42,7 +42,9 @@ pub struct TrapRecord {
     pub code: TrapCode,
     /// The instruction.
     pub pc: usize,
-    /// Its frame.
+    /// The stack pointer there: all frames are above it.
+    pub sp: usize,
+    /// The frame pointer: of the instruction's function, or of its caller where the function has no frame.
     pub fp: usize,
 }
 
@@ -58,6 +60,6 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
         unreachable!("the handler leaves a record before it sends a thread here");
     };
     // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
-    let backtrace = unsafe { WasmBacktrace::capture(store, record.pc, record.fp) };
+    let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
     store.set_pending(Pending::Trap(record.code, backtrace));
 }

@@ -46,23 +46,7 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
         }
         PREVIOUS.get_or_init(|| previous);
         for signal in SIGNALS {
-            // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
-            // `SA_SIGINFO` demands, and it only does what a signal handler may.
-            let result = unsafe {
-                let mut action: libc::sigaction = mem::zeroed();
-                action.sa_sigaction = handle as *const () as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-                action.sa_flags |= match signal {
-                    INTERRUPT_SIGNAL => libc::SA_RESTART,
-                    _ => libc::SA_NODEFER,
-                };
-                // Interruptions come in bursts, and the signal stack has room for few frames: they wait until
-                // the handler is done.
-                libc::sigemptyset(&mut action.sa_mask);
-                libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
-                libc::sigaction(signal, &action, ptr::null_mut())
-            };
-            if result != 0 {
+            if !install(signal) {
                 return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
             }
         }
@@ -77,6 +61,10 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
 /// Bytes from address 0 that the system maps for nobody (its `vm.mmap_min_addr` is no less): an
 /// access to a field of a null pointer faults there.
 const NULL_PAGE: usize = 4096;
+
+/// Bytes below the stack pointer that the System V convention leaves to the code that was running. Ours does not
+/// use them; the distance costs nothing.
+const RED_ZONE: usize = 128;
 
 /// The handler of all our signals.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
@@ -104,6 +92,7 @@ unsafe fn take_over(
     let registers = unsafe { &mut (*context).uc_mcontext.gregs };
     let pc = registers[libc::REG_RIP as usize] as usize;
     let fp = registers[libc::REG_RBP as usize] as usize;
+    let sp = registers[libc::REG_RSP as usize] as usize;
     // SAFETY: the store outlives its activation; only fields that no one is changing are read:
     // generated code was running, or (for an interruption) anything, but then the lookup fails.
     let store = unsafe { (*vm).host.cast::<Store>() };
@@ -124,9 +113,17 @@ unsafe fn take_over(
         if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
             return false;
         }
+        // Where the frame is being moved, no walk can start: the watchdog's next signal finds another place.
+        if meta.is_frame_moving(pc) {
+            // SAFETY: as above; the handler only reads the pointer to the part that threads share.
+            unsafe { (*store).shared().retry_soon() };
+            return false;
+        }
         TrapCode::Interrupt
     } else {
-        let Some(site) = meta.trap_at(pc) else {
+        // SAFETY: as above. What a process sends has nothing to do with the instruction it happens to strike.
+        let sent = unsafe { was_sent(info) };
+        let Some(site) = meta.trap_at(pc).filter(|_| !sent) else {
             return false;
         };
         let explained = match signal {
@@ -153,9 +150,9 @@ unsafe fn take_over(
         site.trap
     };
     // SAFETY: generated code was running, so nobody is using the store's trap record.
-    unsafe { Store::set_trap_record(store, TrapRecord { code, pc, fp }) };
-    let sp = (registers[libc::REG_RSP as usize] - 128) & !15;
-    registers[libc::REG_RSP as usize] = sp;
+    unsafe { Store::set_trap_record(store, TrapRecord { code, pc, sp, fp }) };
+    // `sp` is within the stack: functions compare with the limit before they move it far.
+    registers[libc::REG_RSP as usize] = (sp.wrapping_sub(RED_ZONE) & !15) as i64;
     registers[libc::REG_RDI as usize] = vm as i64;
     registers[libc::REG_RIP as usize] = stubs::trapped as *const () as i64;
     true
@@ -178,6 +175,11 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
             // SAFETY: back to the default action: returning repeats the fault, and the process ends as it
             // would have without us.
             unsafe { libc::sigaction(signal, previous, ptr::null_mut()) };
+            // SAFETY: as for this function. No instruction repeats what a process has sent.
+            if unsafe { was_sent(info) } {
+                // SAFETY: async-signal-safe. The signal is delivered as soon as the handler returns.
+                unsafe { libc::raise(signal) };
+            }
         }
         handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: installed with SA_SIGINFO, so the handler has this signature.
@@ -190,5 +192,42 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
             let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
             handler(signal);
         }
+    }
+    // Rust's own handler of stack overflows, for one, gives a signal that it can't explain back to
+    // the default action, so that the fault repeats and ends the process. A signal that was sent does
+    // not repeat: without this, the next trap of any store would end the process instead.
+    // SAFETY: as for this function.
+    if previous.sa_sigaction != libc::SIG_DFL && unsafe { was_sent(info) } {
+        install(signal);
+    }
+}
+
+/// Whether a process sent the signal, rather than a fault of this thread.
+///
+/// # Safety
+///
+/// With the argument of a signal handler.
+unsafe fn was_sent(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the system fills the code for every signal; codes of the kernel's own are positive.
+    unsafe { (*info).si_code <= 0 }
+}
+
+/// Makes [`handle`] the signal's handler; false if the system refuses. May be called in a signal handler.
+fn install(signal: libc::c_int) -> bool {
+    // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
+    // `SA_SIGINFO` demands, and it only does what a signal handler may.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handle as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        action.sa_flags |= match signal {
+            INTERRUPT_SIGNAL => libc::SA_RESTART,
+            _ => libc::SA_NODEFER,
+        };
+        // Interruptions come in bursts, and the signal stack has room for few frames: they wait until
+        // the handler is done.
+        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
+        libc::sigaction(signal, &action, ptr::null_mut()) == 0
     }
 }
