@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Module, compile, optimizer};
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use upshift_abi::facts::decode;
 use upshift_abi::{
     Builtin, CodeOffset, CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler,
@@ -143,4 +143,54 @@ fn validation_in_the_same_request() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Between the instruction that lowers `rbp` and the one that copies the return address there, `rbp` leads to no frame.
+#[test]
+fn a_frame_that_moves_is_marked() {
+    let many = "(i64.const 7)".repeat(20);
+    let module = Module::new(&format!(
+        "(module
+            (func (return_call $many {many}))
+            (func $many (param {types}) (return_call 0))
+            (func (call $many {many})))",
+        types = "i64 ".repeat(20)
+    ));
+    let compiled = |func| compile(&optimizer(), &module, func, CompileUnit::Function).unwrap();
+    for func in [1, 2] {
+        assert_eq!(
+            compiled(func).frame_moves,
+            None,
+            "no arguments that need more room"
+        );
+    }
+    let growing = compiled(0);
+    let moves = growing
+        .frame_moves
+        .clone()
+        .expect("a prologue that makes room");
+    let moving: Vec<_> = instructions(&growing)
+        .into_iter()
+        .filter(|i| moves.contains(&CodeOffset(i.ip() as u32)))
+        .collect();
+    let lowers_rbp =
+        |i: &Instruction| i.mnemonic() == Mnemonic::Mov && i.op0_register() == Register::RBP;
+    // The frame is made, and then lowered with the stack pointer.
+    assert_eq!(moving.iter().filter(|i| lowers_rbp(i)).count(), 2);
+    let copies =
+        |i: &&Instruction| i.memory_base() == Register::RSP && i.op0_kind() == OpKind::Memory;
+    let copied: Vec<_> = moving
+        .iter()
+        .filter(copies)
+        .map(Instruction::memory_displacement64)
+        .collect();
+    assert_eq!(
+        copied,
+        [0, 8],
+        "the caller's frame pointer and the return address"
+    );
+    assert_eq!(
+        moving.last().map(Instruction::op0_kind),
+        Some(OpKind::Memory)
+    );
 }

@@ -35,14 +35,14 @@
 ;;   30  mov r8d, 4
 ;;   36  mov r9d, 5
 ;;   3c  mov r11, [rbp+8]
-;;   40  mov rax, [rbp]
-;;   44  movsd xmm15, [rsp+8]
-;;   4b  movsd [rbp+8], xmm15
-;;   51  movsd xmm15, [rsp]
-;;   58  movsd [rbp], xmm15
-;;   5e  lea rsp, [rbp-8]
-;;   65  mov [rsp], r11
-;;   69  mov rbp, rax
+;;   40  mov rax, rbp
+;;   43  mov rbp, [rbp]
+;;   47  movsd xmm15, [rsp+8]
+;;   4e  movsd [rax+8], xmm15
+;;   54  movsd xmm15, [rsp]
+;;   5b  movsd [rax], xmm15
+;;   61  lea rsp, [rax-8]
+;;   68  mov [rsp], r11
 ;;   6c  jmp qword ptr [72h] ; slot[def2]
 ;;   72  ud2 ; trap: call stack exhausted
 ;; def2 six

@@ -9,16 +9,21 @@
           (call $fib (i32.sub (local.get 0) (i32.const 2))))))))
 ;; vcode 0
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
 ;;     movq 0x10(%rdi), %r10
 ;;     movq (%r10), %r10
 ;;     addq $0x30, %r10
 ;;     cmpq %rsp, %r10
 ;;     jnbe #trap=stk_ovf
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 32 }
 ;;     subq $0x20, %rsp
 ;;     movq %rbx, (%rsp)
+;;     unwind SaveReg { clobber_offset: 0, reg: p3i }
 ;;     movq %r12, 8(%rsp)
+;;     unwind SaveReg { clobber_offset: 8, reg: p12i }
 ;;     movq %r13, 0x10(%rsp)
+;;     unwind SaveReg { clobber_offset: 16, reg: p13i }
 ;;   block0:
 ;;     movq %rdi, %r13
 ;;     cmpl $0x2, %esi

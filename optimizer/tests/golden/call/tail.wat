@@ -37,12 +37,14 @@
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
 ;;     movq 0x10(%rdi), %r10
 ;;     movq (%r10), %r10
 ;;     addq $0x10, %r10
 ;;     cmpq %rsp, %r10
 ;;     jnbe #trap=stk_ovf
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     testl %esi, %esi
 ;;     jz      label3; j label1

@@ -40,15 +40,19 @@
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
 ;;     movq 0x10(%rdi), %r10
 ;;     movq (%r10), %r10
 ;;     addq $0x20, %r10
 ;;     cmpq %rsp, %r10
 ;;     jnbe #trap=stk_ovf
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 16 }
 ;;     subq $0x10, %rsp
 ;;     movq %rbx, (%rsp)
+;;     unwind SaveReg { clobber_offset: 0, reg: p3i }
 ;;     movq %r12, 8(%rsp)
+;;     unwind SaveReg { clobber_offset: 8, reg: p12i }
 ;;   block0:
 ;;     movq %rcx, %r9
 ;;     uninit  %rax

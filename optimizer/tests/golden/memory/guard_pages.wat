@@ -27,7 +27,9 @@
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movl %esi, %esi
 ;;     movq 0x40000008(%rdi, %rsi), %rax
@@ -38,7 +40,9 @@
 ;;     retq
 ;; vcode 1
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movl %esi, %esi
 ;;     leaq (%rdi, %rsi), %rsi
@@ -51,7 +55,9 @@
 ;;     retq
 ;; vcode 2
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movsbq 0x40000010(%rdi), %rax
 ;;     jmp     label1
