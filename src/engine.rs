@@ -8,7 +8,7 @@ use upshift_abi::{Compiler, Tier};
 use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
 use upshift_optimizer::Optimizer;
 use upshift_profiler::EventLog;
-use upshift_runtime::{CodeStats, ModuleCode, Runtime};
+use upshift_runtime::{CodeStats, ModuleCode, Runtime, TypeUses};
 use upshift_tiering::{ModuleTiers, Tiering, Validators, validate_all};
 
 use crate::{Config, Result, Strategy};
@@ -143,6 +143,7 @@ impl Engine {
     pub(crate) fn load(
         &self,
         facts: ModuleFacts,
+        types: TypeUses,
         wasm: Arc<[u8]>,
         validators: Validators,
     ) -> Result<Arc<ModuleCode>> {
@@ -156,7 +157,7 @@ impl Engine {
         if config.eager {
             let facts = Arc::new(facts);
             let tiers = ModuleTiers::new(tiering, &facts);
-            let code = ModuleCode::new(runtime, facts, wasm, tiers.clone())?;
+            let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
             let first = match config.tiering.mode {
                 Strategy::Tiered | Strategy::Baseline => Tier::Baseline,
                 Strategy::Optimizer => Tier::Optimizer,
@@ -167,7 +168,7 @@ impl Engine {
         self.validate(&wasm, &facts, validators)?;
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
-        Ok(ModuleCode::new(runtime, facts, wasm, tiers)?)
+        Ok(ModuleCode::new(runtime, facts, types, wasm, tiers)?)
     }
 }
 

@@ -70,9 +70,9 @@ impl Module {
     pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Self> {
         let decoded = decode(bytes)?;
         let mut facts = decoded.facts;
-        let types = facts.types.iter();
-        facts.type_ids = types.map(|ty| engine.runtime().register_type(ty)).collect();
-        let code = engine.load(facts, bytes.into(), decoded.validators)?;
+        let types = engine.runtime().register_types(&facts.types);
+        facts.type_ids = types.ids().into();
+        let code = engine.load(facts, types, bytes.into(), decoded.validators)?;
         Ok(Self {
             engine: engine.clone(),
             code,

@@ -46,13 +46,10 @@ fn own_code_space(c: &mut Criterion) {
     let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
     let wasm = wat::parse_str("(module (func))").unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    facts.type_ids = facts
-        .types
-        .iter()
-        .map(|ty| runtime.register_type(ty))
-        .collect();
-    let module =
-        ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoCalls)).unwrap();
+    let types = runtime.register_types(&facts.types);
+    facts.type_ids = types.ids().into();
+    let facts = Arc::new(facts);
+    let module = ModuleCode::new(&runtime, facts, types, wasm.into(), Arc::new(NoCalls)).unwrap();
     let func = DefinedFuncIndex(0);
     c.bench_function("placement/own code space", |b| {
         b.iter(|| {

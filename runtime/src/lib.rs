@@ -52,6 +52,7 @@ pub use trap::{
 use code::CodeSpace;
 use image::ImageFile;
 use types::TypeRegistry;
+pub use types::TypeUses;
 
 pub use sys::Process;
 
@@ -105,7 +106,7 @@ impl Default for RuntimeConfig {
 pub struct Runtime {
     config: RuntimeConfig,
     code: Arc<CodeSpace>,
-    types: TypeRegistry,
+    types: Arc<TypeRegistry>,
     images: Arc<ImageFile>,
     process: Process,
 }
@@ -143,16 +144,21 @@ impl Runtime {
         &self.config
     }
 
-    /// The engine's id for a function type; equal types have equal ids. Takes a lock.
-    pub fn register_type(&self, ty: &FuncType) -> TypeId {
-        self.types.register(ty)
+    /// Gives function types the engine's ids; equal types have equal ids. Takes a lock.
+    pub fn register_types(&self, types: &[FuncType]) -> TypeUses {
+        self.types.register(types)
+    }
+
+    /// How many function types are in use. Takes a lock.
+    pub fn type_count(&self) -> usize {
+        self.types.len()
     }
 
     /// The function type with the id.
     ///
     /// # Panics
     ///
-    /// If the id is another runtime's.
+    /// If no type has the id: it is another runtime's, or its [`TypeUses`] are gone.
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
         self.types.func_type(id)
     }
@@ -172,7 +178,7 @@ impl Runtime {
         &self.code
     }
 
-    pub(crate) fn types(&self) -> &TypeRegistry {
+    pub(crate) fn types(&self) -> &Arc<TypeRegistry> {
         &self.types
     }
 

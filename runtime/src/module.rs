@@ -15,6 +15,7 @@ use crate::Runtime;
 use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, FunctionCode};
 use crate::error::RuntimeError;
 use crate::image::MemoryImage;
+use crate::types::TypeUses;
 
 /// What the runtime asks of whoever decides about compilation; called on the thread that runs
 /// WebAssembly.
@@ -70,6 +71,8 @@ pub struct ModuleCode {
     id: ModuleId,
     runtime: Arc<Runtime>,
     facts: Arc<ModuleFacts>,
+    /// Keeps the ids that this module's code compares.
+    _types: TypeUses,
     wasm: Arc<[u8]>,
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
@@ -84,22 +87,27 @@ pub struct ModuleCode {
 }
 
 impl ModuleCode {
-    /// Allocates slots, all leading to the first call, and budgets. `facts.type_ids` must be filled.
+    /// Allocates slots, all leading to the first call, and budgets. `types` are those of `facts`.
     ///
     /// # Errors
     ///
     /// If the data part of the code space is full.
+    ///
+    /// # Panics
+    ///
+    /// If `facts.type_ids` are not the ids of `types`, or those are another runtime's.
     pub fn new(
         runtime: &Arc<Runtime>,
         facts: Arc<ModuleFacts>,
+        types: TypeUses,
         wasm: Arc<[u8]>,
         hooks: Arc<dyn TierHooks>,
     ) -> Result<Arc<Self>, RuntimeError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        assert_eq!(
-            facts.types.len(),
-            facts.type_ids.len(),
-            "types must be registered"
+        let registered = types.ids() == facts.type_ids && types.ids().len() == facts.types.len();
+        assert!(
+            registered && types.belong_to(runtime.types()),
+            "the types must be registered with this runtime, and their ids noted in the facts"
         );
         let count = facts.bodies.len();
         let code = runtime.code();
@@ -110,6 +118,7 @@ impl ModuleCode {
             slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
             facts,
+            _types: types,
             wasm,
             hooks,
             instantiated: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! Function types of an engine: one id each, and the trampolines that go with it.
+//! Function types of an engine: one id each, and the trampolines that go with it, as long as somebody uses the type.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -43,52 +43,171 @@ struct HostTrampoline {
     _code: CodeRef,
 }
 
+/// A type that somebody uses.
+struct Entry {
+    ty: Arc<FuncType>,
+    uses: usize,
+    /// Made when it is first asked for: most types of most modules are never called from the host.
+    trampolines: OnceLock<Arc<TypeTrampolines>>,
+}
+
 #[derive(Default)]
 struct Types {
     ids: HashMap<Arc<FuncType>, TypeId>,
-    entries: Vec<Arc<TypeTrampolines>>,
+    entries: HashMap<TypeId, Entry>,
+    /// Where the search for the next id starts. Ids come up again after 2^32 others, if they are not in use then.
+    next: u32,
 }
 
-/// All function types that an engine has seen.
+impl Types {
+    /// Counts a use of the type, which gets an id if it has none.
+    fn add(&mut self, ty: &FuncType) -> TypeId {
+        if let Some(&id) = self.ids.get(ty) {
+            self.entry_mut(id).uses += 1;
+            return id;
+        }
+        while self.entries.contains_key(&TypeId(self.next)) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let id = TypeId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let ty = Arc::new(ty.clone());
+        self.ids.insert(ty.clone(), id);
+        let entry = Entry {
+            ty,
+            uses: 1,
+            trampolines: OnceLock::new(),
+        };
+        self.entries.insert(id, entry);
+        id
+    }
+
+    fn entry(&self, id: TypeId) -> &Entry {
+        self.entries.get(&id).expect(IN_USE)
+    }
+
+    fn entry_mut(&mut self, id: TypeId) -> &mut Entry {
+        self.entries.get_mut(&id).expect(IN_USE)
+    }
+
+    /// Takes a use back, and the type out if that was the last one.
+    fn remove(&mut self, id: TypeId) -> Option<Entry> {
+        let entry = self.entry_mut(id);
+        entry.uses -= 1;
+        if entry.uses > 0 {
+            return None;
+        }
+        self.ids.remove(&self.entries[&id].ty);
+        self.entries.remove(&id)
+    }
+
+    /// Gives memory back once most of what it was needed for is gone.
+    fn shrink(&mut self) {
+        const SMALL: usize = 1024;
+        let len = self.entries.len();
+        if self.entries.capacity() > (4 * len).max(SMALL) {
+            self.entries.shrink_to(2 * len);
+            self.ids.shrink_to(2 * len);
+        }
+    }
+}
+
+/// The function types in use by an engine's modules and stores.
+///
+/// Generated code compares ids, so an id must mean one type as long as any code, function or store knows it. Whoever keeps
+/// ids therefore keeps their [`TypeUses`]: a module those that its code compares, a store those of its host functions
+/// and of the types that it called.
 pub struct TypeRegistry {
     types: RwLock<Types>,
     compiler: Box<dyn Trampolines>,
 }
 
+/// Types that somebody uses: their ids mean them as long as this exists.
+pub struct TypeUses {
+    registry: Arc<TypeRegistry>,
+    ids: Box<[TypeId]>,
+}
+
+impl TypeUses {
+    /// The types' ids, in the order in which they were given.
+    pub fn ids(&self) -> &[TypeId] {
+        &self.ids
+    }
+
+    pub(crate) fn belong_to(&self, registry: &Arc<TypeRegistry>) -> bool {
+        Arc::ptr_eq(&self.registry, registry)
+    }
+}
+
+impl Drop for TypeUses {
+    fn drop(&mut self) {
+        let mut types = self.registry.types.write().expect(POISON);
+        let freed: Vec<Entry> = self.ids.iter().filter_map(|&id| types.remove(id)).collect();
+        types.shrink();
+        drop(types);
+        // Not under the lock: trampolines give their code back.
+        drop(freed);
+    }
+}
+
+impl fmt::Debug for TypeUses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypeUses").field(&self.ids).finish()
+    }
+}
+
 impl TypeRegistry {
-    pub fn new(compiler: Box<dyn Trampolines>) -> Self {
-        Self {
+    pub fn new(compiler: Box<dyn Trampolines>) -> Arc<Self> {
+        Arc::new(Self {
             types: RwLock::default(),
             compiler,
+        })
+    }
+
+    /// Uses types; equal ones have equal ids.
+    pub fn register(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
+        let mut types = self.types.write().expect(POISON);
+        TypeUses {
+            ids: tys.iter().map(|ty| types.add(ty)).collect(),
+            registry: self.clone(),
         }
     }
 
-    pub fn register(&self, ty: &FuncType) -> TypeId {
-        if let Some(&id) = self.types.read().expect(POISON).ids.get(ty) {
-            return id;
+    /// The id that a type has now; it is worth something only to those who know that they use it.
+    pub fn lookup(&self, ty: &FuncType) -> Option<TypeId> {
+        self.types.read().expect(POISON).ids.get(ty).copied()
+    }
+
+    /// Uses a type that is in use already.
+    pub fn reuse(self: &Arc<Self>, id: TypeId) -> TypeUses {
+        self.types.write().expect(POISON).entry_mut(id).uses += 1;
+        TypeUses {
+            ids: Box::new([id]),
+            registry: self.clone(),
         }
-        let mut types = self.types.write().expect(POISON);
-        if let Some(&id) = types.ids.get(ty) {
-            return id;
-        }
-        let id = TypeId(types.entries.len() as u32);
-        let ty = Arc::new(ty.clone());
-        types.ids.insert(ty.clone(), id);
-        types.entries.push(Arc::new(TypeTrampolines {
-            ty,
-            array: Pair::default(),
-            native: Pair::default(),
-        }));
-        id
     }
 
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
-        self.trampolines(id).ty.clone()
+        self.types.read().expect(POISON).entry(id).ty.clone()
+    }
+
+    /// How many types are in use.
+    pub fn len(&self) -> usize {
+        self.types.read().expect(POISON).entries.len()
     }
 
     /// The type's trampolines.
     pub fn trampolines(&self, id: TypeId) -> Arc<TypeTrampolines> {
-        self.types.read().expect(POISON).entries[id.0 as usize].clone()
+        let types = self.types.read().expect(POISON);
+        let entry = types.entry(id);
+        let make = || {
+            Arc::new(TypeTrampolines {
+                ty: entry.ty.clone(),
+                array: Pair::default(),
+                native: Pair::default(),
+            })
+        };
+        entry.trampolines.get_or_init(make).clone()
     }
 
     /// The code that leads from Rust into any function of the type. It lives as long as `of`.
@@ -132,11 +251,78 @@ fn place(code: &Arc<CodeSpace>, compiled: CompiledFunction) -> Result<CodeRef, R
 
 impl fmt::Debug for TypeRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let types = self.types.read().expect(POISON);
         f.debug_struct("TypeRegistry")
-            .field("types", &types.entries.len())
+            .field("types", &self.len())
             .finish()
     }
 }
 
+const IN_USE: &str = "whoever has an id uses its type";
+
 const POISON: &str = "no panic happens under this lock";
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::{TypeId, ValType};
+
+    use super::*;
+
+    struct NoCompiler;
+
+    impl Trampolines for NoCompiler {
+        fn entry(&self, _: &FuncType, _: Passing) -> CompiledFunction {
+            unreachable!("nothing is called")
+        }
+
+        fn host(&self, _: &FuncType, _: Passing) -> CompiledFunction {
+            unreachable!("nothing is called")
+        }
+    }
+
+    fn ty(params: usize) -> FuncType {
+        FuncType::new(vec![ValType::I32; params], &[][..])
+    }
+
+    #[test]
+    fn types_live_as_long_as_their_last_use() {
+        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let first = registry.register(&[ty(0), ty(1), ty(0)]);
+        assert_eq!(first.ids()[0], first.ids()[2]);
+        assert_ne!(first.ids()[0], first.ids()[1]);
+        let second = registry.register(&[ty(1)]);
+        assert_eq!(second.ids()[0], first.ids()[1]);
+        let third = registry.reuse(second.ids()[0]);
+        drop(first);
+        assert_eq!((registry.len(), registry.lookup(&ty(0))), (1, None));
+        drop(second);
+        assert_eq!(*registry.func_type(third.ids()[0]), ty(1));
+        drop(third);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn an_id_in_use_is_never_given_again() {
+        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let kept = registry.register(&[ty(0)]);
+        assert_eq!(kept.ids(), [TypeId(0)]);
+        registry.types.write().expect(POISON).next = u32::MAX;
+        let last = registry.register(&[ty(1), ty(2)]);
+        assert_eq!(last.ids(), [TypeId(u32::MAX), TypeId(1)]);
+    }
+
+    #[test]
+    fn what_many_types_took_comes_back() {
+        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let many: Vec<_> = (0..1 << 16)
+            .map(|n| {
+                let bit = |bit: u32| [ValType::I32, ValType::I64][n >> bit & 1];
+                FuncType::new((0..16).map(bit).collect::<Vec<_>>(), &[][..])
+            })
+            .collect();
+        let uses = registry.register(&many);
+        assert_eq!(registry.len(), 1 << 16);
+        drop(uses);
+        let types = registry.types.read().expect(POISON);
+        assert!(types.entries.capacity() <= 1024 && types.ids.capacity() <= 1024);
+    }
+}

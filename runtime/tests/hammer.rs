@@ -60,12 +60,9 @@ impl TierHooks for FirstVersion {
 fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
     let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 0))"#).unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    facts.type_ids = facts
-        .types
-        .iter()
-        .map(|ty| runtime.register_type(ty))
-        .collect();
-    ModuleCode::new(runtime, Arc::new(facts), wasm.into(), hooks).unwrap()
+    let types = runtime.register_types(&facts.types);
+    facts.type_ids = types.ids().into();
+    ModuleCode::new(runtime, Arc::new(facts), types, wasm.into(), hooks).unwrap()
 }
 
 fn runtime() -> Arc<Runtime> {

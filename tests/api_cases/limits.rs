@@ -302,3 +302,55 @@ fn making_stores_is_linear() {
         "2,000 stores: {few:?}, 40,000: {many:?}"
     );
 }
+
+/// A module that declares `2^bits` function types, and one function of the last of them.
+fn many_types(bits: u32, extra: &str) -> String {
+    let mut text = String::from("(module ");
+    for n in 0..1_u32 << bits {
+        text.push_str("(type (func (param");
+        for bit in 0..bits {
+            text.push_str([" i32", " f64"][(n >> bit & 1) as usize]);
+        }
+        text.push_str(")))");
+    }
+    text + extra + ")"
+}
+
+#[test]
+fn types_are_freed_and_burden_no_other_store() {
+    let engine = Engine::default();
+    let own = r#"(type $own (func (param i64 f32 i64)))
+        (table 1 funcref) (elem (i32.const 0) $f)
+        (func $f (type $own))
+        (func (export "f") (param i32) (result i32)
+            (call_indirect (type $own) (i64.const 1) (f32.const 2) (i64.const 3) (i32.const 0))
+            (local.get 0))"#;
+    let many = wat::parse_str(many_types(15, own)).unwrap();
+    let small = wat::parse_str(format!("(module {own})")).unwrap();
+    let run = |wasm: &[u8]| {
+        let module = Module::new(&engine, wasm).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        assert_eq!(call(&mut store, instance, "f", 5).unwrap(), 5);
+        store
+    };
+    drop(run(&many));
+    let before = resident();
+    for _ in 0..20 {
+        drop(run(&many));
+    }
+    // Each time would leave 10 MB.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 50 << 20, "{grown} bytes");
+    // While a store of many types is there, others are as small as ever.
+    let _large = run(&many);
+    let before = resident();
+    let stores: Vec<_> = (0..500).map(|_| run(&small)).collect();
+    // Each would have a vector of 32,768 entries of 24 bytes.
+    let grown = resident().saturating_sub(before);
+    assert!(
+        grown < 150 << 20,
+        "{grown} bytes for {} stores",
+        stores.len()
+    );
+}

@@ -8,14 +8,15 @@ use std::sync::atomic::Ordering;
 
 use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
-use upshift_abi::{TrapCode, TypeId};
+use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::{FuncId, Store};
 use crate::error::{Error, RuntimeError};
+use crate::Runtime;
 use crate::module::FirstCallError;
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
-use crate::types::TypeTrampolines;
+use crate::types::{TypeTrampolines, TypeUses};
 
 /// Why the innermost activation is being left.
 pub enum Pending {
@@ -52,6 +53,20 @@ pub(super) struct TypeInfo {
     /// The greater of the numbers of parameters and results.
     values: usize,
     trampolines: Arc<TypeTrampolines>,
+    /// Keeps the id, so that it can't come to mean another type while this is here.
+    _uses: TypeUses,
+}
+
+impl TypeInfo {
+    fn new(runtime: &Runtime, id: TypeId, uses: TypeUses) -> Self {
+        let ty = runtime.func_type(id);
+        Self {
+            entry: None,
+            values: ty.params.len().max(ty.results.len()),
+            trampolines: runtime.types().trampolines(id),
+            _uses: uses,
+        }
+    }
 }
 
 impl Store {
@@ -69,9 +84,15 @@ impl Store {
     ///
     /// The values are of the function's parameter types; a reference is 0 or one of this store.
     pub unsafe fn call(&mut self, func: FuncId, values: &mut [VmVal]) -> Result<(), Error> {
+        let known = &self.funcs[func.index()];
+        let func_ref = known.func_ref;
+        let entry = match known.array_entry {
+            Some(entry) => entry,
+            None => self.prepare_array(func)?,
+        };
         // SAFETY: the store's function entries point to function references that live as long as it; the
         // values are the caller's promise.
-        unsafe { self.call_func_ref(&*self.func_ref(func), values) }
+        unsafe { self.call_through(entry, &*func_ref, values) }
     }
 
     /// # Safety
@@ -82,7 +103,20 @@ impl Store {
         callee: &VmFuncRef,
         values: &mut [VmVal],
     ) -> Result<(), Error> {
-        let (entry, needed) = self.entry_of(callee.type_id)?;
+        let entry = self.entry_of(callee.type_id)?;
+        // SAFETY: the caller's promise.
+        unsafe { self.call_through(entry, callee, values) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`call_func_ref`](Self::call_func_ref); the entry is what `entry_of` says about the callee's type.
+    unsafe fn call_through(
+        &mut self,
+        (entry, needed): (Entry, usize),
+        callee: &VmFuncRef,
+        values: &mut [VmVal],
+    ) -> Result<(), Error> {
         assert!(
             values.len() >= needed,
             "{} values where {needed} are needed",
@@ -226,7 +260,7 @@ impl Store {
 
     /// The entry trampoline of a type, and how many values a call needs.
     fn entry_of(&mut self, id: TypeId) -> Result<(Entry, usize), Error> {
-        if let Some(Some(info)) = self.type_infos.get(id.0 as usize)
+        if let Some(info) = self.type_infos.get(&id)
             && let Some(entry) = info.entry
         {
             return Ok((entry, info.values));
@@ -238,6 +272,14 @@ impl Store {
         let info = self.type_info(id);
         info.entry = Some(entry);
         Ok((entry, info.values))
+    }
+
+    /// The entry trampoline of a function's type, and how many values a call needs.
+    #[cold]
+    fn prepare_array(&mut self, func: FuncId) -> Result<(Entry, usize), Error> {
+        let entry = self.entry_of(self.func_type_id(func))?;
+        self.funcs[func.index()].array_entry = Some(entry);
+        Ok(entry)
     }
 
     /// The native entry trampoline of a function's type.
@@ -274,21 +316,26 @@ impl Store {
         Ok(slot)
     }
 
-    /// What calls of a type need; looked up once per store and type.
-    fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
-        let index = id.0 as usize;
-        if self.type_infos.len() <= index {
-            self.type_infos.resize_with(index + 1, || None);
+    /// The id of a type that this store uses from now on.
+    pub(super) fn use_type(&mut self, ty: &FuncType) -> TypeId {
+        let known = self.runtime.types().lookup(ty);
+        if let Some(id) = known.filter(|id| self.type_infos.contains_key(id)) {
+            return id;
         }
+        let uses = self.runtime.register_types(std::slice::from_ref(ty));
+        let id = uses.ids()[0];
         let runtime = &self.runtime;
-        self.type_infos[index].get_or_insert_with(|| {
-            let ty = runtime.func_type(id);
-            TypeInfo {
-                entry: None,
-                values: ty.params.len().max(ty.results.len()),
-                trampolines: runtime.types().trampolines(id),
-            }
-        })
+        let new = || TypeInfo::new(runtime, id, uses);
+        self.type_infos.entry(id).or_insert_with(new);
+        id
+    }
+
+    /// What calls of a type need; looked up once per store and type. The type is in use, by the module whose function
+    /// is to be called or by this store.
+    fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
+        let runtime = &self.runtime;
+        let new = || TypeInfo::new(runtime, id, runtime.types().reuse(id));
+        self.type_infos.entry(id).or_insert_with(new)
     }
 
     /// Prepares the first activation of this store on this thread.

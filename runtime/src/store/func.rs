@@ -11,7 +11,7 @@ use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmStore, VmVal};
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
-use super::call::{NativeEntry, Pending};
+use super::call::{Entry, NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
 use crate::error::{Error, RuntimeError};
 use crate::trap::WasmBacktrace;
@@ -54,6 +54,8 @@ pub(super) struct FuncEntry {
     pub func_ref: *const VmFuncRef,
     /// The native entry trampoline of its type, once it was called natively.
     pub native_entry: Option<NativeEntry>,
+    /// The entry trampoline of its type, once it was called through an array, and how many values a call needs.
+    pub array_entry: Option<(Entry, usize)>,
 }
 
 /// A host function of a store. Boxed where generated code points to it.
@@ -97,7 +99,7 @@ impl Store {
     ///
     /// If the function is native and the type is not.
     pub unsafe fn new_host_func(&mut self, ty: &FuncType, func: HostFunc) -> Result<FuncId, Error> {
-        let type_id = self.runtime.register_type(ty);
+        let type_id = self.use_type(ty);
         let passing = match func {
             HostFunc::Array(_) => Passing::Array,
             HostFunc::Native { .. } => Passing::Native,
@@ -163,6 +165,7 @@ impl Store {
             self.funcs.push(FuncEntry {
                 func_ref,
                 native_entry: None,
+                array_entry: None,
             });
         }
         id

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
+use upshift_abi::{TrapCode, TypeId};
 
 pub use call::{NativeEntry, Pending};
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
@@ -115,8 +115,8 @@ pub struct Store {
     host_funcs: Vec<HostFuncEntry>,
     host_contexts: HashMap<usize, usize>,
     externs: Vec<Box<dyn Any + Send + Sync>>,
-    /// The types that were called or given to host functions, by type id.
-    type_infos: Vec<Option<TypeInfo>>,
+    /// The types that were called or given to host functions.
+    type_infos: HashMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
     trap_record: Option<TrapRecord>,
 }
@@ -148,7 +148,7 @@ impl Store {
             host_funcs: Vec::new(),
             host_contexts: HashMap::new(),
             externs: Vec::new(),
-            type_infos: Vec::new(),
+            type_infos: HashMap::new(),
             pending: None,
             trap_record: None,
         }
