@@ -38,7 +38,7 @@ impl Func {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::from_host(raw_mut(&mut store), dynamic::host(ty, func)).expect(TRAMPOLINE)
+        Self::from_host(raw_mut(&mut store), &dynamic::host(ty, func)).expect(TRAMPOLINE)
     }
 
     /// A host function from a closure with Rust types.
@@ -63,7 +63,7 @@ impl Func {
         mut store: impl AsContextMut<Data = T>,
         func: impl IntoFunc<T, Params, Results>,
     ) -> Self {
-        Self::from_host(raw_mut(&mut store), func.into_host()).expect(TRAMPOLINE)
+        Self::from_host(raw_mut(&mut store), &func.into_host()).expect(TRAMPOLINE)
     }
 
     /// The function's type. Clones two short lists.
@@ -124,9 +124,9 @@ impl Func {
         Ok(unsafe { TypedFunc::new_unchecked(*self) })
     }
 
-    pub(crate) fn from_host(store: &mut RawStore, host: HostDefinition) -> Result<Self> {
+    pub(crate) fn from_host(store: &mut RawStore, host: &HostDefinition) -> Result<Self> {
         // SAFETY: whoever makes a definition converts the results to the type's, for the calling store.
-        let id = unsafe { store.new_host_func(&host.ty, host.func) }.map_err(public)?;
+        let id = unsafe { store.new_host_func(&host.ty, host.func.clone()) }.map_err(public)?;
         Ok(Self(Handle::new(store, id)))
     }
 }

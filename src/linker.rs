@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use upshift_runtime::Store as RawStore;
 
@@ -53,7 +54,7 @@ pub struct Linker<T> {
 #[derive(Clone)]
 enum Definition {
     Extern(Extern),
-    Host(HostDefinition),
+    Host(Arc<HostDefinition>),
 }
 
 impl<T> Clone for Linker<T> {
@@ -112,7 +113,7 @@ impl<T: Send + 'static> Linker<T> {
         name: &str,
         func: impl IntoFunc<T, Params, Results>,
     ) -> Result<&mut Self> {
-        self.insert(module, name, Definition::Host(func.into_host()))
+        self.insert(module, name, Definition::Host(Arc::new(func.into_host())))
     }
 
     /// Defines a host function whose types are known at run time only; see [`Func::new`].
@@ -127,7 +128,11 @@ impl<T: Send + 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        self.insert(module, name, Definition::Host(dynamic::host(ty, func)))
+        self.insert(
+            module,
+            name,
+            Definition::Host(Arc::new(dynamic::host(ty, func))),
+        )
     }
 
     /// Gives a name to an item of a store.
@@ -236,12 +241,14 @@ impl<T: Send + 'static> Linker<T> {
         module: &Module,
     ) -> Result<Instance> {
         let raw = raw_mut(&mut store);
-        let imports = module.imports().map(|import| {
-            let definition = self.lookup(import.module, import.name);
-            let definition = definition.ok_or_else(|| unknown(&import))?;
-            definition.to_extern(raw)
-        });
-        let imports = imports.collect::<Result<Vec<_>>>()?;
+        let needed = &module.code().facts().imports;
+        let mut imports = Vec::with_capacity(needed.len());
+        for (n, import) in needed.iter().enumerate() {
+            let definition = self.lookup(&import.module, &import.name);
+            let import = || module.imports().nth(n).expect("the same imports");
+            let definition = definition.ok_or_else(|| unknown(&import()))?;
+            imports.push(definition.to_extern(raw)?);
+        }
         Instance::new(store, module, &imports)
     }
 
@@ -321,7 +328,7 @@ impl Definition {
     fn to_extern(&self, store: &mut RawStore) -> Result<Extern> {
         match self {
             Definition::Extern(item) => Ok(*item),
-            Definition::Host(host) => Func::from_host(store, host.clone()).map(Extern::Func),
+            Definition::Host(host) => Func::from_host(store, host).map(Extern::Func),
         }
     }
 }

@@ -294,13 +294,12 @@ fn making_stores_is_linear() {
         drop(stores);
         elapsed
     };
-    time(1000);
-    let few = time(2_000).max(Duration::from_micros(200));
-    let many = time(40_000);
-    assert!(
-        many < few * 20 * 6,
-        "2,000 stores: {few:?}, 40,000: {many:?}"
-    );
+    // The shortest of several, as other tests run at the same time.
+    let best = |count: usize| (0..4).map(|_| time(count)).min().expect("several");
+    let few = best(2_000).max(Duration::from_micros(200));
+    let many = best(40_000);
+    // 20 times as many; if each looked at all others, they would take 400 times as long.
+    assert!(many < few * 100, "2,000 stores: {few:?}, 40,000: {many:?}");
 }
 
 /// A module that declares `2^bits` function types, and one function of the last of them.

@@ -50,6 +50,8 @@ enum Refusal {
 /// What calls of one type need.
 pub(super) struct TypeInfo {
     entry: Option<Entry>,
+    /// The slots of this store's host functions of the type: those called through an array, those called natively.
+    host_slots: [Option<NonNull<VmSlot>>; 2],
     /// The greater of the numbers of parameters and results.
     values: usize,
     trampolines: Arc<TypeTrampolines>,
@@ -62,6 +64,7 @@ impl TypeInfo {
         let ty = runtime.func_type(id);
         Self {
             entry: None,
+            host_slots: [None; 2],
             values: ty.params.len().max(ty.results.len()),
             trampolines: runtime.types().trampolines(id),
             _uses: uses,
@@ -308,12 +311,24 @@ impl Store {
         id: TypeId,
         passing: Passing,
     ) -> Result<*const VmSlot, Error> {
+        let known = self.type_info(id).host_slots[passing as usize];
+        if let Some(slot) = known {
+            return Ok(slot.as_ptr());
+        }
         let runtime = self.runtime.clone();
-        let trampolines = &self.type_info(id).trampolines;
+        let info = self.type_info(id);
         let slot = runtime
             .types()
-            .host_slot(trampolines, passing, runtime.code())?;
+            .host_slot(&info.trampolines, passing, runtime.code())?;
+        info.host_slots[passing as usize] = NonNull::new(slot.cast_mut());
         Ok(slot)
+    }
+
+    /// Whether a slot is that of this store's host functions of a type.
+    pub(super) fn is_host_slot(&self, id: TypeId, slot: *const VmSlot) -> bool {
+        let slot = NonNull::new(slot.cast_mut());
+        let info = self.type_infos.get(&id);
+        slot.is_some() && info.is_some_and(|info| info.host_slots.contains(&slot))
     }
 
     /// The id of a type that this store uses from now on.

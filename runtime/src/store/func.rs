@@ -58,16 +58,13 @@ pub(super) struct FuncEntry {
     pub array_entry: Option<(Entry, usize)>,
 }
 
-/// A host function of a store. Boxed where generated code points to it.
+/// A host function of a store. Pinned: generated code points to it.
 pub(super) struct HostFuncEntry {
-    data: Arc<HostFuncData>,
-    func_ref: Box<VmFuncRef>,
-    /// One for calls from the host, then one per importing instance.
-    #[allow(clippy::vec_box, reason = "generated code points to each")]
-    contexts: Vec<Box<VmHostContext>>,
+    data: HostFuncData,
+    func_ref: VmFuncRef,
 }
 
-/// What a host function's contexts point to.
+/// What the contexts of a host function that gets an array point to.
 struct HostFuncData {
     func: HostFunc,
     values: usize,
@@ -77,7 +74,7 @@ impl HostFuncData {
     /// What to call, and the data to give it.
     fn target(&self) -> (*const u8, *const c_void) {
         match &self.func {
-            HostFunc::Array(_) => (host_call as *const u8, (&raw const *self).cast()),
+            HostFunc::Array(_) => (host_call as *const u8, ptr::from_ref(self).cast()),
             HostFunc::Native { code, data } => (*code as *const u8, Arc::as_ptr(data).cast()),
         }
     }
@@ -105,41 +102,28 @@ impl Store {
             HostFunc::Native { .. } => Passing::Native,
         };
         let slot = self.host_slot(type_id, passing)?;
-        let data = Arc::new(HostFuncData {
-            func,
-            values: ty.params.len().max(ty.results.len()),
-        });
-        let index = self.host_funcs.len();
-        self.host_funcs.push(HostFuncEntry {
-            data,
-            func_ref: Box::new(VmFuncRef {
+        let entry = self.host_funcs.push(HostFuncEntry {
+            data: HostFuncData {
+                func,
+                values: ty.params.len().max(ty.results.len()),
+            },
+            func_ref: VmFuncRef {
                 slot,
                 vmctx: ptr::null_mut(),
                 type_id,
-            }),
-            contexts: Vec::new(),
+            },
         });
-        let vmctx = self.add_host_context(index, ptr::null_mut());
-        let entry = &mut self.host_funcs[index];
-        entry.func_ref.vmctx = vmctx;
-        let func_ref: *const VmFuncRef = &*entry.func_ref;
-        Ok(self.func_id(func_ref))
-    }
-
-    /// A further context of a host function.
-    fn add_host_context(&mut self, index: usize, caller: *mut VmContext) -> *mut VmContext {
-        let entry = &mut self.host_funcs[index];
+        // SAFETY: just made, and pinned.
+        let entry = unsafe { &mut *entry };
         let (call, func) = entry.data.target();
-        let context = Box::new(VmHostContext {
+        let context = self.host_contexts.push(VmHostContext {
             call,
             store: self.shared.vm(),
             func,
-            caller,
+            caller: ptr::null_mut(),
         });
-        let vmctx: *mut VmContext = (&raw const *context).cast_mut().cast();
-        entry.contexts.push(context);
-        self.host_contexts.insert(vmctx as usize, index);
-        vmctx
+        entry.func_ref.vmctx = context.cast();
+        Ok(self.func_id(&entry.func_ref))
     }
 
     /// The context that an instance's calls of an imported function pass: the function's own, but for a host
@@ -150,11 +134,14 @@ impl Store {
         caller: *mut VmContext,
     ) -> *mut VmContext {
         // SAFETY: function entries point to references that live as long as the store.
-        let vmctx = unsafe { (*self.func_ref(func)).vmctx };
-        let Some(&index) = self.host_contexts.get(&(vmctx as usize)) else {
-            return vmctx;
-        };
-        self.add_host_context(index, caller)
+        let func_ref = unsafe { &*self.func_ref(func) };
+        if !self.is_host_slot(func_ref.type_id, func_ref.slot) {
+            return func_ref.vmctx;
+        }
+        // SAFETY: a function behind a host trampoline has a host context, which lives as long as the store.
+        let own = unsafe { &*func_ref.vmctx.cast::<VmHostContext>() };
+        let context = VmHostContext { caller, ..*own };
+        self.host_contexts.push(context).cast()
     }
 
     /// The id of a function reference; the same reference has the same id.

@@ -3,6 +3,7 @@
 //! Ids are indexes into the store's own lists, so this API is safe; that an id belongs to this store is for the
 //! embedding API to check (a wrong one panics or means another item, never undefined behaviour).
 
+mod arena;
 mod call;
 mod constant;
 mod func;
@@ -14,13 +15,12 @@ mod memory;
 mod table;
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use upshift_abi::vmctx::VmStore;
+use upshift_abi::vmctx::{VmHostContext, VmStore};
 use upshift_abi::{TrapCode, TypeId};
 
 pub use call::{NativeEntry, Pending};
@@ -35,6 +35,7 @@ use crate::Runtime;
 use crate::code::ActiveEpoch;
 use crate::sys::Process;
 use crate::trap::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TrapRecord};
+use arena::{Arena, WordMap};
 use call::TypeInfo;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
@@ -111,12 +112,14 @@ pub struct Store {
     tables: Vec<TableEntry>,
     globals: Vec<GlobalEntry>,
     funcs: Vec<FuncEntry>,
-    func_ids: HashMap<usize, FuncId>,
-    host_funcs: Vec<HostFuncEntry>,
-    host_contexts: HashMap<usize, usize>,
+    /// The functions' ids, by the addresses of their references.
+    func_ids: WordMap<usize, FuncId>,
+    host_funcs: Arena<HostFuncEntry>,
+    /// Of each host function one for calls from the host and one per import of it.
+    host_contexts: Arena<VmHostContext>,
     externs: Vec<Box<dyn Any + Send + Sync>>,
     /// The types that were called or given to host functions.
-    type_infos: HashMap<TypeId, TypeInfo>,
+    type_infos: WordMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
     trap_record: Option<TrapRecord>,
 }
@@ -144,11 +147,11 @@ impl Store {
             tables: Vec::new(),
             globals: Vec::new(),
             funcs: Vec::new(),
-            func_ids: HashMap::new(),
-            host_funcs: Vec::new(),
-            host_contexts: HashMap::new(),
+            func_ids: WordMap::default(),
+            host_funcs: Arena::default(),
+            host_contexts: Arena::default(),
             externs: Vec::new(),
-            type_infos: HashMap::new(),
+            type_infos: WordMap::default(),
             pending: None,
             trap_record: None,
         }
