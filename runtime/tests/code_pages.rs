@@ -43,12 +43,16 @@ fn module(code_mapping: CodeMapping) -> Arc<ModuleCode> {
     let runtime = Runtime::new(config, Box::new(TrampolineCompiler)).unwrap();
     let wasm = wat::parse_str("(module (func))").unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    facts.type_ids = facts
-        .types
-        .iter()
-        .map(|ty| runtime.register_type(ty))
-        .collect();
-    ModuleCode::new(&runtime, Arc::new(facts), wasm.into(), Arc::new(NoHooks)).unwrap()
+    let types = runtime.register_types(&facts.types);
+    facts.type_ids = types.ids().into();
+    ModuleCode::new(
+        &runtime,
+        Arc::new(facts),
+        types,
+        wasm.into(),
+        Arc::new(NoHooks),
+    )
+    .unwrap()
 }
 
 fn place(module: &ModuleCode, bytes: usize) -> CodeRef {

@@ -1,11 +1,13 @@
 //! What a module declares: decoded once, then read by both compilers and the runtime.
 
 mod decode;
+mod references;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 pub use decode::{DecodeError, DecodedModule, decode, supported_features};
+pub use references::TableImage;
 
 use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
@@ -198,8 +200,11 @@ pub struct ModuleFacts {
     pub func_names: HashMap<FuncIndex, Box<str>>,
     /// For each function that can become a reference, its number among those, else `u32::MAX`.
     pub func_refs: Vec<u32>,
-    /// How many functions can become references.
-    pub func_ref_count: u32,
+    /// The functions that can become references, by their number.
+    pub ref_funcs: Vec<FuncIndex>,
+    /// What a table holds at first, where instances are to get that on demand: then no active element segment is
+    /// written when a module is instantiated.
+    pub table_image: Option<TableImage>,
     /// Offsets in the module's instances.
     pub layout: VmLayout,
 }

@@ -55,4 +55,6 @@ traps! {
     Interrupt = 11, "interrupt";
     /// A non-null reference was required.
     NullReference = 12, "null reference";
+    /// The system refused memory that the instance had been promised.
+    OutOfMemory = 13, "out of memory";
 }

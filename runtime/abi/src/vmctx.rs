@@ -16,7 +16,7 @@ use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
 use crate::compiler::MemoryBounds;
-use crate::facts::ModuleFacts;
+use crate::facts::{ModuleFacts, TableImage};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use crate::types::TypeId;
 
@@ -260,6 +260,29 @@ pub struct VmLayout {
     imported_table_count: u32,
     imported_global_count: u32,
     imported_memory_count: u32,
+    on_demand: Option<OnDemandLayout>,
+}
+
+/// Bytes that are filled at once where parts of a context are filled on demand: whole pages, and whole function
+/// references.
+pub const CHUNK: u32 = 12 * PAGE_SIZE;
+
+const _: () = assert!((CHUNK as usize).is_multiple_of(size_of::<VmFuncRef>()));
+
+/// Function references and table elements of less than this are not worth a fault.
+const MIN_ON_DEMAND: usize = 2 * PAGE_SIZE as usize;
+
+/// The part of a context that the runtime fills when it is first touched, in chunks of [`CHUNK`] bytes: function
+/// references, then, at a chunk of their own, the elements of the table that has an
+/// [image](crate::facts::TableImage). Offsets from the `VmContext*`; both ends are those of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnDemandLayout {
+    /// Where it starts: with the function references.
+    pub start: u32,
+    /// Where it ends.
+    pub end: u32,
+    /// Where the table's elements are.
+    pub elements: Option<u32>,
 }
 
 /// Where a table, global or memory is found.
@@ -269,6 +292,27 @@ pub enum Place {
     Inline(VmOffset),
     /// At this offset from the `VmContext*` is a pointer to the structure.
     Pointer(VmOffset),
+}
+
+/// The part that is filled on demand of a context whose other parts end at `end`.
+fn lay_out_on_demand(
+    end: usize,
+    facts: &ModuleFacts,
+    image: Option<&TableImage>,
+) -> OnDemandLayout {
+    let page = PAGE_SIZE as usize;
+    let start = end.next_multiple_of(page);
+    let func_refs = facts.ref_funcs.len() * size_of::<VmFuncRef>();
+    let elements = image.map(|_| start + func_refs.next_multiple_of(CHUNK as usize));
+    let end = match (image, elements) {
+        (Some(image), Some(elements)) => elements + image.elements.len() * size_of::<usize>(),
+        _ => start + func_refs,
+    };
+    OnDemandLayout {
+        start: start as u32,
+        end: end.next_multiple_of(page) as u32,
+        elements: elements.map(|elements| elements as u32),
+    }
 }
 
 impl VmLayout {
@@ -285,6 +329,7 @@ impl VmLayout {
         imported_table_count: 0,
         imported_global_count: 0,
         imported_memory_count: 0,
+        on_demand: None,
     };
 
     /// Lays out the context of a module.
@@ -308,7 +353,16 @@ impl VmLayout {
             facts.globals.len() - facts.imported_globals as usize,
             size_of::<VmGlobal>(),
         );
-        let func_refs = array(facts.func_ref_count as usize, size_of::<VmFuncRef>());
+        let image = facts.table_image.as_ref();
+        let mut on_demand = None;
+        let func_refs = if Self::fills_on_demand(facts, image) {
+            let layout = lay_out_on_demand(end, facts, image);
+            end = layout.end as usize;
+            on_demand = Some(layout);
+            layout.start
+        } else {
+            array(facts.ref_funcs.len(), size_of::<VmFuncRef>())
+        };
         assert!(
             end < 1 << 29,
             "wasmparser's limits bound the context far below"
@@ -325,7 +379,20 @@ impl VmLayout {
             imported_table_count: facts.imported_tables,
             imported_global_count: facts.imported_globals,
             imported_memory_count: facts.imported_memories,
+            on_demand,
         }
+    }
+
+    /// Whether the function references of a module and a table with this image are worth filling on demand.
+    pub(crate) fn fills_on_demand(facts: &ModuleFacts, image: Option<&TableImage>) -> bool {
+        let func_refs = facts.ref_funcs.len() * size_of::<VmFuncRef>();
+        let elements = image.map_or(0, |image| image.elements.len() * size_of::<usize>());
+        func_refs + elements > MIN_ON_DEMAND
+    }
+
+    /// The part that is filled on demand.
+    pub const fn on_demand(&self) -> Option<OnDemandLayout> {
+        self.on_demand
     }
 
     /// Bytes of header and arrays, a multiple of [`PAGE_SIZE`].

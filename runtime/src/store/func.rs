@@ -50,7 +50,7 @@ pub struct HostCall<'a> {
 
 /// A function with an id.
 pub(super) struct FuncEntry {
-    /// Lives as long as the store.
+    /// Lives as long as the store, and can be read: a copy, if the reference lies where they are filled on demand.
     pub func_ref: *const VmFuncRef,
     /// The native entry trampoline of its type, once it was called natively.
     pub native_entry: Option<NativeEntry>,
@@ -146,15 +146,24 @@ impl Store {
 
     /// The id of a function reference; the same reference has the same id.
     pub(super) fn func_id(&mut self, func_ref: *const VmFuncRef) -> FuncId {
-        let next = FuncId::new(self.funcs.len());
-        let id = *self.func_ids.entry(func_ref as usize).or_insert(next);
-        if id == next {
-            self.funcs.push(FuncEntry {
-                func_ref,
-                native_entry: None,
-                array_entry: None,
-            });
+        if let Some(&id) = self.func_ids.get(&(func_ref as usize)) {
+            return id;
         }
+        let id = FuncId::new(self.funcs.len());
+        self.func_ids.insert(func_ref as usize, id);
+        let readable = match self.func_ref_on_demand(func_ref) {
+            Some(copy) => {
+                let copy: *const VmFuncRef = self.func_refs.push(copy);
+                self.func_ids.insert(copy as usize, id);
+                copy
+            }
+            None => func_ref,
+        };
+        self.funcs.push(FuncEntry {
+            func_ref: readable,
+            native_entry: None,
+            array_entry: None,
+        });
         id
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::vmctx::{
-    Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmSlot, VmTable,
+    PAGE_SIZE, Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable,
 };
 use upshift_abi::{
     DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TrapCode,
@@ -17,6 +17,7 @@ use upshift_abi::{
 
 use super::global::GlobalEntry;
 use super::memory::MemoryEntry;
+use super::on_demand::{OnDemand, callee};
 use super::table::TableEntry;
 use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, checked_range};
 use crate::error::Error;
@@ -30,7 +31,7 @@ pub struct Instance {
     pub(crate) id: InstanceId,
     /// Context, then a guard and the reservation of memory 0 if the module defines it. Dropped before the module, which owns
     /// what is mapped there.
-    space: Reservation,
+    space: Arc<Reservation>,
     pub(crate) module: Arc<ModuleCode>,
     tables: Vec<TableId>,
     memories: Vec<MemoryId>,
@@ -38,6 +39,7 @@ pub struct Instance {
     dropped_elements: Box<[bool]>,
     /// How many data segments instantiation is done with: the active ones among them count as dropped.
     data_written: usize,
+    /// By segment, once one was dropped: some modules have tens of thousands.
     dropped_data: Box<[bool]>,
 }
 
@@ -66,7 +68,7 @@ impl Instance {
     pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
         let segment = self.facts().data(index);
         let written = index.index() < self.data_written && segment.mode != SegmentMode::Passive;
-        if written || self.dropped_data[index.index()] {
+        if written || self.dropped_data.get(index.index()) == Some(&true) {
             return &[];
         }
         let bytes = &segment.bytes;
@@ -74,6 +76,9 @@ impl Instance {
     }
 
     pub(crate) fn drop_data(&mut self, index: DataIndex) {
+        if self.dropped_data.is_empty() {
+            self.dropped_data = vec![false; self.facts().data.len()].into();
+        }
         self.dropped_data[index.index()] = true;
     }
 
@@ -123,25 +128,6 @@ impl Instance {
         let n = self.facts().func_ref(func).expect(DECLARED);
         self.at(self.facts().layout.func_ref(n))
     }
-
-    /// Slot, context and type of any function of the module.
-    fn callee(&self, func: FuncIndex) -> VmFuncRef {
-        let facts = self.facts();
-        let (slot, vmctx): (*const VmSlot, _) = match facts.defined_func(func) {
-            Some(defined) => (self.module.slot(defined), self.vmctx()),
-            None => {
-                let import: *const VmImportedFunc = self.at(facts.layout.imported_func(func));
-                // SAFETY: the layout's entry of this import, filled before anything asks.
-                let import = unsafe { &*import };
-                (import.slot, import.vmctx)
-            }
-        };
-        VmFuncRef {
-            slot,
-            vmctx,
-            type_id: facts.func_type_id(func),
-        }
-    }
 }
 
 impl Store {
@@ -164,7 +150,8 @@ impl Store {
         self.initialize_elements(id, &facts)?;
         self.initialize_data(id, &facts)?;
         if let Some(start) = facts.start {
-            let callee = self.instances[id.index()].callee(start);
+            let instance = &self.instances[id.index()];
+            let callee = callee(instance.vmctx(), &instance.module, start);
             // SAFETY: validation checked that a start function has no parameters.
             unsafe { self.call_func_ref(&callee, &mut [])? };
         }
@@ -204,15 +191,20 @@ impl Store {
         let context_bytes = facts.layout.context_bytes() as usize;
         let defined_memory = facts.memories.get(facts.imported_memories as usize);
         let config = self.runtime.config();
-        let space = match defined_memory {
+        let space = Arc::new(match defined_memory {
             Some(ty) => {
                 let before = facts.layout.memory0_base(config.memory_bounds);
                 config.reserve_memory(ty, before as usize)?
             }
             None => Reservation::new(context_bytes)?,
-        };
-        space.make_writable(0, context_bytes)?;
-        space.populate(0, context_bytes);
+        });
+        let on_demand = facts.layout.on_demand();
+        let written = on_demand.map_or(context_bytes, |part| part.start as usize);
+        space.make_writable(0, written)?;
+        if written > PAGE_SIZE as usize {
+            space.populate(0, written);
+        }
+        let on_demand = on_demand.map(|part| Arc::new(OnDemand::new(&space, module, part)));
         let id = InstanceId::new(self.instances.len());
         let mut instance = Box::new(Instance {
             id,
@@ -223,7 +215,7 @@ impl Store {
             globals: Vec::new(),
             dropped_elements: vec![false; facts.elements.len()].into(),
             data_written: 0,
-            dropped_data: vec![false; facts.data.len()].into(),
+            dropped_data: Box::default(),
         });
         let header: *mut VmContext = instance.vmctx();
         // SAFETY: the context part is committed, zeroed and not known to anybody else yet.
@@ -233,10 +225,15 @@ impl Store {
         }
         self.link_imports(&mut instance, &facts, imports);
         self.allocate_memories(&mut instance, &facts)?;
-        self.fill_func_refs(&instance, &facts);
+        if on_demand.is_none() {
+            fill_func_refs(&instance, &facts);
+        }
         self.allocate_globals(&mut instance, &facts);
-        self.allocate_tables(&mut instance, &facts)?;
+        self.allocate_tables(&mut instance, &facts, on_demand.as_ref())?;
         self.instances.push(instance);
+        if let Some(part) = on_demand {
+            self.on_demand.insert(part.start(), part);
+        }
         Ok(id)
     }
 
@@ -294,18 +291,6 @@ impl Store {
         Ok(())
     }
 
-    fn fill_func_refs(&self, instance: &Instance, facts: &ModuleFacts) {
-        let func_refs: *mut VmFuncRef = instance.at(facts.layout.func_ref(0));
-        for (index, &n) in facts.func_refs.iter().enumerate() {
-            if n == u32::MAX {
-                continue;
-            }
-            let func_ref = instance.callee(FuncIndex::from_index(index));
-            // SAFETY: the layout's place for this reference, in the committed context.
-            unsafe { func_refs.add(n as usize).write(func_ref) };
-        }
-    }
-
     fn allocate_globals(&mut self, instance: &mut Instance, facts: &ModuleFacts) {
         for (n, init) in facts.global_inits.iter().enumerate() {
             let index = GlobalIndex(facts.imported_globals + n as u32);
@@ -326,6 +311,7 @@ impl Store {
         &mut self,
         instance: &mut Instance,
         facts: &ModuleFacts,
+        on_demand: Option<&Arc<OnDemand>>,
     ) -> Result<(), Error> {
         for (n, init) in facts.table_inits.iter().enumerate() {
             let index = TableIndex(facts.imported_tables + n as u32);
@@ -336,7 +322,15 @@ impl Store {
             let init = init
                 .as_ref()
                 .map_or(0, |expr| instance.evaluate(self, expr).bits[0]);
-            let entry = TableEntry::new(facts.tables[index.index()], vm, init)?;
+            let ty = facts.tables[index.index()];
+            let image = facts
+                .table_image
+                .as_ref()
+                .filter(|image| image.table == index);
+            let entry = match (image, on_demand) {
+                (Some(_), Some(part)) => TableEntry::on_demand(ty, vm, part),
+                _ => TableEntry::new(ty, vm, init)?,
+            };
             let id = self.add_table(entry);
             instance.tables.push(id);
         }
@@ -347,7 +341,9 @@ impl Store {
     fn initialize_elements(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
         for (n, segment) in facts.elements.iter().enumerate() {
             let index = ElemIndex::from_index(n);
-            if let SegmentMode::Active { target, offset } = &segment.mode {
+            if let SegmentMode::Active { target, offset } = &segment.mode
+                && facts.table_image.is_none()
+            {
                 let instance = &self.instances[id.index()];
                 let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
                 let table = instance.table(*target);
@@ -391,6 +387,16 @@ impl Store {
     pub fn instance_func(&mut self, instance: InstanceId, func: FuncIndex) -> FuncId {
         let func_ref = self.instances[instance.index()].func_ref(func);
         self.func_id(func_ref)
+    }
+}
+
+/// Fills the function references of a new instance.
+fn fill_func_refs(instance: &Instance, facts: &ModuleFacts) {
+    let func_refs: *mut VmFuncRef = instance.at(facts.layout.func_ref(0));
+    for (n, &func) in facts.ref_funcs.iter().enumerate() {
+        let func_ref = callee(instance.vmctx(), &instance.module, func);
+        // SAFETY: the layout's place for this reference, in the committed context.
+        unsafe { func_refs.add(n).write(func_ref) };
     }
 }
 

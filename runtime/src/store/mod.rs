@@ -12,15 +12,17 @@ mod instance;
 mod limiter;
 mod link;
 mod memory;
+mod on_demand;
 mod table;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use upshift_abi::vmctx::{VmHostContext, VmStore};
+use upshift_abi::vmctx::{VmFuncRef, VmHostContext, VmStore};
 use upshift_abi::{TrapCode, TypeId};
 
 pub use call::{NativeEntry, Pending};
@@ -30,6 +32,7 @@ pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
+pub(crate) use on_demand::Provided;
 
 use crate::Runtime;
 use crate::code::ActiveEpoch;
@@ -40,6 +43,7 @@ use call::TypeInfo;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
 use memory::MemoryEntry;
+use on_demand::OnDemand;
 use table::TableEntry;
 
 macro_rules! ids {
@@ -112,6 +116,10 @@ pub struct Store {
     tables: Vec<TableEntry>,
     globals: Vec<GlobalEntry>,
     funcs: Vec<FuncEntry>,
+    /// What instances get on demand, by its first address.
+    on_demand: BTreeMap<usize, Arc<OnDemand>>,
+    /// Copies of references that lie where they are filled on demand.
+    func_refs: Arena<VmFuncRef>,
     /// The functions' ids, by the addresses of their references.
     func_ids: WordMap<usize, FuncId>,
     host_funcs: Arena<HostFuncEntry>,
@@ -147,6 +155,8 @@ impl Store {
             tables: Vec::new(),
             globals: Vec::new(),
             funcs: Vec::new(),
+            on_demand: BTreeMap::new(),
+            func_refs: Arena::default(),
             func_ids: WordMap::default(),
             host_funcs: Arena::default(),
             host_contexts: Arena::default(),

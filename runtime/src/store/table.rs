@@ -2,10 +2,13 @@
 //!
 //! A module of a few bytes can declare tables of gigabytes, so a null element must not cost anything.
 
+use std::sync::Arc;
+
 use upshift_abi::vmctx::VmTable;
 use upshift_abi::{TableType, TrapCode};
 
 use super::limiter::Resource;
+use super::on_demand::OnDemand;
 use super::{Store, TableId, checked_range};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
@@ -30,6 +33,8 @@ enum Elements {
     Small(Vec<usize>),
     /// Takes memory where elements are not null only.
     Mapped(Reservation),
+    /// In the context of the instance that defines the table, filled when touched; as many as the table had at first.
+    OnDemand(Arc<OnDemand>, usize),
 }
 
 impl Elements {
@@ -37,6 +42,7 @@ impl Elements {
         match self {
             Elements::Small(words) => words.as_mut_ptr(),
             Elements::Mapped(space) => space.base().cast(),
+            Elements::OnDemand(part, _) => part.elements(),
         }
     }
 
@@ -44,6 +50,15 @@ impl Elements {
         match self {
             Elements::Small(words) => words.len(),
             Elements::Mapped(space) => space.len() / size_of::<usize>(),
+            Elements::OnDemand(_, len) => *len,
+        }
+    }
+
+    /// Makes all of them readable and writable for this crate.
+    fn settle(&self) -> Result<(), RuntimeError> {
+        match self {
+            Elements::OnDemand(part, _) => part.fill_table(),
+            Elements::Small(_) | Elements::Mapped(_) => Ok(()),
         }
     }
 
@@ -67,12 +82,13 @@ impl Elements {
                 reserved.map_err(|_| RuntimeError::out_of_memory("get memory for a table"))?;
                 words.resize(wanted, 0);
             }
-            Elements::Small(words) => {
+            Elements::Small(_) | Elements::OnDemand(..) => {
+                self.settle()?;
                 let space = Reservation::zeroed(bytes(wanted).next_multiple_of(SMALL_BYTES))?;
-                // SAFETY: the new mapping is longer than the vector, and nobody else knows it.
+                // SAFETY: the new mapping is longer than what is copied, which is filled, and nobody else knows it.
                 unsafe {
                     let to = space.base().cast();
-                    words.as_ptr().copy_to_nonoverlapping(to, words.len());
+                    self.base().copy_to_nonoverlapping(to, capacity);
                 }
                 *self = Elements::Mapped(space);
             }
@@ -110,6 +126,19 @@ impl TableEntry {
         }
     }
 
+    /// A table of its minimum size whose elements the part holds, with its image.
+    pub fn on_demand(ty: TableType, vm: *mut VmTable, part: &Arc<OnDemand>) -> Self {
+        let len = ty.limits.min as usize;
+        let mut entry = Self {
+            ty,
+            vm,
+            _own: None,
+            elements: Elements::OnDemand(part.clone(), len),
+        };
+        entry.describe(len);
+        entry
+    }
+
     fn len(&self) -> usize {
         // SAFETY: `vm` lives as long as the entry: in the store's instance or in `own`.
         unsafe { (*self.vm).len }
@@ -136,20 +165,26 @@ impl TableEntry {
         self.describe(len as usize);
         // Null is what is there already; writing it would take the memory.
         if init != 0 {
-            self.elements_mut()[previous as usize..].fill(init as usize);
+            self.elements_mut()?[previous as usize..].fill(init as usize);
         }
         Ok(Some(previous))
     }
 
     /// The elements. Generated code writes them too, through `vm`, while the host does not borrow the store.
-    fn elements(&self) -> &[usize] {
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses memory for those that are filled on demand.
+    fn elements(&self) -> Result<&[usize], RuntimeError> {
+        self.elements.settle()?;
         // SAFETY: `vm` describes `self.elements`; reading through its pointer sees what generated code wrote.
-        unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) }
+        Ok(unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) })
     }
 
-    fn elements_mut(&mut self) -> &mut [usize] {
+    fn elements_mut(&mut self) -> Result<&mut [usize], RuntimeError> {
+        self.elements.settle()?;
         // SAFETY: as in `elements`.
-        unsafe { std::slice::from_raw_parts_mut((*self.vm).base, (*self.vm).len) }
+        Ok(unsafe { std::slice::from_raw_parts_mut((*self.vm).base, (*self.vm).len) })
     }
 }
 
@@ -189,13 +224,14 @@ impl Store {
         self.tables[table.index()].len() as u64
     }
 
-    /// An element's word; `None` out of bounds.
+    /// An element's word; `None` out of bounds, or if the system refuses the memory.
     pub fn table_get(&self, table: TableId, index: u64) -> Option<u64> {
         let index = usize::try_from(index).ok()?;
-        self.tables[table.index()]
+        let elements = self.tables[table.index()]
             .elements()
-            .get(index)
-            .map(|&word| word as u64)
+            .map_err(refused)
+            .ok()?;
+        elements.get(index).map(|&word| word as u64)
     }
 
     /// Sets an element; false out of bounds.
@@ -257,7 +293,7 @@ impl Store {
         dst: u64,
         words: &[u64],
     ) -> Result<(), TrapCode> {
-        let elements = self.tables[table.index()].elements_mut();
+        let elements = self.tables[table.index()].elements_mut().map_err(refused)?;
         let len = words.len() as u64;
         let range = checked_range(dst, len, elements.len(), TrapCode::TableOutOfBounds)?;
         for (element, &word) in elements[range].iter_mut().zip(words) {
@@ -273,7 +309,7 @@ impl Store {
         word: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let elements = self.tables[table.index()].elements_mut();
+        let elements = self.tables[table.index()].elements_mut().map_err(refused)?;
         let range = checked_range(dst, len, elements.len(), TrapCode::TableOutOfBounds)?;
         elements[range].fill(word as usize);
         Ok(())
@@ -288,19 +324,26 @@ impl Store {
         len: u64,
     ) -> Result<(), TrapCode> {
         let trap = TrapCode::TableOutOfBounds;
-        let src = checked_range(src, len, self.tables[from.index()].elements().len(), trap)?;
-        let dst = checked_range(dst, len, self.tables[to.index()].elements().len(), trap)?;
+        let src = checked_range(src, len, self.tables[from.index()].len(), trap)?;
+        let dst = checked_range(dst, len, self.tables[to.index()].len(), trap)?;
         if to == from {
-            self.tables[to.index()]
-                .elements_mut()
-                .copy_within(src, dst.start);
+            let elements = self.tables[to.index()].elements_mut().map_err(refused)?;
+            elements.copy_within(src, dst.start);
         } else {
             let [to, from] = self
                 .tables
                 .get_disjoint_mut([to.index(), from.index()])
                 .expect("two tables of this store");
-            to.elements_mut()[dst].copy_from_slice(&from.elements()[src]);
+            let from = from.elements().map_err(refused)?;
+            to.elements_mut().map_err(refused)?[dst].copy_from_slice(&from[src]);
         }
         Ok(())
     }
+}
+
+/// The trap where the system refuses memory for elements.
+#[cold]
+fn refused(error: RuntimeError) -> TrapCode {
+    log::error!("a table's elements can't be had: {error}");
+    TrapCode::OutOfMemory
 }

@@ -2,7 +2,8 @@
 //!
 //! A fault is ours only if this thread runs a store, the PC is in that store's code space, the exact
 //! instruction is a listed trap site, and (for a memory access) the address lies in one of the store's
-//! memories. Everything else goes to whoever handled the signal before.
+//! memories. An access of such code to a part of a context that is filled on demand is no trap: the part is
+//! filled and the instruction runs again. Everything else goes to whoever handled the signal before.
 
 use std::ffi::c_void;
 use std::mem;
@@ -16,7 +17,7 @@ use upshift_abi::vmctx::VmStore;
 use super::{CURRENT, TrapRecord};
 use crate::code::CodeKind;
 use crate::error::RuntimeError;
-use crate::store::Store;
+use crate::store::{Provided, Store};
 use crate::stubs;
 
 /// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a stray one
@@ -108,7 +109,16 @@ unsafe fn take_over(
         }
         return false;
     }
-    let code = if signal == INTERRUPT_SIGNAL {
+    let provided = match signal {
+        // SAFETY: the system fills the fault address for this signal; the store is as above.
+        libc::SIGSEGV => unsafe { (*store).provide((*info).si_addr() as usize) },
+        _ => Provided::NotOurs,
+    };
+    let code = if provided == Provided::Filled {
+        return true;
+    } else if provided == Provided::Refused {
+        TrapCode::OutOfMemory
+    } else if signal == INTERRUPT_SIGNAL {
         // SAFETY: an atomic field of the running store.
         if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
             return false;

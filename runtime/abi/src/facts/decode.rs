@@ -12,6 +12,7 @@ use wasmparser::{
     Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::references::{number_func_refs, table_image};
 use super::{
     ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import, ImportType,
     Item, ModuleFacts, SegmentMode,
@@ -123,7 +124,8 @@ fn empty_facts() -> ModuleFacts {
         name: None,
         func_names: HashMap::new(),
         func_refs: Vec::new(),
-        func_ref_count: 0,
+        ref_funcs: Vec::new(),
+        table_image: None,
         layout: VmLayout::EMPTY,
     }
 }
@@ -305,49 +307,15 @@ impl Decoder<'_> {
 
     fn finish(mut self) -> DecodedModule {
         number_func_refs(&mut self.facts);
+        let image = table_image(&self.facts);
+        self.facts.table_image =
+            image.filter(|image| VmLayout::fills_on_demand(&self.facts, Some(image)));
         self.facts.layout = VmLayout::new(&self.facts);
         DecodedModule {
             facts: self.facts,
             validators: self.validators,
         }
     }
-}
-
-/// Numbers the functions that can become references: those that exports, element segments,
-/// global and table initializers name. `ref.func` in a body is valid only for these.
-fn number_func_refs(facts: &mut ModuleFacts) {
-    let mut numbers = vec![u32::MAX; facts.funcs.len()];
-    let mut count = 0;
-    let mut add = |func: FuncIndex| {
-        if let Some(number @ &mut u32::MAX) = numbers.get_mut(func.index()) {
-            *number = count;
-            count += 1;
-        }
-    };
-    let add_exprs = |expr: &ConstExpr, add: &mut dyn FnMut(FuncIndex)| {
-        for op in &expr.0 {
-            if let ConstOp::RefFunc(func) = op {
-                add(*func);
-            }
-        }
-    };
-    for export in &facts.exports {
-        if let Item::Func(func) = export.item {
-            add(func);
-        }
-    }
-    for segment in &facts.elements {
-        match &segment.items {
-            ElementItems::Funcs(funcs) => funcs.iter().copied().for_each(&mut add),
-            ElementItems::Exprs(exprs) => exprs.iter().for_each(|e| add_exprs(e, &mut add)),
-        }
-    }
-    let table_inits = facts.table_inits.iter().flatten();
-    for expr in facts.global_inits.iter().chain(table_inits) {
-        add_exprs(expr, &mut add);
-    }
-    facts.func_refs = numbers;
-    facts.func_ref_count = count;
 }
 
 /// Refuses limits of memories that take more than five bytes. The decoder reads them as 64-bit numbers,
