@@ -125,8 +125,13 @@ impl Func {
     }
 
     pub(crate) fn from_host(store: &mut RawStore, host: &HostDefinition) -> Result<Self> {
+        let types = std::slice::from_ref(&host.ty);
+        let known = host
+            .uses
+            .get_or_init(|| store.runtime().register_types(types));
         // SAFETY: whoever makes a definition converts the results to the type's, for the calling store.
-        let id = unsafe { store.new_host_func(&host.ty, host.func.clone()) }.map_err(public)?;
+        let id = unsafe { store.new_host_func(&host.ty, Some(known), host.func.clone()) };
+        let id = id.map_err(public)?;
         Ok(Self(Handle::new(store, id)))
     }
 }

@@ -28,6 +28,11 @@ struct Pair {
 }
 
 impl TypeTrampolines {
+    /// The type.
+    pub fn func_type(&self) -> &FuncType {
+        &self.ty
+    }
+
     fn pair(&self, passing: Passing) -> &Pair {
         match passing {
             Passing::Array => &self.array,
@@ -49,6 +54,19 @@ struct Entry {
     uses: usize,
     /// Made when it is first asked for: most types of most modules are never called from the host.
     trampolines: OnceLock<Arc<TypeTrampolines>>,
+}
+
+impl Entry {
+    fn trampolines(&self) -> Arc<TypeTrampolines> {
+        let make = || {
+            Arc::new(TypeTrampolines {
+                ty: self.ty.clone(),
+                array: Pair::default(),
+                native: Pair::default(),
+            })
+        };
+        self.trampolines.get_or_init(make).clone()
+    }
 }
 
 #[derive(Default)]
@@ -173,18 +191,16 @@ impl TypeRegistry {
         }
     }
 
-    /// The id that a type has now; it is worth something only to those who know that they use it.
-    pub fn lookup(&self, ty: &FuncType) -> Option<TypeId> {
-        self.types.read().expect(POISON).ids.get(ty).copied()
-    }
-
-    /// Uses a type that is in use already.
-    pub fn reuse(self: &Arc<Self>, id: TypeId) -> TypeUses {
-        self.types.write().expect(POISON).entry_mut(id).uses += 1;
-        TypeUses {
+    /// Uses a type that is in use already; with its trampolines.
+    pub fn reuse(self: &Arc<Self>, id: TypeId) -> (TypeUses, Arc<TypeTrampolines>) {
+        let mut types = self.types.write().expect(POISON);
+        let entry = types.entry_mut(id);
+        entry.uses += 1;
+        let uses = TypeUses {
             ids: Box::new([id]),
             registry: self.clone(),
-        }
+        };
+        (uses, entry.trampolines())
     }
 
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
@@ -194,20 +210,6 @@ impl TypeRegistry {
     /// How many types are in use.
     pub fn len(&self) -> usize {
         self.types.read().expect(POISON).entries.len()
-    }
-
-    /// The type's trampolines.
-    pub fn trampolines(&self, id: TypeId) -> Arc<TypeTrampolines> {
-        let types = self.types.read().expect(POISON);
-        let entry = types.entry(id);
-        let make = || {
-            Arc::new(TypeTrampolines {
-                ty: entry.ty.clone(),
-                array: Pair::default(),
-                native: Pair::default(),
-            })
-        };
-        entry.trampolines.get_or_init(make).clone()
     }
 
     /// The code that leads from Rust into any function of the type. It lives as long as `of`.
@@ -291,9 +293,9 @@ mod tests {
         assert_ne!(first.ids()[0], first.ids()[1]);
         let second = registry.register(&[ty(1)]);
         assert_eq!(second.ids()[0], first.ids()[1]);
-        let third = registry.reuse(second.ids()[0]);
+        let (third, _) = registry.reuse(second.ids()[0]);
         drop(first);
-        assert_eq!((registry.len(), registry.lookup(&ty(0))), (1, None));
+        assert_eq!(registry.len(), 1);
         drop(second);
         assert_eq!(*registry.func_type(third.ids()[0]), ty(1));
         drop(third);

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use upshift_abi::vmctx::VmVal;
 use upshift_runtime::{FuncId, HostCall, HostFunc, Store as RawStore};
@@ -72,6 +72,7 @@ pub(crate) fn host<T: Send + 'static>(
     };
     HostDefinition {
         ty,
+        uses: OnceLock::new(),
         func: HostFunc::Array(Arc::new(call)),
     }
 }

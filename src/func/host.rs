@@ -2,13 +2,14 @@
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use upshift_abi as abi;
 use upshift_abi::callconv::is_native;
 use upshift_abi::vmctx::{NativeResult, VmHostContext};
 use upshift_runtime::{
-    HostCall, HostFunc, InstanceId, Interruption, NativeFunc, Store as RawStore, run_native,
+    HostCall, HostFunc, InstanceId, Interruption, NativeFunc, Store as RawStore, TypeUses,
+    run_native,
 };
 
 use super::values::{for_each_arity, private::Values};
@@ -16,10 +17,11 @@ use crate::store::StoreContextMut;
 use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
 
 /// A host function that is not in a store yet.
-#[derive(Clone)]
 #[doc(hidden)]
 pub struct HostDefinition {
     pub(super) ty: abi::FuncType,
+    /// Of the type, in the engine of the first store that gets the function: later ones need not search.
+    pub(super) uses: OnceLock<TypeUses>,
     /// Gives results of the type's, or fails.
     pub(super) func: HostFunc,
 }
@@ -154,7 +156,7 @@ macro_rules! into_func {
                         Ok(())
                     }))
                 };
-                HostDefinition { ty, func }
+                HostDefinition { ty, uses: OnceLock::new(), func }
             }
         }
     };

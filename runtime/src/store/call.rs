@@ -11,8 +11,8 @@ use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, Vm
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::{FuncId, Store};
-use crate::error::{Error, RuntimeError};
 use crate::Runtime;
+use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
@@ -60,13 +60,14 @@ pub(super) struct TypeInfo {
 }
 
 impl TypeInfo {
-    fn new(runtime: &Runtime, id: TypeId, uses: TypeUses) -> Self {
-        let ty = runtime.func_type(id);
+    fn new(runtime: &Runtime, id: TypeId) -> Self {
+        let (uses, trampolines) = runtime.types().reuse(id);
+        let ty = trampolines.func_type();
         Self {
             entry: None,
             host_slots: [None; 2],
             values: ty.params.len().max(ty.results.len()),
-            trampolines: runtime.types().trampolines(id),
+            trampolines,
             _uses: uses,
         }
     }
@@ -331,17 +332,17 @@ impl Store {
         slot.is_some() && info.is_some_and(|info| info.host_slots.contains(&slot))
     }
 
-    /// The id of a type that this store uses from now on.
-    pub(super) fn use_type(&mut self, ty: &FuncType) -> TypeId {
-        let known = self.runtime.types().lookup(ty);
-        if let Some(id) = known.filter(|id| self.type_infos.contains_key(id)) {
+    /// The id of a type that this store uses from now on. `known` are uses of this type alone, to save the search.
+    pub(super) fn use_type(&mut self, ty: &FuncType, known: Option<&TypeUses>) -> TypeId {
+        let registry = self.runtime.types();
+        if let Some(known) = known.filter(|known| known.belong_to(registry)) {
+            let id = known.ids()[0];
+            self.type_info(id);
             return id;
         }
         let uses = self.runtime.register_types(std::slice::from_ref(ty));
         let id = uses.ids()[0];
-        let runtime = &self.runtime;
-        let new = || TypeInfo::new(runtime, id, uses);
-        self.type_infos.entry(id).or_insert_with(new);
+        self.type_info(id);
         id
     }
 
@@ -349,7 +350,7 @@ impl Store {
     /// is to be called or by this store.
     fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
         let runtime = &self.runtime;
-        let new = || TypeInfo::new(runtime, id, runtime.types().reuse(id));
+        let new = || TypeInfo::new(runtime, id);
         self.type_infos.entry(id).or_insert_with(new)
     }
 

@@ -15,6 +15,7 @@ use super::call::{Entry, NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
 use crate::error::{Error, RuntimeError};
 use crate::trap::WasmBacktrace;
+use crate::types::TypeUses;
 
 /// A host function.
 #[derive(Clone)]
@@ -81,7 +82,7 @@ impl HostFuncData {
 }
 
 impl Store {
-    /// Makes a host function.
+    /// Makes a host function. `known` are uses of its type, which saves a search; those of another runtime are ignored.
     ///
     /// # Errors
     ///
@@ -90,13 +91,19 @@ impl Store {
     /// # Safety
     ///
     /// When the function returns `Ok`, the values are of the type's results; a reference is 0 or one of the
-    /// calling store. A native function's code has the parameters and the result of the type.
+    /// calling store. A native function's code has the parameters and the result of the type. Known uses are of the
+    /// type alone.
     ///
     /// # Panics
     ///
     /// If the function is native and the type is not.
-    pub unsafe fn new_host_func(&mut self, ty: &FuncType, func: HostFunc) -> Result<FuncId, Error> {
-        let type_id = self.use_type(ty);
+    pub unsafe fn new_host_func(
+        &mut self,
+        ty: &FuncType,
+        known: Option<&TypeUses>,
+        func: HostFunc,
+    ) -> Result<FuncId, Error> {
+        let type_id = self.use_type(ty, known);
         let passing = match func {
             HostFunc::Array(_) => Passing::Array,
             HostFunc::Native { .. } => Passing::Native,
