@@ -68,7 +68,14 @@ events! {
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
     }
-    /// A compiler gave up or crashed, or its code found no place.
+    /// A compilation exceeded a limit or was given up: nobody's fault, and the function keeps the code it has.
+    CompileRefused = "compile-refused" {
+        /// What was not compiled.
+        code: CodeKey,
+        /// Which limit.
+        reason: Box<str>,
+    }
+    /// A compiler failed or crashed, or its code found no place.
     CompileFailed = "compile-failed" {
         /// What was not compiled.
         code: CodeKey,

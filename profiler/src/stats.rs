@@ -75,6 +75,8 @@ pub struct TierStats {
     pub osr_units: u64,
     /// Compilations that failed.
     pub failures: u64,
+    /// Compilations that exceeded a limit.
+    pub refused: u64,
     /// Bytes of the bodies compiled; a body counts once per compilation.
     pub body_bytes: u64,
     /// Bytes of machine code made.
@@ -164,6 +166,7 @@ impl Stats {
                 tier.queue_wait.0 += queue_wait.0;
             }
             Event::CompileFailed { code, .. } => self.tier_mut(code.tier).failures += 1,
+            Event::CompileRefused { code, .. } => self.tier_mut(code.tier).refused += 1,
             Event::BudgetExhausted { .. } => self.budgets_exhausted += 1,
             Event::RequestQueued { queue_length, .. } => {
                 self.requests_queued += 1;
@@ -199,10 +202,11 @@ type ShowCell = fn(&TierStats) -> String;
 impl fmt::Display for Stats {
     /// The table that `--stats` prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, ShowCell); 7] = [
+        let rows: [(&str, ShowCell); 8] = [
             ("functions compiled", |tier| grouped(tier.functions)),
             ("OSR entries compiled", |tier| grouped(tier.osr_units)),
             ("failures", |tier| grouped(tier.failures)),
+            ("over a limit", |tier| grouped(tier.refused)),
             ("Wasm bytes", |tier| grouped(tier.body_bytes)),
             ("code bytes", |tier| grouped(tier.code_bytes)),
             ("compile time", |tier| tier.time.to_string()),

@@ -74,9 +74,18 @@ impl<'a> Bench<'a> {
                 Ok(code)
             }
             Err(error) => {
-                shared.log.record(|| Event::CompileFailed {
-                    code: key,
-                    reason: error.to_string().into(),
+                let reason = || error.to_string().into();
+                shared.log.record(|| match error {
+                    CompileError::TooLarge { .. } | CompileError::Cancelled { .. } => {
+                        Event::CompileRefused {
+                            code: key,
+                            reason: reason(),
+                        }
+                    }
+                    _ => Event::CompileFailed {
+                        code: key,
+                        reason: reason(),
+                    },
                 });
                 Err(error)
             }

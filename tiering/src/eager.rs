@@ -196,7 +196,11 @@ fn in_parallel<E: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|| body(&work));
+            let helper = thread::Builder::new().name("upshift-load".into());
+            if let Err(error) = helper.spawn_scoped(scope, || body(&work)) {
+                log::debug!("no more threads for loading a module: {error}");
+                break;
+            }
         }
         body(&work);
     });

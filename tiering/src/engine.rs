@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use upshift_abi::Compiler;
 use upshift_profiler::{Event, EventLog};
@@ -11,8 +12,9 @@ use upshift_runtime::Process;
 
 use crate::bench::Speeds;
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
+use crate::crew::{self, Crew, Spawn};
 use crate::queue::Queue;
-use crate::worker::{self, Job};
+use crate::worker::Job;
 
 /// Everything that modules and compile threads share.
 pub(crate) struct Shared {
@@ -22,13 +24,20 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<EventLog>,
     pub(crate) queue: Queue<Job>,
     pub(crate) speeds: Speeds,
-    /// Compile threads; 0 unless switching in the background.
-    pub(crate) workers: u32,
+    pub(crate) crew: Crew,
     /// Times that the optimizer failed, panics included.
     pub(crate) failures: AtomicU64,
 }
 
 impl Shared {
+    /// Called now and then by threads that wait for optimized code: sees to it that one stuck function does not
+    /// keep others from being compiled.
+    pub(crate) fn relieve(self: &Arc<Self>) {
+        if self.queue.len() > 0 {
+            Crew::staff(self);
+        }
+    }
+
     /// Counts and logs a failure of the optimizer; ends the process if asked to.
     pub(crate) fn optimizer_failed(&self, what: &dyn fmt::Display) {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -40,29 +49,36 @@ impl Shared {
     }
 }
 
-/// Tiering for all modules of an engine. Dropping it stops the compile threads: each finishes
-/// what it is compiling, the rest of the queue is dropped, and functions stay as they are.
+/// Tiering for all modules of an engine. Dropping it takes no longer than a lock: the queue is dropped, the
+/// compile threads give up what they are at and end by themselves, and functions stay as they are.
 pub struct Tiering {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
     process: Process,
 }
 
 impl Tiering {
-    /// Starts the compile threads, if the configuration asks for some.
+    /// Tiering as configured. Compile threads start with the first request; where the system refuses them,
+    /// the thread that makes a request compiles.
     ///
     /// # Errors
     ///
     /// If the mode needs an optimizer and there is none.
-    ///
-    /// # Panics
-    ///
-    /// If the system refuses a thread.
     pub fn new(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,
         optimizer: Option<Arc<dyn Compiler>>,
         log: Arc<EventLog>,
+    ) -> Result<Self, ConfigError> {
+        Self::with_spawn(config, baseline, optimizer, log, Box::new(crew::spawn))
+    }
+
+    /// The same with threads from `spawn`.
+    pub(crate) fn with_spawn(
+        config: TieringConfig,
+        baseline: Arc<dyn Compiler>,
+        optimizer: Option<Arc<dyn Compiler>>,
+        log: Arc<EventLog>,
+        spawn: Box<Spawn>,
     ) -> Result<Self, ConfigError> {
         if optimizer.is_none() && config.mode != Mode::Baseline {
             return Err(ConfigError::bad(
@@ -76,27 +92,21 @@ impl Tiering {
             0 => cores().saturating_sub(1).max(1),
             threads => threads,
         };
-        let shared = Arc::new(Shared {
+        let knobs = &config.knobs;
+        let patience = Duration::from_millis(knobs.helper_after_ms.into());
+        let crew = Crew::new(workers, patience, knobs.helpers, spawn);
+        let shared = Shared {
             queue: Queue::new(config.knobs.queue_cap as usize),
             config,
             baseline,
             optimizer,
             log,
             speeds: Speeds::default(),
-            workers,
+            crew,
             failures: AtomicU64::new(0),
-        });
-        let start = |n| {
-            let shared = shared.clone();
-            let thread = thread::Builder::new().name(format!("upshift-compile-{n}"));
-            thread
-                .spawn(move || worker::work(&shared))
-                .expect("the system has another thread")
         };
-        let threads = (0..workers).map(start).collect();
         Ok(Self {
-            shared,
-            threads,
+            shared: Arc::new(shared),
             process: Process::current(),
         })
     }
@@ -120,9 +130,9 @@ impl Tiering {
         &self.shared.speeds
     }
 
-    /// Compile threads that run in the background.
+    /// Compile threads that run in the background at most, helpers not counted.
     pub fn workers(&self) -> u32 {
-        self.shared.workers
+        self.shared.crew.nominal()
     }
 
     /// Requests that wait for a compile thread.
@@ -146,16 +156,13 @@ impl Drop for Tiering {
     fn drop(&mut self) {
         if !self.process.is_current() {
             // A forked child has none of these threads, and they may have held the queue's locks.
-            std::mem::forget(std::mem::take(&mut self.threads));
             return;
         }
-        for job in self.shared.queue.close(self.threads.len()) {
+        let queue = &self.shared.queue;
+        queue.close();
+        for job in queue.dismiss(self.shared.crew.size()) {
             let code = job.key;
             self.shared.log.record(|| Event::RequestDropped { code });
-        }
-        for thread in self.threads.drain(..) {
-            // Its panics were caught where they happened.
-            let _ = thread.join();
         }
     }
 }
@@ -164,7 +171,7 @@ impl fmt::Debug for Tiering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tiering")
             .field("config", &self.shared.config)
-            .field("workers", &self.shared.workers)
+            .field("workers", &self.workers())
             .field("queue_length", &self.queue_length())
             .finish_non_exhaustive()
     }

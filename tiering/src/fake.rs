@@ -12,6 +12,7 @@ use upshift_abi::{
 use upshift_profiler::{Detail, EventLog, LogConfig};
 use upshift_runtime::{BudgetSite, RuntimeError};
 
+use crate::crew::{self, Spawn};
 use crate::home::CodeHome;
 use crate::{ModuleTiers, Tiering, TieringConfig};
 
@@ -28,7 +29,7 @@ pub(crate) struct FakeCode {
 #[derive(Debug)]
 pub(crate) struct FakeHome {
     facts: Arc<ModuleFacts>,
-    wasm: Vec<u8>,
+    wasm: Arc<[u8]>,
     slots: Vec<Mutex<Option<FakeCode>>>,
     budgets: Vec<AtomicI32>,
     placed: AtomicU64,
@@ -43,7 +44,7 @@ impl FakeHome {
         let facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
         Arc::new(Self {
             facts: Arc::new(facts),
-            wasm,
+            wasm: wasm.into(),
             slots: (0..functions).map(|_| Mutex::new(None)).collect(),
             budgets: (0..functions).map(|_| AtomicI32::new(0)).collect(),
             placed: AtomicU64::new(0),
@@ -65,7 +66,7 @@ impl CodeHome for FakeHome {
         &self.facts
     }
 
-    fn wasm(&self) -> &[u8] {
+    fn wasm(&self) -> &Arc<[u8]> {
         &self.wasm
     }
 
@@ -130,10 +131,16 @@ impl CodeHome for FakeHome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Compile,
+    /// Say that the function is too large.
+    Refuse,
     Fail,
     Panic,
     /// Compile once the gate is open.
     Wait,
+    /// Compile until the compilation is cancelled.
+    Drag,
+    /// Compile to code of so many bytes.
+    Swell(usize),
 }
 
 type Behaviour = dyn Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync;
@@ -194,16 +201,33 @@ struct FakeSession<'a>(&'a FakeCompiler);
 
 impl CompileSession for FakeSession<'_> {
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
-        let CompileRequest { func, unit, .. } = request;
+        let CompileRequest {
+            func, unit, cancel, ..
+        } = request;
+        let mut bytes = 1;
         self.0.compiled.lock().unwrap().push((func, unit));
         match (self.0.act)(func, unit) {
             Act::Compile => {}
-            Act::Fail => {
+            Act::Refuse => {
                 return Err(CompileError::TooLarge {
                     func,
                     limit: "as told".to_string(),
                 });
             }
+            Act::Fail => {
+                return Err(CompileError::Internal {
+                    func,
+                    tier: self.0.tier,
+                    message: "as told".to_string(),
+                });
+            }
+            Act::Drag => {
+                while !cancel.is_requested() {
+                    std::hint::spin_loop();
+                }
+                return Err(CompileError::Cancelled { func });
+            }
+            Act::Swell(to) => bytes = to,
             Act::Panic => panic!("as told"),
             Act::Wait => {
                 let mut open = self.0.gate.0.lock().unwrap();
@@ -218,7 +242,7 @@ impl CompileSession for FakeSession<'_> {
             depth: 0,
         };
         Ok(CompiledFunction {
-            code: vec![0xcc],
+            code: vec![0xcc; bytes],
             loops: if self.0.tier == Tier::Baseline {
                 vec![a_loop(0), a_loop(1)]
             } else {
@@ -245,6 +269,16 @@ impl Rig {
     }
 
     pub(crate) fn with(functions: usize, settings: &str, optimizer: Arc<FakeCompiler>) -> Self {
+        Self::spawning(functions, settings, optimizer, Box::new(crew::spawn))
+    }
+
+    /// With threads from `spawn`.
+    pub(crate) fn spawning(
+        functions: usize,
+        settings: &str,
+        optimizer: Arc<FakeCompiler>,
+        spawn: Box<Spawn>,
+    ) -> Self {
         let mut config = TieringConfig::default();
         for setting in settings.split_whitespace() {
             let (name, value) = setting.split_once('=').unwrap();
@@ -255,7 +289,9 @@ impl Rig {
             capacity: None,
         }));
         let baseline = FakeCompiler::new(Tier::Baseline);
-        let tiering = Tiering::new(config, baseline.clone(), Some(optimizer.clone()), log).unwrap();
+        let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
+        let [first, second] = tiers;
+        let tiering = Tiering::with_spawn(config, first, Some(second), log, spawn).unwrap();
         let home = FakeHome::new(functions);
         let tiers = ModuleTiers::new(&tiering, home.facts());
         Self {

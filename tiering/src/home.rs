@@ -19,7 +19,7 @@ pub trait CodeHome: Send + Sync + 'static {
     fn facts(&self) -> &Arc<ModuleFacts>;
 
     /// The module's bytes.
-    fn wasm(&self) -> &[u8];
+    fn wasm(&self) -> &Arc<[u8]>;
 
     /// Makes bytes executable. Nothing leads to them yet.
     ///
@@ -64,7 +64,7 @@ impl CodeHome for ModuleCode {
         self.facts()
     }
 
-    fn wasm(&self) -> &[u8] {
+    fn wasm(&self) -> &Arc<[u8]> {
         self.wasm()
     }
 

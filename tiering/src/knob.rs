@@ -99,6 +99,14 @@ knobs! {
         "free code that was replaced once nothing runs it";
     max_optimize_bytes: u32 = 400_000, Tuning, "max-optimize-bytes", "bytes",
         "functions with larger bodies are never optimized (at 1.25 us a byte: half a second)";
+    max_compile_ms: u32 = 5_000, Tuning, "max-compile-ms", "ms",
+        "processor time that optimizing one function may take in the background; 0 is no limit";
+    max_code_per_byte: u32 = 50, Tuning, "max-code-per-byte", "bytes",
+        "optimized code that a byte of body may become (programs: up to 6); more is not used";
+    helper_after_ms: u32 = 100, Tuning, "helper-after-ms", "ms",
+        "a compile thread that is longer at one function gets a helper";
+    helpers: u32 = 2, Tuning, "helpers", "threads",
+        "helpers for stuck compile threads at most";
     queue_cap: u32 = 10_000, Tuning, "queue-cap", "requests",
         "requests that may wait; more are dropped, to be made again";
     poll: u32 = 100_000, Tuning, "poll", "units",

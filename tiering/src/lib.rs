@@ -28,6 +28,7 @@ pub mod life;
 pub mod policy;
 
 mod bench;
+mod crew;
 mod eager;
 mod engine;
 mod module;

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use upshift_abi::{
-    CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts, Tier,
+    CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex,
+    ModuleFacts, Tier,
 };
 use upshift_profiler::{CodeKey, Event, FuncKey, ModuleKey, Nanos};
 use upshift_runtime::module::FirstCallError;
@@ -181,10 +182,15 @@ impl<M: CodeHome> Lives<M> {
         let func = request.func;
         if tier == Tier::Optimizer {
             let key = self.code_key(func, CompileUnit::Function, Tier::Optimizer);
-            let plain = CompileRequest::new(request.facts, request.wasm, func);
-            match bench.compile(key, plain, Nanos(0)) {
+            let mut plain = CompileRequest::new(request.facts, request.wasm, func);
+            plain.cancel = request.cancel;
+            let code = bench.compile(key, plain, Nanos(0));
+            match code.and_then(|code| self.check_size(request.facts, key, code)) {
                 Ok(code) => return self.settle(home, begun, key, code),
                 Err(error) if self.shared.config.knobs.fail_fast => return Err(error.into()),
+                // The baseline would not be wanted either.
+                Err(error @ CompileError::Cancelled { .. }) => return Err(error.into()),
+                Err(error @ CompileError::TooLarge { .. }) => log::debug!("optimizer: {error}"),
                 Err(error) => self.shared.optimizer_failed(&error),
             }
         }
@@ -320,6 +326,11 @@ impl<M: CodeHome> Lives<M> {
             // A loop that can't be left: more work for the function as a whole.
             (Some(_), None) => PolicyEvent::Entry,
         };
+        if life.phase.get().is_under_way()
+            || at_loop.is_some_and(|at_loop| at_loop.phase.get().is_under_way())
+        {
+            self.shared.relieve();
+        }
         let decision = self.decide(home, func, life, event);
         if let (Some(lane), Some(at_loop)) = (decision.osr, at_loop) {
             self.request(home, func, life, CompileUnit::Loop(at_loop.index), lane);
@@ -385,7 +396,7 @@ impl<M: CodeHome> Lives<M> {
             age: Nanos(now.0.saturating_sub(born.0)),
             age_since_request: Nanos(now.0.saturating_sub(ledger.requested_at().max(born).0)),
             queue_length: self.shared.queue.len() as u32,
-            workers: self.shared.workers,
+            workers: self.shared.crew.nominal(),
             optimizer_ns_per_byte: match repeatable {
                 true => None,
                 false => self.shared.speeds.ns_per_byte(Tier::Optimizer),

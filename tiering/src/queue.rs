@@ -95,6 +95,12 @@ impl<J> Queue<J> {
             .map_or(Order::Quit, Order::Work)
     }
 
+    /// Takes a job if there is one, without waiting.
+    pub(crate) fn try_pop(&self) -> Option<J> {
+        self.awaited.try_recv().ok()?;
+        self.search()
+    }
+
     /// Looks until a job is found or the queue is closed.
     fn search(&self) -> Option<J> {
         loop {
@@ -138,9 +144,13 @@ impl<J> Queue<J> {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Refuses jobs from now on, tells so many workers to quit, and returns what was left.
-    pub(crate) fn close(&self, workers: usize) -> Vec<J> {
+    /// Refuses jobs from now on.
+    pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+    }
+
+    /// Tells so many workers of the closed queue to quit, and returns what was left.
+    pub(crate) fn dismiss(&self, workers: usize) -> Vec<J> {
         for _ in 0..workers {
             self.tokens
                 .send(())
@@ -191,7 +201,8 @@ mod tests {
         queue.push(Lane::Normal, 1).unwrap();
         queue.push(Lane::Normal, 2).unwrap();
         assert_eq!(queue.push(Lane::Urgent, 3), Err(3));
-        assert_eq!(queue.close(1), [1, 2]);
+        queue.close();
+        assert_eq!(queue.dismiss(1), [1, 2]);
         assert_eq!(queue.push(Lane::Urgent, 4), Err(4));
         assert!(matches!(queue.pop(), Order::Quit));
     }
@@ -226,7 +237,8 @@ mod tests {
                 .into_iter()
                 .for_each(|pusher| pusher.join().unwrap());
             queue.wait_idle();
-            queue.close(3);
+            queue.close();
+            queue.dismiss(3);
         });
         assert_eq!(sum.into_inner(), JOBS * (JOBS - 1) / 2);
     }

@@ -3,10 +3,13 @@
 mod virtual_time;
 mod zeal;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
-use upshift_abi::{CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_abi::{
+    CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts,
+    Tier,
+};
 use upshift_profiler::{CodeKey, Event, Nanos};
 
 pub(crate) use virtual_time::VirtualTime;
@@ -14,11 +17,12 @@ pub(crate) use zeal::Zeal;
 
 use crate::bench::Bench;
 use crate::config::Switching;
+use crate::crew::{Crew, Staffed};
 use crate::home::CodeHome;
 use crate::life::{FuncLife, LoopLife, LoopPhase, Phase, Piece};
 use crate::module::Lives;
 use crate::policy::{Budget, Lane};
-use crate::worker::{Job, Target};
+use crate::worker::{self, Job, Source, Target};
 
 impl<M: CodeHome> Lives<M> {
     /// Asks for optimized code. Declines what is under way, done, impossible or switched off.
@@ -115,6 +119,10 @@ impl<M: CodeHome> Lives<M> {
                 .log
                 .record(|| Event::RequestDropped { code: key });
             self.unclaim(key, life);
+            return;
+        }
+        if Crew::staff(&self.shared) == Staffed::No {
+            worker::work_here(&self.shared);
         }
     }
 
@@ -156,14 +164,18 @@ impl<M: CodeHome> Lives<M> {
         queue_wait: Nanos,
         bench: &mut Bench<'_>,
     ) -> Option<M::Code> {
+        self.start(key, life)
+            .then(|| self.make(home, key, life, queue_wait, bench))?
+    }
+
+    /// Moves the unit's phase from `Queued` to `Optimizing`.
+    fn start(&self, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
         match key.unit {
             CompileUnit::Function => life.phase.go(Phase::Queued, Phase::Optimizing),
             CompileUnit::Loop(index) => life
                 .loop_life(index)
                 .is_some_and(|at_loop| at_loop.phase.go(LoopPhase::Queued, LoopPhase::Optimizing)),
         }
-        .then_some(())?;
-        self.make(home, key, life, queue_wait, bench)
     }
 
     /// Compiles and places optimized code; on failure the function or the loop gets none.
@@ -175,31 +187,76 @@ impl<M: CodeHome> Lives<M> {
         queue_wait: Nanos,
         bench: &mut Bench<'_>,
     ) -> Option<M::Code> {
-        let func = key.func.func;
-        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+        let mut request = CompileRequest::new(home.facts(), home.wasm(), key.func.func);
         request.unit = key.unit;
-        let code = bench
-            .compile(key, request, queue_wait)
-            .map_err(|error| error.to_string());
-        let placed = code.and_then(|code: CompiledFunction| {
-            let placed = home.place(func, key.unit, key.tier, code);
-            placed.map_err(|error| error.to_string())
-        });
-        match placed {
-            Ok(code) => Some(code),
-            Err(reason) => {
-                self.shared.optimizer_failed(&reason);
-                match key.unit {
-                    CompileUnit::Function => self.pin(key, life, || reason),
-                    CompileUnit::Loop(index) => {
-                        if let Some(at_loop) = life.loop_life(index) {
-                            at_loop.phase.set(LoopPhase::Failed);
-                        }
-                    }
+        let code = bench.compile(key, request, queue_wait);
+        self.place(home, key, life, code)
+    }
+
+    /// Places optimized code; if there is none, that was the unit's only chance.
+    fn place(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        life: &FuncLife<M::Code>,
+        code: Result<CompiledFunction, CompileError>,
+    ) -> Option<M::Code> {
+        let checked = code.and_then(|code| self.check_size(home.facts(), key, code));
+        let reason = match checked {
+            Ok(code) => match home.place(key.func.func, key.unit, key.tier, code) {
+                Ok(code) => return Some(code),
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.shared.optimizer_failed(&reason);
+                    reason
                 }
-                None
+            },
+            Err(error @ (CompileError::TooLarge { .. } | CompileError::Cancelled { .. })) => {
+                log::debug!("optimizer: {error}");
+                error.to_string()
+            }
+            Err(error) => {
+                self.shared.optimizer_failed(&error);
+                error.to_string()
+            }
+        };
+        match key.unit {
+            CompileUnit::Function => self.pin(key, life, || reason),
+            CompileUnit::Loop(index) => {
+                if let Some(at_loop) = life.loop_life(index) {
+                    at_loop.phase.set(LoopPhase::Failed);
+                }
             }
         }
+        None
+    }
+
+    /// Refuses optimized code that is out of proportion to its body: it would cost more memory than its
+    /// speed is worth.
+    pub(crate) fn check_size(
+        &self,
+        facts: &ModuleFacts,
+        key: CodeKey,
+        code: CompiledFunction,
+    ) -> Result<CompiledFunction, CompileError> {
+        /// Bytes that the code of any function may have.
+        const BASE: u64 = 4_096;
+        let func = key.func.func;
+        let per_byte = self.shared.config.knobs.max_code_per_byte;
+        let limit = BASE + u64::from(per_byte) * u64::from(facts.body_len(func));
+        let code_bytes = code.code.len() as u64;
+        if code_bytes <= limit {
+            return Ok(code);
+        }
+        let error = CompileError::TooLarge {
+            func,
+            limit: format!("{code_bytes} bytes of code are too many (max-code-per-byte)"),
+        };
+        self.shared.log.record(|| Event::CompileRefused {
+            code: key,
+            reason: error.to_string().into(),
+        });
+        Err(error)
     }
 
     /// Leaves the function in the code it has.
@@ -290,11 +347,22 @@ impl<M: CodeHome> Lives<M> {
 }
 
 impl<M: CodeHome> Target for Lives<M> {
-    fn optimize(&self, key: CodeKey, queue_wait: Nanos, bench: &mut Bench<'_>) -> bool {
-        let Some(home) = self.home.get().and_then(std::sync::Weak::upgrade) else {
-            return false;
+    fn begin(&self, key: CodeKey) -> Option<Source> {
+        let home = self.home.get()?.upgrade()?;
+        let claimed = self.start(key, self.func(key.func.func));
+        claimed.then(|| Source {
+            facts: home.facts().clone(),
+            wasm: home.wasm().clone(),
+        })
+    }
+
+    fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>) {
+        let Some(home) = self.home.get().and_then(Weak::upgrade) else {
+            return;
         };
-        self.optimize_claimed(&home, key, queue_wait, bench);
-        true
+        let life = self.func(key.func.func);
+        if let Some(code) = self.place(&home, key, life, result) {
+            self.put_to_use(&home, key, life, code);
+        }
     }
 }

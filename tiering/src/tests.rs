@@ -1,6 +1,7 @@
 //! The life of functions, without machine code.
 
 mod background;
+mod crew;
 mod first_call;
 mod replay;
 

@@ -174,7 +174,9 @@ fn gather(lives: &mut BTreeMap<FuncKey, Life>, record: &Record) {
         } => {
             life(lives, code.func).finished(code, body_bytes, time);
         }
-        Event::CompileFailed { code, .. } => life(lives, code.func).eventful = true,
+        Event::CompileFailed { code, .. } | Event::CompileRefused { code, .. } => {
+            life(lives, code.func).eventful = true;
+        }
         Event::BudgetExhausted { func, units, .. } => life(lives, func).units = units,
         Event::Published { code, .. } if code.unit == CompileUnit::Function => {
             let gear = match code.tier {

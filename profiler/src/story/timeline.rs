@@ -147,7 +147,7 @@ impl Teller<'_> {
             } => {
                 self.hear_finished(at, *code, *body_bytes, *time);
             }
-            Event::CompileFailed { code, reason } => {
+            Event::CompileFailed { code, reason } | Event::CompileRefused { code, reason } => {
                 let text = format!("{} was not compiled: {reason}", self.subject(*code));
                 self.say(at, Weight::Turn, text);
             }
