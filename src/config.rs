@@ -1,6 +1,6 @@
 //! How an engine works.
 
-use upshift_abi::MemoryBounds;
+use upshift_abi::{MemoryBounds, SpectreMitigation};
 use upshift_baseline::{BaselineOptions, Counters};
 use upshift_optimizer::OptimizerOptions;
 use upshift_profiler::LogConfig;
@@ -34,6 +34,7 @@ pub struct Config {
     pub(crate) optimizer: OptimizerOptions,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) log: LogConfig,
+    pub(crate) spectre: SpectreMitigation,
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
 }
@@ -54,6 +55,7 @@ impl Default for Config {
             optimizer: OptimizerOptions::default(),
             runtime: RuntimeConfig::default(),
             log: LogConfig::default(),
+            spectre: SpectreMitigation::default(),
             eager: false,
             canonicalize_nans: false,
         }
@@ -150,6 +152,12 @@ impl Config {
     /// memory), or by a check before each access.
     pub fn memory_bounds(&mut self, bounds: MemoryBounds) -> &mut Self {
         self.runtime.memory_bounds = bounds;
+        self
+    }
+
+    /// Which bounds checks hold in code that runs speculatively too: those of tables at first, in both tiers.
+    pub fn spectre_mitigation(&mut self, mitigation: SpectreMitigation) -> &mut Self {
+        self.spectre = mitigation;
         self
     }
 

@@ -202,6 +202,8 @@ fn spread(config: &mut Config) {
     let bounds = config.runtime.memory_bounds;
     config.baseline.bounds = bounds;
     config.optimizer.bounds = bounds;
+    config.baseline.spectre = config.spectre;
+    config.optimizer.spectre = config.spectre;
     config.baseline.canonicalize_nans = config.canonicalize_nans;
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
     let tiered = config.tiering.mode == Strategy::Tiered;

@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use upshift_abi::MemoryBounds;
+use upshift_abi::{MemoryBounds, SpectreMitigation};
 use upshift_optimizer::{Cpu, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
 use upshift_runtime::CodeMapping;
 use upshift_tiering::ConfigError;
@@ -287,6 +287,7 @@ spellings! {
     NullChecks { "explicit" => NullChecks::Explicit, "fault" => NullChecks::Fault }
     MemoryBase { "displacement" => MemoryBase::Displacement, "register" => MemoryBase::Register }
     CodeMapping { "memory-file" => CodeMapping::MemoryFile, "anonymous" => CodeMapping::Anonymous }
+    SpectreMitigation { "none" => SpectreMitigation::None, "tables" => SpectreMitigation::Tables, "all" => SpectreMitigation::All }
     MemoryBounds { "guard-pages" => MemoryBounds::GuardPages, "explicit" => MemoryBounds::Explicit }
 }
 
@@ -343,7 +344,7 @@ knobs! {
     Compile "self-calls": Ablation SelfCalls = optimizer.self_calls, "optimizer: how functions call themselves";
     Compile "null-checks": Ablation NullChecks = optimizer.null_checks, "optimizer: how call_indirect finds null elements";
     Compile "memory-base": Ablation MemoryBase = optimizer.memory_base, "optimizer: how accesses address a module's own memory";
-    Compile "spectre": Mode bool = optimizer.table_spectre_mitigation, "optimizer: keep mispredicted table accesses in bounds";
+    Compile "spectre": Mode SpectreMitigation = spectre, "bounds checks that hold speculatively too: of tables, or also explicit ones of memories";
     Compile "verify": Trace bool = optimizer.verify, "run Cranelift's verifier on each function";
     Compile "track-constants": Ablation bool = baseline.ablation.track_constants, "baseline: fold constants into operands";
     Compile "fuse-compare": Ablation bool = baseline.ablation.fuse_compare, "baseline: branch on the flags of a comparison";

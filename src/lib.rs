@@ -88,5 +88,5 @@ pub use types::{
     ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Mutability, RefType,
     TableType, ValType,
 };
-pub use upshift_abi::MemoryBounds;
+pub use upshift_abi::{MemoryBounds, SpectreMitigation};
 pub use val::{Ref, Val};

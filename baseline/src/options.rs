@@ -1,12 +1,14 @@
 //! What can be chosen when the compiler is made; all of it at run time.
 
-use upshift_abi::MemoryBounds;
+use upshift_abi::{MemoryBounds, SpectreMitigation};
 
 /// Options of a [`Baseline`](crate::Baseline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BaselineOptions {
     /// How accesses beyond a memory's length are caught.
     pub bounds: MemoryBounds,
+    /// Which bounds checks hold speculatively.
+    pub spectre: SpectreMitigation,
     /// Replace every NaN that an operator makes by the canonical one.
     pub canonicalize_nans: bool,
     /// Which budget counters the code contains.
@@ -25,6 +27,7 @@ impl Default for BaselineOptions {
     fn default() -> Self {
         Self {
             bounds: MemoryBounds::GuardPages,
+            spectre: SpectreMitigation::default(),
             canonicalize_nans: false,
             counters: Counters::default(),
             osr: true,

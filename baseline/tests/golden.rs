@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use upshift_abi::facts::decode;
-use upshift_abi::{CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, TypeId};
+use upshift_abi::{
+    CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, SpectreMitigation, TypeId,
+};
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 
 const MARK: &str = ";; === expected code ===";
@@ -120,6 +122,8 @@ fn options(source: &str) -> BaselineOptions {
         .split_whitespace()
     {
         match word {
+            "no-spectre" => options.spectre = SpectreMitigation::None,
+            "spectre" => options.spectre = SpectreMitigation::All,
             "explicit" => options.bounds = MemoryBounds::Explicit,
             "canonicalize" => options.canonicalize_nans = true,
             "counters" => {

@@ -3,7 +3,7 @@
 //! No option changes what a program computes, only how fast the code is, how fast it is made and
 //! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard leaves.
 
-use upshift_abi::MemoryBounds;
+use upshift_abi::{MemoryBounds, SpectreMitigation};
 
 /// How much Cranelift's middle end does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -89,6 +89,6 @@ pub struct OptimizerOptions {
     pub self_calls: SelfCalls,
     /// How `call_indirect` finds null elements.
     pub null_checks: NullChecks,
-    /// Keep table accesses in bounds even when the processor mispredicts their check.
-    pub table_spectre_mitigation: bool,
+    /// Which bounds checks hold speculatively.
+    pub spectre: SpectreMitigation,
 }

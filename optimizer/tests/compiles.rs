@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Module, checked, compile, optimizer};
-use upshift_abi::{CompileError, CompileUnit, LoopIndex, MemoryBounds};
+use upshift_abi::{CompileError, CompileUnit, LoopIndex, MemoryBounds, SpectreMitigation};
 use upshift_optimizer::{
     Cpu, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
 };
@@ -255,7 +255,7 @@ fn every_operator_with_other_options() {
             cpu: Cpu::Baseline,
             self_calls: SelfCalls::Slot,
             null_checks: NullChecks::Fault,
-            table_spectre_mitigation: true,
+            spectre: SpectreMitigation::All,
         },
         &everything(),
     );

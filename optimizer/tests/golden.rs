@@ -2,7 +2,7 @@
 //! its functions. `BLESS=1` writes the expectations anew.
 //!
 //! Lines that begin with `;;!` say what is shown, one line for each: `clif`, `optimized` or `vcode`, then
-//! the function's index and, for an OSR entry, the loop's.
+//! the function's index and, for an OSR entry, the loop's. A line that begins with `;;@` names options.
 
 mod common;
 
@@ -10,9 +10,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Module, optimizer};
-use upshift_abi::{CompileUnit, LoopIndex};
-use upshift_optimizer::{Dump, Optimizer};
+use common::{Module, checked, optimizer};
+use upshift_abi::{CompileUnit, LoopIndex, MemoryBounds, SpectreMitigation};
+use upshift_optimizer::{Cpu, Dump, Optimizer, OptimizerOptions};
 
 #[test]
 fn golden() {
@@ -28,7 +28,11 @@ fn golden() {
             .split_inclusive('\n')
             .take_while(|line| !is_result(line))
             .collect();
-        let actual = format!("{input}{}", show(&optimizer, &input));
+        let special = options(&input).map(|options| Optimizer::new(options).unwrap());
+        let actual = format!(
+            "{input}{}",
+            show(special.as_ref().unwrap_or(&optimizer), &input)
+        );
         if actual == text {
             continue;
         }
@@ -43,6 +47,22 @@ fn golden() {
         "BLESS=1 accepts these as right:\n{}",
         wrong.join("\n")
     );
+}
+
+/// The options that the case asks for, if it does.
+fn options(input: &str) -> Option<OptimizerOptions> {
+    let words = input.lines().find_map(|line| line.strip_prefix(";;@ "))?;
+    let mut options = checked();
+    options.cpu = Cpu::Baseline;
+    for word in words.split(' ') {
+        match word {
+            "explicit" => options.bounds = MemoryBounds::Explicit,
+            "no-spectre" => options.spectre = SpectreMitigation::None,
+            "spectre" => options.spectre = SpectreMitigation::All,
+            other => panic!("no such option: {other}"),
+        }
+    }
+    Some(options)
 }
 
 fn cases(folder: &Path) -> Vec<PathBuf> {

@@ -358,6 +358,11 @@ impl Masm {
         self.rr_raw(Op::two(0x90 | cc as u8).byte_reg(reg), 0, reg.hw());
     }
 
+    /// `cmovcc dst, [mem]`, of 64 bits.
+    pub(crate) fn cmov_mem(&mut self, cc: Cc, dst: Reg, mem: Mem) {
+        self.rm(Op::two(0x40 | cc as u8).wide(true), dst, mem);
+    }
+
     /// `cmovcc dst, src`.
     pub(crate) fn cmov(&mut self, cc: Cc, wide: bool, dst: Reg, src: Reg) {
         self.rr(Op::two(0x40 | cc as u8).wide(wide), dst, src);

@@ -72,11 +72,11 @@ impl FuncGen<'_> {
         self.take(FUNC_REF);
         let index = self.state.pop();
         let index = self.use_reg(index);
-        self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
+        let checked = self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
         self.masm.rm(
             Op::MOV.wide(true),
             FUNC_REF,
-            Mem::element(FUNC_REF, index, 0),
+            Mem::element(FUNC_REF, checked, 0),
         );
         self.masm.rr(Op::TEST.wide(true), FUNC_REF, FUNC_REF);
         let null = self.cold_trap(TrapCode::UninitializedElement);

@@ -230,6 +230,11 @@ impl FuncGen<'_> {
         self.masm.rm(Alu::Cmp.op().wide(true), Reg::SCRATCH, length);
         let trap = self.cold_trap(TrapCode::MemoryOutOfBounds);
         self.masm.jcc(Cc::A, trap);
+        let masked = self.options.spectre.of_memories();
+        if masked {
+            // An end beyond the memory becomes the memory's.
+            self.masm.cmov_mem(Cc::A, Reg::SCRATCH, length);
+        }
         if base != Reg::VMCTX {
             let field = Mem::base(base, VmMemory::BASE.disp());
             self.masm.rm(Op::MOV.wide(true), base, field);
@@ -237,7 +242,7 @@ impl FuncGen<'_> {
         let owned_base = (base != Reg::VMCTX).then_some(base);
         let regs = [owned_base, Some(index)];
         let bytes = bytes as i32;
-        if end <= MAX_DISP {
+        if end <= MAX_DISP && !masked {
             let mem = Mem::indexed(base, index, base_disp + end as i32 - bytes);
             Address { mem, regs }
         } else {

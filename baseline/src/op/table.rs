@@ -12,8 +12,14 @@ use crate::value::Ty;
 
 impl FuncGen<'_> {
     /// Checks an index (zero-extended) against a table's length and loads the address of its elements
-    /// into `base`.
-    pub(crate) fn table_base(&mut self, table: TableIndex, index: Reg, base: Reg, trap: TrapCode) {
+    /// into `base`. Returns the register with the index to use: `scratch`, if it is to be in bounds speculatively too.
+    pub(crate) fn table_base(
+        &mut self,
+        table: TableIndex,
+        index: Reg,
+        base: Reg,
+        trap: TrapCode,
+    ) -> Reg {
         let place = match self.facts.layout.table(table) {
             Place::Inline(offset) => (Reg::VMCTX, offset.disp()),
             Place::Pointer(offset) => {
@@ -24,20 +30,28 @@ impl FuncGen<'_> {
         };
         let field = |offset: i32| Mem::base(place.0, place.1 + offset);
         let length = field(VmTable::LEN.disp());
+        let masked = self.options.spectre.of_tables();
+        if masked {
+            self.masm.zero(Reg::SCRATCH);
+        }
         self.masm.rm(Alu::Cmp.op().wide(true), index, length);
         let trap = self.cold_trap(trap);
         self.masm.jcc(Cc::Ae, trap);
+        if masked {
+            self.masm.cmov(Cc::B, false, Reg::SCRATCH, index);
+        }
         self.masm
             .rm(Op::MOV.wide(true), base, field(VmTable::BASE.disp()));
+        if masked { Reg::SCRATCH } else { index }
     }
 
     pub(crate) fn visit_table_get(&mut self, table: u32) {
         let index = self.state.pop();
         let index = self.use_reg(index);
         let dst = self.alloc(false);
-        self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
+        let checked = self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
         self.masm
-            .rm(Op::MOV.wide(true), dst, Mem::element(dst, index, 0));
+            .rm(Op::MOV.wide(true), dst, Mem::element(dst, checked, 0));
         self.state.release(index);
         self.push_reg(Ty::I64, dst);
     }
@@ -48,9 +62,9 @@ impl FuncGen<'_> {
         let value = self.use_reg(value);
         let index = self.use_reg(index);
         let base = self.alloc(false);
-        self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
+        let checked = self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
         self.masm
-            .rm(Op::STORE.wide(true), value, Mem::element(base, index, 0));
+            .rm(Op::STORE.wide(true), value, Mem::element(base, checked, 0));
         for reg in [value, index, base] {
             self.state.release(reg);
         }

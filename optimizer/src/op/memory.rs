@@ -135,13 +135,30 @@ impl Translator<'_> {
         let memory = MemoryIndex(memory);
         let index = self.ins().uextend(types::I64, index);
         let mut flags = memory_access(self.builder.func);
-        if self.env.config.options.bounds == MemoryBounds::Explicit {
-            self.check_bounds(memory, index, arg.offset + size);
+        let options = &self.env.config.options;
+        let (explicit, masked) = (
+            options.bounds == MemoryBounds::Explicit,
+            options.spectre.of_memories(),
+        );
+        let mut outside = None;
+        if explicit {
+            outside = Some(self.check_bounds(memory, index, arg.offset + size));
             flags = flags.with_notrap();
         }
         let (base, base_offset) = self.memory_base(memory);
         let address = self.ins().iadd(base, index);
         let offset = base_offset + arg.offset;
+        if let Some(outside) = outside.filter(|_| masked) {
+            let offset = self.ins().iconst(types::I64, offset as i64);
+            let address = self.ins().iadd(address, offset);
+            let null = self.ins().iconst(types::I64, 0);
+            let base = self.ins().select_spectre_guard(outside, null, address);
+            return Address {
+                flags,
+                base,
+                offset: 0,
+            };
+        }
         match i32::try_from(offset) {
             Ok(offset) => Address {
                 flags,
@@ -159,8 +176,9 @@ impl Translator<'_> {
         }
     }
 
-    /// Traps unless `index + end` is within the memory. 64 bits hold the sum: both are below 2^33.
-    fn check_bounds(&mut self, memory: MemoryIndex, index: Value, end: u64) {
+    /// Traps unless `index + end` is within the memory. 64 bits hold the sum: both are below 2^33. Returns the
+    /// condition on which it traps.
+    fn check_bounds(&mut self, memory: MemoryIndex, index: Value, end: u64) -> Value {
         let len = self.memory_len(memory);
         let outside = if end == 1 {
             self.ins()
@@ -172,6 +190,7 @@ impl Translator<'_> {
         };
         let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
         self.ins().trapnz(outside, trap);
+        outside
     }
 
     /// The memory's first byte, as a value and a constant to add to it.

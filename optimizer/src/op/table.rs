@@ -92,7 +92,7 @@ impl Translator<'_> {
         let shift = self.ins().iconst(types::I64, 3);
         let offset = self.ins().ishl(index, shift);
         let address = self.ins().iadd(base, offset);
-        if self.env.config.options.table_spectre_mitigation {
+        if self.env.config.options.spectre.of_tables() {
             self.ins().select_spectre_guard(outside, base, address)
         } else {
             address

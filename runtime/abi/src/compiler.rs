@@ -38,6 +38,33 @@ pub enum MemoryBounds {
     Explicit,
 }
 
+/// Which bounds checks hold in code that runs speculatively too, behind a branch that the processor predicted
+/// wrongly (Spectre, variant 1). There, the index is replaced by one that is in bounds, without a branch.
+///
+/// Guard pages need nothing of the kind: what they catch can't be read speculatively either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SpectreMitigation {
+    /// None.
+    None,
+    /// Those of tables.
+    #[default]
+    Tables,
+    /// Those of tables, and explicit ones of memories.
+    All,
+}
+
+impl SpectreMitigation {
+    /// Whether it includes the checks of tables.
+    pub fn of_tables(self) -> bool {
+        self != Self::None
+    }
+
+    /// Whether it includes the explicit checks of memories.
+    pub fn of_memories(self) -> bool {
+        self == Self::All
+    }
+}
+
 /// What of a function to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompileUnit {

@@ -40,7 +40,8 @@ pub use artifact::{
 };
 pub use builtin::Builtin;
 pub use compiler::{
-    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds, Tier,
+    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds,
+    SpectreMitigation, Tier,
 };
 pub use facts::ModuleFacts;
 pub use index::*;

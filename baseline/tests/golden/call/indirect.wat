@@ -11,28 +11,30 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 67h
+;;   10  jb 6Eh
 ;;   16  mov [rbp-8], rdi
 ;;   1a  mov esi, esi
 ;;   1c  mov edx, edx
-;;   1e  cmp rdx, [rdi+28h]
-;;   22  jae 61h
-;;   28  mov r10, [rdi+20h]
-;;   2c  mov r10, [r10+rdx*8]
-;;   31  test r10, r10
-;;   34  je 63h
-;;   3a  cmp dword ptr [r10+10h], 0
-;;   42  jne 65h
-;;   48  mov [rbp-20h], edx
-;;   4b  mov [rbp-18h], esi
-;;   4e  mov rdi, [r10+8]
-;;   52  mov r11, [r10]
-;;   56  call qword ptr [r11]
-;;   59  mov rdi, [rbp-8]
-;;   5d  mov eax, eax
-;;   5f  leave
-;;   60  ret
-;;   61  ud2 ; trap: undefined element
-;;   63  ud2 ; trap: uninitialized element
-;;   65  ud2 ; trap: indirect call type mismatch
-;;   67  ud2 ; trap: call stack exhausted
+;;   1e  xor r11d, r11d
+;;   21  cmp rdx, [rdi+28h]
+;;   25  jae 68h
+;;   2b  cmovb r11d, edx
+;;   2f  mov r10, [rdi+20h]
+;;   33  mov r10, [r10+r11*8]
+;;   38  test r10, r10
+;;   3b  je 6Ah
+;;   41  cmp dword ptr [r10+10h], 0
+;;   49  jne 6Ch
+;;   4f  mov [rbp-20h], edx
+;;   52  mov [rbp-18h], esi
+;;   55  mov rdi, [r10+8]
+;;   59  mov r11, [r10]
+;;   5d  call qword ptr [r11]
+;;   60  mov rdi, [rbp-8]
+;;   64  mov eax, eax
+;;   66  leave
+;;   67  ret
+;;   68  ud2 ; trap: undefined element
+;;   6a  ud2 ; trap: uninitialized element
+;;   6c  ud2 ; trap: indirect call type mismatch
+;;   6e  ud2 ; trap: call stack exhausted

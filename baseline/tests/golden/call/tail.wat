@@ -60,18 +60,20 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov edx, edx
-;;    e  cmp rdx, [rdi+28h]
-;;   12  jae 44h
-;;   18  mov r10, [rdi+20h]
-;;   1c  mov r10, [r10+rdx*8]
-;;   21  test r10, r10
-;;   24  je 46h
-;;   2a  cmp dword ptr [r10+10h], 0
-;;   32  jne 48h
-;;   38  leave
-;;   39  mov rdi, [r10+8]
-;;   3d  mov r11, [r10]
-;;   41  jmp qword ptr [r11]
-;;   44  ud2 ; trap: undefined element
-;;   46  ud2 ; trap: uninitialized element
-;;   48  ud2 ; trap: indirect call type mismatch
+;;    e  xor r11d, r11d
+;;   11  cmp rdx, [rdi+28h]
+;;   15  jae 4Bh
+;;   1b  cmovb r11d, edx
+;;   1f  mov r10, [rdi+20h]
+;;   23  mov r10, [r10+r11*8]
+;;   28  test r10, r10
+;;   2b  je 4Dh
+;;   31  cmp dword ptr [r10+10h], 0
+;;   39  jne 4Fh
+;;   3f  leave
+;;   40  mov rdi, [r10+8]
+;;   44  mov r11, [r10]
+;;   48  jmp qword ptr [r11]
+;;   4b  ud2 ; trap: undefined element
+;;   4d  ud2 ; trap: uninitialized element
+;;   4f  ud2 ; trap: indirect call type mismatch

@@ -12,26 +12,30 @@
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
-;;    e  cmp rsi, [rdi+28h]
-;;   12  jae 23h
-;;   18  mov rax, [rdi+20h]
-;;   1c  mov rax, [rax+rsi*8]
-;;   21  leave
-;;   22  ret
-;;   23  ud2 ; trap: out of bounds table access
+;;    e  xor r11d, r11d
+;;   11  cmp rsi, [rdi+28h]
+;;   15  jae 2Ah
+;;   1b  cmovb r11d, esi
+;;   1f  mov rax, [rdi+20h]
+;;   23  mov rax, [rax+r11*8]
+;;   28  leave
+;;   29  ret
+;;   2a  ud2 ; trap: out of bounds table access
 ;; def1 set
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
-;;    e  cmp rsi, [rdi+28h]
-;;   12  jae 23h
-;;   18  mov rax, [rdi+20h]
-;;   1c  mov [rax+rsi*8], rdx
-;;   21  leave
-;;   22  ret
-;;   23  ud2 ; trap: out of bounds table access
+;;    e  xor r11d, r11d
+;;   11  cmp rsi, [rdi+28h]
+;;   15  jae 2Ah
+;;   1b  cmovb r11d, esi
+;;   1f  mov rax, [rdi+20h]
+;;   23  mov [rax+r11*8], rdx
+;;   28  leave
+;;   29  ret
+;;   2a  ud2 ; trap: out of bounds table access
 ;; def2 fill
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

@@ -25,17 +25,18 @@
 ;;   @002a                               v8 = iconst.i64 3
 ;;   @002a                               v9 = ishl v6, v8  ; v8 = 3
 ;;   @002a                               v10 = iadd v5, v9
-;;   @002a                               v11 = load.i64 notrap aligned region1 v10
-;;   @002a                               trapz v11, user5
-;;   @002a                               v12 = load.i32 notrap aligned readonly region2 v11+16
-;;   @002a                               v13 = iconst.i32 100
-;;   @002a                               v14 = icmp ne v12, v13  ; v13 = 100
-;;   @002a                               trapnz v14, user6
-;;   @002a                               v15 = load.i64 notrap aligned readonly region2 v11
-;;   @002a                               v16 = load.i64 notrap aligned readonly region2 v11+8
-;;   @002a                               v17 = load.i64 notrap aligned region3 v15
-;;   @002a                               v18 = call_indirect sig0, v17(v16, v1)
-;;   @002d                               jump block1(v18)
+;;   @002a                               v11 = select_spectre_guard v7, v5, v10
+;;   @002a                               v12 = load.i64 notrap aligned region1 v11
+;;   @002a                               trapz v12, user5
+;;   @002a                               v13 = load.i32 notrap aligned readonly region2 v12+16
+;;   @002a                               v14 = iconst.i32 100
+;;   @002a                               v15 = icmp ne v13, v14  ; v14 = 100
+;;   @002a                               trapnz v15, user6
+;;   @002a                               v16 = load.i64 notrap aligned readonly region2 v12
+;;   @002a                               v17 = load.i64 notrap aligned readonly region2 v12+8
+;;   @002a                               v18 = load.i64 notrap aligned region3 v16
+;;   @002a                               v19 = call_indirect sig0, v18(v17, v1)
+;;   @002d                               jump block1(v19)
 ;;
 ;;                                   block1(v3: i32):
 ;;   @002d                               return v3
@@ -51,11 +52,14 @@
 ;;     jnbe #trap=stk_ovf
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movl %edx, %r11d
-;;     cmpq $0x3, %r11
+;;     movl %edx, %eax
+;;     cmpq $0x3, %rax
 ;;     jnb #trap=user4
-;;     movq 0x20(%rdi), %rax
-;;     movq (%rax, %r11, 8), %rax
+;;     movq 0x20(%rdi), %rcx
+;;     leaq (%rcx, %rax, 8), %rdx
+;;     cmpq $0x3, %rax
+;;     cmovaeq %rcx, %rdx
+;;     movq (%rdx), %rax
 ;;     testq %rax, %rax
 ;;     jz #trap=user5
 ;;     movl 0x10(%rax), %ecx

@@ -23,8 +23,9 @@
 ;;   @002b                               v7 = iconst.i64 3
 ;;   @002b                               v8 = ishl v5, v7  ; v7 = 3
 ;;   @002b                               v9 = iadd v4, v8
-;;   @002b                               v10 = load.i64 notrap aligned region1 v9
-;;   @002d                               jump block1(v10)
+;;   @002b                               v10 = select_spectre_guard v6, v4, v9
+;;   @002b                               v11 = load.i64 notrap aligned region1 v10
+;;   @002d                               jump block1(v11)
 ;;
 ;;                                   block1(v2: i64):
 ;;   @002d                               return v2
@@ -47,7 +48,8 @@
 ;;   @0034                               v7 = iconst.i64 3
 ;;   @0034                               v8 = ishl v5, v7  ; v7 = 3
 ;;   @0034                               v9 = iadd v4, v8
-;;   @0034                               store notrap aligned region1 v2, v9
+;;   @0034                               v10 = select_spectre_guard v6, v4, v9
+;;   @0034                               store notrap aligned region1 v2, v10
 ;;   @0036                               jump block1
 ;;
 ;;                                   block1:
