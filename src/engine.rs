@@ -162,7 +162,9 @@ impl Engine {
                 Strategy::Tiered | Strategy::Baseline => Tier::Baseline,
                 Strategy::Optimizer => Tier::Optimizer,
             };
+            code.defer_writes();
             tiers.compile_all(&code, first, Some(validators))?;
+            code.write_deferred()?;
             return Ok(code);
         }
         self.validate(&wasm, &facts, validators)?;

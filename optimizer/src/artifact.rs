@@ -74,7 +74,7 @@ fn frame_moves(compiled: &CompiledCode) -> Option<Range<CodeOffset>> {
                 ..
             } => {
                 let (from, setup) = pushed?;
-                return (moved > setup).then(|| CodeOffset(from)..CodeOffset(*offset));
+                return (moved > setup).then_some(CodeOffset(from)..CodeOffset(*offset));
             }
             _ => {}
         }

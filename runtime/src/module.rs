@@ -12,7 +12,7 @@ use upshift_abi::{
 };
 
 use crate::Runtime;
-use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, FunctionCode};
+use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, Deferred, FunctionCode};
 use crate::error::RuntimeError;
 use crate::image::MemoryImage;
 use crate::types::TypeUses;
@@ -81,6 +81,9 @@ pub struct ModuleCode {
     instantiated: AtomicBool,
     /// Made by the second instance; `None` inside where data is copied.
     image: OnceLock<Option<MemoryImage>>,
+    /// Code that waits to be written, while the module is being loaded: it is placed and published already, but nobody who could call
+    /// it has the module yet.
+    deferred: Mutex<Option<Deferred>>,
     /// All code that was placed and not retired, by address: what slots and running frames lead to stays alive
     /// because it is here, whatever others do with their handles.
     placed: Mutex<HashMap<CodeAddr, CodeRef>>,
@@ -123,6 +126,7 @@ impl ModuleCode {
             hooks,
             instantiated: AtomicBool::new(false),
             image: OnceLock::new(),
+            deferred: Mutex::default(),
             placed: Mutex::default(),
         };
         for func in module.facts.defined_funcs() {
@@ -213,10 +217,37 @@ impl ModuleCode {
                 unreachable!("the code space resolves these")
             }
         };
-        let code = CodeSpace::place(self.runtime.code(), kind, code, &resolve)?;
+        let space = self.runtime.code();
+        let mut deferred = self.deferred.lock().expect(POISON);
+        let code = if deferred.is_some() {
+            CodeSpace::place(space, kind, code, &resolve, deferred.as_mut())?
+        } else {
+            drop(deferred);
+            CodeSpace::place(space, kind, code, &resolve, None)?
+        };
         let mut placed = self.placed.lock().expect(POISON);
         placed.insert(code.addr(), code.clone());
         Ok(code)
+    }
+
+    /// Lets code that is placed from now on wait for [`write_deferred`](Self::write_deferred), for a module that is compiled as a
+    /// whole: many functions are then written at once. Nothing of the module may be called until then.
+    pub fn defer_writes(&self) {
+        let mut deferred = self.deferred.lock().expect(POISON);
+        deferred.get_or_insert_default();
+    }
+
+    /// Writes the code that waits; code that is placed from now on is written at once.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for it: the module is then of no use.
+    pub fn write_deferred(&self) -> Result<(), RuntimeError> {
+        let deferred = self.deferred.lock().expect(POISON).take();
+        match deferred {
+            Some(mut deferred) => self.runtime.code().write_deferred(&mut deferred),
+            None => Ok(()),
+        }
     }
 
     /// Makes calls of the function go to the code from now on. Any thread.
@@ -263,6 +294,12 @@ impl ModuleCode {
             code.addr().get(),
             "retired code must not be published"
         );
+        if let Some(deferred) = self.deferred.lock().expect(POISON).as_mut()
+            && let Err(error) = self.runtime.code().write_deferred(deferred)
+        {
+            log::warn!("{error}: retired code stays, as its place may still be written");
+            return;
+        }
         let placed = self.placed.lock().expect(POISON).remove(&code.addr());
         if let Some(placed) = placed {
             drop(code);

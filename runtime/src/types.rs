@@ -246,9 +246,13 @@ impl TypeRegistry {
 }
 
 fn place(code: &Arc<CodeSpace>, compiled: CompiledFunction) -> Result<CodeRef, RuntimeError> {
-    CodeSpace::place(code, CodeKind::Trampoline, compiled, &|_| {
-        unreachable!("trampolines refer to builtins only")
-    })
+    CodeSpace::place(
+        code,
+        CodeKind::Trampoline,
+        compiled,
+        &|_| unreachable!("trampolines refer to builtins only"),
+        None,
+    )
 }
 
 impl fmt::Debug for TypeRegistry {

@@ -40,13 +40,16 @@ fn module(code_mapping: CodeMapping) -> Arc<ModuleCode> {
         code_mapping,
         ..RuntimeConfig::default()
     };
-    let runtime = Runtime::new(config, Box::new(TrampolineCompiler)).unwrap();
+    module_of(&Runtime::new(config, Box::new(TrampolineCompiler)).unwrap())
+}
+
+fn module_of(runtime: &Arc<Runtime>) -> Arc<ModuleCode> {
     let wasm = wat::parse_str("(module (func))").unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
     let types = runtime.register_types(&facts.types);
     facts.type_ids = types.ids().into();
     ModuleCode::new(
-        &runtime,
+        runtime,
         Arc::new(facts),
         types,
         wasm.into(),
@@ -160,4 +163,45 @@ fn pages_without_code_go_back_to_the_system() {
         assert!(resident(start) < 2 * PIECE, "{kind:?}: {}", resident(start));
         drop(runtime);
     }
+}
+
+#[test]
+fn deferred_code_is_written_where_it_was_placed() {
+    for seed in [0, 7] {
+        let config = RuntimeConfig {
+            layout_seed: seed,
+            ..RuntimeConfig::default()
+        };
+        let runtime = Runtime::new(config, Box::new(TrampolineCompiler)).unwrap();
+        let (first, other) = (module_of(&runtime), module_of(&runtime));
+        first.defer_writes();
+        let mut codes = Vec::new();
+        for n in 0..300 {
+            codes.push(place(&first, 1 + n * 37 % 5000));
+            // Between the others, and before them.
+            if n % 50 == 0 {
+                codes.push(place(&other, 3000));
+            }
+        }
+        first.write_deferred().unwrap();
+        codes.push(place(&first, 100));
+        for code in &codes {
+            let right = code.bytes().iter().enumerate();
+            let mut right = right.map(|(n, &byte)| byte == n as u8);
+            assert!(right.all(|right| right), "{} bytes", code.len());
+        }
+    }
+}
+
+#[test]
+fn deferred_code_that_is_dropped_is_not_written() {
+    let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
+    let (first, other) = (module_of(&runtime), module_of(&runtime));
+    first.defer_writes();
+    let addr = place(&first, 5000).addr();
+    let dropped = place(&first, 5000);
+    drop((first, dropped));
+    let code = place(&other, 9000);
+    assert_eq!(code.addr(), addr, "the place is used again");
+    assert_eq!(code.bytes()[8999], 8999_usize as u8);
 }

@@ -16,6 +16,7 @@
 
 mod alloc;
 mod data;
+mod deferred;
 mod epoch;
 mod layout;
 mod meta;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier};
 
+pub use deferred::Deferred;
 pub use epoch::ActiveEpoch;
 pub use meta::{CodeKind, CodeMeta, FunctionCode};
 
@@ -174,14 +176,15 @@ impl CodeSpace {
         self.builtins + 8 * builtin.index()
     }
 
-    /// Places code: copies and relocates its bytes and registers its metadata. Nothing calls it yet.
+    /// Places code: relocates and writes its bytes and registers its metadata. Nothing calls it yet.
     ///
-    /// `resolve` gives the addresses of slots and budgets.
+    /// `resolve` gives the addresses of slots and budgets. Where writes are deferred, nothing may call it before they are done.
     pub fn place(
         this: &Arc<Self>,
         kind: CodeKind,
         mut compiled: CompiledFunction,
         resolve: &dyn Fn(RelocationTarget) -> usize,
+        deferred: Option<&mut Deferred>,
     ) -> Result<CodeRef, RuntimeError> {
         this.process.check()?;
         let len = compiled.code.len();
@@ -206,13 +209,19 @@ impl CodeSpace {
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
         // The allocator gave the range to us alone. No thread executes there before the slot that leads to it
         // is published with a release store, and x86 keeps instruction fetch coherent.
-        let written = this.pages.write(offset, &[&header, &compiled.code]);
+        let parts = [&header[..], &compiled.code];
+        let written = match deferred {
+            Some(deferred) => deferred.push(this, allocated_at, gap, parts),
+            None => this
+                .pages
+                .write(offset, &parts)
+                .map(|()| this.registry.insert(offset + HEADER)),
+        };
         if let Err(error) = written {
             let mut code = this.code.lock().expect(POISON);
             code.free(allocated_at, allocated);
             return Err(error);
         }
-        this.registry.insert(offset + HEADER);
         this.count(&meta.kind, len as isize);
         Ok(CodeRef(Arc::new(Placed {
             space: this.clone(),
@@ -220,6 +229,15 @@ impl CodeSpace {
             retired: AtomicBool::new(false),
             meta,
         })))
+    }
+
+    /// Writes what was deferred.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory for it: it is then lost.
+    pub fn write_deferred(&self, deferred: &mut Deferred) -> Result<(), RuntimeError> {
+        deferred.flush(self)
     }
 
     fn allocate_code(&self, bytes: usize) -> Result<usize, RuntimeError> {

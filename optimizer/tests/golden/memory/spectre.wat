@@ -33,7 +33,9 @@
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
+;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
+;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movq 8(%rdi), %r10
 ;;     movl %esi, %r11d

@@ -1,0 +1,70 @@
+//! Code that is placed and not written yet, so that many pieces take one call to the system.
+//!
+//! Loading a module with all its functions places thousands of pieces one behind the other, and nothing runs them before the
+//! module is loaded. They are collected here, and written when they are many, when the next is elsewhere, and at the end.
+
+use super::{CODE_ALIGN, CodeSpace, HEADER};
+use crate::error::RuntimeError;
+
+/// Bytes that are worth a call.
+const ENOUGH: usize = 256 << 10;
+
+/// Adjacent pieces that are not written yet. What is dropped with some of them is never written: their places must not be
+/// used by others before.
+#[derive(Debug, Default)]
+pub struct Deferred {
+    /// Where the bytes go.
+    at: usize,
+    bytes: Vec<u8>,
+    /// Starts to register once the bytes are written.
+    starts: Vec<usize>,
+}
+
+impl Deferred {
+    /// Takes a piece of code with its header, for a place behind a gap.
+    ///
+    /// # Errors
+    ///
+    /// If pieces can't be written; all that were not written are then lost.
+    pub(super) fn push(
+        &mut self,
+        space: &CodeSpace,
+        at: usize,
+        gap: usize,
+        parts: [&[u8]; 2],
+    ) -> Result<(), RuntimeError> {
+        if at != self.at + self.bytes.len() {
+            self.flush(space)?;
+            self.at = at;
+        }
+        self.starts.push(at + gap + HEADER);
+        self.bytes.resize(self.bytes.len() + gap, 0);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        let end = self.bytes.len().next_multiple_of(CODE_ALIGN);
+        self.bytes.resize(end, 0);
+        if self.bytes.len() < ENOUGH {
+            return Ok(());
+        }
+        self.flush(space)
+    }
+
+    /// Writes what was collected.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written; it is then lost.
+    pub(super) fn flush(&mut self, space: &CodeSpace) -> Result<(), RuntimeError> {
+        let written = space.pages.write(self.at, &[&self.bytes]);
+        if written.is_ok() {
+            for &start in &self.starts {
+                space.registry.insert(start);
+            }
+        }
+        self.at += self.bytes.len();
+        self.bytes.clear();
+        self.starts.clear();
+        written
+    }
+}
