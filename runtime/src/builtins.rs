@@ -1,6 +1,10 @@
 //! The functions that generated code calls; the list is [`upshift_abi::builtin`]'s.
 //!
-//! All but the stubs get the calling function's `VmContext*` first and never unwind.
+//! All but the stubs get the calling function's `VmContext*` first and never unwind; those that may leave WebAssembly
+//! are called through a stub, which unwinds for them.
+//!
+//! Those that may take long are interruptible: they stop between two parts of their work. Whoever calls the module
+//! again then sees a part of it done, as where a trap struck between two instructions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,15 +26,15 @@ pub fn address(builtin: Builtin) -> usize {
         Builtin::FirstCall => stubs::first_call as *const () as usize,
         Builtin::Unwind => stubs::unwind as *const () as usize,
         Builtin::MemoryGrow => stubs::memory_grow as *const () as usize,
-        Builtin::MemoryCopy => memory_copy as *const () as usize,
-        Builtin::MemoryFill => memory_fill as *const () as usize,
-        Builtin::MemoryInit => memory_init as *const () as usize,
-        Builtin::DataDrop => data_drop as *const () as usize,
+        Builtin::MemoryCopy => stubs::memory_copy as *const () as usize,
+        Builtin::MemoryFill => stubs::memory_fill as *const () as usize,
+        Builtin::MemoryInit => stubs::memory_init as *const () as usize,
+        Builtin::DataDrop => stubs::data_drop as *const () as usize,
         Builtin::TableGrow => stubs::table_grow as *const () as usize,
-        Builtin::TableCopy => table_copy as *const () as usize,
-        Builtin::TableFill => table_fill as *const () as usize,
-        Builtin::TableInit => table_init as *const () as usize,
-        Builtin::ElemDrop => elem_drop as *const () as usize,
+        Builtin::TableCopy => stubs::table_copy as *const () as usize,
+        Builtin::TableFill => stubs::table_fill as *const () as usize,
+        Builtin::TableInit => stubs::table_init as *const () as usize,
+        Builtin::ElemDrop => stubs::elem_drop as *const () as usize,
         Builtin::F32Ceil => f32_ceil as *const () as usize,
         Builtin::F32Floor => f32_floor as *const () as usize,
         Builtin::F32Trunc => f32_trunc as *const () as usize,
@@ -59,14 +63,22 @@ unsafe fn context<'a>(vmctx: *mut VmContext) -> (&'a mut Store, &'a mut Instance
     }
 }
 
-/// Compiles a function at its first call: its address, or 0 to unwind.
-pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32) -> usize {
+/// Compiles a function at its first call: its address, or 0 to unwind. `frame` is the stub's.
+pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32, frame: usize) -> usize {
     // SAFETY: thunks pass the callee's context.
     let (store, instance) = unsafe { context(vmctx) };
     let module = instance.module.clone();
     let hooks = module.hooks().clone();
     let func = DefinedFuncIndex(func);
     let result = catch_unwind(AssertUnwindSafe(|| hooks.first_call(&module, func)));
+    if store.shared().is_interrupted() {
+        // SAFETY: the stub's frame stands.
+        unsafe { (*store.vm()).exit_fp = frame };
+        // SAFETY: as above; it is a frame record that returns to the call.
+        let backtrace = unsafe { WasmBacktrace::capture_at_exit(store) };
+        store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
+        return 0;
+    }
     let pending = match result {
         Ok(Ok(code)) => return code.get(),
         Ok(Err(error)) => Pending::FirstCall(error),
@@ -76,10 +88,16 @@ pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32) -> us
     0
 }
 
-/// A budget is gone: the address of an OSR entry, or 0 to go on.
-pub unsafe extern "sysv64" fn tier_up(vmctx: *mut VmContext, func: u32, site: u32) -> usize {
+/// A budget is gone: the address of an OSR entry, or 0 to go on. The status makes the stub unwind, whose frame
+/// record is at `frame`.
+pub unsafe extern "sysv64" fn tier_up(
+    vmctx: *mut VmContext,
+    func: u32,
+    site: u32,
+    frame: usize,
+) -> NativeResult<usize> {
     // SAFETY: baseline frames hold their instance's context.
-    let (_, instance) = unsafe { context(vmctx) };
+    let (store, instance) = unsafe { context(vmctx) };
     let site = match site {
         ENTRY_SITE => BudgetSite::Entry,
         index => BudgetSite::Loop(LoopIndex(index)),
@@ -87,19 +105,54 @@ pub unsafe extern "sysv64" fn tier_up(vmctx: *mut VmContext, func: u32, site: u3
     let module = instance.module.clone();
     let func = DefinedFuncIndex(func);
     let decide = || module.hooks().budget_exhausted(&module, func, site);
-    match catch_unwind(AssertUnwindSafe(decide)) {
+    let value = match catch_unwind(AssertUnwindSafe(decide)) {
         Ok(code) => code.map_or(0, |code| code.get()),
         Err(_) => {
             log::error!("tiering panicked; {func} stays in baseline code");
             module.set_budget(func, i32::MAX);
             0
         }
+    };
+    if store.shared().is_interrupted() {
+        // SAFETY: the stub's frame record stands.
+        unsafe { (*store.vm()).exit_fp = frame };
+        // SAFETY: as above.
+        return unsafe { leave_interrupted(store) };
+    }
+    NativeResult { value, status: 0 }
+}
+
+/// Makes the stub unwind for the interruption that waits.
+///
+/// # Safety
+///
+/// Called by a builtin that may leave WebAssembly: `exit_fp` is its stub's frame, which stands.
+#[cold]
+unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
+    // SAFETY: the caller's promise.
+    let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
+    store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
+    NativeResult {
+        value: V::default(),
+        status: 1,
     }
 }
 
-/// `Ok` is 0, a trap is 1: which trap, the caller knows.
-fn status(result: Result<(), TrapCode>) -> u32 {
-    result.is_err().into()
+/// What bulk operations give: 0, or 1 for the caller to trap (which trap, it knows). If it was interrupted, the stub
+/// unwinds instead.
+///
+/// # Safety
+///
+/// Called by the stub of a bulk operation, whose frame stands.
+unsafe fn bulk(store: &mut Store, result: Result<(), TrapCode>) -> NativeResult<u32> {
+    match result {
+        // SAFETY: the caller's promise.
+        Err(TrapCode::Interrupt) => unsafe { leave_interrupted(store) },
+        result => NativeResult {
+            value: result.is_err().into(),
+            status: 0,
+        },
+    }
 }
 
 /// What growing gives: the previous size or -1; or what the limiter said instead, for which the stub unwinds.
@@ -135,6 +188,8 @@ unsafe fn grow(
     run: impl FnOnce(&mut Store) -> anyhow::Result<Option<u64>>,
 ) -> NativeResult<u64> {
     match catch_unwind(AssertUnwindSafe(|| run(store))) {
+        // SAFETY: the caller's promise.
+        Ok(_) if store.shared().is_interrupted() => unsafe { leave_interrupted(store) },
         // SAFETY: the caller's promise.
         Ok(result) => unsafe { grown(store, result) },
         Err(payload) => {
@@ -176,54 +231,59 @@ pub unsafe extern "sysv64" fn table_grow(
     }
 }
 
-/// Defines builtins that forward to a method of the store or the instance.
-macro_rules! forward {
-    ($($name:ident($store:ident, $instance:ident $(, $arg:ident: $ty:ty)*) $(-> $result:ty)? $body:block)*) => {$(
-        unsafe extern "sysv64" fn $name(vmctx: *mut VmContext $(, $arg: $ty)*) $(-> $result)? {
+/// Defines bulk operations, called by their stubs, as methods of the store or the instance.
+macro_rules! bulk {
+    ($($name:ident($store:ident, $instance:ident $(, $arg:ident: $ty:ty)*) $body:block)*) => {$(
+        pub unsafe extern "sysv64" fn $name(vmctx: *mut VmContext $(, $arg: $ty)*) -> NativeResult<u32> {
             // SAFETY: generated code passes its own instance's context.
             let ($store, $instance) = unsafe { context(vmctx) };
-            $body
+            let result = $body;
+            // SAFETY: only the stub calls this.
+            unsafe { bulk($store, result) }
         }
     )*};
 }
 
-forward! {
-    memory_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) -> u32 {
+bulk! {
+    memory_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) {
         let (to, from) = (instance.memory(MemoryIndex(to)), instance.memory(MemoryIndex(from)));
-        status(store.memory_copy(to, from, dst, src, len))
+        store.memory_copy(to, from, dst, src, len)
     }
-    memory_fill(store, instance, memory: u32, dst: u64, value: u32, len: u64) -> u32 {
-        status(store.memory_fill(instance.memory(MemoryIndex(memory)), dst, value as u8, len))
+    memory_fill(store, instance, memory: u32, dst: u64, value: u32, len: u64) {
+        store.memory_fill(instance.memory(MemoryIndex(memory)), dst, value as u8, len)
     }
-    memory_init(store, instance, memory: u32, data: u32, dst: u64, src: u32, len: u32) -> u32 {
+    memory_init(store, instance, memory: u32, data: u32, dst: u64, src: u32, len: u32) {
         let memory = instance.memory(MemoryIndex(memory));
         let data = instance.data_bytes(DataIndex(data));
-        status(store.memory_init(memory, data, dst, src.into(), len.into()))
+        store.memory_init(memory, data, dst, src.into(), len.into())
     }
-    data_drop(_store, instance, data: u32) {
-        instance.drop_data(DataIndex(data));
-    }
-    table_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) -> u32 {
+    table_copy(store, instance, to: u32, from: u32, dst: u64, src: u64, len: u64) {
         let (to, from) = (instance.table(TableIndex(to)), instance.table(TableIndex(from)));
-        status(store.table_copy(to, from, dst, src, len))
+        store.table_copy(to, from, dst, src, len)
     }
-    table_fill(store, instance, table: u32, dst: u64, value: u64, len: u64) -> u32 {
-        status(store.table_fill(instance.table(TableIndex(table)), dst, value, len))
+    table_fill(store, instance, table: u32, dst: u64, value: u64, len: u64) {
+        store.table_fill(instance.table(TableIndex(table)), dst, value, len)
     }
-    table_init(store, instance, table: u32, elem: u32, dst: u64, src: u32, len: u32) -> u32 {
+    table_init(store, instance, table: u32, elem: u32, dst: u64, src: u32, len: u32) {
         let table = instance.table(TableIndex(table));
-        let elements = instance.elements(store, ElemIndex(elem), src.into(), len.into());
-        status(elements.and_then(|elements| store.table_write(table, dst, &elements)))
+        store.table_init(table, instance, ElemIndex(elem), dst, src.into(), len.into())
     }
-    elem_drop(_store, instance, elem: u32) {
+    data_drop(store, instance, data: u32) {
+        instance.drop_data(DataIndex(data));
+        store.check_interruption()
+    }
+    elem_drop(store, instance, elem: u32) {
         instance.drop_elements(ElemIndex(elem));
+        store.check_interruption()
     }
 }
 
 /// Defines the rounding functions for processors without SSE4.1.
 macro_rules! rounding {
     ($($name:ident: $ty:ty => $method:ident;)*) => {$(
-        extern "sysv64" fn $name(_: *mut VmContext, value: $ty) -> $ty {
+        unsafe extern "sysv64" fn $name(vmctx: *mut VmContext, value: $ty) -> $ty {
+            // SAFETY: generated code passes its own instance's context.
+            unsafe { context(vmctx).0.retry_interruption() };
             value.$method()
         }
     )*};

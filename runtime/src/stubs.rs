@@ -36,6 +36,7 @@ pub unsafe extern "C" fn first_call() {
         "movsd [rsp + 96], xmm6",
         "movsd [rsp + 104], xmm7",
         "mov esi, eax",
+        "mov rdx, rbp",
         "call {function}",
         "mov rdi, [rsp]",
         "mov rsi, [rsp + 8]",
@@ -64,11 +65,13 @@ pub unsafe extern "C" fn first_call() {
     )
 }
 
-/// Told that a budget is gone; see [`Builtin::TierUp`](upshift_abi::Builtin::TierUp) for the convention.
+/// Told that a budget is gone; see [`Builtin::TierUp`](upshift_abi::Builtin::TierUp) for the convention. Leaves WebAssembly
+/// if Rust left a reason pending.
 #[unsafe(naked)]
 pub unsafe extern "C" fn tier_up() {
     naked_asm!(
         // [rsp] = return address, [rsp + 8] = site, [rsp + 16] = function and, on return, the answer.
+        "push rbp",                 // with the return address a frame record, for the backtrace
         "push rax",
         "push rcx",
         "push rdx",
@@ -99,10 +102,13 @@ pub unsafe extern "C" fn tier_up() {
         "movups [rsp + 224], xmm14",
         "movups [rsp + 240], xmm15",
         "mov rdi, [rbp + {vmctx}]",
-        "mov rsi, [rbx + 96]",      // 10 pushes, return address, site
-        "mov rdx, [rbx + 88]",
+        "mov rsi, [rbx + 104]",     // 11 pushes, return address, site
+        "mov rdx, [rbx + 96]",
+        "lea rcx, [rbx + 80]",
         "call {function}",
-        "mov [rbx + 96], rax",
+        "test rdx, rdx",
+        "jnz 2f",
+        "mov [rbx + 104], rax",
         "movups xmm0, [rsp]",
         "movups xmm1, [rsp + 16]",
         "movups xmm2, [rsp + 32]",
@@ -130,9 +136,16 @@ pub unsafe extern "C" fn tier_up() {
         "pop rdx",
         "pop rcx",
         "pop rax",
+        "pop rbp",
         "ret",
+        "2:",
+        "mov rdi, [rbp + {vmctx}]",
+        "mov rdi, [rdi + {store}]",
+        "jmp {unwind}",
         function = sym builtins::tier_up,
+        unwind = sym unwind,
         vmctx = const frame::VMCTX,
+        store = const VmContext::STORE.0,
     )
 }
 
@@ -172,8 +185,24 @@ macro_rules! leaving {
 leaving! {
     /// `memory.grow`: the limiter may make it trap.
     memory_grow = builtins::memory_grow;
+    /// `memory.copy`: can be interrupted.
+    memory_copy = builtins::memory_copy;
+    /// `memory.fill`: can be interrupted.
+    memory_fill = builtins::memory_fill;
+    /// `memory.init`: can be interrupted.
+    memory_init = builtins::memory_init;
     /// `table.grow`: the limiter may make it trap.
     table_grow = builtins::table_grow;
+    /// `table.copy`: can be interrupted.
+    table_copy = builtins::table_copy;
+    /// `table.fill`: can be interrupted.
+    table_fill = builtins::table_fill;
+    /// `table.init`: can be interrupted.
+    table_init = builtins::table_init;
+    /// `data.drop`: a loop of nothing else is seldom found outside of it by a signal.
+    data_drop = builtins::data_drop;
+    /// `elem.drop`: as `data_drop`.
+    elem_drop = builtins::elem_drop;
 }
 
 /// Leaves the innermost activation: `rdi` is the `VmStore*`. The entry trampoline's call returns 1.

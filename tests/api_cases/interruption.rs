@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use upshift::{Caller, Engine, Extern, Func, Linker, Module, Store, TimedOut, Trap};
+use upshift::{Caller, Engine, Extern, Func, Linker, Module, Store, TimedOut, Trap, WasmBacktrace};
 
-use crate::in_every_mode;
+use crate::{in_every_mode, instance};
 
 /// Far more than an interruption takes, even on a busy machine, and far less than what is interrupted.
 const SOON: Duration = Duration::from_secs(5);
@@ -279,4 +279,79 @@ fn system_calls_of_host_functions_are_not_showered_with_signals() {
     });
     let disturbed = DISTURBED.load(Ordering::Relaxed);
     assert!(disturbed <= 8, "{disturbed} signals");
+}
+
+/// Endless loops of one bulk operation each. All time passes in builtins, where a signal has no effect.
+const BULK_LOOPS: [(&str, &str); 11] = [
+    (
+        "memory.copy up",
+        "(memory.copy (i32.const 0) (i32.const 8) (i32.const 67108856))",
+    ),
+    (
+        "memory.copy down",
+        "(memory.copy (i32.const 8) (i32.const 0) (i32.const 67108856))",
+    ),
+    (
+        "memory.fill",
+        "(memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864))",
+    ),
+    (
+        "memory.init",
+        "(memory.init $data (i32.const 0) (i32.const 0) (i32.const 60000))",
+    ),
+    ("memory.grow", "(drop (memory.grow (i32.const 0)))"),
+    ("data.drop", "(data.drop $dropped)"),
+    (
+        "table.copy",
+        "(table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 3999999))",
+    ),
+    (
+        "table.fill",
+        "(table.fill $t (i32.const 0) (ref.func $f) (i32.const 4000000))",
+    ),
+    (
+        "table.init",
+        "(table.init $t $elem (i32.const 0) (i32.const 0) (i32.const 10000))",
+    ),
+    (
+        "table.grow",
+        "(drop (table.grow $t (ref.func $f) (i32.const 0)))",
+    ),
+    ("elem.drop", "(elem.drop $dropped)"),
+];
+
+fn bulk_loops() -> String {
+    let loops: String = BULK_LOOPS
+        .iter()
+        .map(|(name, body)| format!(r#"(func (export "{name}") (loop {body} (br 0)))"#))
+        .collect();
+    let bytes = "x".repeat(60_000);
+    let funcs = "$f ".repeat(10_000);
+    format!(
+        r#"(module
+            (memory 1024) (table $t 4000000 funcref)
+            (data $data "{bytes}") (data $dropped "x")
+            (elem $elem func {funcs}) (elem $dropped func $f)
+            (func $f) {loops} (func (export "fine")))"#
+    )
+}
+
+#[test]
+fn bulk_operations_are_interrupted() {
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, &bulk_loops());
+        for (name, _) in BULK_LOOPS {
+            let endless = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+            let start = Instant::now();
+            let limit = store.arm_timeout(SHORT);
+            let error = interrupted(endless.call(&mut store, ()));
+            drop(limit);
+            assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
+            let backtrace = error.downcast_ref::<WasmBacktrace>().expect(name);
+            assert_eq!(backtrace.frames().len(), 1, "{name}: {error:#}");
+            assert_eq!(backtrace.frames()[0].func_name(), Some(name));
+        }
+        let fine = instance.get_typed_func::<(), ()>(&mut store, "fine");
+        fine.unwrap().call(&mut store, ()).unwrap();
+    });
 }

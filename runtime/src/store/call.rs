@@ -223,7 +223,7 @@ impl Store {
 
     /// The error of the interruption that waits; it is over when the outermost call has reported it.
     #[cold]
-    fn interrupted(&self, outermost: bool, backtrace: WasmBacktrace) -> Box<Error> {
+    pub(super) fn interrupted(&self, outermost: bool, backtrace: WasmBacktrace) -> Box<Error> {
         let timeout = self.shared.timed_out();
         if outermost {
             self.shared.reported();

@@ -5,6 +5,7 @@
 //! the start function runs. A trap on the way leaves what was written; the instance stays in
 //! the store, as tables may refer to it already.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
@@ -23,6 +24,7 @@ use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, chec
 use crate::error::Error;
 use crate::module::ModuleCode;
 use crate::sys::Reservation;
+use crate::trap::WasmBacktrace;
 
 const DECLARED: &str = "validation declares references";
 
@@ -86,23 +88,29 @@ impl Instance {
         self.dropped_elements[index.index()] = true;
     }
 
+    /// A range of an element segment, if it is within the segment, or what is left of it: nothing once it was dropped.
+    pub(crate) fn element_range(
+        &self,
+        index: ElemIndex,
+        start: u64,
+        len: u64,
+    ) -> Result<Range<usize>, TrapCode> {
+        let present = match self.dropped_elements[index.index()] {
+            true => 0,
+            false => self.facts().element(index).items.len(),
+        };
+        checked_range(start, len, present, TrapCode::TableOutOfBounds)
+    }
+
     /// The words of a part of an element segment.
     pub(crate) fn elements(
         &self,
         store: &Store,
         index: ElemIndex,
-        src: u64,
-        len: u64,
-    ) -> Result<Vec<u64>, TrapCode> {
+        range: Range<usize>,
+    ) -> Vec<u64> {
         let facts = self.facts();
-        let items = &facts.element(index).items;
-        let present = if self.dropped_elements[index.index()] {
-            0
-        } else {
-            items.len()
-        };
-        let range = checked_range(src, len, present, TrapCode::TableOutOfBounds)?;
-        Ok(match items {
+        match &facts.element(index).items {
             ElementItems::Funcs(funcs) => {
                 let first: *const VmFuncRef = self.at(facts.layout.func_ref(0));
                 let word = |func| {
@@ -115,7 +123,7 @@ impl Instance {
                 .iter()
                 .map(|expr| self.evaluate(store, expr).bits[0])
                 .collect(),
-        })
+        }
     }
 
     /// At an offset that the module's layout gave.
@@ -347,9 +355,7 @@ impl Store {
                 let instance = &self.instances[id.index()];
                 let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
                 let table = instance.table(*target);
-                let words = instance
-                    .elements(self, index, 0, segment.items.len() as u64)
-                    .map_err(Error::trap)?;
+                let words = instance.elements(self, index, 0..segment.items.len());
                 self.table_write(table, dst, &words).map_err(Error::trap)?;
             }
             if segment.mode != SegmentMode::Passive {
@@ -375,12 +381,22 @@ impl Store {
                 let memory = instance.memory(*target);
                 let bytes =
                     &module.wasm()[segment.bytes.start as usize..segment.bytes.end as usize];
-                self.memory_init(memory, bytes, dst, 0, bytes.len() as u64)
-                    .map_err(Error::trap)?;
+                if let Err(code) = self.memory_init(memory, bytes, dst, 0, bytes.len() as u64) {
+                    return Err(self.initialization_failed(code));
+                }
             }
             self.instances[id.index()].data_written = n + 1;
         }
         Ok(())
+    }
+
+    fn initialization_failed(&self, code: TrapCode) -> Error {
+        match code {
+            TrapCode::Interrupt => {
+                *self.interrupted(self.entry_fp() == 0, WasmBacktrace::default())
+            }
+            code => Error::trap(code),
+        }
     }
 
     /// The function that the instance exports or otherwise refers to.

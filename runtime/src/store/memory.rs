@@ -6,7 +6,7 @@ use upshift_abi::vmctx::{MEMORY_GUARD, SMALL_MEMORY_GUARD, VmMemory, WASM_PAGE_S
 use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
 
 use super::limiter::Resource;
-use super::{MemoryId, Store, checked_range};
+use super::{MemoryId, Order, Store, checked_range, copy_order};
 use crate::RuntimeConfig;
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
@@ -257,6 +257,12 @@ impl Store {
         Ok(None)
     }
 
+    /// `memory.copy`.
+    ///
+    /// # Errors
+    ///
+    /// As for all bulk operations: the trap for a range out of bounds, before anything is written; or
+    /// [`TrapCode::Interrupt`], when a part is done.
     pub(crate) fn memory_copy(
         &mut self,
         to: MemoryId,
@@ -268,17 +274,24 @@ impl Store {
         let trap = TrapCode::MemoryOutOfBounds;
         let src = checked_range(src, len, self.memory_data(from).len(), trap)?;
         let dst = checked_range(dst, len, self.memory_data(to).len(), trap)?;
-        if to == from {
-            self.memory_data_mut(to).copy_within(src, dst.start);
-            return Ok(());
-        }
-        let source = self.memory_data(from)[src].as_ptr();
-        let target = self.memory_data_mut(to)[dst.clone()].as_mut_ptr();
-        // SAFETY: both ranges were checked, and different memories don't overlap.
-        unsafe { ptr::copy_nonoverlapping(source, target, dst.len()) };
-        Ok(())
+        let order = copy_order(dst.start, src.start);
+        let (dst, src) = (dst.start, src.start);
+        self.in_parts(len as usize, 1, order, |store, start, count| {
+            let source = src + start..src + start + count;
+            let target = dst + start;
+            if to == from {
+                store.memory_data_mut(to).copy_within(source, target);
+                return Ok(());
+            }
+            let source = store.memory_data(from)[source].as_ptr();
+            let target = store.memory_data_mut(to)[target..target + count].as_mut_ptr();
+            // SAFETY: both ranges were checked, and different memories don't overlap.
+            unsafe { ptr::copy_nonoverlapping(source, target, count) };
+            Ok(())
+        })
     }
 
+    /// `memory.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn memory_fill(
         &mut self,
         memory: MemoryId,
@@ -286,13 +299,16 @@ impl Store {
         value: u8,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let bytes = self.memory_data_mut(memory);
-        let range = checked_range(dst, len, bytes.len(), TrapCode::MemoryOutOfBounds)?;
-        bytes[range].fill(value);
-        Ok(())
+        let size = self.memory_data(memory).len();
+        let range = checked_range(dst, len, size, TrapCode::MemoryOutOfBounds)?;
+        self.in_parts(range.len(), 1, Order::Forward, |store, start, count| {
+            let start = range.start + start;
+            store.memory_data_mut(memory)[start..start + count].fill(value);
+            Ok(())
+        })
     }
 
-    /// Copies a part of `data` to the memory.
+    /// Copies a part of `data` to the memory: `memory.init`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn memory_init(
         &mut self,
         memory: MemoryId,
@@ -302,10 +318,12 @@ impl Store {
         len: u64,
     ) -> Result<(), TrapCode> {
         let trap = TrapCode::MemoryOutOfBounds;
-        let src = checked_range(src, len, data.len(), trap)?;
-        let bytes = self.memory_data_mut(memory);
-        let dst = checked_range(dst, len, bytes.len(), trap)?;
-        bytes[dst].copy_from_slice(&data[src]);
-        Ok(())
+        let source = &data[checked_range(src, len, data.len(), trap)?];
+        let dst = checked_range(dst, len, self.memory_data(memory).len(), trap)?.start;
+        self.in_parts(source.len(), 1, Order::Forward, |store, start, count| {
+            let target = &mut store.memory_data_mut(memory)[dst + start..dst + start + count];
+            target.copy_from_slice(&source[start..start + count]);
+            Ok(())
+        })
     }
 }

@@ -275,6 +275,74 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Bytes that bulk operations handle between two looks at the interrupt word: a fraction of a millisecond.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The order in which a copy handles its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Forward,
+    Backward,
+}
+
+impl Store {
+    /// Runs a bulk operation on `len` items in parts: `part` gets where each starts and how many items it has.
+    ///
+    /// # Errors
+    ///
+    /// [`TrapCode::Interrupt`] if an interruption waits behind a part, even the last one, and the part's. What was done
+    /// before stays.
+    fn in_parts(
+        &mut self,
+        len: usize,
+        item_bytes: usize,
+        order: Order,
+        mut part: impl FnMut(&mut Self, usize, usize) -> Result<(), TrapCode>,
+    ) -> Result<(), TrapCode> {
+        let most = CHUNK_BYTES / item_bytes;
+        let mut done = 0;
+        loop {
+            let count = most.min(len - done);
+            let start = match order {
+                Order::Forward => done,
+                Order::Backward => len - done - count,
+            };
+            part(self, start, count)?;
+            done += count;
+            self.check_interruption()?;
+            if done == len {
+                return Ok(());
+            }
+        }
+    }
+
+    /// [`TrapCode::Interrupt`] if an interruption waits.
+    #[inline]
+    pub(crate) fn check_interruption(&self) -> Result<(), TrapCode> {
+        match self.shared.is_interrupted() {
+            true => Err(TrapCode::Interrupt),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks for a further signal soon, if an interruption waits: for builtins that are too short to leave themselves.
+    #[inline]
+    pub(crate) fn retry_interruption(&self) {
+        if self.shared.is_interrupted() {
+            self.shared.retry_soon();
+        }
+    }
+}
+
+/// In which order to copy within one memory or table, so that nothing is overwritten before it is copied.
+fn copy_order(dst: usize, src: usize) -> Order {
+    if dst <= src {
+        Order::Forward
+    } else {
+        Order::Backward
+    }
+}
+
 /// The end of a range of `len` items at `start`, if it is within `size`.
 fn checked_range(
     start: u64,

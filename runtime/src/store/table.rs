@@ -2,14 +2,15 @@
 //!
 //! A module of a few bytes can declare tables of gigabytes, so a null element must not cost anything.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::vmctx::VmTable;
-use upshift_abi::{TableType, TrapCode};
+use upshift_abi::{ElemIndex, TableType, TrapCode};
 
 use super::limiter::Resource;
 use super::on_demand::OnDemand;
-use super::{Store, TableId, checked_range};
+use super::{Instance, Order, Store, TableId, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
 
@@ -18,6 +19,9 @@ const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the system.
 const SMALL_BYTES: usize = 4096;
+
+/// Bytes of an element.
+const WORD: usize = size_of::<usize>();
 
 /// A table of a store.
 pub(super) struct TableEntry {
@@ -247,7 +251,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The limiter's.
+    /// The limiter's; and [`TrapCode::Interrupt`] if an interruption waits: not all new elements hold the word then.
     ///
     /// # Safety
     ///
@@ -276,8 +280,14 @@ impl Store {
         if !self.may_grow(Resource::Table, current, desired, max)? {
             return Ok(None);
         }
-        let error = match self.tables[table.index()].grow(delta, word) {
-            Ok(Some(previous)) => return Ok(Some(previous)),
+        let error = match self.tables[table.index()].grow(delta, 0) {
+            Ok(Some(previous)) => {
+                // Null is what is there already; writing it would take the memory.
+                if word != 0 && self.table_fill(table, previous, word, delta).is_err() {
+                    return Err(self.interruption().error());
+                }
+                return Ok(Some(previous));
+            }
             Ok(None) => anyhow::anyhow!(
                 "a table of {current} elements can't grow by {delta}: that exceeds its maximum"
             ),
@@ -302,6 +312,7 @@ impl Store {
         Ok(())
     }
 
+    /// `table.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_fill(
         &mut self,
         table: TableId,
@@ -309,12 +320,16 @@ impl Store {
         word: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let elements = self.tables[table.index()].elements_mut().map_err(refused)?;
-        let range = checked_range(dst, len, elements.len(), TrapCode::TableOutOfBounds)?;
-        elements[range].fill(word as usize);
-        Ok(())
+        let range = self.table_range(table, dst, len)?;
+        self.in_parts(range.len(), WORD, Order::Forward, |store, start, count| {
+            let start = range.start + start;
+            let table = &mut store.tables[table.index()];
+            table.elements_mut().map_err(refused)?[start..start + count].fill(word as usize);
+            Ok(())
+        })
     }
 
+    /// `table.copy`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_copy(
         &mut self,
         to: TableId,
@@ -323,21 +338,57 @@ impl Store {
         src: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let trap = TrapCode::TableOutOfBounds;
-        let src = checked_range(src, len, self.tables[from.index()].len(), trap)?;
-        let dst = checked_range(dst, len, self.tables[to.index()].len(), trap)?;
-        if to == from {
-            let elements = self.tables[to.index()].elements_mut().map_err(refused)?;
-            elements.copy_within(src, dst.start);
-        } else {
-            let [to, from] = self
+        let src = self.table_range(from, src, len)?.start;
+        let dst = self.table_range(to, dst, len)?.start;
+        let order = copy_order(dst, src);
+        self.in_parts(len as usize, WORD, order, |store, start, count| {
+            let source = src + start..src + start + count;
+            let target = dst + start;
+            if to == from {
+                let table = &mut store.tables[to.index()];
+                let elements = table.elements_mut().map_err(refused)?;
+                elements.copy_within(source, target);
+                return Ok(());
+            }
+            let [to, from] = store
                 .tables
                 .get_disjoint_mut([to.index(), from.index()])
                 .expect("two tables of this store");
-            let from = from.elements().map_err(refused)?;
-            to.elements_mut().map_err(refused)?[dst].copy_from_slice(&from[src]);
-        }
-        Ok(())
+            let from = &from.elements().map_err(refused)?[source];
+            to.elements_mut().map_err(refused)?[target..target + count].copy_from_slice(from);
+            Ok(())
+        })
+    }
+
+    /// `table.init`; errors as [`memory_copy`](Self::memory_copy)'s.
+    pub(crate) fn table_init(
+        &mut self,
+        table: TableId,
+        instance: &Instance,
+        segment: ElemIndex,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let source = instance.element_range(segment, src, len)?;
+        let target = self.table_range(table, dst, len)?.start;
+        let order = Order::Forward;
+        self.in_parts(source.len(), WORD, order, |store, start, count| {
+            let source = source.start + start..source.start + start + count;
+            let words = instance.elements(store, segment, source);
+            let table = &mut store.tables[table.index()];
+            let elements = table.elements_mut().map_err(refused)?;
+            for (element, word) in elements[target + start..].iter_mut().zip(words) {
+                *element = word as usize;
+            }
+            Ok(())
+        })
+    }
+
+    /// A range of elements, if it is within the table.
+    fn table_range(&self, table: TableId, start: u64, len: u64) -> Result<Range<usize>, TrapCode> {
+        let size = self.tables[table.index()].len();
+        checked_range(start, len, size, TrapCode::TableOutOfBounds)
     }
 }
 

@@ -383,8 +383,9 @@ impl Interruption {
         Ok(())
     }
 
+    /// The error for an interruption.
     #[cold]
-    fn error(&self) -> anyhow::Error {
+    pub(crate) fn error(&self) -> anyhow::Error {
         let error = anyhow::Error::new(TrapCode::Interrupt);
         match self.shared.timed_out() {
             Some(timeout) => error.context(timeout),
