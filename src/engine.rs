@@ -15,8 +15,9 @@ use crate::{Config, Result, Strategy};
 
 /// Compilers, compile threads and code space, shared by any number of modules and stores.
 ///
-/// A cheap clone, shared by all threads. A process usually has one: making one reserves address
-/// space, and starts the compile threads.
+/// A cheap clone, shared by all threads. A process usually has one: making one reserves address space.
+/// Compile threads start when there is something to optimize. Dropping the last clone waits for
+/// nothing: compilations that are under way are given up, and their threads end by themselves.
 ///
 /// # Fork
 ///

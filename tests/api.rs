@@ -8,12 +8,14 @@ mod support {
 }
 
 mod api_cases {
+    mod compiling;
     mod host;
     mod interruption;
     mod items;
     mod limits;
     mod modules;
     mod natives;
+    mod operands;
     mod stacks;
     mod threads;
 }

@@ -10,7 +10,7 @@
 //! small, so that it never leaves the stack. A function that calls nothing and has a small
 //! frame goes without: the reserve below the limit ([`frame::STACK_RESERVE`]) covers one such frame.
 
-use upshift_abi::callconv::{ArgLocation, ResultLocation};
+use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
 use upshift_abi::frame::{self, ENTRY_SITE};
 use upshift_abi::vmctx::{VmContext, VmStore};
 use upshift_abi::{Builtin, RelocationTarget, TrapCode};
@@ -21,6 +21,7 @@ use crate::asm::{Cc, Pos, asm};
 use crate::r#gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
+use crate::runs::{INLINE, Way, runs};
 use crate::value::{Ty, Value};
 
 /// Frames up to this size need no stack check if the function calls nothing.
@@ -90,9 +91,21 @@ impl FuncGen<'_> {
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
     fn receive_params(&mut self) {
         let sig = self.sig.clone();
+        let many = sig.stack_args as usize / 8 > INLINE;
+        if many {
+            let on_stack = |&(_, location): &(Ty, ArgLocation)| match location {
+                ArgLocation::Stack(offset) => Some(offset),
+                _ => None,
+            };
+            for mut run in runs(sig.params.iter().map(on_stack), 8) {
+                run.offset += 16;
+                self.copy_run(Way::In, run.first as u32, Reg::RBP, run);
+            }
+        }
         for (local, &(ty, location)) in sig.params.iter().enumerate() {
             let local = local as u32;
             match location {
+                ArgLocation::Stack(_) if many => {}
                 ArgLocation::Stack(offset) => {
                     let mem = Mem::base(Reg::RBP, 16 + offset as i32);
                     self.load(Ty::F64, Reg::FSCRATCH, mem);
@@ -190,6 +203,19 @@ impl FuncGen<'_> {
 
     fn store_area_results(&mut self, from: usize) {
         let sig = self.sig.clone();
+        if sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE {
+            let in_area = |&(_, location): &(Ty, ResultLocation)| match location {
+                ResultLocation::Area(offset) => Some(offset),
+                _ => None,
+            };
+            for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
+                let slot = self.state.stack_slot(from + run.first);
+                let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
+                self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, area);
+                self.copy_run(Way::Out, slot, Reg::SCRATCH, run);
+            }
+            return;
+        }
         for (i, &(_, location)) in sig.results.iter().enumerate() {
             if let ResultLocation::Area(offset) = location {
                 let value = self.state.stack[from + i];

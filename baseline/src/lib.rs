@@ -33,6 +33,7 @@ mod merge;
 mod op;
 mod options;
 mod reg;
+mod runs;
 mod session;
 mod sig;
 mod state;

@@ -179,7 +179,8 @@ impl FuncGen<'_> {
     }
 
     /// Emits what brings the current state to a label's. The current state itself does not change, so that
-    /// this may be out-of-line code of a conditional branch. Flags survive.
+    /// this may be out-of-line code of a conditional branch. Flags survive, unless many operands are moved
+    /// ([`settle_many`](Self::settle_many) comes before, where the state may change).
     pub(crate) fn emit_conform(&mut self, target: usize) {
         let label = self.ensure_label_state(target);
         let types = self.label_types(target);
@@ -191,7 +192,8 @@ impl FuncGen<'_> {
         };
         let height = self.control[target].height as usize;
         let from = self.state.stack.len() - types.len();
-        for i in 0..in_slots {
+        let many = self.conform_many(height, from, in_slots);
+        for i in 0..if many { 0 } else { in_slots } {
             self.copy_to_slot(
                 self.state.stack[from + i],
                 self.state.stack_slot(height + i),

@@ -122,3 +122,43 @@ fn large_tables() {
         5_000,
     );
 }
+
+/// Operators that name a thousand operands with two bytes don't become a thousand moves each.
+#[test]
+fn a_thousand_operands_at_once() {
+    let types = " i64".repeat(1_000);
+    let gets: String = (0..1_000).map(|n| format!(" local.get {n}")).collect();
+    let shapes = [
+        ("br_if", " i32.const 1 br_if 0", ""),
+        (
+            "br_table",
+            " block (type $t) i32.const 1 br_table 0 1 0 1 0 end",
+            "",
+        ),
+        ("call", " call $f", ""),
+        ("call_indirect", " i32.const 0 call_indirect (type $t)", ""),
+        ("block", " block (type $t) end", ""),
+        ("if", " i32.const 1 if (type $t) else end", ""),
+        ("return", " local.get $k if (type $t) return end", ""),
+        ("tail", " local.get $k if (type $t) return_call $f end", ""),
+        ("loop", " loop (type $t) local.get $k br_if 0 end", ""),
+    ];
+    for (name, operator, end) in shapes {
+        let body = operator.repeat(1_000);
+        let text = format!(
+            "(module (type $t (func (param{types}) (result{types}))) (table funcref (elem $f))
+             (func $f (type $t) (local $k i32) {gets} {body} {end}))"
+        );
+        let (time, size) = compile(&text);
+        let wasm = wat::parse_str(&text).expect("a valid module");
+        let bytes = decode(&wasm)
+            .expect("a valid module")
+            .facts
+            .body_len(DefinedFuncIndex(0));
+        println!("{name}: {bytes} bytes of body, {size} bytes of code, {time:?}");
+        assert!(
+            size < 60 * bytes as usize,
+            "{name}: {bytes} bytes of body became {size}"
+        );
+    }
+}

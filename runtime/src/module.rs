@@ -67,6 +67,9 @@ pub enum BudgetSite {
 pub struct ModuleId(pub u64);
 
 /// A module as the runtime sees it. All its instances share the code, the slots and the budgets.
+///
+/// Every instance holds its module, so nobody runs its code when it is dropped: the code is freed at once, except
+/// where a handle is still around.
 pub struct ModuleCode {
     id: ModuleId,
     runtime: Arc<Runtime>,
@@ -87,6 +90,18 @@ pub struct ModuleCode {
     /// All code that was placed and not retired, by address: what slots and running frames lead to stays alive
     /// because it is here, whatever others do with their handles.
     placed: Mutex<HashMap<CodeAddr, CodeRef>>,
+    /// Dropped behind `placed` and `hooks`, which hold the code's handles too.
+    _trim: TrimOnDrop,
+}
+
+/// Frees what of the module is retired and gives pages without code back to the system.
+struct TrimOnDrop(Arc<Runtime>);
+
+impl Drop for TrimOnDrop {
+    fn drop(&mut self) {
+        self.0.code().collect();
+        self.0.code().trim();
+    }
 }
 
 impl ModuleCode {
@@ -128,6 +143,7 @@ impl ModuleCode {
             image: OnceLock::new(),
             deferred: Mutex::default(),
             placed: Mutex::default(),
+            _trim: TrimOnDrop(runtime.clone()),
         };
         for func in module.facts.defined_funcs() {
             module.unpublish(func);
@@ -316,15 +332,6 @@ impl ModuleCode {
     /// [`TierHooks::budget_exhausted`].
     pub fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
         self.budget_cell(func).store(budget, Ordering::Relaxed);
-    }
-}
-
-impl Drop for ModuleCode {
-    /// Every instance holds its module, so nobody is running this code: it is freed at once, except where
-    /// a handle is still around.
-    fn drop(&mut self) {
-        self.placed.get_mut().expect(POISON).clear();
-        self.runtime.code().trim();
     }
 }
 

@@ -6,7 +6,7 @@
 use std::mem::offset_of;
 
 use upshift_abi::builtin::{BuiltinResult, BuiltinType};
-use upshift_abi::callconv::{ArgLocation, INT_ARGS, ResultLocation};
+use upshift_abi::callconv::{ArgLocation, INT_ARGS, RESULT_AREA_STRIDE, ResultLocation};
 use upshift_abi::frame;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{Builtin, FuncIndex, RelocationTarget, TableIndex, TrapCode, TypeIndex};
@@ -17,6 +17,7 @@ use crate::asm::{Cc, asm};
 use crate::r#gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
+use crate::runs::{INLINE, Way, runs};
 use crate::sig::Sig;
 use crate::value::{Ty, Value};
 
@@ -105,6 +106,7 @@ impl FuncGen<'_> {
 
     fn emit_call(&mut self, sig: &Sig, callee: Callee) {
         let count = sig.params.len();
+        self.settle_many(sig.stack_args as usize / 8);
         self.prepare_call(count);
         self.emit_outgoing(sig.result_area + sig.stack_args);
         self.emit_args(sig);
@@ -169,6 +171,17 @@ impl FuncGen<'_> {
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
     fn emit_args(&mut self, sig: &Sig) {
         let from = self.state.stack.len() - sig.params.len();
+        let many = sig.stack_args as usize / 8 > INLINE;
+        if many {
+            let on_stack = |&(_, location): &(Ty, ArgLocation)| match location {
+                ArgLocation::Stack(offset) => Some(offset),
+                _ => None,
+            };
+            for run in runs(sig.params.iter().map(on_stack), 8) {
+                let slot = self.state.stack_slot(from + run.first);
+                self.copy_run(Way::Out, slot, Reg::RSP, run);
+            }
+        }
         let mut regs = [(Value::Const(Ty::I32, 0), Reg::RAX); MAX_REG_ARGS];
         let mut count = 0;
         for (i, &(_, location)) in sig.params.iter().enumerate() {
@@ -176,6 +189,7 @@ impl FuncGen<'_> {
             let reg = match location {
                 ArgLocation::Int(reg) => Reg::from(reg),
                 ArgLocation::Float(reg) => Reg::from(reg),
+                ArgLocation::Stack(_) if many => continue,
                 ArgLocation::Stack(offset) => {
                     self.store_value(Mem::base(Reg::RSP, offset as i32), value);
                     continue;
@@ -207,14 +221,28 @@ impl FuncGen<'_> {
     fn receive_results(&mut self, sig: &Sig) {
         self.forget_registers();
         self.reload_vmctx();
+        let many = sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE;
+        if many {
+            let base = self.state.stack.len();
+            let in_area = |&(_, location): &(Ty, ResultLocation)| match location {
+                ResultLocation::Area(offset) => Some(offset),
+                _ => None,
+            };
+            for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
+                let slot = self.state.stack_slot(base + run.first);
+                self.copy_run(Way::In, slot, Reg::RSP, run);
+            }
+        }
         for &(ty, location) in &sig.results {
             let reg = match location {
                 ResultLocation::Int(reg) => Reg::from(reg),
                 ResultLocation::Float(reg) => Reg::from(reg),
                 ResultLocation::Area(offset) => {
                     let slot = self.state.stack_slot(self.state.stack.len());
-                    self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset as i32));
-                    self.store(Ty::F64, home(slot), Reg::FSCRATCH);
+                    if !many {
+                        self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset as i32));
+                        self.store(Ty::F64, home(slot), Reg::FSCRATCH);
+                    }
                     self.state.push(Value::Slot(ty, slot));
                     continue;
                 }
@@ -242,6 +270,7 @@ impl FuncGen<'_> {
     /// is ours.
     fn emit_tail_call(&mut self, sig: &Sig, callee: Callee) {
         let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
+        self.settle_many(theirs as usize / 8);
         if theirs > 0 {
             self.calls = true;
             self.emit_outgoing(sig.stack_args);
@@ -290,7 +319,12 @@ impl FuncGen<'_> {
     fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
         let end = 16 + ours - theirs;
         asm!(self.masm; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
-        for offset in (0..theirs).step_by(8).rev() {
+        let count = theirs as usize / 8;
+        if count > INLINE {
+            self.move_outgoing(end, count);
+        }
+        let one_by_one = if count > INLINE { 0 } else { theirs };
+        for offset in (0..one_by_one).step_by(8).rev() {
             self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
             self.store(Ty::F64, Mem::base(Reg::RAX, end + offset), Reg::FSCRATCH);
         }

@@ -76,6 +76,7 @@ impl FuncGen<'_> {
     pub(crate) fn visit_else(&mut self) {
         let frame = self.control.len() - 1;
         if self.reachable {
+            self.settle_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.jump(None, frame);
             self.set_unreachable();
@@ -258,6 +259,7 @@ impl FuncGen<'_> {
 
     fn end_function(&mut self) {
         if self.reachable {
+            self.settle_many(self.sig.results.len());
             self.emit_return();
             self.set_unreachable();
         } else if self.epilogue.is_unused() {
@@ -278,6 +280,7 @@ impl FuncGen<'_> {
             return;
         }
         if self.reachable {
+            self.settle_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.set_unreachable();
         }
@@ -329,12 +332,14 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_return(&mut self) {
+        self.settle_many(self.sig.results.len());
         self.emit_early_return();
         self.set_unreachable();
     }
 
     pub(crate) fn visit_br(&mut self, depth: u32) {
         let target = self.target(depth);
+        self.settle_many(self.label_types(target).len());
         self.emit_branch(target);
         self.set_unreachable();
     }
@@ -352,6 +357,8 @@ impl FuncGen<'_> {
     pub(crate) fn visit_br_if(&mut self, depth: u32) {
         let condition = self.state.pop();
         let target = self.target(depth);
+        // Stores leave the flags alone, but a constant's test would not see them.
+        self.settle_many(self.label_types(target).len());
         if let Value::Const(_, condition) = condition {
             if condition != 0 {
                 self.emit_branch(target);
@@ -393,6 +400,9 @@ impl FuncGen<'_> {
             return self.visit_br(depth);
         }
         self.tables += 1;
+        // All targets take as many.
+        let arity = self.label_types(self.target(targets.default())).len();
+        self.settle_many(arity);
         if count <= SHORT_TABLE {
             let index = self.use_reg(index);
             for (i, depth) in depths().enumerate() {
