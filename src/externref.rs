@@ -5,11 +5,16 @@ use std::any::Any;
 use upshift_runtime::Store as RawStore;
 
 use crate::handle::Handle;
-use crate::{AsContextMut, StoreContext};
+use crate::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 
 /// A reference to a value of the embedder.
 ///
-/// The value lives as long as its store: references are not collected.
+/// The value lives as long as WebAssembly of its store can reach it (in a table, a global or a running function), and as
+/// long as the scope lasts in which the embedder got a reference to it: if that was in a host function, until it returns; in a
+/// [`RootScope`], until that is dropped; else until the store is. Values that nothing reaches are freed now and then when new ones
+/// are made, by [`Store::gc`](crate::Store::gc), and with the store.
+///
+/// A handle: [`Copy`], of its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExternRef(Handle<u64>);
 
@@ -25,26 +30,90 @@ impl ExternRef {
     ///
     /// # Panics
     ///
-    /// If the reference belongs to another store.
+    /// If the reference belongs to another store, or is used after its scope and its value was freed.
+    #[track_caller]
     pub fn data<'a, T: Send + 'static>(
         &self,
         store: impl Into<StoreContext<'a, T>>,
     ) -> &'a (dyn Any + Send + Sync) {
         let raw = store.into().raw;
         let data = raw.extern_ref_data(self.0.id_in(raw));
-        data.expect("references are made by `new` only and live as long as the store")
+        data.unwrap_or_else(|| freed())
     }
 
-    pub(crate) fn from_word(store: &RawStore, word: u64) -> Option<Self> {
-        (word != 0).then(|| Self(Handle::new(store, word)))
+    pub(crate) fn from_word(store: &mut RawStore, word: u64) -> Option<Self> {
+        let exists = word != 0 && store.root_extern(word);
+        exists.then(|| Self(Handle::new(store, word)))
     }
 
     #[track_caller]
     pub(crate) fn word(self, store: &RawStore) -> u64 {
-        self.0.id_in(store)
+        let word = self.0.id_in(store);
+        match store.extern_ref_data(word) {
+            Some(_) => word,
+            None => freed(),
+        }
     }
 
     pub(crate) fn belongs_to(self, store: &RawStore) -> bool {
         self.0.belongs_to(store)
+    }
+}
+
+#[cold]
+#[track_caller]
+fn freed() -> ! {
+    panic!("an ExternRef was used after the scope in which it was made, and its value was freed")
+}
+
+/// A store in which the references that the embedder gets keep their values only until this is dropped.
+///
+/// Use it wherever a store is asked for, around work that makes many references outside of host functions.
+///
+/// ```
+/// # fn main() -> upshift::Result<()> {
+/// use upshift::{ExternRef, RootScope, Store};
+///
+/// let engine = upshift::Engine::default();
+/// let mut store = Store::new(&engine, ());
+/// for n in 0..1000 {
+///     let mut scope = RootScope::new(&mut store);
+///     let value = ExternRef::new(&mut scope, vec![n; 1000]);
+///     assert!(value.data(&scope).is::<Vec<i32>>());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RootScope<C: AsContextMut> {
+    store: C,
+    scope: usize,
+}
+
+impl<C: AsContextMut> RootScope<C> {
+    /// Begins a scope.
+    pub fn new(mut store: C) -> Self {
+        let scope = store.as_context_mut().raw.begin_extern_scope();
+        Self { store, scope }
+    }
+}
+
+impl<C: AsContextMut> Drop for RootScope<C> {
+    fn drop(&mut self) {
+        self.store.as_context_mut().raw.end_extern_scope(self.scope);
+    }
+}
+
+impl<C: AsContextMut> AsContext for RootScope<C> {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        self.store.as_context()
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for RootScope<C> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        self.store.as_context_mut()
     }
 }

@@ -75,7 +75,7 @@ pub use error::{
     Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, TimedOut, Trap, UnknownImport,
     WasmBacktrace,
 };
-pub use externref::ExternRef;
+pub use externref::{ExternRef, RootScope};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::Global;
 pub use instance::{Export, Extern, Instance};

@@ -70,6 +70,13 @@ impl<T: Send + 'static> Store<T> {
         &owned::<T>(&self.raw).engine
     }
 
+    /// Frees the values of [`ExternRef`](crate::ExternRef)s that nothing can reach any more: no `ExternRef` in its scope and no
+    /// WebAssembly of this store. Takes time in proportion to the values, and to the tables that can hold them. This happens by itself
+    /// when many are made, so that only who needs memory back at once calls it.
+    pub fn gc(&mut self) {
+        self.raw.collect_externs();
+    }
+
     /// Sets who decides, from now on, what the instances of this store may take: a part of the embedder's data, often a
     /// [`StoreLimits`](crate::StoreLimits). Without a limiter a store may take what modules declare and the system gives.
     ///

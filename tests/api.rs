@@ -9,6 +9,7 @@ mod support {
 
 mod api_cases {
     mod compiling;
+    mod externs;
     mod host;
     mod interruption;
     mod items;

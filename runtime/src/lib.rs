@@ -41,9 +41,9 @@ pub use error::{Error, LinkError, RuntimeError};
 pub use module::{BudgetSite, ModuleCode, ModuleId, TierHooks};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, Extern,
-    FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry,
-    NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId,
-    run_native,
+    ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId,
+    NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder,
+    TableId, run_native,
 };
 pub use trap::{
     ArmedTimeout, BACKTRACE_KEPT, Frame, InterruptHandle, Interruption, TimedOut, WasmBacktrace,

@@ -270,12 +270,20 @@ unsafe fn run_host<D, R>(
         let caller = context.caller.as_ref().map(instance_id);
         (vm, store, data, caller)
     };
+    let scope = store.begin_extern_scope();
     // Not the closure's result: what passes through `catch_unwind` passes through memory.
     let (mut value, mut error) = (None, None);
     let caught = catch_unwind(AssertUnwindSafe(|| match run(store, caller, data) {
         Ok(returned) => value = Some(returned),
         Err(failed) => error = Some(failed),
     }));
+    // SAFETY: as above; the closure, which had the store, is gone.
+    unsafe {
+        let store = &mut *(*vm).host.cast::<Store>();
+        if store.begin_extern_scope() != scope {
+            store.end_extern_scope(scope);
+        }
+    }
     // SAFETY: as above; the store's own `VmStore`.
     if value.is_some() && unsafe { may_go_on(vm) } {
         return value;

@@ -1,7 +1,7 @@
 //! Globals.
 
-use upshift_abi::GlobalType;
 use upshift_abi::vmctx::{VmGlobal, VmVal};
+use upshift_abi::{GlobalType, ValType};
 
 use super::{GlobalId, Store};
 
@@ -17,6 +17,17 @@ impl GlobalEntry {
     /// A global whose value is at `vm`.
     pub fn in_instance(ty: GlobalType, vm: *mut VmGlobal) -> Self {
         Self { ty, vm, _own: None }
+    }
+
+    /// The type of its value.
+    pub fn content(&self) -> ValType {
+        self.ty.content
+    }
+
+    /// Its value's low word.
+    pub fn word(&self) -> u64 {
+        // SAFETY: globals live as long as the store, and generated code is not running now.
+        unsafe { (*self.vm).bits[0] }
     }
 }
 

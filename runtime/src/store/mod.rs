@@ -6,6 +6,7 @@
 mod arena;
 mod call;
 mod constant;
+mod externs;
 mod func;
 mod global;
 mod instance;
@@ -26,6 +27,7 @@ use upshift_abi::vmctx::{VmFuncRef, VmHostContext, VmStore};
 use upshift_abi::{TrapCode, TypeId};
 
 pub use call::{NativeEntry, Pending};
+pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use instance::Instance;
 pub use limiter::{
@@ -40,6 +42,7 @@ use crate::sys::Process;
 use crate::trap::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TrapRecord};
 use arena::{Arena, WordMap};
 use call::TypeInfo;
+use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
 use memory::MemoryEntry;
@@ -125,7 +128,7 @@ pub struct Store {
     host_funcs: Arena<HostFuncEntry>,
     /// Of each host function one for calls from the host and one per import of it.
     host_contexts: Arena<VmHostContext>,
-    externs: Vec<Box<dyn Any + Send + Sync>>,
+    externs: Externs,
     /// The types that were called or given to host functions.
     type_infos: WordMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
@@ -160,7 +163,7 @@ impl Store {
             func_ids: WordMap::default(),
             host_funcs: Arena::default(),
             host_contexts: Arena::default(),
-            externs: Vec::new(),
+            externs: Externs::default(),
             type_infos: WordMap::default(),
             pending: None,
             trap_record: None,
@@ -219,18 +222,6 @@ impl Store {
 
     pub(crate) fn shared(&self) -> &StoreShared {
         &self.shared
-    }
-
-    /// A reference to host data as a word for WebAssembly; it lives as long as the store.
-    pub fn extern_ref_word(&mut self, value: Box<dyn Any + Send + Sync>) -> u64 {
-        self.externs.push(value);
-        self.externs.len() as u64
-    }
-
-    /// The host data behind a non-null `externref` word of this store.
-    pub fn extern_ref_data(&self, word: u64) -> Option<&(dyn Any + Send + Sync)> {
-        let index = usize::try_from(word).ok()?.checked_sub(1)?;
-        self.externs.get(index).map(|value| &**value)
     }
 
     pub(crate) fn vm(&self) -> *mut VmStore {

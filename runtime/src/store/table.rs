@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::vmctx::VmTable;
-use upshift_abi::{ElemIndex, TableType, TrapCode};
+use upshift_abi::{ElemIndex, RefType, TableType, TrapCode};
 
 use super::limiter::Resource;
 use super::on_demand::OnDemand;
@@ -183,6 +183,15 @@ impl TableEntry {
         self.elements.settle()?;
         // SAFETY: `vm` describes `self.elements`; reading through its pointer sees what generated code wrote.
         Ok(unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) })
+    }
+
+    /// The elements of a table of `externref`; none of others.
+    pub fn extern_words(&self) -> &[usize] {
+        match self.ty.element {
+            // Only function references are filled on demand, so there is nothing that can fail.
+            RefType::Extern => self.elements().unwrap_or_default(),
+            RefType::Func => &[],
+        }
     }
 
     fn elements_mut(&mut self) -> Result<&mut [usize], RuntimeError> {

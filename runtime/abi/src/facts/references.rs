@@ -2,7 +2,7 @@
 
 use super::{ConstExpr, ConstOp, ElementItems, Item, ModuleFacts, SegmentMode};
 use crate::index::{FuncIndex, TableIndex};
-use crate::types::Limits;
+use crate::types::{RefType, TableType};
 
 /// The first elements of a table that is known before there is an instance: from the module's active element
 /// segments, if all of them go to fixed places of one table that the module defines.
@@ -97,9 +97,10 @@ pub(super) fn table_image(facts: &ModuleFacts) -> Option<TableImage> {
 /// An image of nulls of a table that the module defines.
 fn empty_image(facts: &ModuleFacts, table: TableIndex) -> Option<TableImage> {
     let defined = table.0.checked_sub(facts.imported_tables)?;
-    let Limits { min, .. } = facts.tables[table.index()].limits;
+    let TableType { element, limits } = facts.tables[table.index()];
     let starts_null = facts.table_inits[defined as usize].is_none();
-    (starts_null && min <= MAX_IMAGE).then(|| TableImage {
+    let min = limits.min;
+    (element == RefType::Func && starts_null && min <= MAX_IMAGE).then(|| TableImage {
         table,
         elements: vec![0; min as usize].into(),
     })
