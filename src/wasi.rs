@@ -1,4 +1,4 @@
-//! WASI preview 1, on top of `wasi-common`.
+//! WASI preview 1.
 //!
 //! A context holds what the guest may see: arguments, environment, standard streams, directories.
 //! It lives in the store's data; [`add_to_linker`] is told how to find it there.
@@ -22,14 +22,42 @@
 //! # }
 //! ```
 //!
+//! What a guest reads and writes can also be the embedder's: a [`WasiFile`], of which [`pipe`] has
+//! ready-made ones. Its clocks and random bytes can be made up: [`VirtualClocks`], [`SeededRandom`].
+//!
 //! # Invariants
 //!
-//! - Calls block: every future of `wasi-common`'s synchronous implementation is ready at once.
+//! - No call of a guest ends it, but `proc_exit` and an interruption: whatever it asks for, it gets an
+//!   [`Errno`].
+//! - What a guest makes this process hold is bounded: descriptors by
+//!   [`max_descriptors`](WasiCtxBuilder::max_descriptors), everything else by the length of one call.
+//! - A call that waits does so in `wait`, where an interruption of the store ends it.
 //! - The guest's memory is the caller's export `memory`, borrowed for the length of one call.
 
+mod abi;
+mod call;
+mod clock;
 mod ctx;
+mod dir;
+mod errno;
+mod file;
 mod functions;
+mod host_file;
+mod memory;
+mod p1;
+pub mod pipe;
+mod random;
+mod socket;
+mod strings;
+mod table;
+mod wait;
 
-pub use ctx::{WasiCtx, WasiCtxBuilder, WasiFile};
+pub use abi::{ClockId, FdFlags, FileStat, FileType, ReceiveFlags, ShutdownFlags};
+pub use clock::{Sleep, SystemClocks, VirtualClocks, WasiClocks};
+pub use ctx::{WasiCtx, WasiCtxBuilder};
+pub use dir::DirAccess;
+pub use errno::Errno;
+pub use file::{Access, Advice, Cut, Interest, Readiness, SetTime, Synchronize, WasiFile};
 pub use functions::add_to_linker;
-pub use wasi_common::pipe;
+pub use host_file::HostFile;
+pub use random::{SeededRandom, SystemRandom, WasiRandom};

@@ -1,22 +1,73 @@
 //! What a guest may see of the system.
 
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use wasi_common::sync::{Dir, WasiCtxBuilder as Inner, ambient_authority};
-pub use wasi_common::{WasiCtx, WasiFile};
 
+use super::abi::Rights;
+use super::clock::{SystemClocks, WasiClocks};
+use super::dir::{DirAccess, Directory};
+use super::file::WasiFile;
+use super::host_file::HostFile;
+use super::pipe::{ReadPipe, WritePipe};
+use super::random::{SystemRandom, WasiRandom};
+use super::strings::Strings;
+use super::table::{Descriptor, Table};
 use crate::Result;
+
+/// How many descriptors a guest can have, if nobody says otherwise. The system's own limit is usually
+/// lower and counts only its own files.
+const MAX_DESCRIPTORS: usize = 1 << 16;
+
+/// What one guest sees: arguments, environment, descriptors, clocks, random bytes.
+///
+/// It belongs to one store at a time and is [`Send`].
+pub struct WasiCtx {
+    pub(super) args: Strings,
+    pub(super) env: Strings,
+    pub(super) table: Table,
+    pub(super) clocks: Box<dyn WasiClocks>,
+    pub(super) random: Box<dyn WasiRandom>,
+}
+
+impl WasiCtx {
+    /// Gives the guest one more file and returns its descriptor: the lowest free number. While the
+    /// guest runs, it has to be told the number by the embedder.
+    ///
+    /// # Errors
+    ///
+    /// If the guest has as many descriptors as it may.
+    pub fn insert_file(&mut self, file: impl WasiFile) -> Result<u32> {
+        Ok(self.table.insert(own(Box::new(file)))?)
+    }
+}
+
+impl fmt::Debug for WasiCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasiCtx").finish_non_exhaustive()
+    }
+}
+
+fn own(file: Box<dyn WasiFile>) -> Descriptor {
+    Descriptor::file(file, DirAccess::ReadWrite, Rights::all())
+}
 
 /// Collects what a guest may see; at first nothing: no arguments, no variables, empty streams.
 #[derive(Default)]
 pub struct WasiCtxBuilder {
-    args: Vec<String>,
-    env: Vec<(String, String)>,
+    args: Vec<Vec<u8>>,
+    env: Vec<(Vec<u8>, Vec<u8>)>,
     stdin: Option<Box<dyn WasiFile>>,
     stdout: Option<Box<dyn WasiFile>>,
     stderr: Option<Box<dyn WasiFile>>,
-    dirs: Vec<(Dir, String)>,
+    dirs: Vec<Directory>,
+    files: Vec<Box<dyn WasiFile>>,
+    clocks: Option<Box<dyn WasiClocks>>,
+    random: Option<Box<dyn WasiRandom>>,
+    max_descriptors: Option<usize>,
 }
 
 impl WasiCtxBuilder {
@@ -26,58 +77,79 @@ impl WasiCtxBuilder {
     }
 
     /// Appends an argument; the first one is the program's name.
-    pub fn arg(&mut self, arg: impl Into<String>) -> &mut Self {
-        self.args.push(arg.into());
+    pub fn arg(&mut self, arg: impl Into<OsString>) -> &mut Self {
+        self.args.push(arg.into().into_vec());
         self
     }
 
     /// Appends arguments.
     pub fn args(&mut self, args: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
-        self.args.extend(args.into_iter().map(Into::into));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.into().into_bytes()));
         self
     }
 
-    /// Sets an environment variable.
-    pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
-        self.env.push((name.into(), value.into()));
+    /// Sets an environment variable, whether it was set before or not.
+    pub fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> &mut Self {
+        let (name, value) = (name.into().into_vec(), value.into().into_vec());
+        match self.env.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, old)) => *old = value,
+            None => self.env.push((name, value)),
+        }
         self
     }
 
-    /// Sets all environment variables of this process whose text is Unicode.
+    /// Sets all environment variables of this process.
     pub fn inherit_env(&mut self) -> &mut Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        self.env.extend(std::env::vars_os().filter_map(text));
+        for (name, value) in std::env::vars_os() {
+            // The system allows names that no program can look up.
+            if !name.is_empty() && !name.as_encoded_bytes().contains(&b'=') {
+                self.env(name, value);
+            }
+        }
         self
     }
 
     /// What the guest reads as its standard input; see [`pipe`](super::pipe).
-    pub fn stdin(&mut self, file: impl WasiFile + 'static) -> &mut Self {
+    pub fn stdin(&mut self, file: impl WasiFile) -> &mut Self {
         self.stdin = Some(Box::new(file));
         self
     }
 
     /// Where the guest's standard output goes; see [`pipe`](super::pipe).
-    pub fn stdout(&mut self, file: impl WasiFile + 'static) -> &mut Self {
+    pub fn stdout(&mut self, file: impl WasiFile) -> &mut Self {
         self.stdout = Some(Box::new(file));
         self
     }
 
     /// Where the guest's standard error goes; see [`pipe`](super::pipe).
-    pub fn stderr(&mut self, file: impl WasiFile + 'static) -> &mut Self {
+    pub fn stderr(&mut self, file: impl WasiFile) -> &mut Self {
         self.stderr = Some(Box::new(file));
         self
     }
 
-    /// Gives the guest the three standard streams of this process.
-    pub fn inherit_stdio(&mut self) -> &mut Self {
-        self.stdin(wasi_common::sync::stdio::stdin())
-            .stdout(wasi_common::sync::stdio::stdout())
-            .stderr(wasi_common::sync::stdio::stderr())
+    /// Gives the guest this process's standard input.
+    pub fn inherit_stdin(&mut self) -> &mut Self {
+        self.stdin(HostFile::stdin())
     }
 
-    /// Gives the guest a directory of the host, under a name of its own.
+    /// Gives the guest this process's standard output.
+    pub fn inherit_stdout(&mut self) -> &mut Self {
+        self.stdout(HostFile::stdout())
+    }
+
+    /// Gives the guest this process's standard error.
+    pub fn inherit_stderr(&mut self) -> &mut Self {
+        self.stderr(HostFile::stderr())
+    }
+
+    /// Gives the guest the three standard streams of this process.
+    pub fn inherit_stdio(&mut self) -> &mut Self {
+        self.inherit_stdin().inherit_stdout().inherit_stderr()
+    }
+
+    /// Gives the guest a directory of the host, under a name of its own, to do there whatever this
+    /// process may.
     ///
     /// # Errors
     ///
@@ -87,43 +159,100 @@ impl WasiCtxBuilder {
         host_path: impl AsRef<Path>,
         guest_path: impl Into<String>,
     ) -> Result<&mut Self> {
+        self.preopened_dir_with(host_path, guest_path, DirAccess::ReadWrite)
+    }
+
+    /// Gives the guest a directory of the host, under a name of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the directory can't be opened.
+    pub fn preopened_dir_with(
+        &mut self,
+        host_path: impl AsRef<Path>,
+        guest_path: impl Into<String>,
+        access: DirAccess,
+    ) -> Result<&mut Self> {
         let host_path = host_path.as_ref();
-        let dir = Dir::open_ambient_dir(host_path, ambient_authority())
+        let dir = Directory::preopen(host_path, guest_path.into(), access)
             .with_context(|| format!("cannot open the directory `{}`", host_path.display()))?;
-        self.dirs.push((dir, guest_path.into()));
+        self.dirs.push(dir);
         Ok(self)
+    }
+
+    /// Gives the guest a file of the embedder's own. Files get the numbers after those of the directories,
+    /// which follow the three streams.
+    pub fn file(&mut self, file: impl WasiFile) -> &mut Self {
+        self.files.push(Box::new(file));
+        self
+    }
+
+    /// What time it is for the guest; otherwise the system's.
+    pub fn clocks(&mut self, clocks: impl WasiClocks) -> &mut Self {
+        self.clocks = Some(Box::new(clocks));
+        self
+    }
+
+    /// Where the guest's random bytes come from; otherwise from the system.
+    pub fn random(&mut self, random: impl WasiRandom) -> &mut Self {
+        self.random = Some(Box::new(random));
+        self
+    }
+
+    /// How many descriptors the guest can have at once, 65,536 at first. Each takes about a hundred bytes
+    /// besides what it is a descriptor of.
+    pub fn max_descriptors(&mut self, max: usize) -> &mut Self {
+        self.max_descriptors = Some(max);
+        self
     }
 
     /// Makes the context, and leaves an empty builder.
     ///
     /// # Errors
     ///
-    /// If arguments or variables are too large to describe to a guest (4 GiB).
+    /// If an argument or variable contains a NUL, if a variable's name is empty or contains `=`, if they are
+    /// too large to describe to a guest (4 GiB), or if there are more files than the guest can have.
     pub fn build(&mut self) -> Result<WasiCtx> {
         let collected = std::mem::take(self);
-        let mut inner = Inner::new();
-        inner.args(&collected.args)?.envs(&collected.env)?;
-        if let Some(file) = collected.stdin {
-            inner.stdin(file);
+        let args = Strings::new(collected.args).context("bad argument")?;
+        let env = environment(collected.env).context("bad environment variable")?;
+        let mut table = Table::new(collected.max_descriptors.unwrap_or(MAX_DESCRIPTORS));
+        let none: fn() -> Box<dyn WasiFile> = || Box::new(WritePipe::new(std::io::sink()));
+        let empty = || Box::new(ReadPipe::new(std::io::empty())) as Box<dyn WasiFile>;
+        table.insert(own(collected.stdin.unwrap_or_else(empty)))?;
+        table.insert(own(collected.stdout.unwrap_or_else(none)))?;
+        table.insert(own(collected.stderr.unwrap_or_else(none)))?;
+        for dir in collected.dirs {
+            table.insert(Descriptor::directory(dir, Rights::all()))?;
         }
-        if let Some(file) = collected.stdout {
-            inner.stdout(file);
+        for file in collected.files {
+            table.insert(own(file))?;
         }
-        if let Some(file) = collected.stderr {
-            inner.stderr(file);
-        }
-        for (dir, guest_path) in collected.dirs {
-            inner.preopened_dir(dir, guest_path)?;
-        }
-        Ok(inner.build())
+        let system_clocks = || Box::new(SystemClocks::new()) as Box<dyn WasiClocks>;
+        let system_random = || Box::new(SystemRandom) as Box<dyn WasiRandom>;
+        Ok(WasiCtx {
+            args,
+            env,
+            table,
+            clocks: collected.clocks.unwrap_or_else(system_clocks),
+            random: collected.random.unwrap_or_else(system_random),
+        })
     }
 }
 
-impl std::fmt::Debug for WasiCtxBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WasiCtxBuilder")
-            .field("args", &self.args)
-            .field("env", &self.env)
-            .finish_non_exhaustive()
+/// Variables as a guest gets them: `NAME=VALUE`.
+fn environment(variables: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Strings> {
+    for (name, _) in &variables {
+        let text = String::from_utf8_lossy(name);
+        anyhow::ensure!(!name.is_empty(), "a name is empty");
+        anyhow::ensure!(!name.contains(&b'='), "the name {text:?} contains `=`");
+    }
+    let joined = |(name, value): (Vec<u8>, Vec<u8>)| [name, value].join(&b'=');
+    Strings::new(variables.into_iter().map(joined).collect())
+}
+
+impl fmt::Debug for WasiCtxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasiCtxBuilder").finish_non_exhaustive()
     }
 }

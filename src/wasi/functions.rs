@@ -1,14 +1,11 @@
-//! The one table of WASI functions, and the glue between a call and `wasi-common`.
+//! The one table of WASI functions, and the glue between WebAssembly's calls and [`p1`].
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
-use wasi_common::WasiCtx;
-use wasi_common::snapshots::preview_0::wasi_unstable as preview_0;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as preview_1;
-use wiggle::GuestMemory;
-
+use super::abi::Preview;
+use super::call::{Call, Failure};
+use super::ctx::WasiCtx;
+use super::memory::GuestMemory;
+use super::p1;
+use super::wait::Waiter;
 use crate::{Caller, Exit, Linker, Memory, Result};
 
 /// Name of preview 1 in imports.
@@ -77,14 +74,20 @@ macro_rules! for_each_function {
 /// Defines functions of a table in a linker.
 macro_rules! define_functions {
     (
-        $linker:ident $get:ident $module:ident $implementation:ident;
+        $linker:ident $get:ident $module:ident $preview:ident;
         $($name:ident($($arg:ident: $ty:ty),*);)*
     ) => {$(
         $linker.func_wrap($module, stringify!($name), move |mut caller: Caller<'_, T>, $($arg: $ty),*| {
             let memory = guest_memory(&mut caller)?;
+            let waiter = Waiter::new(caller.interruption());
             let (bytes, data) = memory.data_and_store_mut(&mut caller);
-            let mut memory = GuestMemory::Unshared(bytes);
-            ready($implementation::$name($get(data), &mut memory, $($arg),*))
+            let mut call = Call {
+                ctx: $get(data),
+                memory: GuestMemory::new(bytes),
+                waiter,
+                preview: Preview::$preview,
+            };
+            errno(p1::$name(&mut call, $($arg.cast_unsigned()),*))
         })?;
     )*};
 }
@@ -103,7 +106,6 @@ pub fn add_to_linker<T: Send + 'static>(
     add_preview_1(linker, get)?;
     add_preview_0(linker, get)?;
     for module in [PREVIEW_1, PREVIEW_0] {
-        // Not through `wasi-common`, which refuses codes from 126 on.
         linker.func_wrap(module, "proc_exit", |code: i32| -> Result<()> {
             Err(Exit(code).into())
         })?;
@@ -115,8 +117,8 @@ fn add_preview_1<T: Send + 'static>(
     linker: &mut Linker<T>,
     get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 ) -> Result<()> {
-    for_each_function!(define_functions!(linker get PREVIEW_1 preview_1));
-    define_functions! { linker get PREVIEW_1 preview_1;
+    for_each_function!(define_functions!(linker get PREVIEW_1 One));
+    define_functions! { linker get PREVIEW_1 One;
         sock_accept(fd: i32, flags: i32, accepted: i32);
     }
     Ok(())
@@ -126,7 +128,7 @@ fn add_preview_0<T: Send + 'static>(
     linker: &mut Linker<T>,
     get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 ) -> Result<()> {
-    for_each_function!(define_functions!(linker get PREVIEW_0 preview_0));
+    for_each_function!(define_functions!(linker get PREVIEW_0 Zero));
     Ok(())
 }
 
@@ -138,10 +140,11 @@ fn guest_memory<T: Send + 'static>(caller: &mut Caller<'_, T>) -> Result<Memory>
         .ok_or_else(|| anyhow::anyhow!("a module that calls WASI must export a memory as `memory`"))
 }
 
-/// The output of a future that does not wait.
-fn ready(future: impl Future<Output = Result<i32>>) -> Result<i32> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => anyhow::bail!("a WASI call wanted to wait, which this context can't do"),
+/// What the guest gets: the number of an error, or 0.
+fn errno(result: super::call::Result) -> Result<i32> {
+    match result {
+        Ok(()) => Ok(0),
+        Err(Failure::Errno(errno)) => Ok(errno as i32),
+        Err(Failure::Stop(error)) => Err(error),
     }
 }

@@ -7,7 +7,7 @@ fn help_teaches() {
     let help = upshift(&["--help"]).success();
     for part in [
         "Examples:",
-        "--dir <HOST[::GUEST]>",
+        "--dir <HOST[::GUEST][:ro]>",
         "--invoke <NAME>",
         "-T help",
         "134",

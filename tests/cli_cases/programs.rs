@@ -3,7 +3,7 @@
 use crate::{MATH, command, file, path, upshift, upshift_in_every_mode, upshift_with_input};
 
 /// A program that prints its arguments or variables, as it gets them from WASI: `args` or `environ`.
-fn echo(what: &str) -> String {
+pub fn echo(what: &str) -> String {
     format!(
         r#"(module
             (import "wasi_snapshot_preview1" "{what}_get" (func $get (param i32 i32) (result i32)))

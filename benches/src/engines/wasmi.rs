@@ -1,12 +1,12 @@
 //! wasmi, in process: an interpreter, which compiles nothing and so marks one end of the range.
 
-use anyhow::{Result, anyhow};
-use upshift::wasi::pipe::WritePipe;
+use anyhow::{Context as _, Result, anyhow};
+use wasi_common::pipe::WritePipe;
+use wasi_common::sync::{Dir, WasiCtxBuilder, ambient_authority};
 use wasmi::{CompilationMode, Config, ExternType, Linker, Module, Store};
 use wasmi_wasi::WasiCtx;
 
 use super::scratch::Scratch;
-use super::upshift::{context, printed};
 use super::{CallCosts, Driver, Engine, Job, Loaded, Outcome};
 use crate::worker::Refused;
 
@@ -89,6 +89,31 @@ impl Loaded for Module {
         }
         Ok(())
     }
+}
+
+fn context(
+    job: &Job,
+    scratch: &Scratch,
+    stdout: &WritePipe<std::io::Cursor<Vec<u8>>>,
+) -> Result<WasiCtx> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&job.args)?.stdout(Box::new(stdout.clone()));
+    for (name, value) in &job.env {
+        wasi.env(name, value)?;
+    }
+    let mounts = job.mounts.iter().map(|(guest, host)| (&**host, &**guest));
+    for (host, guest) in mounts.chain([(scratch.path(), "/tmp")]) {
+        let dir = Dir::open_ambient_dir(host, ambient_authority())?;
+        wasi.preopened_dir(dir, guest)?;
+    }
+    Ok(wasi.build())
+}
+
+/// What a run printed, once its store is gone.
+fn printed(stdout: WritePipe<std::io::Cursor<Vec<u8>>>) -> Result<Vec<u8>> {
+    let stdout = stdout.try_into_inner();
+    let stdout = stdout.ok().context("standard output is still in use")?;
+    Ok(stdout.into_inner())
 }
 
 fn command(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {

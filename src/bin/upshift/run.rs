@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
-use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
+use upshift::wasi::{WasiCtx, add_to_linker};
 use upshift::{
     CodeMapping, Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result,
     Store, StoreLimits, Trap,
@@ -86,7 +86,9 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
     let program = Program {
-        wasi: context(options)?,
+        wasi: options
+            .guest
+            .context(&options.file, &options.args, &options.around)?,
         limits: options.around.limits.build(),
     };
     let mut store = Store::new(engine, program);
@@ -108,26 +110,6 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
         }
         None => start(&mut store, instance).with_context(|| format!("failed to run `{file}`")),
     }
-}
-
-/// What the program may see.
-fn context(options: &Options) -> Result<WasiCtx> {
-    let mut wasi = WasiCtxBuilder::new();
-    wasi.inherit_stdio()
-        .arg(program_name(&options.file))
-        .args(&options.args);
-    for (name, value) in &options.env {
-        wasi.env(name, value);
-    }
-    for (host, guest) in &options.dirs {
-        wasi.preopened_dir(host, guest)?;
-    }
-    wasi.build()
-}
-
-fn program_name(file: &Path) -> String {
-    file.file_name()
-        .map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// A library's `_initialize` runs before anything else of it.

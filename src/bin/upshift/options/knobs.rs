@@ -9,6 +9,7 @@ use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
 use upshift::tiering::TieringConfig;
 
 use super::Options;
+use super::guest::{Clocks, GUEST};
 use super::limits::{LIMITS, Limits};
 
 /// Options of the command that are none of the engine's.
@@ -28,6 +29,10 @@ pub struct Around {
     pub perf_map: bool,
     /// Interrupt the program after this time.
     pub timeout: Option<Duration>,
+    /// What time it is for the program.
+    pub clocks: Clocks,
+    /// The seed of the program's random bytes; without one they are the system's.
+    pub random_seed: Option<u64>,
     /// What the program may take.
     pub limits: Limits,
 }
@@ -41,7 +46,7 @@ impl Around {
 
 /// All options that are none of the engine's.
 fn own() -> impl Iterator<Item = &'static Knob<Around>> {
-    AROUND.iter().chain(LIMITS)
+    AROUND.iter().chain(GUEST).chain(LIMITS)
 }
 
 const AROUND: &[Knob<Around>] = &[

@@ -3,8 +3,10 @@
 //! - `parse`: from arguments to [`Options`];
 //! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own; those
 //!   of the engine are in [`upshift::knobs`];
+//! - `guest`: what the program may see;
 //! - `limits`: those of them that say what the program may take.
 
+mod guest;
 mod knobs;
 mod limits;
 mod parse;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
+pub use guest::Guest;
 pub use knobs::Around;
 pub use parse::parse;
 
@@ -34,10 +37,8 @@ pub struct Options {
     pub file: PathBuf,
     /// What follows it.
     pub args: Vec<String>,
-    /// Host and guest names of directories.
-    pub dirs: Vec<(PathBuf, String)>,
-    /// Environment variables.
-    pub env: Vec<(String, String)>,
+    /// What it may see.
+    pub guest: Guest,
     /// The function to call.
     pub invoke: Option<String>,
     /// How to print statistics.

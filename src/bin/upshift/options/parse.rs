@@ -1,12 +1,12 @@
 //! From arguments to options: what clap parses, and what each argument means.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use upshift::knobs::Group;
 
+use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, knobs};
 use crate::report;
 
@@ -33,13 +33,21 @@ Exit status: the program's own; 134 if it trapped, 1 if it could not be run, 2 f
     override_usage = "upshift [run] [OPTIONS] [FILE [ARGS]...]"
 )]
 struct Arguments {
-    /// Let the program see a directory, under another name if given
-    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    /// Let the program see a directory, under another name if given; with :ro it can't change it
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<String>,
 
     /// Set an environment variable; without a value, pass this process's on
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     env: Vec<String>,
+
+    /// Pass all environment variables of this process on
+    #[arg(long)]
+    env_inherit: bool,
+
+    /// What the program is told to be called; its file's name otherwise
+    #[arg(long, value_name = "NAME")]
+    argv0: Option<String>,
 
     /// Call this exported function with ARGS instead of the program's start
     #[arg(long, value_name = "NAME")]
@@ -112,12 +120,16 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
     }
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
-    options.dirs = arguments.dirs.iter().map(|dir| directory(dir)).collect();
-    options.env = arguments
-        .env
-        .iter()
-        .map(|text| variable(text))
-        .collect::<Result<_, _>>()?;
+    let variables = arguments.env.iter().map(|text| variable(text));
+    options.guest = Guest {
+        dirs: arguments.dirs.iter().map(|dir| Dir::parse(dir)).collect(),
+        env: variables.collect::<Result<_, _>>()?,
+        inherited: match arguments.env_inherit {
+            true => Inherited::All,
+            false => Inherited::Nothing,
+        },
+        argv0: arguments.argv0,
+    };
     let mut rest = arguments.file_and_args.into_iter();
     let Some(file) = rest.next() else {
         return no_file(options);
@@ -132,16 +144,10 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
 }
 
 fn no_file(options: Options) -> Result<Command, String> {
-    if options.invoke.is_some() || !options.dirs.is_empty() || !options.env.is_empty() {
+    if options.invoke.is_some() || !options.guest.is_empty() {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }
     Ok(Command::Story(Box::new(options)))
-}
-
-/// `HOST` or `HOST::GUEST`.
-fn directory(text: &str) -> (PathBuf, String) {
-    let (host, guest) = text.split_once("::").unwrap_or((text, text));
-    (host.into(), guest.into())
 }
 
 /// `NAME=VALUE`, or `NAME` of this process.

@@ -1,0 +1,160 @@
+//! What the program may see of the system: directories, variables, clocks, random bytes.
+
+use std::path::{Path, PathBuf};
+
+use upshift::Result;
+use upshift::knobs::{Group, Kind, Knob, KnobValue as _};
+use upshift::wasi::{DirAccess, SeededRandom, VirtualClocks, WasiCtx, WasiCtxBuilder};
+
+use super::Around;
+
+/// What the program may see.
+#[derive(Clone, Debug, Default)]
+pub struct Guest {
+    /// Directories of the host.
+    pub dirs: Vec<Dir>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Which of this process's variables it gets besides.
+    pub inherited: Inherited,
+    /// What it is told to be called, instead of its file's name.
+    pub argv0: Option<String>,
+}
+
+/// A directory that the program may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dir {
+    host: PathBuf,
+    guest: String,
+    access: DirAccess,
+}
+
+/// Which variables of this process a program gets without being given them by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inherited {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    All,
+}
+
+/// What time it is for the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clocks {
+    /// What the system says.
+    #[default]
+    System,
+    /// The same in each run.
+    Virtual,
+}
+
+/// Options of `-W` about what the program sees.
+pub const GUEST: &[Knob<Around>] = &[
+    Knob {
+        group: Group::Wasm,
+        name: "clocks",
+        kind: Kind::Mode,
+        values: "system|virtual",
+        help: "virtual: times are the same in each run, and sleeping takes none",
+        set: |around, text| {
+            around.clocks = match text {
+                "system" => Clocks::System,
+                "virtual" => Clocks::Virtual,
+                _ => return None,
+            };
+            Some(())
+        },
+        get: |around| match around.clocks {
+            Clocks::System => "system".into(),
+            Clocks::Virtual => "virtual".into(),
+        },
+    },
+    Knob {
+        group: Group::Wasm,
+        name: "random-seed",
+        kind: Kind::Mode,
+        values: <Option<u64>>::VALUES,
+        help: "random bytes are the same in each run with the same seed",
+        set: |around, text| {
+            around.random_seed = <Option<u64>>::parse(text)?;
+            Some(())
+        },
+        get: |around| around.random_seed.spell(),
+    },
+];
+
+impl Guest {
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.dirs.is_empty()
+            && self.env.is_empty()
+            && self.inherited == Inherited::Nothing
+            && self.argv0.is_none()
+    }
+
+    /// As a store takes it, for the program of a file.
+    pub fn context(&self, file: &Path, args: &[String], around: &Around) -> Result<WasiCtx> {
+        let mut wasi = WasiCtxBuilder::new();
+        let name = || file.file_name().map_or("-".into(), ToOwned::to_owned);
+        wasi.inherit_stdio()
+            .arg(self.argv0.clone().map_or_else(name, Into::into))
+            .args(args);
+        if self.inherited == Inherited::All {
+            wasi.inherit_env();
+        }
+        for (name, value) in &self.env {
+            wasi.env(name, value);
+        }
+        for dir in &self.dirs {
+            wasi.preopened_dir_with(&dir.host, dir.guest.as_str(), dir.access)?;
+        }
+        if around.clocks == Clocks::Virtual {
+            wasi.clocks(VirtualClocks::new());
+        }
+        if let Some(seed) = around.random_seed {
+            wasi.random(SeededRandom::new(seed));
+        }
+        wasi.build()
+    }
+}
+
+impl Dir {
+    /// `HOST`, `HOST::GUEST`, and either with `:ro` or `:rw` behind it. A name that ends in one of these
+    /// needs another.
+    pub fn parse(text: &str) -> Self {
+        let (text, access) = match text.strip_suffix(":ro") {
+            Some(text) => (text, DirAccess::ReadOnly),
+            None => (
+                text.strip_suffix(":rw").unwrap_or(text),
+                DirAccess::ReadWrite,
+            ),
+        };
+        let (host, guest) = text.split_once("::").unwrap_or((text, text));
+        Self {
+            host: host.into(),
+            guest: guest.into(),
+            access,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_have_names_and_may_be_read_only() {
+        let parse = |text| {
+            let dir = Dir::parse(text);
+            (dir.host, dir.guest, dir.access)
+        };
+        let dir = |host: &str, guest: &str, access| (host.into(), guest.into(), access);
+        assert_eq!(parse("a"), dir("a", "a", DirAccess::ReadWrite));
+        assert_eq!(parse("a::/b"), dir("a", "/b", DirAccess::ReadWrite));
+        assert_eq!(parse("a:ro"), dir("a", "a", DirAccess::ReadOnly));
+        assert_eq!(parse("a::/b:ro"), dir("a", "/b", DirAccess::ReadOnly));
+        assert_eq!(parse("a:ro:rw"), dir("a:ro", "a:ro", DirAccess::ReadWrite));
+        assert_eq!(parse("a:b"), dir("a:b", "a:b", DirAccess::ReadWrite));
+    }
+}

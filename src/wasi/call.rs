@@ -1,0 +1,43 @@
+//! What each WASI function gets, and how it can fail.
+
+use super::abi::Preview;
+use super::ctx::WasiCtx;
+use super::errno::Errno;
+use super::memory::GuestMemory;
+use super::wait::Waiter;
+
+/// One call of a WASI function.
+pub(crate) struct Call<'a> {
+    pub(crate) ctx: &'a mut WasiCtx,
+    pub(crate) memory: GuestMemory<'a>,
+    pub(crate) waiter: Waiter,
+    pub(crate) preview: Preview,
+}
+
+/// Why a WASI function did not succeed.
+pub(crate) enum Failure {
+    /// The guest is told, and goes on.
+    Errno(Errno),
+    /// The guest ends: it exited, or was interrupted.
+    Stop(crate::Error),
+}
+
+pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Failure::Errno(errno)
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(error: rustix::io::Errno) -> Self {
+        Failure::Errno(error.into())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Errno(error.into())
+    }
+}

@@ -1,0 +1,448 @@
+//! Files of the system: opened by the guest, inherited from this process, or given by the embedder.
+
+use std::io::{self, IoSlice, IoSliceMut, SeekFrom, Write as _};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::fs::{OFlags, Timespec as FileTime, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::io::{Errno as Host, ReadWriteFlags};
+
+use super::abi::{FdFlags, FileStat, FileType, ReceiveFlags, ShutdownFlags};
+use super::errno::Errno;
+use super::file::{Access, Advice, Cut, Interest, SetTime, Synchronize, WasiFile};
+use super::socket;
+
+/// A file, device, pipe or socket of the system.
+///
+/// Reads and writes go to the system directly, without a buffer in between.
+#[derive(Debug)]
+pub struct HostFile {
+    fd: Descriptor,
+    kind: Kind,
+    sharing: Sharing,
+    access: Access,
+    flags: FdFlags,
+    /// `APPEND` if a shared description is in that mode, which is not the guest's to end.
+    fixed: FdFlags,
+}
+
+#[derive(Debug)]
+enum Descriptor {
+    Owned(OwnedFd),
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+/// What matters about the kind of file for reading and writing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Never waits.
+    Regular,
+    /// A terminal: waits, has no position.
+    Terminal,
+    /// Another device: may wait.
+    Device(FileType),
+    /// A pipe, or something else without a position.
+    Pipe,
+    /// A socket, of this type.
+    Socket(FileType),
+}
+
+/// Whether others use the same open file description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// It was opened for the guest, with `O_NONBLOCK`: what would wait fails with `EAGAIN`.
+    Own,
+    /// Others have it too, so its flags must stay as they are: whether an operation would wait is
+    /// asked before.
+    Shared,
+}
+
+/// How much can be written to a pipe that has room at all, without waiting for more.
+const PIPE_ROOM: usize = 4096;
+
+impl HostFile {
+    /// A file that the embedder opened. The guest can do what the descriptor allows.
+    ///
+    /// # Errors
+    ///
+    /// If it is a directory, or the system refuses to say what it is.
+    pub fn new(fd: impl Into<OwnedFd>) -> io::Result<Self> {
+        let fd = fd.into();
+        let access = access_of(fd.as_fd())?;
+        let kind = kind_of(fd.as_fd())?;
+        if kind == Kind::Device(FileType::Directory) {
+            return Err(Host::ISDIR.into());
+        }
+        let fd = Descriptor::Owned(fd);
+        Ok(Self::from_parts(fd, kind, Sharing::Shared, access))
+    }
+
+    /// This process's standard input.
+    pub fn stdin() -> Self {
+        Self::stream(Descriptor::Stdin, Access::Read)
+    }
+
+    /// This process's standard output. What Rust's own `stdout` has buffered is written before.
+    pub fn stdout() -> Self {
+        Self::stream(Descriptor::Stdout, Access::Write)
+    }
+
+    /// This process's standard error.
+    pub fn stderr() -> Self {
+        Self::stream(Descriptor::Stderr, Access::Write)
+    }
+
+    /// A stream of this process; if it is closed, each use of it says so.
+    fn stream(fd: Descriptor, access: Access) -> Self {
+        let kind = kind_of(fd.as_fd()).unwrap_or(Kind::Pipe);
+        Self::from_parts(fd, kind, Sharing::Shared, access)
+    }
+
+    /// A file that was opened for the guest with `O_NONBLOCK`.
+    pub(super) fn opened(fd: OwnedFd, access: Access, flags: FdFlags) -> Result<Self, Errno> {
+        let kind = kind_of(fd.as_fd())?;
+        let mut file = Self::from_parts(Descriptor::Owned(fd), kind, Sharing::Own, access);
+        file.flags = flags;
+        Ok(file)
+    }
+
+    fn from_parts(fd: Descriptor, kind: Kind, sharing: Sharing, access: Access) -> Self {
+        let flags = match sharing {
+            Sharing::Own => None,
+            Sharing::Shared => rustix::fs::fcntl_getfl(fd.as_fd()).ok(),
+        };
+        let fixed = match flags.is_some_and(|flags| flags.contains(OFlags::APPEND)) {
+            true => FdFlags::APPEND,
+            false => FdFlags::empty(),
+        };
+        Self {
+            fd,
+            kind,
+            sharing,
+            access,
+            flags: fixed,
+            fixed,
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Fails with `EAGAIN` where the operation would wait.
+    fn would_not_wait(&self, interest: Interest) -> Result<(), Errno> {
+        let asks = match (self.kind, self.sharing) {
+            (Kind::Regular | Kind::Socket(_), _) => false,
+            (_, Sharing::Shared) => true,
+            // Without a writer, a non-blocking read of a pipe finds its end at once; a blocking one
+            // has to wait for the first writer.
+            (Kind::Pipe, Sharing::Own) => {
+                interest == Interest::Read && !self.flags.contains(FdFlags::NONBLOCK)
+            }
+            (_, Sharing::Own) => false,
+        };
+        if !asks {
+            return Ok(());
+        }
+        let events = super::wait::events(interest);
+        let mut fds = [PollFd::from_borrowed_fd(self.fd(), events)];
+        match poll(&mut fds, Some(&NOW)) {
+            Ok(0) => Err(Errno::Again),
+            // An operation on a descriptor that can't be polled says itself what is wrong.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The part of the buffers that can be written without waiting in between.
+    fn write_now(&self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        let cut = self.sharing == Sharing::Shared
+            && matches!(self.kind, Kind::Pipe | Kind::Terminal)
+            && total > PIPE_ROOM;
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        let written = match first {
+            Some(first) if cut => {
+                let len = first.len().min(PIPE_ROOM);
+                retry(|| rustix::io::write(self.fd(), &first[..len]))
+            }
+            _ if self.appends_alone() => retry(|| {
+                // At the present position, which the flag moves to the end.
+                rustix::io::pwritev2(self.fd(), buffers, u64::MAX, ReadWriteFlags::APPEND)
+            }),
+            _ => retry(|| rustix::io::writev(self.fd(), buffers)),
+        };
+        Ok(written?)
+    }
+
+    /// Whether the guest appends to a file that others, who share its description, don't append to.
+    fn appends_alone(&self) -> bool {
+        let appends = (self.flags - self.fixed).contains(FdFlags::APPEND);
+        self.sharing == Sharing::Shared && self.kind == Kind::Regular && appends
+    }
+
+    /// Where the next write goes.
+    fn write_position(&self) -> Result<u64, Errno> {
+        if self.flags.contains(FdFlags::APPEND) {
+            return Ok(self.stat()?.size);
+        }
+        Ok(rustix::fs::tell(self.fd())?)
+    }
+
+    /// Calls `write` with what fits below the limit of file sizes of this process. Beyond it, the
+    /// system would send `SIGXFSZ`, which ends the process.
+    fn within_limit(
+        &self,
+        buffers: &[IoSlice<'_>],
+        position: impl FnOnce() -> Result<u64, Errno>,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        let limit = match size_limit() {
+            Some(limit) if self.kind == Kind::Regular => limit,
+            _ => return write(buffers),
+        };
+        let room = limit.saturating_sub(position()?);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let Some(first) = buffers.iter().find(|buffer| !buffer.is_empty()) else {
+            return write(buffers);
+        };
+        if room == 0 {
+            return Err(Errno::Fbig);
+        }
+        if buffers.iter().map(|buffer| buffer.len()).sum::<usize>() <= room {
+            return write(buffers);
+        }
+        write(&[IoSlice::new(&first[..first.len().min(room)])])
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Descriptor::Owned(fd) => fd.as_fd(),
+            Descriptor::Stdin => rustix::stdio::stdin(),
+            Descriptor::Stdout => rustix::stdio::stdout(),
+            Descriptor::Stderr => rustix::stdio::stderr(),
+        }
+    }
+}
+
+impl WasiFile for HostFile {
+    fn file_type(&self) -> FileType {
+        match self.kind {
+            Kind::Regular => FileType::RegularFile,
+            Kind::Terminal => FileType::CharacterDevice,
+            Kind::Device(ty) | Kind::Socket(ty) => ty,
+            Kind::Pipe => FileType::Unknown,
+        }
+    }
+
+    fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Also devices that are no terminals, whatever seeking them means: a guest tells terminals by this.
+    fn seekable(&self) -> bool {
+        matches!(self.kind, Kind::Regular | Kind::Device(_))
+    }
+
+    fn flags(&self) -> FdFlags {
+        self.flags
+    }
+
+    fn set_flags(&mut self, flags: FdFlags) -> Result<(), Errno> {
+        if self.sharing == Sharing::Own {
+            let append = flags.contains(FdFlags::APPEND);
+            let mut host = rustix::fs::fcntl_getfl(self.fd())?;
+            host.set(OFlags::APPEND, append);
+            rustix::fs::fcntl_setfl(self.fd(), host)?;
+        }
+        let changing = FdFlags::APPEND | FdFlags::NONBLOCK;
+        self.flags = (self.flags - changing) | (flags & changing) | self.fixed;
+        Ok(())
+    }
+
+    fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize, Errno> {
+        if let Kind::Socket(_) = self.kind {
+            let flags = ReceiveFlags::empty();
+            return socket::receive(self.fd(), buffers, flags).map(|(count, _)| count);
+        }
+        self.would_not_wait(Interest::Read)?;
+        Ok(retry(|| rustix::io::readv(self.fd(), buffers))?)
+    }
+
+    fn write(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        if let Kind::Socket(_) = self.kind {
+            return socket::send(self.fd(), buffers);
+        }
+        if let Descriptor::Stdout = self.fd {
+            // What can't be written is still in Rust's buffer, and its owner will learn of it.
+            let _ = io::stdout().flush();
+        }
+        self.would_not_wait(Interest::Write)?;
+        self.within_limit(buffers, || self.write_position(), |now| self.write_now(now))
+    }
+
+    fn read_at(&mut self, buffers: &mut [IoSliceMut<'_>], offset: u64) -> Result<usize, Errno> {
+        Ok(retry(|| rustix::io::preadv(self.fd(), buffers, offset))?)
+    }
+
+    fn write_at(&mut self, buffers: &[IoSlice<'_>], offset: u64) -> Result<usize, Errno> {
+        let write =
+            |now: &[IoSlice<'_>]| Ok(retry(|| rustix::io::pwritev(self.fd(), now, offset))?);
+        // Linux appends even then, if the file is in that mode.
+        let position = || match self.flags.contains(FdFlags::APPEND) {
+            true => self.write_position(),
+            false => Ok(offset),
+        };
+        self.within_limit(buffers, position, write)
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> Result<u64, Errno> {
+        let to = match to {
+            SeekFrom::Start(offset) => rustix::fs::SeekFrom::Start(offset),
+            SeekFrom::Current(delta) => rustix::fs::SeekFrom::Current(delta),
+            SeekFrom::End(delta) => rustix::fs::SeekFrom::End(delta),
+        };
+        Ok(rustix::fs::seek(self.fd(), to)?)
+    }
+
+    fn stat(&self) -> Result<FileStat, Errno> {
+        let stat = FileStat::from(rustix::fs::fstat(self.fd())?);
+        let file_type = match self.kind {
+            Kind::Socket(ty) => ty,
+            _ => stat.file_type,
+        };
+        Ok(FileStat { file_type, ..stat })
+    }
+
+    fn set_size(&mut self, size: u64) -> Result<(), Errno> {
+        if size_limit().is_some_and(|limit| size > limit) {
+            return Err(Errno::Fbig);
+        }
+        let size = i64::try_from(size).map_err(|_| Errno::Inval)?;
+        Ok(retry(|| {
+            rustix::fs::ftruncate(self.fd(), size.unsigned_abs())
+        })?)
+    }
+
+    fn set_times(&mut self, accessed: SetTime, modified: SetTime) -> Result<(), Errno> {
+        Ok(rustix::fs::futimens(
+            self.fd(),
+            &timestamps(accessed, modified),
+        )?)
+    }
+
+    fn advise(&mut self, offset: u64, len: u64, advice: Advice) -> Result<(), Errno> {
+        use rustix::fs::Advice as Host;
+        let advice = match advice {
+            Advice::Normal => Host::Normal,
+            Advice::Sequential => Host::Sequential,
+            Advice::Random => Host::Random,
+            Advice::WillNeed => Host::WillNeed,
+            Advice::DontNeed => Host::DontNeed,
+            Advice::NoReuse => Host::NoReuse,
+        };
+        Ok(rustix::fs::fadvise(
+            self.fd(),
+            offset,
+            NonZeroU64::new(len),
+            advice,
+        )?)
+    }
+
+    fn sync(&mut self, what: Synchronize) -> Result<(), Errno> {
+        Ok(retry(|| match what {
+            Synchronize::Data => rustix::fs::fdatasync(self.fd()),
+            Synchronize::All => rustix::fs::fsync(self.fd()),
+        })?)
+    }
+
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.fd())
+    }
+
+    fn accept(&mut self, flags: FdFlags) -> Result<Box<dyn WasiFile>, Errno> {
+        let fd = socket::accept(self.fd())?;
+        Ok(Box::new(Self::opened(fd, Access::ReadWrite, flags)?))
+    }
+
+    fn receive(
+        &mut self,
+        buffers: &mut [IoSliceMut<'_>],
+        flags: ReceiveFlags,
+    ) -> Result<(usize, Cut), Errno> {
+        socket::receive(self.fd(), buffers, flags)
+    }
+
+    fn send(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        socket::send(self.fd(), buffers)
+    }
+
+    fn shutdown(&mut self, how: ShutdownFlags) -> Result<(), Errno> {
+        socket::shutdown(self.fd(), how)
+    }
+}
+
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+fn access_of(fd: BorrowedFd<'_>) -> io::Result<Access> {
+    let flags = rustix::fs::fcntl_getfl(fd)?;
+    Ok(match flags & OFlags::RWMODE {
+        OFlags::RDONLY => Access::Read,
+        OFlags::WRONLY => Access::Write,
+        _ => Access::ReadWrite,
+    })
+}
+
+fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
+    let stat = rustix::fs::fstat(fd)?;
+    let ty = FileType::from(rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    Ok(match ty {
+        FileType::RegularFile => Kind::Regular,
+        FileType::CharacterDevice if rustix::termios::isatty(fd) => Kind::Terminal,
+        FileType::CharacterDevice | FileType::BlockDevice | FileType::Directory => Kind::Device(ty),
+        FileType::SocketStream | FileType::SocketDgram => Kind::Socket(socket::file_type(fd)),
+        FileType::Unknown | FileType::SymbolicLink => Kind::Pipe,
+    })
+}
+
+/// Times as the system takes them.
+pub(super) fn timestamps(accessed: SetTime, modified: SetTime) -> Timestamps {
+    let special = |tv_nsec| FileTime { tv_sec: 0, tv_nsec };
+    let time = |time| match time {
+        SetTime::Keep => special(UTIME_OMIT),
+        SetTime::Now => special(UTIME_NOW),
+        SetTime::At(time) => FileTime {
+            tv_sec: (time / 1_000_000_000).cast_signed(),
+            tv_nsec: (time % 1_000_000_000).cast_signed(),
+        },
+    };
+    Timestamps {
+        last_access: time(accessed),
+        last_modification: time(modified),
+    }
+}
+
+/// The largest file that this process may write, if there is a limit. Asked once: a program that lowers
+/// its own limit later gets the system's answer, a signal.
+fn size_limit() -> Option<u64> {
+    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+    *LIMIT.get_or_init(|| rustix::process::getrlimit(rustix::process::Resource::Fsize).current)
+}
+
+/// A signal is no reason to tell the guest of an error: what waits for long does so elsewhere.
+pub(super) fn retry<T>(mut operation: impl FnMut() -> Result<T, Host>) -> Result<T, Host> {
+    loop {
+        match operation() {
+            Err(Host::INTR) => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Reading and writing.
+
+use std::io::{IoSlice, IoSliceMut};
+
+use crate::wasi::abi::{FdFlags, Rights};
+use crate::wasi::call::{Call, Failure, Result};
+use crate::wasi::errno::Errno;
+use crate::wasi::file::{Interest, WasiFile};
+use crate::wasi::wait::Waiter;
+
+pub(crate) fn fd_read(
+    call: &mut Call<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nread: u32,
+) -> Result {
+    call.memory.range(nread, 1, 4)?;
+    let file = call.ctx.table.file(fd, Rights::FD_READ)?;
+    let waiter = &call.waiter;
+    let read = |buffers: &mut [IoSliceMut<'_>]| {
+        let room = room(buffers);
+        if room == 0 {
+            return Ok(0);
+        }
+        let count = waiting(file, waiter, Interest::Read, |file| file.read(buffers));
+        count.map(|count| count.min(room))
+    };
+    let count = call.memory.with_buffers_mut(iovs, iovs_len, read)??;
+    Ok(call.memory.write_u32(nread, size(count)?)?)
+}
+
+pub(crate) fn fd_pread(
+    call: &mut Call<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nread: u32,
+) -> Result {
+    call.memory.range(nread, 1, 4)?;
+    let file = call.ctx.table.file(fd, Rights::FD_READ)?;
+    let read = |buffers: &mut [IoSliceMut<'_>]| {
+        let count = file.read_at(buffers, offset);
+        count.map(|count| count.min(room(buffers)))
+    };
+    let count = call.memory.with_buffers_mut(iovs, iovs_len, read)??;
+    Ok(call.memory.write_u32(nread, size(count)?)?)
+}
+
+pub(crate) fn fd_write(
+    call: &mut Call<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nwritten: u32,
+) -> Result {
+    call.memory.range(nwritten, 1, 4)?;
+    let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
+    let waiter = &call.waiter;
+    let write = |buffers: &mut [IoSlice<'_>]| {
+        write_all(file, waiter, buffers, |file, buffers| file.write(buffers))
+    };
+    let count = call.memory.with_buffers(iovs, iovs_len, write)??;
+    Ok(call.memory.write_u32(nwritten, size(count)?)?)
+}
+
+pub(crate) fn fd_pwrite(
+    call: &mut Call<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nwritten: u32,
+) -> Result {
+    call.memory.range(nwritten, 1, 4)?;
+    let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
+    let write = |buffers: &mut [IoSlice<'_>]| file.write_at(buffers, offset);
+    let count = call.memory.with_buffers(iovs, iovs_len, write)??;
+    Ok(call.memory.write_u32(nwritten, size(count)?)?)
+}
+
+/// Bytes that fit into buffers. A file of the embedder's might claim to have read more.
+pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
+    buffers.iter().map(|buffer| buffer.len()).sum()
+}
+
+/// Repeats an operation until it need not wait, unless the file is not to wait.
+pub(super) fn waiting<T>(
+    file: &mut dyn WasiFile,
+    waiter: &Waiter,
+    interest: Interest,
+    mut operation: impl FnMut(&mut dyn WasiFile) -> Result<T, Errno>,
+) -> Result<T> {
+    loop {
+        match operation(file) {
+            Err(Errno::Again) if !file.flags().contains(FdFlags::NONBLOCK) => {
+                waiter.until_ready(file, interest)?;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Writes all buffers, unless the file is not to wait or fails in between.
+pub(super) fn write_all(
+    file: &mut dyn WasiFile,
+    waiter: &Waiter,
+    mut buffers: &mut [IoSlice<'_>],
+    mut write: impl FnMut(&mut dyn WasiFile, &[IoSlice<'_>]) -> Result<usize, Errno>,
+) -> Result<usize> {
+    let mut done = 0;
+    loop {
+        let left: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        if left == 0 {
+            // Whoever writes nothing waits for nothing, and may learn of an error.
+            return match write(file, buffers) {
+                Err(errno) if errno != Errno::Again => Err(errno.into()),
+                _ => Ok(0),
+            };
+        }
+        let count = waiting(file, waiter, Interest::Write, |file| write(file, buffers));
+        let count = match count {
+            Err(Failure::Errno(_)) if done > 0 => return Ok(done),
+            result => result?.min(left),
+        };
+        done += count;
+        if count == 0 || count == left || file.flags().contains(FdFlags::NONBLOCK) {
+            return Ok(done);
+        }
+        IoSlice::advance_slices(&mut buffers, count);
+    }
+}
+
+/// A count of bytes. Buffers together have less than 4 GiB.
+pub(super) fn size(count: usize) -> Result<u32, Errno> {
+    u32::try_from(count).map_err(|_| Errno::Overflow)
+}

@@ -1,0 +1,74 @@
+//! Listing directories.
+//!
+//! Cookies are the system's own positions in the directory, so they stay right when entries come and go,
+//! and an open directory holds no list.
+
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{AtFlags, RawDir, SeekFrom};
+
+use crate::wasi::abi::{Encoded, FileType, Rights};
+use crate::wasi::call::{Call, Result};
+use crate::wasi::errno::Errno;
+
+/// How much is read from the system at once; a single entry has at most 280 bytes.
+const LISTING: usize = 8 << 10;
+
+/// Bytes of a `dirent`, behind which the name follows.
+const DIRENT: usize = 24;
+
+pub(crate) fn fd_readdir(
+    call: &mut Call<'_>,
+    fd: u32,
+    buf: u32,
+    buf_len: u32,
+    cookie: u64,
+    used: u32,
+) -> Result {
+    call.memory.range(used, 1, 4)?;
+    let directory = call.ctx.table.directory(fd, Rights::FD_READDIR)?;
+    let own_inode = directory.stat()?.inode;
+    let directory = directory.fd();
+    let buffer = call.memory.bytes_mut(buf, buf_len)?;
+    let mut filled = 0;
+    rustix::fs::seek(directory, SeekFrom::Start(cookie))?;
+    let mut listing = [MaybeUninit::uninit(); LISTING];
+    let mut entries = RawDir::new(directory, &mut listing);
+    while filled < buffer.len()
+        && let Some(entry) = entries.next()
+    {
+        call.waiter.check()?;
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        let mut file_type = entry.file_type();
+        if file_type == rustix::fs::FileType::Unknown {
+            file_type = look_up_type(directory, entry.file_name());
+        }
+        // Of what lies above a directory, not even the number is told.
+        let inode = match name {
+            b"." | b".." => own_inode,
+            _ => entry.ino(),
+        };
+        let mut head = Encoded::default();
+        head.u64(0, entry.next_entry_cookie());
+        head.u64(8, inode);
+        head.u32(16, u32::try_from(name.len()).map_err(|_| Errno::Overflow)?);
+        head.u32(20, u32::from(FileType::from(file_type) as u8));
+        debug_assert_eq!(head.as_slice().len(), DIRENT);
+        // An entry that does not fit is cut: a full buffer tells the guest that there is more.
+        for part in [head.as_slice(), name] {
+            let len = part.len().min(buffer.len() - filled);
+            buffer[filled..filled + len].copy_from_slice(&part[..len]);
+            filled += len;
+        }
+    }
+    Ok(call.memory.write_u32(used, super::io::size(filled)?)?)
+}
+
+/// Asks for the type of a file where listing the directory does not tell it.
+fn look_up_type(directory: BorrowedFd<'_>, name: &std::ffi::CStr) -> rustix::fs::FileType {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    let ty = stat.map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    ty.unwrap_or(rustix::fs::FileType::Unknown)
+}
