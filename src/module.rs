@@ -68,6 +68,7 @@ impl Module {
     ///
     /// As [`new`](Self::new).
     pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        engine.runtime().process().check()?;
         let decoded = decode(bytes)?;
         let mut facts = decoded.facts;
         let types = engine.runtime().register_types(&facts.types);

@@ -127,7 +127,7 @@ impl Runtime {
         Ok(Arc::new(Self {
             config,
             code,
-            types: TypeRegistry::new(trampolines),
+            types: TypeRegistry::new(trampolines, process),
             images: ImageFile::new(process),
             process,
         }))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicPtr;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use upshift_abi::compiler::{Passing, Trampolines};
 use upshift_abi::vmctx::VmSlot;
@@ -11,6 +11,7 @@ use upshift_abi::{CompiledFunction, FuncType, TypeId};
 
 use crate::code::{CodeAddr, CodeKind, CodeRef, CodeSpace};
 use crate::error::RuntimeError;
+use crate::sys::Process;
 
 /// The trampolines of one signature.
 #[derive(Debug)]
@@ -136,6 +137,7 @@ impl Types {
 /// ids therefore keeps their [`TypeUses`]: a module those that its code compares, a store those of its host functions
 /// and of the types that it called.
 pub struct TypeRegistry {
+    process: Process,
     types: RwLock<Types>,
     compiler: Box<dyn Trampolines>,
 }
@@ -159,7 +161,11 @@ impl TypeUses {
 
 impl Drop for TypeUses {
     fn drop(&mut self) {
-        let mut types = self.registry.types.write().expect(POISON);
+        if !self.registry.process.is_current() {
+            // A forked child: a thread that it does not have may hold the lock.
+            return;
+        }
+        let mut types = self.registry.write();
         let freed: Vec<Entry> = self.ids.iter().filter_map(|&id| types.remove(id)).collect();
         types.shrink();
         drop(types);
@@ -175,16 +181,39 @@ impl fmt::Debug for TypeUses {
 }
 
 impl TypeRegistry {
-    pub fn new(compiler: Box<dyn Trampolines>) -> Arc<Self> {
+    pub fn new(compiler: Box<dyn Trampolines>, process: Process) -> Arc<Self> {
         Arc::new(Self {
+            process,
             types: RwLock::default(),
             compiler,
         })
     }
 
+    /// # Panics
+    ///
+    /// In a forked child, if a thread that the child does not have holds the lock.
+    fn read(&self) -> RwLockReadGuard<'_, Types> {
+        if self.process.is_current() {
+            return self.types.read().expect(POISON);
+        }
+        let types = self.types.try_read();
+        types.unwrap_or_else(|_| panic!("{}", RuntimeError::Forked))
+    }
+
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    fn write(&self) -> RwLockWriteGuard<'_, Types> {
+        if self.process.is_current() {
+            return self.types.write().expect(POISON);
+        }
+        let types = self.types.try_write();
+        types.unwrap_or_else(|_| panic!("{}", RuntimeError::Forked))
+    }
+
     /// Uses types; equal ones have equal ids.
     pub fn register(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
-        let mut types = self.types.write().expect(POISON);
+        let mut types = self.write();
         TypeUses {
             ids: tys.iter().map(|ty| types.add(ty)).collect(),
             registry: self.clone(),
@@ -193,7 +222,7 @@ impl TypeRegistry {
 
     /// Uses a type that is in use already; with its trampolines.
     pub fn reuse(self: &Arc<Self>, id: TypeId) -> (TypeUses, Arc<TypeTrampolines>) {
-        let mut types = self.types.write().expect(POISON);
+        let mut types = self.write();
         let entry = types.entry_mut(id);
         entry.uses += 1;
         let uses = TypeUses {
@@ -204,12 +233,12 @@ impl TypeRegistry {
     }
 
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
-        self.types.read().expect(POISON).entry(id).ty.clone()
+        self.read().entry(id).ty.clone()
     }
 
     /// How many types are in use.
     pub fn len(&self) -> usize {
-        self.types.read().expect(POISON).entries.len()
+        self.read().entries.len()
     }
 
     /// The code that leads from Rust into any function of the type. It lives as long as `of`.
@@ -291,7 +320,7 @@ mod tests {
 
     #[test]
     fn types_live_as_long_as_their_last_use() {
-        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let registry = TypeRegistry::new(Box::new(NoCompiler), Process::current());
         let first = registry.register(&[ty(0), ty(1), ty(0)]);
         assert_eq!(first.ids()[0], first.ids()[2]);
         assert_ne!(first.ids()[0], first.ids()[1]);
@@ -308,7 +337,7 @@ mod tests {
 
     #[test]
     fn an_id_in_use_is_never_given_again() {
-        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let registry = TypeRegistry::new(Box::new(NoCompiler), Process::current());
         let kept = registry.register(&[ty(0)]);
         assert_eq!(kept.ids(), [TypeId(0)]);
         registry.types.write().expect(POISON).next = u32::MAX;
@@ -318,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_many_types_took_comes_back() {
-        let registry = TypeRegistry::new(Box::new(NoCompiler));
+        let registry = TypeRegistry::new(Box::new(NoCompiler), Process::current());
         let many: Vec<_> = (0..1 << 16)
             .map(|n| {
                 let bit = |bit: u32| [ValType::I32, ValType::I64][n >> bit & 1];

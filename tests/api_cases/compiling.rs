@@ -28,7 +28,7 @@ fn a_hostile_function_starves_nobody() {
     const DEPTH: usize = 3_000;
     let mut text = String::from("(module (func (export \"hostile\") (param i32) (local");
     text.push_str(&" i64".repeat(DEPTH));
-    text.push_str(")");
+    text.push(')');
     text.push_str(&" loop".repeat(DEPTH));
     for n in 0..DEPTH {
         write!(text, " local.get {} drop i32.const 0 br_if 0 end", n + 1).unwrap();

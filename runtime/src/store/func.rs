@@ -103,6 +103,7 @@ impl Store {
         known: Option<&TypeUses>,
         func: HostFunc,
     ) -> Result<FuncId, Error> {
+        self.process.check()?;
         let type_id = self.use_type(ty, known);
         let passing = match func {
             HostFunc::Array(_) => Passing::Array,
