@@ -11,7 +11,7 @@ use cranelift_jit::{BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvid
 use cranelift_module::{Linkage, Module, ModuleResult};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
-use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks};
@@ -28,6 +28,7 @@ impl TierHooks for NoCalls {
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,
+        _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         unreachable!("nothing is called")
     }

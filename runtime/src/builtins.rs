@@ -11,10 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::vmctx::{NativeResult, VmContext};
 use upshift_abi::{
-    Builtin, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex, TableIndex, TrapCode,
+    Builtin, Cancel, CompileError, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex,
+    TableIndex, TrapCode,
 };
 
-use crate::module::BudgetSite;
+use crate::module::{BudgetSite, FirstCallError};
 use crate::store::{Instance, Pending, Store};
 use crate::stubs;
 use crate::trap::WasmBacktrace;
@@ -70,8 +71,18 @@ pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32, frame
     let module = instance.module.clone();
     let hooks = module.hooks().clone();
     let func = DefinedFuncIndex(func);
-    let result = catch_unwind(AssertUnwindSafe(|| hooks.first_call(&module, func)));
-    if store.shared().is_interrupted() {
+    let interruption = store.interruption();
+    let interrupted = || interruption.is_pending();
+    let result = loop {
+        let compile = || hooks.first_call(&module, func, Cancel::when(&interrupted));
+        let result = catch_unwind(AssertUnwindSafe(compile));
+        match result {
+            // The interruption was withdrawn in the meantime.
+            Ok(Err(FirstCallError::Compile(CompileError::Cancelled { .. }))) if !interrupted() => {}
+            result => break result,
+        }
+    };
+    if interrupted() {
         // SAFETY: the stub's frame stands.
         unsafe { (*store.vm()).exit_fp = frame };
         // SAFETY: as above; it is a frame record that returns to the call.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
-    CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
+    Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
     RelocationTarget, Tier,
 };
 
@@ -21,15 +21,18 @@ use crate::types::TypeUses;
 /// WebAssembly.
 pub trait TierHooks: Send + Sync {
     /// A function is called that has no code yet: returns published code, compiling it first.
-    /// Several threads may ask for the same function at once.
+    /// Several threads may ask for the same function at once. The caller waits until it is cancelled: the store is
+    /// interrupted.
     ///
     /// # Errors
     ///
-    /// If the function can't be compiled; the caller's call fails with it.
+    /// If the function can't be compiled; the caller's call fails with it. [`CompileError::Cancelled`] if it is
+    /// cancelled.
     fn first_call(
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
+        cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError>;
 
     /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a loop, the answer

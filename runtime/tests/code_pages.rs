@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{
@@ -21,6 +21,7 @@ impl TierHooks for NoHooks {
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,
+        _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         unreachable!("nothing is called")
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use upshift_abi::facts::Item;
 use upshift_abi::vmctx::VmVal;
-use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{
@@ -40,6 +40,7 @@ impl TierHooks for FirstVersion {
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
+        _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         self.first_calls.fetch_add(1, Ordering::Relaxed);
         let code = module.place(func, CompileUnit::Function, Tier::Baseline, version(1))?;

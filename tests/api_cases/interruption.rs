@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use upshift::{Caller, Engine, Extern, Func, Linker, Module, Store, TimedOut, Trap, WasmBacktrace};
 
+use upshift_spectest::Mode;
+
+use crate::support::modes::engines;
 use crate::{in_every_mode, instance};
 
 /// Far more than an interruption takes, even on a busy machine, and far less than what is interrupted.
@@ -354,4 +357,84 @@ fn bulk_operations_are_interrupted() {
         let fine = instance.get_typed_func::<(), ()>(&mut store, "fine");
         fine.unwrap().call(&mut store, ()).unwrap();
     });
+}
+
+/// An unsigned number as LEB128.
+fn leb(mut n: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while n >= 0x80 {
+        bytes.push((n & 0x7f | 0x80) as u8);
+        n >>= 7;
+    }
+    bytes.push(n as u8);
+    bytes
+}
+
+fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(contents.len()), contents].concat()
+}
+
+/// A module whose only function, `f: (i32) -> ()`, has a body of about so many bytes.
+fn module_with_large_body(bytes: usize) -> Vec<u8> {
+    // local.get 0, i32.const 3, i32.mul, local.get 0, i32.xor, local.set 0
+    let operators = [0x20, 0, 0x41, 3, 0x6c, 0x20, 0, 0x73, 0x21, 0];
+    let body = [
+        &[0][..],
+        &operators.repeat(bytes / operators.len()),
+        &[0x0b],
+    ]
+    .concat();
+    [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, &[1, 0x60, 1, 0x7f, 0]),
+        section(3, &[1, 0]),
+        section(7, &[1, 1, b'f', 0, 0]),
+        section(10, &[&[1][..], &leb(body.len()), &body].concat()),
+    ]
+    .concat()
+}
+
+/// Nobody has to wait for a compilation: not the compiler's thread, and not a second thread that calls
+/// the same function.
+#[test]
+fn first_calls_of_huge_functions_are_interrupted() {
+    for (mode, engine) in engines() {
+        let bytes = match mode {
+            Mode::Baseline | Mode::TieredBackground => 7 << 20,
+            Mode::Optimizer => 300 << 10,
+            _ => continue,
+        };
+        let wasm = module_with_large_body(bytes);
+        let first_call = |limit: Duration| {
+            let module = Module::new(engine, &wasm).unwrap();
+            let call = || {
+                let mut store = Store::new(engine, ());
+                let instance = Linker::new(engine).instantiate(&mut store, &module);
+                let f = instance.unwrap().get_typed_func::<i32, ()>(&mut store, "f");
+                let _limit = store.arm_timeout(limit);
+                f.unwrap().call(&mut store, 1)
+            };
+            let start = Instant::now();
+            let results = thread::scope(|scope| {
+                let other = scope.spawn(call);
+                [call(), other.join().unwrap()]
+            });
+            (start.elapsed(), results)
+        };
+        let (uninterrupted, results) = first_call(SOON * 10);
+        for result in results {
+            result.unwrap();
+        }
+        let (time, results) = first_call(Duration::from_millis(5));
+        for result in results {
+            let error = interrupted(result);
+            let backtrace = error.downcast_ref::<WasmBacktrace>();
+            assert!(backtrace.is_none_or(|backtrace| backtrace.frames().len() <= 1));
+        }
+        eprintln!("mode {mode}: {uninterrupted:?}, interrupted after {time:?}");
+        assert!(
+            time < uninterrupted / 2,
+            "mode {mode}: {time:?} of {uninterrupted:?}"
+        );
+    }
 }

@@ -38,14 +38,28 @@ fn exhausted_stacks_are_traps() {
 }
 
 #[test]
-fn a_timeout_is_a_trap() {
+fn a_timeout_exits_124() {
     let program = file(
         "endless.wat",
         "(module (func (export \"_start\") (loop (br 0))))",
     );
-    upshift_in_every_mode(&["-W", "timeout=0.1", &program], |ran| {
-        assert!(ran.failure(134).contains("wasm trap: interrupt"));
+    upshift_in_every_mode(&["-W", "timeout=100ms", &program], |ran| {
+        let stderr = ran.failure(124);
+        assert!(stderr.contains("timed out after 100ms"), "{stderr}");
     });
+    for (time, shown) in [("0.05", "50ms"), ("0.0012s", "1.2ms")] {
+        let timeout = format!("timeout={time}");
+        let stderr = upshift(&["-W", &timeout, &program]).failure(124);
+        assert!(
+            stderr.contains(&format!("timed out after {shown}")),
+            "{stderr}"
+        );
+    }
+    for time in ["soon", "-1s", "5 minutes", ""] {
+        let timeout = format!("timeout={time}");
+        let stderr = upshift(&["-W", &timeout, &program]).failure(2);
+        assert!(stderr.contains("500ms, 1.5s, 2m"), "{stderr}");
+    }
 }
 
 #[test]

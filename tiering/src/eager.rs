@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam::queue::SegQueue;
-use upshift_abi::{CompileError, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
+use upshift_abi::{Cancel, CompileError, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::module::FirstCallError;
 use wasmparser::{
     BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources,
@@ -75,7 +75,7 @@ impl<M: CodeHome> Lives<M> {
         bench: &mut Bench<'_>,
     ) -> Result<(), FirstCallError> {
         let life = self.func(func);
-        let FirstCall::Compile = life.begin() else {
+        let FirstCall::Compile = life.begin(Cancel::NEVER) else {
             return Ok(());
         };
         let begun = Begun(Some(life));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use upshift_abi::{
-    CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
+    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
     DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Tier, WasmOffset,
 };
 use upshift_profiler::{Detail, EventLog, LogConfig};
@@ -306,7 +306,7 @@ impl Rig {
     pub(crate) fn first_call(&self, func: u32) -> FakeCode {
         self.tiers
             .lives
-            .first_call(&self.home, DefinedFuncIndex(func))
+            .first_call(&self.home, DefinedFuncIndex(func), Cancel::NEVER)
             .unwrap()
     }
 

@@ -30,6 +30,7 @@ pub mod policy;
 mod bench;
 mod crew;
 mod eager;
+mod elsewhere;
 mod engine;
 mod module;
 mod queue;

@@ -13,8 +13,10 @@
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use upshift_abi::{LoopIndex, OsrEntryInfo, Tier};
+use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
 use upshift_profiler::Nanos;
+
+use crate::elsewhere::LOOK;
 
 /// An enum that lives in an atomic.
 macro_rules! phases {
@@ -155,6 +157,8 @@ pub(crate) enum FirstCall<C> {
     Call(C),
     /// Make the first code, then [`settle`](FuncLife::settle).
     Compile,
+    /// Don't wait for whoever is making it: the call is to end.
+    Cancelled,
 }
 
 impl<C: Clone> FuncLife<C> {
@@ -173,8 +177,8 @@ impl<C: Clone> FuncLife<C> {
         }
     }
 
-    /// Finds code or becomes the one who makes it; waits while somebody else does.
-    pub(crate) fn begin(&self) -> FirstCall<C> {
+    /// Finds code or becomes the one who makes it; waits while somebody else does, unless that is cancelled.
+    pub(crate) fn begin(&self, cancel: Cancel<'_>) -> FirstCall<C> {
         let mut held = self.held();
         loop {
             if let Some(piece) = &held.current {
@@ -183,10 +187,11 @@ impl<C: Clone> FuncLife<C> {
             if self.phase.go(Phase::Uncompiled, Phase::Compiling) {
                 return FirstCall::Compile;
             }
-            held = self
-                .settled
-                .wait(held)
-                .unwrap_or_else(PoisonError::into_inner);
+            if cancel.is_requested() {
+                return FirstCall::Cancelled;
+            }
+            let waited = self.settled.wait_timeout(held, LOOK);
+            held = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -314,7 +319,7 @@ mod tests {
     #[test]
     fn one_arrow_is_won_once() {
         let life = FuncLife::<u32>::new();
-        assert!(matches!(life.begin(), FirstCall::Compile));
+        assert!(matches!(life.begin(Cancel::NEVER), FirstCall::Compile));
         assert!(!life.phase.go(Phase::Uncompiled, Phase::Compiling));
         let mut held = life.held();
         held.current = Some(Piece {
@@ -322,7 +327,7 @@ mod tests {
             code: 7,
         });
         life.settle(held, Phase::Baseline);
-        assert!(matches!(life.begin(), FirstCall::Call(7)));
+        assert!(matches!(life.begin(Cancel::NEVER), FirstCall::Call(7)));
         assert!(life.phase.go(Phase::Baseline, Phase::Queued));
         assert!(!life.phase.go(Phase::Baseline, Phase::Queued));
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use upshift_abi::{
-    CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex,
-    ModuleFacts, Tier,
+    Cancel, CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex,
+    LoopIndex, ModuleFacts, Tier,
 };
 use upshift_profiler::{CodeKey, Event, FuncKey, ModuleKey, Nanos};
 use upshift_runtime::module::FirstCallError;
@@ -82,8 +82,9 @@ impl TierHooks for ModuleTiers<ModuleCode> {
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
+        cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
-        self.lives.first_call(module, func)
+        self.lives.first_call(module, func, cancel)
     }
 
     fn budget_exhausted(
@@ -138,15 +139,17 @@ impl<M: CodeHome> Lives<M> {
         self.home.get_or_init(|| Arc::downgrade(home));
     }
 
-    /// The function's code, made if there is none.
+    /// The function's code, made if there is none, unless that is cancelled.
     pub(crate) fn first_call(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
+        cancel: Cancel<'_>,
     ) -> Result<M::Addr, FirstCallError> {
         self.settle_in(home);
         let life = self.func(func);
-        match life.begin() {
+        match life.begin(cancel) {
+            FirstCall::Cancelled => Err(CompileError::Cancelled { func }.into()),
             // Somebody else was faster; or zeal has sent calls back here.
             FirstCall::Call(code) => match self.shared.config.switching {
                 Switching::Zeal { .. } => Ok(self.zeal_first_call(home, func, life)),
@@ -157,13 +160,15 @@ impl<M: CodeHome> Lives<M> {
                 self.shared.log.record(|| Event::FirstCall {
                     func: self.func_key(func),
                 });
-                let mut bench = Bench::new(&self.shared);
-                let request = CompileRequest::new(home.facts(), home.wasm(), func);
-                let tier = match self.shared.config.mode {
-                    Mode::Optimizer => Tier::Optimizer,
-                    Mode::Baseline | Mode::Tiered => Tier::Baseline,
+                let code = match self.shared.config.mode {
+                    Mode::Optimizer => self.optimized_first_code(home, begun, func, cancel)?,
+                    Mode::Baseline | Mode::Tiered => {
+                        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+                        request.cancel = cancel;
+                        let mut bench = Bench::new(&self.shared);
+                        self.first_code(home, begun, Tier::Baseline, request, &mut bench)?
+                    }
                 };
-                let code = self.first_code(home, begun, tier, request, &mut bench)?;
                 Ok(M::addr(&code))
             }
         }

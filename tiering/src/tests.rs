@@ -5,7 +5,7 @@ mod crew;
 mod first_call;
 mod replay;
 
-use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 use upshift_runtime::BudgetSite;
 
 use crate::fake::{Act, FakeCompiler, Rig};
@@ -108,7 +108,11 @@ fn optimizer_mode_optimizes_at_the_first_call_or_falls_back() {
 
     let strict = Rig::with(2, "mode=optimizer fail-fast=on", failing);
     let lives = &strict.tiers.lives;
-    assert!(lives.first_call(&strict.home, DefinedFuncIndex(1)).is_err());
+    assert!(
+        lives
+            .first_call(&strict.home, DefinedFuncIndex(1), Cancel::NEVER)
+            .is_err()
+    );
     assert_eq!(phase(&strict, 1), Phase::Uncompiled);
 }
 

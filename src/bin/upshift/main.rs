@@ -8,8 +8,8 @@
 //! - `report`: what is printed after a run, and how errors look;
 //! - `story`: the embedded example and how it is told.
 //!
-//! Exit codes: the guest's own; 134 if it trapped; 1 if it could not be run; 2 for a command line
-//! that makes no sense. Standard output belongs to the guest; everything else goes to standard error.
+//! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be run; 2
+//! for a command line that makes no sense. Standard output belongs to the guest; everything else goes to standard error.
 
 mod dump;
 mod invoke;

@@ -3,14 +3,13 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::wasi::{WasiCtx, add_to_linker};
 use upshift::{
-    CodeMapping, Config, Engine, Error, Exit, Instance, InterruptHandle, Linker, Module, Result,
-    Store, StoreLimits, Trap,
+    CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Result, Store, StoreLimits,
+    TimedOut, Trap,
 };
 
 use crate::dump;
@@ -18,6 +17,9 @@ use crate::invoke::{self, UsageError};
 use crate::logger;
 use crate::options::Options;
 use crate::report;
+
+/// What `timeout` of the GNU core utilities exits with when the time is over.
+const TIMED_OUT: u8 = 124;
 
 /// What a shell reports for a process that aborted: 128 + `SIGABRT`.
 const TRAPPED: u8 = 134;
@@ -93,9 +95,8 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
     };
     let mut store = Store::new(engine, program);
     store.limiter(|program| &mut program.limits);
-    if let Some(time) = options.around.timeout {
-        interrupt_after(time, store.interrupt_handle());
-    }
+    let time = options.around.timeout;
+    let _limit = time.map(|time| store.arm_timeout(time));
     let file = options.file.display();
     let instance = linker.instantiate(&mut store, module);
     let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
@@ -139,14 +140,6 @@ fn start(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     Ok(())
 }
 
-/// Interrupts the store when the time is over, unless the process has ended by then.
-fn interrupt_after(time: Duration, handle: InterruptHandle) {
-    std::thread::spawn(move || {
-        std::thread::sleep(time);
-        handle.interrupt();
-    });
-}
-
 /// Prints an error, unless it is the program's way to say its exit code, and finds the code.
 fn failed(error: &Error) -> ExitCode {
     if let Some(&Exit(code)) = error.downcast_ref() {
@@ -154,7 +147,9 @@ fn failed(error: &Error) -> ExitCode {
         return ExitCode::from(code as u8);
     }
     report::error(error);
-    if error.is::<Trap>() {
+    if error.is::<TimedOut>() {
+        ExitCode::from(TIMED_OUT)
+    } else if error.is::<Trap>() {
         ExitCode::from(TRAPPED)
     } else if error.is::<UsageError>() {
         ExitCode::from(2)

@@ -8,9 +8,9 @@ use upshift::Config;
 use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
 use upshift::tiering::TieringConfig;
 
-use super::Options;
 use super::guest::{Clocks, GUEST};
 use super::limits::{LIMITS, Limits};
+use super::{Options, duration};
 
 /// Options of the command that are none of the engine's.
 #[derive(Clone, Debug, Default)]
@@ -54,16 +54,16 @@ const AROUND: &[Knob<Around>] = &[
         group: Group::Wasm,
         name: "timeout",
         kind: Kind::Mode,
-        values: "seconds",
-        help: "interrupt the program after this time",
+        values: duration::VALUES,
+        help: "end the program after this time, with exit code 124",
         set: |around, text| {
-            around.timeout = Some(Duration::try_from_secs_f64(text.parse().ok()?).ok()?);
+            around.timeout = Some(duration::parse(text)?);
             Some(())
         },
         get: |around| {
             around
                 .timeout
-                .map_or("none".into(), |time| time.as_secs_f64().to_string())
+                .map_or("none".into(), |time| format!("{time:?}"))
         },
     },
     Knob {

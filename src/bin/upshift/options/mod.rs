@@ -6,6 +6,7 @@
 //! - `guest`: what the program may see;
 //! - `limits`: those of them that say what the program may take.
 
+mod duration;
 mod guest;
 mod knobs;
 mod limits;

@@ -22,7 +22,8 @@ Examples:
 Options come before FILE; what follows it belongs to the program. Grouped options take
 NAME=VALUE,...: `-T help`, `-C help`, `-W help` and `-D help` list them.
 
-Exit status: the program's own; 134 if it trapped, 1 if it could not be run, 2 for wrong usage.";
+Exit status: the program's own; 134 if it trapped, 124 if its time was over (-W timeout=1.5s), 1 if it
+could not be run, 2 for wrong usage.";
 
 #[derive(Parser, Debug)]
 #[command(
