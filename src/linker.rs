@@ -243,6 +243,7 @@ impl<T: Send + 'static> Linker<T> {
         let raw = raw_mut(&mut store);
         let needed = &module.code().facts().imports;
         let mut imports = Vec::with_capacity(needed.len());
+        raw.reserve_host_funcs(needed.len());
         for (n, import) in needed.iter().enumerate() {
             let definition = self.lookup(&import.module, &import.name);
             let import = || module.imports().nth(n).expect("the same imports");

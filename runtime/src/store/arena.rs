@@ -17,6 +17,14 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
+    /// Makes room for so many more items at once.
+    pub fn reserve(&mut self, count: usize) {
+        let room = |chunk: &Vec<T>| chunk.capacity() - chunk.len();
+        if self.chunks.last().map_or(0, room) < count {
+            self.chunks.push(Vec::with_capacity(count));
+        }
+    }
+
     /// Adds an item. It stays where it is until the arena is dropped.
     pub fn push(&mut self, item: T) -> *mut T {
         const FIRST: usize = 8;
@@ -30,7 +38,8 @@ impl<T> Arena<T> {
                 .chunks
                 .last()
                 .map_or(FIRST, |chunk| 2 * chunk.capacity());
-            self.chunks.push(Vec::with_capacity(capacity.min(LARGEST)));
+            self.chunks
+                .push(Vec::with_capacity(capacity.clamp(FIRST, LARGEST)));
         }
         let chunk = self.chunks.last_mut().expect("just made");
         let at = chunk.len();

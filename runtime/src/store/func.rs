@@ -134,6 +134,14 @@ impl Store {
         Ok(self.func_id(&entry.func_ref))
     }
 
+    /// Makes room for so many host functions, each imported once.
+    pub fn reserve_host_funcs(&mut self, count: usize) {
+        self.funcs.reserve(count);
+        self.func_ids.reserve(count);
+        self.host_funcs.reserve(count);
+        self.host_contexts.reserve(2 * count);
+    }
+
     /// The context that an instance's calls of an imported function pass: the function's own, but for a host
     /// function one that names the instance as its caller.
     pub(super) fn import_context(
