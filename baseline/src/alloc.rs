@@ -424,6 +424,13 @@ impl FuncGen<'_> {
     /// Gives the stack entries that stand for a local's current value copies of their own, because
     /// the local changes. The first of them inherits the local's register.
     pub(crate) fn detach_aliases(&mut self, local: u32) {
+        /// Entries that are searched. More are brought to their slots, where no search comes by again.
+        const MAX_SEARCH: usize = 256;
+        if self.state.stack.len() - self.state.flushed > MAX_SEARCH {
+            self.flush_stack(self.state.stack.len());
+            debug_assert_eq!(self.state.locals[local as usize].aliases, 0);
+            return;
+        }
         let mut left = self.state.locals[local as usize].aliases;
         let mut position = self.state.stack.len();
         while left > 0 {

@@ -110,6 +110,24 @@ fn deep_stack_of_aliases() {
     );
 }
 
+/// Each assignment looks for the operands that stand for the local's old value, which lie deep.
+#[test]
+fn aliases_below_a_tall_stack() {
+    assert_linear(
+        |n| {
+            let locals = "i32 ".repeat(n);
+            let push: String = (0..n).map(|i| format!("local.get {i} ")).collect();
+            let above = "i32.const 0 ".repeat(n);
+            let set: String = (0..n)
+                .map(|i| format!("i32.const 1 local.set {i} "))
+                .collect();
+            let drop = "drop drop ".repeat(n);
+            format!("(module (func (local {locals}) {push}{above}{set}{drop}))")
+        },
+        10_000,
+    );
+}
+
 #[test]
 fn large_tables() {
     assert_linear(
