@@ -68,7 +68,7 @@ events! {
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
     }
-    /// A compilation exceeded a limit or was given up: nobody's fault, and the function keeps the code it has.
+    /// A compilation exceeded a limit: no failure, and the function keeps the code it has.
     CompileRefused = "compile-refused" {
         /// What was not compiled.
         code: CodeKey,

@@ -75,18 +75,15 @@ impl<'a> Bench<'a> {
             }
             Err(error) => {
                 let reason = || error.to_string().into();
-                shared.log.record(|| match error {
-                    CompileError::TooLarge { .. } | CompileError::Cancelled { .. } => {
-                        Event::CompileRefused {
-                            code: key,
-                            reason: reason(),
-                        }
-                    }
-                    _ => Event::CompileFailed {
+                match error {
+                    CompileError::TooLarge { .. } => shared.refused(key, reason),
+                    // Whoever cancels it knows what that means.
+                    CompileError::Cancelled { .. } => {}
+                    _ => shared.log.record(|| Event::CompileFailed {
                         code: key,
                         reason: reason(),
-                    },
-                });
+                    }),
+                }
                 Err(error)
             }
         }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use upshift_abi::Compiler;
-use upshift_profiler::{Event, EventLog};
+use upshift_profiler::{CodeKey, Event, EventLog};
 use upshift_runtime::Process;
 
 use crate::bench::Speeds;
@@ -36,6 +36,14 @@ impl Shared {
         if self.queue.len() > 0 {
             Crew::staff(self);
         }
+    }
+
+    /// Counts a compilation that exceeded a limit: no failure, the function keeps the code it has.
+    pub(crate) fn refused(&self, code: CodeKey, reason: impl FnOnce() -> Box<str>) {
+        self.log.record(|| Event::CompileRefused {
+            code,
+            reason: reason(),
+        });
     }
 
     /// Counts and logs a failure of the optimizer; ends the process if asked to.

@@ -252,10 +252,7 @@ impl<M: CodeHome> Lives<M> {
             func,
             limit: format!("{code_bytes} bytes of code are too many (max-code-per-byte)"),
         };
-        self.shared.log.record(|| Event::CompileRefused {
-            code: key,
-            reason: error.to_string().into(),
-        });
+        self.shared.refused(key, || error.to_string().into());
         Err(error)
     }
 

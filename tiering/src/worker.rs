@@ -101,7 +101,9 @@ fn run(shared: &Shared, job: &Job, bench: &mut Bench<'_>) {
             return dropped();
         }
         let limit = format!("more than {limit:?} of processor time (max-compile-ms)");
-        result = Err(CompileError::TooLarge { func, limit });
+        let error = CompileError::TooLarge { func, limit };
+        shared.refused(job.key, || error.to_string().into());
+        result = Err(error);
     }
     match job.target.upgrade() {
         Some(target) => target.finish(job.key, result),

@@ -213,4 +213,5 @@ fn dropping_does_not_wait_for_a_deaf_compiler() {
     gate.open_gate();
     wait_for("the thread ends", || shared.crew.size() == 0);
     assert_eq!(shared.log.stats().requests_dropped, 2);
+    assert_eq!(shared.log.stats().optimizer.refused, 0);
 }
