@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct Watchdog {
     work: Mutex<Work>,
     /// Told when there is something to do earlier than before.
     earlier: Condvar,
+    /// Whether the thread was started. Who sets it starts the thread, and takes it back if that fails.
+    started: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,14 +56,18 @@ struct Alarm {
 }
 
 impl Watchdog {
-    /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's threads.
+    /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's threads. If the
+    /// system refused the thread before, it is asked again.
     pub fn get() -> &'static Self {
         static WATCHDOG: PerProcess<Watchdog> = PerProcess::new();
-        let (watchdog, made) = WATCHDOG.get();
-        if made {
+        let (watchdog, _) = WATCHDOG.get();
+        if !watchdog.started.swap(true, Ordering::Relaxed) {
             let thread = std::thread::Builder::new().name("upshift-watchdog".into());
             if let Err(error) = thread.spawn(|| watchdog.run()) {
-                log::error!("no watchdog thread ({error}): an interruption may come late");
+                watchdog.started.store(false, Ordering::Relaxed);
+                log::error!(
+                    "no watchdog thread ({error}): deadlines don't end calls, and an interruption may come late"
+                );
             }
         }
         watchdog
