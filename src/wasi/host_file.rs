@@ -45,6 +45,8 @@ enum Kind {
     Terminal,
     /// Another device: may wait.
     Device(FileType),
+    /// A device of the kernel's own, such as `/dev/null`: never waits.
+    Instant,
     /// A pipe, or something else without a position.
     Pipe,
     /// A socket, of this type.
@@ -136,7 +138,7 @@ impl HostFile {
     /// Fails with `EAGAIN` where the operation would wait.
     fn would_not_wait(&self, interest: Interest) -> Result<(), Errno> {
         let asks = match (self.kind, self.sharing) {
-            (Kind::Regular | Kind::Socket(_), _) => false,
+            (Kind::Regular | Kind::Instant | Kind::Socket(_), _) => false,
             (_, Sharing::Shared) => true,
             // Without a writer, a non-blocking read of a pipe finds its end at once; a blocking one
             // has to wait for the first writer.
@@ -234,7 +236,7 @@ impl WasiFile for HostFile {
     fn file_type(&self) -> FileType {
         match self.kind {
             Kind::Regular => FileType::RegularFile,
-            Kind::Terminal => FileType::CharacterDevice,
+            Kind::Terminal | Kind::Instant => FileType::CharacterDevice,
             Kind::Device(ty) | Kind::Socket(ty) => ty,
             Kind::Pipe => FileType::Unknown,
         }
@@ -246,7 +248,7 @@ impl WasiFile for HostFile {
 
     /// Also devices that are no terminals, whatever seeking them means: a guest tells terminals by this.
     fn seekable(&self) -> bool {
-        matches!(self.kind, Kind::Regular | Kind::Device(_))
+        matches!(self.kind, Kind::Regular | Kind::Device(_) | Kind::Instant)
     }
 
     fn flags(&self) -> FdFlags {
@@ -402,10 +404,16 @@ fn access_of(fd: BorrowedFd<'_>) -> io::Result<Access> {
 }
 
 fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
+    /// The number of the memory devices, and of those among them that never wait: null, zero, full, urandom.
+    const INSTANT: (u32, [u32; 4]) = (1, [3, 5, 7, 9]);
     let stat = rustix::fs::fstat(fd)?;
+    let device = stat.st_rdev;
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let instant = major == INSTANT.0 && INSTANT.1.contains(&minor);
     let ty = FileType::from(rustix::fs::FileType::from_raw_mode(stat.st_mode));
     Ok(match ty {
         FileType::RegularFile => Kind::Regular,
+        FileType::CharacterDevice if instant => Kind::Instant,
         FileType::CharacterDevice if rustix::termios::isatty(fd) => Kind::Terminal,
         FileType::CharacterDevice | FileType::BlockDevice | FileType::Directory => Kind::Device(ty),
         FileType::SocketStream | FileType::SocketDgram => Kind::Socket(socket::file_type(fd)),

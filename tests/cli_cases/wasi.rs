@@ -125,3 +125,47 @@ fn random_bytes_follow_a_seed() {
     assert_ne!(seeded("random-seed=7"), seeded("random-seed=8"));
     assert_ne!(draw(&[]), draw(&[]));
 }
+
+/// Writes to a new file until an error, and exits with that.
+const FILLS_A_FILE: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_filestat_set_size"
+        (func $set_size (param i32 i64) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "file\00\00\00\00\00\00\00\00\00\c0")
+    (func (export "_start") (local $errno i32)
+        (if (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 9)
+                (i64.const 0x42) (i64.const 0) (i32.const 0) (i32.const 64))
+            (then unreachable))
+        (loop $more
+            (local.set $errno
+                (call $write (i32.load (i32.const 64)) (i32.const 8) (i32.const 1) (i32.const 68)))
+            (br_if $more (i32.eqz (local.get $errno))))
+        (if (i32.ne (local.get $errno)
+                (call $set_size (i32.load (i32.const 64)) (i64.const 0x7fffffffffff)))
+            (then unreachable))
+        (call $exit (local.get $errno))))"#;
+
+/// Beyond the limit of file sizes the system sends a signal that ends a process.
+#[test]
+fn a_limit_of_file_sizes_is_an_error_of_the_guest() {
+    const FBIG: i32 = 22;
+    let folder = path("limited");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = file("fill.wat", FILLS_A_FILE);
+    let shell = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 1000; exec \"$0\" --dir \"$1\" \"$2\""])
+        .args([
+            env!("CARGO_BIN_EXE_upshift"),
+            folder.to_str().unwrap(),
+            &program,
+        ])
+        .output();
+    let ran = Ran::from(shell.unwrap());
+    assert_eq!(ran.code, Some(FBIG), "{}", ran.stderr);
+    let len = std::fs::metadata(folder.join("file")).unwrap().len();
+    assert!((400_000..2_000_000).contains(&len), "{len}");
+}
