@@ -113,9 +113,9 @@ fn entries_tell_type_and_number() {
     );
 }
 
-#[test]
-fn no_path_leads_out() {
-    let outer = scratch("out");
+/// A directory `in` with links that lead out of it, beside a file and a directory that no guest may reach.
+fn with_links_out(name: &str) -> PathBuf {
+    let outer = scratch(name);
     let dir = outer.join("in");
     std::fs::create_dir_all(dir.join("sub")).unwrap();
     std::fs::write(outer.join("secret"), "secret").unwrap();
@@ -124,7 +124,13 @@ fn no_path_leads_out() {
     symlink(outer.join("secret"), dir.join("absolute")).unwrap();
     symlink("..", dir.join("parent")).unwrap();
     symlink("../private", dir.join("private")).unwrap();
-    let mut guest = Guest::in_dir(&dir);
+    outer
+}
+
+#[test]
+fn no_path_leads_out() {
+    let outer = with_links_out("out");
+    let mut guest = Guest::in_dir(&outer.join("in"));
     let paths = [
         "../secret",
         "/etc/passwd",
@@ -177,6 +183,12 @@ fn no_path_leads_out() {
             assert_eq!(errno, errno::PERM, "{path}");
         }
     }
+}
+
+#[test]
+fn no_link_leads_out() {
+    let outer = with_links_out("links-out");
+    let mut guest = Guest::in_dir(&outer.join("in"));
     for link in ["up", "absolute", "private/", "parent/"] {
         let after = [0, READ, 0, 0, RESULT.into()];
         let opened = guest.path_call("path_open", &[3, 1], link, &after);
