@@ -142,10 +142,30 @@ impl Config {
     /// Bytes of stack that WebAssembly may use; calling deeper is
     /// [`Trap::StackOverflow`](crate::Trap::StackOverflow). 1 MiB at first.
     ///
-    /// Threads that run WebAssembly need this much stack, and about 256 KiB for host functions.
+    /// A thread with a smaller stack traps earlier: 256 KiB at its end are left to host functions.
+    /// [`thread_stack_size`](Self::thread_stack_size) says how large a thread's stack must be for WebAssembly to have
+    /// all of this. Stacks that the system does not know of, as coroutine libraries make them, must be at
+    /// least that large: on them nothing but this size keeps recursion from running off the end.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.runtime.max_wasm_stack = bytes;
         self
+    }
+
+    /// What [`max_wasm_stack`](Self::max_wasm_stack) was set to.
+    pub fn max_wasm_stack_bytes(&self) -> usize {
+        self.runtime.max_wasm_stack
+    }
+
+    /// Bytes of stack with which to start a thread, so that WebAssembly called near its start has all of
+    /// [`max_wasm_stack`](Self::max_wasm_stack) and host functions have as much as on any thread.
+    ///
+    /// ```
+    /// # let config = upshift::Config::new();
+    /// let thread = std::thread::Builder::new().stack_size(config.thread_stack_size());
+    /// ```
+    pub fn thread_stack_size(&self) -> usize {
+        const HOST: usize = 2 << 20;
+        self.runtime.max_wasm_stack.saturating_add(HOST)
     }
 
     /// How accesses beyond a memory's end are caught: by guard pages (9 GiB of address space per

@@ -63,6 +63,7 @@ mod words;
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
 pub use upshift_profiler as profiler;
+pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
     InterruptHandle, Interruption, ResourceLimiter, StoreLimits, StoreLimitsBuilder,

@@ -8,6 +8,7 @@
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, and calls into WebAssembly;
 //! - `image`: initial memory contents, shared by the instances of a module;
+//! - [`stack`]: how far down a thread's stack may be used;
 //! - [`trap`]: signal handling, unwinding, backtraces, interruption;
 //! - `builtins`: the functions that generated code calls.
 //!
@@ -25,6 +26,7 @@ pub mod error;
 mod image;
 pub mod module;
 mod space;
+pub mod stack;
 pub mod store;
 mod stubs;
 mod sys;
@@ -78,8 +80,8 @@ pub struct RuntimeConfig {
     pub layout_seed: u32,
     /// Where code lies.
     pub code_mapping: CodeMapping,
-    /// Bytes of stack that WebAssembly may use below the outermost call from the host. The
-    /// calling thread must have this much, and about 256 KiB for host functions on top.
+    /// Bytes of stack that WebAssembly may use below the outermost call from the host; less where the
+    /// calling thread has less, see [`stack`].
     pub max_wasm_stack: usize,
     /// How accesses beyond a memory's length are caught; decides how much is reserved for one.
     pub memory_bounds: MemoryBounds,

@@ -75,6 +75,49 @@ fn a_backtrace_keeps_both_ends_of_a_deep_stack() {
     });
 }
 
+/// The configuration allows 1 MiB, which these threads don't have.
+#[test]
+fn a_small_stack_is_exhausted_by_a_trap() {
+    in_every_mode(|engine| {
+        let module = Module::new(
+            engine,
+            r#"(module
+                (func $f (export "f") (param i32) (result i32)
+                    (i32.add (i32.const 1) (call $f (local.get 0)))))"#,
+        )
+        .unwrap();
+        for size in [384 << 10, 1 << 20] {
+            let thread = std::thread::Builder::new().stack_size(size);
+            std::thread::scope(|scope| {
+                let run = || {
+                    let mut store = Store::new(engine, ());
+                    let instance = upshift::Instance::new(&mut store, &module, &[]).unwrap();
+                    let f = instance
+                        .get_typed_func::<i32, i32>(&mut store, "f")
+                        .unwrap();
+                    let error = f.call(&mut store, 0).unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow), "{size}");
+                };
+                thread.spawn_scoped(scope, run).unwrap().join().unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_thread_of_the_size_that_a_configuration_asks_for_has_the_whole_stack() {
+    let mut config = upshift::Config::new();
+    config.max_wasm_stack(16 << 20);
+    assert_eq!(config.max_wasm_stack_bytes(), 16 << 20);
+    let thread = std::thread::Builder::new().stack_size(config.thread_stack_size());
+    let available = thread
+        .spawn(|| upshift::available_stack().expect("the stack of a thread is known"))
+        .unwrap()
+        .join()
+        .unwrap();
+    assert!(available >= 16 << 20, "{available}");
+}
+
 #[test]
 fn recursion_through_the_host_is_a_trap() {
     in_every_mode(|engine| {

@@ -14,6 +14,7 @@ use super::{FuncId, Store};
 use crate::Runtime;
 use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
+use crate::stack::{self, stack_pointer};
 use crate::sys;
 use crate::trap::{self, WasmBacktrace};
 use crate::types::{TypeTrampolines, TypeUses};
@@ -357,7 +358,7 @@ impl Store {
     /// Prepares the first activation of this store on this thread.
     #[inline]
     fn enter_outermost(&mut self) {
-        let limit = stack_pointer().saturating_sub(self.max_wasm_stack);
+        let limit = stack::limit(stack_pointer(), self.max_wasm_stack);
         // SAFETY: as in `activate`.
         unsafe { (*self.vm()).stack_limit = limit };
         self.shared.set_thread(sys::thread_id(&self.process));
@@ -370,11 +371,4 @@ impl Store {
         self.activity.leave();
         self.shared.set_thread(0);
     }
-}
-
-/// An address in the caller's frame, near the stack pointer.
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let marker = 0u8;
-    &raw const marker as usize
 }
