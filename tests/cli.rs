@@ -7,6 +7,7 @@ mod cli_cases {
     mod errors;
     mod options;
     mod programs;
+    mod reports;
     mod wasi;
 }
 

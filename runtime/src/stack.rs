@@ -150,7 +150,7 @@ mod tests {
         on_stack(1 << 20, || {
             let sp = stack_pointer();
             let limit = limit(sp, 1 << 40);
-            assert!(limit < sp && sp - limit < (1 << 20) - HOST_RESERVE);
+            assert!(limit < sp && sp - limit < 1 << 20);
             let available = available().expect("a thread's stack is known");
             assert!(available.abs_diff(sp - limit) < 4096);
         });

@@ -86,7 +86,7 @@ fn a_small_stack_is_exhausted_by_a_trap() {
                     (i32.add (i32.const 1) (call $f (local.get 0)))))"#,
         )
         .unwrap();
-        for size in [384 << 10, 1 << 20] {
+        for size in [64 << 10, 256 << 10, 384 << 10, 1 << 20] {
             let thread = std::thread::Builder::new().stack_size(size);
             std::thread::scope(|scope| {
                 let run = || {

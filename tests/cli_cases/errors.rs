@@ -1,7 +1,5 @@
 //! What goes wrong: one clear message and the right exit code, never a panic.
 
-use std::process::Stdio;
-
 use crate::{MATH, command, file, upshift, upshift_in_every_mode};
 
 #[test]
@@ -167,22 +165,46 @@ fn wrong_invocations() {
     says(&["--invoke", "add"], 2, "FILE");
 }
 
+/// More than the first thread has, more than any thread can have.
 #[test]
-fn a_closed_pipe_is_no_panic() {
+fn a_stack_as_large_as_asked_for_is_exhausted_by_a_trap() {
+    let program = file(
+        "recursion.wat",
+        r#"(module (func $f (export "_start") (call $f) (call $f)))"#,
+    );
+    for size in ["8m", "64m"] {
+        let size = format!("max-stack={size}");
+        upshift_in_every_mode(&["-W", &size, &program], |ran| {
+            let stderr = ran.failure(134);
+            assert!(stderr.contains("call stack exhausted"), "{stderr}");
+            assert!(!stderr.contains("warning"), "{stderr}");
+        });
+    }
+    let stderr = upshift(&["-W", "max-stack=100000g", &program]).failure(134);
+    assert!(stderr.contains("call stack exhausted"), "{stderr}");
+    assert!(stderr.starts_with("warning: no thread with"), "{stderr}");
+}
+
+#[test]
+fn a_closed_pipe_is_an_error() {
     let math = file("pipe.wat", MATH);
     for args in [
         &["--help"][..],
         &["-T", "help"],
         &["--invoke", "add", &math, "1", "2"],
+        &["-D", "dump=add", &math],
+        &[],
     ] {
-        let mut child = command(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let (reader, writer) = std::io::pipe().expect("the system has pipes");
+        drop(reader);
+        let output = command(args)
+            .stdout(writer)
+            .output()
             .expect("the command runs");
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("the command ends");
         let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+        let lines = stderr.matches("Broken pipe").count();
+        assert_eq!(lines, 1, "{args:?}: {stderr}");
         assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
     }
 }

@@ -27,8 +27,7 @@ pub fn print(module: &Module, func: &str) -> Result<()> {
         disassemble(&code, &mut out);
         out.push('\n');
     }
-    report::out(&out);
-    Ok(())
+    report::out(&out)
 }
 
 /// One instruction per line, with the WebAssembly offset where it changes, and what else is known.

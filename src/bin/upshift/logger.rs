@@ -13,7 +13,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         let level = record.level().as_str().to_ascii_lowercase();
-        report::err(&format!("{level}: {}\n", record.args()));
+        let _ = report::err(&format!("{level}: {}\n", record.args()));
     }
 
     fn flush(&self) {}

@@ -2,26 +2,33 @@
 //!
 //! - `options`: the command line;
 //! - `run`: a program from its file to its end;
+//! - `supervise`: the guest on a thread of its own, and signals that end it;
+//! - `record`: the reports of a run;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
 //! - `dump`: what both compilers make of one function;
-//! - `report`: what is printed after a run, and how errors look;
+//! - `report`: what errors look like;
 //! - `story`: the embedded example and how it is told.
 //!
-//! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be run; 2
-//! for a command line that makes no sense. Standard output belongs to the guest; everything else goes to standard error.
+//! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be run
+//! or a report could not be written; 2 for a command line that makes no sense; 128 and the signal's
+//! number if a signal ended it. Standard output belongs to the guest; everything else goes to
+//! standard error.
 
 mod dump;
 mod invoke;
 mod logger;
 mod options;
+mod record;
 mod report;
 mod run;
 mod story;
+mod supervise;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    supervise::survive_file_size_limit();
     match options::parse(std::env::args_os()) {
         options::Command::Run(options) => run::program(&options),
         options::Command::Story(options) => story::tell(&options),

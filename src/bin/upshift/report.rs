@@ -1,32 +1,54 @@
-//! What the command prints besides the guest's own output.
+//! How the command speaks: output, errors with their causes, warnings.
 
 use std::io::{self, Write as _};
 
-use std::path::Path;
+use anyhow::Context as _;
+use upshift::{Error, Result, Trap};
 
-use upshift::profiler::chrome::chrome_trace;
-use upshift::profiler::perf_map::perf_map;
-use upshift::profiler::story;
-use upshift::{Engine, Error, Trap};
-
-use crate::options::{Options, StatsFormat};
-
-/// Writes to standard output. A closed pipe is no error: nobody is interested in the rest.
-pub fn out(text: &str) {
+/// Writes to standard output.
+///
+/// # Errors
+///
+/// If it is closed or full.
+pub fn out(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = stdout
+    stdout
         .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+        .and_then(|()| stdout.flush())
+        .context("cannot write standard output")
 }
 
-/// Writes to standard error, as far as somebody reads it.
-pub fn err(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+/// Writes to standard error.
+///
+/// # Errors
+///
+/// If it is closed or full.
+pub fn err(text: &str) -> io::Result<()> {
+    io::stderr().lock().write_all(text.as_bytes())
 }
 
-/// One line that says what is wrong.
+/// Writes a line of JSON to standard error.
+///
+/// # Errors
+///
+/// If it is closed or full.
+pub fn err_json(json: &str) -> io::Result<()> {
+    err(&format!("{json}\n"))
+}
+
+/// One line that says what is wrong. If nobody can read it, the exit code still tells.
 pub fn error_line(message: &str) {
-    err(&format!("error: {message}\n"));
+    let _ = err(&format!("error: {message}\n"));
+}
+
+/// One line that says what is not as asked for, though the run goes on.
+pub fn warning(message: &str) {
+    let _ = err(&format!("warning: {message}\n"));
+}
+
+/// One line that helps to get what was probably wanted.
+pub fn note(message: &str) {
+    let _ = err(&format!("note: {message}\n"));
 }
 
 /// An error with its chain of causes.
@@ -43,49 +65,9 @@ pub fn error(error: &Error) {
             _ => text += &format!("    {}\n", indented(&message)),
         }
     }
-    err(&text);
+    let _ = err(&text);
 }
 
 fn indented(message: &str) -> String {
     message.trim_end().replace('\n', "\n    ")
-}
-
-/// Prints and writes what the options ask for, after a run.
-pub fn after(engine: &Engine, options: &Options) {
-    let log = engine.event_log();
-    let around = &options.around;
-    match options.stats {
-        Some(StatsFormat::Table) => err(&format!("\n{}", log.stats())),
-        Some(StatsFormat::Json) => err(&(to_json(&log.stats()) + "\n")),
-        None => {}
-    }
-    if around.story {
-        err(&format!("\n{}", story(log)));
-    }
-    if let Some(path) = &around.events {
-        let lines: String = log
-            .records()
-            .iter()
-            .map(|record| to_json(record) + "\n")
-            .collect();
-        write(path, &lines);
-    }
-    if let Some(path) = &around.trace {
-        write(path, &to_json(&chrome_trace(&log.records(), &log.names())));
-    }
-    if around.perf_map {
-        let path = format!("/tmp/perf-{}.map", std::process::id());
-        write(path.as_ref(), &perf_map(&log.records(), &log.names()));
-    }
-}
-
-fn to_json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("reports consist of numbers, strings, lists and objects")
-}
-
-/// The program has run already: a file that can't be written is worth a message, no more.
-fn write(path: &Path, text: &str) {
-    if let Err(error) = std::fs::write(path, text) {
-        error_line(&format!("cannot write `{}`: {error}", path.display()));
-    }
 }

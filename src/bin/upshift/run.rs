@@ -12,11 +12,12 @@ use upshift::{
     TimedOut, Trap,
 };
 
-use crate::dump;
 use crate::invoke::{self, UsageError};
 use crate::logger;
 use crate::options::Options;
-use crate::report;
+use crate::record::{Incomplete, Recorder};
+use crate::supervise::{self, Ended, HandleSlot};
+use crate::{dump, report};
 
 /// What `timeout` of the GNU core utilities exits with when the time is over.
 const TIMED_OUT: u8 = 124;
@@ -24,26 +25,53 @@ const TIMED_OUT: u8 = 124;
 /// What a shell reports for a process that aborted: 128 + `SIGABRT`.
 const TRAPPED: u8 = 134;
 
+/// The exit code for a command line that makes no sense.
+const USAGE: u8 = 2;
+
+/// The exit code for what could not be run or written.
+const FAILED: u8 = 1;
+
 /// Runs the program that the options name.
 pub fn program(options: &Options) -> ExitCode {
-    run_module(options, |engine| load(engine, &options.file))
+    let file = options.file.clone();
+    run_module(options, move |engine| load(engine, &file))
 }
 
 /// Loads a module, runs it and reports what was asked for.
-pub fn run_module(options: &Options, load: impl FnOnce(&Engine) -> Result<Module>) -> ExitCode {
-    let engine = match engine(options) {
-        Ok(engine) => engine,
-        Err(error) => return failed(&error),
+pub fn run_module<L>(options: &Options, load: L) -> ExitCode
+where
+    L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
+{
+    let prepared = Recorder::open(options).and_then(|recorder| Ok((recorder, engine(options)?)));
+    let (recorder, engine) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return ExitCode::from(failed(&error)),
     };
-    let result = load(&engine).and_then(|module| match &options.around.dump {
-        Some(func) => dump::print(&module, func),
-        None => run(&engine, &module, options),
-    });
-    let code = result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS);
-    report::after(&engine, options);
+    let guest = {
+        let (engine, options) = (engine.clone(), options.clone());
+        move |handle: &HandleSlot| {
+            let module = load(&engine)?;
+            match &options.around.dump {
+                Some(func) => dump::print(&module, func),
+                None => run(&engine, &module, &options, handle),
+            }
+        }
+    };
+    let code = match supervise::run(&options.config, guest) {
+        Ended::Returned(Ok(())) => 0,
+        Ended::Returned(Err(error)) => failed(&error),
+        Ended::Signal(signal) => {
+            report::error_line(&format!("stopped by {}", signal.name()));
+            signal.exit_code()
+        }
+    };
+    let code = match recorder.write(&engine) {
+        Err(Incomplete) if code == 0 => FAILED,
+        _ => code,
+    };
     // The process ends now. Dropping the engine would wait for compilations that nobody is going to use.
     std::mem::forget(engine);
-    code
+    ExitCode::from(code)
 }
 
 /// An engine as configured, that remembers events if a report needs them.
@@ -61,6 +89,10 @@ fn engine(options: &Options) -> Result<Engine> {
             detail: Detail::Events,
             capacity: None,
         });
+    }
+    if options.around.perf_map {
+        // The only kind of memory for which `perf` looks into the map.
+        config.code_mapping(CodeMapping::Anonymous);
     }
     Engine::new(&config)
 }
@@ -84,7 +116,7 @@ pub struct Program {
 }
 
 /// Instantiates the module and calls its start, or what `--invoke` names.
-fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
+fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
     let program = Program {
@@ -95,6 +127,7 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
     };
     let mut store = Store::new(engine, program);
     store.limiter(|program| &mut program.limits);
+    handle.get_or_init(|| store.interrupt_handle());
     let time = options.around.timeout;
     let _limit = time.map(|time| store.arm_timeout(time));
     let file = options.file.display();
@@ -106,8 +139,7 @@ fn run(engine: &Engine, module: &Module, options: &Options) -> Result<()> {
             let results = invoke::call(&mut store, instance, name, &options.args);
             let results =
                 results.with_context(|| format!("failed to invoke `{name}` of `{file}`"))?;
-            report::out(&results);
-            Ok(())
+            report::out(&results)
         }
         None => start(&mut store, instance).with_context(|| format!("failed to run `{file}`")),
     }
@@ -133,27 +165,27 @@ fn start(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     initialize(store, instance)?;
     let functions = invoke::exported_functions(store, instance);
     if !functions.is_empty() {
-        report::err(&format!(
-            "note: the module exports no `_start`, so nothing was called; --invoke calls one of {functions}\n"
+        report::note(&format!(
+            "the module exports no `_start`, so nothing was called; --invoke calls one of {functions}"
         ));
     }
     Ok(())
 }
 
 /// Prints an error, unless it is the program's way to say its exit code, and finds the code.
-fn failed(error: &Error) -> ExitCode {
+fn failed(error: &Error) -> u8 {
     if let Some(&Exit(code)) = error.downcast_ref() {
         // As any process's, the code is cut to eight bits.
-        return ExitCode::from(code as u8);
+        return code as u8;
     }
     report::error(error);
     if error.is::<TimedOut>() {
-        ExitCode::from(TIMED_OUT)
+        TIMED_OUT
     } else if error.is::<Trap>() {
-        ExitCode::from(TRAPPED)
+        TRAPPED
     } else if error.is::<UsageError>() {
-        ExitCode::from(2)
+        USAGE
     } else {
-        ExitCode::FAILURE
+        FAILED
     }
 }

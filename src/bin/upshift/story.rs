@@ -21,6 +21,9 @@ pub fn tell(options: &Options) -> ExitCode {
     let mut options = options.clone();
     options.file = "story.wasm".into();
     options.around.story = true;
-    report::out(INTRODUCTION);
+    if let Err(error) = report::out(INTRODUCTION) {
+        report::error(&error);
+        return ExitCode::FAILURE;
+    }
     run::run_module(&options, |engine| Module::new(engine, PROGRAM))
 }

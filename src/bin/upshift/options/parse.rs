@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 use upshift::knobs::Group;
 
@@ -88,9 +89,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed pipe is no reason to complain.
-            let _ = error.print();
-            return Command::Done(ExitCode::from(error.exit_code() as u8));
+            let code = match error.print().context("cannot write help") {
+                Ok(()) => ExitCode::from(error.exit_code() as u8),
+                Err(error) => {
+                    report::error(&error);
+                    ExitCode::FAILURE
+                }
+            };
+            return Command::Done(code);
         }
     };
     match interpret(arguments) {
@@ -113,8 +119,15 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
     for (group, settings) in groups {
         for setting in settings.iter().flat_map(|settings| settings.split(',')) {
             if setting == "help" {
-                report::out(&knobs::help(group));
-                return Ok(Command::Done(ExitCode::SUCCESS));
+                let printed = report::out(&knobs::help(group));
+                let code = printed.map_or_else(
+                    |error| {
+                        report::error(&error);
+                        ExitCode::FAILURE
+                    },
+                    |()| ExitCode::SUCCESS,
+                );
+                return Ok(Command::Done(code));
             }
             knobs::apply(&mut options, group, setting).map_err(|error| error.to_string())?;
         }

@@ -1,0 +1,233 @@
+//! Reports arrive: after signals, and not without a word where they can't be written.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{command, file, path, upshift};
+
+/// Prints a line and then runs until it is stopped.
+const ENDLESS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "go\n")
+    (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 3))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (loop (br 0))))"#;
+
+/// As `ENDLESS`, but waits for input instead.
+const BLOCKED: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "go\n")
+    (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 3))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// Starts a program and waits for its first line.
+fn started(args: &[&str]) -> Child {
+    let mut child = command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    wait_for_line(&mut child);
+    child
+}
+
+fn wait_for_line(child: &mut Child) {
+    let mut line = [0; 3];
+    let stdout = child.stdout.as_mut().expect("piped");
+    stdout.read_exact(&mut line).expect("the program starts");
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_child(child);
+    kill_process(pid, signal).expect("the process is there");
+}
+
+/// Signals the program; what it said and how it ended.
+fn stopped_by(mut child: Child, signal: Signal) -> (String, Option<i32>) {
+    send(&child, signal);
+    let sent = Instant::now();
+    let mut stderr = String::new();
+    let pipe = child.stderr.as_mut().expect("piped");
+    pipe.read_to_string(&mut stderr).expect("Unicode");
+    let status = child.wait().expect("it ends");
+    assert!(sent.elapsed() < Duration::from_secs(5), "{stderr}");
+    (stderr, status.code())
+}
+
+#[test]
+fn signals_end_a_run_with_its_reports() {
+    let (events, trace) = (path("signal.jsonl"), path("signal-trace.json"));
+    let debug = format!(
+        "story,events={},trace={}",
+        events.display(),
+        trace.display()
+    );
+    for (name, program) in [("endless", ENDLESS), ("blocked", BLOCKED)] {
+        let program = file(&format!("signal-{name}.wat"), program);
+        for (signal, code, says) in [
+            (Signal::INT, 130, "error: stopped by SIGINT\n"),
+            (Signal::TERM, 143, "error: stopped by SIGTERM\n"),
+            (Signal::HUP, 129, "error: stopped by SIGHUP\n"),
+        ] {
+            let child = started(&["--stats", "-D", &debug, &program]);
+            let (stderr, found) = stopped_by(child, signal);
+            assert_eq!(found, Some(code), "{name}: {stderr}");
+            for part in [says, "functions compiled", "no code   - baseline"] {
+                assert!(stderr.contains(part), "{name}: {part}: {stderr}");
+            }
+            let events = std::fs::read_to_string(&events).unwrap();
+            assert!(events.contains("first-call"), "{name}: {events}");
+            let trace = std::fs::read_to_string(&trace).unwrap();
+            serde_json::from_str::<serde_json::Value>(&trace).unwrap();
+        }
+    }
+}
+
+/// As where `timeout` signals both the process and its group.
+#[test]
+fn a_signal_that_comes_twice_loses_no_report() {
+    let program = file("signal-twice.wat", ENDLESS);
+    for _ in 0..5 {
+        let child = started(&["--stats", &program]);
+        send(&child, Signal::TERM);
+        let (stderr, code) = stopped_by(child, Signal::TERM);
+        assert_eq!(code, Some(143), "{stderr}");
+        assert!(stderr.contains("functions compiled"), "{stderr}");
+    }
+}
+
+/// The first one waits to be reported: nobody reads standard error, and its pipe is full.
+#[test]
+fn a_second_interrupt_does_not_wait() {
+    const PIPE: usize = 64 << 10;
+    let program = file("signal-impatient.wat", ENDLESS);
+    let (_reader, mut stderr) = std::io::pipe().expect("the system has pipes");
+    stderr.write_all(&[b' '; PIPE]).expect("a pipe takes that");
+    let mut command = command(&["--stats", &program]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .expect("the command runs");
+    wait_for_line(&mut child);
+    send(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().unwrap().is_none(), "it waits");
+    send(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// As `nohup`, and as a shell without job control does for what it runs in the background.
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let program = file("signal-ignored.wat", ENDLESS);
+    let script = "trap '' INT HUP; exec \"$0\" \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_upshift"), &program]);
+    let mut child = shell
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shell runs");
+    wait_for_line(&mut child);
+    for signal in [Signal::INT, Signal::HUP] {
+        send(&child, signal);
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(child.try_wait().unwrap().is_none(), "it runs on");
+    }
+    let (stderr, code) = stopped_by(child, Signal::TERM);
+    assert_eq!(code, Some(143), "{stderr}");
+}
+
+#[test]
+fn report_files_are_opened_before_the_run() {
+    let program = file("never-runs.wat", ENDLESS);
+    for option in ["events", "trace"] {
+        let debug = format!("{option}=/no/such/folder/file");
+        let stderr = upshift(&["-D", &debug, &program]).failure(1);
+        assert!(
+            stderr.contains("cannot create `/no/such/folder/file`"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let program = file("full-disk.wat", "(module (func (export \"_start\")))");
+    for option in ["events", "trace"] {
+        let debug = format!("{option}=/dev/full");
+        let stderr = upshift(&["-D", &debug, &program]).failure(1);
+        assert!(stderr.contains("cannot write `/dev/full`"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for args in [&["--stats"][..], &["--stats=json"], &["-D", "story"]] {
+        let mut command = command(&[args, &[&program]].concat());
+        let status = command.stderr(full()).status().expect("the command runs");
+        assert_eq!(status.code(), Some(1), "{args:?}");
+    }
+    for args in [
+        &["--help"][..],
+        &["-W", "help"],
+        &["-D", "dump=0", &program],
+    ] {
+        let output = command(args).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+        assert!(stderr.contains("No space left"), "{args:?}: {stderr}");
+    }
+}
+
+/// The program's own exit code tells more than a missing report.
+#[test]
+fn a_failed_report_keeps_a_programs_exit_code() {
+    let program = file(
+        "exit-7.wat",
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $exit (i32.const 7))))"#,
+    );
+    let stderr = upshift(&["-D", "events=/dev/full", &program]).failure(7);
+    assert!(stderr.contains("cannot write `/dev/full`"), "{stderr}");
+}
+
+/// A symbol map goes to a folder that everyone may write to, under a name that can be guessed.
+#[test]
+fn a_symbol_map_is_not_written_through_a_link() {
+    let (program, victim) = (file("perf-map.wat", ENDLESS), path("victim"));
+    std::fs::write(&victim, "precious").unwrap();
+    let script = r#"ln -s "$2" /tmp/perf-$$.map; exec "$0" -D perf-map "$1""#;
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_upshift"), &program])
+        .arg(&victim)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shell runs");
+    let map = format!("/tmp/perf-{}.map", child.id());
+    wait_for_line(&mut child);
+    let (stderr, code) = stopped_by(child, Signal::INT);
+    let symbols = std::fs::read_to_string(&map);
+    std::fs::remove_file(&map).unwrap();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(symbols.unwrap().contains("_start [baseline]"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+}
