@@ -168,7 +168,7 @@ impl Config {
         self.runtime.max_wasm_stack.saturating_add(HOST)
     }
 
-    /// How accesses beyond a memory's end are caught: by guard pages (9 GiB of address space per
+    /// How accesses beyond a memory's end are caught: by guard pages (8 GiB of address space per
     /// memory), or by a check before each access.
     pub fn memory_bounds(&mut self, bounds: MemoryBounds) -> &mut Self {
         self.runtime.memory_bounds = bounds;

@@ -25,7 +25,7 @@ fn mapping(addr: usize) -> Option<(usize, usize, String)> {
 #[test]
 fn nothing_accessible_lies_before_a_memory() {
     for (bounds, guard) in [
-        (MemoryBounds::GuardPages, 1 << 29),
+        (MemoryBounds::GuardPages, 64 << 20),
         (MemoryBounds::Explicit, 1 << 16),
     ] {
         let engine = Engine::new(Config::new().memory_bounds(bounds)).unwrap();

@@ -1,6 +1,6 @@
 //! How much address space an engine takes, and how it makes do with less.
 //!
-//! With guard pages a memory takes 9 GiB, of which nothing is used but addresses: what an index and an offset can reach,
+//! With guard pages a memory takes 8 GiB and a bit, of which nothing is used but addresses: what an index and an offset can reach,
 //! and what lies before it (see `upshift_abi::vmctx`). Where that much can't be had (`ulimit -v`, some
 //! containers), an engine checks bounds explicitly, and shares what there is between its code and its memories.
 
@@ -26,7 +26,7 @@ impl RuntimeConfig {
     /// memories and less room for code. What was changed goes to the log as a warning.
     pub fn fitted(self) -> Self {
         let memory = match self.memory_bounds {
-            MemoryBounds::GuardPages => GUARDED_SPACE as usize + MEMORY_GUARD as usize,
+            MemoryBounds::GuardPages => GUARDED_SPACE as usize + 2 * MEMORY_GUARD as usize,
             MemoryBounds::Explicit => self.memory_reservation,
         };
         let wanted = code_space_bytes(self.code_space_bytes) + memory;

@@ -15,9 +15,7 @@ use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
 
-/// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context, at most [`MEMORY_GUARD`].
-///
-/// [`MEMORY_GUARD`]: upshift_abi::vmctx::MEMORY_GUARD
+/// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context.
 const MAX_DISP: u64 = (1 << 30) - 64;
 
 /// What a load does.

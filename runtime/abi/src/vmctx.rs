@@ -40,9 +40,12 @@ impl VmOffset {
 /// Granularity of the vmctx part of an instance's allocation.
 pub const PAGE_SIZE: u32 = 4096;
 
-/// With guard pages, the distance from a context to the memory behind it, the same for all modules: the context at its beginning,
-/// nothing accessible after it. As large as leaves a gigabyte of a 32-bit displacement for static offsets.
-pub const MEMORY_GUARD: u32 = 1 << 30;
+/// With guard pages, the inaccessible bytes before a memory, at least.
+pub const MEMORY_GUARD: u32 = 64 << 20;
+
+/// With guard pages, the distance from a context to the memory behind it, for all modules whose contexts leave a
+/// [`MEMORY_GUARD`] in it.
+const MEMORY_DISTANCE: u32 = 2 * MEMORY_GUARD;
 
 /// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the length as a 64-bit
 /// number, so that one that is negative by mistake never reaches memory, and address space may be short.
@@ -404,7 +407,10 @@ impl VmLayout {
     /// memories like this.
     pub const fn memory0_base(&self, bounds: MemoryBounds) -> u32 {
         match bounds {
-            MemoryBounds::GuardPages => MEMORY_GUARD,
+            MemoryBounds::GuardPages if self.context_bytes() <= MEMORY_DISTANCE - MEMORY_GUARD => {
+                MEMORY_DISTANCE
+            }
+            MemoryBounds::GuardPages => self.context_bytes() + MEMORY_GUARD,
             MemoryBounds::Explicit => self.context_bytes() + SMALL_MEMORY_GUARD,
         }
     }

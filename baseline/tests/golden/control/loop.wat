@@ -19,7 +19,7 @@
 ;;   10  xorps xmm15, xmm15
 ;;   14  movsd [rbp-28h], xmm15
 ;;   1a  mov r8d, [rbp-28h]
-;;   1e  mov eax, [rdi+rsi+40000000h] ; trap: out of bounds memory access
+;;   1e  mov eax, [rdi+rsi+8000000h] ; trap: out of bounds memory access
 ;;   25  add r8d, eax
 ;;   28  add esi, 4
 ;;   2b  sub edx, 1

@@ -19,8 +19,8 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
 ;;    e  mov edx, edx
-;;   10  mov rax, [rdi+rdx+40000010h] ; trap: out of bounds memory access
-;;   18  mov [rdi+rsi+40000008h], rax ; trap: out of bounds memory access
+;;   10  mov rax, [rdi+rdx+8000010h] ; trap: out of bounds memory access
+;;   18  mov [rdi+rsi+8000008h], rax ; trap: out of bounds memory access
 ;;   20  leave
 ;;   21  ret
 ;; def1 bytes
@@ -29,8 +29,8 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
-;;    e  mov byte ptr [rdi+rsi+40000000h], 7 ; trap: out of bounds memory access
-;;   16  movsx eax, byte ptr [rdi+rsi+40000003h] ; trap: out of bounds memory access
+;;    e  mov byte ptr [rdi+rsi+8000000h], 7 ; trap: out of bounds memory access
+;;   16  movsx eax, byte ptr [rdi+rsi+8000003h] ; trap: out of bounds memory access
 ;;   1e  leave
 ;;   1f  ret
 ;; def2 constant address
@@ -38,7 +38,7 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
-;;    c  movsd xmm0, [rdi+40000400h] ; trap: out of bounds memory access
+;;    c  movsd xmm0, [rdi+8000400h] ; trap: out of bounds memory access
 ;;   14  leave
 ;;   15  ret
 ;; def3 far
@@ -49,7 +49,7 @@
 ;;    c  mov esi, esi
 ;;    e  mov r11d, 0FFFFFFF0h
 ;;   14  add r11, rsi
-;;   17  mov eax, [rdi+r11+40000000h] ; trap: out of bounds memory access
+;;   17  mov eax, [rdi+r11+8000000h] ; trap: out of bounds memory access
 ;;   1f  leave
 ;;   20  ret
 ;; def4 grow

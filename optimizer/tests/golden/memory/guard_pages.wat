@@ -19,7 +19,7 @@
 ;;                                   block0(v0: i64, v1: i32):
 ;;   @002b                               v3 = uextend.i64 v1
 ;;   @002b                               v4 = iadd v0, v3
-;;   @002b                               v5 = load.i64 little region1 v4+0x4000_0008
+;;   @002b                               v5 = load.i64 little region1 v4+0x0800_0008
 ;;   @002e                               jump block1(v5)
 ;;
 ;;                                   block1(v2: i64):
@@ -32,7 +32,7 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movl %esi, %esi
-;;     movq 0x40000008(%rdi, %rsi), %rax
+;;     movq 0x8000008(%rdi, %rsi), %rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq %rbp, %rsp
@@ -46,7 +46,7 @@
 ;;   block0:
 ;;     movl %esi, %esi
 ;;     leaq (%rdi, %rsi), %rsi
-;;     movabsq $0x13ffffff0, %rdi
+;;     movabsq $0x107fffff0, %rdi
 ;;     movl %edx, (%rsi, %rdi)
 ;;     jmp     label1
 ;;   block1:
@@ -59,7 +59,7 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movsbq 0x40000010(%rdi), %rax
+;;     movsbq 0x8000010(%rdi), %rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq %rbp, %rsp
