@@ -225,3 +225,36 @@ fn host_functions_are_freed_with_their_store() {
     }
     assert_eq!(Arc::strong_count(&held), 1);
 }
+
+/// What a failed instantiation had made so far is gone with it: looking for values meets no table or global of it.
+#[test]
+fn a_failed_instance_leaves_nothing_to_search() {
+    in_every_mode(|engine| {
+        let count = Count::default();
+        let mut store = Store::new(engine, ());
+        for declarations in [
+            "(global externref (ref.null extern))",
+            "(table 1 externref)",
+            "(memory 1) (global externref (ref.null extern)) (table 7 externref)",
+        ] {
+            let text = format!("(module {declarations} (table 10000001 funcref))");
+            let module = Module::new(engine, text).unwrap();
+            for _ in 0..3 {
+                assert!(Instance::new(&mut store, &module, &[]).is_err());
+            }
+        }
+        let fine = Module::new(
+            engine,
+            "(module (table 1 externref) (global i64 (i64.const -1)))",
+        );
+        Instance::new(&mut store, &fine.unwrap(), &[]).unwrap();
+        {
+            let mut scope = RootScope::new(&mut store);
+            for n in 0..200 {
+                count.value(&mut scope, n);
+            }
+        }
+        store.gc();
+        assert_eq!(count.get(), 0);
+    });
+}

@@ -175,3 +175,38 @@ fn modules_come_and_go_while_others_run() {
         });
     });
 }
+
+/// A host function may wait for another thread that calls back into the store: that thread's stack counts there, and
+/// interruptions find it.
+#[test]
+fn a_nested_call_on_another_thread_has_its_own_stack() {
+    in_every_mode(|engine| {
+        let module = Module::new(
+            engine,
+            r#"(module
+                (import "host" "elsewhere" (func $elsewhere))
+                (func (export "run") (call $elsewhere))
+                (func $deep (export "deep") (call $deep))
+                (func (export "spin") (loop (br 0))))"#,
+        )
+        .unwrap();
+        for (export, expected) in [("deep", Trap::StackOverflow), ("spin", Trap::Interrupt)] {
+            let mut linker = Linker::<()>::new(engine);
+            let elsewhere = move |mut caller: Caller<'_, ()>| -> upshift::Result<()> {
+                let inner = caller.get_export(export).unwrap().into_func().unwrap();
+                let inner = inner.typed::<(), ()>(&caller)?;
+                thread::scope(|scope| scope.spawn(|| inner.call(&mut caller, ())).join().unwrap())
+            };
+            linker.func_wrap("host", "elsewhere", elsewhere).unwrap();
+            let mut store = Store::new(engine, ());
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            let run = instance
+                .get_typed_func::<(), ()>(&mut store, "run")
+                .unwrap();
+            let limit = store.arm_timeout(Duration::from_millis(50));
+            let error = run.call(&mut store, ()).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&expected), "{export}: {error:?}");
+            drop(limit);
+        }
+    });
+}

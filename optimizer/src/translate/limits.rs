@@ -73,7 +73,8 @@ impl Translator<'_> {
     #[inline]
     pub(super) fn check_meter(&mut self) -> Result<(), TranslateError> {
         self.meter.until_look -= 1;
-        if self.meter.until_look > 0 {
+        // A single `br_table` can have millions of operands.
+        if self.meter.until_look > 0 && self.meter.operands <= MOST {
             return Ok(());
         }
         self.meter.until_look = INTERVAL;

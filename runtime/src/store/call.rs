@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
@@ -46,6 +46,13 @@ enum Refusal {
     StackOverflow,
     /// An interruption waits.
     Interrupt,
+}
+
+/// The thread that an outer activation of the store runs on, while an inner one runs on another.
+#[derive(Debug)]
+struct OuterThread {
+    thread: i32,
+    stack_limit: usize,
 }
 
 /// What calls of one type need.
@@ -186,9 +193,12 @@ impl Store {
             (*vm).host = (&raw mut *self).cast();
             (outer, (*vm).entry_fp == 0)
         };
-        if outermost {
+        let outer_thread = if outermost {
             self.enter_outermost();
-        }
+            None
+        } else {
+            self.change_thread()
+        };
         // Not before the thread is known to interrupters; see `StoreShared::thread`.
         let returned = self.may_enter(vm).map(|()| {
             let previous = trap::replace_current(vm);
@@ -198,6 +208,8 @@ impl Store {
         });
         if outermost {
             self.leave_outermost();
+        } else if let Some(outer) = outer_thread {
+            self.change_thread_back(outer);
         }
         // SAFETY: as above. The outer activation's host functions go on with their own pointer.
         unsafe { (*vm).host = outer_host };
@@ -364,6 +376,34 @@ impl Store {
         self.shared.set_thread(sys::thread_id(&self.process));
         // Fences: what follows does not happen before what is above.
         self.runtime.code().enter(&self.activity);
+    }
+
+    /// Prepares a call from a host function that has passed the store on to another thread, and waits for it there: that
+    /// thread has another stack, and interruptions have to find it. What to restore afterwards, if so.
+    #[inline]
+    fn change_thread(&mut self) -> Option<OuterThread> {
+        let (thread, here) = (self.shared.thread(), sys::thread_id(&self.process));
+        if thread == here {
+            return None;
+        }
+        let limit = stack::limit(stack_pointer(), self.max_wasm_stack);
+        // SAFETY: as in `activate`.
+        let stack_limit = unsafe { std::mem::replace(&mut (*self.vm()).stack_limit, limit) };
+        self.shared.set_thread(here);
+        // As at the outermost entry, without changing the epoch at which that was.
+        fence(Ordering::SeqCst);
+        Some(OuterThread {
+            thread,
+            stack_limit,
+        })
+    }
+
+    #[cold]
+    fn change_thread_back(&mut self, outer: OuterThread) {
+        // SAFETY: as in `activate`.
+        unsafe { (*self.vm()).stack_limit = outer.stack_limit };
+        self.shared.set_thread(outer.thread);
+        fence(Ordering::SeqCst);
     }
 
     #[inline]

@@ -232,17 +232,34 @@ impl Store {
             (*header).instance = (&raw mut *instance).cast();
         }
         self.link_imports(&mut instance, &facts, imports);
-        self.allocate_memories(&mut instance, &facts)?;
-        if on_demand.is_none() {
-            fill_func_refs(&instance, &facts);
+        let before = (self.memories.len(), self.globals.len(), self.tables.len());
+        if let Err(error) = self.allocate_items(&mut instance, &facts, on_demand.as_ref()) {
+            // What was made so far points into the context, which ends with this function.
+            self.memories.truncate(before.0);
+            self.globals.truncate(before.1);
+            self.tables.truncate(before.2);
+            return Err(error);
         }
-        self.allocate_globals(&mut instance, &facts);
-        self.allocate_tables(&mut instance, &facts, on_demand.as_ref())?;
         self.instances.push(instance);
         if let Some(part) = on_demand {
             self.on_demand.insert(part.start(), part);
         }
         Ok(id)
+    }
+
+    /// Makes what the module defines. After an error, the store holds a part of it.
+    fn allocate_items(
+        &mut self,
+        instance: &mut Instance,
+        facts: &ModuleFacts,
+        on_demand: Option<&Arc<OnDemand>>,
+    ) -> Result<(), Error> {
+        self.allocate_memories(instance, facts)?;
+        if on_demand.is_none() {
+            fill_func_refs(instance, facts);
+        }
+        self.allocate_globals(instance, facts);
+        self.allocate_tables(instance, facts, on_demand)
     }
 
     /// Writes the imports into the context and starts the index spaces with them.

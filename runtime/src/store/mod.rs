@@ -137,7 +137,8 @@ pub struct Store {
 
 // SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared by all
 // threads. Embedder data, host functions and extern values are `Send`. A store that moves to another thread is
-// not inside WebAssembly, as calls borrow it exclusively.
+// not inside WebAssembly, as calls borrow it exclusively; or a host function passes it on and waits, and a call on
+// that thread takes over stack limit and interruptions (`Store::change_thread`).
 unsafe impl Send for Store {}
 
 impl Store {
@@ -222,6 +223,11 @@ impl Store {
 
     pub(crate) fn shared(&self) -> &StoreShared {
         &self.shared
+    }
+
+    /// The process that the store belongs to.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 
     pub(crate) fn vm(&self) -> *mut VmStore {

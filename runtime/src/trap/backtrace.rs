@@ -52,6 +52,10 @@ impl WasmBacktrace {
     ///
     /// As for [`walk_callers`], with the store's entry frame.
     unsafe fn walk(store: &Store, pc: Option<usize>, low: usize, fp: usize) -> Self {
+        if !store.process().is_current() {
+            // In a forked child, a thread that it does not have may hold the lock below.
+            return Self::default();
+        }
         // No code is freed while addresses in it are looked up.
         let placed = store.runtime().code().hold_placed();
         let mut frames = FrameSink::default();

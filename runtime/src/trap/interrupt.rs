@@ -118,6 +118,12 @@ impl StoreShared {
         self.thread.store(thread, Ordering::Release);
     }
 
+    /// The thread that runs the store, for that thread.
+    #[inline]
+    pub fn thread(&self) -> i32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
     fn word(&self) -> &AtomicU32 {
         // SAFETY: an atomic field; no reference to the whole structure is formed.
         unsafe { &*ptr::addr_of!((*self.vm.get()).interrupt) }
@@ -169,10 +175,13 @@ impl StoreShared {
     /// Interrupts the store.
     fn interrupt(self: &Arc<Self>, cause: Cause) {
         let first = self.raise(&self.state(), cause);
-        // Who set the word first sees to it that it takes effect.
-        if !first {
-            return;
+        if first {
+            self.take_effect();
         }
+    }
+
+    /// Makes the running thread see the word; called by who set it first, and not under the state's lock.
+    fn take_effect(self: &Arc<Self>) {
         if !sys::membarrier_all_threads() {
             fence(Ordering::SeqCst);
         }
@@ -230,8 +239,12 @@ impl StoreShared {
         }
         state.alarm = None;
         if state.deadline.is_some_and(|deadline| deadline.at <= at) {
+            // Under the lock under which deadlines are moved: one that is gone is never raised.
+            let first = self.raise(&state, Cause::TimedOut);
             drop(state);
-            self.interrupt(Cause::TimedOut);
+            if first {
+                self.take_effect();
+            }
         } else {
             self.set_alarm(&mut state);
         }

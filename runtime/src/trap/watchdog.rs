@@ -40,7 +40,12 @@ pub struct Watchdog {
 struct Work {
     repeats: Vec<Repeat>,
     alarms: BinaryHeap<Reverse<Alarm>>,
+    /// How many alarms there may be before those of dropped stores are swept out: twice what the last sweep left.
+    sweep_at: usize,
 }
+
+/// So few alarms are not worth a sweep.
+const FEW_ALARMS: usize = 64;
 
 /// A store whose thread is signalled until it has left.
 struct Repeat {
@@ -89,6 +94,7 @@ impl Watchdog {
     /// Calls [`StoreShared::alarm`] at the moment, or as soon after it as the system lets a thread run.
     pub fn alarm(&self, store: &Arc<StoreShared>, at: Instant) {
         let mut work = self.work.lock().expect(POISON);
+        work.sweep();
         let earlier = work.next().is_none_or(|next| at < next);
         let store = Arc::downgrade(store);
         work.alarms.push(Reverse(Alarm { at, store }));
@@ -129,6 +135,17 @@ impl Work {
         let repeats = self.repeats.iter().map(|repeat| repeat.at);
         let alarm = self.alarms.peek().map(|Reverse(alarm)| alarm.at);
         repeats.chain(alarm).min()
+    }
+
+    /// Forgets alarms of stores that were dropped, once there may be as many of them as of others: a server that gives
+    /// each of its short calls a long time would otherwise collect them until that time is over.
+    fn sweep(&mut self) {
+        if self.alarms.len() < self.sweep_at.max(FEW_ALARMS) {
+            return;
+        }
+        self.alarms
+            .retain(|Reverse(alarm)| alarm.store.strong_count() > 0);
+        self.sweep_at = 2 * self.alarms.len();
     }
 
     fn take_due(&mut self, now: Instant) -> Option<Alarm> {
