@@ -13,6 +13,10 @@ type Result<T> = std::result::Result<T, Errno>;
 /// buffers is not transferred; the guest learns it from the count.
 const MAX_BUFFERS: usize = 1024;
 
+/// The longest path and text of a link, as POSIX's `PATH_MAX` on Linux. Handling a path takes memory and
+/// time by its length, so a longer one goes no further than here.
+const MAX_PATH: u32 = 4096;
+
 /// The bytes of the guest's memory.
 pub(crate) struct GuestMemory<'a> {
     bytes: &'a mut [u8],
@@ -37,6 +41,15 @@ impl<'a> GuestMemory<'a> {
     pub(crate) fn bytes(&self, at: u32, len: u32) -> Result<&[u8]> {
         let range = self.range(at, len, 1)?;
         Ok(&self.bytes[range])
+    }
+
+    /// The bytes of a path, or of what a link is to lead to: at most [`MAX_PATH`].
+    pub(crate) fn path(&self, at: u32, len: u32) -> Result<&[u8]> {
+        let bytes = self.bytes(at, len)?;
+        if len > MAX_PATH {
+            return Err(Errno::Nametoolong);
+        }
+        Ok(bytes)
     }
 
     pub(crate) fn bytes_mut(&mut self, at: u32, len: u32) -> Result<&mut [u8]> {
@@ -206,6 +219,15 @@ mod tests {
         assert_eq!(memory.range(0, u32::MAX, 48), Err(Errno::Fault));
         assert_eq!(memory.bytes(16, 0), Ok(&[][..]));
         assert_eq!(memory.bytes(17, 0), Err(Errno::Fault));
+    }
+
+    #[test]
+    fn paths_have_a_greatest_length() {
+        let mut bytes = vec![b'a'; 8192];
+        let memory = GuestMemory::new(&mut bytes);
+        assert_eq!(memory.path(1, 4096).map(<[u8]>::len), Ok(4096));
+        assert_eq!(memory.path(1, 4097), Err(Errno::Nametoolong));
+        assert_eq!(memory.path(1, 8192), Err(Errno::Fault));
     }
 
     #[test]

@@ -166,6 +166,49 @@ fn pointers_out_of_memory_are_faults() {
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 3);
 }
 
+/// For each function that takes paths: arguments that are right, and which of them are paths.
+const PATHS: &[(&str, &[i64], &[usize])] = &[
+    ("path_create_directory", &[3, 0x1000, 4], &[1]),
+    ("path_filestat_get", &[3, 0, 0x1000, 4, 0x4000], &[2]),
+    ("path_filestat_set_times", &[3, 0, 0x1000, 4, 0, 0, 0], &[2]),
+    ("path_link", &[3, 0, 0x1000, 4, 3, 0x2000, 4], &[2, 5]),
+    ("path_open", &[3, 0, 0x1000, 4, 0, 2, 0, 0, 0x4000], &[2]),
+    ("path_readlink", &[3, 0x2000, 4, 0x8000, 10, 0x4000], &[1]),
+    ("path_remove_directory", &[3, 0x1000, 4], &[1]),
+    ("path_rename", &[3, 0x1000, 4, 3, 0x2000, 4], &[1, 4]),
+    ("path_symlink", &[0x1000, 4, 3, 0x2000, 4], &[0, 3]),
+    ("path_unlink_file", &[3, 0x1000, 4], &[1]),
+];
+
+#[test]
+fn long_paths_are_refused_before_anything_looks_at_them() {
+    /// Where the long path lies.
+    const LONG: i64 = 0x8000;
+    let all = FUNCTIONS.iter().map(|(name, _)| *name);
+    let all: Vec<&str> = all.filter(|name| name.starts_with("path_")).collect();
+    assert_eq!(PATHS.iter().map(|path| path.0).collect::<Vec<_>>(), all);
+    let dir = scratch("long-paths");
+    std::fs::write(dir.join("file"), "content").unwrap();
+    std::os::unix::fs::symlink("file", dir.join("link")).unwrap();
+    let mut guest = Guest::in_dir(&dir);
+    guest.put(PATH, b"file");
+    guest.put(PATH_2, b"link");
+    // As much as to be refused by its length alone: it has a NUL, which is another error.
+    guest.put(LONG as u32, &[b"\0/".repeat(0x1000), b"file".to_vec()].concat());
+    for (name, args, paths) in PATHS {
+        for &path in *paths {
+            for len in [4097, 0x2004, 0x8000] {
+                let mut args = args.to_vec();
+                args[path] = LONG;
+                args[path + 1] = len;
+                let errno = guest.call(name, &args);
+                assert_eq!(errno, errno::NAMETOOLONG, "{name}{args:x?}");
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
+}
+
 #[test]
 fn buffers_out_of_memory_are_faults() {
     let dir = scratch("buffers");

@@ -17,7 +17,7 @@ pub(crate) fn path_create_directory(
     path: u32,
     path_len: u32,
 ) -> Result {
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -34,7 +34,7 @@ pub(crate) fn path_filestat_get(
     stat: u32,
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_FILESTAT_GET)?;
     let encoded = directory.stat_path(path, lookup)?.encode(call.preview);
     Ok(call.memory.write(stat, encoded.as_slice())?)
@@ -53,7 +53,7 @@ pub(crate) fn path_filestat_set_times(
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
     let [accessed, modified] = times(atim, mtim, fst_flags)?;
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -73,8 +73,8 @@ pub(crate) fn path_link(
     new_len: u32,
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
-    let old = call.memory.bytes(old, old_len)?;
-    let new = call.memory.bytes(new, new_len)?;
+    let old = call.memory.path(old, old_len)?;
+    let new = call.memory.path(new, new_len)?;
     let from = call.ctx.table.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
     let to = call.ctx.table.directory(new_fd, Rights::PATH_LINK_TARGET)?;
     // The system can link only to what a name is, not to what it leads to within a directory.
@@ -111,7 +111,7 @@ pub(crate) fn path_open(
         ),
     };
     call.memory.range(opened, 1, 4)?;
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let table = &mut call.ctx.table;
     let mut needed = Rights::PATH_OPEN;
     needed.set(
@@ -174,7 +174,7 @@ pub(crate) fn path_readlink(
     used: u32,
 ) -> Result {
     call.memory.range(used, 1, 4)?;
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_READLINK)?;
     let text = directory.read_link(path)?;
     let buffer = call.memory.bytes_mut(buf, buf_len)?;
@@ -190,7 +190,7 @@ pub(crate) fn path_remove_directory(
     path: u32,
     path_len: u32,
 ) -> Result {
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -207,8 +207,8 @@ pub(crate) fn path_rename(
     new: u32,
     new_len: u32,
 ) -> Result {
-    let old = call.memory.bytes(old, old_len)?;
-    let new = call.memory.bytes(new, new_len)?;
+    let old = call.memory.path(old, old_len)?;
+    let new = call.memory.path(new, new_len)?;
     let from = call.ctx.table.directory(fd, Rights::PATH_RENAME_SOURCE)?;
     let to = call
         .ctx
@@ -225,14 +225,14 @@ pub(crate) fn path_symlink(
     new: u32,
     new_len: u32,
 ) -> Result {
-    let text = call.memory.bytes(old, old_len)?;
-    let path = call.memory.bytes(new, new_len)?;
+    let text = call.memory.path(old, old_len)?;
+    let path = call.memory.path(new, new_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_SYMLINK)?;
     Ok(directory.symlink(text, path)?)
 }
 
 pub(crate) fn path_unlink_file(call: &mut Call<'_>, fd: u32, path: u32, path_len: u32) -> Result {
-    let path = call.memory.bytes(path, path_len)?;
+    let path = call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_UNLINK_FILE)?;
     Ok(directory.unlink_file(path)?)
 }
