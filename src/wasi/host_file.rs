@@ -66,6 +66,10 @@ enum Sharing {
 /// How much can be written to a pipe that has room at all, without waiting for more.
 const PIPE_ROOM: usize = 4096;
 
+/// How much one system call transfers at most. Nothing interrupts a system call that copies to a file or
+/// a device, so that one must be short; whoever has more to write calls again.
+const ROUND: usize = 4 << 20;
+
 impl HostFile {
     /// A file that the embedder opened. The guest can do what the descriptor allows.
     ///
@@ -273,7 +277,9 @@ impl WasiFile for HostFile {
             return socket::receive(self.fd(), buffers, flags).map(|(count, _)| count);
         }
         self.would_not_wait(Interest::Read)?;
-        Ok(retry(|| rustix::io::readv(self.fd(), buffers))?)
+        with_round_mut(buffers, |buffers| {
+            Ok(retry(|| rustix::io::readv(self.fd(), buffers))?)
+        })
     }
 
     fn write(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
@@ -285,11 +291,15 @@ impl WasiFile for HostFile {
             let _ = io::stdout().flush();
         }
         self.would_not_wait(Interest::Write)?;
-        self.within_limit(buffers, || self.write_position(), |now| self.write_now(now))
+        with_round(buffers, |buffers| {
+            self.within_limit(buffers, || self.write_position(), |now| self.write_now(now))
+        })
     }
 
     fn read_at(&mut self, buffers: &mut [IoSliceMut<'_>], offset: u64) -> Result<usize, Errno> {
-        Ok(retry(|| rustix::io::preadv(self.fd(), buffers, offset))?)
+        with_round_mut(buffers, |buffers| {
+            Ok(retry(|| rustix::io::preadv(self.fd(), buffers, offset))?)
+        })
     }
 
     fn write_at(&mut self, buffers: &[IoSlice<'_>], offset: u64) -> Result<usize, Errno> {
@@ -300,7 +310,9 @@ impl WasiFile for HostFile {
             true => self.write_position(),
             false => Ok(offset),
         };
-        self.within_limit(buffers, position, write)
+        with_round(buffers, |buffers| {
+            self.within_limit(buffers, position, write)
+        })
     }
 
     fn seek(&mut self, to: SeekFrom) -> Result<u64, Errno> {
@@ -387,6 +399,47 @@ impl WasiFile for HostFile {
     fn shutdown(&mut self, how: ShutdownFlags) -> Result<(), Errno> {
         socket::shutdown(self.fd(), how)
     }
+}
+
+/// Calls `f` with the first [`ROUND`] bytes of the buffers.
+fn with_round<R>(buffers: &[IoSlice<'_>], f: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    if total <= ROUND {
+        return f(buffers);
+    }
+    let mut room = ROUND;
+    let mut first = Vec::new();
+    for buffer in buffers {
+        let len = buffer.len().min(room);
+        first.push(IoSlice::new(&buffer[..len]));
+        room -= len;
+        if room == 0 {
+            break;
+        }
+    }
+    f(&first)
+}
+
+/// As [`with_round`], to be written to.
+fn with_round_mut<R>(
+    buffers: &mut [IoSliceMut<'_>],
+    f: impl FnOnce(&mut [IoSliceMut<'_>]) -> R,
+) -> R {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    if total <= ROUND {
+        return f(buffers);
+    }
+    let mut room = ROUND;
+    let mut first = Vec::new();
+    for buffer in buffers {
+        let len = buffer.len().min(room);
+        first.push(IoSliceMut::new(&mut buffer[..len]));
+        room -= len;
+        if room == 0 {
+            break;
+        }
+    }
+    f(&mut first)
 }
 
 const NOW: Timespec = Timespec {

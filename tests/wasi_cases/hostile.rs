@@ -194,7 +194,10 @@ fn long_paths_are_refused_before_anything_looks_at_them() {
     guest.put(PATH, b"file");
     guest.put(PATH_2, b"link");
     // As much as to be refused by its length alone: it has a NUL, which is another error.
-    guest.put(LONG as u32, &[b"\0/".repeat(0x1000), b"file".to_vec()].concat());
+    guest.put(
+        LONG as u32,
+        &[b"\0/".repeat(0x1000), b"file".to_vec()].concat(),
+    );
     for (name, args, paths) in PATHS {
         for &path in *paths {
             for len in [4097, 0x2004, 0x8000] {

@@ -155,6 +155,138 @@ fn what_is_large_goes_through_a_small_pipe() {
     assert_eq!(thread.join().unwrap(), 20 * BUFFER_LEN as usize);
 }
 
+/// Arguments of `fd_write` for 1024 times one buffer of 1 MiB, for which the guest's memory grows.
+fn a_gigabyte(guest: &mut Guest, fd: i64) -> [i64; 4] {
+    const LEN: u32 = 1 << 20;
+    guest.memory.grow(&mut guest.store, 32).unwrap();
+    let list: Vec<u8> = (0..1024).flat_map(|_| iovec(1 << 16, LEN)).collect();
+    guest.put(BUFFER, &list);
+    [fd, BUFFER.into(), 1024, RESULT.into()]
+}
+
+/// Makes a call that would transfer for long, under a timeout, and checks that it left the count of what
+/// it did, and that the guest ended soon.
+#[track_caller]
+fn cut_short(guest: &mut Guest, name: &str, args: &[i64], whole: u32) {
+    let start = Instant::now();
+    let limit = guest.store.arm_timeout(Duration::from_millis(200));
+    let error = guest.try_call(name, args).unwrap_err();
+    drop(limit);
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{name}");
+    let count = guest.u32(RESULT);
+    assert!((1..whole).contains(&count), "{name}: {count}");
+}
+
+#[test]
+fn long_writes_end() {
+    /// Takes 64 KiB each 5 ms, without ever having to be waited for.
+    struct Slow;
+    impl Slow {
+        fn take(buffers: &[std::io::IoSlice<'_>]) -> Result<usize, Errno> {
+            std::thread::sleep(Duration::from_millis(5));
+            let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+            Ok(total.min(1 << 16))
+        }
+    }
+    impl WasiFile for Slow {
+        fn seekable(&self) -> bool {
+            true
+        }
+
+        fn write(&mut self, buffers: &[std::io::IoSlice<'_>]) -> Result<usize, Errno> {
+            Self::take(buffers)
+        }
+
+        fn write_at(&mut self, buffers: &[std::io::IoSlice<'_>], _: u64) -> Result<usize, Errno> {
+            Self::take(buffers)
+        }
+    }
+    for name in ["fd_write", "fd_pwrite"] {
+        let mut builder = WasiCtxBuilder::new();
+        let mut guest = Guest::new(builder.stdin(Slow));
+        let mut args = a_gigabyte(&mut guest, 0).to_vec();
+        if name == "fd_pwrite" {
+            args.insert(3, 0);
+        }
+        cut_short(&mut guest, name, &args, 1 << 30);
+    }
+}
+
+#[test]
+fn long_transfers_through_pipes_and_sockets_end() {
+    use std::io::{Read as _, Write as _};
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut guest = with_stdin(writer);
+    let thread = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while reader.read(&mut bytes).unwrap() > 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let args = a_gigabyte(&mut guest, 0);
+    cut_short(&mut guest, "fd_write", &args, 1 << 30);
+    drop(guest);
+    thread.join().unwrap();
+
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut guest = with_stdin(theirs);
+    ours.write_all(b"first").unwrap();
+    let thread = std::thread::spawn(move || {
+        // Ends with an error when the guest has gone.
+        while ours.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let [fd, iovecs, count, read] = one_buffer(&mut guest, 0, BUFFER_LEN);
+    let wait_all = 2;
+    let args = [fd, iovecs, count, wait_all, read, (RESULT + 4).into()];
+    cut_short(&mut guest, "sock_recv", &args, BUFFER_LEN);
+    drop(guest);
+    thread.join().unwrap();
+}
+
+#[test]
+fn system_calls_transfer_a_piece_at_most() {
+    const PIECE: u32 = 4 << 20;
+    let dir = scratch("pieces");
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null");
+    let mut guest = with_stdin(null.unwrap());
+    let args = a_gigabyte(&mut guest, 0);
+    assert_eq!(guest.call("fd_write", &args), errno::SUCCESS);
+    assert_eq!(guest.u32(RESULT), 1 << 30, "all of it, in pieces");
+    assert_eq!(
+        guest.call("fd_fdstat_set_flags", &[0, NONBLOCK]),
+        errno::SUCCESS
+    );
+    assert_eq!(guest.call("fd_write", &args), errno::SUCCESS);
+    assert_eq!(guest.u32(RESULT), PIECE);
+
+    // A file is written wholly at a position too, and read as far as one piece goes.
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(dir.join("file"));
+    let mut guest = with_stdin(file.unwrap());
+    guest.memory.grow(&mut guest.store, 160).unwrap();
+    let len = 2 * PIECE + 5;
+    guest.put((1 << 16) + PIECE, b"second piece");
+    guest.put(IOVECS, &iovec(1 << 16, len));
+    let args = [0, IOVECS.into(), 1, 3, RESULT.into()];
+    assert_eq!(guest.call("fd_pwrite", &args), errno::SUCCESS);
+    assert_eq!(guest.u32(RESULT), len);
+    let written = std::fs::read(dir.join("file")).unwrap();
+    assert_eq!(written.len(), len as usize + 3);
+    assert_eq!(&written[PIECE as usize + 3..][..12], b"second piece");
+    assert_eq!(guest.call("fd_pread", &args), errno::SUCCESS);
+    assert_eq!(guest.u32(RESULT), PIECE);
+    let args = [0, IOVECS.into(), 1, RESULT.into()];
+    assert_eq!(guest.call("fd_read", &args), errno::SUCCESS);
+    assert_eq!(guest.u32(RESULT), PIECE);
+}
+
 #[test]
 fn own_files_that_never_get_ready_are_left() {
     struct Never;

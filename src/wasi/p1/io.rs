@@ -3,7 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wasi::abi::{FdFlags, Rights};
-use crate::wasi::call::{Call, Failure, Result};
+use crate::wasi::call::{Call, Result};
 use crate::wasi::errno::Errno;
 use crate::wasi::file::{Interest, WasiFile};
 use crate::wasi::wait::Waiter;
@@ -75,7 +75,15 @@ pub(crate) fn fd_pwrite(
 ) -> Result {
     call.memory.range(nwritten, 1, 4)?;
     let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
-    let write = |buffers: &mut [IoSlice<'_>]| file.write_at(buffers, offset);
+    let waiter = &call.waiter;
+    let mut position = offset;
+    let write = |buffers: &mut [IoSlice<'_>]| {
+        write_all(file, waiter, buffers, |file, buffers| {
+            let count = file.write_at(buffers, position)?;
+            position = position.saturating_add(count as u64);
+            Ok(count)
+        })
+    };
     let count = call.memory.with_buffers(iovs, iovs_len, write)??;
     Ok(call.memory.write_u32(nwritten, size(count)?)?)
 }
@@ -102,7 +110,16 @@ pub(super) fn waiting<T>(
     }
 }
 
-/// Writes all buffers, unless the file is not to wait or fails in between.
+/// Whether a transfer of several rounds, of which `done` bytes are transferred, ends before the next one.
+/// An interruption loses no count: the guest is told what was done, and ends behind the call.
+pub(super) fn ends_early(waiter: &Waiter, done: usize) -> Result<bool> {
+    match waiter.check() {
+        Err(_) if done > 0 => Ok(true),
+        result => result.map(|()| false),
+    }
+}
+
+/// Writes all buffers, unless the file is not to wait, fails, or the store is interrupted in between.
 pub(super) fn write_all(
     file: &mut dyn WasiFile,
     waiter: &Waiter,
@@ -119,9 +136,12 @@ pub(super) fn write_all(
                 _ => Ok(0),
             };
         }
+        if ends_early(waiter, done)? {
+            return Ok(done);
+        }
         let count = waiting(file, waiter, Interest::Write, |file| write(file, buffers));
         let count = match count {
-            Err(Failure::Errno(_)) if done > 0 => return Ok(done),
+            Err(_) if done > 0 => return Ok(done),
             result => result?.min(left),
         };
         done += count;

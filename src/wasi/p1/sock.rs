@@ -2,9 +2,9 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use super::io::{room, size, waiting, write_all};
+use super::io::{ends_early, room, size, waiting, write_all};
 use crate::wasi::abi::{FdFlags, ReceiveFlags, Rights, ShutdownFlags};
-use crate::wasi::call::{Call, Failure, Result};
+use crate::wasi::call::{Call, Result};
 use crate::wasi::dir::DirAccess;
 use crate::wasi::errno::Errno;
 use crate::wasi::file::{Cut, Interest};
@@ -51,15 +51,18 @@ pub(crate) fn sock_recv(
     check_socket(call, fd)?;
     let file = call.ctx.table.file(fd, Rights::FD_READ)?;
     let waiter = &call.waiter;
-    let receive = |mut buffers: &mut [IoSliceMut<'_>]| {
+    let receive = |mut buffers: &mut [IoSliceMut<'_>]| -> Result<(usize, Cut)> {
         let mut done = 0;
         loop {
             let left = room(buffers);
+            if ends_early(waiter, done)? {
+                return Ok((done, Cut::Whole));
+            }
             let received = waiting(file, waiter, Interest::Read, |file| {
                 file.receive(buffers, flags)
             });
             let (count, cut) = match received {
-                Err(Failure::Errno(_)) if done > 0 => return Ok((done, Cut::Whole)),
+                Err(_) if done > 0 => return Ok((done, Cut::Whole)),
                 result => result?,
             };
             let count = count.min(left);
@@ -71,8 +74,7 @@ pub(crate) fn sock_recv(
             IoSliceMut::advance_slices(&mut buffers, count);
         }
     };
-    let received: Result<_> = call.memory.with_buffers_mut(iovs, iovs_len, receive)?;
-    let (count, cut) = received?;
+    let (count, cut) = call.memory.with_buffers_mut(iovs, iovs_len, receive)??;
     let cut = match cut {
         Cut::Whole => 0,
         Cut::Cut => DATA_TRUNCATED,
