@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement. Thunks and
-//! code are [`CodePages`]: what is written there is written by another way than this mapping, and
+//! code are `CodePages`: what is written there is written by another way than this mapping, and
 //! nothing that is executable is writable. The data part holds the address table of builtins and
 //! each module's slots and budgets; it becomes writable as it is used.
 //!
