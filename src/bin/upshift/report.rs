@@ -51,7 +51,7 @@ pub fn note(message: &str) {
     let _ = err(&format!("note: {message}\n"));
 }
 
-/// An error with its chain of causes.
+/// An error with its chain of causes, except those that the message above them ends with.
 pub fn error(error: &Error) {
     let mut text = String::new();
     for (i, cause) in error.chain().enumerate() {
@@ -59,6 +59,9 @@ pub fn error(error: &Error) {
             Some(trap) => format!("wasm trap: {trap}"),
             None => cause.to_string(),
         };
+        if i > 0 && text.trim_end().ends_with(&message) {
+            continue;
+        }
         match i {
             0 => text += &format!("error: {message}\n"),
             1 => text += &format!("\nCaused by:\n    {}\n", indented(&message)),
