@@ -23,8 +23,12 @@ Examples:
 Options come before FILE; what follows it belongs to the program. Grouped options take
 NAME=VALUE,...: `-T help`, `-C help`, `-W help` and `-D help` list them.
 
-Exit status: the program's own; 134 if it trapped, 124 if its time was over (-W timeout=1.5s), 1 if it
-could not be run, 2 for wrong usage.";
+Exit codes: the program's own;
+  1    it could not be run, or a report could not be written
+  2    wrong usage
+  124  its time was over (-W timeout=1.5s)
+  129, 130, 143  SIGHUP, SIGINT, SIGTERM ended it
+  134  it trapped";
 
 #[derive(Parser, Debug)]
 #[command(
