@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use upshift_abi::Printable;
 use upshift_runtime as runtime;
 
 pub use upshift_abi::Tier;
@@ -57,7 +58,9 @@ impl fmt::Display for UnknownImport {
         write!(
             f,
             "unknown import: `{}::{}` ({}) has not been defined",
-            self.module, self.name, self.ty
+            Printable(&self.module),
+            Printable(&self.name),
+            self.ty
         )
     }
 }
@@ -152,9 +155,10 @@ impl fmt::Display for FrameInfo {
             Some(offset) => write!(f, "{offset:#8x} - ")?,
             None => write!(f, "{:>8} - ", "?")?,
         }
-        f.write_str(self.module_name().unwrap_or("<unknown>"))?;
+        let module = self.module_name().unwrap_or("<unknown>");
+        write!(f, "{}", Printable(module))?;
         match self.func_name() {
-            Some(name) => write!(f, "!{name}")?,
+            Some(name) => write!(f, "!{}", Printable(name))?,
             None => write!(f, "!<wasm function {}>", self.func_index())?,
         }
         write!(f, " ({})", self.tier())

@@ -1,5 +1,6 @@
 //! Instances, and the items that they export and import.
 
+use upshift_abi::Printable;
 use upshift_abi::facts::{Item, ModuleFacts};
 use upshift_runtime::{Extern as RawExtern, InstanceId, Store as RawStore};
 
@@ -198,9 +199,14 @@ impl Instance {
     {
         use anyhow::Context as _;
         let func = self.get_func(&mut store, name);
-        let func = func.with_context(|| format!("no function is exported as `{name}`"))?;
-        func.typed(&store)
-            .with_context(|| format!("the exported function `{name}` has another type"))
+        let func =
+            func.with_context(|| format!("no function is exported as `{}`", Printable(name)))?;
+        func.typed(&store).with_context(|| {
+            format!(
+                "the exported function `{}` has another type",
+                Printable(name)
+            )
+        })
     }
 
     /// The exported memory of this name.

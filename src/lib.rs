@@ -62,6 +62,7 @@ mod words;
 
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
+pub use upshift_abi::{Printable, PrintableLines};
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{

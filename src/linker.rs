@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use upshift_abi::Printable;
 use upshift_runtime::Store as RawStore;
 
 use crate::error::UnknownImport;
@@ -208,8 +209,13 @@ impl<T: Send + 'static> Linker<T> {
         as_name: &str,
     ) -> Result<&mut Self> {
         let definition = self.lookup(module, name).cloned();
-        let definition = definition
-            .ok_or_else(|| anyhow::anyhow!("no item is defined as `{module}::{name}`"))?;
+        let definition = definition.ok_or_else(|| {
+            anyhow::anyhow!(
+                "no item is defined as `{}::{}`",
+                Printable(module),
+                Printable(name)
+            )
+        })?;
         self.insert(as_module, as_name, definition)
     }
 
@@ -314,7 +320,11 @@ impl<T: Send + 'static> Linker<T> {
 
     fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {
         if !self.allow_shadowing && self.lookup(module, name).is_some() {
-            anyhow::bail!("`{module}::{name}` is defined already");
+            anyhow::bail!(
+                "`{}::{}` is defined already",
+                Printable(module),
+                Printable(name)
+            );
         }
         if !self.modules.contains_key(module) {
             self.modules.insert(module.into(), HashMap::new());

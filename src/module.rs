@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use upshift_abi::Printable;
 use upshift_abi::facts::{self, ImportType as RawImportType, Item, ModuleFacts};
 use upshift_runtime::ModuleCode;
 
@@ -88,9 +89,9 @@ impl Module {
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the module `{}`", path.display()))?;
+            .with_context(|| format!("cannot read the module `{}`", Printable(path.display())))?;
         Self::from_any(engine, &bytes, Some(path))
-            .with_context(|| format!("cannot load `{}`", path.display()))
+            .with_context(|| format!("cannot load `{}`", Printable(path.display())))
     }
 
     /// Checks a module in the binary format without loading it.

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use upshift_abi::Printable;
+
 use crate::event::Event;
 use crate::key::tier_name;
 use crate::log::{Names, Record};
@@ -26,7 +28,7 @@ pub fn perf_map(records: &[Record], names: &Names) -> String {
         else {
             continue;
         };
-        let name = names.of(code.func);
+        let name = Printable(names.of(code.func));
         let tier = tier_name(code.tier);
         let part = code
             .loop_number()

@@ -115,10 +115,11 @@ fn osr_column(loops: &[OsrLife]) -> String {
     entered.join(", ")
 }
 
-/// The text, cut to so many characters.
+/// The text, escaped where it would control a terminal, and cut to so many characters.
 fn shortened(text: &str, width: usize) -> String {
+    let text = upshift_abi::Printable(text).to_string();
     if text.chars().count() <= width {
-        return text.to_string();
+        return text;
     }
     let mut cut: String = text.chars().take(width - 2).collect();
     cut.push_str("..");

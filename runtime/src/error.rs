@@ -1,6 +1,6 @@
 //! Errors of the runtime.
 
-use upshift_abi::{CompileError, TrapCode};
+use upshift_abi::{CompileError, Printable, TrapCode};
 
 use crate::trap::{TimedOut, WasmBacktrace};
 
@@ -55,7 +55,11 @@ pub enum LinkError {
         found: usize,
     },
     /// The extern has another type.
-    #[error("incompatible import type for `{module}::{name}`: expected {expected}, found {found}")]
+    #[error(
+        "incompatible import type for `{}::{}`: expected {expected}, found {found}",
+        Printable(module),
+        Printable(name)
+    )]
     Type {
         /// The import's first name.
         module: String,

@@ -208,3 +208,50 @@ fn a_closed_pipe_is_an_error() {
         assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn names_from_modules_do_not_control_terminals() {
+    let program = |name: &str, fields: &str| {
+        let text = format!(r#"(module (@name "m\1b[31m\0a") {fields})"#);
+        file(name, &text)
+    };
+    let hot = r#"(func $f (@name "f\1b[31m\c2\9b\e2\80\ae") (local i32)
+        (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))
+            (i32.const 3000000)))))
+        (func (export "_start") (call $f) (call $f) (call $f) unreachable)"#;
+    let traps = r#"(func (@name "f\1b[31m\0aerror: no") (export "_start") unreachable)"#;
+    let import = r#"(import "a\1b[31m" "b\0ac" (func)) (func (export "_start"))"#;
+    let export = r#"(func (export "bad\0aname\1b[31m"))"#;
+    let [hot, traps, import, export] = [
+        program("hot\u{1b}[31m.wat", hot),
+        program("traps\u{1b}[31m.wat", traps),
+        program("import.wat", import),
+        program("export.wat", export),
+    ];
+    let invoke_bad = ["--invoke", "bad\nname\u{1b}[31m", &export, "1"];
+    let cases: [(&[&str], i32); 8] = [
+        (
+            &["-D", "story", "--stats", "-T", "switching=sync", &hot],
+            134,
+        ),
+        (&[&traps], 134),
+        (&[&import], 1),
+        (&[&export], 0),
+        (&["--invoke", "none\u{1b}", &export], 1),
+        (&invoke_bad, 2),
+        (&["-D", "dump=f\u{1b}", &traps], 1),
+        (&["no\u{1b}such\nfile"], 1),
+    ];
+    for (args, code) in cases {
+        let ran = upshift(args);
+        assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.stderr);
+        for text in [&ran.stdout, &ran.stderr] {
+            let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(bad), "{args:?}: {text:?}");
+            assert!(!text.contains("\nerror: no"), "{args:?}: {text:?}");
+        }
+        if args.len() == 1 || args == invoke_bad {
+            assert!(ran.stderr.contains("\\u{1b}"), "{args:?}: {}", ran.stderr);
+        }
+    }
+}

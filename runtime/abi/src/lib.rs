@@ -9,6 +9,7 @@
 //! - [`callconv`]: where arguments and results live at a call;
 //! - [`frame`]: the parts of a stack frame that somebody other than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
+//! - [`printable`]: how names from modules are shown;
 //! - [`artifact`], [`compiler`]: what a compiler is asked for and what it returns.
 //!
 //! # Invariants
@@ -31,6 +32,7 @@ pub mod compiler;
 pub mod facts;
 pub mod frame;
 pub mod index;
+pub mod printable;
 pub mod trap;
 pub mod types;
 pub mod vmctx;
@@ -45,5 +47,6 @@ pub use compiler::{
 };
 pub use facts::ModuleFacts;
 pub use index::*;
+pub use printable::{Printable, PrintableLines};
 pub use trap::TrapCode;
 pub use types::{FuncType, GlobalType, Limits, MemoryType, RefType, TableType, TypeId, ValType};

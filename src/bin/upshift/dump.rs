@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use iced_x86::{Decoder, DecoderOptions, Formatter as _, IntelFormatter};
-use upshift::{CompiledFunction, Dump, Module, Result, Tier};
+use upshift::{CompiledFunction, Dump, Module, Printable, PrintableLines, Result, Tier};
 
 use crate::report;
 
 /// CLIF before and after optimization, then the machine code of both tiers.
 pub fn print(module: &Module, func: &str) -> Result<()> {
     let found = module.find_func(func);
-    let index = found.with_context(|| format!("the module defines no function `{func}`"))?;
+    let index =
+        found.with_context(|| format!("the module defines no function `{}`", Printable(func)))?;
     let mut out = String::new();
     for (title, dump) in [
         ("CLIF, as translated", Dump::Clif),
@@ -27,7 +28,7 @@ pub fn print(module: &Module, func: &str) -> Result<()> {
         disassemble(&code, &mut out);
         out.push('\n');
     }
-    report::out(&out)
+    report::out(&PrintableLines(&out).to_string())
 }
 
 /// One instruction per line, with the WebAssembly offset where it changes, and what else is known.

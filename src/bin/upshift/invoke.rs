@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 
 use crate::run::Program;
-use upshift::{Instance, Result, Store, Val, ValType};
+use upshift::{Instance, Printable, Result, Store, Val, ValType};
 
 /// Why the arguments don't fit the function: wrong usage rather than a failed run.
 #[derive(Debug)]
@@ -31,12 +31,14 @@ pub fn call(
     ensure!(
         args.len() == expected,
         UsageError(format!(
-            "`{name}` has type {ty} and takes {expected} arguments, not {}",
+            "`{}` has type {ty} and takes {expected} arguments, not {}",
+            Printable(name),
             args.len()
         ))
     );
     let params = ty.params().zip(args).map(|(ty, text)| {
-        parse(ty, text).ok_or_else(|| UsageError(format!("`{text}` is no value of type {ty}")))
+        parse(ty, text)
+            .ok_or_else(|| UsageError(format!("`{}` is no value of type {ty}", Printable(text))))
     });
     let params = params.collect::<Result<Vec<Val>, _>>()?;
     let mut results: Vec<Val> = ty.results().map(Val::default_for_ty).collect();
@@ -45,6 +47,7 @@ pub fn call(
 }
 
 fn no_function(store: &mut Store<Program>, instance: Instance, name: &str) -> String {
+    let name = Printable(name);
     match exported_functions(store, instance).as_str() {
         "" => format!("no function is exported as `{name}`; the module exports none"),
         names => format!("no function is exported as `{name}`; there are {names}"),
@@ -56,7 +59,7 @@ pub fn exported_functions(store: &mut Store<Program>, instance: Instance) -> Str
     let functions: Vec<_> = instance
         .exports(store)
         .filter_map(|export| {
-            let name = format!("`{}`", export.name());
+            let name = format!("`{}`", Printable(export.name()));
             export.into_extern().into_func().map(|_| name)
         })
         .collect();

@@ -2,6 +2,8 @@
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+use upshift::PrintableLines;
+
 use crate::report;
 
 struct Logger;
@@ -13,7 +15,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         let level = record.level().as_str().to_ascii_lowercase();
-        let _ = report::err(&format!("{level}: {}\n", record.args()));
+        let _ = report::err(&format!("{level}: {}\n", PrintableLines(record.args())));
     }
 
     fn flush(&self) {}

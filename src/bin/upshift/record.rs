@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use upshift::profiler::chrome::chrome_trace;
 use upshift::profiler::perf_map::perf_map;
 use upshift::profiler::{EventLog, story};
-use upshift::{Engine, Result};
+use upshift::{Engine, Printable, Result};
 
 use crate::options::{Options, StatsFormat};
 use crate::report;
@@ -50,7 +50,8 @@ impl Recorder {
         let around = &options.around;
         let mut files = Vec::new();
         let mut open = |content, path: PathBuf, opened: io::Result<File>| -> Result<()> {
-            let file = opened.with_context(|| format!("cannot create `{}`", path.display()))?;
+            let file =
+                opened.with_context(|| format!("cannot create `{}`", Printable(path.display())))?;
             files.push(Target {
                 content,
                 path,
@@ -91,7 +92,7 @@ impl Recorder {
             }
         };
         for target in self.files {
-            let what = format!("`{}`", target.path.display());
+            let what = format!("`{}`", Printable(target.path.display()));
             check(&what, write(target, log));
         }
         match self.stats {

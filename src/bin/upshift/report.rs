@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use upshift::{Error, Result, Trap};
+use upshift::{Error, PrintableLines, Result, Trap};
 
 /// Writes to standard output.
 ///
@@ -38,17 +38,17 @@ pub fn err_json(json: &str) -> io::Result<()> {
 
 /// One line that says what is wrong. If nobody can read it, the exit code still tells.
 pub fn error_line(message: &str) {
-    let _ = err(&format!("error: {message}\n"));
+    let _ = err(&format!("error: {}\n", PrintableLines(message)));
 }
 
 /// One line that says what is not as asked for, though the run goes on.
 pub fn warning(message: &str) {
-    let _ = err(&format!("warning: {message}\n"));
+    let _ = err(&format!("warning: {}\n", PrintableLines(message)));
 }
 
 /// One line that helps to get what was probably wanted.
 pub fn note(message: &str) {
-    let _ = err(&format!("note: {message}\n"));
+    let _ = err(&format!("note: {}\n", PrintableLines(message)));
 }
 
 /// An error with its chain of causes, except those that the message above them ends with.
@@ -68,7 +68,7 @@ pub fn error(error: &Error) {
             _ => text += &format!("    {}\n", indented(&message)),
         }
     }
-    let _ = err(&text);
+    let _ = err(&PrintableLines(text).to_string());
 }
 
 fn indented(message: &str) -> String {

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::wasi::{WasiCtx, add_to_linker};
 use upshift::{
-    CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Result, Store, StoreLimits,
-    TimedOut, Trap,
+    CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Printable, Result, Store,
+    StoreLimits, TimedOut, Trap,
 };
 
 use crate::invoke::{self, UsageError};
@@ -130,15 +130,15 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     handle.get_or_init(|| store.interrupt_handle());
     let time = options.around.timeout;
     let _limit = time.map(|time| store.arm_timeout(time));
-    let file = options.file.display();
+    let file = Printable(options.file.display());
     let instance = linker.instantiate(&mut store, module);
     let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
     match &options.invoke {
         Some(name) => {
             initialize(&mut store, instance)?;
             let results = invoke::call(&mut store, instance, name, &options.args);
-            let results =
-                results.with_context(|| format!("failed to invoke `{name}` of `{file}`"))?;
+            let results = results
+                .with_context(|| format!("failed to invoke `{}` of `{file}`", Printable(name)))?;
             report::out(&results)
         }
         None => start(&mut store, instance).with_context(|| format!("failed to run `{file}`")),
