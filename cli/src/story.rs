@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::{report, run};
 
 /// Five chapters of about equal length, each hot in another way; see its folder.
-const PROGRAM: &[u8] = include_bytes!("../../../examples/story/story.wasm");
+const PROGRAM: &[u8] = include_bytes!("../story/story.wasm");
 
 const INTRODUCTION: &str = "\
 No program given, so this is the built-in one. Each function starts in the baseline JIT;

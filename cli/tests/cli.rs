@@ -1,7 +1,6 @@
 //! The command: what it runs, prints and returns, as a process.
 
 #![forbid(unsafe_code)]
-#![cfg(feature = "cli")]
 
 mod cli_cases {
     mod errors;

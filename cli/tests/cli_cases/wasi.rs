@@ -57,7 +57,7 @@ fn standard_input_of_any_kind_can_be_polled() {
         Ran::from(output).success();
     };
     run(Stdio::null());
-    for name in ["/dev/zero", "/", file!()] {
+    for name in ["/dev/zero", "/", "Cargo.toml"] {
         run(std::fs::File::open(name).unwrap().into());
     }
     // Closed, as by `<&-` in a shell.
