@@ -9,7 +9,7 @@ use upshift_abi::frame::home_slot;
 
 use crate::asm::encode::{Alu, Mem, Op};
 use crate::asm::{Cc, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet};
 use crate::value::{Cond, Ty, Value};
 

@@ -318,7 +318,7 @@ impl Masm {
     /// Makes everything that waits for the label come here, in main.
     pub(crate) fn bind(&mut self, label: Label) {
         debug_assert!(!self.in_cold);
-        // Control may come from elsewhere, with other flags.
+        // ControlFrame may come from elsewhere, with other flags.
         self.tested = None;
         let target = self.pos();
         let mut next = label.0;

@@ -5,12 +5,12 @@ use wasmparser::{BlockType, FrameKind};
 use upshift_abi::ValType;
 
 use crate::asm::{Label, Pos};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::merge::LabelState;
 
 /// What a control frame was opened by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BlockKind {
     Func,
     Block,
     Loop,
@@ -20,8 +20,8 @@ pub(crate) enum Kind {
 
 /// One open block.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Control {
-    pub(crate) kind: Kind,
+pub(crate) struct ControlFrame {
+    pub(crate) kind: BlockKind,
     /// Whether its first operator could be reached. Of the rest of a dead block only the nesting matters.
     pub(crate) live: bool,
     pub(crate) ty: BlockType,
@@ -41,9 +41,9 @@ pub(crate) struct Control {
     pub(crate) table_stub: Option<Pos>,
 }
 
-impl Control {
+impl ControlFrame {
     /// A frame that nothing has branched to yet.
-    pub(crate) fn new(kind: Kind, live: bool, ty: BlockType, height: usize) -> Self {
+    pub(crate) fn new(kind: BlockKind, live: bool, ty: BlockType, height: usize) -> Self {
         Self {
             kind,
             live,
@@ -62,10 +62,10 @@ impl Control {
     /// wasmparser's name for the kind.
     pub(crate) fn frame_kind(&self) -> FrameKind {
         match self.kind {
-            Kind::Func | Kind::Block => FrameKind::Block,
-            Kind::Loop => FrameKind::Loop,
-            Kind::If => FrameKind::If,
-            Kind::Else => FrameKind::Else,
+            BlockKind::Func | BlockKind::Block => FrameKind::Block,
+            BlockKind::Loop => FrameKind::Loop,
+            BlockKind::If => FrameKind::If,
+            BlockKind::Else => FrameKind::Else,
         }
     }
 }
@@ -87,7 +87,7 @@ impl<'a> FuncGen<'a> {
     pub(crate) fn label_types(&self, target: usize) -> &'a [ValType] {
         let control = &self.control[target];
         let (params, results) = self.block_types(control.ty);
-        if control.kind == Kind::Loop {
+        if control.kind == BlockKind::Loop {
             params
         } else {
             results

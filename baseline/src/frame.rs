@@ -18,7 +18,7 @@ use upshift_abi::{Builtin, RelocationTarget, TrapCode};
 use crate::alloc::home;
 use crate::asm::encode::{Alu, Mem, Op};
 use crate::asm::{Cc, Pos, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
 use crate::runs::{INLINE, Way, runs};

@@ -6,8 +6,8 @@
 //! or two instructions and `local.get`, constants and conversions between integer sizes often none.
 //!
 //! - [`Baseline`] is the compiler, [`BaselineOptions`] its options;
-//! - `forward` turns wasmparser's visits into calls of the handlers in `op`;
-//! - `gen` is the state of one compilation, `alloc` its register allocation, `state` the abstract
+//! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
+//! - `func_gen` is the state of one compilation, `alloc` its register allocation, `state` the abstract
 //!   state, `merge` what happens where control flow joins, `frame` prologue, epilogue and traps;
 //! - `asm` writes bytes;
 //! - `trampoline` makes the code between Rust and WebAssembly.
@@ -25,9 +25,8 @@
 mod alloc;
 mod asm;
 mod control;
-mod forward;
 mod frame;
-mod r#gen;
+mod func_gen;
 mod lookahead;
 mod merge;
 mod op;
@@ -35,10 +34,11 @@ mod options;
 mod reg;
 mod runs;
 mod session;
-mod sig;
+mod signature;
 mod state;
 #[cfg(test)]
 mod testing;
+mod visit;
 // dynasm converts register numbers, also those that are bytes already.
 #[allow(clippy::useless_conversion)]
 mod trampoline;

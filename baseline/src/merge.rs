@@ -13,8 +13,8 @@
 
 use crate::alloc::home;
 use crate::asm::Target;
-use crate::control::Kind;
-use crate::r#gen::FuncGen;
+use crate::control::BlockKind;
+use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet};
 use crate::value::{Cond, Ty, Value};
 
@@ -143,7 +143,7 @@ impl FuncGen<'_> {
         if !regs.dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
             return false;
         }
-        let is_loop = control.kind == Kind::Loop;
+        let is_loop = control.kind == BlockKind::Loop;
         if is_loop && !regs.dirty.minus(label.dirty).is_empty() {
             return false;
         }
@@ -180,11 +180,11 @@ impl FuncGen<'_> {
 
     /// Emits what brings the current state to a label's. The current state itself does not change, so that
     /// this may be out-of-line code of a conditional branch. Flags survive, unless many operands are moved
-    /// ([`settle_many`](Self::settle_many) comes before, where the state may change).
+    /// ([`flush_many`](Self::flush_many) comes before, where the state may change).
     pub(crate) fn emit_conform(&mut self, target: usize) {
         let label = self.ensure_label_state(target);
         let types = self.label_types(target);
-        let is_loop = self.control[target].kind == Kind::Loop;
+        let is_loop = self.control[target].kind == BlockKind::Loop;
         let in_slots = if is_loop {
             types.len()
         } else {

@@ -12,7 +12,7 @@ use crate::alloc::home;
 use crate::asm::Cc;
 use crate::asm::asm;
 use crate::asm::encode::{Alu, Mem, Op};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
 
@@ -65,7 +65,7 @@ pub(crate) enum Way {
 
 impl FuncGen<'_> {
     /// Brings all operands to their home slots if so many are about to be moved. Emits stores only: flags survive.
-    pub(crate) fn settle_many(&mut self, count: usize) {
+    pub(crate) fn flush_many(&mut self, count: usize) {
         if count > INLINE {
             self.flush_stack(self.state.stack.len());
         }
@@ -123,13 +123,13 @@ impl FuncGen<'_> {
     }
 
     /// Brings so many operands from a position on to the home slots from position `to` on, if they are many
-    /// and settled; false if they are to be moved one by one.
+    /// and all of them are in their home slots; false if they are to be moved one by one.
     pub(crate) fn conform_many(&mut self, to: usize, from: usize, count: usize) -> bool {
-        let settled = |position: usize| {
+        let in_home_slots = |position: usize| {
             let slot = self.state.stack_slot(position);
             matches!(self.state.stack[position], Value::Slot(_, s) if s == slot)
         };
-        if count <= INLINE || !(from..from + count).all(settled) {
+        if count <= INLINE || !(from..from + count).all(in_home_slots) {
             return false;
         }
         if to != from {

@@ -11,12 +11,12 @@ use wasmparser::{
     FuncValidatorAllocations, ValidatorResources,
 };
 
-use crate::control::{Control, Kind};
-use crate::forward::{Trusting, Validating};
-use crate::r#gen::{Buffers, FuncGen};
+use crate::control::{BlockKind, ControlFrame};
+use crate::func_gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
 use crate::reg::RegSet;
 use crate::state::Local;
+use crate::visit::{Trusting, Validating};
 
 /// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far below
 /// unless they are made to be expensive: calls that move a thousand operands, for instance.
@@ -163,7 +163,7 @@ fn declare_locals(
     generator.pos = request.body_offset().0;
     generator.prologue();
     let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
-    let control = Control::new(Kind::Func, true, BlockType::FuncType(ty.0), 0);
+    let control = ControlFrame::new(BlockKind::Func, true, BlockType::FuncType(ty.0), 0);
     generator.control.push(control);
     Ok(())
 }

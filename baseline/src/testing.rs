@@ -3,7 +3,7 @@
 use upshift_abi::facts::decode;
 use upshift_abi::{DefinedFuncIndex, TypeId};
 
-use crate::r#gen::{Buffers, FuncGen};
+use crate::func_gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
 
 /// Runs a closure with a generator for an empty function.

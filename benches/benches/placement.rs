@@ -24,7 +24,7 @@ const RESERVED: usize = 1 << 30;
 struct NoCalls;
 
 impl TierHooks for NoCalls {
-    fn first_call(
+    fn on_first_call(
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,
@@ -33,7 +33,7 @@ impl TierHooks for NoCalls {
         unreachable!("nothing is called")
     }
 
-    fn budget_exhausted(
+    fn on_budget_exhausted(
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,

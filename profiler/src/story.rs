@@ -5,14 +5,14 @@
 //! code changed, and sums up the rest.
 
 mod bars;
-mod lives;
+mod functions;
 mod timeline;
 
 use std::fmt::{self, Write as _};
 
 use crate::key::{Nanos, grouped};
 use crate::log::{EventLog, Names, Record};
-use lives::{Lives, OsrLife};
+use functions::{Functions, OsrUse};
 
 /// How much of a run to tell.
 #[derive(Clone, Debug)]
@@ -65,28 +65,29 @@ impl Story {
         }
     }
 
-    fn table(&self, lives: &Lives, out: &mut String) -> fmt::Result {
+    fn table(&self, functions: &Functions, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "  {:<28}{:>10}  {:>16}  {:>16}  loops entered",
             "function", "Wasm bytes", "baseline", "optimizer"
         )?;
-        for life in lives.heroes() {
-            let cost = |cost: Option<lives::Cost>| {
+        for history in functions.followed() {
+            let cost = |cost: Option<functions::Cost>| {
                 cost.map_or_else(|| "-".to_string(), |cost| cost.time.to_string())
             };
             writeln!(
                 out,
                 "  {:<28}{:>10}  {:>16}  {:>16}  {}",
-                shortened(&self.names.of(life.func), 27),
-                life.body_bytes()
+                shortened(&self.names.of(history.func), 27),
+                history
+                    .body_bytes()
                     .map_or_else(|| "-".to_string(), |n| grouped(n.into())),
-                cost(life.baseline),
-                cost(life.optimizer),
-                osr_column(&life.osr),
+                cost(history.baseline),
+                cost(history.optimizer),
+                osr_column(&history.osr),
             )?;
         }
-        let others = lives.others();
+        let others = functions.others();
         if others.functions > 0 {
             writeln!(
                 out,
@@ -106,7 +107,7 @@ impl Story {
 }
 
 /// What became of a function's loops.
-fn osr_column(loops: &[OsrLife]) -> String {
+fn osr_column(loops: &[OsrUse]) -> String {
     let entered: Vec<_> = loops
         .iter()
         .filter(|osr| osr.entries > 0)
@@ -128,21 +129,21 @@ fn shortened(text: &str, width: usize) -> String {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lives = Lives::of(&self.records, self.options.functions);
+        let functions = Functions::of(&self.records, self.options.functions);
         let mut out = String::new();
         timeline::tell(
             &self.records,
-            &lives,
+            &functions,
             &self.names,
             self.options.lines,
             &mut out,
         )?;
-        if !lives.is_empty() {
+        if !functions.is_empty() {
             out.push('\n');
-            self.table(&lives, &mut out)?;
+            self.table(&functions, &mut out)?;
             out.push('\n');
             bars::draw(
-                &lives,
+                &functions,
                 &self.names,
                 self.end,
                 self.options.columns,

@@ -65,7 +65,11 @@ unsafe fn context<'a>(vmctx: *mut VmContext) -> (&'a mut Store, &'a mut Instance
 }
 
 /// Compiles a function at its first call: its address, or 0 to unwind. `frame` is the stub's.
-pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32, frame: usize) -> usize {
+pub unsafe extern "sysv64" fn compile_first(
+    vmctx: *mut VmContext,
+    func: u32,
+    frame: usize,
+) -> usize {
     // SAFETY: thunks pass the callee's context.
     let (store, instance) = unsafe { context(vmctx) };
     let module = instance.module.clone();
@@ -74,7 +78,7 @@ pub unsafe extern "sysv64" fn first_call(vmctx: *mut VmContext, func: u32, frame
     let interruption = store.interruption();
     let interrupted = || interruption.is_pending();
     let result = loop {
-        let compile = || hooks.first_call(&module, func, Cancel::when(&interrupted));
+        let compile = || hooks.on_first_call(&module, func, Cancel::when(&interrupted));
         let result = catch_unwind(AssertUnwindSafe(compile));
         match result {
             // The interruption was withdrawn in the meantime.
@@ -115,7 +119,7 @@ pub unsafe extern "sysv64" fn tier_up(
     };
     let module = instance.module.clone();
     let func = DefinedFuncIndex(func);
-    let decide = || module.hooks().budget_exhausted(&module, func, site);
+    let decide = || module.hooks().on_budget_exhausted(&module, func, site);
     let value = match catch_unwind(AssertUnwindSafe(decide)) {
         Ok(code) => code.map_or(0, |code| code.get()),
         Err(_) => {

@@ -28,7 +28,7 @@ pub trait TierHooks: Send + Sync {
     ///
     /// If the function can't be compiled; the caller's call fails with it. [`CompileError::Cancelled`] if it is
     /// cancelled.
-    fn first_call(
+    fn on_first_call(
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
@@ -37,7 +37,7 @@ pub trait TierHooks: Send + Sync {
 
     /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a loop, the answer
     /// may be an OSR entry of that loop, which then takes over the frame.
-    fn budget_exhausted(
+    fn on_budget_exhausted(
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
@@ -332,7 +332,7 @@ impl ModuleCode {
     }
 
     /// Sets the function's budget: units that entries and back edges take before
-    /// [`TierHooks::budget_exhausted`].
+    /// [`TierHooks::on_budget_exhausted`].
     pub fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
         self.budget_cell(func).store(budget, Ordering::Relaxed);
     }

@@ -150,7 +150,8 @@ mod tests {
         on_stack(1 << 20, || {
             let sp = stack_pointer();
             let limit = limit(sp, 1 << 40);
-            assert!(limit < sp && sp - limit < 1 << 20);
+            // The C library may hand out a finished thread's stack, of up to four times the size.
+            assert!(limit < sp && sp - limit < 4 << 20);
             let available = available().expect("a thread's stack is known");
             assert!(available.abs_diff(sp - limit) < 4096);
         });

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn first_call() {
         "2:",
         "mov rdi, [rdi + {store}]",
         "jmp {unwind}",
-        function = sym builtins::first_call,
+        function = sym builtins::compile_first,
         unwind = sym unwind,
         store = const VmContext::STORE.0,
     )

@@ -17,7 +17,7 @@ const BOTH: [CodeMapping; 2] = [CodeMapping::MemoryFile, CodeMapping::Anonymous]
 struct NoHooks;
 
 impl TierHooks for NoHooks {
-    fn first_call(
+    fn on_first_call(
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,
@@ -26,7 +26,7 @@ impl TierHooks for NoHooks {
         unreachable!("nothing is called")
     }
 
-    fn budget_exhausted(
+    fn on_budget_exhausted(
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,

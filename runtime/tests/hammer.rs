@@ -36,7 +36,7 @@ struct FirstVersion {
 }
 
 impl TierHooks for FirstVersion {
-    fn first_call(
+    fn on_first_call(
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
@@ -48,7 +48,7 @@ impl TierHooks for FirstVersion {
         Ok(code.addr())
     }
 
-    fn budget_exhausted(
+    fn on_budget_exhausted(
         &self,
         _: &Arc<ModuleCode>,
         _: DefinedFuncIndex,

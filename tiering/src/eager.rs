@@ -11,11 +11,11 @@ use wasmparser::{
     BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources,
 };
 
-use crate::bench::Bench;
 use crate::engine::cores;
 use crate::home::CodeHome;
-use crate::life::FirstCall;
-use crate::module::{Begun, Lives, ModuleTiers};
+use crate::module::{FirstCodeGuard, ModuleState, ModuleTiers};
+use crate::sessions::CompileSessions;
+use crate::state::FirstCall;
 
 /// The validators that decoding a module yields: one for each defined function, in order.
 pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
@@ -40,21 +40,21 @@ impl<M: CodeHome> ModuleTiers<M> {
         tier: Tier,
         validators: Option<Validators>,
     ) -> Result<(), FirstCallError> {
-        let lives = &*self.lives;
-        lives.settle_in(home);
+        let state = &*self.state;
+        state.remember_home(home);
         let facts = home.facts();
-        let threads = lives.shared.config.knobs.eager_threads;
+        let threads = state.shared.config.knobs.eager_threads;
         in_parallel(facts, validators, threads, |work| {
-            let mut bench = Bench::new(&lives.shared);
+            let mut sessions = CompileSessions::new(&state.shared);
             let mut allocations = FuncValidatorAllocations::default();
             while let Some((func, validate)) = work.take() {
                 let result = match (tier, validate) {
                     (Tier::Optimizer, Some(validator)) => {
                         validate_one(facts, home.wasm(), func, validator, &mut allocations)
                             .map_err(FirstCallError::from)
-                            .and_then(|()| lives.compile_one(home, tier, func, None, &mut bench))
+                            .and_then(|()| state.compile_one(home, tier, func, None, &mut sessions))
                     }
-                    (_, validate) => lives.compile_one(home, tier, func, validate, &mut bench),
+                    (_, validate) => state.compile_one(home, tier, func, validate, &mut sessions),
                 };
                 if let Err(error) = result {
                     work.fail(func, error);
@@ -64,7 +64,7 @@ impl<M: CodeHome> ModuleTiers<M> {
     }
 }
 
-impl<M: CodeHome> Lives<M> {
+impl<M: CodeHome> ModuleState<M> {
     /// Compiles a function with the tier, unless it has code, and publishes it.
     fn compile_one(
         &self,
@@ -72,16 +72,16 @@ impl<M: CodeHome> Lives<M> {
         tier: Tier,
         func: DefinedFuncIndex,
         validate: Option<FuncToValidate<ValidatorResources>>,
-        bench: &mut Bench<'_>,
+        sessions: &mut CompileSessions<'_>,
     ) -> Result<(), FirstCallError> {
-        let life = self.func(func);
-        let FirstCall::Compile = life.begin(Cancel::NEVER) else {
+        let state = self.func(func);
+        let FirstCall::Compile = state.begin(Cancel::NEVER) else {
             return Ok(());
         };
-        let begun = Begun(Some(life));
+        let guard = FirstCodeGuard(Some(state));
         let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
         request.validate = validate;
-        self.first_code(home, begun, tier, request, bench)?;
+        self.first_code(home, guard, tier, request, sessions)?;
         Ok(())
     }
 }

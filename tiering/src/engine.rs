@@ -10,10 +10,10 @@ use upshift_abi::Compiler;
 use upshift_profiler::{CodeKey, Event, EventLog};
 use upshift_runtime::Process;
 
-use crate::bench::Speeds;
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
-use crate::crew::{self, Crew, Spawn};
+use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
+use crate::sessions::Speeds;
 use crate::worker::Job;
 
 /// Everything that modules and compile threads share.
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<EventLog>,
     pub(crate) queue: Queue<Job>,
     pub(crate) speeds: Speeds,
-    pub(crate) crew: Crew,
+    pub(crate) pool: WorkerPool,
     /// Times that the optimizer failed, panics included.
     pub(crate) failures: AtomicU64,
 }
@@ -34,7 +34,7 @@ impl Shared {
     /// keep others from being compiled.
     pub(crate) fn relieve(self: &Arc<Self>) {
         if self.queue.len() > 0 {
-            Crew::staff(self);
+            WorkerPool::start_workers(self);
         }
     }
 
@@ -77,7 +77,7 @@ impl Tiering {
         optimizer: Option<Arc<dyn Compiler>>,
         log: Arc<EventLog>,
     ) -> Result<Self, ConfigError> {
-        Self::with_spawn(config, baseline, optimizer, log, Box::new(crew::spawn))
+        Self::with_spawn(config, baseline, optimizer, log, Box::new(pool::spawn))
     }
 
     /// The same with threads from `spawn`.
@@ -102,7 +102,7 @@ impl Tiering {
         };
         let knobs = &config.knobs;
         let patience = Duration::from_millis(knobs.helper_after_ms.into());
-        let crew = Crew::new(workers, patience, knobs.helpers, spawn);
+        let pool = WorkerPool::new(workers, patience, knobs.helpers, spawn);
         let shared = Shared {
             queue: Queue::new(config.knobs.queue_cap as usize),
             config,
@@ -110,7 +110,7 @@ impl Tiering {
             optimizer,
             log,
             speeds: Speeds::default(),
-            crew,
+            pool,
             failures: AtomicU64::new(0),
         };
         Ok(Self {
@@ -140,7 +140,7 @@ impl Tiering {
 
     /// Compile threads that run in the background at most, helpers not counted.
     pub fn workers(&self) -> u32 {
-        self.shared.crew.nominal()
+        self.shared.pool.nominal()
     }
 
     /// Requests that wait for a compile thread.
@@ -168,7 +168,7 @@ impl Drop for Tiering {
         }
         let queue = &self.shared.queue;
         queue.close();
-        for job in queue.dismiss(self.shared.crew.size()) {
+        for job in queue.dismiss(self.shared.pool.size()) {
             let code = job.key;
             self.shared.log.record(|| Event::RequestDropped { code });
         }

@@ -12,8 +12,8 @@ use upshift_abi::{
 use upshift_profiler::{Detail, EventLog, LogConfig};
 use upshift_runtime::{BudgetSite, RuntimeError};
 
-use crate::crew::{self, Spawn};
 use crate::home::CodeHome;
+use crate::pool::{self, Spawn};
 use crate::{ModuleTiers, Tiering, TieringConfig};
 
 /// Code without code.
@@ -269,7 +269,7 @@ impl Rig {
     }
 
     pub(crate) fn with(functions: usize, settings: &str, optimizer: Arc<FakeCompiler>) -> Self {
-        Self::spawning(functions, settings, optimizer, Box::new(crew::spawn))
+        Self::spawning(functions, settings, optimizer, Box::new(pool::spawn))
     }
 
     /// With threads from `spawn`.
@@ -305,14 +305,14 @@ impl Rig {
 
     pub(crate) fn first_call(&self, func: u32) -> FakeCode {
         self.tiers
-            .lives
+            .state
             .first_call(&self.home, DefinedFuncIndex(func), Cancel::NEVER)
             .unwrap()
     }
 
     pub(crate) fn exhausted(&self, func: u32, site: BudgetSite) -> Option<FakeCode> {
         self.tiers
-            .lives
+            .state
             .budget_exhausted(&self.home, DefinedFuncIndex(func), site)
     }
 

@@ -1,4 +1,4 @@
-//! Where code lives, as far as tiering cares: the part of the runtime's module that it uses.
+//! Where code lies, as far as tiering cares: the part of the runtime's module that it uses.
 //!
 //! A trait, so that tests can run the whole machinery without machine code.
 

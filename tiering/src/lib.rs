@@ -1,4 +1,4 @@
-//! The life of a function: when it is compiled, by whom, and when calls and loops switch over.
+//! Tiering: when a function is compiled, by which compiler, and when calls and loops switch to the new code.
 //!
 //! [`Tiering`] is what an engine has one of: two compilers behind `dyn Compiler`, a [`Policy`],
 //! a queue and the threads that serve it. [`ModuleTiers`] is what a module has one of: the state of
@@ -7,7 +7,7 @@
 //!
 //! - [`policy`]: who decides what is worth optimizing;
 //! - [`config`], [`knob`]: everything that can be chosen, by name;
-//! - [`life`]: the states of functions and loops, and the protocol between threads;
+//! - [`state`]: the states of functions and loops, and the protocol between threads;
 //! - [`home`]: the little that this crate needs of the runtime.
 //!
 //! # Invariants
@@ -24,16 +24,16 @@
 pub mod config;
 pub mod home;
 pub mod knob;
-pub mod life;
 pub mod policy;
+pub mod state;
 
-mod bench;
-mod crew;
 mod eager;
-mod elsewhere;
 mod engine;
+mod first_code;
 mod module;
+mod pool;
 mod queue;
+mod sessions;
 mod switch;
 mod worker;
 
@@ -42,11 +42,11 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use bench::Speeds;
 pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig};
 pub use eager::{Validators, validate_all};
 pub use engine::Tiering;
 pub use knob::{KnobInfo, KnobKind, Knobs};
-pub use life::{LoopPhase, Phase};
 pub use module::ModuleTiers;
 pub use policy::{Policy, PolicyEvent};
+pub use sessions::Speeds;
+pub use state::{LoopPhase, Phase};

@@ -20,7 +20,7 @@ pub use registry::{
     from_table, help,
 };
 
-use crate::life::{LoopPhase, Phase};
+use crate::state::{LoopPhase, Phase};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct LoopView {
     pub index: LoopIndex,
     /// How many loops are around it.
     pub depth: u32,
-    /// Where its OSR entry is in its life.
+    /// The phase of its OSR entry.
     pub phase: LoopPhase,
     /// How often the OSR entry was taken.
     pub entries: u32,
@@ -53,7 +53,7 @@ pub struct View {
     pub func: FuncKey,
     /// Bytes of its body.
     pub body_bytes: u32,
-    /// Where it is in its life.
+    /// The function's phase.
     pub phase: Phase,
     /// Budget units that it has used up since its first code.
     pub units: u64,

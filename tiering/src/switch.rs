@@ -15,51 +15,51 @@ use upshift_profiler::{CodeKey, Event, Nanos};
 pub(crate) use virtual_time::VirtualTime;
 pub(crate) use zeal::Zeal;
 
-use crate::bench::Bench;
 use crate::config::Switching;
-use crate::crew::{Crew, Staffed};
 use crate::home::CodeHome;
-use crate::life::{FuncLife, LoopLife, LoopPhase, Phase, Piece};
-use crate::module::Lives;
+use crate::module::ModuleState;
 use crate::policy::{Budget, Lane};
+use crate::pool::{Staffing, WorkerPool};
+use crate::sessions::CompileSessions;
+use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
 use crate::worker::{self, Job, Source, Target};
 
-impl<M: CodeHome> Lives<M> {
+impl<M: CodeHome> ModuleState<M> {
     /// Asks for optimized code. Declines what is under way, done, impossible or switched off.
     pub(crate) fn request(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         unit: CompileUnit,
         lane: Lane,
     ) {
         let key = self.code_key(func, unit, Tier::Optimizer);
-        if !self.may_optimize(home, key, life) || !self.claim(key, life) {
+        if !self.may_optimize(home, key, state) || !self.claim(key, state) {
             return;
         }
-        life.ledger.requested(self.log_now());
+        state.account.requested(self.log_now());
         match self.shared.config.switching {
-            Switching::Background => self.enqueue(key, life, lane),
+            Switching::Background => self.enqueue(key, state, lane),
             Switching::Synchronous => {
                 self.log_request(key, lane);
-                self.optimize_claimed(home, key, Nanos(0), &mut Bench::new(&self.shared));
+                self.optimize_claimed(home, key, Nanos(0), &mut CompileSessions::new(&self.shared));
             }
             Switching::Virtual(latency) => {
                 self.log_request(key, lane);
-                self.schedule(home, key, life, latency);
+                self.schedule(home, key, state, latency);
             }
             Switching::Zeal { .. } => unreachable!("zeal asks no policy"),
         }
     }
 
     /// Whether knobs and limits allow it. Pins functions that are too large.
-    fn may_optimize(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
+    fn may_optimize(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         let knobs = &self.shared.config.knobs;
         let func = key.func.func;
         let body_bytes = home.facts().body_len(func);
         if body_bytes > knobs.max_optimize_bytes {
-            self.pin(key, life, || {
+            self.pin(key, state, || {
                 format!("{body_bytes} bytes are too many to optimize")
             });
             return false;
@@ -67,25 +67,25 @@ impl<M: CodeHome> Lives<M> {
         match key.unit {
             CompileUnit::Function => knobs.function_tier_up,
             CompileUnit::Loop(_) => {
-                knobs.osr && life.osr_requests.load(Ordering::Relaxed) < knobs.osr_per_function
+                knobs.osr && state.osr_requests.load(Ordering::Relaxed) < knobs.osr_per_function
             }
         }
     }
 
     /// Moves the unit's phase to `Queued`, if it is the right moment.
-    fn claim(&self, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
+    fn claim(&self, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         let (claimed, under_way) = match key.unit {
             CompileUnit::Function => (
-                life.phase.go(Phase::Baseline, Phase::Queued),
-                life.phase.get().is_under_way(),
+                state.phase.go(Phase::Baseline, Phase::Queued),
+                state.phase.get().is_under_way(),
             ),
             CompileUnit::Loop(index) => {
-                let Some(at_loop) = life.loop_life(index) else {
+                let Some(at_loop) = state.loop_state(index) else {
                     return false;
                 };
                 let claimed = at_loop.phase.go(LoopPhase::Idle, LoopPhase::Queued);
                 if claimed {
-                    life.osr_requests.fetch_add(1, Ordering::Relaxed);
+                    state.osr_requests.fetch_add(1, Ordering::Relaxed);
                 }
                 (claimed, at_loop.phase.get().is_under_way())
             }
@@ -106,7 +106,7 @@ impl<M: CodeHome> Lives<M> {
         });
     }
 
-    fn enqueue(&self, key: CodeKey, life: &FuncLife<M::Code>, lane: Lane) {
+    fn enqueue(&self, key: CodeKey, state: &FuncState<M::Code>, lane: Lane) {
         let job = Job {
             target: self.this.clone(),
             key,
@@ -118,23 +118,23 @@ impl<M: CodeHome> Lives<M> {
             self.shared
                 .log
                 .record(|| Event::RequestDropped { code: key });
-            self.unclaim(key, life);
+            self.unclaim(key, state);
             return;
         }
-        if Crew::staff(&self.shared) == Staffed::No {
+        if WorkerPool::start_workers(&self.shared) == Staffing::No {
             worker::work_here(&self.shared);
         }
     }
 
     /// Takes back a claim, so that it can be made again.
-    fn unclaim(&self, key: CodeKey, life: &FuncLife<M::Code>) {
+    fn unclaim(&self, key: CodeKey, state: &FuncState<M::Code>) {
         match key.unit {
             CompileUnit::Function => {
-                life.phase.go(Phase::Queued, Phase::Baseline);
+                state.phase.go(Phase::Queued, Phase::Baseline);
             }
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = life.loop_life(index) {
-                    life.osr_requests.fetch_sub(1, Ordering::Relaxed);
+                if let Some(at_loop) = state.loop_state(index) {
+                    state.osr_requests.fetch_sub(1, Ordering::Relaxed);
                     at_loop.phase.go(LoopPhase::Queued, LoopPhase::Idle);
                 }
             }
@@ -147,33 +147,33 @@ impl<M: CodeHome> Lives<M> {
         home: &Arc<M>,
         key: CodeKey,
         queue_wait: Nanos,
-        bench: &mut Bench<'_>,
+        sessions: &mut CompileSessions<'_>,
     ) {
-        let life = self.func(key.func.func);
-        if let Some(code) = self.compile_claimed(home, key, life, queue_wait, bench) {
-            self.put_to_use(home, key, life, code);
+        let state = self.func(key.func.func);
+        if let Some(code) = self.compile_claimed(home, key, state, queue_wait, sessions) {
+            self.put_to_use(home, key, state, code);
         }
     }
 
-    /// Compiles and places what was claimed; a failure ends the unit's life.
+    /// Compiles and places what was claimed; after a failure the unit is not asked for again.
     fn compile_claimed(
         &self,
         home: &Arc<M>,
         key: CodeKey,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         queue_wait: Nanos,
-        bench: &mut Bench<'_>,
+        sessions: &mut CompileSessions<'_>,
     ) -> Option<M::Code> {
-        self.start(key, life)
-            .then(|| self.make(home, key, life, queue_wait, bench))?
+        self.start(key, state)
+            .then(|| self.make(home, key, state, queue_wait, sessions))?
     }
 
     /// Moves the unit's phase from `Queued` to `Optimizing`.
-    fn start(&self, key: CodeKey, life: &FuncLife<M::Code>) -> bool {
+    fn start(&self, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         match key.unit {
-            CompileUnit::Function => life.phase.go(Phase::Queued, Phase::Optimizing),
-            CompileUnit::Loop(index) => life
-                .loop_life(index)
+            CompileUnit::Function => state.phase.go(Phase::Queued, Phase::Optimizing),
+            CompileUnit::Loop(index) => state
+                .loop_state(index)
                 .is_some_and(|at_loop| at_loop.phase.go(LoopPhase::Queued, LoopPhase::Optimizing)),
         }
     }
@@ -183,14 +183,14 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         key: CodeKey,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         queue_wait: Nanos,
-        bench: &mut Bench<'_>,
+        sessions: &mut CompileSessions<'_>,
     ) -> Option<M::Code> {
         let mut request = CompileRequest::new(home.facts(), home.wasm(), key.func.func);
         request.unit = key.unit;
-        let code = bench.compile(key, request, queue_wait);
-        self.place(home, key, life, code)
+        let code = sessions.compile(key, request, queue_wait);
+        self.place(home, key, state, code)
     }
 
     /// Places optimized code; if there is none, that was the unit's only chance.
@@ -198,7 +198,7 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         key: CodeKey,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         code: Result<CompiledFunction, CompileError>,
     ) -> Option<M::Code> {
         let checked = code.and_then(|code| self.check_size(home.facts(), key, code));
@@ -221,9 +221,9 @@ impl<M: CodeHome> Lives<M> {
             }
         };
         match key.unit {
-            CompileUnit::Function => self.pin(key, life, || reason),
+            CompileUnit::Function => self.pin(key, state, || reason),
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = life.loop_life(index) {
+                if let Some(at_loop) = state.loop_state(index) {
                     at_loop.phase.set(LoopPhase::Failed);
                 }
             }
@@ -257,8 +257,8 @@ impl<M: CodeHome> Lives<M> {
     }
 
     /// Leaves the function in the code it has.
-    fn pin(&self, key: CodeKey, life: &FuncLife<M::Code>, reason: impl FnOnce() -> String) {
-        life.phase.set(Phase::Pinned);
+    fn pin(&self, key: CodeKey, state: &FuncState<M::Code>, reason: impl FnOnce() -> String) {
+        state.phase.set(Phase::Pinned);
         self.shared.log.record(|| Event::Pinned {
             func: key.func,
             reason: reason().into(),
@@ -266,35 +266,35 @@ impl<M: CodeHome> Lives<M> {
     }
 
     /// Sends calls to optimized code, or lets a loop enter it.
-    fn put_to_use(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>, code: M::Code) {
+    fn put_to_use(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>, code: M::Code) {
         match key.unit {
-            CompileUnit::Function => self.switch_calls(home, key, life, code),
+            CompileUnit::Function => self.switch_calls(home, key, state, code),
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = life.loop_life(index) {
+                if let Some(at_loop) = state.loop_state(index) {
                     self.open_loop(home, key, at_loop, code);
                 }
             }
         }
-        self.nudge(home, key.func.func, life);
+        self.nudge(home, key.func.func, state);
     }
 
     /// Publishes optimized code in the place of what was there, which is retired.
-    fn switch_calls(&self, home: &Arc<M>, key: CodeKey, life: &FuncLife<M::Code>, code: M::Code) {
-        let mut held = life.held();
+    fn switch_calls(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>, code: M::Code) {
+        let mut held = state.held();
         self.publish(home, key, &code);
-        let before = held.current.replace(Piece {
+        let before = held.current.replace(TierCode {
             tier: key.tier,
             code,
         });
-        life.phase.set(Phase::Optimized);
+        state.phase.set(Phase::Optimized);
         drop(held);
-        if let Some(Piece { tier, code }) = before {
+        if let Some(TierCode { tier, code }) = before {
             self.retire(home, CodeKey { tier, ..key }, code);
         }
     }
 
     /// Lets a loop enter optimized code from now on.
-    fn open_loop(&self, home: &Arc<M>, key: CodeKey, at_loop: &LoopLife<M::Code>, code: M::Code) {
+    fn open_loop(&self, home: &Arc<M>, key: CodeKey, at_loop: &LoopState<M::Code>, code: M::Code) {
         self.shared.log.trace(|| {
             let (address, code_bytes) = M::figures(&code);
             Event::OsrReady {
@@ -313,9 +313,9 @@ impl<M: CodeHome> Lives<M> {
     /// Only a hint: generated code takes from the budget by a plain subtraction, which in a tight
     /// loop is nearly always under way and then overwrites the zero. The bound on budgets while
     /// something is under way ([`next_budget`](Self::next_budget)) does not depend on it.
-    fn nudge(&self, home: &Arc<M>, func: DefinedFuncIndex, life: &FuncLife<M::Code>) {
-        life.ledger.settle(home.budget(func));
-        life.ledger.grant(0);
+    fn nudge(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
+        state.account.charge(home.budget(func));
+        state.account.grant(0);
         home.set_budget(func, 0);
     }
 
@@ -324,15 +324,15 @@ impl<M: CodeHome> Lives<M> {
     pub(crate) fn next_budget(
         &self,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
-        at_loop: Option<&LoopLife<M::Code>>,
+        state: &FuncState<M::Code>,
+        at_loop: Option<&LoopState<M::Code>>,
         wanted: Budget,
     ) -> Budget {
         let wanted = match wanted {
             Budget::Units(units) => units,
             Budget::Unlimited => u32::MAX,
         };
-        let under_way = life.phase.get().is_under_way()
+        let under_way = state.phase.get().is_under_way()
             || at_loop.is_some_and(|at_loop| at_loop.phase.get().is_under_way());
         let limit = match self.shared.config.switching {
             Switching::Virtual(_) => self.units_until_due(func),
@@ -343,7 +343,7 @@ impl<M: CodeHome> Lives<M> {
     }
 }
 
-impl<M: CodeHome> Target for Lives<M> {
+impl<M: CodeHome> Target for ModuleState<M> {
     fn begin(&self, key: CodeKey) -> Option<Source> {
         let home = self.home.get()?.upgrade()?;
         let claimed = self.start(key, self.func(key.func.func));
@@ -357,9 +357,9 @@ impl<M: CodeHome> Target for Lives<M> {
         let Some(home) = self.home.get().and_then(Weak::upgrade) else {
             return;
         };
-        let life = self.func(key.func.func);
-        if let Some(code) = self.place(&home, key, life, result) {
-            self.put_to_use(&home, key, life, code);
+        let state = self.func(key.func.func);
+        if let Some(code) = self.place(&home, key, state, result) {
+            self.put_to_use(&home, key, state, code);
         }
     }
 }

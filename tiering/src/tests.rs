@@ -1,8 +1,8 @@
-//! The life of functions, without machine code.
+//! How functions change their states, without machine code.
 
 mod background;
-mod crew;
 mod first_call;
+mod pool;
 mod replay;
 
 use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
@@ -107,9 +107,9 @@ fn optimizer_mode_optimizes_at_the_first_call_or_falls_back() {
     assert_eq!(rig.tiering.failures(), 1);
 
     let strict = Rig::with(2, "mode=optimizer fail-fast=on", failing);
-    let lives = &strict.tiers.lives;
+    let state = &strict.tiers.state;
     assert!(
-        lives
+        state
             .first_call(&strict.home, DefinedFuncIndex(1), Cancel::NEVER)
             .is_err()
     );

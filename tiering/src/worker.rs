@@ -12,10 +12,10 @@ use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::{Cancel, CompileError, CompileRequest, CompiledFunction, ModuleFacts};
 use upshift_profiler::{CodeKey, Event, Nanos};
 
-use crate::bench::Bench;
-use crate::crew::Next;
 use crate::engine::Shared;
+use crate::pool::Next;
 use crate::queue::Order;
+use crate::sessions::CompileSessions;
 
 /// A request in the queue. It keeps its module from nothing: a module that is dropped while its
 /// requests wait is gone, and they are skipped.
@@ -46,38 +46,38 @@ pub(crate) trait Target: Send + Sync + std::fmt::Debug {
 /// Serves the queue until it is closed or there are too many who do.
 pub(crate) fn work(shared: &Shared, number: u32) {
     lower_priority(shared.config.knobs.nice);
-    let mut bench = Bench::new(shared);
+    let mut sessions = CompileSessions::new(shared);
     while let Order::Work(job) = shared.queue.pop() {
-        shared.crew.begin(number);
-        run_guarded(shared, &job, &mut bench);
+        shared.pool.begin(number);
+        run_guarded(shared, &job, &mut sessions);
         // First, so that who waits for the queue to be idle finds no more threads than there should be.
-        let next = shared.crew.end(number);
+        let next = shared.pool.end(number);
         shared.queue.done();
         if next == Next::Leave {
             return;
         }
     }
-    shared.crew.leave(number);
+    shared.pool.leave(number);
 }
 
 /// Does one job of the queue on a thread that has other things to do, because no compile thread can be had.
 pub(crate) fn work_here(shared: &Shared) {
     if let Some(job) = shared.queue.try_pop() {
-        run_guarded(shared, &job, &mut Bench::new(shared));
+        run_guarded(shared, &job, &mut CompileSessions::new(shared));
         shared.queue.done();
     }
 }
 
-/// Compilers' panics are caught at the bench; this net keeps the thread alive if placing or publishing has
+/// Compilers' panics are caught where they are called; this net keeps the thread alive if placing or publishing has
 /// a bug. The function then stays `Optimizing`, in baseline code.
-fn run_guarded(shared: &Shared, job: &Job, bench: &mut Bench<'_>) {
-    let run = catch_unwind(AssertUnwindSafe(|| run(shared, job, bench)));
+fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
+    let run = catch_unwind(AssertUnwindSafe(|| run(shared, job, sessions)));
     if run.is_err() {
         shared.optimizer_failed(&format_args!("{}: panic while placing code", job.key.func));
     }
 }
 
-fn run(shared: &Shared, job: &Job, bench: &mut Bench<'_>) {
+fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let queue_wait = Nanos(shared.log.now().0.saturating_sub(job.queued.0));
     let dropped = || {
         let code = job.key;
@@ -95,7 +95,7 @@ fn run(shared: &Shared, job: &Job, bench: &mut Bench<'_>) {
     let mut request = CompileRequest::new(&source.facts, &source.wasm, job.key.func.func);
     request.unit = job.key.unit;
     request.cancel = Cancel::when(&enough);
-    let mut result = bench.compile(job.key, request, queue_wait);
+    let mut result = sessions.compile(job.key, request, queue_wait);
     if let Err(CompileError::Cancelled { func }) = result {
         if gone() {
             return dropped();

@@ -14,11 +14,11 @@ use upshift_abi::{Builtin, FuncIndex, RelocationTarget, TableIndex, TrapCode, Ty
 use crate::alloc::home;
 use crate::asm::encode::{Mem, Op};
 use crate::asm::{Cc, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
 use crate::runs::{INLINE, Way, runs};
-use crate::sig::Sig;
+use crate::signature::CallSignature;
 use crate::value::{Ty, Value};
 
 /// The register that holds a [`VmFuncRef`] while arguments are set up: no argument register.
@@ -104,9 +104,9 @@ impl FuncGen<'_> {
         self.calls = true;
     }
 
-    fn emit_call(&mut self, sig: &Sig, callee: Callee) {
+    fn emit_call(&mut self, sig: &CallSignature, callee: Callee) {
         let count = sig.params.len();
-        self.settle_many(sig.stack_args as usize / 8);
+        self.flush_many(sig.stack_args as usize / 8);
         self.prepare_call(count);
         self.emit_outgoing(sig.result_area + sig.stack_args);
         self.emit_args(sig);
@@ -169,7 +169,7 @@ impl FuncGen<'_> {
     }
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
-    fn emit_args(&mut self, sig: &Sig) {
+    fn emit_args(&mut self, sig: &CallSignature) {
         let from = self.state.stack.len() - sig.params.len();
         let many = sig.stack_args as usize / 8 > INLINE;
         if many {
@@ -218,7 +218,7 @@ impl FuncGen<'_> {
     }
 
     /// Behind a call: most registers are gone, results are pushed.
-    fn receive_results(&mut self, sig: &Sig) {
+    fn receive_results(&mut self, sig: &CallSignature) {
         self.forget_registers();
         self.reload_vmctx();
         let many = sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE;
@@ -268,9 +268,9 @@ impl FuncGen<'_> {
 
     /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return address
     /// is ours.
-    fn emit_tail_call(&mut self, sig: &Sig, callee: Callee) {
+    fn emit_tail_call(&mut self, sig: &CallSignature, callee: Callee) {
         let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
-        self.settle_many(theirs as usize / 8);
+        self.flush_many(theirs as usize / 8);
         if theirs > 0 {
             self.calls = true;
             self.emit_outgoing(sig.stack_args);

@@ -6,8 +6,8 @@ use upshift_abi::{OsrEntryInfo, TrapCode};
 
 use crate::asm::encode::Alu;
 use crate::asm::{Cc, Label, Pos, Target, asm};
-use crate::control::{Control, Kind};
-use crate::r#gen::FuncGen;
+use crate::control::{BlockKind, ControlFrame};
+use crate::func_gen::FuncGen;
 use crate::lookahead::{LocalUse, Lookahead};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
@@ -26,32 +26,32 @@ impl FuncGen<'_> {
         self.set_unreachable();
     }
 
-    fn push_control(&mut self, kind: Kind, ty: BlockType, height: usize) {
+    fn push_control(&mut self, kind: BlockKind, ty: BlockType, height: usize) {
         self.control
-            .push(Control::new(kind, self.reachable, ty, height));
+            .push(ControlFrame::new(kind, self.reachable, ty, height));
     }
 
     /// Opens a block: everything on the stack goes to its home slot. The stack is that of the
     /// block's entry whenever control leaves the block.
     pub(crate) fn visit_block(&mut self, ty: BlockType) {
         if !self.reachable {
-            return self.push_control(Kind::Block, ty, 0);
+            return self.push_control(BlockKind::Block, ty, 0);
         }
         self.flush_stack(self.state.stack.len());
         let params = self.block_types(ty).0.len();
-        self.push_control(Kind::Block, ty, self.state.stack.len() - params);
+        self.push_control(BlockKind::Block, ty, self.state.stack.len() - params);
     }
 
     pub(crate) fn visit_if(&mut self, ty: BlockType) {
         if !self.reachable {
-            return self.push_control(Kind::If, ty, 0);
+            return self.push_control(BlockKind::If, ty, 0);
         }
         let condition = self.state.pop();
         // Stores and moves leave the flags alone, but a constant's test would not see them.
         self.flush_stack(self.state.stack.len());
         let cond = self.test(condition);
         let params = self.block_types(ty).0.len();
-        self.push_control(Kind::If, ty, self.state.stack.len() - params);
+        self.push_control(BlockKind::If, ty, self.state.stack.len() - params);
         let without = if self.options.ablation.registers_across_labels {
             RegSet::NONE
         } else {
@@ -76,13 +76,13 @@ impl FuncGen<'_> {
     pub(crate) fn visit_else(&mut self) {
         let frame = self.control.len() - 1;
         if self.reachable {
-            self.settle_many(self.label_types(frame).len());
+            self.flush_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.jump(None, frame);
             self.set_unreachable();
         }
         let control = &mut self.control[frame];
-        control.kind = Kind::Else;
+        control.kind = BlockKind::Else;
         if !control.live {
             return;
         }
@@ -110,11 +110,11 @@ impl FuncGen<'_> {
         let index = self.next_loop();
         self.loop_depth += 1;
         if !self.reachable {
-            return self.push_control(Kind::Loop, ty, 0);
+            return self.push_control(BlockKind::Loop, ty, 0);
         }
         self.flush_stack(self.state.stack.len());
         let params = self.block_types(ty).0.len();
-        self.push_control(Kind::Loop, ty, self.state.stack.len() - params);
+        self.push_control(BlockKind::Loop, ty, self.state.stack.len() - params);
         let ablation = &self.options.ablation;
         if ablation.registers_across_labels && ablation.register_locals {
             self.choose_loop_registers();
@@ -245,21 +245,21 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_end(&mut self) {
         let frame = self.control.len() - 1;
-        let Control { kind, live, .. } = self.control[frame];
+        let ControlFrame { kind, live, .. } = self.control[frame];
         match kind {
-            Kind::Func => self.end_function(),
-            Kind::Loop => {
+            BlockKind::Func => self.end_function(),
+            BlockKind::Loop => {
                 self.loop_depth -= 1;
                 self.control.pop();
             }
-            Kind::If if live => self.end_if_without_else(frame),
+            BlockKind::If if live => self.end_if_without_else(frame),
             _ => self.end_block(),
         }
     }
 
     fn end_function(&mut self) {
         if self.reachable {
-            self.settle_many(self.sig.results.len());
+            self.flush_many(self.sig.results.len());
             self.emit_return();
             self.set_unreachable();
         } else if self.epilogue.is_unused() {
@@ -280,7 +280,7 @@ impl FuncGen<'_> {
             return;
         }
         if self.reachable {
-            self.settle_many(self.label_types(frame).len());
+            self.flush_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.set_unreachable();
         }
@@ -332,21 +332,21 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_return(&mut self) {
-        self.settle_many(self.sig.results.len());
+        self.flush_many(self.sig.results.len());
         self.emit_early_return();
         self.set_unreachable();
     }
 
     pub(crate) fn visit_br(&mut self, depth: u32) {
         let target = self.target(depth);
-        self.settle_many(self.label_types(target).len());
+        self.flush_many(self.label_types(target).len());
         self.emit_branch(target);
         self.set_unreachable();
     }
 
     /// Goes to a label, with whatever it takes.
     fn emit_branch(&mut self, target: usize) {
-        if self.control[target].kind == Kind::Func {
+        if self.control[target].kind == BlockKind::Func {
             self.emit_early_return();
         } else {
             self.emit_conform(target);
@@ -358,7 +358,7 @@ impl FuncGen<'_> {
         let condition = self.state.pop();
         let target = self.target(depth);
         // Stores leave the flags alone, but a constant's test would not see them.
-        self.settle_many(self.label_types(target).len());
+        self.flush_many(self.label_types(target).len());
         if let Value::Const(_, condition) = condition {
             if condition != 0 {
                 self.emit_branch(target);
@@ -373,9 +373,9 @@ impl FuncGen<'_> {
 
     fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
         let kind = self.control[target].kind;
-        if kind != Kind::Func && self.conforms(target) {
+        if kind != BlockKind::Func && self.conforms(target) {
             self.jump(Some(cond), target);
-        } else if kind == Kind::Loop {
+        } else if kind == BlockKind::Loop {
             // A back edge is likely taken: no detour through cold code.
             let mut over = Label::new();
             self.masm
@@ -402,7 +402,7 @@ impl FuncGen<'_> {
         self.tables += 1;
         // All targets take as many.
         let arity = self.label_types(self.target(targets.default())).len();
-        self.settle_many(arity);
+        self.flush_many(arity);
         if count <= SHORT_TABLE {
             let index = self.use_reg(index);
             for (i, depth) in depths().enumerate() {
@@ -428,7 +428,7 @@ impl FuncGen<'_> {
         if self.control[target].table == self.tables {
             return (target, self.control[target].table_stub);
         }
-        let direct = self.control[target].kind != Kind::Func && self.conforms(target);
+        let direct = self.control[target].kind != BlockKind::Func && self.conforms(target);
         let stub = if direct {
             None
         } else {

@@ -7,7 +7,7 @@ use upshift_abi::TrapCode;
 
 use crate::asm::encode::{Alu, Op};
 use crate::asm::{Cc, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
 

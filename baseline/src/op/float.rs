@@ -8,7 +8,7 @@ use upshift_abi::{Builtin, RelocationTarget};
 use crate::alloc::Operand;
 use crate::asm::encode::Op;
 use crate::asm::{Cc, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 

@@ -9,7 +9,7 @@ use fold::{fold, fold_compare, fold_shift, truncate};
 use crate::alloc::Operand;
 use crate::asm::encode::{Alu, Mem, Op, Shift};
 use crate::asm::{Cc, asm};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 

@@ -10,7 +10,7 @@ use upshift_abi::{Builtin, MemoryIndex, TrapCode};
 
 use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op, Shift};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};

@@ -5,7 +5,7 @@ use wasmparser::HeapType;
 
 use crate::asm::Cc;
 use crate::asm::encode::{Mem, Op};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 

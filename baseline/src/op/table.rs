@@ -5,7 +5,7 @@ use upshift_abi::{Builtin, TableIndex, TrapCode};
 
 use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
 use crate::value::Ty;

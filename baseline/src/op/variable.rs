@@ -7,7 +7,7 @@ use upshift_abi::vmctx::Place;
 
 use crate::asm::Cc;
 use crate::asm::encode::{Mem, Op};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 

@@ -13,7 +13,7 @@ use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
 
 use crate::options::NullChecks;
 use crate::signature::POINTER;
-use crate::translate::{Region, Shape, Translator, fixed, trusted};
+use crate::translate::{CallSignature, Region, Translator, fixed, trusted};
 use crate::trap;
 
 /// What is called.
@@ -74,43 +74,50 @@ impl Translator<'_> {
 
     /// Pops the arguments, calls, pushes the results.
     fn call(&mut self, ty: TypeIndex, callee: &Callee) {
-        let shape = self.env.shape(self.builder.func, ty);
-        let area = shape.locations.has_result_area().then(|| {
-            let size = shape.locations.result_area;
+        let signature = self.env.signature(self.builder.func, ty);
+        let area = signature.locations.has_result_area().then(|| {
+            let size = signature.locations.result_area;
             let slot = self.env.result_slot(self.builder.func, size);
             self.ins().stack_addr(POINTER, slot, 0)
         });
-        let args = self.arguments(&shape, callee, area);
+        let args = self.arguments(&signature, callee, area);
         let call = match *callee {
             Callee::Own(func) => self.ins().call(func, &args),
-            Callee::Other { code, .. } => self.ins().call_indirect(shape.signature, code, &args),
+            Callee::Other { code, .. } => {
+                self.ins().call_indirect(signature.signature, code, &args)
+            }
         };
-        self.push_results(ty, &shape, call, area);
+        self.push_results(ty, &signature, call, area);
     }
 
     /// Pops the arguments and calls in the caller's place. The results are those of this function, so
     /// they go where it was told to put its own.
     fn return_call(&mut self, ty: TypeIndex, callee: &Callee) {
-        let shape = self.env.shape(self.builder.func, ty);
-        let args = self.arguments(&shape, callee, self.result_area);
+        let signature = self.env.signature(self.builder.func, ty);
+        let args = self.arguments(&signature, callee, self.result_area);
         match *callee {
             Callee::Own(func) => self.ins().return_call(func, &args),
             Callee::Other { code, .. } => {
                 self.ins()
-                    .return_call_indirect(shape.signature, code, &args)
+                    .return_call_indirect(signature.signature, code, &args)
             }
         };
         self.set_unreachable();
     }
 
     /// Pops the arguments; the callee's context and the result area go before them.
-    fn arguments(&mut self, shape: &Shape, callee: &Callee, area: Option<Value>) -> Vec<Value> {
+    fn arguments(
+        &mut self,
+        signature: &CallSignature,
+        callee: &Callee,
+        area: Option<Value>,
+    ) -> Vec<Value> {
         let vmctx = match *callee {
             Callee::Own(_) => self.vmctx,
             Callee::Other { vmctx, .. } => vmctx,
         };
-        let first = self.stack.len() - shape.locations.params.len();
-        let mut args = Vec::with_capacity(shape.locations.params.len() + 2);
+        let first = self.stack.len() - signature.locations.params.len();
+        let mut args = Vec::with_capacity(signature.locations.params.len() + 2);
         args.push(vmctx);
         args.extend(area);
         args.extend(self.stack.drain(first..));
@@ -118,10 +125,16 @@ impl Translator<'_> {
         args
     }
 
-    fn push_results(&mut self, ty: TypeIndex, shape: &Shape, call: Inst, area: Option<Value>) {
+    fn push_results(
+        &mut self,
+        ty: TypeIndex,
+        signature: &CallSignature,
+        call: Inst,
+        area: Option<Value>,
+    ) {
         let types = &self.env.facts.types[ty.index()].results;
         let mut in_registers = 0;
-        for (&ty, &location) in types.iter().zip(&shape.locations.results) {
+        for (&ty, &location) in types.iter().zip(&signature.locations.results) {
             let value = match (location, area) {
                 (ResultLocation::Area(offset), Some(area)) => {
                     let flags = trusted(self.builder.func, Region::Results);
@@ -142,8 +155,8 @@ impl Translator<'_> {
         let facts = self.env.facts;
         if let Some(defined) = facts.defined_func(index) {
             let func = &mut *self.builder.func;
-            let shape = self.env.shape(func, facts.funcs[index.index()]);
-            return Callee::Own(self.env.function(func, defined, shape.signature));
+            let signature = self.env.signature(func, facts.funcs[index.index()]);
+            return Callee::Own(self.env.function(func, defined, signature.signature));
         }
         let import = facts.layout.imported_func(index).disp();
         let flags = fixed(self.builder.func, Region::Context);

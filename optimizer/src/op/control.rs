@@ -9,7 +9,9 @@ use upshift_abi::TrapCode;
 use upshift_abi::callconv::ResultLocation;
 use wasmparser::{BlockType, BrTable, ValType};
 
-use crate::translate::{Frame, FrameKind, Opening, Region, TranslateError, Translator, trusted};
+use crate::translate::{
+    ControlFrame, FrameKind, Opening, Region, TranslateError, Translator, trusted,
+};
 use crate::trap;
 
 impl Translator<'_> {
@@ -30,7 +32,7 @@ impl Translator<'_> {
         let height = self.stack.len() - params.len();
         let kept_from = self.keep_operands(opening, height);
         let end = self.block_with(&results);
-        self.control.push(Frame {
+        self.control.push(ControlFrame {
             kind: FrameKind::Block,
             end,
             params: params.len(),
@@ -58,7 +60,7 @@ impl Translator<'_> {
         if opening == Opening::Target {
             self.land(header);
         }
-        self.control.push(Frame {
+        self.control.push(ControlFrame {
             kind: FrameKind::Loop { header },
             end,
             params: params.len(),
@@ -89,7 +91,7 @@ impl Translator<'_> {
         self.branch_if(condition, then, 0, otherwise);
         self.builder.seal_block(then);
         self.builder.seal_block(otherwise);
-        self.control.push(Frame {
+        self.control.push(ControlFrame {
             kind: FrameKind::If {
                 otherwise,
                 params: self.peek(params.len()).to_vec(),

@@ -24,7 +24,7 @@ pub(crate) enum FrameKind {
 
 /// One entry of the control stack.
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub(crate) struct ControlFrame {
     pub(crate) kind: FrameKind,
     /// Where execution continues behind the frame; its parameters are the results.
     pub(crate) end: Block,
@@ -43,15 +43,15 @@ pub(crate) struct Frame {
 
 /// The control stack and whether the current position is reachable.
 #[derive(Debug, Default)]
-pub(crate) struct Control {
-    frames: Vec<Frame>,
+pub(crate) struct ControlStack {
+    frames: Vec<ControlFrame>,
     /// Set by operators that don't continue.
     unreachable: bool,
     /// Frames opened in unreachable code: they are counted instead of pushed.
     skipped: u32,
 }
 
-impl Control {
+impl ControlStack {
     pub(crate) fn is_reachable(&self) -> bool {
         !self.unreachable
     }
@@ -69,11 +69,11 @@ impl Control {
         self.skipped -= 1;
     }
 
-    pub(crate) fn push(&mut self, frame: Frame) {
+    pub(crate) fn push(&mut self, frame: ControlFrame) {
         self.frames.push(frame);
     }
 
-    pub(crate) fn pop(&mut self) -> Frame {
+    pub(crate) fn pop(&mut self) -> ControlFrame {
         self.frames.pop().expect("validated: the frame is there")
     }
 
@@ -82,7 +82,7 @@ impl Control {
     }
 
     /// The frame that a label names.
-    pub(crate) fn frame_mut(&mut self, depth: u32) -> &mut Frame {
+    pub(crate) fn frame_mut(&mut self, depth: u32) -> &mut ControlFrame {
         let index = self.frames.len() - 1 - depth as usize;
         &mut self.frames[index]
     }

@@ -24,7 +24,7 @@ pub(crate) struct Config<'a> {
 }
 
 /// How functions of a type are called.
-pub(crate) struct Shape {
+pub(crate) struct CallSignature {
     pub(crate) signature: SigRef,
     pub(crate) locations: Locations,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Env<'a> {
     pub(crate) config: Config<'a>,
     func: DefinedFuncIndex,
     unit: CompileUnit,
-    shapes: HashMap<TypeIndex, Rc<Shape>>,
+    signatures: HashMap<TypeIndex, Rc<CallSignature>>,
     functions: HashMap<DefinedFuncIndex, FuncRef>,
     builtins: HashMap<Builtin, FuncRef>,
     /// The area for results of the functions called, as large as the largest.
@@ -49,7 +49,7 @@ impl<'a> Env<'a> {
             config,
             func: request.func,
             unit: request.unit,
-            shapes: HashMap::new(),
+            signatures: HashMap::new(),
             functions: HashMap::new(),
             builtins: HashMap::new(),
             result_slot: None,
@@ -57,18 +57,18 @@ impl<'a> Env<'a> {
     }
 
     /// How functions of the type are called.
-    pub(crate) fn shape(&mut self, func: &mut Function, ty: TypeIndex) -> Rc<Shape> {
+    pub(crate) fn signature(&mut self, func: &mut Function, ty: TypeIndex) -> Rc<CallSignature> {
         let facts = self.facts;
-        let shape = self.shapes.entry(ty).or_insert_with(|| {
+        let signature = self.signatures.entry(ty).or_insert_with(|| {
             let ty: &FuncType = &facts.types[ty.index()];
             let locations = Locations::of(ty);
             let signature = signature::of_function(ty, &locations);
-            Rc::new(Shape {
+            Rc::new(CallSignature {
                 signature: func.import_signature(signature),
                 locations,
             })
         });
-        Rc::clone(shape)
+        Rc::clone(signature)
     }
 
     /// A function of the module, to be called through its slot; the function itself is called

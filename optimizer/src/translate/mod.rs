@@ -32,8 +32,8 @@ use crate::names::Symbol;
 use crate::signature::{self, clif_type};
 
 pub(crate) use access::{Region, fixed, memory as memory_access, trusted};
-pub(crate) use control::{Control, Frame, FrameKind};
-pub(crate) use env::{Config, Env, Shape};
+pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
+pub(crate) use env::{CallSignature, Config, Env};
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
 pub(crate) use osr::Opening;
@@ -73,7 +73,7 @@ pub(crate) struct Translator<'a> {
     /// The operand stack.
     pub(crate) stack: Vec<Value>,
     /// The control stack.
-    pub(crate) control: Control,
+    pub(crate) control: ControlStack,
     /// Parameters and locals.
     pub(crate) locals: Vec<Local>,
     /// Where those are that are in memory.
@@ -163,7 +163,7 @@ impl<'a> Translator<'a> {
             builder,
             env,
             stack: Vec::new(),
-            control: Control::default(),
+            control: ControlStack::default(),
             locals: Vec::new(),
             homes,
             vmctx,
@@ -177,7 +177,7 @@ impl<'a> Translator<'a> {
 
     fn push_function_frame(&mut self, results: &[ValType]) {
         let end = self.block_with(results);
-        self.control.push(Frame {
+        self.control.push(ControlFrame {
             kind: FrameKind::Block,
             end,
             params: 0,

@@ -1,27 +1,27 @@
-//! One bar per followed function: which gear it was in over the run's time.
+//! One bar per followed function: which code its calls ran over the run's time.
 
 use std::fmt::{self, Write as _};
 
-use super::lives::{Gear, Lives};
+use super::functions::{Execution, Functions};
 use super::shortened;
 use crate::key::Nanos;
 use crate::log::Names;
 
 const NAME_WIDTH: usize = 20;
 
-/// The character that stands for a gear.
-fn mark(gear: Gear) -> char {
-    match gear {
-        Gear::Idle => '.',
-        Gear::Baseline => '-',
-        Gear::Osr => '=',
-        Gear::Optimized => '#',
+/// The character that stands for a way of running.
+fn mark(execution: Execution) -> char {
+    match execution {
+        Execution::Idle => '.',
+        Execution::Baseline => '-',
+        Execution::Osr => '=',
+        Execution::Optimized => '#',
     }
 }
 
 /// Draws the bars and their legend.
 pub(super) fn draw(
-    lives: &Lives,
+    functions: &Functions,
     names: &Names,
     end: Nanos,
     columns: usize,
@@ -34,23 +34,23 @@ pub(super) fn draw(
         "",
         width = columns - 1
     )?;
-    for life in lives.heroes() {
+    for history in functions.followed() {
         let bar: String = (1..=columns)
             .map(|column| {
                 let at = u128::from(end.0) * column as u128 / columns as u128;
-                mark(life.gear_at(Nanos(at as u64)))
+                mark(history.execution_at(Nanos(at as u64)))
             })
             .collect();
-        let name = shortened(&names.of(life.func), NAME_WIDTH);
+        let name = shortened(&names.of(history.func), NAME_WIDTH);
         writeln!(out, "  {name:<NAME_WIDTH$} {bar}")?;
     }
     writeln!(
         out,
         "  {:<NAME_WIDTH$} {} no code   {} baseline   {} baseline, its loop optimized   {} optimized",
         "",
-        mark(Gear::Idle),
-        mark(Gear::Baseline),
-        mark(Gear::Osr),
-        mark(Gear::Optimized)
+        mark(Execution::Idle),
+        mark(Execution::Baseline),
+        mark(Execution::Osr),
+        mark(Execution::Optimized)
     )
 }

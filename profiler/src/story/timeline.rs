@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use upshift_abi::Tier;
 
-use super::lives::Lives;
+use super::functions::Functions;
 use super::shortened;
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
@@ -38,13 +38,13 @@ struct Crowd {
 /// Writes the timeline, at most so many lines of it.
 pub(super) fn tell(
     records: &[Record],
-    lives: &Lives,
+    functions: &Functions,
     names: &Names,
     limit: usize,
     out: &mut String,
 ) -> fmt::Result {
     let mut teller = Teller {
-        lives,
+        functions,
         names,
         lines: Vec::new(),
         crowd: Crowd::default(),
@@ -80,7 +80,7 @@ fn fit(mut lines: Vec<Line>, limit: usize) -> Vec<Line> {
 }
 
 struct Teller<'a> {
-    lives: &'a Lives,
+    functions: &'a Functions,
     names: &'a Names,
     lines: Vec<Line>,
     crowd: Crowd,
@@ -155,14 +155,14 @@ impl Teller<'_> {
                 let text = format!("{} stays as it is: {reason}", self.name(*func));
                 self.say(at, Weight::Step, text);
             }
-            Event::RequestQueued { code, .. } if self.lives.follows(code.func) => {
+            Event::RequestQueued { code, .. } if self.functions.follows(code.func) => {
                 let text = format!("{} is hot: asked the optimizer for it", self.subject(*code));
                 self.say(at, Weight::Step, text);
             }
-            Event::Published { code, .. } if self.lives.follows(code.func) => {
+            Event::Published { code, .. } if self.functions.follows(code.func) => {
                 self.hear_published(at, *code);
             }
-            Event::OsrEntered { code } if self.lives.follows(code.func) => {
+            Event::OsrEntered { code } if self.functions.follows(code.func) => {
                 self.hear_entered(at, *code);
             }
             _ => {}
@@ -182,7 +182,7 @@ impl Teller<'_> {
         let subject = self.subject(code);
         let bytes = grouped(body_bytes.into());
         match code.tier {
-            Tier::Baseline if !self.lives.follows(code.func) => {
+            Tier::Baseline if !self.functions.follows(code.func) => {
                 if self.crowd.functions == 0 {
                     self.crowd.since = at;
                 }
@@ -194,7 +194,7 @@ impl Teller<'_> {
                 let text = format!("{subject} compiled by the baseline ({bytes} bytes, {time})");
                 self.say(at, Weight::Minor, text);
             }
-            Tier::Optimizer if self.lives.follows(code.func) => {
+            Tier::Optimizer if self.functions.follows(code.func) => {
                 let text = format!("{subject} compiled by the optimizer ({bytes} bytes, {time})");
                 self.say(at, Weight::Detail, text);
             }

@@ -2,7 +2,7 @@
 
 use super::registry::{CostModel, FirstCall, FixedBudget, Never};
 use super::{Budget, Decision, Lane, Policy, PolicyEvent, View};
-use crate::life::{LoopPhase, Phase};
+use crate::state::{LoopPhase, Phase};
 
 impl Policy for Never {
     fn spec(&self) -> String {

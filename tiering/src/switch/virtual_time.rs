@@ -9,11 +9,11 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use upshift_abi::DefinedFuncIndex;
 use upshift_profiler::{CodeKey, Nanos};
 
-use crate::bench::Bench;
 use crate::config::Latency;
 use crate::home::CodeHome;
-use crate::life::FuncLife;
-use crate::module::Lives;
+use crate::module::ModuleState;
+use crate::sessions::CompileSessions;
+use crate::state::FuncState;
 
 /// A module's clock and what is due.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl<C> Default for VirtualTime<C> {
     }
 }
 
-impl<M: CodeHome> Lives<M> {
+impl<M: CodeHome> ModuleState<M> {
     fn clock(&self) -> MutexGuard<'_, VirtualTime<M::Code>> {
         self.virtual_time
             .lock()
@@ -55,11 +55,11 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         key: CodeKey,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         latency: Latency,
     ) {
-        let mut bench = Bench::new(&self.shared);
-        if let Some(code) = self.compile_claimed(home, key, life, Nanos(0), &mut bench) {
+        let mut sessions = CompileSessions::new(&self.shared);
+        if let Some(code) = self.compile_claimed(home, key, state, Nanos(0), &mut sessions) {
             let latency = latency.of(home.facts().body_len(key.func.func));
             let mut clock = self.clock();
             let due = clock.now.saturating_add(latency);

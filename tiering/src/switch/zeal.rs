@@ -1,7 +1,7 @@
 //! Zeal: switch as early and as often as possible, forward, back and sideways, to shake out bugs
 //! that a sensible policy would meet once in a million runs.
 //!
-//! Budgets are tiny and random; at each exhausted budget dice decide what happens. All under one
+//! Budgets are tiny and random; at each exhausted budget, random numbers decide what happens. All under one
 //! lock per module, compilation included: zeal is for tests.
 
 use std::collections::HashMap;
@@ -10,16 +10,16 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use upshift_abi::{CompileRequest, CompileUnit, DefinedFuncIndex, Tier};
 use upshift_profiler::{CodeKey, Event, Nanos};
 
-use crate::bench::Bench;
 use crate::home::CodeHome;
-use crate::life::{FuncLife, LoopLife, LoopPhase, Phase, Piece};
-use crate::module::Lives;
+use crate::module::ModuleState;
 use crate::policy::Budget;
+use crate::sessions::CompileSessions;
+use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
 
 /// Compilations of one function at most: afterwards zeal plays with the code that is there.
 const COMPILATIONS: u32 = 24;
 
-/// A module's dice.
+/// A module's random numbers and what they may still cause.
 #[derive(Debug)]
 pub(crate) struct Zeal {
     rng: fastrand::Rng,
@@ -49,13 +49,13 @@ impl Zeal {
     }
 }
 
-impl<M: CodeHome> Lives<M> {
-    fn dice(&self) -> MutexGuard<'_, Zeal> {
+impl<M: CodeHome> ModuleState<M> {
+    fn zeal_state(&self) -> MutexGuard<'_, Zeal> {
         self.zeal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn zeal_budget(&self) -> Budget {
-        Budget::Units(self.dice().budget())
+        Budget::Units(self.zeal_state().budget())
     }
 
     /// What zeal does at an exhausted budget.
@@ -63,27 +63,27 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
-        at_loop: Option<&LoopLife<M::Code>>,
+        state: &FuncState<M::Code>,
+        at_loop: Option<&LoopState<M::Code>>,
     ) -> Option<M::Addr> {
-        let mut dice = self.dice();
-        let budget = dice.budget();
-        self.grant(home, func, life, Budget::Units(budget));
-        let somebody = dice.rng.u32(..home.facts().bodies.len() as u32);
+        let mut zeal = self.zeal_state();
+        let budget = zeal.budget();
+        self.grant(home, func, state, Budget::Units(budget));
+        let somebody = zeal.rng.u32(..home.facts().bodies.len() as u32);
         self.zeal_unpublish(home, DefinedFuncIndex(somebody));
-        let roll = dice.rng.u32(..10);
-        if life.phase.get() == Phase::Pinned {
+        let roll = zeal.rng.u32(..10);
+        if state.phase.get() == Phase::Pinned {
             return None;
         }
         match roll {
             0..2 => None,
-            2..5 => self.zeal_functions(home, func, life, Tier::Optimizer, &mut dice),
-            5 => self.zeal_functions(home, func, life, Tier::Baseline, &mut dice),
+            2..5 => self.zeal_functions(home, func, state, Tier::Optimizer, &mut zeal),
+            5 => self.zeal_functions(home, func, state, Tier::Baseline, &mut zeal),
             6 => {
-                self.zeal_swap(home, func, life, &mut dice);
+                self.zeal_swap(home, func, state, &mut zeal);
                 None
             }
-            _ => at_loop.and_then(|at_loop| self.zeal_loop(home, func, life, at_loop, &mut dice)),
+            _ => at_loop.and_then(|at_loop| self.zeal_loop(home, func, state, at_loop, &mut zeal)),
         }
     }
 
@@ -92,33 +92,33 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         tier: Tier,
-        dice: &mut Zeal,
+        zeal: &mut Zeal,
     ) -> Option<M::Addr> {
         let key = self.code_key(func, CompileUnit::Function, tier);
-        if !dice.may_compile(func) {
-            self.zeal_swap(home, func, life, dice);
+        if !zeal.may_compile(func) {
+            self.zeal_swap(home, func, state, zeal);
             return None;
         }
-        let mut bench = Bench::new(&self.shared);
+        let mut sessions = CompileSessions::new(&self.shared);
         let code = match tier {
-            Tier::Optimizer => self.make(home, key, life, Nanos(0), &mut bench)?,
+            Tier::Optimizer => self.make(home, key, state, Nanos(0), &mut sessions)?,
             Tier::Baseline => {
                 let request = CompileRequest::new(home.facts(), home.wasm(), func);
-                let code = bench.compile(key, request, Nanos(0)).ok()?;
+                let code = sessions.compile(key, request, Nanos(0)).ok()?;
                 home.place(func, key.unit, tier, code).ok()?
             }
         };
-        let mut held = life.held();
-        self.zeal_publish(home, key, life, &code, dice);
-        let before = held.current.replace(Piece { tier, code });
+        let mut held = state.held();
+        self.zeal_publish(home, key, state, &code, zeal);
+        let before = held.current.replace(TierCode { tier, code });
         let out = match before {
             Some(before) if before.tier != tier => held.spare.replace(before),
             before => before,
         };
         drop(held);
-        if let Some(Piece { tier, code }) = out {
+        if let Some(TierCode { tier, code }) = out {
             self.retire(home, CodeKey { tier, ..key }, code);
         }
         None
@@ -129,15 +129,15 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
-        dice: &mut Zeal,
+        state: &FuncState<M::Code>,
+        zeal: &mut Zeal,
     ) {
-        let mut held = life.held();
+        let mut held = state.held();
         let held = &mut *held;
         if let (Some(current), Some(spare)) = (&mut held.current, &mut held.spare) {
             std::mem::swap(current, spare);
             let key = self.code_key(func, CompileUnit::Function, current.tier);
-            self.zeal_publish(home, key, life, &current.code, dice);
+            self.zeal_publish(home, key, state, &current.code, zeal);
         }
     }
 
@@ -147,21 +147,21 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         key: CodeKey,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
         code: &M::Code,
-        dice: &mut Zeal,
+        zeal: &mut Zeal,
     ) {
         self.publish(home, key, code);
-        life.phase.set(phase_in(key.tier));
-        if key.tier == Tier::Optimizer && dice.rng.u32(..8) > 0 {
+        state.phase.set(phase_in(key.tier));
+        if key.tier == Tier::Optimizer && zeal.rng.u32(..8) > 0 {
             home.unpublish(key.func.func);
         }
     }
 
     /// Makes the next call of the function a first call, if it has had one.
     fn zeal_unpublish(&self, home: &Arc<M>, func: DefinedFuncIndex) {
-        let life = self.func(func);
-        if life.held().current.is_some() {
+        let state = self.func(func);
+        if state.held().current.is_some() {
             home.unpublish(func);
         }
     }
@@ -172,14 +172,14 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
+        state: &FuncState<M::Code>,
     ) -> M::Addr {
-        let mut dice = self.dice();
-        let roll = dice.rng.u32(..4);
-        if roll == 0 && life.phase.get() != Phase::Pinned {
-            self.zeal_swap(home, func, life, &mut dice);
+        let mut zeal = self.zeal_state();
+        let roll = zeal.rng.u32(..4);
+        if roll == 0 && state.phase.get() != Phase::Pinned {
+            self.zeal_swap(home, func, state, &mut zeal);
         }
-        let held = life.held();
+        let held = state.held();
         let piece = held
             .current
             .as_ref()
@@ -195,25 +195,25 @@ impl<M: CodeHome> Lives<M> {
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
-        life: &FuncLife<M::Code>,
-        at_loop: &LoopLife<M::Code>,
-        dice: &mut Zeal,
+        state: &FuncState<M::Code>,
+        at_loop: &LoopState<M::Code>,
+        zeal: &mut Zeal,
     ) -> Option<M::Addr> {
         let key = self.code_key(func, CompileUnit::Loop(at_loop.index), Tier::Optimizer);
         let phase = at_loop.phase.get();
         let wanted = match phase {
             LoopPhase::Idle => true,
-            LoopPhase::Ready => dice.rng.u32(..2) == 0,
+            LoopPhase::Ready => zeal.rng.u32(..2) == 0,
             LoopPhase::Queued | LoopPhase::Optimizing | LoopPhase::Failed => false,
         };
-        if wanted && dice.may_compile(func) {
+        if wanted && zeal.may_compile(func) {
             self.shared.log.record(|| Event::RequestQueued {
                 code: key,
                 lane: 0,
                 queue_length: 0,
             });
-            let mut bench = Bench::new(&self.shared);
-            let code = self.make(home, key, life, Nanos(0), &mut bench)?;
+            let mut sessions = CompileSessions::new(&self.shared);
+            let code = self.make(home, key, state, Nanos(0), &mut sessions)?;
             self.open_loop(home, key, at_loop, code);
         }
         self.enter(func, at_loop)

@@ -152,7 +152,7 @@ fn shutdown_drops_what_waits() {
     let shared = tiering.shared().clone();
     drop(tiering);
     optimizer.open_gate();
-    while shared.crew.size() > 0 {
+    while shared.pool.size() > 0 {
         thread::yield_now();
     }
     assert_eq!(optimizer.counts().len(), 2);

@@ -6,7 +6,7 @@ use super::fold::truncate;
 use crate::asm::Cc;
 use crate::asm::asm;
 use crate::asm::encode::{Alu, Shift};
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 use upshift_abi::{Cancel, CompileError, CompileRequest, DefinedFuncIndex, Tier};
 use upshift_runtime::module::FirstCallError;
 
-use crate::bench::Bench;
 use crate::home::CodeHome;
-use crate::module::{Begun, Lives};
+use crate::module::{FirstCodeGuard, ModuleState};
+use crate::sessions::CompileSessions;
 
 /// Bytes of a body from which a thread of its own is worth its start, some 50 microseconds. Cranelift takes
 /// milliseconds for so many, and far more for the worst bodies.
@@ -28,12 +28,12 @@ pub(crate) const LOOK: Duration = Duration::from_millis(5);
 /// What a thread that compiles elsewhere sends.
 type Outcome<C> = Result<C, FirstCallError>;
 
-impl<M: CodeHome> Lives<M> {
+impl<M: CodeHome> ModuleState<M> {
     /// Makes a function's first code with the optimizer: elsewhere if it is large and the system has a thread.
     pub(crate) fn optimized_first_code(
         &self,
         home: &Arc<M>,
-        mut begun: Begun<'_, M::Code>,
+        mut guard: FirstCodeGuard<'_, M::Code>,
         func: DefinedFuncIndex,
         cancel: Cancel<'_>,
     ) -> Outcome<M::Code> {
@@ -42,13 +42,13 @@ impl<M: CodeHome> Lives<M> {
             && let Some(receiver) = self.start_elsewhere(home, func, &abandoned)
         {
             // The other thread's from now on.
-            begun.0 = None;
+            guard.0 = None;
             return await_code(func, &receiver, &abandoned, cancel);
         }
         let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
         request.cancel = cancel;
-        let mut bench = Bench::new(&self.shared);
-        self.first_code(home, begun, Tier::Optimizer, request, &mut bench)
+        let mut sessions = CompileSessions::new(&self.shared);
+        self.first_code(home, guard, Tier::Optimizer, request, &mut sessions)
     }
 
     fn start_elsewhere(
@@ -57,15 +57,15 @@ impl<M: CodeHome> Lives<M> {
         func: DefinedFuncIndex,
         abandoned: &Arc<AtomicBool>,
     ) -> Option<Receiver<Outcome<M::Code>>> {
-        let (lives, home, abandoned) = (self.this.upgrade()?, home.clone(), abandoned.clone());
+        let (state, home, abandoned) = (self.this.upgrade()?, home.clone(), abandoned.clone());
         let (sender, receiver) = sync_channel(1);
         let work = move || {
-            let begun = Begun(Some(lives.func(func)));
+            let guard = FirstCodeGuard(Some(state.func(func)));
             let abandoned = || abandoned.load(Ordering::Relaxed);
             let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
             request.cancel = Cancel::when(&abandoned);
-            let mut bench = Bench::new(&lives.shared);
-            let outcome = lives.first_code(&home, begun, Tier::Optimizer, request, &mut bench);
+            let mut sessions = CompileSessions::new(&state.shared);
+            let outcome = state.first_code(&home, guard, Tier::Optimizer, request, &mut sessions);
             // Refused if nobody waits any more.
             let _ = sender.send(outcome);
         };

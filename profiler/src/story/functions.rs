@@ -1,4 +1,4 @@
-//! The life of each function, gathered from the events: what it cost in each tier, and when it
+//! The history of each function, gathered from the events: what it cost in each tier, and when it
 //! ran in which.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::log::Record;
 
 /// How a function's calls ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gear {
+pub(super) enum Execution {
     /// Not at all yet.
     Idle,
     /// In baseline code.
@@ -31,33 +31,33 @@ pub(super) struct Cost {
 
 /// One loop's OSR entry.
 #[derive(Clone, Debug)]
-pub(super) struct OsrLife {
+pub(super) struct OsrUse {
     pub number: u32,
     pub entries: u64,
 }
 
-/// One function's life.
+/// One function: cost and executions over time.
 #[derive(Clone, Debug)]
-pub(super) struct Life {
+pub(super) struct FunctionHistory {
     pub func: FuncKey,
     pub baseline: Option<Cost>,
     pub optimizer: Option<Cost>,
-    pub osr: Vec<OsrLife>,
-    /// When its gear changed, in order.
-    pub gears: Vec<(Nanos, Gear)>,
+    pub osr: Vec<OsrUse>,
+    /// When calls began to run in other code, in order.
+    pub executions: Vec<(Nanos, Execution)>,
     /// Whether anything beyond baseline code was tried.
     pub eventful: bool,
     units: u64,
 }
 
-impl Life {
+impl FunctionHistory {
     fn new(func: FuncKey) -> Self {
         Self {
             func,
             baseline: None,
             optimizer: None,
             osr: Vec::new(),
-            gears: Vec::new(),
+            executions: Vec::new(),
             eventful: false,
             units: 0,
         }
@@ -67,10 +67,10 @@ impl Life {
         self.baseline.or(self.optimizer).map(|cost| cost.body_bytes)
     }
 
-    /// The gear at a time.
-    pub(super) fn gear_at(&self, at: Nanos) -> Gear {
-        let before = self.gears.iter().rev().find(|(since, _)| *since <= at);
-        before.map_or(Gear::Idle, |&(_, gear)| gear)
+    /// How its calls ran at a time.
+    pub(super) fn execution_at(&self, at: Nanos) -> Execution {
+        let before = self.executions.iter().rev().find(|(since, _)| *since <= at);
+        before.map_or(Execution::Idle, |&(_, execution)| execution)
     }
 
     fn finished(&mut self, code: CodeKey, body_bytes: u32, time: Nanos) {
@@ -89,10 +89,10 @@ impl Life {
     fn entered(&mut self, at: Nanos, number: u32) {
         match self.osr.iter_mut().find(|osr| osr.number == number) {
             Some(osr) => osr.entries += 1,
-            None => self.osr.push(OsrLife { number, entries: 1 }),
+            None => self.osr.push(OsrUse { number, entries: 1 }),
         }
-        if self.gear_at(at) == Gear::Baseline {
-            self.gears.push((at, Gear::Osr));
+        if self.execution_at(at) == Execution::Baseline {
+            self.executions.push((at, Execution::Osr));
         }
     }
 }
@@ -109,52 +109,55 @@ pub(super) struct Others {
 
 /// All functions, the followed ones first.
 #[derive(Debug)]
-pub(super) struct Lives {
-    lives: Vec<Life>,
-    heroes: usize,
+pub(super) struct Functions {
+    functions: Vec<FunctionHistory>,
+    followed: usize,
 }
 
-impl Lives {
-    /// Gathers lives; follows the functions that something happened to, busiest first, and fills
+impl Functions {
+    /// Gathers histories; follows the functions that something happened to, busiest first, and fills
     /// up with the longest.
     pub(super) fn of(records: &[Record], limit: usize) -> Self {
-        let mut lives = BTreeMap::new();
+        let mut functions = BTreeMap::new();
         for record in records {
-            gather(&mut lives, record);
+            gather(&mut functions, record);
         }
-        let mut lives: Vec<Life> = lives.into_values().collect();
-        lives.sort_by_key(|life| {
-            let size = life.body_bytes().unwrap_or(0);
-            std::cmp::Reverse((life.eventful, life.units, size))
+        let mut functions: Vec<FunctionHistory> = functions.into_values().collect();
+        functions.sort_by_key(|history| {
+            let size = history.body_bytes().unwrap_or(0);
+            std::cmp::Reverse((history.eventful, history.units, size))
         });
-        let heroes = limit.min(lives.len());
-        lives[..heroes].sort_by_key(|life| life.gears.first().map(|(at, _)| *at));
-        Self { lives, heroes }
+        let followed = limit.min(functions.len());
+        functions[..followed].sort_by_key(|history| history.executions.first().map(|(at, _)| *at));
+        Self {
+            functions,
+            followed,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lives.is_empty()
+        self.functions.is_empty()
     }
 
     /// The followed functions, in the order of their first code.
-    pub(super) fn heroes(&self) -> &[Life] {
-        &self.lives[..self.heroes]
+    pub(super) fn followed(&self) -> &[FunctionHistory] {
+        &self.functions[..self.followed]
     }
 
     /// Whether the story follows the function event by event.
     pub(super) fn follows(&self, func: FuncKey) -> bool {
-        self.heroes()
+        self.followed()
             .iter()
-            .any(|life| life.func == func && life.eventful)
+            .any(|history| history.func == func && history.eventful)
     }
 
     pub(super) fn others(&self) -> Others {
         let mut sum = Others::default();
-        for life in &self.lives[self.heroes..] {
+        for history in &self.functions[self.followed..] {
             sum.functions += 1;
-            sum.body_bytes += u64::from(life.body_bytes().unwrap_or(0));
-            sum.baseline_time.0 += life.baseline.map_or(0, |cost| cost.time.0);
-            if let Some(cost) = life.optimizer {
+            sum.body_bytes += u64::from(history.body_bytes().unwrap_or(0));
+            sum.baseline_time.0 += history.baseline.map_or(0, |cost| cost.time.0);
+            if let Some(cost) = history.optimizer {
                 sum.optimized += 1;
                 sum.optimizer_time.0 += cost.time.0;
             }
@@ -163,8 +166,8 @@ impl Lives {
     }
 }
 
-/// Adds one event to the life that it belongs to.
-fn gather(lives: &mut BTreeMap<FuncKey, Life>, record: &Record) {
+/// Adds one event to the history that it belongs to.
+fn gather(functions: &mut BTreeMap<FuncKey, FunctionHistory>, record: &Record) {
     match record.event {
         Event::CompileFinished {
             code,
@@ -172,27 +175,34 @@ fn gather(lives: &mut BTreeMap<FuncKey, Life>, record: &Record) {
             time,
             ..
         } => {
-            life(lives, code.func).finished(code, body_bytes, time);
+            history(functions, code.func).finished(code, body_bytes, time);
         }
         Event::CompileFailed { code, .. } | Event::CompileRefused { code, .. } => {
-            life(lives, code.func).eventful = true;
+            history(functions, code.func).eventful = true;
         }
-        Event::BudgetExhausted { func, units, .. } => life(lives, func).units = units,
+        Event::BudgetExhausted { func, units, .. } => history(functions, func).units = units,
         Event::Published { code, .. } if code.unit == CompileUnit::Function => {
-            let gear = match code.tier {
-                Tier::Baseline => Gear::Baseline,
-                Tier::Optimizer => Gear::Optimized,
+            let execution = match code.tier {
+                Tier::Baseline => Execution::Baseline,
+                Tier::Optimizer => Execution::Optimized,
             };
-            life(lives, code.func).gears.push((record.at, gear));
+            history(functions, code.func)
+                .executions
+                .push((record.at, execution));
         }
         Event::OsrEntered { code } => {
             let number = code.loop_number().unwrap_or(0);
-            life(lives, code.func).entered(record.at, number);
+            history(functions, code.func).entered(record.at, number);
         }
         _ => {}
     }
 }
 
-fn life(lives: &mut BTreeMap<FuncKey, Life>, func: FuncKey) -> &mut Life {
-    lives.entry(func).or_insert_with(|| Life::new(func))
+fn history(
+    functions: &mut BTreeMap<FuncKey, FunctionHistory>,
+    func: FuncKey,
+) -> &mut FunctionHistory {
+    functions
+        .entry(func)
+        .or_insert_with(|| FunctionHistory::new(func))
 }

@@ -8,7 +8,7 @@ use wasmparser::{
     BinaryReaderError, FrameKind, FrameStack, FuncValidator, ValidatorResources, VisitOperator,
 };
 
-use crate::r#gen::FuncGen;
+use crate::func_gen::FuncGen;
 
 /// Compiles valid operators.
 pub(crate) struct Trusting<'f, 'a> {

@@ -10,13 +10,13 @@ use upshift_profiler::{CodeKey, Event, Nanos};
 use crate::engine::Shared;
 
 /// Compiles for one thread; sessions are opened when first needed and kept.
-pub(crate) struct Bench<'a> {
+pub(crate) struct CompileSessions<'a> {
     shared: &'a Shared,
     baseline: Option<Box<dyn CompileSession + 'a>>,
     optimizer: Option<Box<dyn CompileSession + 'a>>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> CompileSessions<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         Self {
             shared,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use upshift_profiler::Event;
 
 use super::*;
-use crate::crew::{self, Task};
+use crate::pool::{self, Task};
 
 /// An optimizer that never ends with function 0 by itself.
 fn dragging() -> Arc<FakeCompiler> {
@@ -31,15 +31,15 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn threads_start_with_the_first_request() {
     let rig = Rig::new(1, "policy=fixed-budget:units=50 threads=2");
-    assert_eq!(rig.tiering.shared().crew.size(), 0);
+    assert_eq!(rig.tiering.shared().pool.size(), 0);
     rig.call(0, 0);
-    assert_eq!(rig.tiering.shared().crew.size(), 0);
+    assert_eq!(rig.tiering.shared().pool.size(), 0);
     for _ in 0..200 {
         rig.call(0, 0);
     }
     rig.tiering.wait_idle();
     assert_eq!(phase(&rig, 0), Phase::Optimized);
-    assert_eq!(rig.tiering.shared().crew.size(), 1);
+    assert_eq!(rig.tiering.shared().pool.size(), 1);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn refused_threads_are_asked_for_again() {
         let refuse = refuse.clone();
         move |name, task| match refuse.load(Ordering::Relaxed) {
             true => Err(io::ErrorKind::WouldBlock.into()),
-            false => crew::spawn(name, task),
+            false => pool::spawn(name, task),
         }
     };
     let optimizer = FakeCompiler::new(Tier::Optimizer);
@@ -74,7 +74,7 @@ fn refused_threads_are_asked_for_again() {
     rig.first_call(1);
     rig.tiering.wait_idle();
     assert_eq!(phase(&rig, 1), Phase::Optimized);
-    assert_eq!(rig.tiering.shared().crew.size(), 1);
+    assert_eq!(rig.tiering.shared().pool.size(), 1);
 }
 
 /// One function that takes forever keeps the only thread, but not the others' code from being made.
@@ -86,7 +86,7 @@ fn a_stuck_thread_gets_a_helper_that_leaves_again() {
         let started = started.clone();
         move |name, task| {
             started.fetch_add(1, Ordering::Relaxed);
-            crew::spawn(name, task)
+            pool::spawn(name, task)
         }
     };
     let rig = Rig::spawning(2, settings, dragging(), Box::new(spawn));
@@ -105,7 +105,7 @@ fn a_stuck_thread_gets_a_helper_that_leaves_again() {
     // The helper left behind its job, or the first thread did when it was free again.
     rig.exhausted(1, LOOP_0);
     rig.tiering.wait_idle();
-    assert_eq!(rig.tiering.shared().crew.size(), 1);
+    assert_eq!(rig.tiering.shared().pool.size(), 1);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn dropping_never_waits() {
             tiering,
             ..
         } = rig;
-        let (lives, home_gone) = (Arc::downgrade(&tiers.lives), Arc::downgrade(&home));
+        let (state, home_gone) = (Arc::downgrade(&tiers.state), Arc::downgrade(&home));
         let start = Instant::now();
         match engine_first {
             true => drop((tiering, tiers, home)),
@@ -185,14 +185,14 @@ fn dropping_never_waits() {
                 wait_for("the compilation ends", || {
                     shared.log.stats().requests_dropped == 1
                 });
-                assert_eq!(shared.crew.size(), 1);
+                assert_eq!(shared.pool.size(), 1);
                 drop(tiering);
             }
         }
         assert!(start.elapsed() < Duration::from_secs(10));
-        wait_for("the thread ends", || shared.crew.size() == 0);
+        wait_for("the thread ends", || shared.pool.size() == 0);
         // Nothing of the module was kept by the thread.
-        assert!(lives.upgrade().is_none() && home_gone.upgrade().is_none());
+        assert!(state.upgrade().is_none() && home_gone.upgrade().is_none());
         assert_eq!(shared.log.stats().requests_dropped, 1);
     }
 }
@@ -209,9 +209,9 @@ fn dropping_does_not_wait_for_a_deaf_compiler() {
     let gate = rig.optimizer.clone();
     // Nobody opens the gate before all this is dropped: a drop that waited would never end.
     drop(rig);
-    assert_eq!(shared.crew.size(), 1);
+    assert_eq!(shared.pool.size(), 1);
     gate.open_gate();
-    wait_for("the thread ends", || shared.crew.size() == 0);
+    wait_for("the thread ends", || shared.pool.size() == 0);
     assert_eq!(shared.log.stats().requests_dropped, 2);
     assert_eq!(shared.log.stats().optimizer.refused, 0);
 }

@@ -8,10 +8,10 @@ use upshift_abi::{
 };
 
 use crate::asm::{Label, Masm, Pos};
-use crate::control::Control;
+use crate::control::ControlFrame;
 use crate::options::BaselineOptions;
 use crate::reg::RegSet;
-use crate::sig::{Sig, SigCache};
+use crate::signature::{CallSignature, SignatureCache};
 use crate::state::State;
 use crate::value::Ty;
 
@@ -20,9 +20,9 @@ use crate::value::Ty;
 pub(crate) struct Buffers {
     pub(crate) masm: Masm,
     pub(crate) state: State,
-    pub(crate) control: Vec<Control>,
+    pub(crate) control: Vec<ControlFrame>,
     pub(crate) maps: Vec<u32>,
-    pub(crate) sigs: SigCache,
+    pub(crate) sigs: SignatureCache,
 }
 
 /// The code generator for one function; operators' handlers are its methods, see [`op`](crate::op).
@@ -35,14 +35,14 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) wasm: &'a [u8],
     pub(crate) options: &'a BaselineOptions,
     pub(crate) func: DefinedFuncIndex,
-    pub(crate) sig: Rc<Sig>,
+    pub(crate) sig: Rc<CallSignature>,
 
     pub(crate) masm: Masm,
     pub(crate) state: State,
-    pub(crate) control: Vec<Control>,
+    pub(crate) control: Vec<ControlFrame>,
     /// Locals of the label states in `control`, see [`merge`](crate::merge).
     pub(crate) maps: Vec<u32>,
-    pub(crate) sigs: SigCache,
+    pub(crate) sigs: SignatureCache,
     pub(crate) loops: Vec<OsrEntryInfo>,
     pub(crate) sources: Vec<SourceLocation>,
 

@@ -9,7 +9,7 @@ use crate::value::Ty;
 
 /// A function type, ready for calls.
 #[derive(Debug)]
-pub(crate) struct Sig {
+pub(crate) struct CallSignature {
     ty: FuncType,
     pub(crate) params: Box<[(Ty, ArgLocation)]>,
     pub(crate) results: Box<[(Ty, ResultLocation)]>,
@@ -19,7 +19,7 @@ pub(crate) struct Sig {
     pub(crate) result_area: u32,
 }
 
-impl Sig {
+impl CallSignature {
     fn new(ty: &FuncType) -> Self {
         let locations = Locations::of(ty);
         let types = |list: &[upshift_abi::ValType]| -> Vec<Ty> {
@@ -40,11 +40,11 @@ impl Sig {
 /// Signatures by type index. A session may serve many modules, so an entry is used only if its type
 /// is the one that is asked for.
 #[derive(Default)]
-pub(crate) struct SigCache(Vec<Option<Rc<Sig>>>);
+pub(crate) struct SignatureCache(Vec<Option<Rc<CallSignature>>>);
 
-impl SigCache {
+impl SignatureCache {
     /// The signature of a type.
-    pub(crate) fn get(&mut self, facts: &ModuleFacts, index: TypeIndex) -> Rc<Sig> {
+    pub(crate) fn get(&mut self, facts: &ModuleFacts, index: TypeIndex) -> Rc<CallSignature> {
         let ty = &facts.types[index.index()];
         if self.0.len() <= index.index() {
             self.0.resize(facts.types.len(), None);
@@ -52,7 +52,7 @@ impl SigCache {
         match &self.0[index.index()] {
             Some(sig) if sig.ty == *ty => sig.clone(),
             _ => {
-                let sig = Rc::new(Sig::new(ty));
+                let sig = Rc::new(CallSignature::new(ty));
                 self.0[index.index()] = Some(sig.clone());
                 sig
             }

@@ -16,9 +16,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
 use upshift_profiler::Nanos;
 
-use crate::elsewhere::LOOK;
+use crate::first_code::LOOK;
 
-/// An enum that lives in an atomic.
+/// An enum that is kept in an atomic.
 macro_rules! phases {
     ($(#[$doc:meta])* $name:ident, $atomic:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
         $(#[$doc])*
@@ -54,7 +54,7 @@ macro_rules! phases {
 }
 
 phases! {
-    /// Where a function is in its life.
+    /// What code a function runs, and what is under way for it.
     Phase, AtomicPhase {
         /// It has no code.
         Uncompiled,
@@ -74,7 +74,7 @@ phases! {
 }
 
 phases! {
-    /// Where a loop's OSR entry is in its life.
+    /// Whether a loop has an OSR entry, and what is under way for it.
     LoopPhase, AtomicLoopPhase {
         /// Nobody has asked for one.
         Idle,
@@ -105,19 +105,19 @@ impl LoopPhase {
 
 /// One function. `C` is a handle to placed code.
 #[derive(Debug)]
-pub(crate) struct FuncLife<C> {
+pub(crate) struct FuncState<C> {
     pub(crate) phase: AtomicPhase,
-    pub(crate) ledger: Ledger,
+    pub(crate) account: BudgetAccount,
     /// When it got its first code. Written once, before `phase` leaves `Compiling`.
     pub(crate) born: OnceLock<Nanos>,
     /// The code that calls run. The function's slot is written only while this is locked, so slot
     /// and field agree whenever it is not. Never held while something is compiled.
     held: Mutex<Held<C>>,
     /// Told when `phase` leaves `Compiling`.
-    settled: Condvar,
+    compiled: Condvar,
     /// The loops that can be left, sorted by index. Written once, when baseline code is placed and
     /// before it is published.
-    loops: OnceLock<Box<[LoopLife<C>]>>,
+    loops: OnceLock<Box<[LoopState<C>]>>,
     /// OSR entries asked for, for the limit.
     pub(crate) osr_requests: AtomicU32,
 }
@@ -126,21 +126,21 @@ pub(crate) struct FuncLife<C> {
 #[derive(Debug)]
 pub(crate) struct Held<C> {
     /// What the slot leads to.
-    pub(crate) current: Option<Piece<C>>,
+    pub(crate) current: Option<TierCode<C>>,
     /// The code from before, which zeal keeps to go back to; otherwise it is retired.
-    pub(crate) spare: Option<Piece<C>>,
+    pub(crate) spare: Option<TierCode<C>>,
 }
 
 /// Code of a function, and whose it is.
 #[derive(Clone, Debug)]
-pub(crate) struct Piece<C> {
+pub(crate) struct TierCode<C> {
     pub(crate) tier: Tier,
     pub(crate) code: C,
 }
 
 /// One loop.
 #[derive(Debug)]
-pub(crate) struct LoopLife<C> {
+pub(crate) struct LoopState<C> {
     pub(crate) index: LoopIndex,
     pub(crate) depth: u32,
     pub(crate) phase: AtomicLoopPhase,
@@ -155,23 +155,23 @@ pub(crate) struct LoopLife<C> {
 pub(crate) enum FirstCall<C> {
     /// Call this: the function has code.
     Call(C),
-    /// Make the first code, then [`settle`](FuncLife::settle).
+    /// Make the first code, then [`finish_first_code`](FuncState::finish_first_code).
     Compile,
     /// Don't wait for whoever is making it: the call is to end.
     Cancelled,
 }
 
-impl<C: Clone> FuncLife<C> {
+impl<C: Clone> FuncState<C> {
     pub(crate) fn new() -> Self {
         Self {
             phase: AtomicPhase::default(),
-            ledger: Ledger::default(),
+            account: BudgetAccount::default(),
             born: OnceLock::new(),
             held: Mutex::new(Held {
                 current: None,
                 spare: None,
             }),
-            settled: Condvar::new(),
+            compiled: Condvar::new(),
             loops: OnceLock::new(),
             osr_requests: AtomicU32::new(0),
         }
@@ -190,17 +190,17 @@ impl<C: Clone> FuncLife<C> {
             if cancel.is_requested() {
                 return FirstCall::Cancelled;
             }
-            let waited = self.settled.wait_timeout(held, LOOK);
+            let waited = self.compiled.wait_timeout(held, LOOK);
             held = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Ends what [`begin`](Self::begin) began: with code in `held` and the phase that goes with
     /// it, or with neither.
-    pub(crate) fn settle(&self, held: MutexGuard<'_, Held<C>>, phase: Phase) {
+    pub(crate) fn finish_first_code(&self, held: MutexGuard<'_, Held<C>>, phase: Phase) {
         self.phase.set(phase);
         drop(held);
-        self.settled.notify_all();
+        self.compiled.notify_all();
     }
 
     pub(crate) fn held(&self) -> MutexGuard<'_, Held<C>> {
@@ -210,21 +210,21 @@ impl<C: Clone> FuncLife<C> {
     /// Takes note of the loops of the function's baseline code; the same in every compilation.
     pub(crate) fn set_loops(&self, loops: &[OsrEntryInfo]) {
         self.loops.get_or_init(|| {
-            let mut loops: Vec<_> = loops.iter().map(LoopLife::new).collect();
-            loops.sort_by_key(|life| life.index);
+            let mut loops: Vec<_> = loops.iter().map(LoopState::new).collect();
+            loops.sort_by_key(|state| state.index);
             loops.into()
         });
     }
 
     /// The loop, if it can be left.
-    pub(crate) fn loop_life(&self, index: LoopIndex) -> Option<&LoopLife<C>> {
+    pub(crate) fn loop_state(&self, index: LoopIndex) -> Option<&LoopState<C>> {
         let loops = self.loops.get()?;
-        let i = loops.binary_search_by_key(&index, |life| life.index);
+        let i = loops.binary_search_by_key(&index, |state| state.index);
         i.ok().map(|i| &loops[i])
     }
 }
 
-impl<C: Clone> LoopLife<C> {
+impl<C: Clone> LoopState<C> {
     fn new(info: &OsrEntryInfo) -> Self {
         Self {
             index: info.index,
@@ -264,7 +264,7 @@ impl<C: Clone> LoopLife<C> {
 /// all of this is an estimate: a lost update moves a tier-up and nothing else. Hence relaxed
 /// orderings throughout.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct BudgetAccount {
     /// What the cell held when it was last looked at or set.
     known: AtomicI32,
     /// Units used since the first code.
@@ -277,9 +277,9 @@ pub(crate) struct Ledger {
     pub(crate) loop_exhaustions: AtomicU32,
 }
 
-impl Ledger {
+impl BudgetAccount {
     /// Accounts for what was used, given what the cell holds now; returns the difference.
-    pub(crate) fn settle(&self, cell: i32) -> u64 {
+    pub(crate) fn charge(&self, cell: i32) -> u64 {
         let before = self.known.swap(cell, Ordering::Relaxed);
         let used = u64::try_from(i64::from(before) - i64::from(cell)).unwrap_or(0);
         self.units.fetch_add(used, Ordering::Relaxed);
@@ -318,32 +318,32 @@ mod tests {
 
     #[test]
     fn one_arrow_is_won_once() {
-        let life = FuncLife::<u32>::new();
-        assert!(matches!(life.begin(Cancel::NEVER), FirstCall::Compile));
-        assert!(!life.phase.go(Phase::Uncompiled, Phase::Compiling));
-        let mut held = life.held();
-        held.current = Some(Piece {
+        let state = FuncState::<u32>::new();
+        assert!(matches!(state.begin(Cancel::NEVER), FirstCall::Compile));
+        assert!(!state.phase.go(Phase::Uncompiled, Phase::Compiling));
+        let mut held = state.held();
+        held.current = Some(TierCode {
             tier: Tier::Baseline,
             code: 7,
         });
-        life.settle(held, Phase::Baseline);
-        assert!(matches!(life.begin(Cancel::NEVER), FirstCall::Call(7)));
-        assert!(life.phase.go(Phase::Baseline, Phase::Queued));
-        assert!(!life.phase.go(Phase::Baseline, Phase::Queued));
+        state.finish_first_code(held, Phase::Baseline);
+        assert!(matches!(state.begin(Cancel::NEVER), FirstCall::Call(7)));
+        assert!(state.phase.go(Phase::Baseline, Phase::Queued));
+        assert!(!state.phase.go(Phase::Baseline, Phase::Queued));
     }
 
     #[test]
     fn loops_are_found_by_index() {
-        let life = FuncLife::<u32>::new();
+        let state = FuncState::<u32>::new();
         let info = |index| OsrEntryInfo {
             index: LoopIndex(index),
             wasm: upshift_abi::WasmOffset(0),
             depth: index,
         };
-        life.set_loops(&[info(4), info(1)]);
-        assert_eq!(life.loop_life(LoopIndex(4)).unwrap().depth, 4);
-        assert!(life.loop_life(LoopIndex(2)).is_none());
-        let entry = life.loop_life(LoopIndex(1)).unwrap();
+        state.set_loops(&[info(4), info(1)]);
+        assert_eq!(state.loop_state(LoopIndex(4)).unwrap().depth, 4);
+        assert!(state.loop_state(LoopIndex(2)).is_none());
+        let entry = state.loop_state(LoopIndex(1)).unwrap();
         assert_eq!(entry.ready(), None);
         assert_eq!(entry.install(9), None);
         assert_eq!(entry.ready(), Some(9));
@@ -351,16 +351,16 @@ mod tests {
 
     #[test]
     fn the_ledger_counts_what_the_cell_lost() {
-        let ledger = Ledger::default();
-        ledger.grant(100);
-        assert_eq!(ledger.settle(-3), 103);
+        let account = BudgetAccount::default();
+        account.grant(100);
+        assert_eq!(account.charge(-3), 103);
         // A second thread that ran out at the same time adds only its own part.
-        assert_eq!(ledger.settle(-4), 1);
-        ledger.requested(Nanos(7));
-        ledger.grant(10);
-        assert_eq!(ledger.settle(-1), 11);
-        assert_eq!((ledger.units(), ledger.units_since_request()), (115, 11));
+        assert_eq!(account.charge(-4), 1);
+        account.requested(Nanos(7));
+        account.grant(10);
+        assert_eq!(account.charge(-1), 11);
+        assert_eq!((account.units(), account.units_since_request()), (115, 11));
         // Somebody else's grant shows as a rise, which is not work.
-        assert_eq!(ledger.settle(500), 0);
+        assert_eq!(account.charge(500), 0);
     }
 }

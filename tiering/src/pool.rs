@@ -8,7 +8,7 @@
 //! Nobody joins these threads: they hold nothing but [`Shared`], give up what they are at soon after
 //! the queue is closed, and end.
 //!
-//! Protocol: `seats` lists the threads that take jobs. A thread is listed before it is started; `staff`
+//! Protocol: `workers` lists the threads that take jobs. A thread is listed before it is started; `start_workers`
 //! starts none once it has seen the queue closed, under the lock. Whoever closes the queue sets the flag first and
 //! takes the lock then, so it counts every thread that may be waiting for a job.
 
@@ -34,14 +34,14 @@ pub(crate) fn spawn(name: String, task: Task) -> io::Result<()> {
 
 /// A thread that takes jobs.
 #[derive(Debug)]
-struct Seat {
+struct Worker {
     number: u32,
     /// When it began the job that it is at.
     busy_since: Option<Instant>,
 }
 
 /// The compile threads of an engine.
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     /// Threads when none is stuck; 0 where nothing is compiled in the background.
     nominal: u32,
     /// How long a job may take until its thread gets a helper.
@@ -49,19 +49,19 @@ pub(crate) struct Crew {
     /// Helpers at most.
     helpers: u32,
     spawn: Box<Spawn>,
-    seats: Mutex<Vec<Seat>>,
+    workers: Mutex<Vec<Worker>>,
     /// Set when a refused thread was reported: once is enough.
     reported: AtomicBool,
 }
 
-impl Crew {
+impl WorkerPool {
     pub(crate) fn new(nominal: u32, patience: Duration, helpers: u32, spawn: Box<Spawn>) -> Self {
         Self {
             nominal,
             patience,
             helpers,
             spawn,
-            seats: Mutex::default(),
+            workers: Mutex::default(),
             reported: AtomicBool::new(false),
         }
     }
@@ -73,39 +73,39 @@ impl Crew {
 
     /// Threads that take jobs.
     pub(crate) fn size(&self) -> usize {
-        self.seats().len()
+        self.workers().len()
     }
 
-    fn seats(&self) -> MutexGuard<'_, Vec<Seat>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn workers(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Threads that there should be.
-    fn wanted(&self, seats: &[Seat]) -> usize {
-        let stuck = |seat: &&Seat| {
-            let since = seat.busy_since;
+    fn wanted(&self, workers: &[Worker]) -> usize {
+        let stuck = |worker: &&Worker| {
+            let since = worker.busy_since;
             since.is_some_and(|since| since.elapsed() >= self.patience)
         };
-        let stuck = seats.iter().filter(stuck).count();
+        let stuck = workers.iter().filter(stuck).count();
         self.nominal as usize + stuck.min(self.helpers as usize)
     }
 
     /// Starts a thread if there is need and the system has one.
-    pub(crate) fn staff(shared: &Arc<Shared>) -> Staffed {
-        let crew = &shared.crew;
-        let mut seats = crew.seats();
-        let idle = seats
+    pub(crate) fn start_workers(shared: &Arc<Shared>) -> Staffing {
+        let pool = &shared.pool;
+        let mut workers = pool.workers();
+        let idle = workers
             .iter()
-            .filter(|seat| seat.busy_since.is_none())
+            .filter(|worker| worker.busy_since.is_none())
             .count();
-        let enough = seats.len() >= crew.wanted(&seats) || idle >= shared.queue.len().max(1);
+        let enough = workers.len() >= pool.wanted(&workers) || idle >= shared.queue.len().max(1);
         if enough || shared.queue.is_closed() {
-            return Staffed::Yes;
+            return Staffing::Yes;
         }
         let number = (0..)
-            .find(|&n| seats.iter().all(|seat| seat.number != n))
+            .find(|&n| workers.iter().all(|worker| worker.number != n))
             .expect("there are fewer threads than numbers");
-        seats.push(Seat {
+        workers.push(Worker {
             number,
             busy_since: None,
         });
@@ -113,50 +113,54 @@ impl Crew {
             let shared = shared.clone();
             Box::new(move || worker::work(&shared, number))
         };
-        let Err(error) = (crew.spawn)(format!("upshift-compile-{number}"), task) else {
-            return Staffed::Yes;
+        let Err(error) = (pool.spawn)(format!("upshift-compile-{number}"), task) else {
+            return Staffing::Yes;
         };
-        seats.pop();
-        let staffed = match seats.is_empty() {
-            true => Staffed::No,
-            false => Staffed::Yes,
+        workers.pop();
+        let staffing = match workers.is_empty() {
+            true => Staffing::No,
+            false => Staffing::Yes,
         };
-        drop(seats);
-        if !crew.reported.swap(true, Ordering::Relaxed) {
+        drop(workers);
+        if !pool.reported.swap(true, Ordering::Relaxed) {
             log::warn!("no thread for compiling ({error}): running threads compile, or fewer do");
         }
-        staffed
+        staffing
     }
 
     /// The thread begins a job.
     pub(crate) fn begin(&self, number: u32) {
-        if let Some(seat) = self.seats().iter_mut().find(|seat| seat.number == number) {
-            seat.busy_since = Some(Instant::now());
+        if let Some(worker) = self
+            .workers()
+            .iter_mut()
+            .find(|worker| worker.number == number)
+        {
+            worker.busy_since = Some(Instant::now());
         }
     }
 
     /// The thread has ended its job. It is to leave if there are more threads than there should be.
     pub(crate) fn end(&self, number: u32) -> Next {
-        let mut seats = self.seats();
-        if let Some(seat) = seats.iter_mut().find(|seat| seat.number == number) {
-            seat.busy_since = None;
+        let mut workers = self.workers();
+        if let Some(worker) = workers.iter_mut().find(|worker| worker.number == number) {
+            worker.busy_since = None;
         }
-        if seats.len() <= self.wanted(&seats) {
+        if workers.len() <= self.wanted(&workers) {
             return Next::Stay;
         }
-        seats.retain(|seat| seat.number != number);
+        workers.retain(|worker| worker.number != number);
         Next::Leave
     }
 
     /// The thread ends.
     pub(crate) fn leave(&self, number: u32) {
-        self.seats().retain(|seat| seat.number != number);
+        self.workers().retain(|worker| worker.number != number);
     }
 }
 
 /// Whether somebody takes jobs from the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Staffed {
+pub(crate) enum Staffing {
     /// There is a thread, or the queue is closed.
     Yes,
     /// The system refuses threads, and there is none.
