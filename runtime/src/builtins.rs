@@ -9,43 +9,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use upshift_abi::frame::ENTRY_SITE;
-use upshift_abi::vmctx::{NativeResult, VmContext};
+use upshift_abi::vmctx::{NativeResult, VmContext, VmStore};
 use upshift_abi::{
-    Builtin, Cancel, CompileError, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex,
+    Cancel, CompileError, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex,
     TableIndex, TrapCode,
 };
 
+use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
 use crate::store::{Instance, Pending, Store};
-use crate::stubs;
-use crate::trap::WasmBacktrace;
-
-/// The address that generated code calls.
-pub fn address(builtin: Builtin) -> usize {
-    match builtin {
-        Builtin::TierUp => stubs::tier_up as *const () as usize,
-        Builtin::FirstCall => stubs::first_call as *const () as usize,
-        Builtin::Unwind => stubs::unwind as *const () as usize,
-        Builtin::MemoryGrow => stubs::memory_grow as *const () as usize,
-        Builtin::MemoryCopy => stubs::memory_copy as *const () as usize,
-        Builtin::MemoryFill => stubs::memory_fill as *const () as usize,
-        Builtin::MemoryInit => stubs::memory_init as *const () as usize,
-        Builtin::DataDrop => stubs::data_drop as *const () as usize,
-        Builtin::TableGrow => stubs::table_grow as *const () as usize,
-        Builtin::TableCopy => stubs::table_copy as *const () as usize,
-        Builtin::TableFill => stubs::table_fill as *const () as usize,
-        Builtin::TableInit => stubs::table_init as *const () as usize,
-        Builtin::ElemDrop => stubs::elem_drop as *const () as usize,
-        Builtin::F32Ceil => f32_ceil as *const () as usize,
-        Builtin::F32Floor => f32_floor as *const () as usize,
-        Builtin::F32Trunc => f32_trunc as *const () as usize,
-        Builtin::F32Nearest => f32_nearest as *const () as usize,
-        Builtin::F64Ceil => f64_ceil as *const () as usize,
-        Builtin::F64Floor => f64_floor as *const () as usize,
-        Builtin::F64Trunc => f64_trunc as *const () as usize,
-        Builtin::F64Nearest => f64_nearest as *const () as usize,
-    }
-}
 
 /// The store and the index of the instance that a context belongs to.
 ///
@@ -101,6 +73,22 @@ pub unsafe extern "sysv64" fn compile_first(
     };
     store.set_pending(pending);
     0
+}
+
+/// Turns the handler's note into a pending trap with a backtrace.
+///
+/// # Safety
+///
+/// Called by the `trapped` stub only: `vm` is the store that the calling thread runs.
+pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
+    // SAFETY: the stub passes the running store's `VmStore`; nobody else uses the store now.
+    let store = unsafe { &mut *(*vm).host.cast::<Store>() };
+    let Some(record) = store.take_trap_record() else {
+        unreachable!("the handler leaves a record before it sends a thread here");
+    };
+    // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
+    let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
+    store.set_pending(Pending::Trap(record.code, backtrace));
 }
 
 /// A budget is gone: the address of an OSR entry, or 0 to go on. The status makes the stub unwind, whose frame
@@ -296,7 +284,7 @@ bulk! {
 /// Defines the rounding functions for processors without SSE4.1.
 macro_rules! rounding {
     ($($name:ident: $ty:ty => $method:ident;)*) => {$(
-        unsafe extern "sysv64" fn $name(vmctx: *mut VmContext, value: $ty) -> $ty {
+        pub unsafe extern "sysv64" fn $name(vmctx: *mut VmContext, value: $ty) -> $ty {
             // SAFETY: generated code passes its own instance's context.
             unsafe { context(vmctx).0.retry_interruption() };
             value.$method()

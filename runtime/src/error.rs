@@ -1,8 +1,11 @@
 //! Errors of the runtime.
 
+use std::fmt;
+use std::time::Duration;
+
 use upshift_abi::{CompileError, Printable, TrapCode};
 
-use crate::trap::{TimedOut, WasmBacktrace};
+use crate::backtrace::WasmBacktrace;
 
 /// The system or the code space refused something.
 #[derive(Debug, thiserror::Error)]
@@ -135,3 +138,31 @@ impl From<Box<Error>> for Error {
         *error
     }
 }
+
+/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and not by a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    after: Option<Duration>,
+}
+
+impl TimedOut {
+    pub(crate) fn new(after: Option<Duration>) -> Self {
+        Self { after }
+    }
+
+    /// How much time the calls were given, if the deadline was set as a duration.
+    pub fn after(&self) -> Option<Duration> {
+        self.after
+    }
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "timed out after {after:?}"),
+            None => f.write_str("timed out: the deadline has passed"),
+        }
+    }
+}
+
+impl std::error::Error for TimedOut {}

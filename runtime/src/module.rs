@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::vmctx::VmSlot;
@@ -11,10 +11,11 @@ use upshift_abi::{
     RelocationTarget, Tier,
 };
 
-use crate::Runtime;
 use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, Deferred, FunctionCode};
 use crate::error::RuntimeError;
 use crate::image::MemoryImage;
+use crate::module_id::ModuleId;
+use crate::runtime::Runtime;
 use crate::types::TypeUses;
 
 /// What the runtime asks of whoever decides about compilation; called on the thread that runs
@@ -64,10 +65,6 @@ pub enum BudgetSite {
     /// At a back edge of the loop.
     Loop(LoopIndex),
 }
-
-/// A module's number, unique in the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModuleId(pub u64);
 
 /// A module as the runtime sees it. All its instances share the code, the slots and the budgets.
 ///
@@ -124,7 +121,6 @@ impl ModuleCode {
         wasm: Arc<[u8]>,
         hooks: Arc<dyn TierHooks>,
     ) -> Result<Arc<Self>, RuntimeError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let registered = types.ids() == facts.type_ids && types.ids().len() == facts.types.len();
         assert!(
             registered && types.belong_to(runtime.types()),
@@ -134,7 +130,7 @@ impl ModuleCode {
         let code = runtime.code();
         code.ensure_thunks(count)?;
         let module = Self {
-            id: ModuleId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            id: ModuleId::fresh(),
             runtime: runtime.clone(),
             slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,

@@ -7,13 +7,10 @@
 use upshift_abi::vmctx::{MEMORY_GUARD, WASM_PAGE_SIZE};
 use upshift_abi::{MemoryBounds, MemoryType};
 
-use crate::RuntimeConfig;
 use crate::code::code_space_bytes;
+use crate::config::{INDEX_SPACE, RuntimeConfig};
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
-
-/// What a 32-bit index can reach.
-pub(crate) const INDEX_SPACE: u64 = 1 << 32;
 
 /// What a 32-bit index plus a 32-bit offset can reach, and the widest access behind it.
 const GUARDED_SPACE: u64 = (1 << 33) + WASM_PAGE_SIZE;

@@ -8,7 +8,7 @@ use std::arch::naked_asm;
 use upshift_abi::frame;
 use upshift_abi::vmctx::{VmContext, VmStore};
 
-use crate::{builtins, trap};
+use crate::builtins;
 
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are live.
 ///
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn trapped() {
         "pop rdi",
         "pop rdi",
         "jmp {unwind}",
-        record = sym trap::record_trap,
+        record = sym builtins::record_trap,
         unwind = sym unwind,
     )
 }

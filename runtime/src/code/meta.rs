@@ -9,7 +9,7 @@ use upshift_abi::{
     TrapSite, WasmOffset,
 };
 
-use crate::module::ModuleId;
+use crate::module_id::ModuleId;
 
 /// What a piece of code is.
 #[derive(Debug)]

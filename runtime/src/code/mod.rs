@@ -36,8 +36,7 @@ pub use deferred::Deferred;
 pub use epoch::ActiveEpoch;
 pub use meta::{CodeKind, CodeMeta, FunctionCode};
 
-use crate::RuntimeConfig;
-use crate::builtins;
+use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::sys::{CodePages, Process, Reservation};
 use alloc::RangeAllocator;
@@ -100,6 +99,9 @@ impl CodeAddr {
     }
 }
 
+/// The addresses of builtins, by [`Builtin::index`].
+pub type BuiltinAddresses = [usize; Builtin::ALL.len()];
+
 /// Bytes of code by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodeStats {
@@ -130,7 +132,8 @@ pub struct CodeSpace {
     /// How many first-call thunks are written. Grows under `code`'s lock; thunks are written before
     /// the release store that counts them.
     thunks: AtomicU32,
-    builtins: usize,
+    /// Address of the table of builtins, in the data part.
+    builtin_cells: usize,
     reclaimer: Reclaimer,
     /// Held to free a piece of code, and shared to look an arbitrary address up: see [`PlacedCode`].
     freeing: RwLock<()>,
@@ -139,14 +142,18 @@ pub struct CodeSpace {
 
 impl CodeSpace {
     /// Reserves the address space; commits nothing but the builtin table.
-    pub fn new(config: &RuntimeConfig, process: Process) -> Result<Arc<Self>, RuntimeError> {
+    pub fn new(
+        config: &RuntimeConfig,
+        process: Process,
+        builtins: &BuiltinAddresses,
+    ) -> Result<Arc<Self>, RuntimeError> {
         let code_bytes = code_bytes(config.code_space_bytes);
         let data_bytes = data_bytes(code_bytes).next_multiple_of(PAGE);
         let executable = THUNKS_BYTES + code_bytes;
         let space = Reservation::new(executable + data_bytes)?;
         let pages = CodePages::new(&space, executable, config.code_mapping, process)?;
         let mut data = DataPart::new(executable, data_bytes);
-        let builtins = data.allocate(&space, Builtin::ALL.len() * 8)?;
+        let builtin_cells = data.allocate(&space, size_of_val(builtins))?;
         let code_space = Self {
             process,
             registry: Registry::new(executable)?,
@@ -154,26 +161,21 @@ impl CodeSpace {
             layout: Layout::new(config.layout_seed),
             data: Mutex::new(data),
             thunks: AtomicU32::new(0),
-            builtins: space.base() as usize + builtins,
+            builtin_cells: space.base() as usize + builtin_cells,
             reclaimer: Reclaimer::new(),
             freeing: RwLock::new(()),
             stats: Mutex::default(),
             space,
             pages,
         };
-        for &builtin in Builtin::ALL {
-            // SAFETY: the table was just allocated for this many words and nobody else knows it yet.
-            unsafe {
-                let cell = code_space.builtin_cell(builtin) as *mut usize;
-                cell.write(builtins::address(builtin));
-            }
-        }
+        // SAFETY: the cells were just allocated for this many words, and no other thread knows them yet.
+        unsafe { (code_space.builtin_cells as *mut BuiltinAddresses).write(*builtins) };
         Ok(Arc::new(code_space))
     }
 
     /// Address of the cell that holds the builtin's address.
     fn builtin_cell(&self, builtin: Builtin) -> usize {
-        self.builtins + 8 * builtin.index()
+        self.builtin_cells + 8 * builtin.index()
     }
 
     /// Places code: relocates and writes its bytes and registers its metadata. Nothing calls it yet.

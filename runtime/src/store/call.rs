@@ -1,8 +1,9 @@
 //! Calls into WebAssembly, and what comes back when they don't return.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::resume_unwind;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -11,13 +12,25 @@ use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, Vm
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::{FuncId, Store};
-use crate::Runtime;
+use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
+use crate::runtime::Runtime;
 use crate::stack::{self, stack_pointer};
 use crate::sys;
-use crate::trap::{self, WasmBacktrace};
 use crate::types::{TypeTrampolines, TypeUses};
+
+thread_local! {
+    /// The store that this thread is running, innermost if they nest; null outside WebAssembly.
+    /// Constant and without a destructor, so a signal handler may read it.
+    static CURRENT: Cell<*mut VmStore> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The store that the calling thread is running, innermost if they nest; null outside WebAssembly.
+/// Async-signal-safe.
+pub(crate) fn current_store() -> *mut VmStore {
+    CURRENT.get()
+}
 
 /// Why the innermost activation is being left.
 pub enum Pending {
@@ -201,9 +214,9 @@ impl Store {
         };
         // Not before the thread is known to interrupters; see `StoreShared::thread`.
         let returned = self.may_enter(vm).map(|()| {
-            let previous = trap::replace_current(vm);
+            let previous = CURRENT.replace(vm);
             let returned = call(vm);
-            trap::replace_current(previous);
+            CURRENT.replace(previous);
             returned
         });
         if outermost {

@@ -13,8 +13,8 @@ use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::call::{Entry, NativeEntry, Pending};
 use super::{FuncId, InstanceId, Store};
+use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
-use crate::trap::WasmBacktrace;
 use crate::types::TypeUses;
 
 /// A host function.

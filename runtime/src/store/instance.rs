@@ -21,10 +21,10 @@ use super::memory::MemoryEntry;
 use super::on_demand::{OnDemand, callee};
 use super::table::TableEntry;
 use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, checked_range};
+use crate::backtrace::WasmBacktrace;
 use crate::error::Error;
 use crate::module::ModuleCode;
 use crate::sys::Reservation;
-use crate::trap::WasmBacktrace;
 
 const DECLARED: &str = "validation declares references";
 

@@ -7,7 +7,7 @@ use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
 
 use super::limiter::Resource;
 use super::{MemoryId, Order, Store, checked_range, copy_order};
-use crate::RuntimeConfig;
+use crate::config::RuntimeConfig;
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
 use crate::space::MAX_PAGES;

@@ -15,6 +15,7 @@ mod link;
 mod memory;
 mod on_demand;
 mod table;
+mod walk;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use upshift_abi::vmctx::{VmFuncRef, VmHostContext, VmStore};
 use upshift_abi::{TrapCode, TypeId};
 
+pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
@@ -35,11 +37,12 @@ pub use limiter::{
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
 pub(crate) use on_demand::Provided;
+pub(crate) use walk::TrapRecord;
 
-use crate::Runtime;
 use crate::code::ActiveEpoch;
+use crate::interrupt::{ArmedTimeout, InterruptHandle, Interruption, StoreShared};
+use crate::runtime::Runtime;
 use crate::sys::Process;
-use crate::trap::{ArmedTimeout, InterruptHandle, Interruption, StoreShared, TrapRecord};
 use arena::{Arena, WordMap};
 use call::TypeInfo;
 use externs::Externs;

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 
 use super::{MemoryFile, PAGE, Process, Reservation};
-use crate::CodeMapping;
+use crate::config::CodeMapping;
 use crate::error::RuntimeError;
 
 /// Executable pages at the beginning of a reservation, which outlives them. A forked child shares them with its parent, so only the

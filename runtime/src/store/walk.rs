@@ -1,14 +1,28 @@
-//! Which functions were active: by frame pointers, through all activations of a store.
+//! Walks of the stack: which functions were active, by frame pointers, through all activations of a store.
 
-use upshift_abi::frame;
+use std::collections::VecDeque;
 
-use super::TrapRecord;
-use super::frames::{FrameSink, WasmBacktrace};
-use crate::code::PlacedCode;
-use crate::store::Store;
+use upshift_abi::{TrapCode, WasmOffset, frame};
+
+use super::Store;
+use crate::backtrace::{Frame, KEPT, WasmBacktrace};
+use crate::code::{CodeKind, CodeMeta, FunctionCode, PlacedCode};
 
 /// Frame pointers are multiples of this: the convention aligns `rsp` to 16 at calls.
 const FRAME_ALIGN: usize = 16;
+
+/// Where a trap happened.
+#[derive(Clone, Copy, Debug)]
+pub struct TrapRecord {
+    /// Why.
+    pub code: TrapCode,
+    /// The instruction.
+    pub pc: usize,
+    /// The stack pointer there: all frames are above it.
+    pub sp: usize,
+    /// The frame pointer: of the instruction's function, or of its caller where the function has no frame.
+    pub fp: usize,
+}
 
 impl WasmBacktrace {
     /// From an instruction of WebAssembly code on.
@@ -139,5 +153,62 @@ unsafe fn walk_activation<'p>(
             frames.push(meta, Some(site.wasm));
         }
         (low, fp) = (fp + 1, caller);
+    }
+}
+
+/// Takes the frames of a walk, innermost first, and keeps those that a backtrace shows. Its size does
+/// not depend on how many it takes.
+#[derive(Default)]
+struct FrameSink<'a> {
+    innermost: Vec<Site<'a>>,
+    /// The last frames taken, beyond `innermost`.
+    outermost: VecDeque<Site<'a>>,
+    omitted: usize,
+}
+
+/// An active function and where it is; not yet a [`Frame`], as most are dropped again.
+struct Site<'a> {
+    function: &'a FunctionCode,
+    wasm: Option<WasmOffset>,
+}
+
+impl<'a> FrameSink<'a> {
+    /// Takes the next frame outwards: code and what it was doing. Trampolines are not shown.
+    fn push(&mut self, meta: &'a CodeMeta, wasm: Option<WasmOffset>) {
+        let CodeKind::Function(function) = &meta.kind else {
+            return;
+        };
+        let site = Site { function, wasm };
+        if self.innermost.len() < KEPT {
+            self.innermost.push(site);
+            return;
+        }
+        if self.outermost.len() == KEPT {
+            self.outermost.pop_front();
+            self.omitted += 1;
+        }
+        self.outermost.push_back(site);
+    }
+
+    /// The backtrace of what was taken.
+    fn finish(self) -> WasmBacktrace {
+        let sites = self.innermost.into_iter().chain(self.outermost);
+        WasmBacktrace {
+            frames: sites.map(Site::frame).collect(),
+            omitted: self.omitted,
+        }
+    }
+}
+
+impl Site<'_> {
+    fn frame(self) -> Frame {
+        let function = self.function;
+        Frame {
+            module: function.module,
+            facts: function.facts.clone(),
+            func: function.facts.func_index(function.func),
+            wasm: self.wasm,
+            tier: function.tier,
+        }
     }
 }

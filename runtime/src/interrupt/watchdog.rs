@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use super::interrupt::StoreShared;
+use super::StoreShared;
 use crate::sys::PerProcess;
 
 /// How long the watchdog waits before it first repeats a signal.

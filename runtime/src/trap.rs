@@ -1,9 +1,14 @@
-//! The signal handlers, one set for the process.
+//! From hardware faults to traps: the signal handlers, one set for the process.
+//!
+//! A trap is a fault at a listed instruction. The handler recognizes it, notes where it happened, and sends the
+//! thread to [`stubs::trapped`], which walks the stack as ordinary code and leaves the activation. An
+//! interruption from another thread ([`interrupt`](crate::interrupt)) takes the same way, from any instruction of
+//! WebAssembly code.
 //!
 //! A fault is ours only if this thread runs a store, the PC is in that store's code space, the exact
 //! instruction is a listed trap site, and (for a memory access) the address lies in one of the store's
 //! memories. An access of such code to a part of a context that is filled on demand is no trap: the part is
-//! filled and the instruction runs again. Everything else goes to whoever handled the signal before.
+//! filled and the instruction runs again. Everything else goes to the handler that was installed before.
 
 use std::ffi::c_void;
 use std::mem;
@@ -14,15 +19,11 @@ use std::sync::atomic::Ordering;
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
-use super::{CURRENT, TrapRecord};
 use crate::code::CodeKind;
 use crate::error::RuntimeError;
-use crate::store::{Provided, Store};
+use crate::interrupt::INTERRUPT_SIGNAL;
+use crate::store::{Provided, Store, TrapRecord, current_store};
 use crate::stubs;
-
-/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a stray one
-/// does no harm.
-pub const INTERRUPT_SIGNAL: libc::c_int = libc::SIGURG;
 
 const SIGNALS: [libc::c_int; 5] = [
     libc::SIGSEGV,
@@ -69,7 +70,7 @@ const RED_ZONE: usize = 128;
 
 /// The handler of all our signals.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let vm = CURRENT.get();
+    let vm = current_store();
     // SAFETY: the system passes the thread's context; `vm` is null or the store this thread is running.
     let ours = !vm.is_null() && unsafe { take_over(signal, info, context.cast(), vm) };
     if !ours {

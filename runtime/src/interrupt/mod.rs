@@ -15,6 +15,8 @@
 //! ignores the error of an inner call is interrupted when it returns. A deadline that has passed stays
 //! passed: all further calls end at once, until it is moved or taken away.
 
+mod watchdog;
+
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::io;
@@ -27,9 +29,13 @@ use std::time::{Duration, Instant};
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
-use super::signals::INTERRUPT_SIGNAL;
-use super::watchdog::Watchdog;
+use crate::error::TimedOut;
 use crate::sys;
+use watchdog::Watchdog;
+
+/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a stray one
+/// does no harm.
+pub const INTERRUPT_SIGNAL: libc::c_int = libc::SIGURG;
 
 const POISON: &str = "no panic happens under this lock";
 
@@ -144,7 +150,7 @@ impl StoreShared {
         let state = self.state();
         let after = state.deadline?.after;
         let passed = self.word().load(Ordering::Acquire) & Cause::TimedOut as u32 != 0;
-        passed.then_some(TimedOut { after })
+        passed.then(|| TimedOut::new(after))
     }
 
     /// The interruption was reported: the next call may run, unless a deadline has passed.
@@ -278,30 +284,6 @@ impl fmt::Debug for StoreShared {
             .finish_non_exhaustive()
     }
 }
-
-/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and not by a handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut {
-    after: Option<Duration>,
-}
-
-impl TimedOut {
-    /// How much time the calls were given, if the deadline was set as a duration.
-    pub fn after(&self) -> Option<Duration> {
-        self.after
-    }
-}
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
-            Some(after) => write!(f, "timed out after {after:?}"),
-            None => f.write_str("timed out: the deadline has passed"),
-        }
-    }
-}
-
-impl std::error::Error for TimedOut {}
 
 /// A time limit for the calls made while this exists; dropping it disarms the limit.
 ///

@@ -1,0 +1,15 @@
+//! The number by which code, backtraces and reports name a module.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A module's number, unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u64);
+
+impl ModuleId {
+    /// A number that no module has had before.
+    pub(crate) fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}

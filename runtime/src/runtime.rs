@@ -1,0 +1,99 @@
+//! What all modules and stores of an engine share.
+
+use std::sync::Arc;
+
+use upshift_abi::compiler::Trampolines;
+use upshift_abi::{FuncType, TypeId};
+
+use crate::code::{BuiltinAddresses, CodeSpace, CodeStats};
+use crate::config::RuntimeConfig;
+use crate::error::RuntimeError;
+use crate::image::ImageFile;
+use crate::sys::Process;
+use crate::types::{TypeRegistry, TypeUses};
+
+/// What all modules and stores of an engine share. Thread-safe.
+#[derive(Debug)]
+pub struct Runtime {
+    config: RuntimeConfig,
+    code: Arc<CodeSpace>,
+    types: Arc<TypeRegistry>,
+    images: Arc<ImageFile>,
+    process: Process,
+}
+
+impl Runtime {
+    /// Reserves the code space; `builtins` are the functions that generated code calls.
+    ///
+    /// # Errors
+    ///
+    /// If the address space or executable memory can't be had.
+    pub(crate) fn assemble(
+        config: RuntimeConfig,
+        trampolines: Box<dyn Trampolines>,
+        builtins: &BuiltinAddresses,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        let process = Process::current();
+        let code = CodeSpace::new(&config, process, builtins)?;
+        Ok(Arc::new(Self {
+            config,
+            code,
+            types: TypeRegistry::new(trampolines, process),
+            images: ImageFile::new(process),
+            process,
+        }))
+    }
+
+    /// The process that the runtime belongs to. In a child of that process, nothing of the runtime can be called
+    /// or made.
+    pub fn process(&self) -> Process {
+        self.process
+    }
+
+    /// The sizes and modes it was made with.
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.config
+    }
+
+    /// Gives function types the engine's ids; equal types have equal ids. Takes a lock.
+    pub fn register_types(&self, types: &[FuncType]) -> TypeUses {
+        self.types.register(types)
+    }
+
+    /// How many function types are in use. Takes a lock.
+    pub fn type_count(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The function type with the id.
+    ///
+    /// # Panics
+    ///
+    /// If no type has the id: it is another runtime's, or its [`TypeUses`] are gone.
+    pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
+        self.types.func_type(id)
+    }
+
+    /// Bytes of code by state. Takes a lock.
+    pub fn code_stats(&self) -> CodeStats {
+        self.code.stats()
+    }
+
+    /// Frees retired code that no thread can be running any more, and gives its memory back to the system.
+    pub fn collect_garbage(&self) {
+        self.code.collect();
+        self.code.trim();
+    }
+
+    pub(crate) fn code(&self) -> &Arc<CodeSpace> {
+        &self.code
+    }
+
+    pub(crate) fn types(&self) -> &Arc<TypeRegistry> {
+        &self.types
+    }
+
+    pub(crate) fn images(&self) -> &Arc<ImageFile> {
+        &self.images
+    }
+}
