@@ -1,0 +1,247 @@
+//! What every file of the project keeps to, so that it need not be looked for in reviews.
+//!
+//! Rust files open with what they are for, stay readable in size, keep `unsafe` where it
+//! is allowed and skip no test; documents name only what exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines that a file may have.
+const MAX_LINES: usize = 1000;
+
+/// Where `unsafe` code may be: the runtime, and what of the library hands it raw values; tests and
+/// examples that make or call machine code themselves; what asks the system for a child process.
+const UNSAFE_ALLOWED: &[&str] = &[
+    "runtime/src",
+    "runtime/tests",
+    "src/func",
+    "src/func.rs",
+    "src/words.rs",
+    "baseline/tests/numeric.rs",
+    "benches/benches/placement.rs",
+    "tests/fork.rs",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The project's files with an extension, by their paths from its root.
+fn files(extension: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    collect(&root(), extension, &mut found);
+    assert!(
+        !found.is_empty(),
+        "no .{extension} files below {:?}",
+        root()
+    );
+    found.sort();
+    found
+}
+
+fn collect(dir: &Path, extension: &str, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(dir).expect("a readable folder") {
+        let path = entry.expect("a readable folder").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            let foreign = name.starts_with('.') || name == "target" || name == "corpus";
+            if !foreign && name != "node_modules" {
+                collect(&path, extension, found);
+            }
+        } else if path.extension().is_some_and(|found| found == extension) {
+            let text = fs::read_to_string(&path).expect("text");
+            let path = path.strip_prefix(root()).expect("below the root");
+            found.push((path.to_string_lossy().into_owned(), text));
+        }
+    }
+}
+
+/// Fails with all complaints at once.
+fn assert_none(complaints: Vec<String>, rule: &str) {
+    assert!(
+        complaints.is_empty(),
+        "{rule}:\n  {}",
+        complaints.join("\n  ")
+    );
+}
+
+#[test]
+fn files_open_with_what_they_are_for() {
+    let without = files("rs")
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//!"));
+    let paths = without.map(|(path, _)| path).collect();
+    assert_none(
+        paths,
+        "each .rs file opens with a `//!` comment that says what it is for",
+    );
+}
+
+#[test]
+fn files_are_short() {
+    let mut complaints = Vec::new();
+    for (path, text) in files("rs") {
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            complaints.push(format!("{path}: {lines} lines"));
+        }
+    }
+    let rule = format!("a file has at most {MAX_LINES} lines");
+    assert_none(complaints, &rule);
+}
+
+#[test]
+fn unsafe_code_is_where_it_is_allowed() {
+    let under = |path: &str, place: &str| {
+        let rest = path.strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let uses = |text: &str| {
+        let code = text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default());
+        let mut words =
+            code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        words.any(|word| word == "unsafe")
+    };
+    let mut complaints = Vec::new();
+    let mut used = BTreeSet::new();
+    for (path, text) in files("rs") {
+        if path == file!() || !uses(&text) {
+            continue;
+        }
+        match UNSAFE_ALLOWED.iter().find(|place| under(&path, place)) {
+            Some(place) => _ = used.insert(place),
+            None => complaints.push(path),
+        }
+    }
+    assert_none(
+        complaints,
+        "unsafe code outside of the places that tests/tidy.rs lists",
+    );
+    let unused = UNSAFE_ALLOWED
+        .iter()
+        .filter(|allowed| !used.contains(allowed));
+    let unused = unused.map(|allowed| allowed.to_string()).collect();
+    assert_none(
+        unused,
+        "tests/tidy.rs lists places for unsafe code that have none",
+    );
+}
+
+#[test]
+fn no_test_is_ignored() {
+    // Written in two parts, so that this file does not contain it.
+    let attribute = concat!("#[", "ignore");
+    let with = files("rs")
+        .into_iter()
+        .filter(|(_, text)| text.contains(attribute));
+    assert_none(
+        with.map(|(path, _)| path).collect(),
+        "tests that are ignored prove nothing",
+    );
+}
+
+/// What stands between single backquotes, outside of code blocks.
+fn quoted(text: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if !inside {
+            found.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    found
+}
+
+/// Whether the text is a path of a file or folder, as documents write it.
+fn is_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let ends = [".rs", ".md", ".toml", ".mjs", ".json"];
+    text.chars().all(plain) && (text.ends_with('/') || ends.iter().any(|end| text.ends_with(end)))
+        || text.chars().all(plain) && text.contains('/') && !text.starts_with('/')
+}
+
+#[test]
+fn the_architecture_names_what_exists() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it exists");
+    let sources = files("rs");
+    let mut complaints = Vec::new();
+    for name in quoted(&architecture) {
+        if is_path(name) {
+            // Paths are from the root, or from the folder that the section is about.
+            let suffix = format!("/{}", name.trim_end_matches('/'));
+            let known = root().join(name).exists()
+                || sources
+                    .iter()
+                    .any(|(path, _)| format!("/{path}").ends_with(&suffix))
+                || sources
+                    .iter()
+                    .any(|(path, _)| path.contains(&format!("{suffix}/")));
+            if !known {
+                complaints.push(format!("`{name}` is no file or folder"));
+            }
+            continue;
+        }
+        // Types, functions and constants: the last part of a path of identifiers.
+        let last = name.rsplit("::").next().unwrap_or(name);
+        let identifier = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_name = last.len() > 2 && last.chars().all(identifier);
+        let is_item = is_name && (last.contains('_') || last.chars().any(char::is_uppercase));
+        if is_item
+            && !sources
+                .iter()
+                .any(|(path, text)| path != file!() && has_word(text, last))
+        {
+            complaints.push(format!("`{name}` is not in the source"));
+        }
+    }
+    assert_none(complaints, "ARCHITECTURE.md names what does not exist");
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let edge = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    text.match_indices(word).any(|(at, _)| {
+        edge(text[..at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+    })
+}
+
+#[test]
+fn the_architecture_names_each_package() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it exists");
+    let mut complaints = Vec::new();
+    for (path, text) in files("toml") {
+        if !path.ends_with("Cargo.toml") {
+            continue;
+        }
+        let name = text.lines().find_map(|line| line.strip_prefix("name = "));
+        let name = name.unwrap_or_default().trim_matches('"').to_owned();
+        if !architecture.contains(&format!("`{name}`")) {
+            complaints.push(format!("{path}: {name}"));
+        }
+    }
+    assert_none(complaints, "packages that ARCHITECTURE.md does not name");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut complaints = Vec::new();
+    for (path, text) in files("md") {
+        let folder = root().join(&path);
+        let folder = folder.parent().expect("a folder");
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#', ' ']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") && !folder.join(target).exists() {
+                complaints.push(format!("{path}: {target}"));
+            }
+        }
+    }
+    assert_none(complaints, "links to files that don't exist");
+}
