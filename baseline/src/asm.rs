@@ -17,10 +17,12 @@
 
 mod buffer;
 pub(crate) mod encode;
+mod opcode;
 
 use crate::reg::Reg;
 use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
+use encode::{Alu, Op};
 use upshift_abi::{
     CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
 };
@@ -226,9 +228,9 @@ impl Masm {
     /// Jumps to a known position.
     pub(crate) fn jmp(&mut self, target: Pos) {
         if let Some(distance) = self.short_distance(target) {
-            return self.buf.put(0xeb | u64::from(distance) << 8, 2);
+            return self.rel8(Op::JMP_SHORT, distance);
         }
-        self.buf.put(0xe9, 1);
+        self.plain(Op::JMP);
         self.rel32_to(target);
     }
 
@@ -243,22 +245,22 @@ impl Masm {
 
     /// Jumps to a label.
     pub(crate) fn jmp_label(&mut self, label: &mut Label) {
-        self.buf.put(0xe9, 1);
+        self.plain(Op::JMP);
         self.rel32_to_label(label);
     }
 
     /// Jumps to a known position if the condition code holds.
     pub(crate) fn jcc(&mut self, cc: Cc, target: Pos) {
         if let Some(distance) = self.short_distance(target) {
-            return self.buf.put(0x70 | cc as u64 | u64::from(distance) << 8, 2);
+            return self.rel8(Op::JCC_SHORT.cc(cc), distance);
         }
-        self.buf.put(0x800f | (cc as u64) << 8, 2);
+        self.plain(Op::JCC.cc(cc));
         self.rel32_to(target);
     }
 
     /// Jumps to a label if the condition code holds.
     fn jcc_label(&mut self, cc: Cc, label: &mut Label) {
-        self.buf.put(0x800f | (cc as u64) << 8, 2);
+        self.plain(Op::JCC.cc(cc));
         self.rel32_to_label(label);
     }
 
@@ -291,13 +293,13 @@ impl Masm {
 
     /// A short jump forward if the condition code holds.
     pub(crate) fn jcc_short(&mut self, cc: Cc) -> ShortJump {
-        self.buf.put(0x70 | cc as u64, 2);
+        self.rel8(Op::JCC_SHORT.cc(cc), 0);
         ShortJump(self.buf.len())
     }
 
     /// A short jump forward.
     pub(crate) fn jmp_short(&mut self) -> ShortJump {
-        self.buf.put(0xeb, 2);
+        self.rel8(Op::JMP_SHORT, 0);
         ShortJump(self.buf.len())
     }
 
@@ -358,7 +360,7 @@ impl Masm {
 
     /// Loads the address of a position into `scratch`.
     pub(crate) fn lea_scratch(&mut self, target: Pos) {
-        self.buf.put(0x1d_8d4c, 3);
+        self.rip(Op::LEA.wide(true), Reg::SCRATCH.hw());
         self.rel32_to(target);
     }
 
@@ -383,7 +385,8 @@ impl Masm {
 
     /// `call [rip + target]`.
     pub(crate) fn call_cell(&mut self, target: RelocationTarget) {
-        self.buf.put(0x15ff, 6);
+        self.rip(Op::CALL, Op::CALL.in_modrm());
+        self.buf.put(0, 4);
         self.relocate(target, 0);
     }
 
@@ -400,21 +403,20 @@ impl Masm {
 
     /// Jumps from the head to cold code under a condition; once.
     pub(crate) fn jcc_from_head(&mut self, cc: Cc, target: Pos) {
-        self.buf.put(0x800f | (cc as u64) << 8, 6);
+        self.plain(Op::JCC.cc(cc));
+        self.buf.put(0, 4);
         self.head_jump = Some((self.buf.len(), target));
     }
 
     /// `sub dword [rip + target], amount`.
     pub(crate) fn sub_cell(&mut self, target: RelocationTarget, amount: i32) {
-        if let Ok(amount) = i8::try_from(amount) {
-            self.buf.put(0x2d83, 6);
-            self.buf.put(u64::from(amount as u8), 1);
-            self.relocate(target, 1);
-        } else {
-            self.buf.put(0x2d81, 6);
-            self.buf.put(u64::from(amount as u32), 4);
-            self.relocate(target, 4);
-        }
+        let short = i8::try_from(amount).is_ok();
+        let count = if short { 1 } else { 4 };
+        let op = Alu::Sub.with_imm(short);
+        self.rip(op, op.in_modrm());
+        self.buf.put(0, 4);
+        self.buf.put(u64::from(amount as u32), count as usize);
+        self.relocate(target, count);
     }
 
     /// Notes that the instruction before has set the zero flag by the register's new value.
@@ -425,7 +427,7 @@ impl Masm {
     /// Compares a register with zero. For equality the instruction before may have done so.
     pub(crate) fn test_zero(&mut self, reg: Reg, wide: bool, equality: bool) {
         if !equality || self.tested != Some((self.buf.len(), reg, wide)) || self.in_cold {
-            self.rr(encode::Op::TEST.wide(wide), reg, reg);
+            self.rr(Op::TEST.wide(wide), reg, reg);
         }
     }
 

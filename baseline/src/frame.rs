@@ -244,7 +244,8 @@ impl FuncGen<'_> {
         if self.sig.stack_args > 0 {
             asm!(self.masm; leave; ret self.sig.stack_args as i16);
         } else {
-            self.masm.buf.put(0xc3c9, 2);
+            self.masm.plain(Op::LEAVE);
+            self.masm.plain(Op::RET);
         }
     }
 

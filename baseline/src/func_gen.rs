@@ -7,6 +7,7 @@ use upshift_abi::{
     DefinedFuncIndex, LoopIndex, MemoryBounds, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset,
 };
 
+use crate::asm::encode::Op;
 use crate::asm::{Label, Masm, Pos};
 use crate::control::ControlFrame;
 use crate::options::BaselineOptions;
@@ -149,7 +150,7 @@ impl<'a> FuncGen<'a> {
     /// An instruction that traps.
     pub(crate) fn emit_trap(&mut self, trap: TrapCode) {
         self.trap_here(trap);
-        self.masm.buf.put(0x0b0f, 2);
+        self.masm.plain(Op::UD2);
     }
 
     /// The byte at an offset in the module; 0 behind its end.

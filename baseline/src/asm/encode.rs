@@ -2,133 +2,11 @@
 //!
 //! An [`Op`] is an instruction's fixed bytes; [`rr`](Masm::rr), [`rm`](Masm::rm) and
 //! [`ri`](Masm::ri) add registers, a memory operand or an immediate. Everything rarer is dynasm's.
+//! A function of its own exists for instructions whose form depends on an operand's value.
 
+pub(crate) use super::opcode::{Alu, Op, Shift, Sse, VexOp};
 use super::{Cc, Masm};
 use crate::reg::Reg;
-
-/// An opcode: mandatory prefix, REX bits, escape and opcode bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Op {
-    /// 0x66, 0xf2, 0xf3, or 0 for none.
-    prefix: u8,
-    /// Low bits of the REX byte; 0x40 alone forces one.
-    rex: u8,
-    /// Escape and opcode bytes in memory order.
-    bytes: u16,
-    /// How many of them.
-    count: u8,
-}
-
-impl Op {
-    /// A one-byte opcode.
-    pub(crate) const fn one(opcode: u8) -> Self {
-        Op {
-            prefix: 0,
-            rex: 0,
-            bytes: opcode as u16,
-            count: 1,
-        }
-    }
-
-    /// An opcode behind 0x0f.
-    pub(crate) const fn two(opcode: u8) -> Self {
-        Op {
-            prefix: 0,
-            rex: 0,
-            bytes: 0x0f | (opcode as u16) << 8,
-            count: 2,
-        }
-    }
-
-    /// An SSE opcode: mandatory prefix, 0x0f, opcode.
-    pub(crate) const fn sse(prefix: u8, opcode: u8) -> Self {
-        Op {
-            prefix,
-            ..Self::two(opcode)
-        }
-    }
-
-    /// With this mandatory prefix.
-    pub(crate) const fn prefixed(self, prefix: u8) -> Self {
-        Op { prefix, ..self }
-    }
-
-    /// On 64 bits if asked to.
-    #[inline]
-    pub(crate) const fn wide(self, wide: bool) -> Self {
-        Op {
-            rex: self.rex | (wide as u8) << 3,
-            ..self
-        }
-    }
-
-    /// With a REX byte in any case: `sil` instead of `dh`.
-    #[inline]
-    const fn byte_reg(self, reg: Reg) -> Self {
-        Op {
-            rex: if reg.hw() >= 4 {
-                self.rex | 0x40
-            } else {
-                self.rex
-            },
-            ..self
-        }
-    }
-}
-
-/// Register and memory forms of integer instructions: the register is the first operand.
-#[allow(missing_docs)]
-impl Op {
-    pub(crate) const MOV: Op = Op::one(0x8b);
-    pub(crate) const STORE: Op = Op::one(0x89);
-    pub(crate) const STORE8: Op = Op::one(0x88);
-    pub(crate) const STORE16: Op = Op::one(0x89).prefixed(0x66);
-    pub(crate) const LEA: Op = Op::one(0x8d);
-    pub(crate) const TEST: Op = Op::one(0x85);
-    pub(crate) const IMUL: Op = Op::two(0xaf);
-    pub(crate) const MOVZX8: Op = Op::two(0xb6);
-    pub(crate) const MOVZX16: Op = Op::two(0xb7);
-    pub(crate) const MOVSX8: Op = Op::two(0xbe);
-    pub(crate) const MOVSX16: Op = Op::two(0xbf);
-    pub(crate) const MOVSXD: Op = Op::one(0x63).wide(true);
-    pub(crate) const MOVAPS: Op = Op::two(0x28);
-    pub(crate) const MOVUPS_STORE: Op = Op::two(0x11);
-    pub(crate) const MOVSS: Op = Op::sse(0xf3, 0x10);
-    pub(crate) const MOVSS_STORE: Op = Op::sse(0xf3, 0x11);
-    pub(crate) const MOVSD: Op = Op::sse(0xf2, 0x10);
-    pub(crate) const MOVSD_STORE: Op = Op::sse(0xf2, 0x11);
-}
-
-/// The eight operations that share one encoding scheme, with their number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Alu {
-    Add = 0,
-    Or = 1,
-    And = 4,
-    Sub = 5,
-    Xor = 6,
-    Cmp = 7,
-}
-
-impl Alu {
-    /// The form `op reg, reg/mem`.
-    #[inline]
-    pub(crate) const fn op(self) -> Op {
-        Op::one((self as u8) << 3 | 3)
-    }
-}
-
-/// Shifts and rotations, with their number in the encoding scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Shift {
-    Rol = 0,
-    Ror = 1,
-    Shl = 4,
-    Shr = 5,
-    Sar = 7,
-}
 
 /// A memory operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,11 +67,54 @@ impl Masm {
         self.rr_imm(op, reg, rm, 0, 0);
     }
 
+    /// `op rm` of a register.
+    #[inline]
+    fn r(&mut self, op: Op, rm: Reg) {
+        self.rr_raw(op, op.in_modrm(), rm.hw());
+    }
+
+    /// `op rm, imm` of a register, with `count` bytes of immediate.
+    #[inline]
+    fn r_imm(&mut self, op: Op, rm: Reg, imm: u32, count: usize) {
+        self.rr_imm(op, op.in_modrm(), rm.hw(), imm, count);
+    }
+
+    /// `op dst, rm, other` of registers, in VEX form.
+    #[inline]
+    pub(crate) fn vex_rrr(&mut self, op: VexOp, dst: Reg, rm: Reg, other: Reg) {
+        let (dst, rm) = (dst.hw(), rm.hw());
+        let modrm = 0xc0 | (dst & 7) << 3 | rm & 7;
+        let head = op.head(dst, rm, other.hw());
+        self.buf.put(u64::from(head) | u64::from(modrm) << 32, 5);
+    }
+
+    /// An instruction without operands, or the part of one in front of a displacement.
+    #[inline]
+    pub(crate) fn plain(&mut self, op: Op) {
+        let (bits, count) = op.opcode();
+        self.buf.put(bits, count);
+    }
+
+    /// `op reg, [rip + field]` up to the field, whose four bytes are to follow.
+    #[inline]
+    pub(super) fn rip(&mut self, op: Op, reg: u8) {
+        let (bits, count) = op.head((reg >> 3) << 2);
+        let modrm = u64::from(0x05 | (reg & 7) << 3);
+        self.buf.put(bits | modrm << (8 * count), count + 1);
+    }
+
+    /// `op rel8`, a jump by so many bytes.
+    #[inline]
+    pub(super) fn rel8(&mut self, op: Op, distance: u8) {
+        let (bits, count) = op.opcode();
+        self.buf
+            .put(bits | u64::from(distance) << (8 * count), count + 1);
+    }
+
     /// With `count` bytes of immediate behind.
     #[inline]
-    fn rr_imm(&mut self, op: Op, reg: u8, rm: u8, imm: u32, count: usize) {
-        let rex = op.rex | (reg >> 3) << 2 | rm >> 3;
-        let (bits, head_count) = head(op, rex);
+    pub(super) fn rr_imm(&mut self, op: Op, reg: u8, rm: u8, imm: u32, count: usize) {
+        let (bits, head_count) = op.head((reg >> 3) << 2 | rm >> 3);
         let modrm = u64::from(0xc0 | (reg & 7) << 3 | rm & 7);
         let tail = modrm | u64::from(imm) << 8;
         self.buf
@@ -206,9 +127,9 @@ impl Masm {
     }
 
     /// With `count` bytes of immediate behind.
-    fn rm_imm(&mut self, op: Op, reg: u8, mem: Mem, imm: u32, count: usize) {
-        let rex = op.rex | (reg >> 3) << 2 | (mem.index >> 3) << 1 | mem.base >> 3;
-        let (mut bits, mut head_count) = head(op, rex);
+    pub(super) fn rm_imm(&mut self, op: Op, reg: u8, mem: Mem, imm: u32, count: usize) {
+        let high = (reg >> 3) << 2 | (mem.index >> 3) << 1 | mem.base >> 3;
+        let (mut bits, mut head_count) = op.head(high);
         let short = i32::from(mem.disp as i8) == mem.disp;
         // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
         let modrm = if short { 0x40 } else { 0x80 } | (reg & 7) << 3;
@@ -232,56 +153,46 @@ impl Masm {
     /// `op reg, imm` of the arithmetic group.
     #[inline]
     pub(crate) fn ri(&mut self, op: Alu, wide: bool, reg: Reg, imm: i32) {
-        if i32::from(imm as i8) == imm {
-            self.rr_imm(Op::one(0x83).wide(wide), op as u8, reg.hw(), imm as u32, 1);
-        } else {
-            self.rr_imm(Op::one(0x81).wide(wide), op as u8, reg.hw(), imm as u32, 4);
-        }
+        let short = i32::from(imm as i8) == imm;
+        let count = if short { 1 } else { 4 };
+        self.r_imm(op.with_imm(short).wide(wide), reg, imm as u32, count);
     }
 
     /// `cmp [mem], imm`.
     pub(crate) fn cmp_mem_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        self.rm_imm(Op::one(0x81).wide(wide), Alu::Cmp as u8, mem, imm as u32, 4);
+        let op = Alu::Cmp.with_imm(false).wide(wide);
+        self.rm_imm(op, op.in_modrm(), mem, imm as u32, 4);
     }
 
     /// `imul reg, rm, imm`.
     pub(crate) fn imul_imm(&mut self, wide: bool, reg: Reg, rm: Reg, imm: i32) {
         let (reg, rm) = (reg.hw(), rm.hw());
         if i32::from(imm as i8) == imm {
-            self.rr_imm(Op::one(0x6b).wide(wide), reg, rm, imm as u32, 1);
+            self.rr_imm(Op::IMUL_IMM8.wide(wide), reg, rm, imm as u32, 1);
         } else {
-            self.rr_imm(Op::one(0x69).wide(wide), reg, rm, imm as u32, 4);
+            self.rr_imm(Op::IMUL_IMM32.wide(wide), reg, rm, imm as u32, 4);
         }
     }
 
     /// A shift by a constant.
     pub(crate) fn shift_imm(&mut self, op: Shift, wide: bool, reg: Reg, amount: u8) {
-        self.rr_imm(
-            Op::one(0xc1).wide(wide),
-            op as u8,
-            reg.hw(),
-            u32::from(amount),
-            1,
-        );
+        self.r_imm(op.by_imm().wide(wide), reg, u32::from(amount), 1);
     }
 
     /// A shift by `cl`.
     pub(crate) fn shift_cl(&mut self, op: Shift, wide: bool, reg: Reg) {
-        self.rr_raw(Op::one(0xd3).wide(wide), op as u8, reg.hw());
+        self.r(op.by_cl().wide(wide), reg);
     }
 
     /// `neg reg`.
     pub(crate) fn neg(&mut self, wide: bool, reg: Reg) {
-        self.rr_raw(Op::one(0xf7).wide(wide), 3, reg.hw());
+        self.r(Op::NEG.wide(wide), reg);
     }
 
     /// `div reg` or `idiv reg`.
     pub(crate) fn div(&mut self, signed: bool, wide: bool, reg: Reg) {
-        self.rr_raw(
-            Op::one(0xf7).wide(wide),
-            if signed { 7 } else { 6 },
-            reg.hw(),
-        );
+        let op = if signed { Op::IDIV } else { Op::DIV };
+        self.r(op.wide(wide), reg);
     }
 
     /// Copies a whole register within its class.
@@ -303,44 +214,36 @@ impl Masm {
 
     /// Loads a constant into an integer register; flags survive.
     pub(crate) fn mov_imm(&mut self, reg: Reg, value: u64) {
-        let hw = reg.hw();
         if let Ok(value) = u32::try_from(value) {
-            if hw < 8 {
-                self.buf
-                    .put(u64::from(0xb8 | hw) | u64::from(value) << 8, 5);
-            } else {
-                self.buf.put(
-                    0x41 | u64::from(0xb8 | hw & 7) << 8 | u64::from(value) << 16,
-                    6,
-                );
-            }
-        } else if i64::from(value as i32) == value as i64 {
-            self.rr_imm(Op::one(0xc7).wide(true), 0, hw, value as u32, 4);
-        } else {
+            let (bits, count) = Op::MOV_IMM.in_opcode(reg);
             self.buf
-                .put(u64::from(0x48 | hw >> 3) | u64::from(0xb8 | hw & 7) << 8, 2);
-            self.buf.put(value, 8);
+                .put(bits | u64::from(value) << (8 * count), count + 4);
+        } else if i64::from(value as i32) == value as i64 {
+            self.r_imm(Op::STORE_IMM.wide(true), reg, value as u32, 4);
+        } else {
+            let (bits, count) = Op::MOV_IMM.wide(true).in_opcode(reg);
+            self.buf.put_two(bits, count, value, 8);
         }
     }
 
     /// Clears an integer register, and the flags with it.
     pub(crate) fn zero(&mut self, reg: Reg) {
-        self.rr(Op::one(0x33), reg, reg);
+        self.rr(Op::XOR, reg, reg);
     }
 
     /// `mov dword/qword [mem], imm` (sign-extended).
     pub(crate) fn store_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        self.rm_imm(Op::one(0xc7).wide(wide), 0, mem, imm as u32, 4);
+        self.rm_imm(Op::STORE_IMM.wide(wide), 0, mem, imm as u32, 4);
     }
 
     /// `mov byte [mem], imm`.
     pub(crate) fn store_imm8(&mut self, mem: Mem, imm: u8) {
-        self.rm_imm(Op::one(0xc6), 0, mem, u32::from(imm), 1);
+        self.rm_imm(Op::STORE_IMM8, 0, mem, u32::from(imm), 1);
     }
 
     /// `mov word [mem], imm`.
     pub(crate) fn store_imm16(&mut self, mem: Mem, imm: u16) {
-        self.rm_imm(Op::one(0xc7).prefixed(0x66), 0, mem, u32::from(imm), 2);
+        self.rm_imm(Op::STORE_IMM16, 0, mem, u32::from(imm), 2);
     }
 
     /// `mov byte [mem], reg`.
@@ -355,31 +258,16 @@ impl Masm {
 
     /// `setcc` of a register's lowest byte.
     pub(crate) fn setcc(&mut self, cc: Cc, reg: Reg) {
-        self.rr_raw(Op::two(0x90 | cc as u8).byte_reg(reg), 0, reg.hw());
+        self.r(Op::SETCC.cc(cc).byte_reg(reg), reg);
     }
 
     /// `cmovcc dst, [mem]`, of 64 bits.
     pub(crate) fn cmov_mem(&mut self, cc: Cc, dst: Reg, mem: Mem) {
-        self.rm(Op::two(0x40 | cc as u8).wide(true), dst, mem);
+        self.rm(Op::CMOVCC.cc(cc).wide(true), dst, mem);
     }
 
     /// `cmovcc dst, src`.
     pub(crate) fn cmov(&mut self, cc: Cc, wide: bool, dst: Reg, src: Reg) {
-        self.rr(Op::two(0x40 | cc as u8).wide(wide), dst, src);
+        self.rr(Op::CMOVCC.cc(cc).wide(wide), dst, src);
     }
-}
-
-/// Prefix, REX (if there is one) and opcode, with their number of bytes.
-#[inline]
-fn head(op: Op, rex: u8) -> (u64, usize) {
-    let (mut bits, mut count) = (u64::from(op.bytes), usize::from(op.count));
-    if rex != 0 {
-        bits = bits << 8 | u64::from(0x40 | rex);
-        count += 1;
-    }
-    if op.prefix != 0 {
-        bits = bits << 8 | u64::from(op.prefix);
-        count += 1;
-    }
-    (bits, count)
 }

@@ -6,7 +6,7 @@
 use upshift_abi::{Builtin, RelocationTarget};
 
 use crate::alloc::Operand;
-use crate::asm::encode::Op;
+use crate::asm::encode::{Op, Sse};
 use crate::asm::{Cc, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
@@ -32,13 +32,13 @@ macro_rules! both_sizes {
 }
 
 both_sizes! {
-    visit_f32_add, visit_f64_add => arithmetic(0x58, true);
-    visit_f32_sub, visit_f64_sub => arithmetic(0x5c, false);
-    visit_f32_mul, visit_f64_mul => arithmetic(0x59, true);
-    visit_f32_div, visit_f64_div => arithmetic(0x5e, false);
+    visit_f32_add, visit_f64_add => arithmetic(Sse::Add, true);
+    visit_f32_sub, visit_f64_sub => arithmetic(Sse::Sub, false);
+    visit_f32_mul, visit_f64_mul => arithmetic(Sse::Mul, true);
+    visit_f32_div, visit_f64_div => arithmetic(Sse::Div, false);
     visit_f32_sqrt, visit_f64_sqrt => sqrt();
-    visit_f32_min, visit_f64_min => min_max(true);
-    visit_f32_max, visit_f64_max => min_max(false);
+    visit_f32_min, visit_f64_min => min_max(Sse::Min, Sse::Or);
+    visit_f32_max, visit_f64_max => min_max(Sse::Max, Sse::And);
     visit_f32_abs, visit_f64_abs => sign_mask(SignOp::Abs);
     visit_f32_neg, visit_f64_neg => sign_mask(SignOp::Neg);
     visit_f32_copysign, visit_f64_copysign => copysign();
@@ -87,25 +87,11 @@ impl Rounding {
     }
 }
 
-/// The scalar form of an SSE operation.
-fn scalar(ty: Ty, opcode: u8) -> Op {
-    Op::sse(if ty.is_64() { 0xf2 } else { 0xf3 }, opcode)
-}
-
-/// The packed form: for bitwise operations and comparisons.
-fn packed(ty: Ty, opcode: u8) -> Op {
-    if ty.is_64() {
-        Op::sse(0x66, opcode)
-    } else {
-        Op::two(opcode)
-    }
-}
-
 impl FuncGen<'_> {
-    fn arithmetic(&mut self, ty: Ty, opcode: u8, commutes: bool) {
+    fn arithmetic(&mut self, ty: Ty, op: Sse, commutes: bool) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
-        let op = scalar(ty, opcode);
+        let op = op.scalar(ty.is_64());
         let target = self.target_reg(self.pos as usize + 1, ty);
         let mut dst = None;
         if let Some((local, reg)) = target {
@@ -144,32 +130,31 @@ impl FuncGen<'_> {
     fn sqrt(&mut self, ty: Ty) {
         let value = self.state.pop();
         let dst = self.own_reg(value);
-        self.masm.rr(scalar(ty, 0x51), dst, dst);
+        self.masm.rr(Sse::Sqrt.scalar(ty.is_64()), dst, dst);
         self.canonicalize(ty, dst);
         self.push_reg(ty, dst);
     }
 
     /// The processor's minimum and maximum are right for ordered, unequal operands. Equal ones may be
-    /// zeroes of different signs: the bitwise or and and choose the right one. A NaN spreads by addition.
-    fn min_max(&mut self, ty: Ty, min: bool) {
+    /// zeroes of different signs: a bitwise operation chooses the right one. A NaN spreads by addition.
+    fn min_max(&mut self, ty: Ty, op: Sse, bitwise: Sse) {
+        let wide = ty.is_64();
         let right = self.state.pop();
         let left = self.state.pop();
         let dst = self.own_reg(left);
         let right = self.use_reg(right);
-        self.masm.rr(packed(ty, 0x2e), dst, right);
+        self.masm.rr(Sse::Ucomi.packed(ty.is_64()), dst, right);
         let cold = self.masm.begin_cold();
         let unordered = self.masm.jcc_short(Cc::P);
-        self.masm
-            .rr(packed(ty, if min { 0x56 } else { 0x54 }), dst, right);
+        self.masm.rr(bitwise.packed(wide), dst, right);
         let equal = self.masm.jmp_short();
         self.masm.bind_short(unordered);
-        self.masm.rr(scalar(ty, 0x58), dst, right);
+        self.masm.rr(Sse::Add.scalar(wide), dst, right);
         self.masm.bind_short(equal);
         self.masm.end_cold();
         // ZF is set by equal and by unordered operands.
         self.masm.jcc(Cc::E, cold);
-        self.masm
-            .rr(scalar(ty, if min { 0x5d } else { 0x5f }), dst, right);
+        self.masm.rr(op.scalar(wide), dst, right);
         let back = self.masm.pos();
         self.masm.begin_cold();
         self.masm.jmp(back);
@@ -258,7 +243,7 @@ impl FuncGen<'_> {
         }
         let left = self.use_reg(left);
         let right = self.operand(right);
-        self.emit_sse(packed(ty, 0x2e), left, right);
+        self.emit_sse(Sse::Ucomi.packed(ty.is_64()), left, right);
         self.release_operand(right);
         self.state.release(left);
         self.push_cond(cond);
@@ -269,7 +254,7 @@ impl FuncGen<'_> {
         if !self.options.canonicalize_nans {
             return;
         }
-        self.masm.rr(packed(ty, 0x2e), reg, reg);
+        self.masm.rr(Sse::Ucomi.packed(ty.is_64()), reg, reg);
         let cold = self.masm.begin_cold();
         self.load_const(ty, reg, if ty.is_64() { NAN_64 } else { NAN_32 });
         self.masm.end_cold();

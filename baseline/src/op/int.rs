@@ -7,7 +7,7 @@ use divide::Division;
 use fold::{fold, fold_compare, fold_shift, truncate};
 
 use crate::alloc::Operand;
-use crate::asm::encode::{Alu, Mem, Op, Shift};
+use crate::asm::encode::{Alu, Mem, Op, Shift, VexOp};
 use crate::asm::{Cc, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
@@ -251,14 +251,12 @@ impl FuncGen<'_> {
     }
 
     fn emit_shift_x(&mut self, op: Shift, wide: bool, dst: Reg, value: Reg, amount: Reg) {
-        match (op, wide) {
-            (Shift::Shl, false) => asm!(self.masm; shlx Rd(dst), Rd(value), Rd(amount)),
-            (Shift::Shl, true) => asm!(self.masm; shlx Rq(dst), Rq(value), Rq(amount)),
-            (Shift::Shr, false) => asm!(self.masm; shrx Rd(dst), Rd(value), Rd(amount)),
-            (Shift::Shr, true) => asm!(self.masm; shrx Rq(dst), Rq(value), Rq(amount)),
-            (_, false) => asm!(self.masm; sarx Rd(dst), Rd(value), Rd(amount)),
-            (_, true) => asm!(self.masm; sarx Rq(dst), Rq(value), Rq(amount)),
-        }
+        let op = match op {
+            Shift::Shl => VexOp::SHLX,
+            Shift::Shr => VexOp::SHRX,
+            _ => VexOp::SARX,
+        };
+        self.masm.vex_rrr(op.wide(wide), dst, value, amount);
     }
 
     fn compare(&mut self, ty: Ty, mut cc: Cc) {
