@@ -53,7 +53,7 @@ fn build(params: &[ValType], results: &[ValType], locations: &Locations) -> Sign
 
 /// The signature of a builtin that follows the C convention; `None` for stubs.
 pub(crate) fn of_builtin(builtin: Builtin) -> Option<Signature> {
-    let ty = builtin.signature();
+    let ty = builtin.signature()?;
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(POINTER));
     let params = ty.params.iter().map(|&ty| AbiParam::new(builtin_type(ty)));
@@ -62,7 +62,6 @@ pub(crate) fn of_builtin(builtin: Builtin) -> Option<Signature> {
         BuiltinResult::Nothing => {}
         BuiltinResult::Value(ty) => signature.returns.push(AbiParam::new(builtin_type(ty))),
         BuiltinResult::Status(_) => signature.returns.push(AbiParam::new(types::I32)),
-        BuiltinResult::Stub => return None,
     }
     Some(signature)
 }

@@ -1,10 +1,10 @@
-//! The functions that generated code calls; the list is [`upshift_abi::builtin`]'s.
+//! The functions that generated code and stubs call; the list is [`upshift_abi::builtin`]'s.
 //!
-//! All but the stubs get the calling function's `VmContext*` first and never unwind; those that may leave WebAssembly
-//! are called through a stub, which unwinds for them.
+//! All get the calling function's `VmContext*` first and never unwind; those that may leave WebAssembly are of the kind
+//! [`Walks`](upshift_abi::builtin::BuiltinKind::Walks): their stub unwinds for them.
 //!
-//! Those that may take long are interruptible: they stop between two parts of their work. Whoever calls the module
-//! again then sees a part of it done, as where a trap struck between two instructions.
+//! Those that may take long are interruptible: they stop between two parts of their work. The next call of the module
+//! then finds a part of it done, as after a trap that struck between two instructions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

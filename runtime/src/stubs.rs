@@ -5,8 +5,8 @@
 
 use std::arch::naked_asm;
 
-use upshift_abi::frame;
 use upshift_abi::vmctx::{VmContext, VmStore};
+use upshift_abi::{for_each_builtin, frame};
 
 use crate::builtins;
 
@@ -149,19 +149,18 @@ pub unsafe extern "C" fn tier_up() {
     )
 }
 
-/// Defines stubs of builtins that are called as C functions and may leave WebAssembly: the function returns its
-/// result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
-macro_rules! leaving {
-    ($($(#[$doc:meta])* $name:ident = $function:path;)*) => {$(
-        $(#[$doc])*
+/// Defines the stubs of builtins that walk ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the
+/// function returns its result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
+macro_rules! walking {
+    (walks $function:ident) => {
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name() {
+        pub unsafe extern "C" fn $function() {
             naked_asm!(
                 "push rbp",
                 "mov rbp, rsp",
                 "push rdi",
                 "sub rsp, 8",
-                // For the backtrace: as in a host function, this is where WebAssembly was left.
+                // As in a host function, this is where WebAssembly was left.
                 "mov rax, [rdi + {store}]",
                 "mov [rax + {exit_fp}], rbp",
                 "call {function}",
@@ -173,37 +172,26 @@ macro_rules! leaving {
                 "2:",
                 "mov rdi, [rdi + {store}]",
                 "jmp {unwind}",
-                function = sym $function,
+                function = sym builtins::$function,
                 unwind = sym unwind,
                 store = const VmContext::STORE.0,
                 exit_fp = const VmStore::EXIT_FP.0,
             )
         }
-    )*};
+    };
+    ($kind:ident $function:ident) => {};
 }
 
-leaving! {
-    /// `memory.grow`: the limiter may make it trap.
-    memory_grow = builtins::memory_grow;
-    /// `memory.copy`: can be interrupted.
-    memory_copy = builtins::memory_copy;
-    /// `memory.fill`: can be interrupted.
-    memory_fill = builtins::memory_fill;
-    /// `memory.init`: can be interrupted.
-    memory_init = builtins::memory_init;
-    /// `table.grow`: the limiter may make it trap.
-    table_grow = builtins::table_grow;
-    /// `table.copy`: can be interrupted.
-    table_copy = builtins::table_copy;
-    /// `table.fill`: can be interrupted.
-    table_fill = builtins::table_fill;
-    /// `table.init`: can be interrupted.
-    table_init = builtins::table_init;
-    /// `data.drop`: a loop of nothing else is seldom found outside of it by a signal.
-    data_drop = builtins::data_drop;
-    /// `elem.drop`: as `data_drop`.
-    elem_drop = builtins::elem_drop;
+macro_rules! stubs {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $function:ident: $kind:ident $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
+    )*) => {
+        $(walking!($kind $function);)*
+    };
 }
+
+for_each_builtin!(stubs);
 
 /// Leaves the innermost activation: `rdi` is the `VmStore*`. The entry trampoline's call returns 1.
 #[unsafe(naked)]

@@ -346,7 +346,7 @@ impl FuncGen<'_> {
         args: &[BuiltinArg],
         result: Option<Ty>,
     ) {
-        let signature = builtin.signature();
+        let signature = builtin.signature().expect("stubs are called otherwise");
         debug_assert_eq!(signature.params.len(), args.len());
         let operands = args.iter().filter(|arg| **arg == BuiltinArg::Stack).count();
         self.prepare_call(operands);

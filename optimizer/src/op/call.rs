@@ -54,7 +54,8 @@ impl Translator<'_> {
     /// Calls a builtin that returns no value. Where it reports failure, its trap is raised here.
     pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) {
         let call = self.emit_builtin(builtin, args);
-        if let BuiltinResult::Status(trap) = builtin.signature().result {
+        let result = builtin.signature().map(|signature| signature.result);
+        if let Some(BuiltinResult::Status(trap)) = result {
             let failed = self.builder.inst_results(call)[0];
             self.ins().trapnz(failed, trap::to_clif(trap));
         }

@@ -1,12 +1,77 @@
 //! The one list of runtime functions that generated code calls.
 //!
 //! Their addresses stand in a table within reach of a rip-relative operand
-//! ([`RelocationTarget::Builtin`](crate::RelocationTarget::Builtin)), so that a call is `call [rip + cell]` in both tiers. All but the
-//! stubs follow the platform's C convention (`sysv64`: `rbx`, `rbp`, `r12`–`r15` survive) with the
-//! calling function's `VmContext*` as first argument, and never unwind: what can fail returns a
-//! status and the caller traps at a site of its own, with the trap that the table names.
+//! ([`RelocationTarget::Builtin`](crate::RelocationTarget::Builtin)), so that a call is `call [rip + cell]` in both
+//! tiers. All but the stubs follow the platform's C convention (`sysv64`: `rbx`, `rbp`, `r12`–`r15` survive) with the
+//! calling function's `VmContext*` as first argument, and never unwind: what can fail returns a status and the
+//! caller traps at a site of its own, with the trap that the table names.
+//!
+//! From [`for_each_builtin!`](crate::for_each_builtin) come [`Builtin`] with the signatures that compilers emit calls
+//! by, and the types in [`functions`] that the runtime's functions must have: where the two differ, the runtime does
+//! not compile.
 
 use crate::trap::TrapCode;
+
+/// Passes the table of builtins to a macro: `for_each_builtin!(rows)` expands to `rows! { … }`.
+///
+/// A row is `Name = function: kind (parameters) -> result;`, where the parameters behind the `VmContext*` are
+/// [`BuiltinType`]s, the result is a [`BuiltinResult`] (a status names its [`TrapCode`]), and the kind, a
+/// [`BuiltinKind`], is `leaf`, `walks` or, without parameters and result, `stub`.
+#[macro_export]
+macro_rules! for_each_builtin {
+    ($rows:ident) => {
+        $rows! {
+            /// Told that a budget is gone. Called with `call [rip + cell]` after two pushes: first the
+            /// `DefinedFuncIndex`, then the site (a `LoopIndex` or `frame::ENTRY_SITE`); `rbp` is the baseline
+            /// frame. Any stack alignment. **Every register is preserved**, flags are not. The stub
+            /// replaces the word pushed first by the address of an OSR entry, or 0 to go on; the
+            /// caller pops both words.
+            TierUp = tier_up: stub;
+            /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument registers
+            /// are live. Compiles the function and jumps to it. Not called by compiled code.
+            FirstCall = first_call: stub;
+            /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*`: leaves the
+            /// innermost activation.
+            Unwind = unwind: stub;
+            /// `memory.grow`: (memory, pages) -> previous pages or -1, as an i64.
+            MemoryGrow = memory_grow: walks (I32, I64) -> Value(I64);
+            /// `memory.copy`: (destination memory, source memory, destination, source, bytes).
+            MemoryCopy = memory_copy: walks (I32, I32, I64, I64, I64) -> Status(MemoryOutOfBounds);
+            /// `memory.fill`: (memory, destination, value, bytes).
+            MemoryFill = memory_fill: walks (I32, I64, I32, I64) -> Status(MemoryOutOfBounds);
+            /// `memory.init`: (memory, data segment, destination, source, bytes).
+            MemoryInit = memory_init: walks (I32, I32, I64, I32, I32) -> Status(MemoryOutOfBounds);
+            /// `data.drop`: (data segment).
+            DataDrop = data_drop: walks (I32) -> Nothing;
+            /// `table.grow`: (table, value, elements) -> previous length or -1, as an i64.
+            TableGrow = table_grow: walks (I32, I64, I64) -> Value(I64);
+            /// `table.copy`: (destination table, source table, destination, source, elements).
+            TableCopy = table_copy: walks (I32, I32, I64, I64, I64) -> Status(TableOutOfBounds);
+            /// `table.fill`: (table, destination, value, elements).
+            TableFill = table_fill: walks (I32, I64, I64, I64) -> Status(TableOutOfBounds);
+            /// `table.init`: (table, element segment, destination, source, elements).
+            TableInit = table_init: walks (I32, I32, I64, I32, I32) -> Status(TableOutOfBounds);
+            /// `elem.drop`: (element segment).
+            ElemDrop = elem_drop: walks (I32) -> Nothing;
+            /// `f32.ceil` and the like on processors without SSE4.1.
+            F32Ceil = f32_ceil: leaf (F32) -> Value(F32);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F32Floor = f32_floor: leaf (F32) -> Value(F32);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F32Trunc = f32_trunc: leaf (F32) -> Value(F32);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F32Nearest = f32_nearest: leaf (F32) -> Value(F32);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F64Ceil = f64_ceil: leaf (F64) -> Value(F64);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F64Floor = f64_floor: leaf (F64) -> Value(F64);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F64Trunc = f64_trunc: leaf (F64) -> Value(F64);
+            /// See [`F32Ceil`](Builtin::F32Ceil).
+            F64Nearest = f64_nearest: leaf (F64) -> Value(F64);
+        }
+    };
+}
 
 /// The type of a builtin's argument or result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +95,21 @@ pub enum BuiltinResult {
     Value(BuiltinType),
     /// `i32` 0 is success; anything else makes the caller trap with the code.
     Status(TrapCode),
-    /// Not a C function: a stub with a convention of its own, see its documentation.
+}
+
+/// How a builtin is reached, and what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinKind {
+    /// A C function that is called directly. It leaves no trace on the stack, so nothing that it does may look at the
+    /// frames below it, or leave WebAssembly.
+    Leaf,
+    /// A C function that is called through a stub, which leaves an exit frame
+    /// ([`VmStore::exit_fp`](crate::vmctx::VmStore::exit_fp)): the frames below it can be walked, and the
+    /// activation can be left. The Rust function returns a
+    /// [`NativeResult`](crate::vmctx::NativeResult); if its status is not 0, it has left a reason pending, and the
+    /// stub unwinds. Else the stub returns the value.
+    Walks,
+    /// A piece of machine code with a convention of its own, see its documentation.
     Stub,
 }
 
@@ -43,8 +122,84 @@ pub struct BuiltinSignature {
     pub result: BuiltinResult,
 }
 
+macro_rules! kind {
+    (leaf) => {
+        BuiltinKind::Leaf
+    };
+    (walks) => {
+        BuiltinKind::Walks
+    };
+    (stub) => {
+        BuiltinKind::Stub
+    };
+}
+
+macro_rules! signature {
+    () => {
+        None
+    };
+    (($($param:ident),*) -> $result:ident $(($of:ident))?) => {
+        Some(BuiltinSignature {
+            params: &[$(BuiltinType::$param),*],
+            result: signature!($result $($of)?),
+        })
+    };
+    (Nothing) => {
+        BuiltinResult::Nothing
+    };
+    (Value $ty:ident) => {
+        BuiltinResult::Value(BuiltinType::$ty)
+    };
+    (Status $trap:ident) => {
+        BuiltinResult::Status(TrapCode::$trap)
+    };
+}
+
+/// A type of the table as Rust's.
+macro_rules! rust_type {
+    (I32) => {
+        u32
+    };
+    (I64) => {
+        u64
+    };
+    (F32) => {
+        f32
+    };
+    (F64) => {
+        f64
+    };
+}
+
+/// The type of the Rust function for a row of the table.
+macro_rules! function_type {
+    (stub) => {
+        unsafe extern "C" fn()
+    };
+    (leaf ($($param:ident),*) -> Nothing) => {
+        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*)
+    };
+    (leaf ($($param:ident),*) -> Value($of:ident)) => {
+        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> rust_type!($of)
+    };
+    (leaf ($($param:ident),*) -> Status($of:ident)) => {
+        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> u32
+    };
+    (walks ($($param:ident),*) -> Value($of:ident)) => {
+        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> NativeResult<rust_type!($of)>
+    };
+    // A status, or a value that the caller does not read: `()` would move the stub's status to another register.
+    (walks ($($param:ident),*) -> $result:ident $(($of:ident))?) => {
+        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> NativeResult<u32>
+    };
+}
+
 macro_rules! builtins {
-    ($($(#[$doc:meta])* $name:ident = $function:literal ($($param:ident),*) -> $result:expr;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $function:ident: $kind:ident
+        $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
+    )*) => {
         /// A runtime function that generated code may call.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -54,76 +209,60 @@ macro_rules! builtins {
             /// Every builtin, in the order of the address table.
             pub const ALL: &'static [Builtin] = &[$(Builtin::$name,)*];
 
-            /// Parameters and result.
-            pub const fn signature(self) -> BuiltinSignature {
-                use BuiltinType::*;
-                use BuiltinResult::*;
+            /// How it is reached.
+            pub const fn kind(self) -> BuiltinKind {
+                match self { $(Builtin::$name => kind!($kind),)* }
+            }
+
+            /// Parameters and result; `None` for a stub.
+            pub const fn signature(self) -> Option<BuiltinSignature> {
                 match self {
-                    $(Builtin::$name => BuiltinSignature {
-                        params: &[$($param),*],
-                        result: $result,
-                    },)*
+                    $(Builtin::$name => signature!($(($($param),*) -> $result $(($of))?)?),)*
                 }
             }
 
             /// The name that listings and reports use.
             pub const fn name(self) -> &'static str {
-                match self { $(Builtin::$name => $function,)* }
+                match self { $(Builtin::$name => stringify!($function),)* }
             }
+        }
+
+        /// The types that the runtime's functions must have: of those that generated code calls for leaves, of
+        /// those that their stubs call for builtins that walk.
+        ///
+        /// ```
+        /// use upshift_abi::builtin::functions;
+        /// use upshift_abi::vmctx::VmContext;
+        ///
+        /// unsafe extern "sysv64" fn f32_ceil(_: *mut VmContext, value: f32) -> f32 {
+        ///     value.ceil()
+        /// }
+        /// const _: functions::F32Ceil = f32_ceil;
+        /// ```
+        ///
+        /// A function with another signature does not compile:
+        ///
+        /// ```compile_fail,E0308
+        /// use upshift_abi::builtin::functions;
+        /// use upshift_abi::vmctx::VmContext;
+        ///
+        /// unsafe extern "sysv64" fn f32_ceil(_: *mut VmContext, value: f64) -> f32 {
+        ///     value.ceil() as f32
+        /// }
+        /// const _: functions::F32Ceil = f32_ceil;
+        /// ```
+        pub mod functions {
+            use crate::vmctx::{NativeResult, VmContext};
+
+            $(
+                #[doc = concat!("The type of `", stringify!($function), "`.")]
+                pub type $name = function_type!($kind $(($($param),*) -> $result $(($of))?)?);
+            )*
         }
     };
 }
 
-builtins! {
-    /// Told that a budget is gone. Called with `call [rip + cell]` after two pushes: first the
-    /// `DefinedFuncIndex`, then the site (a `LoopIndex` or [`ENTRY_SITE`](crate::frame::ENTRY_SITE)); `rbp` is the baseline
-    /// frame. Any stack alignment. **Every register is preserved**, flags are not. The stub
-    /// replaces the word pushed first by the address of an OSR entry, or 0 to go on; the
-    /// caller pops both words.
-    TierUp = "tier_up" () -> Stub;
-    /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument registers
-    /// are live. Compiles the function and jumps to it. Not called by compiled code.
-    FirstCall = "first_call" () -> Stub;
-    /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*`: leaves the
-    /// innermost activation.
-    Unwind = "unwind" () -> Stub;
-    /// `memory.grow`: (memory, pages) -> previous pages or -1, as an i64.
-    MemoryGrow = "memory_grow" (I32, I64) -> Value(I64);
-    /// `memory.copy`: (destination memory, source memory, destination, source, bytes).
-    MemoryCopy = "memory_copy" (I32, I32, I64, I64, I64) -> Status(TrapCode::MemoryOutOfBounds);
-    /// `memory.fill`: (memory, destination, value, bytes).
-    MemoryFill = "memory_fill" (I32, I64, I32, I64) -> Status(TrapCode::MemoryOutOfBounds);
-    /// `memory.init`: (memory, data segment, destination, source, bytes).
-    MemoryInit = "memory_init" (I32, I32, I64, I32, I32) -> Status(TrapCode::MemoryOutOfBounds);
-    /// `data.drop`: (data segment).
-    DataDrop = "data_drop" (I32) -> Nothing;
-    /// `table.grow`: (table, value, elements) -> previous length or -1, as an i64.
-    TableGrow = "table_grow" (I32, I64, I64) -> Value(I64);
-    /// `table.copy`: (destination table, source table, destination, source, elements).
-    TableCopy = "table_copy" (I32, I32, I64, I64, I64) -> Status(TrapCode::TableOutOfBounds);
-    /// `table.fill`: (table, destination, value, elements).
-    TableFill = "table_fill" (I32, I64, I64, I64) -> Status(TrapCode::TableOutOfBounds);
-    /// `table.init`: (table, element segment, destination, source, elements).
-    TableInit = "table_init" (I32, I32, I64, I32, I32) -> Status(TrapCode::TableOutOfBounds);
-    /// `elem.drop`: (element segment).
-    ElemDrop = "elem_drop" (I32) -> Nothing;
-    /// `f32.ceil` and the like on processors without SSE4.1.
-    F32Ceil = "f32_ceil" (F32) -> Value(F32);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F32Floor = "f32_floor" (F32) -> Value(F32);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F32Trunc = "f32_trunc" (F32) -> Value(F32);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F32Nearest = "f32_nearest" (F32) -> Value(F32);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F64Ceil = "f64_ceil" (F64) -> Value(F64);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F64Floor = "f64_floor" (F64) -> Value(F64);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F64Trunc = "f64_trunc" (F64) -> Value(F64);
-    /// See [`F32Ceil`](Builtin::F32Ceil).
-    F64Nearest = "f64_nearest" (F64) -> Value(F64);
-}
+for_each_builtin!(builtins);
 
 impl Builtin {
     /// Position in the address table.
