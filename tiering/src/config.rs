@@ -1,4 +1,4 @@
-//! How an engine tiers: mode, switching, policy and knobs, each set by name and value.
+//! The configuration of tiering: mode, switching, policy and knobs, each set by name and value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,21 +7,21 @@ use std::sync::Arc;
 use crate::knob::{KnobInfo, Knobs};
 use crate::policy::{self, Policy};
 
-/// A name or value that tiering does not understand.
+/// An option's name or value that tiering does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Nothing is called that.
+    /// No option has this name.
     #[error("there is no tiering option `{0}`; `help` lists them")]
     UnknownName(String),
-    /// The value does not fit.
+    /// The value is not one that the option takes.
     #[error("`{value}` is not a value of `{name}`")]
     BadValue {
-        /// The option.
+        /// The option's name.
         name: String,
-        /// The value.
+        /// The rejected value.
         value: String,
     },
-    /// The file is not TOML of the right shape.
+    /// The description is not TOML of the expected shape.
     #[error("tiering description: {0}")]
     Toml(String),
 }
@@ -35,15 +35,16 @@ impl ConfigError {
     }
 }
 
-/// Which compilers take part.
+/// Which compilers an engine uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// The baseline only.
+    /// The baseline compiles every function; nothing is optimized.
     Baseline,
-    /// The optimizer for every function, at its first call. A function that the optimizer can't
-    /// compile is counted, logged and left to the baseline; with `fail-fast` it is an error.
+    /// The optimizer compiles every function, at its first call. A function that the optimizer
+    /// can't compile is counted, logged and compiled by the baseline; with `fail-fast` that is an
+    /// error.
     Optimizer,
-    /// The baseline first; the policy asks for the optimizer.
+    /// The baseline compiles every function first; the policy requests optimized code.
     #[default]
     Tiered,
 }
@@ -71,19 +72,19 @@ impl FromStr for Mode {
     }
 }
 
-/// When optimized code is made and comes into use.
+/// When optimized code is compiled and when it is installed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Switching {
-    /// Made on background threads, in use as soon as it is ready.
+    /// Compiled on background threads, installed as soon as it is ready.
     #[default]
     Background,
-    /// Made and in use at once; the running thread waits.
+    /// Compiled and installed at the request; the running thread waits.
     Synchronous,
-    /// Made at once, in use when the module has used up so many more budget units. A run
-    /// on one thread switches at the same events each time.
+    /// Compiled at the request, installed when the module has used up as many more budget units as
+    /// the latency says. A program on one thread switches at the same events in each run.
     Virtual(Latency),
-    /// Made, used, replaced and taken back at random and as often as possible, to shake out bugs.
-    /// The policy is not asked. A run on one thread repeats with its seed.
+    /// Compiled, installed, replaced and taken back at random and as often as possible, to shake
+    /// out bugs. The policy is not asked. A program on one thread repeats with its seed.
     Zeal {
         /// Seed of the random numbers.
         seed: u64,
@@ -100,7 +101,7 @@ pub struct Latency {
 }
 
 impl Default for Latency {
-    /// About 100 µs and 1.25 µs a byte, at a unit a nanosecond.
+    /// About 100 µs and 1.25 µs a byte, at one nanosecond for each unit.
     fn default() -> Self {
         Self {
             fixed: 100_000,
@@ -110,7 +111,7 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// Units that a body of so many bytes takes.
+    /// The units that compiling a body of `body_bytes` takes.
     pub fn of(&self, body_bytes: u32) -> u64 {
         let bytes = self.per_byte.saturating_mul(u64::from(body_bytes));
         self.fixed.saturating_add(bytes)
@@ -133,7 +134,7 @@ impl fmt::Display for Switching {
 impl FromStr for Switching {
     type Err = ConfigError;
 
-    /// `background`, `sync`, `virtual[:fixed=N:per-byte=N]` or `zeal[:seed=N]`.
+    /// Parses `background`, `sync`, `virtual[:fixed=N:per-byte=N]` or `zeal[:seed=N]`.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let Spec { name, params } = Spec::parse(text)?;
         let number = |value: &str| {
@@ -161,8 +162,8 @@ impl FromStr for Switching {
     }
 }
 
-/// `name:key=value:key=value`, taken apart. Commas will do for the inner colons; but a whole
-/// spec can stand in a list that is separated by commas only without them.
+/// A parsed `name:key=value:key=value`. Commas are accepted for the inner colons, but only a spec
+/// without them can stand in a list that is separated by commas.
 pub(crate) struct Spec<'a> {
     pub(crate) name: &'a str,
     pub(crate) params: Vec<(&'a str, &'a str)>,
@@ -181,16 +182,16 @@ impl<'a> Spec<'a> {
     }
 }
 
-/// Everything that decides how an engine tiers.
+/// The configuration of an engine's tiering.
 #[derive(Clone, Debug)]
 pub struct TieringConfig {
-    /// Which compilers take part.
+    /// Which compilers the engine uses.
     pub mode: Mode,
-    /// When optimized code is made and comes into use.
+    /// When optimized code is compiled and when it is installed.
     pub switching: Switching,
-    /// Who decides what to optimize.
+    /// The policy, which decides what is optimized.
     pub policy: Arc<dyn Policy>,
-    /// The rest.
+    /// The values of all knobs.
     pub knobs: Knobs,
 }
 
@@ -221,12 +222,12 @@ impl TieringConfig {
         Ok(())
     }
 
-    /// Reads a description in TOML: the names that [`set`](Self::set) knows as keys, and
-    /// the policy as a string or as a table with its `name` and parameters.
+    /// Reads a description in TOML: keys are the names that [`set`](Self::set) accepts; the policy
+    /// is a string, or a table with its `name` and parameters.
     ///
     /// # Errors
     ///
-    /// If it is not TOML, or names or values don't fit.
+    /// Errors if the text is not TOML, or if a name or value is not accepted.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let table: toml::Table = text
             .parse()
@@ -244,7 +245,7 @@ impl TieringConfig {
         Ok(config)
     }
 
-    /// Names and values of everything, for reports: what to set to repeat a run.
+    /// The name and value of every option, for reports: setting them repeats a run.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![
             ("mode", self.mode.to_string()),
@@ -260,7 +261,8 @@ impl TieringConfig {
         let mut out = String::from(
             "tiering options (name=value):\n  \
              mode        tiered, baseline or optimizer [tiered]\n  \
-             switching   background, sync, virtual:fixed=N:per-byte=N (units) or zeal:seed=N [background]\n  \
+             switching   background, sync, virtual:fixed=N:per-byte=N (units) or zeal:seed=N \
+             [background]\n  \
              policy      a policy below, as name or name:param=value:.. ",
         );
         out.push_str(&format!("[{}]\n\nknobs:\n", policy::default().spec()));

@@ -1,4 +1,4 @@
-//! Whole modules at once: compile or validate every function, on several threads.
+//! Whole modules at once: compiles or validates every function, on several threads.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,20 +15,20 @@ use crate::engine::cores;
 use crate::home::CodeHome;
 use crate::module::{FirstCodeGuard, ModuleState, ModuleTiers};
 use crate::sessions::CompileSessions;
-use crate::state::FirstCall;
+use crate::state::FirstCallAction;
 
-/// The validators that decoding a module yields: one for each defined function, in order.
+/// One validator for each defined function, in order, as decoding a module yields them.
 pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
 
 impl<M: CodeHome> ModuleTiers<M> {
-    /// Compiles every function that has no code with the tier, on `eager-threads` threads, and
-    /// publishes it. With validators, the baseline validates in the same pass, and the
-    /// optimizer gets bodies that are validated first. (Functions that have code are not
-    /// validated, so give validators to a module that has not run yet.)
+    /// Compiles and publishes every function that has no code, with compiler `tier`, on
+    /// `eager-threads` threads. With validators, the baseline validates in the same pass, and for
+    /// the optimizer each body is validated first. Functions that already have code are not
+    /// validated, so pass validators only for a module that has not run yet.
     ///
     /// # Errors
     ///
-    /// The error of the first function, in the order of the module, that fails. Others may have been
+    /// The error of the first failing function, in the order of the module. Others may have been
     /// compiled by then.
     ///
     /// # Panics
@@ -65,7 +65,7 @@ impl<M: CodeHome> ModuleTiers<M> {
 }
 
 impl<M: CodeHome> ModuleState<M> {
-    /// Compiles a function with the tier, unless it has code, and publishes it.
+    /// Compiles and publishes a function with compiler `tier`, unless it has code.
     fn compile_one(
         &self,
         home: &Arc<M>,
@@ -75,7 +75,7 @@ impl<M: CodeHome> ModuleState<M> {
         sessions: &mut CompileSessions<'_>,
     ) -> Result<(), FirstCallError> {
         let state = self.func(func);
-        let FirstCall::Compile = state.begin(Cancel::NEVER) else {
+        let FirstCallAction::Compile = state.begin_first_call(Cancel::NEVER) else {
             return Ok(());
         };
         let guard = FirstCodeGuard(Some(state));
@@ -86,11 +86,11 @@ impl<M: CodeHome> ModuleState<M> {
     }
 }
 
-/// Validates every function of a module, on so many threads (0: all cores).
+/// Validates every function of a module on `threads` threads (0: all cores).
 ///
 /// # Errors
 ///
-/// The error of the first function, in the order of the module, that is invalid.
+/// The error of the first invalid function, in the order of the module.
 ///
 /// # Panics
 ///
@@ -133,10 +133,11 @@ fn validate_one(
     })
 }
 
-/// Functions to be done, taken in order by whichever thread is free.
+/// Functions still to be done, taken in order by several threads.
 struct Work<E> {
     funcs: SegQueue<(DefinedFuncIndex, Option<FuncToValidate<ValidatorResources>>)>,
-    /// No function behind this one needs to be done. Relaxed: it only saves work.
+    /// The lowest index of a function that failed: functions behind it are skipped. Relaxed, since
+    /// it only saves work.
     stop_at: AtomicU32,
     error: Mutex<Option<(DefinedFuncIndex, E)>>,
 }
@@ -148,7 +149,7 @@ impl<E> Work<E> {
             .filter(|(func, _)| func.0 < self.stop_at.load(Ordering::Relaxed))
     }
 
-    /// Keeps the error of the first function that fails.
+    /// Records an error; the one with the lowest function index is kept.
     fn fail(&self, func: DefinedFuncIndex, error: E) {
         self.stop_at.fetch_min(func.0, Ordering::Relaxed);
         let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,15 +159,15 @@ impl<E> Work<E> {
     }
 }
 
-/// Runs `body` on so many threads (0: all cores, but not more than the work is worth), this one
-/// included, over all functions.
+/// Runs `body` on `threads` threads, the calling thread included, over all functions. 0 threads
+/// means all cores, but not more than the work is worth.
 fn in_parallel<E: Send>(
     facts: &ModuleFacts,
     validators: Option<Validators>,
     threads: u32,
     body: impl Fn(&Work<E>) + Sync,
 ) -> Result<(), E> {
-    /// Bytes of bodies that are worth a thread: starting one takes about as long.
+    /// Bytes of bodies that justify one more thread: starting one takes about as long.
     const BYTES_PER_THREAD: u32 = 4_000;
 
     let work = Work {

@@ -1,4 +1,4 @@
-//! What an engine has one of: compilers, policy, queue, threads, log.
+//! Tiering for one engine: compilers, policy, queue, compile threads, log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::queue::Queue;
 use crate::sessions::Speeds;
 use crate::worker::Job;
 
-/// Everything that modules and compile threads share.
+/// What all modules and compile threads of an engine share.
 pub(crate) struct Shared {
     pub(crate) config: TieringConfig,
     pub(crate) baseline: Arc<dyn Compiler>,
@@ -25,20 +25,20 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue<Job>,
     pub(crate) speeds: Speeds,
     pub(crate) pool: WorkerPool,
-    /// Times that the optimizer failed, panics included.
+    /// How often the optimizer failed, panics included. Relaxed: a figure for reports.
     pub(crate) failures: AtomicU64,
 }
 
 impl Shared {
-    /// Called now and then by threads that wait for optimized code: sees to it that one stuck function does not
-    /// keep others from being compiled.
-    pub(crate) fn relieve(self: &Arc<Self>) {
+    /// Starts a compile thread if requests wait and the others are stuck. Threads that run
+    /// WebAssembly call this at exhausted budgets while optimized code for them is under way.
+    pub(crate) fn start_missing_workers(self: &Arc<Self>) {
         if self.queue.len() > 0 {
             WorkerPool::start_workers(self);
         }
     }
 
-    /// Counts a compilation that exceeded a limit: no failure, the function keeps the code it has.
+    /// Logs a compilation that exceeded a limit. That is no failure: the function keeps its code.
     pub(crate) fn refused(&self, code: CodeKey, reason: impl FnOnce() -> Box<str>) {
         self.log.record(|| Event::CompileRefused {
             code,
@@ -46,7 +46,7 @@ impl Shared {
         });
     }
 
-    /// Counts and logs a failure of the optimizer; ends the process if asked to.
+    /// Counts and logs a failure of the optimizer; with the knob `fail-fast` it aborts the process.
     pub(crate) fn optimizer_failed(&self, what: &dyn fmt::Display) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         log::warn!("optimizer: {what}");
@@ -57,20 +57,21 @@ impl Shared {
     }
 }
 
-/// Tiering for all modules of an engine. Dropping it takes no longer than a lock: the queue is dropped, the
-/// compile threads give up what they are at and end by themselves, and functions stay as they are.
+/// Tiering for all modules of an engine. Dropping it never waits for a compilation: the queue is
+/// closed and its requests are dropped, the compile threads cancel what they compile and end by
+/// themselves, and functions keep the code that they have.
 pub struct Tiering {
     shared: Arc<Shared>,
     process: Process,
 }
 
 impl Tiering {
-    /// Tiering as configured. Compile threads start with the first request; where the system refuses them,
-    /// the thread that makes a request compiles.
+    /// Tiering with this configuration. Compile threads start with the first request; where the
+    /// system refuses them, the thread that makes a request compiles.
     ///
     /// # Errors
     ///
-    /// If the mode needs an optimizer and there is none.
+    /// Errors if the mode needs an optimizer and there is none.
     pub fn new(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,
@@ -80,7 +81,7 @@ impl Tiering {
         Self::with_spawn(config, baseline, optimizer, log, Box::new(pool::spawn))
     }
 
-    /// The same with threads from `spawn`.
+    /// Like [`new`](Self::new), with compile threads from `spawn`.
     pub(crate) fn with_spawn(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,
@@ -101,8 +102,8 @@ impl Tiering {
             threads => threads,
         };
         let knobs = &config.knobs;
-        let patience = Duration::from_millis(knobs.helper_after_ms.into());
-        let pool = WorkerPool::new(workers, patience, knobs.helpers, spawn);
+        let stuck_after = Duration::from_millis(knobs.helper_after_ms.into());
+        let pool = WorkerPool::new(workers, stuck_after, knobs.helpers, spawn);
         let shared = Shared {
             queue: Queue::new(config.knobs.queue_cap as usize),
             config,
@@ -123,38 +124,39 @@ impl Tiering {
         &self.shared
     }
 
-    /// How it was configured.
+    /// The configuration that it was created with.
     pub fn config(&self) -> &TieringConfig {
         &self.shared.config
     }
 
-    /// Where it reports.
+    /// The log that it records events in.
     pub fn log(&self) -> &Arc<EventLog> {
         &self.shared.log
     }
 
-    /// How fast the compilers have been so far.
+    /// The measured speeds of both compilers.
     pub fn speeds(&self) -> &Speeds {
         &self.shared.speeds
     }
 
-    /// Compile threads that run in the background at most, helpers not counted.
+    /// The highest number of compile threads, helpers not counted; 0 where nothing is compiled in
+    /// the background.
     pub fn workers(&self) -> u32 {
         self.shared.pool.nominal()
     }
 
-    /// Requests that wait for a compile thread.
+    /// How many requests wait for a compile thread.
     pub fn queue_length(&self) -> usize {
         self.shared.queue.len()
     }
 
-    /// Times that the optimizer failed, panics included; counted whether or not there is a log.
+    /// How often the optimizer failed, panics included; counted whether or not events are logged.
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(Ordering::Relaxed)
     }
 
-    /// Waits until the compile threads have nothing left to do. For tests and measurements: a
-    /// running program can ask for more at any time.
+    /// Blocks the calling thread until the queue is empty and no compile thread is busy. For tests
+    /// and measurements: a running program can make further requests at any time.
     pub fn wait_idle(&self) {
         self.shared.queue.wait_idle();
     }
@@ -163,7 +165,7 @@ impl Tiering {
 impl Drop for Tiering {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            // A forked child has none of these threads, and they may have held the queue's locks.
+            // A forked child has none of these threads, and one may have held the queue's locks.
             return;
         }
         let queue = &self.shared.queue;
@@ -185,7 +187,7 @@ impl fmt::Debug for Tiering {
     }
 }
 
-/// Cores that this process may use.
+/// How many cores this process may use.
 pub(crate) fn cores() -> u32 {
     thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
 }

@@ -1,5 +1,5 @@
-//! Stand-ins for tests: a module that only books what is done to it, compilers that compile
-//! nothing, and a processor that only uses up budgets.
+//! Fakes for tests: a module that only records what is done to it, compilers that emit no code, and
+//! a processor that only uses up budgets.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::home::CodeHome;
 use crate::pool::{self, Spawn};
 use crate::{ModuleTiers, Tiering, TieringConfig};
 
-/// Code without code.
+/// A handle to fake code, which has no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FakeCode {
     pub(crate) serial: u64,
@@ -25,7 +25,7 @@ pub(crate) struct FakeCode {
     pub(crate) tier: Tier,
 }
 
-/// A module that checks what the runtime would check.
+/// A fake module that checks what the runtime relies on.
 #[derive(Debug)]
 pub(crate) struct FakeHome {
     facts: Arc<ModuleFacts>,
@@ -37,7 +37,7 @@ pub(crate) struct FakeHome {
 }
 
 impl FakeHome {
-    /// A module with so many functions, each with two loops.
+    /// A module with that many functions, each with two loops.
     pub(crate) fn new(functions: usize) -> Arc<Self> {
         let func = "(func (loop $a (br_if $a (i32.const 0))) (loop $b (br_if $b (i32.const 0))))";
         let wasm = wat::parse_str(format!("(module {})", func.repeat(functions))).unwrap();
@@ -52,7 +52,7 @@ impl FakeHome {
         })
     }
 
-    /// What calls of the function run.
+    /// The code that calls of the function run.
     pub(crate) fn published(&self, func: u32) -> Option<FakeCode> {
         *self.slots[func as usize].lock().unwrap()
     }
@@ -131,25 +131,25 @@ impl CodeHome for FakeHome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Compile,
-    /// Say that the function is too large.
+    /// Return the error that the function is too large.
     Refuse,
     Fail,
     Panic,
-    /// Compile once the gate is open.
+    /// Wait until the gate is open, then compile.
     Wait,
-    /// Compile until the compilation is cancelled.
+    /// Go on until the compilation is cancelled.
     Drag,
-    /// Compile to code of so many bytes.
+    /// Compile to this many bytes of code.
     Swell(usize),
 }
 
 type Behaviour = dyn Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync;
 
-/// A compiler that does as it is told and books it.
+/// A compiler that does what its closure says, and records what it was asked to compile.
 pub(crate) struct FakeCompiler {
     tier: Tier,
     act: Box<Behaviour>,
-    /// In the order of their beginnings.
+    /// The units compiled, in the order in which their compilations began.
     pub(crate) compiled: Mutex<Vec<(DefinedFuncIndex, CompileUnit)>>,
     gate: (Mutex<bool>, Condvar),
 }
@@ -171,7 +171,7 @@ impl FakeCompiler {
         })
     }
 
-    /// Lets everybody who waits go on.
+    /// Opens the gate: compilations that wait at it go on.
     pub(crate) fn open_gate(&self) {
         *self.gate.0.lock().unwrap() = true;
         self.gate.1.notify_all();
@@ -263,7 +263,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Settings are `name=value`, separated by spaces.
+    /// A rig with these settings: `name=value`, separated by spaces.
     pub(crate) fn new(functions: usize, settings: &str) -> Self {
         Self::with(functions, settings, FakeCompiler::new(Tier::Optimizer))
     }
@@ -272,7 +272,7 @@ impl Rig {
         Self::spawning(functions, settings, optimizer, Box::new(pool::spawn))
     }
 
-    /// With threads from `spawn`.
+    /// A rig with compile threads from `spawn`.
     pub(crate) fn spawning(
         functions: usize,
         settings: &str,
@@ -316,8 +316,8 @@ impl Rig {
             .budget_exhausted(&self.home, DefinedFuncIndex(func), site)
     }
 
-    /// Calls the function as generated code would: through its slot, by way of the first call if
-    /// need be; then goes round its loop 0. Returns the code that the call ended in.
+    /// Calls the function as generated code would: through its slot, with a first call if need be;
+    /// then runs `rounds` rounds of its loop 0. Returns the code that the call ended in.
     pub(crate) fn call(&self, func: u32, rounds: u32) -> FakeCode {
         let code = self
             .home

@@ -1,9 +1,10 @@
-//! First code on a thread of its own, so that whoever waits for it can be interrupted.
+//! First code from the optimizer, compiled on another thread so that the caller can be interrupted.
 //!
-//! The baseline asks between operators whether it is still wanted. The optimizer can't be asked to stop in the middle
-//! of a pass of Cranelift's, so where it makes first code ([`Mode::Optimizer`](crate::Mode)), large functions are
-//! compiled elsewhere, and the caller waits for code or interruption, whichever comes first. Code that comes too late is
-//! published all the same: the work is done, and somebody may call the function again.
+//! The baseline compiler checks for cancellation between operators. The optimizer can't be stopped
+//! in the middle of a Cranelift pass, so where it compiles first code
+//! ([`Mode::Optimizer`](crate::Mode)), large functions are compiled on a thread of their own, and
+//! the calling thread waits for code or interruption, whichever comes first. Code that comes too
+//! late is published all the same, for later calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,18 +19,19 @@ use crate::home::CodeHome;
 use crate::module::{FirstCodeGuard, ModuleState};
 use crate::sessions::CompileSessions;
 
-/// Bytes of a body from which a thread of its own is worth its start, some 50 microseconds. Cranelift takes
-/// milliseconds for so many, and far more for the worst bodies.
+/// Bytes of body from which a function is compiled on another thread. Starting one takes some 50
+/// microseconds; Cranelift takes milliseconds for so many bytes, and far more for the worst bodies.
 const LARGE: u32 = 2_048;
 
-/// How often whoever waits looks whether it is to go on waiting.
-pub(crate) const LOOK: Duration = Duration::from_millis(5);
+/// How often a thread that waits for first code checks whether its call is cancelled.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What a thread that compiles elsewhere sends.
+/// The result that the compiling thread sends to the waiting one.
 type Outcome<C> = Result<C, FirstCallError>;
 
 impl<M: CodeHome> ModuleState<M> {
-    /// Makes a function's first code with the optimizer: elsewhere if it is large and the system has a thread.
+    /// Compiles a function's first code with the optimizer: on another thread if the body is large
+    /// and the system grants a thread.
     pub(crate) fn optimized_first_code(
         &self,
         home: &Arc<M>,
@@ -39,9 +41,9 @@ impl<M: CodeHome> ModuleState<M> {
     ) -> Outcome<M::Code> {
         let abandoned = Arc::new(AtomicBool::new(false));
         if home.facts().body_len(func) >= LARGE
-            && let Some(receiver) = self.start_elsewhere(home, func, &abandoned)
+            && let Some(receiver) = self.spawn_compilation(home, func, &abandoned)
         {
-            // The other thread's from now on.
+            // The guard is the other thread's from now on.
             guard.0 = None;
             return await_code(func, &receiver, &abandoned, cancel);
         }
@@ -51,7 +53,8 @@ impl<M: CodeHome> ModuleState<M> {
         self.first_code(home, guard, Tier::Optimizer, request, &mut sessions)
     }
 
-    fn start_elsewhere(
+    /// Starts a thread that compiles the first code; `None` if the system refuses the thread.
+    fn spawn_compilation(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
@@ -66,7 +69,7 @@ impl<M: CodeHome> ModuleState<M> {
             request.cancel = Cancel::when(&abandoned);
             let mut sessions = CompileSessions::new(&state.shared);
             let outcome = state.first_code(&home, guard, Tier::Optimizer, request, &mut sessions);
-            // Refused if nobody waits any more.
+            // An error means that the calling thread was interrupted and no longer waits.
             let _ = sender.send(outcome);
         };
         let thread = thread::Builder::new().name("upshift-first-call".into());
@@ -80,7 +83,8 @@ impl<M: CodeHome> ModuleState<M> {
     }
 }
 
-/// Waits for code or interruption.
+/// Waits for code or interruption. After an interruption, `abandoned` cancels the compilation;
+/// relaxed, since it carries no data.
 fn await_code<C>(
     func: DefinedFuncIndex,
     receiver: &Receiver<Outcome<C>>,
@@ -88,7 +92,7 @@ fn await_code<C>(
     cancel: Cancel<'_>,
 ) -> Outcome<C> {
     loop {
-        match receiver.recv_timeout(LOOK) {
+        match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(outcome) => return outcome,
             Err(RecvTimeoutError::Timeout) if cancel.is_requested() => {
                 abandoned.store(true, Ordering::Relaxed);

@@ -1,6 +1,6 @@
-//! Where code lies, as far as tiering cares: the part of the runtime's module that it uses.
+//! [`CodeHome`]: the operations of the runtime's module that tiering needs.
 //!
-//! A trait, so that tests can run the whole machinery without machine code.
+//! It is a trait so that tests can run all of tiering without machine code.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::{CodeAddr, CodeRef, ModuleCode, RuntimeError};
 
-/// A loaded module.
+/// A loaded module that code can be placed in.
 pub trait CodeHome: Send + Sync + 'static {
-    /// Placed code: a handle.
+    /// A handle to placed code.
     type Code: Clone + Send + Sync + 'static;
-    /// Where placed code starts.
+    /// The address at which placed code starts.
     type Addr: Copy + Debug + PartialEq;
 
     /// The module's declarations.
@@ -21,11 +21,11 @@ pub trait CodeHome: Send + Sync + 'static {
     /// The module's bytes.
     fn wasm(&self) -> &Arc<[u8]>;
 
-    /// Makes bytes executable. Nothing leads to them yet.
+    /// Copies code into executable memory. No slot leads to it yet.
     ///
     /// # Errors
     ///
-    /// If there is no room.
+    /// Errors if the code space is full.
     fn place(
         &self,
         func: DefinedFuncIndex,
@@ -34,25 +34,25 @@ pub trait CodeHome: Send + Sync + 'static {
         code: CompiledFunction,
     ) -> Result<Self::Code, RuntimeError>;
 
-    /// Sends calls of the code's function to it.
+    /// Stores the code's address in its function's slot: later calls run it.
     fn publish(&self, code: &Self::Code);
 
-    /// Makes the next call of the function a first call.
+    /// Makes the function's slot lead to the first-call thunk again.
     fn unpublish(&self, func: DefinedFuncIndex);
 
-    /// Gives up code that nothing leads to any more.
+    /// Retires code that no slot leads to any more.
     fn retire(&self, code: Self::Code);
 
-    /// What is left of the function's budget.
+    /// The units left of the function's budget.
     fn budget(&self, func: DefinedFuncIndex) -> i32;
 
     /// Sets the function's budget.
     fn set_budget(&self, func: DefinedFuncIndex, budget: i32);
 
-    /// Where the code starts.
+    /// The address at which the code starts.
     fn addr(code: &Self::Code) -> Self::Addr;
 
-    /// The code's start as a number, and its length, for the log.
+    /// The code's start as a number and its length in bytes, for the log.
     fn figures(code: &Self::Code) -> (u64, u32);
 }
 

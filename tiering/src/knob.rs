@@ -1,17 +1,18 @@
-//! The registry of knobs: every switch and number of tiering that is not the policy's.
+//! The registry of knobs: every option of tiering outside the policy.
 //!
-//! A knob is of one of three kinds: an *ablation* switches a mechanism off to study what it is
-//! worth, a *tuning* knob moves a threshold, a *trace* knob shows more. None changes a result.
+//! A knob is of one of three kinds: an *ablation* knob switches a mechanism off to measure what it
+//! is worth, a *tuning* knob moves a threshold, a *trace* knob shows or checks more. None changes a
+//! result.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::config::ConfigError;
 
-/// What a knob is for.
+/// The purpose of a knob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnobKind {
-    /// Switches a mechanism off, to study it.
+    /// Switches a mechanism off, to measure what it is worth.
     Ablation,
     /// Moves a threshold.
     Tuning,
@@ -22,20 +23,23 @@ pub enum KnobKind {
 /// A knob's entry in the registry.
 #[derive(Clone, Debug)]
 pub struct KnobInfo {
-    /// Its name on the command line.
+    /// The knob's name on the command line.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose of the knob.
     pub kind: KnobKind,
-    /// The unit of its value.
+    /// The unit of the knob's value; empty if it has none.
     pub unit: &'static str,
-    /// Its value if nobody sets it.
+    /// The knob's default value, as text.
     pub default: String,
-    /// One line about it.
+    /// A line of help.
     pub help: &'static str,
 }
 
 macro_rules! knobs {
-    ($($field:ident: $ty:ty = $default:expr, $kind:ident, $name:literal, $unit:literal, $help:literal;)*) => {
+    ($(
+        $field:ident: $ty:ty = $default:expr,
+        $kind:ident, $name:literal, $unit:literal, $help:literal;
+    )*) => {
         /// The values of all knobs.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Knobs {
@@ -119,7 +123,7 @@ fn show(value: &impl Display) -> String {
     value.to_string()
 }
 
-/// Booleans also take `on`, `off`, `yes` and `no`.
+/// Parses a value; booleans may also be written `on`, `off`, `yes` and `no`.
 fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, ConfigError> {
     let plain = match value {
         "on" | "yes" => "true",

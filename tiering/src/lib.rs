@@ -1,23 +1,25 @@
-//! Tiering: when a function is compiled, by which compiler, and when calls and loops switch to the new code.
+//! Tiering: when a function is compiled, by which compiler, and when calls and loops switch to the
+//! new code.
 //!
-//! [`Tiering`] is what an engine has one of: two compilers behind `dyn Compiler`, a [`Policy`],
-//! a queue and the threads that serve it. [`ModuleTiers`] is what a module has one of: the state of
-//! each of its functions. The runtime asks it for code at first calls and reports exhausted
-//! budgets ([`TierHooks`](upshift_runtime::TierHooks)).
+//! An engine has one [`Tiering`]: two compilers behind `dyn Compiler`, a [`Policy`], a queue of
+//! requests and the compile threads that take from it. A module has one [`ModuleTiers`]: the state
+//! of each of its functions. The runtime calls it through
+//! [`TierHooks`](upshift_runtime::TierHooks): for code at first calls, and when a budget is
+//! exhausted.
 //!
-//! - [`policy`]: who decides what is worth optimizing;
-//! - [`config`], [`knob`]: everything that can be chosen, by name;
+//! - [`policy`]: decides what is worth optimizing, and when;
+//! - [`config`], [`knob`]: all options, by name;
 //! - [`state`]: the states of functions and loops, and the protocol between threads;
-//! - [`home`]: the little that this crate needs of the runtime.
+//! - [`home`]: the part of the runtime that this crate uses.
 //!
 //! # Invariants
 //!
 //! - Sees compilers as `dyn Compiler` and code as handles: knows no instruction and no address.
-//! - A piece of code is requested at most once at a time, whatever threads ask (compare-and-swap on
-//!   the state), and a slot is written only under its function's lock.
+//! - A unit of code is requested at most once at a time, whichever threads request it
+//!   (compare-and-swap on the phase), and a slot is written only under its function's lock.
 //! - The optimizer's failures, panics included, never reach a program: the function keeps its
 //!   baseline code. They are counted and logged.
-//! - No lock is held while something is compiled (but for zeal, which is not for production).
+//! - No lock is held during a compilation (except with zeal switching, which is for tests).
 
 #![forbid(unsafe_code)]
 

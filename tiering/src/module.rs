@@ -1,7 +1,7 @@
-//! What a module has one of: the state of its functions.
+//! The tiering state of one module: the states of its functions.
 //!
-//! This file holds what running threads ask for (first calls, exhausted budgets); how optimized code
-//! is requested and comes into use is in [`switch`](crate::switch).
+//! This file holds what running threads call (first calls, exhausted budgets); how optimized code
+//! is requested and installed is in [`switch`](crate::switch).
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -20,23 +20,24 @@ use crate::engine::{Shared, Tiering};
 use crate::home::CodeHome;
 use crate::policy::{Budget, Decision, LoopView, PolicyEvent, View};
 use crate::sessions::CompileSessions;
-use crate::state::{FirstCall, FuncState, LoopState, Phase, TierCode};
+use crate::state::{FirstCallAction, FuncState, LoopState, Phase, TierCode};
 use crate::switch::{VirtualTime, Zeal};
 
-/// Tiering for one module: give it to the module as its [`TierHooks`].
+/// Tiering for one module, to be given to it as its [`TierHooks`].
 #[derive(Debug)]
 pub struct ModuleTiers<M: CodeHome = ModuleCode> {
     pub(crate) state: Arc<ModuleState<M>>,
 }
 
-/// All that there is of a function until it is called: most of a large program's never are.
+/// The state of a function, allocated at its first call: most functions of a large program are
+/// never called.
 type FuncCell<C> = OnceLock<Box<FuncState<C>>>;
 
-/// The state of a module's functions; compile threads refer to it weakly.
+/// The states of a module's functions; compile threads refer to it weakly.
 pub(crate) struct ModuleState<M: CodeHome> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) key: ModuleKey,
-    /// The module, which owns this state. Written once, before anything is requested.
+    /// The module, which owns this state. Written once, before the first request.
     pub(crate) home: OnceLock<Weak<M>>,
     funcs: Box<[FuncCell<M::Code>]>,
     pub(crate) this: Weak<Self>,
@@ -45,7 +46,7 @@ pub(crate) struct ModuleState<M: CodeHome> {
 }
 
 impl<M: CodeHome> ModuleTiers<M> {
-    /// Tiering for a module with these declarations, which is about to be made.
+    /// Tiering for a module with these declarations, which is about to be created.
     pub fn new(tiering: &Tiering, facts: &Arc<ModuleFacts>) -> Arc<Self> {
         let shared = tiering.shared().clone();
         let seed = match shared.config.switching {
@@ -64,7 +65,7 @@ impl<M: CodeHome> ModuleTiers<M> {
         Arc::new(Self { state })
     }
 
-    /// The function's phase.
+    /// The function's phase at this moment.
     pub fn phase(&self, func: DefinedFuncIndex) -> Phase {
         self.state.funcs[func.index()]
             .get()
@@ -97,14 +98,14 @@ impl TierHooks for ModuleTiers<ModuleCode> {
     }
 }
 
-/// Undoes [`FuncState::begin`] if the first code does not come about, by error or panic, so
-/// that those who wait can try themselves.
+/// Undoes [`FuncState::begin_first_call`] on drop if the first code does not come about, by error
+/// or panic, so that one of the waiting threads compiles it.
 pub(crate) struct FirstCodeGuard<'a, C: Clone>(pub(crate) Option<&'a FuncState<C>>);
 
 impl<C: Clone> Drop for FirstCodeGuard<'_, C> {
     fn drop(&mut self) {
         if let Some(state) = self.0 {
-            state.finish_first_code(state.held(), Phase::Uncompiled);
+            state.finish_first_code(state.installed(), Phase::Uncompiled);
         }
     }
 }
@@ -134,12 +135,12 @@ impl<M: CodeHome> ModuleState<M> {
         self.funcs[func.index()].get_or_init(|| Box::new(FuncState::new()))
     }
 
-    /// Remembers the module that this state belongs to.
+    /// Records the module that this state belongs to.
     pub(crate) fn remember_home(&self, home: &Arc<M>) {
         self.home.get_or_init(|| Arc::downgrade(home));
     }
 
-    /// The function's code, made if there is none, unless that is cancelled.
+    /// The function's code, compiled if there is none, unless `cancel` is requested.
     pub(crate) fn first_call(
         &self,
         home: &Arc<M>,
@@ -148,14 +149,14 @@ impl<M: CodeHome> ModuleState<M> {
     ) -> Result<M::Addr, FirstCallError> {
         self.remember_home(home);
         let state = self.func(func);
-        match state.begin(cancel) {
-            FirstCall::Cancelled => Err(CompileError::Cancelled { func }.into()),
-            // Somebody else was faster; or zeal has sent calls back here.
-            FirstCall::Call(code) => match self.shared.config.switching {
+        match state.begin_first_call(cancel) {
+            FirstCallAction::Cancelled => Err(CompileError::Cancelled { func }.into()),
+            // Another thread compiled it first, or zeal switching has unpublished the function.
+            FirstCallAction::Call(code) => match self.shared.config.switching {
                 Switching::Zeal { .. } => Ok(self.zeal_first_call(home, func, state)),
                 _ => Ok(M::addr(&code)),
             },
-            FirstCall::Compile => {
+            FirstCallAction::Compile => {
                 let guard = FirstCodeGuard(Some(state));
                 self.shared.log.record(|| Event::FirstCall {
                     func: self.func_key(func),
@@ -174,8 +175,8 @@ impl<M: CodeHome> ModuleState<M> {
         }
     }
 
-    /// Compiles the first code of a function that `guard` stands for, and puts it to use. Where the
-    /// optimizer fails, the baseline steps in.
+    /// Compiles and installs the first code of the function that `guard` stands for. Where the
+    /// optimizer fails, the baseline compiles it.
     pub(crate) fn first_code(
         &self,
         home: &Arc<M>,
@@ -193,7 +194,7 @@ impl<M: CodeHome> ModuleState<M> {
             match code.and_then(|code| self.check_size(request.facts, key, code)) {
                 Ok(code) => return self.install_first_code(home, guard, key, code),
                 Err(error) if self.shared.config.knobs.fail_fast => return Err(error.into()),
-                // The baseline would not be wanted either.
+                // A cancelled call has no use for baseline code either.
                 Err(error @ CompileError::Cancelled { .. }) => return Err(error.into()),
                 Err(error @ CompileError::TooLarge { .. }) => log::debug!("optimizer: {error}"),
                 Err(error) => self.shared.optimizer_failed(&error),
@@ -204,8 +205,8 @@ impl<M: CodeHome> ModuleState<M> {
         self.install_first_code(home, guard, key, code)
     }
 
-    /// Places and publishes a function's first code, asks the policy about it, and lets waiting
-    /// threads go.
+    /// Places and publishes a function's first code, asks the policy about it, and wakes the
+    /// threads that wait for it.
     pub(crate) fn install_first_code(
         &self,
         home: &Arc<M>,
@@ -218,7 +219,7 @@ impl<M: CodeHome> ModuleState<M> {
         let loops = code.loops.clone();
         let code = home.place(func, key.unit, key.tier, code)?;
         state.set_loops(&loops);
-        state.born.get_or_init(|| self.log_now());
+        state.first_code_at.get_or_init(|| self.log_now());
         let phase = match (self.shared.config.mode, key.tier) {
             (_, Tier::Optimizer) => Phase::Optimized,
             (Mode::Optimizer, Tier::Baseline) => Phase::Pinned,
@@ -230,21 +231,22 @@ impl<M: CodeHome> ModuleState<M> {
         };
         // Before the code can run: it counts from its first instruction on.
         self.grant(home, func, state, decision.budget);
-        let mut held = state.held();
-        held.current = Some(TierCode {
+        let mut installed = state.installed();
+        installed.current = Some(TierCode {
             tier: key.tier,
             code: code.clone(),
         });
         self.publish(home, key, &code);
         guard.0 = None;
-        state.finish_first_code(held, phase);
+        state.finish_first_code(installed, phase);
         if let Some(lane) = decision.function {
             self.request(home, func, state, CompileUnit::Function, lane);
         }
         Ok(code)
     }
 
-    /// Sends calls to the code. The function's lock is held, or nothing else can see the function's code yet.
+    /// Publishes the code. The function's lock is held, or no other thread can see the function
+    /// yet.
     pub(crate) fn publish(&self, home: &Arc<M>, key: CodeKey, code: &M::Code) {
         home.publish(code);
         let event = || {
@@ -256,13 +258,13 @@ impl<M: CodeHome> ModuleState<M> {
             }
         };
         match key.tier {
-            // First code is counted when it is compiled.
+            // Baseline code is counted when its compilation finishes.
             Tier::Baseline => self.shared.log.trace(event),
             Tier::Optimizer => self.shared.log.record(event),
         }
     }
 
-    /// Gives up replaced code.
+    /// Retires replaced code, unless the knob `retire` keeps all code.
     pub(crate) fn retire(&self, home: &Arc<M>, key: CodeKey, code: M::Code) {
         if !self.shared.config.knobs.retire {
             return;
@@ -275,7 +277,8 @@ impl<M: CodeHome> ModuleState<M> {
         home.retire(code);
     }
 
-    /// A budget ran out: sets the next one; may return the OSR entry of the loop.
+    /// Handles an exhausted budget: sets the next one, and returns the loop's OSR entry if it is
+    /// ready.
     pub(crate) fn budget_exhausted(
         &self,
         home: &Arc<M>,
@@ -295,50 +298,50 @@ impl<M: CodeHome> ModuleState<M> {
             site: site.map(|index| index.0),
             units: state.account.units(),
         });
-        let at_loop = site.and_then(|index| state.loop_state(index));
+        let loop_state = site.and_then(|index| state.loop_state(index));
         if self.shared.config.mode != Mode::Tiered {
             self.grant(home, func, state, Budget::Unlimited);
             return None;
         }
         match self.shared.config.switching {
-            Switching::Zeal { .. } => self.zeal(home, func, state, at_loop),
+            Switching::Zeal { .. } => self.zeal(home, func, state, loop_state),
             Switching::Virtual(_) => {
                 self.advance(home, used);
-                self.ask(home, func, state, site, at_loop)
+                self.consult_policy(home, func, state, site, loop_state)
             }
             Switching::Background | Switching::Synchronous => {
-                self.ask(home, func, state, site, at_loop)
+                self.consult_policy(home, func, state, site, loop_state)
             }
         }
     }
 
     /// Asks the policy what to do at an exhausted budget, and does it.
-    fn ask(
+    fn consult_policy(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
         state: &FuncState<M::Code>,
         site: Option<LoopIndex>,
-        at_loop: Option<&LoopState<M::Code>>,
+        loop_state: Option<&LoopState<M::Code>>,
     ) -> Option<M::Addr> {
         if state.phase.get() == Phase::Pinned {
             self.grant(home, func, state, Budget::Unlimited);
             return None;
         }
-        let event = match (site, at_loop) {
+        let event = match (site, loop_state) {
             (None, _) => PolicyEvent::Entry,
-            (Some(_), Some(at_loop)) => PolicyEvent::Loop(loop_view(at_loop)),
-            // A loop that can't be left: more work for the function as a whole.
+            (Some(_), Some(loop_state)) => PolicyEvent::Loop(loop_view(loop_state)),
+            // A loop without an OSR entry: its work counts for the function as a whole.
             (Some(_), None) => PolicyEvent::Entry,
         };
         if state.phase.get().is_under_way()
-            || at_loop.is_some_and(|at_loop| at_loop.phase.get().is_under_way())
+            || loop_state.is_some_and(|loop_state| loop_state.phase.get().is_under_way())
         {
-            self.shared.relieve();
+            self.shared.start_missing_workers();
         }
         let decision = self.decide(home, func, state, event);
-        if let (Some(lane), Some(at_loop)) = (decision.osr, at_loop) {
-            self.request(home, func, state, CompileUnit::Loop(at_loop.index), lane);
+        if let (Some(lane), Some(loop_state)) = (decision.osr, loop_state) {
+            self.request(home, func, state, CompileUnit::Loop(loop_state.index), lane);
         }
         if let Some(lane) = decision.function {
             self.request(home, func, state, CompileUnit::Function, lane);
@@ -347,20 +350,20 @@ impl<M: CodeHome> ModuleState<M> {
             home,
             func,
             state,
-            self.next_budget(func, state, at_loop, decision.budget),
+            self.next_budget(func, state, loop_state, decision.budget),
         );
-        at_loop.and_then(|at_loop| self.enter(func, at_loop))
+        loop_state.and_then(|loop_state| self.enter(func, loop_state))
     }
 
-    /// The loop's OSR entry, if it is ready; counts the entry.
+    /// The loop's OSR entry, if it is ready; counts one entry.
     pub(crate) fn enter(
         &self,
         func: DefinedFuncIndex,
-        at_loop: &LoopState<M::Code>,
+        loop_state: &LoopState<M::Code>,
     ) -> Option<M::Addr> {
-        let code = at_loop.ready()?;
-        at_loop.entries.fetch_add(1, Ordering::Relaxed);
-        let key = self.code_key(func, CompileUnit::Loop(at_loop.index), Tier::Optimizer);
+        let code = loop_state.ready()?;
+        loop_state.entries.fetch_add(1, Ordering::Relaxed);
+        let key = self.code_key(func, CompileUnit::Loop(loop_state.index), Tier::Optimizer);
         self.shared.log.record(|| Event::OsrEntered { code: key });
         Some(M::addr(&code))
     }
@@ -387,7 +390,7 @@ impl<M: CodeHome> ModuleState<M> {
 
     fn view(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) -> View {
         let account = &state.account;
-        let born = state.born.get().copied().unwrap_or_default();
+        let first_code_at = state.first_code_at.get().copied().unwrap_or_default();
         let now = self.log_now();
         let repeatable = matches!(self.shared.config.switching, Switching::Virtual(_));
         View {
@@ -398,8 +401,11 @@ impl<M: CodeHome> ModuleState<M> {
             units_since_request: account.units_since_request(),
             entry_exhaustions: account.entry_exhaustions.load(Ordering::Relaxed),
             loop_exhaustions: account.loop_exhaustions.load(Ordering::Relaxed),
-            age: Nanos(now.0.saturating_sub(born.0)),
-            age_since_request: Nanos(now.0.saturating_sub(account.requested_at().max(born).0)),
+            age: Nanos(now.0.saturating_sub(first_code_at.0)),
+            age_since_request: Nanos(
+                now.0
+                    .saturating_sub(account.requested_at().max(first_code_at).0),
+            ),
             queue_length: self.shared.queue.len() as u32,
             workers: self.shared.pool.nominal(),
             optimizer_ns_per_byte: match repeatable {

@@ -1,11 +1,11 @@
-//! Policies: who decides which function is worth the optimizer, and when.
+//! Policies, which decide what is worth optimizing, and when.
 //!
-//! A policy is a value that answers questions. It is told what happened ([`PolicyEvent`]), sees a
-//! read-only [`View`] of the function and the compilers, and answers with a [`Decision`]. It holds
-//! no state of its own, so one policy serves all functions and threads, and a recorded run can ask
-//! the same questions again.
+//! A policy is a function from an event ([`PolicyEvent`]) and a read-only [`View`] of the function
+//! and the compilers to a [`Decision`]. It holds no state of its own, so one policy serves all
+//! functions and threads, and a recorded run can be decided again.
 //!
-//! Tiering may decline a decision (queue full, body too large, loop limit), and asks again later.
+//! Tiering may decline a decision (queue full, body too large, limit of loops) and asks again
+//! later.
 
 mod builtin;
 mod registry;
@@ -22,102 +22,102 @@ pub use registry::{
 
 use crate::state::{LoopPhase, Phase};
 
-/// What happened.
+/// The event that a policy decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyEvent {
     /// The function got its first code and is about to run it.
     FirstCode,
-    /// Its budget ran out at its entry.
+    /// The function's budget ran out at its entry, or in a loop that can't have an OSR entry.
     Entry,
-    /// Its budget ran out at the back edge of a loop that an OSR entry can be made for.
+    /// The function's budget ran out at the back edge of a loop that can have an OSR entry.
     Loop(LoopView),
 }
 
-/// A loop, as a policy sees it.
+/// The state of a loop, as policies see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoopView {
-    /// Which loop of the function.
+    /// The index of the loop in its function.
     pub index: LoopIndex,
-    /// How many loops are around it.
+    /// The number of loops around it.
     pub depth: u32,
-    /// The phase of its OSR entry.
+    /// The phase of the loop's OSR entry.
     pub phase: LoopPhase,
     /// How often the OSR entry was taken.
     pub entries: u32,
 }
 
-/// A function and the compilers, as a policy sees them.
+/// The state of a function and of the compilers, as policies see it.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
     /// The function.
     pub func: FuncKey,
-    /// Bytes of its body.
+    /// The length of the function's body, in bytes.
     pub body_bytes: u32,
     /// The function's phase.
     pub phase: Phase,
-    /// Budget units that it has used up since its first code.
+    /// Budget units used since the function's first code was installed.
     pub units: u64,
-    /// Budget units that it has used up since something was last requested for it, or since its
-    /// first code.
+    /// Budget units used since the last request for the function, or since its first code.
     pub units_since_request: u64,
-    /// How often its budget ran out at its entry, this time included.
+    /// How often the budget ran out at the function's entry, this time included.
     pub entry_exhaustions: u32,
-    /// How often its budget ran out at a loop, this time included.
+    /// How often the budget ran out in one of the function's loops, this time included.
     pub loop_exhaustions: u32,
-    /// Time since its first code. In virtual time, a nanosecond for each unit used by the module.
+    /// Time since the function's first code. In virtual time, one nanosecond for each unit that the
+    /// module used.
     pub age: Nanos,
-    /// Time since something was last requested for it, or since its first code.
+    /// Time since the last request for the function, or since its first code.
     pub age_since_request: Nanos,
-    /// Requests waiting for a compile thread.
+    /// The number of requests that wait for a compile thread.
     pub queue_length: u32,
-    /// Compile threads; 0 if the running thread does the work.
+    /// The number of compile threads; 0 if the calling thread compiles.
     pub workers: u32,
-    /// Nanoseconds that the optimizer takes per byte of a body, measured so far; `None` before
-    /// there is a measurement, and where runs have to repeat exactly.
+    /// Measured nanoseconds of optimizing per byte of body; `None` before there is a measurement,
+    /// and in virtual time, where runs must repeat exactly.
     pub optimizer_ns_per_byte: Option<f64>,
 }
 
-/// How much a function may do until the policy is asked again.
+/// How much work a function may do until the policy is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
-    /// So many units.
+    /// This many units: one for each entry and each back edge.
     Units(u32),
-    /// As much as it likes: stop counting.
+    /// Any amount: the policy is not asked again.
     Unlimited,
 }
 
-/// The queue's lanes: a worker takes from the first one that is not empty.
+/// The queue's lanes, most urgent first: a compile thread takes from the first that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Somebody is stuck in slow code right now.
+    /// For code that a thread needs in a loop that it is running now.
     Urgent,
-    /// Hotter than most.
+    /// For functions that are hotter than most.
     High,
-    /// The usual.
+    /// For functions that have just become hot.
     Normal,
-    /// When there is nothing better to do.
+    /// For what is compiled only when no other request waits.
     Low,
 }
 
 impl Lane {
-    /// All lanes, best first.
+    /// All lanes, most urgent first.
     pub const ALL: [Lane; 4] = [Lane::Urgent, Lane::High, Lane::Normal, Lane::Low];
 }
 
-/// What to do.
+/// What a policy decides at an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// When to ask again.
+    /// The function's next budget: when to ask the policy again.
     pub budget: Budget,
-    /// Optimize the function, and how urgently.
+    /// The lane of a request for the whole function, if it is to be optimized.
     pub function: Option<Lane>,
-    /// Make an OSR entry for the loop that the event is about, and how urgently.
+    /// The lane of a request for an OSR entry of the event's loop, if one is to be made.
     pub osr: Option<Lane>,
 }
 
 impl Decision {
-    /// Go on as before, for so long.
+    /// The decision to request nothing until `budget` is used up.
     pub fn wait(budget: Budget) -> Self {
         Self {
             budget,
@@ -127,13 +127,13 @@ impl Decision {
     }
 }
 
-/// Decides what is worth optimizing; see the [module](self).
+/// Decides what is worth optimizing, and when; see the [module](self).
 pub trait Policy: Send + Sync + Debug {
-    /// The policy and its parameters, such that [`from_spec`] makes it again (for built-in
-    /// policies), or so that people know it (for an embedder's own).
+    /// The policy's name and parameters. For built-in policies [`from_spec`] recreates the policy
+    /// from it; for an embedder's own it names the policy in reports.
     fn spec(&self) -> String;
 
-    /// Answers an event. Called on threads that run WebAssembly: should take well below a
+    /// Decides on an event. Called on threads that run WebAssembly, so it should take well below a
     /// microsecond.
     fn decide(&self, event: PolicyEvent, view: &View) -> Decision;
 }

@@ -1,16 +1,18 @@
-//! The compile threads: started when there is work, helped out while they are stuck, never waited for.
+//! The compile threads of an engine: started on demand, joined by helpers while they are stuck.
 //!
-//! An engine that compiles nothing has no threads. With the first request one is started, up to the
-//! configured number. A thread that has been at one function for long is *stuck*: bounds keep that
-//! to seconds, but others should not wait for it, so it gets a helper, which leaves when it is over.
-//! Where the system refuses threads and there is none, whoever asks for optimized code makes it.
+//! An engine that compiles nothing in the background has no threads. The first request starts one,
+//! later requests more, up to the configured number. A thread that has been compiling one function
+//! for long is *stuck*: limits bound that to seconds, but other requests should not wait for it, so
+//! it gets a helper, a further thread that ends when none is stuck any more. Where the system
+//! refuses every thread, the thread that makes a request compiles.
 //!
-//! Nobody joins these threads: they hold nothing but [`Shared`], give up what they are at soon after
+//! The threads are detached: they hold nothing but [`Shared`], cancel what they compile soon after
 //! the queue is closed, and end.
 //!
-//! Protocol: `workers` lists the threads that take jobs. A thread is listed before it is started; `start_workers`
-//! starts none once it has seen the queue closed, under the lock. Whoever closes the queue sets the flag first and
-//! takes the lock then, so it counts every thread that may be waiting for a job.
+//! Protocol: `workers` lists the threads that take jobs. A thread is listed before it is started,
+//! and `start_workers` starts none once it has seen, under the lock, that the queue is closed.
+//! [`Tiering`](crate::Tiering) on drop sets the queue's flag first and takes the lock then, so the
+//! number of threads that it reads includes every thread that may be waiting for a job.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,44 +23,50 @@ use std::time::{Duration, Instant};
 use crate::engine::Shared;
 use crate::worker;
 
-/// What a thread is to run.
+/// The function that a compile thread runs.
 pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
-/// How a thread is got from the system, by name. It may be refused.
+/// A function that starts a thread with this name, or fails if the system refuses it.
 pub(crate) type Spawn = dyn Fn(String, Task) -> io::Result<()> + Send + Sync;
 
-/// Threads from the standard library, detached.
+/// Starts a detached thread of the standard library.
 pub(crate) fn spawn(name: String, task: Task) -> io::Result<()> {
     thread::Builder::new().name(name).spawn(task).map(drop)
 }
 
-/// A thread that takes jobs.
+/// A compile thread.
 #[derive(Debug)]
 struct Worker {
     number: u32,
-    /// When it began the job that it is at.
+    /// When the thread began its current job; `None` while it waits for one.
     busy_since: Option<Instant>,
 }
 
-/// The compile threads of an engine.
+/// The compile threads of an engine: their number, their states and how to start them.
 pub(crate) struct WorkerPool {
-    /// Threads when none is stuck; 0 where nothing is compiled in the background.
+    /// The number of threads when none is stuck; 0 where nothing is compiled in the background.
     nominal: u32,
-    /// How long a job may take until its thread gets a helper.
-    patience: Duration,
-    /// Helpers at most.
+    /// After how long at one job a thread counts as stuck.
+    stuck_after: Duration,
+    /// The highest number of helpers.
     helpers: u32,
     spawn: Box<Spawn>,
+    /// The threads that exist; see the module's protocol.
     workers: Mutex<Vec<Worker>>,
-    /// Set when a refused thread was reported: once is enough.
+    /// Whether a refused thread has been reported: that is logged once.
     reported: AtomicBool,
 }
 
 impl WorkerPool {
-    pub(crate) fn new(nominal: u32, patience: Duration, helpers: u32, spawn: Box<Spawn>) -> Self {
+    pub(crate) fn new(
+        nominal: u32,
+        stuck_after: Duration,
+        helpers: u32,
+        spawn: Box<Spawn>,
+    ) -> Self {
         Self {
             nominal,
-            patience,
+            stuck_after,
             helpers,
             spawn,
             workers: Mutex::default(),
@@ -66,12 +74,12 @@ impl WorkerPool {
         }
     }
 
-    /// Threads when none is stuck.
+    /// The number of threads when none is stuck.
     pub(crate) fn nominal(&self) -> u32 {
         self.nominal
     }
 
-    /// Threads that take jobs.
+    /// The number of threads that exist.
     pub(crate) fn size(&self) -> usize {
         self.workers().len()
     }
@@ -80,18 +88,18 @@ impl WorkerPool {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Threads that there should be.
+    /// The number of threads that there should be.
     fn wanted(&self, workers: &[Worker]) -> usize {
         let stuck = |worker: &&Worker| {
             let since = worker.busy_since;
-            since.is_some_and(|since| since.elapsed() >= self.patience)
+            since.is_some_and(|since| since.elapsed() >= self.stuck_after)
         };
         let stuck = workers.iter().filter(stuck).count();
         self.nominal as usize + stuck.min(self.helpers as usize)
     }
 
-    /// Starts a thread if there is need and the system has one.
-    pub(crate) fn start_workers(shared: &Arc<Shared>) -> Staffing {
+    /// Starts a thread if one is missing. Called after each push to the queue.
+    pub(crate) fn start_workers(shared: &Arc<Shared>) -> Workers {
         let pool = &shared.pool;
         let mut workers = pool.workers();
         let idle = workers
@@ -100,7 +108,7 @@ impl WorkerPool {
             .count();
         let enough = workers.len() >= pool.wanted(&workers) || idle >= shared.queue.len().max(1);
         if enough || shared.queue.is_closed() {
-            return Staffing::Yes;
+            return Workers::Available;
         }
         let number = (0..)
             .find(|&n| workers.iter().all(|worker| worker.number != n))
@@ -114,21 +122,21 @@ impl WorkerPool {
             Box::new(move || worker::work(&shared, number))
         };
         let Err(error) = (pool.spawn)(format!("upshift-compile-{number}"), task) else {
-            return Staffing::Yes;
+            return Workers::Available;
         };
         workers.pop();
-        let staffing = match workers.is_empty() {
-            true => Staffing::No,
-            false => Staffing::Yes,
+        let available = match workers.is_empty() {
+            true => Workers::Refused,
+            false => Workers::Available,
         };
         drop(workers);
         if !pool.reported.swap(true, Ordering::Relaxed) {
             log::warn!("no thread for compiling ({error}): running threads compile, or fewer do");
         }
-        staffing
+        available
     }
 
-    /// The thread begins a job.
+    /// Records that the thread begins a job.
     pub(crate) fn begin(&self, number: u32) {
         if let Some(worker) = self
             .workers()
@@ -139,7 +147,8 @@ impl WorkerPool {
         }
     }
 
-    /// The thread has ended its job. It is to leave if there are more threads than there should be.
+    /// Records that the thread has finished its job. Returns `Leave`, and unlists the thread, if
+    /// there are more threads than there should be.
     pub(crate) fn end(&self, number: u32) -> Next {
         let mut workers = self.workers();
         if let Some(worker) = workers.iter_mut().find(|worker| worker.number == number) {
@@ -152,26 +161,26 @@ impl WorkerPool {
         Next::Leave
     }
 
-    /// The thread ends.
+    /// Unlists a thread that ends.
     pub(crate) fn leave(&self, number: u32) {
         self.workers().retain(|worker| worker.number != number);
     }
 }
 
-/// Whether somebody takes jobs from the queue.
+/// Whether a compile thread exists that takes jobs from the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Staffing {
-    /// There is a thread, or the queue is closed.
-    Yes,
-    /// The system refuses threads, and there is none.
-    No,
+pub(crate) enum Workers {
+    /// A compile thread exists, or the queue is closed and needs none.
+    Available,
+    /// The system refused a thread, and no other exists.
+    Refused,
 }
 
-/// What a thread does behind a job.
+/// What a compile thread does after a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It takes another.
+    /// The thread takes another job.
     Stay,
-    /// It ends.
+    /// The thread ends.
     Leave,
 }

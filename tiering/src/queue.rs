@@ -1,13 +1,13 @@
-//! The queue between running threads and compile threads.
+//! The queue of requests, from threads that run WebAssembly to compile threads.
 //!
-//! A few lanes, each a lock-free [`SegQueue`], and one [`channel`] of tokens, which is all the
-//! blocking, waking and closing there is. Lanes instead of a heap: a policy can tell urgent from
-//! not, but its figures are not worth a total order, and a push must be cheap, as it
-//! happens on a thread that runs WebAssembly.
+//! The queue has four lanes, each a lock-free [`SegQueue`], and one [`channel`] of tokens for
+//! blocking, waking and closing. It has lanes and not a heap because policies tell urgent from not,
+//! but their figures are not worth a total order, and because a push must be cheap: it happens on a
+//! thread that runs WebAssembly.
 //!
-//! Protocol: a job is pushed to its lane *before* its token is sent; who has received a token pops
-//! exactly one job. So there are never fewer jobs in the lanes than tokens out, and the pop that
-//! follows a token finds one, though perhaps another and better one than the token was sent for.
+//! Protocol: a job is pushed to its lane *before* its token is sent, and a worker that has received
+//! a token pops exactly one job. So the lanes never hold fewer jobs than there are tokens, and the
+//! pop after a token finds a job, though perhaps a more urgent one than the token was sent for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -17,38 +17,38 @@ use crossbeam::queue::SegQueue;
 
 use crate::policy::Lane;
 
-/// A closable queue with lanes.
+/// A closable queue of jobs in lanes.
 #[derive(Debug)]
 pub(crate) struct Queue<J> {
     lanes: [SegQueue<J>; Lane::ALL.len()],
     tokens: Sender<()>,
-    awaited: Receiver<()>,
-    /// Set once, with release, before the waking tokens are sent. A worker that still takes a job
-    /// after it gives it up.
+    token_receiver: Receiver<()>,
+    /// Set once, by the thread that closes the queue, with release and before it sends the waking
+    /// tokens. Read with acquire. A worker that takes a job after it was set cancels the job.
     closed: AtomicBool,
-    /// Jobs pushed and not [done](Self::done): for those who wait until everything is.
+    /// Jobs pushed and not [done](Self::done), for [`wait_idle`](Self::wait_idle).
     unfinished: Mutex<usize>,
     finished: Condvar,
     cap: usize,
 }
 
-/// What a worker is told to do.
+/// What a worker is told to do next.
 #[derive(Debug)]
 pub(crate) enum Order<J> {
-    /// This.
+    /// Do this job.
     Work(J),
-    /// Stop.
+    /// End: the queue is closed.
     Quit,
 }
 
 impl<J> Queue<J> {
-    /// A queue that holds at most so many jobs (a few more if threads push at the same moment).
+    /// A queue that holds at most `cap` jobs (a few more if threads push at the same moment).
     pub(crate) fn new(cap: usize) -> Self {
-        let (tokens, awaited) = channel::unbounded();
+        let (tokens, token_receiver) = channel::unbounded();
         Self {
             lanes: Default::default(),
             tokens,
-            awaited,
+            token_receiver,
             closed: AtomicBool::new(false),
             unfinished: Mutex::new(0),
             finished: Condvar::new(),
@@ -56,16 +56,16 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Jobs that wait.
+    /// The number of jobs that wait.
     pub(crate) fn len(&self) -> usize {
         self.lanes.iter().map(SegQueue::len).sum()
     }
 
-    /// Adds a job.
+    /// Adds a job to a lane.
     ///
     /// # Errors
     ///
-    /// The job, if the queue is full or closed.
+    /// Returns the job if the queue is full or closed.
     pub(crate) fn push(&self, lane: Lane, job: J) -> Result<(), J> {
         if self.is_closed() || self.len() >= self.cap {
             return Err(job);
@@ -81,27 +81,28 @@ impl<J> Queue<J> {
         Ok(())
     }
 
-    /// Waits for a job, from the best lane that has one.
+    /// Waits for a job and takes it from the first lane that has one.
     pub(crate) fn pop(&self) -> Order<J> {
-        self.awaited
+        self.token_receiver
             .recv()
             .expect("the queue itself holds a sender");
         if self.is_closed() {
             return Order::Quit;
         }
         let job = self.lanes.iter().find_map(SegQueue::pop);
-        // Two workers can each pass a lane before the other's job is in it, so look again.
+        // Another worker may have taken the job that this token was sent for, while the job that is
+        // left was pushed to a lane that this thread had already passed: search all lanes again.
         job.or_else(|| self.search())
             .map_or(Order::Quit, Order::Work)
     }
 
-    /// Takes a job if there is one, without waiting.
+    /// Takes a job without waiting; `None` if there is none.
     pub(crate) fn try_pop(&self) -> Option<J> {
-        self.awaited.try_recv().ok()?;
+        self.token_receiver.try_recv().ok()?;
         self.search()
     }
 
-    /// Looks until a job is found or the queue is closed.
+    /// Repeats until a job is found or the queue is closed. The caller has received a token.
     fn search(&self) -> Option<J> {
         loop {
             if let Some(job) = self.lanes.iter().find_map(SegQueue::pop) {
@@ -114,7 +115,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Says that a job that was popped needs no more work.
+    /// Reports that a popped job needs no more work.
     pub(crate) fn done(&self) {
         let mut unfinished = self
             .unfinished
@@ -126,7 +127,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Waits until every job that was pushed is done, or the queue closed.
+    /// Waits until every pushed job is done, or the queue is closed.
     pub(crate) fn wait_idle(&self) {
         let mut unfinished = self
             .unfinished
@@ -144,12 +145,13 @@ impl<J> Queue<J> {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Refuses jobs from now on.
+    /// Makes further pushes fail.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Tells so many workers of the closed queue to quit, and returns what was left.
+    /// Wakes that many workers of the closed queue so that they quit, and returns the jobs left in
+    /// it.
     pub(crate) fn dismiss(&self, workers: usize) -> Vec<J> {
         for _ in 0..workers {
             self.tokens
@@ -207,7 +209,7 @@ mod tests {
         assert!(matches!(queue.pop(), Order::Quit));
     }
 
-    /// Every job is taken exactly once, whoever pushes and pops.
+    /// Every job is taken exactly once, with several threads that push and several that pop.
     #[test]
     fn hammer_push_and_pop() {
         const JOBS: u64 = 4_000;

@@ -1,4 +1,4 @@
-//! A thread's place to compile at: sessions of both compilers, a clock, and a net for panics.
+//! Compilation on one thread: sessions of both compilers, times, and panics turned into errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use upshift_profiler::{CodeKey, Event, Nanos};
 
 use crate::engine::Shared;
 
-/// Compiles for one thread; sessions are opened when first needed and kept.
+/// The compile sessions of one thread, opened when first needed and reused.
 pub(crate) struct CompileSessions<'a> {
     shared: &'a Shared,
     baseline: Option<Box<dyn CompileSession + 'a>>,
@@ -25,8 +25,8 @@ impl<'a> CompileSessions<'a> {
         }
     }
 
-    /// Compiles, and reports start and end. A panic of the compiler becomes
-    /// [`CompileError::Internal`]; its session is thrown away.
+    /// Compiles, and logs start and end. A panic of the compiler becomes
+    /// [`CompileError::Internal`], and its session is dropped.
     pub(crate) fn compile(
         &mut self,
         key: CodeKey,
@@ -77,7 +77,7 @@ impl<'a> CompileSessions<'a> {
                 let reason = || error.to_string().into();
                 match error {
                     CompileError::TooLarge { .. } => shared.refused(key, reason),
-                    // Whoever cancels it knows what that means.
+                    // The thread that cancels a compilation logs what that means.
                     CompileError::Cancelled { .. } => {}
                     _ => shared.log.record(|| Event::CompileFailed {
                         code: key,
@@ -96,8 +96,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("of unknown kind")
 }
 
-/// How fast the compilers have been so far, for the cost model. Relaxed: figures of slightly
-/// different moments may meet.
+/// The measured speeds of the compilers, for the cost model. Relaxed: bytes and times of slightly
+/// different moments may be combined.
 #[derive(Debug, Default)]
 pub struct Speeds {
     tiers: [Speed; 2],
@@ -110,8 +110,8 @@ struct Speed {
 }
 
 impl Speeds {
-    /// Body bytes before a figure is worth something.
-    const ENOUGH: u64 = 2_000;
+    /// Body bytes that must have been compiled before a speed is reported.
+    const MIN_BYTES: u64 = 2_000;
 
     fn add(&self, tier: Tier, bytes: u32, time: Nanos) {
         let speed = &self.tiers[tier as usize];
@@ -119,17 +119,17 @@ impl Speeds {
         speed.nanos.fetch_add(time.0, Ordering::Relaxed);
     }
 
-    /// Nanoseconds per byte of a body, once enough has been compiled.
+    /// Nanoseconds of compilation per byte of body, or `None` before enough has been compiled.
     pub fn ns_per_byte(&self, tier: Tier) -> Option<f64> {
         let speed = &self.tiers[tier as usize];
         let bytes = speed.bytes.load(Ordering::Relaxed);
         let nanos = speed.nanos.load(Ordering::Relaxed);
-        (bytes >= Self::ENOUGH).then(|| nanos as f64 / bytes as f64)
+        (bytes >= Self::MIN_BYTES).then(|| nanos as f64 / bytes as f64)
     }
 }
 
 impl Shared {
-    /// The tier's compiler. Nothing is requested of an optimizer that is not there.
+    /// The tier's compiler. Panics if there is no optimizer: then nothing requests one.
     fn compiler(&self, tier: Tier) -> &dyn Compiler {
         match tier {
             Tier::Baseline => self.baseline.as_ref(),

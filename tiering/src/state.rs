@@ -1,4 +1,4 @@
-//! The state of one function and of its loops, and how threads agree on it.
+//! The state of one function and of its loops, and the protocol by which threads change it.
 //!
 //! ```text
 //! Uncompiled ─► Compiling ─► Baseline ─► Queued ─► Optimizing ─► Optimized
@@ -6,9 +6,10 @@
 //!      └── failed ──┘            └─ dropped ┘           └─ failed ─► Pinned
 //! ```
 //!
-//! Every arrow is one compare-and-swap: who wins it does the work that it stands for, everybody
-//! else goes on (or, at a first call, waits). In `Mode::Optimizer` the first code is optimized, and
-//! `Compiling` leads to `Optimized` at once. Zeal also moves back, from `Optimized` to `Baseline`.
+//! Every arrow is one compare-and-swap. The thread that wins it does the work that the arrow stands
+//! for; the others go on, or wait at a first call. In `Mode::Optimizer` the first code is
+//! optimized, and `Compiling` leads to `Optimized` at once. Zeal switching also moves back, from
+//! `Optimized` to `Baseline`.
 
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,11 +17,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
 use upshift_profiler::Nanos;
 
-use crate::first_code::LOOK;
+use crate::first_code::POLL_INTERVAL;
 
-/// An enum that is kept in an atomic.
+/// Declares an enum of phases and the atomic cell that holds one.
 macro_rules! phases {
-    ($(#[$doc:meta])* $name:ident, $atomic:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $atomic:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -30,8 +34,8 @@ macro_rules! phases {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
         }
 
-        /// The phase, changed by compare-and-swap. Acquire and release: who sees a phase sees what
-        /// was written before it was reached.
+        /// A phase, changed by compare-and-swap. Loads acquire and stores release: a thread that
+        /// reads a phase also sees everything that was written before the phase was reached.
         #[derive(Debug, Default)]
         pub(crate) struct $atomic(AtomicU8);
 
@@ -44,8 +48,9 @@ macro_rules! phases {
                 self.0.store(phase as u8, Ordering::Release);
             }
 
-            /// Goes from one phase to another; false if somebody else was first.
-            pub(crate) fn go(&self, from: $name, to: $name) -> bool {
+            /// Moves from phase `from` to `to`; returns false, and changes nothing, if the phase is
+            /// not `from`.
+            pub(crate) fn transition(&self, from: $name, to: $name) -> bool {
                 let (from, to) = (from as u8, to as u8);
                 self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
             }
@@ -54,110 +59,113 @@ macro_rules! phases {
 }
 
 phases! {
-    /// What code a function runs, and what is under way for it.
+    /// The tier of code that calls of a function run, and the progress of its next compilation.
     Phase, AtomicPhase {
-        /// It has no code.
+        /// The function has no code yet; its slot leads to the first-call thunk.
         Uncompiled,
-        /// Its first code is being made by one thread; others that call it wait.
+        /// One thread compiles the function's first code; other threads that call it wait.
         Compiling,
-        /// Calls run baseline code.
+        /// Calls run baseline code; no optimized code is requested.
         Baseline,
-        /// So they do, and the optimizer has been asked for it.
+        /// Calls run baseline code; a request for optimized code waits in the queue.
         Queued,
-        /// So they do, and the optimizer is at work on it.
+        /// Calls run baseline code; the optimizer is compiling the function.
         Optimizing,
         /// Calls run optimized code.
         Optimized,
-        /// It keeps the code it has.
+        /// Calls run the code that the function has, and no other will be requested: the optimizer
+        /// refused or failed.
         Pinned,
     }
 }
 
 phases! {
-    /// Whether a loop has an OSR entry, and what is under way for it.
+    /// The progress of a loop's OSR entry.
     LoopPhase, AtomicLoopPhase {
-        /// Nobody has asked for one.
+        /// No OSR entry exists, and none is requested.
         Idle,
-        /// The optimizer has been asked for one.
+        /// A request for an OSR entry waits in the queue.
         Queued,
-        /// The optimizer is at work on it.
+        /// The optimizer is compiling the OSR entry.
         Optimizing,
-        /// The loop can be entered.
+        /// The OSR entry exists: baseline code can continue in it.
         Ready,
-        /// There will be none.
+        /// Compiling the OSR entry failed; it is not requested again.
         Failed,
     }
 }
 
 impl Phase {
-    /// Whether the optimizer has been asked for it and has not answered.
+    /// Whether a request for optimized code is queued or being compiled.
     pub fn is_under_way(self) -> bool {
         matches!(self, Phase::Queued | Phase::Optimizing)
     }
 }
 
 impl LoopPhase {
-    /// Whether the optimizer has been asked for it and has not answered.
+    /// Whether a request for an OSR entry is queued or being compiled.
     pub fn is_under_way(self) -> bool {
         matches!(self, LoopPhase::Queued | LoopPhase::Optimizing)
     }
 }
 
-/// One function. `C` is a handle to placed code.
+/// The state of one function. `C` is a handle to placed code.
 #[derive(Debug)]
 pub(crate) struct FuncState<C> {
     pub(crate) phase: AtomicPhase,
     pub(crate) account: BudgetAccount,
-    /// When it got its first code. Written once, before `phase` leaves `Compiling`.
-    pub(crate) born: OnceLock<Nanos>,
-    /// The code that calls run. The function's slot is written only while this is locked, so slot
-    /// and field agree whenever it is not. Never held while something is compiled.
-    held: Mutex<Held<C>>,
-    /// Told when `phase` leaves `Compiling`.
+    /// When the function got its first code. Written once, before `phase` leaves `Compiling`.
+    pub(crate) first_code_at: OnceLock<Nanos>,
+    /// The installed code. The function's slot is written only while this lock is held, so slot and
+    /// field agree whenever it is free. Never locked during a compilation.
+    installed: Mutex<InstalledCode<C>>,
+    /// Notified when `phase` leaves `Compiling`.
     compiled: Condvar,
-    /// The loops that can be left, sorted by index. Written once, when baseline code is placed and
-    /// before it is published.
+    /// The loops that can have an OSR entry, sorted by index. Written once, when baseline code is
+    /// placed and before it is published.
     loops: OnceLock<Box<[LoopState<C>]>>,
-    /// OSR entries asked for, for the limit.
+    /// How many OSR entries were requested, compared with the limit. Relaxed: threads that request
+    /// at the same moment may exceed the limit by one each.
     pub(crate) osr_requests: AtomicU32,
 }
 
-/// The code of a function that is in use.
+/// The installed code of a function.
 #[derive(Debug)]
-pub(crate) struct Held<C> {
-    /// What the slot leads to.
+pub(crate) struct InstalledCode<C> {
+    /// The code that the slot leads to.
     pub(crate) current: Option<TierCode<C>>,
-    /// The code from before, which zeal keeps to go back to; otherwise it is retired.
+    /// The code that `current` replaced, kept by zeal switching, which swaps the two. Always `None`
+    /// otherwise: replaced code is retired.
     pub(crate) spare: Option<TierCode<C>>,
 }
 
-/// Code of a function, and whose it is.
+/// A handle to placed code, and the tier that it is of.
 #[derive(Clone, Debug)]
 pub(crate) struct TierCode<C> {
     pub(crate) tier: Tier,
     pub(crate) code: C,
 }
 
-/// One loop.
+/// The state of one loop that can have an OSR entry.
 #[derive(Debug)]
 pub(crate) struct LoopState<C> {
     pub(crate) index: LoopIndex,
     pub(crate) depth: u32,
     pub(crate) phase: AtomicLoopPhase,
-    /// How often its OSR entry was taken.
+    /// How often the OSR entry was taken. Relaxed: a figure for policies.
     pub(crate) entries: AtomicU32,
-    /// The OSR entry; `Some` while `phase` is `Ready`.
+    /// The OSR entry. Written before `phase` becomes `Ready`, so `Some` in that phase.
     pub(crate) code: Mutex<Option<C>>,
 }
 
-/// What a thread that calls a function for the first time has to do.
+/// What the calling thread has to do at a function's first call.
 #[derive(Debug)]
-pub(crate) enum FirstCall<C> {
-    /// Call this: the function has code.
+pub(crate) enum FirstCallAction<C> {
+    /// Call this code: the function has been compiled.
     Call(C),
-    /// Make the first code, then [`finish_first_code`](FuncState::finish_first_code).
+    /// Compile the first code, then call [`finish_first_code`](FuncState::finish_first_code).
     Compile,
-    /// Don't wait for whoever is making it: the call is to end.
+    /// End the call: it was cancelled while another thread compiled the first code.
     Cancelled,
 }
 
@@ -166,8 +174,8 @@ impl<C: Clone> FuncState<C> {
         Self {
             phase: AtomicPhase::default(),
             account: BudgetAccount::default(),
-            born: OnceLock::new(),
-            held: Mutex::new(Held {
+            first_code_at: OnceLock::new(),
+            installed: Mutex::new(InstalledCode {
                 current: None,
                 spare: None,
             }),
@@ -177,37 +185,44 @@ impl<C: Clone> FuncState<C> {
         }
     }
 
-    /// Finds code or becomes the one who makes it; waits while somebody else does, unless that is cancelled.
-    pub(crate) fn begin(&self, cancel: Cancel<'_>) -> FirstCall<C> {
-        let mut held = self.held();
+    /// Returns the installed code, or claims the compilation of the first code for the calling
+    /// thread. Waits while another thread compiles it, until `cancel` is requested.
+    pub(crate) fn begin_first_call(&self, cancel: Cancel<'_>) -> FirstCallAction<C> {
+        let mut installed = self.installed();
         loop {
-            if let Some(piece) = &held.current {
-                return FirstCall::Call(piece.code.clone());
+            if let Some(code) = &installed.current {
+                return FirstCallAction::Call(code.code.clone());
             }
-            if self.phase.go(Phase::Uncompiled, Phase::Compiling) {
-                return FirstCall::Compile;
+            if self.phase.transition(Phase::Uncompiled, Phase::Compiling) {
+                return FirstCallAction::Compile;
             }
             if cancel.is_requested() {
-                return FirstCall::Cancelled;
+                return FirstCallAction::Cancelled;
             }
-            let waited = self.compiled.wait_timeout(held, LOOK);
-            held = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.compiled.wait_timeout(installed, POLL_INTERVAL);
+            installed = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Ends what [`begin`](Self::begin) began: with code in `held` and the phase that goes with
-    /// it, or with neither.
-    pub(crate) fn finish_first_code(&self, held: MutexGuard<'_, Held<C>>, phase: Phase) {
+    /// Ends what [`begin_first_call`](Self::begin_first_call) claimed: with code in `installed` and
+    /// the phase that goes with it, or, after a failure, with no code and `Phase::Uncompiled`.
+    pub(crate) fn finish_first_code(
+        &self,
+        installed: MutexGuard<'_, InstalledCode<C>>,
+        phase: Phase,
+    ) {
         self.phase.set(phase);
-        drop(held);
+        drop(installed);
         self.compiled.notify_all();
     }
 
-    pub(crate) fn held(&self) -> MutexGuard<'_, Held<C>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn installed(&self) -> MutexGuard<'_, InstalledCode<C>> {
+        self.installed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of the loops of the function's baseline code; the same in every compilation.
+    /// Records the loops of the function's baseline code, which are the same in every compilation.
     pub(crate) fn set_loops(&self, loops: &[OsrEntryInfo]) {
         self.loops.get_or_init(|| {
             let mut loops: Vec<_> = loops.iter().map(LoopState::new).collect();
@@ -216,7 +231,7 @@ impl<C: Clone> FuncState<C> {
         });
     }
 
-    /// The loop, if it can be left.
+    /// The state of the loop, if it can have an OSR entry.
     pub(crate) fn loop_state(&self, index: LoopIndex) -> Option<&LoopState<C>> {
         let loops = self.loops.get()?;
         let i = loops.binary_search_by_key(&index, |state| state.index);
@@ -235,7 +250,7 @@ impl<C: Clone> LoopState<C> {
         }
     }
 
-    /// The OSR entry, if there is one.
+    /// The OSR entry, if its phase is `Ready`.
     pub(crate) fn ready(&self) -> Option<C> {
         if self.phase.get() != LoopPhase::Ready {
             return None;
@@ -246,7 +261,7 @@ impl<C: Clone> LoopState<C> {
             .clone()
     }
 
-    /// Makes the OSR entry available and returns the one before.
+    /// Makes the OSR entry available and returns the one that it replaces.
     pub(crate) fn install(&self, code: C) -> Option<C> {
         let before = self
             .code
@@ -258,27 +273,26 @@ impl<C: Clone> LoopState<C> {
     }
 }
 
-/// What a function has been granted and what it has used.
+/// The budget units that a function has been granted and has used.
 ///
-/// The budget cell itself is shared with generated code, which subtracts without atomicity, so
-/// all of this is an estimate: a lost update moves a tier-up and nothing else. Hence relaxed
-/// orderings throughout.
+/// Generated code subtracts from the same budget cell without atomicity, so these figures are
+/// estimates: a lost update moves a tier-up and nothing else. Hence relaxed orderings throughout.
 #[derive(Debug, Default)]
 pub(crate) struct BudgetAccount {
-    /// What the cell held when it was last looked at or set.
+    /// The value of the cell when the runtime last read or set it.
     known: AtomicI32,
-    /// Units used since the first code.
+    /// Units used since the first code was installed.
     units: AtomicU64,
-    /// `units` when something was last requested.
+    /// `units` at the last request.
     units_at_request: AtomicU64,
-    /// When that was; 0 before.
+    /// When the last request was made, in nanoseconds of the log's clock; 0 before the first.
     requested_at: AtomicU64,
     pub(crate) entry_exhaustions: AtomicU32,
     pub(crate) loop_exhaustions: AtomicU32,
 }
 
 impl BudgetAccount {
-    /// Accounts for what was used, given what the cell holds now; returns the difference.
+    /// Adds the units used since the last reading, given the cell's value now; returns them.
     pub(crate) fn charge(&self, cell: i32) -> u64 {
         let before = self.known.swap(cell, Ordering::Relaxed);
         let used = u64::try_from(i64::from(before) - i64::from(cell)).unwrap_or(0);
@@ -286,18 +300,18 @@ impl BudgetAccount {
         used
     }
 
-    /// Takes note of what the cell is about to be set to.
+    /// Records the value that the cell is about to be set to.
     pub(crate) fn grant(&self, cell: i32) {
         self.known.store(cell, Ordering::Relaxed);
     }
 
-    /// Takes note of a request.
+    /// Records the time of a request.
     pub(crate) fn requested(&self, at: Nanos) {
         self.units_at_request.store(self.units(), Ordering::Relaxed);
         self.requested_at.store(at.0, Ordering::Relaxed);
     }
 
-    /// When something was last requested; 0 before.
+    /// The time of the last request; 0 before the first.
     pub(crate) fn requested_at(&self) -> Nanos {
         Nanos(self.requested_at.load(Ordering::Relaxed))
     }
@@ -319,17 +333,23 @@ mod tests {
     #[test]
     fn one_arrow_is_won_once() {
         let state = FuncState::<u32>::new();
-        assert!(matches!(state.begin(Cancel::NEVER), FirstCall::Compile));
-        assert!(!state.phase.go(Phase::Uncompiled, Phase::Compiling));
-        let mut held = state.held();
-        held.current = Some(TierCode {
+        assert!(matches!(
+            state.begin_first_call(Cancel::NEVER),
+            FirstCallAction::Compile
+        ));
+        assert!(!state.phase.transition(Phase::Uncompiled, Phase::Compiling));
+        let mut installed = state.installed();
+        installed.current = Some(TierCode {
             tier: Tier::Baseline,
             code: 7,
         });
-        state.finish_first_code(held, Phase::Baseline);
-        assert!(matches!(state.begin(Cancel::NEVER), FirstCall::Call(7)));
-        assert!(state.phase.go(Phase::Baseline, Phase::Queued));
-        assert!(!state.phase.go(Phase::Baseline, Phase::Queued));
+        state.finish_first_code(installed, Phase::Baseline);
+        assert!(matches!(
+            state.begin_first_call(Cancel::NEVER),
+            FirstCallAction::Call(7)
+        ));
+        assert!(state.phase.transition(Phase::Baseline, Phase::Queued));
+        assert!(!state.phase.transition(Phase::Baseline, Phase::Queued));
     }
 
     #[test]
@@ -350,17 +370,17 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_counts_what_the_cell_lost() {
+    fn the_account_counts_what_the_cell_lost() {
         let account = BudgetAccount::default();
         account.grant(100);
         assert_eq!(account.charge(-3), 103);
-        // A second thread that ran out at the same time adds only its own part.
+        // A second thread that exhausted the budget at the same time adds only its own part.
         assert_eq!(account.charge(-4), 1);
         account.requested(Nanos(7));
         account.grant(10);
         assert_eq!(account.charge(-1), 11);
         assert_eq!((account.units(), account.units_since_request()), (115, 11));
-        // Somebody else's grant shows as a rise, which is not work.
+        // Another thread's grant shows as a rise, which is not work.
         assert_eq!(account.charge(500), 0);
     }
 }

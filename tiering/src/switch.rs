@@ -1,4 +1,4 @@
-//! How optimized code is requested and comes into use, in each kind of switching.
+//! How optimized code is requested, compiled and installed, in each kind of [`Switching`].
 
 mod virtual_time;
 mod zeal;
@@ -19,13 +19,13 @@ use crate::config::Switching;
 use crate::home::CodeHome;
 use crate::module::ModuleState;
 use crate::policy::{Budget, Lane};
-use crate::pool::{Staffing, WorkerPool};
+use crate::pool::{WorkerPool, Workers};
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
 use crate::worker::{self, Job, Source, Target};
 
 impl<M: CodeHome> ModuleState<M> {
-    /// Asks for optimized code. Declines what is under way, done, impossible or switched off.
+    /// Requests optimized code. Declines what is under way, done, impossible or switched off.
     pub(crate) fn request(
         &self,
         home: &Arc<M>,
@@ -53,7 +53,7 @@ impl<M: CodeHome> ModuleState<M> {
         }
     }
 
-    /// Whether knobs and limits allow it. Pins functions that are too large.
+    /// Whether knobs and limits allow the request. Pins functions that are too large.
     fn may_optimize(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         let knobs = &self.shared.config.knobs;
         let func = key.func.func;
@@ -72,22 +72,24 @@ impl<M: CodeHome> ModuleState<M> {
         }
     }
 
-    /// Moves the unit's phase to `Queued`, if it is the right moment.
+    /// Moves the unit's phase to `Queued`. Returns false if it is not in the phase before that.
     fn claim(&self, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         let (claimed, under_way) = match key.unit {
             CompileUnit::Function => (
-                state.phase.go(Phase::Baseline, Phase::Queued),
+                state.phase.transition(Phase::Baseline, Phase::Queued),
                 state.phase.get().is_under_way(),
             ),
             CompileUnit::Loop(index) => {
-                let Some(at_loop) = state.loop_state(index) else {
+                let Some(loop_state) = state.loop_state(index) else {
                     return false;
                 };
-                let claimed = at_loop.phase.go(LoopPhase::Idle, LoopPhase::Queued);
+                let claimed = loop_state
+                    .phase
+                    .transition(LoopPhase::Idle, LoopPhase::Queued);
                 if claimed {
                     state.osr_requests.fetch_add(1, Ordering::Relaxed);
                 }
-                (claimed, at_loop.phase.get().is_under_way())
+                (claimed, loop_state.phase.get().is_under_way())
             }
         };
         if !claimed && under_way {
@@ -112,7 +114,7 @@ impl<M: CodeHome> ModuleState<M> {
             key,
             queued: self.shared.log.now(),
         };
-        // First, so that the log never shows a worker that begins before it was asked.
+        // Logged first, so that the log never shows a compilation that starts before its request.
         self.log_request(key, lane);
         if self.shared.queue.push(lane, job).is_err() {
             self.shared
@@ -121,27 +123,29 @@ impl<M: CodeHome> ModuleState<M> {
             self.unclaim(key, state);
             return;
         }
-        if WorkerPool::start_workers(&self.shared) == Staffing::No {
-            worker::work_here(&self.shared);
+        if WorkerPool::start_workers(&self.shared) == Workers::Refused {
+            worker::run_one_job(&self.shared);
         }
     }
 
-    /// Takes back a claim, so that it can be made again.
+    /// Takes back a claim, so that the unit can be requested again.
     fn unclaim(&self, key: CodeKey, state: &FuncState<M::Code>) {
         match key.unit {
             CompileUnit::Function => {
-                state.phase.go(Phase::Queued, Phase::Baseline);
+                state.phase.transition(Phase::Queued, Phase::Baseline);
             }
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = state.loop_state(index) {
+                if let Some(loop_state) = state.loop_state(index) {
                     state.osr_requests.fetch_sub(1, Ordering::Relaxed);
-                    at_loop.phase.go(LoopPhase::Queued, LoopPhase::Idle);
+                    loop_state
+                        .phase
+                        .transition(LoopPhase::Queued, LoopPhase::Idle);
                 }
             }
         }
     }
 
-    /// Compiles what was claimed and puts it to use at once.
+    /// Compiles a claimed unit and installs it at once, on the calling thread.
     fn optimize_claimed(
         &self,
         home: &Arc<M>,
@@ -151,11 +155,11 @@ impl<M: CodeHome> ModuleState<M> {
     ) {
         let state = self.func(key.func.func);
         if let Some(code) = self.compile_claimed(home, key, state, queue_wait, sessions) {
-            self.put_to_use(home, key, state, code);
+            self.install_optimized(home, key, state, code);
         }
     }
 
-    /// Compiles and places what was claimed; after a failure the unit is not asked for again.
+    /// Compiles and places a claimed unit; after a failure it is not requested again.
     fn compile_claimed(
         &self,
         home: &Arc<M>,
@@ -164,22 +168,24 @@ impl<M: CodeHome> ModuleState<M> {
         queue_wait: Nanos,
         sessions: &mut CompileSessions<'_>,
     ) -> Option<M::Code> {
-        self.start(key, state)
-            .then(|| self.make(home, key, state, queue_wait, sessions))?
+        self.begin_optimizing(key, state)
+            .then(|| self.compile_and_place(home, key, state, queue_wait, sessions))?
     }
 
     /// Moves the unit's phase from `Queued` to `Optimizing`.
-    fn start(&self, key: CodeKey, state: &FuncState<M::Code>) -> bool {
+    fn begin_optimizing(&self, key: CodeKey, state: &FuncState<M::Code>) -> bool {
         match key.unit {
-            CompileUnit::Function => state.phase.go(Phase::Queued, Phase::Optimizing),
-            CompileUnit::Loop(index) => state
-                .loop_state(index)
-                .is_some_and(|at_loop| at_loop.phase.go(LoopPhase::Queued, LoopPhase::Optimizing)),
+            CompileUnit::Function => state.phase.transition(Phase::Queued, Phase::Optimizing),
+            CompileUnit::Loop(index) => state.loop_state(index).is_some_and(|loop_state| {
+                loop_state
+                    .phase
+                    .transition(LoopPhase::Queued, LoopPhase::Optimizing)
+            }),
         }
     }
 
-    /// Compiles and places optimized code; on failure the function or the loop gets none.
-    fn make(
+    /// Compiles and places optimized code; after a failure the unit is not requested again.
+    fn compile_and_place(
         &self,
         home: &Arc<M>,
         key: CodeKey,
@@ -193,7 +199,7 @@ impl<M: CodeHome> ModuleState<M> {
         self.place(home, key, state, code)
     }
 
-    /// Places optimized code; if there is none, that was the unit's only chance.
+    /// Places optimized code. After a failure the function is pinned, or the loop fails.
     fn place(
         &self,
         home: &Arc<M>,
@@ -223,23 +229,23 @@ impl<M: CodeHome> ModuleState<M> {
         match key.unit {
             CompileUnit::Function => self.pin(key, state, || reason),
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = state.loop_state(index) {
-                    at_loop.phase.set(LoopPhase::Failed);
+                if let Some(loop_state) = state.loop_state(index) {
+                    loop_state.phase.set(LoopPhase::Failed);
                 }
             }
         }
         None
     }
 
-    /// Refuses optimized code that is out of proportion to its body: it would cost more memory than its
-    /// speed is worth.
+    /// Refuses optimized code that is out of proportion to its body: it would cost more memory than
+    /// its speed is worth.
     pub(crate) fn check_size(
         &self,
         facts: &ModuleFacts,
         key: CodeKey,
         code: CompiledFunction,
     ) -> Result<CompiledFunction, CompileError> {
-        /// Bytes that the code of any function may have.
+        /// Bytes of code that any function may have, however small its body.
         const BASE: u64 = 4_096;
         let func = key.func.func;
         let per_byte = self.shared.config.knobs.max_code_per_byte;
@@ -256,7 +262,7 @@ impl<M: CodeHome> ModuleState<M> {
         Err(error)
     }
 
-    /// Leaves the function in the code it has.
+    /// Makes the function keep the code that it has.
     fn pin(&self, key: CodeKey, state: &FuncState<M::Code>, reason: impl FnOnce() -> String) {
         state.phase.set(Phase::Pinned);
         self.shared.log.record(|| Event::Pinned {
@@ -265,36 +271,54 @@ impl<M: CodeHome> ModuleState<M> {
         });
     }
 
-    /// Sends calls to optimized code, or lets a loop enter it.
-    fn put_to_use(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>, code: M::Code) {
+    /// Installs optimized code: sends calls to it, or lets a loop enter it.
+    fn install_optimized(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        state: &FuncState<M::Code>,
+        code: M::Code,
+    ) {
         match key.unit {
-            CompileUnit::Function => self.switch_calls(home, key, state, code),
+            CompileUnit::Function => self.install_function(home, key, state, code),
             CompileUnit::Loop(index) => {
-                if let Some(at_loop) = state.loop_state(index) {
-                    self.open_loop(home, key, at_loop, code);
+                if let Some(loop_state) = state.loop_state(index) {
+                    self.install_osr_entry(home, key, loop_state, code);
                 }
             }
         }
-        self.nudge(home, key.func.func, state);
+        self.exhaust_budget(home, key.func.func, state);
     }
 
-    /// Publishes optimized code in the place of what was there, which is retired.
-    fn switch_calls(&self, home: &Arc<M>, key: CodeKey, state: &FuncState<M::Code>, code: M::Code) {
-        let mut held = state.held();
+    /// Publishes optimized code in place of the installed code, which is retired.
+    fn install_function(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        state: &FuncState<M::Code>,
+        code: M::Code,
+    ) {
+        let mut installed = state.installed();
         self.publish(home, key, &code);
-        let before = held.current.replace(TierCode {
+        let before = installed.current.replace(TierCode {
             tier: key.tier,
             code,
         });
         state.phase.set(Phase::Optimized);
-        drop(held);
+        drop(installed);
         if let Some(TierCode { tier, code }) = before {
             self.retire(home, CodeKey { tier, ..key }, code);
         }
     }
 
-    /// Lets a loop enter optimized code from now on.
-    fn open_loop(&self, home: &Arc<M>, key: CodeKey, at_loop: &LoopState<M::Code>, code: M::Code) {
+    /// Makes an OSR entry available to the loop; the one that it replaces is retired.
+    fn install_osr_entry(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        loop_state: &LoopState<M::Code>,
+        code: M::Code,
+    ) {
         self.shared.log.trace(|| {
             let (address, code_bytes) = M::figures(&code);
             Event::OsrReady {
@@ -303,29 +327,30 @@ impl<M: CodeHome> ModuleState<M> {
                 code_bytes,
             }
         });
-        if let Some(before) = at_loop.install(code) {
+        if let Some(before) = loop_state.install(code) {
             self.retire(home, key, before);
         }
     }
 
-    /// Empties the budget, so that frames still in baseline code look up soon.
+    /// Sets the function's budget to 0, so that frames in its baseline code soon come to the
+    /// runtime.
     ///
     /// Only a hint: generated code takes from the budget by a plain subtraction, which in a tight
     /// loop is nearly always under way and then overwrites the zero. The bound on budgets while
     /// something is under way ([`next_budget`](Self::next_budget)) does not depend on it.
-    fn nudge(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
+    fn exhaust_budget(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
         state.account.charge(home.budget(func));
         state.account.grant(0);
         home.set_budget(func, 0);
     }
 
-    /// The budget that the policy wants, but not more than what it takes to see in time what is
-    /// under way for the function.
+    /// The budget that the policy wants, but at most so much that the function finds soon what is
+    /// under way for it.
     pub(crate) fn next_budget(
         &self,
         func: DefinedFuncIndex,
         state: &FuncState<M::Code>,
-        at_loop: Option<&LoopState<M::Code>>,
+        loop_state: Option<&LoopState<M::Code>>,
         wanted: Budget,
     ) -> Budget {
         let wanted = match wanted {
@@ -333,7 +358,7 @@ impl<M: CodeHome> ModuleState<M> {
             Budget::Unlimited => u32::MAX,
         };
         let under_way = state.phase.get().is_under_way()
-            || at_loop.is_some_and(|at_loop| at_loop.phase.get().is_under_way());
+            || loop_state.is_some_and(|loop_state| loop_state.phase.get().is_under_way());
         let limit = match self.shared.config.switching {
             Switching::Virtual(_) => self.units_until_due(func),
             _ if under_way => self.shared.config.knobs.poll,
@@ -346,7 +371,7 @@ impl<M: CodeHome> ModuleState<M> {
 impl<M: CodeHome> Target for ModuleState<M> {
     fn begin(&self, key: CodeKey) -> Option<Source> {
         let home = self.home.get()?.upgrade()?;
-        let claimed = self.start(key, self.func(key.func.func));
+        let claimed = self.begin_optimizing(key, self.func(key.func.func));
         claimed.then(|| Source {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
@@ -359,7 +384,7 @@ impl<M: CodeHome> Target for ModuleState<M> {
         };
         let state = self.func(key.func.func);
         if let Some(code) = self.place(&home, key, state, result) {
-            self.put_to_use(&home, key, state, code);
+            self.install_optimized(&home, key, state, code);
         }
     }
 }

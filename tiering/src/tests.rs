@@ -1,4 +1,4 @@
-//! How functions change their states, without machine code.
+//! Tests of the states of functions and loops, without machine code.
 
 mod background;
 mod first_call;
@@ -42,7 +42,7 @@ fn a_function_called_once_is_left_in_its_loop() {
         (code.tier, code.unit),
         (Tier::Optimizer, CompileUnit::Loop(LoopIndex(0)))
     );
-    // Only the loop was worth it; the second call shows that the function is.
+    // Only the loop was worth optimizing; the second call shows that the function is too.
     assert_eq!(phase(&rig, 0), Phase::Baseline);
     assert_eq!(rig.optimizer.counts().len(), 1);
     rig.call(0, 1_000);

@@ -1,8 +1,8 @@
-//! What a compile thread does: takes the best job, compiles, puts the code to use, again.
+//! The loop of a compile thread: take the most urgent job, compile it, install the code.
 //!
-//! While it compiles it holds neither the module nor anything of it but the declarations and the bytes that
-//! the compiler reads: dropping a module or an engine waits for nothing, and what was made
-//! for it is thrown away.
+//! During a compilation the thread holds nothing of the module but its declarations and bytes,
+//! which the compiler reads. So dropping a module or an engine waits for nothing; what was compiled
+//! for it is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -17,8 +17,7 @@ use crate::pool::Next;
 use crate::queue::Order;
 use crate::sessions::CompileSessions;
 
-/// A request in the queue. It keeps its module from nothing: a module that is dropped while its
-/// requests wait is gone, and they are skipped.
+/// A request in the queue. It refers to its module weakly: jobs of a dropped module are skipped.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) target: Weak<dyn Target>,
@@ -26,31 +25,32 @@ pub(crate) struct Job {
     pub(crate) queued: Nanos,
 }
 
-/// What a compiler needs of a module.
+/// What a compiler reads of a module.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) facts: Arc<ModuleFacts>,
     pub(crate) wasm: Arc<[u8]>,
 }
 
-/// Who takes a job's result: a module.
+/// The module that a job compiles for, without the types of the runtime.
 pub(crate) trait Target: Send + Sync + std::fmt::Debug {
-    /// Claims the unit for compilation; `None` if the module is gone or the unit is not asked for any
-    /// more.
+    /// Claims the unit for compilation; `None` if the module is gone or the unit is no longer
+    /// requested.
     fn begin(&self, key: CodeKey) -> Option<Source>;
 
-    /// Puts the code to use, or takes note that there will be none.
+    /// Installs the code, or records that there will be none.
     fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>);
 }
 
-/// Serves the queue until it is closed or there are too many who do.
+/// Runs a compile thread: takes jobs until the queue is closed or there are too many threads.
 pub(crate) fn work(shared: &Shared, number: u32) {
     lower_priority(shared.config.knobs.nice);
     let mut sessions = CompileSessions::new(shared);
     while let Order::Work(job) = shared.queue.pop() {
         shared.pool.begin(number);
         run_guarded(shared, &job, &mut sessions);
-        // First, so that who waits for the queue to be idle finds no more threads than there should be.
+        // Before `done`, so that a thread that waited for the idle queue reads the right size of
+        // the pool.
         let next = shared.pool.end(number);
         shared.queue.done();
         if next == Next::Leave {
@@ -60,16 +60,16 @@ pub(crate) fn work(shared: &Shared, number: u32) {
     shared.pool.leave(number);
 }
 
-/// Does one job of the queue on a thread that has other things to do, because no compile thread can be had.
-pub(crate) fn work_here(shared: &Shared) {
+/// Does one job of the queue on the calling thread, because the system refuses compile threads.
+pub(crate) fn run_one_job(shared: &Shared) {
     if let Some(job) = shared.queue.try_pop() {
         run_guarded(shared, &job, &mut CompileSessions::new(shared));
         shared.queue.done();
     }
 }
 
-/// Compilers' panics are caught where they are called; this net keeps the thread alive if placing or publishing has
-/// a bug. The function then stays `Optimizing`, in baseline code.
+/// Runs a job and survives a panic while placing or publishing (a panic of a compiler is caught
+/// where the compiler is called). The function then stays `Optimizing`, in baseline code.
 fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let run = catch_unwind(AssertUnwindSafe(|| run(shared, job, sessions)));
     if run.is_err() {
@@ -77,6 +77,7 @@ fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     }
 }
 
+/// Compiles the job's unit for its module, within the limit of time.
 fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let queue_wait = Nanos(shared.log.now().0.saturating_sub(job.queued.0));
     let dropped = || {
@@ -111,13 +112,14 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     }
 }
 
-/// Processor time of this thread: a busy machine makes no function slower to compile.
+/// Processor time of the calling thread, in which limits are measured: on a busy machine no
+/// function takes longer to compile.
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Linux gives each thread a niceness of its own.
+/// Sets the niceness of the calling thread. Linux has one for each thread.
 fn lower_priority(nice: u32) {
     if nice == 0 {
         return;

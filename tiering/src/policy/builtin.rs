@@ -1,4 +1,4 @@
-//! What the built-in policies decide.
+//! The decisions of the built-in policies.
 
 use super::registry::{CostModel, FirstCall, FixedBudget, Never};
 use super::{Budget, Decision, Lane, Policy, PolicyEvent, View};
@@ -81,7 +81,7 @@ impl CostModel {
         self.alpha * break_even * self.queue_scale(view)
     }
 
-    /// Nanoseconds of work that the function has done since something was last requested for it.
+    /// Nanoseconds of work that the function has done since the last request for it.
     ///
     /// What a unit takes depends on the code: an iteration of an interpreter's loop takes ten times
     /// as long as one that adds up numbers. But the function has not worked longer than it is old,
@@ -92,7 +92,8 @@ impl CostModel {
         most.max(self.unit_ns * units)
     }
 
-    /// With a long queue a request would wait anyway: raise the bar for everyone.
+    /// The factor by which the queue raises the threshold: with a long queue, requests would wait
+    /// anyway.
     fn queue_scale(&self, view: &View) -> f64 {
         if self.feedback == 0.0 {
             return 1.0;
@@ -102,7 +103,7 @@ impl CostModel {
     }
 }
 
-/// Optimizes after so much work, looking a few times on the way.
+/// Decides after an amount of work, checking a few times on the way.
 ///
 /// What to optimize follows from where the work is done. A function that runs out at its entry is
 /// called often: optimize it as a whole. One that runs out in a loop may have been called once and
@@ -110,15 +111,15 @@ impl CostModel {
 /// been used before, or the budget has run out at the function's entry too, then there are
 /// many calls, and the whole function is wanted as well.
 ///
-/// `done` is the work so far as a fraction of what is worth an optimization, `slice` the units until
-/// the next look.
+/// `done` is the work so far as a fraction of the threshold, `slice` the units until the next
+/// check.
 fn at_threshold(event: PolicyEvent, view: &View, done: f64, slice: f64) -> Decision {
     let due = done >= 1.0;
     let mut decision = Decision::wait(Budget::Units(slice.clamp(0.0, i32::MAX as f64) as u32));
     match event {
         PolicyEvent::FirstCode => {}
         PolicyEvent::Entry if view.phase == Phase::Baseline => {
-            // Far over the threshold: its request was dropped.
+            // Far over the threshold: an earlier request was dropped.
             let lane = if done >= 2.0 {
                 Lane::High
             } else {
@@ -126,7 +127,7 @@ fn at_threshold(event: PolicyEvent, view: &View, done: f64, slice: f64) -> Decis
             };
             decision.function = due.then_some(lane);
         }
-        // The calls that still come here started before the switch.
+        // These calls started before calls switched to optimized code.
         PolicyEvent::Entry => {}
         PolicyEvent::Loop(site) => {
             let called_again = site.entries > 0 || view.entry_exhaustions > 0;
@@ -169,7 +170,7 @@ mod tests {
         }
     }
 
-    fn at_loop(phase: LoopPhase, entries: u32) -> PolicyEvent {
+    fn loop_event(phase: LoopPhase, entries: u32) -> PolicyEvent {
         PolicyEvent::Loop(LoopView {
             index: LoopIndex(0),
             depth: 0,
@@ -244,7 +245,7 @@ mod tests {
             units: 1_000.0,
             slices: 4.0,
         };
-        let due = policy.decide(at_loop(LoopPhase::Idle, 0), &view(10, 1_000));
+        let due = policy.decide(loop_event(LoopPhase::Idle, 0), &view(10, 1_000));
         assert_eq!((due.function, due.osr), (None, Some(Lane::Urgent)));
     }
 
@@ -254,13 +255,13 @@ mod tests {
             units: 1_000.0,
             slices: 4.0,
         };
-        let again = policy.decide(at_loop(LoopPhase::Ready, 1), &view(10, 3));
+        let again = policy.decide(loop_event(LoopPhase::Ready, 1), &view(10, 3));
         assert_eq!((again.function, again.osr), (Some(Lane::High), None));
         let optimized = View {
             phase: Phase::Optimized,
             ..view(10, 5_000)
         };
-        let straggler = policy.decide(at_loop(LoopPhase::Idle, 0), &optimized);
+        let straggler = policy.decide(loop_event(LoopPhase::Idle, 0), &optimized);
         assert_eq!(
             (straggler.function, straggler.osr),
             (None, Some(Lane::Urgent))

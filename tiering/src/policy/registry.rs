@@ -5,32 +5,32 @@ use std::sync::Arc;
 use super::Policy;
 use crate::config::{ConfigError, Spec};
 
-/// A parameter of a built-in policy.
+/// An entry of the registry: a parameter of a built-in policy.
 #[derive(Clone, Copy, Debug)]
 pub struct ParamInfo {
-    /// Its name in specs and descriptions.
+    /// The parameter's name in specs and descriptions.
     pub name: &'static str,
-    /// The unit of its value.
+    /// The unit of the parameter's value; empty if it has none.
     pub unit: &'static str,
-    /// Its value if nobody sets it.
+    /// The default value.
     pub default: f64,
-    /// One line about it.
+    /// A line of help.
     pub help: &'static str,
 }
 
-/// A built-in policy.
+/// An entry of the registry: a built-in policy.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyInfo {
-    /// Its name in specs and descriptions.
+    /// The policy's name in specs and descriptions.
     pub name: &'static str,
-    /// One line about it.
+    /// A line of help.
     pub help: &'static str,
-    /// Its parameters.
+    /// The policy's parameters.
     pub params: &'static [ParamInfo],
     make: Make,
 }
 
-/// Makes a policy from its parameters.
+/// Creates a policy from its parameters.
 type Make = fn(&[(&str, f64)]) -> Result<Arc<dyn Policy>, ConfigError>;
 
 /// Declares the parameters of each built-in policy, once: its struct, its defaults, its entry in
@@ -55,7 +55,7 @@ macro_rules! policies {
             }
 
             impl $type {
-                /// The spec that makes this policy again.
+                /// The spec that recreates this policy.
                 pub(super) fn to_spec(&self) -> String {
                     let mut params: Vec<String> = Vec::new();
                     $(params.push(format!(concat!($param, "={}"), self.$field));)*
@@ -72,7 +72,10 @@ macro_rules! policies {
                         }
                         match name {
                             $($param => policy.$field = value,)*
-                            _ => return Err(ConfigError::UnknownName(format!(concat!($name, ":{}"), name))),
+                            _ => {
+                                let name = format!(concat!($name, ":{}"), name);
+                                return Err(ConfigError::UnknownName(name));
+                            }
                         }
                     }
                     Ok(Arc::new(policy))
@@ -100,34 +103,38 @@ policies! {
 
     FirstCall = "first-call", "Every function is optimized as soon as it has code." {}
 
-    FixedBudget = "fixed-budget", "A function is optimized after the same amount of work, whatever its size." {
+    FixedBudget = "fixed-budget",
+        "A function is optimized after the same amount of work, whatever its size." {
         units = 1_000_000.0, "units", "units", "work until something is optimized";
-        slices = 4.0, "slices", "", "how often to look until then";
+        slices = 4.0, "slices", "", "how often the policy is asked until then";
     }
 
-    CostModel = "cost-model", "A function is optimized once its work so far could have paid for the compilation." {
+    CostModel = "cost-model",
+        "A function is optimized once its work so far could have paid for the compilation." {
         alpha = 1.0, "alpha", "", "fraction of the break-even point to wait for; less is earlier";
         fixed_us = 100.0, "fixed-us", "us", "cost of any compilation";
-        ns_per_byte = 1250.0, "ns-per-byte", "ns", "cost of a compilation for each byte of the body";
+        ns_per_byte = 1250.0, "ns-per-byte", "ns",
+            "cost of a compilation for each byte of the body";
         measured = 0.0, "measured", "", "1: use the measured cost per byte as soon as there is one";
         speedup = 1.5, "speedup", "", "how much faster optimized code is; at least 1.01";
         unit_ns = 1.0, "unit-ns", "ns", "time that a budget unit stands for at least";
         max_unit_ns = 4.0, "max-unit-ns", "ns", "time that a budget unit stands for at most";
-        feedback = 0.0, "feedback", "requests", "queue length per thread that doubles the threshold; 0: never";
-        slices = 4.0, "slices", "", "how often to look until the threshold";
+        feedback = 0.0, "feedback", "requests",
+            "queue length per thread that doubles the threshold; 0: never";
+        slices = 4.0, "slices", "", "how often the policy is asked until the threshold";
     }
 }
 
-/// The policy that engines use if nobody chooses: the cost model.
+/// The policy of engines that set none: the cost model.
 pub fn default() -> Arc<dyn Policy> {
     Arc::new(CostModel::default())
 }
 
-/// A built-in policy from `name` or `name:param=value:param=value`.
+/// Creates a built-in policy from `name` or `name:param=value:param=value`.
 ///
 /// # Errors
 ///
-/// If there is no such policy or parameter, or a value is not a number of at least 0.
+/// Errors if there is no such policy or parameter, or a value is not a number of at least 0.
 pub fn from_spec(spec: &str) -> Result<Arc<dyn Policy>, ConfigError> {
     let Spec { name, params } = Spec::parse(spec)?;
     let number = |(param, value): (_, &str)| match value.parse() {
@@ -138,11 +145,11 @@ pub fn from_spec(spec: &str) -> Result<Arc<dyn Policy>, ConfigError> {
     make(name, &params)
 }
 
-/// A built-in policy from a TOML table: `name`, and parameters as keys.
+/// Creates a built-in policy from a TOML table: `name`, and parameters as keys.
 ///
 /// # Errors
 ///
-/// As [`from_spec`].
+/// Errors as [`from_spec`] does.
 pub fn from_table(table: &toml::Table) -> Result<Arc<dyn Policy>, ConfigError> {
     let mut name = None;
     let mut params = Vec::new();
@@ -164,7 +171,7 @@ fn make(name: &str, params: &[(&str, f64)]) -> Result<Arc<dyn Policy>, ConfigErr
     (info.make)(params)
 }
 
-/// One line for each policy and parameter.
+/// The help text: one line for each policy and parameter.
 pub fn help() -> String {
     let mut out = String::new();
     for policy in REGISTRY {

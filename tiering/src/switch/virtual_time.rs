@@ -1,7 +1,7 @@
-//! Virtual time: the clock is the work that the module has done, in budget units, so a run on one
-//! thread switches at the same events each time, however fast the machine and the compilers are.
+//! Virtual switching: the clock is the work that the module has done, in budget units, so a program
+//! on one thread switches at the same events in each run, however fast machine and compilers are.
 //!
-//! A request is compiled at once and lies in wait until the clock has passed its latency. The clock
+//! A request is compiled at once and installed when the clock has passed its latency. The clock
 //! only moves at exhausted budgets, so budgets are cut to end when something is due.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::module::ModuleState;
 use crate::sessions::CompileSessions;
 use crate::state::FuncState;
 
-/// A module's clock and what is due.
+/// A module's clock, and the code that waits to be installed.
 #[derive(Debug)]
 pub(crate) struct VirtualTime<C> {
     now: u64,
@@ -50,7 +50,7 @@ impl<M: CodeHome> ModuleState<M> {
         Nanos(self.clock().now)
     }
 
-    /// Compiles what was claimed and lays it in wait.
+    /// Compiles a claimed unit, to be installed after the latency.
     pub(super) fn schedule(
         &self,
         home: &Arc<M>,
@@ -67,7 +67,7 @@ impl<M: CodeHome> ModuleState<M> {
         }
     }
 
-    /// Moves the clock and puts to use what is due, in the order in which it fell due.
+    /// Moves the clock and installs what is due, in the order in which it fell due.
     pub(crate) fn advance(&self, home: &Arc<M>, units: u64) {
         let mut clock = self.clock();
         clock.now += units;
@@ -79,11 +79,11 @@ impl<M: CodeHome> ModuleState<M> {
         drop(clock);
         due.sort_by_key(|waiting| waiting.due);
         for Waiting { key, code, .. } in due {
-            self.put_to_use(home, key, self.func(key.func.func), code);
+            self.install_optimized(home, key, self.func(key.func.func), code);
         }
     }
 
-    /// Units until something of the function is due.
+    /// The units until code of the function is due; `u32::MAX` if none waits.
     pub(super) fn units_until_due(&self, func: DefinedFuncIndex) -> u32 {
         let clock = self.clock();
         let of_func = clock

@@ -1,8 +1,8 @@
-//! Zeal: switch as early and as often as possible, forward, back and sideways, to shake out bugs
-//! that a sensible policy would meet once in a million runs.
+//! Zeal switching: switches tiers as early and as often as possible, forward and back, to shake out
+//! bugs that a sensible policy would meet once in a million runs.
 //!
-//! Budgets are tiny and random; at each exhausted budget, random numbers decide what happens. All under one
-//! lock per module, compilation included: zeal is for tests.
+//! Budgets are tiny and random; at each exhausted budget, random numbers decide what happens.
+//! Everything happens under one lock per module, compilation included: zeal is for tests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -16,10 +16,11 @@ use crate::policy::Budget;
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
 
-/// Compilations of one function at most: afterwards zeal plays with the code that is there.
+/// The highest number of compilations of one function: afterwards zeal switches between the code
+/// that exists.
 const COMPILATIONS: u32 = 24;
 
-/// A module's random numbers and what they may still cause.
+/// A module's random numbers, and how often each function was compiled.
 #[derive(Debug)]
 pub(crate) struct Zeal {
     rng: fastrand::Rng,
@@ -34,7 +35,7 @@ impl Zeal {
         }
     }
 
-    /// Mostly next to nothing; now and then enough for a loop to get somewhere.
+    /// A random budget: mostly next to nothing, sometimes enough for a loop to get somewhere.
     fn budget(&mut self) -> u32 {
         match self.rng.u32(..8) {
             0 => self.rng.u32(..500),
@@ -58,37 +59,38 @@ impl<M: CodeHome> ModuleState<M> {
         Budget::Units(self.zeal_state().budget())
     }
 
-    /// What zeal does at an exhausted budget.
+    /// Does something random at an exhausted budget; may return an OSR entry.
     pub(crate) fn zeal(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
         state: &FuncState<M::Code>,
-        at_loop: Option<&LoopState<M::Code>>,
+        loop_state: Option<&LoopState<M::Code>>,
     ) -> Option<M::Addr> {
         let mut zeal = self.zeal_state();
         let budget = zeal.budget();
         self.grant(home, func, state, Budget::Units(budget));
-        let somebody = zeal.rng.u32(..home.facts().bodies.len() as u32);
-        self.zeal_unpublish(home, DefinedFuncIndex(somebody));
+        let other = zeal.rng.u32(..home.facts().bodies.len() as u32);
+        self.zeal_unpublish(home, DefinedFuncIndex(other));
         let roll = zeal.rng.u32(..10);
         if state.phase.get() == Phase::Pinned {
             return None;
         }
         match roll {
             0..2 => None,
-            2..5 => self.zeal_functions(home, func, state, Tier::Optimizer, &mut zeal),
-            5 => self.zeal_functions(home, func, state, Tier::Baseline, &mut zeal),
+            2..5 => self.zeal_recompile(home, func, state, Tier::Optimizer, &mut zeal),
+            5 => self.zeal_recompile(home, func, state, Tier::Baseline, &mut zeal),
             6 => {
                 self.zeal_swap(home, func, state, &mut zeal);
                 None
             }
-            _ => at_loop.and_then(|at_loop| self.zeal_loop(home, func, state, at_loop, &mut zeal)),
+            _ => loop_state
+                .and_then(|loop_state| self.zeal_loop(home, func, state, loop_state, &mut zeal)),
         }
     }
 
-    /// Makes the function anew in the tier and sends calls there.
-    fn zeal_functions(
+    /// Compiles the function again with compiler `tier` and sends calls there.
+    fn zeal_recompile(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
@@ -103,28 +105,28 @@ impl<M: CodeHome> ModuleState<M> {
         }
         let mut sessions = CompileSessions::new(&self.shared);
         let code = match tier {
-            Tier::Optimizer => self.make(home, key, state, Nanos(0), &mut sessions)?,
+            Tier::Optimizer => self.compile_and_place(home, key, state, Nanos(0), &mut sessions)?,
             Tier::Baseline => {
                 let request = CompileRequest::new(home.facts(), home.wasm(), func);
                 let code = sessions.compile(key, request, Nanos(0)).ok()?;
                 home.place(func, key.unit, tier, code).ok()?
             }
         };
-        let mut held = state.held();
+        let mut installed = state.installed();
         self.zeal_publish(home, key, state, &code, zeal);
-        let before = held.current.replace(TierCode { tier, code });
+        let before = installed.current.replace(TierCode { tier, code });
         let out = match before {
-            Some(before) if before.tier != tier => held.spare.replace(before),
+            Some(before) if before.tier != tier => installed.spare.replace(before),
             before => before,
         };
-        drop(held);
+        drop(installed);
         if let Some(TierCode { tier, code }) = out {
             self.retire(home, CodeKey { tier, ..key }, code);
         }
         None
     }
 
-    /// Sends calls to the other tier's code, if there is some.
+    /// Sends calls to the other tier's code, if it exists.
     fn zeal_swap(
         &self,
         home: &Arc<M>,
@@ -132,17 +134,17 @@ impl<M: CodeHome> ModuleState<M> {
         state: &FuncState<M::Code>,
         zeal: &mut Zeal,
     ) {
-        let mut held = state.held();
-        let held = &mut *held;
-        if let (Some(current), Some(spare)) = (&mut held.current, &mut held.spare) {
+        let mut installed = state.installed();
+        let installed = &mut *installed;
+        if let (Some(current), Some(spare)) = (&mut installed.current, &mut installed.spare) {
             std::mem::swap(current, spare);
             let key = self.code_key(func, CompileUnit::Function, current.tier);
             self.zeal_publish(home, key, state, &current.code, zeal);
         }
     }
 
-    /// Sends calls to the code; the function's lock is held. Optimized code has no budget, so zeal would
-    /// not hear of the function any more: mostly, the next call is made a first call again.
+    /// Publishes code; the function's lock is held. Optimized code has no budget and would not come
+    /// to the runtime again, so mostly the function is unpublished: its next call is a first call.
     fn zeal_publish(
         &self,
         home: &Arc<M>,
@@ -158,16 +160,16 @@ impl<M: CodeHome> ModuleState<M> {
         }
     }
 
-    /// Makes the next call of the function a first call, if it has had one.
+    /// Makes the next call of the function a first call, if it has code.
     fn zeal_unpublish(&self, home: &Arc<M>, func: DefinedFuncIndex) {
         let state = self.func(func);
-        if state.held().current.is_some() {
+        if state.installed().current.is_some() {
             home.unpublish(func);
         }
     }
 
-    /// A first call of a function that has code: mostly leaves it so, that the next call comes here
-    /// too; or sends calls to baseline code again; or goes back to the code from before.
+    /// Handles a first call of a function that has code: mostly leaves it unpublished, so that the
+    /// next call comes here too; or publishes baseline code; or swaps to the code that it replaced.
     pub(crate) fn zeal_first_call(
         &self,
         home: &Arc<M>,
@@ -179,28 +181,28 @@ impl<M: CodeHome> ModuleState<M> {
         if roll == 0 && state.phase.get() != Phase::Pinned {
             self.zeal_swap(home, func, state, &mut zeal);
         }
-        let held = state.held();
-        let piece = held
+        let installed = state.installed();
+        let current = installed
             .current
             .as_ref()
             .expect("the function has had its first call");
-        if roll == 1 && piece.tier == Tier::Baseline {
-            home.publish(&piece.code);
+        if roll == 1 && current.tier == Tier::Baseline {
+            home.publish(&current.code);
         }
-        M::addr(&piece.code)
+        M::addr(&current.code)
     }
 
-    /// Enters the loop's optimized code, often made anew.
+    /// Returns the loop's OSR entry, often compiled again.
     fn zeal_loop(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
         state: &FuncState<M::Code>,
-        at_loop: &LoopState<M::Code>,
+        loop_state: &LoopState<M::Code>,
         zeal: &mut Zeal,
     ) -> Option<M::Addr> {
-        let key = self.code_key(func, CompileUnit::Loop(at_loop.index), Tier::Optimizer);
-        let phase = at_loop.phase.get();
+        let key = self.code_key(func, CompileUnit::Loop(loop_state.index), Tier::Optimizer);
+        let phase = loop_state.phase.get();
         let wanted = match phase {
             LoopPhase::Idle => true,
             LoopPhase::Ready => zeal.rng.u32(..2) == 0,
@@ -213,10 +215,10 @@ impl<M: CodeHome> ModuleState<M> {
                 queue_length: 0,
             });
             let mut sessions = CompileSessions::new(&self.shared);
-            let code = self.make(home, key, state, Nanos(0), &mut sessions)?;
-            self.open_loop(home, key, at_loop, code);
+            let code = self.compile_and_place(home, key, state, Nanos(0), &mut sessions)?;
+            self.install_osr_entry(home, key, loop_state, code);
         }
-        self.enter(func, at_loop)
+        self.enter(func, loop_state)
     }
 }
 

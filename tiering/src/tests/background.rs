@@ -1,4 +1,4 @@
-//! Background threads: switching, duplicates, order, failures, shutdown.
+//! Tests of background compilation: switching, duplicates, order, failures, shutdown.
 
 use std::sync::Arc;
 use std::thread;
@@ -9,7 +9,7 @@ use super::*;
 
 const SETTINGS: &str = "policy=fixed-budget:units=50 threads=1";
 
-/// An optimizer that is stuck until the gate opens.
+/// An optimizer whose compilations wait until the gate opens.
 fn stuck() -> Arc<FakeCompiler> {
     FakeCompiler::acting(Tier::Optimizer, |_, _| Act::Wait)
 }
@@ -130,7 +130,7 @@ fn modules_that_are_gone_are_skipped() {
     optimizer.open_gate();
     tiering.wait_idle();
     assert_eq!(optimizer.counts().len(), 1);
-    // The one that was being compiled has nowhere to go either.
+    // The code that was being compiled is dropped too: its module is gone.
     assert_eq!(tiering.log().stats().requests_dropped, 2);
 }
 
@@ -160,8 +160,8 @@ fn shutdown_drops_what_waits() {
     assert_eq!(tiers.phase(DefinedFuncIndex(8)), Phase::Queued);
 }
 
-/// Many threads run the same functions while workers replace them; nothing is compiled or retired
-/// twice (the fakes check), and everybody ends in optimized code.
+/// Many threads run the same functions while compile threads replace their code; nothing is
+/// compiled or retired twice (the fakes check), and all functions end in optimized code.
 #[test]
 fn hammer_calls_against_workers() {
     let rig = Rig::new(20, "policy=fixed-budget:units=30 threads=3 poll=5");

@@ -1,4 +1,4 @@
-//! First calls, one by one, all at once, and of whole modules.
+//! Tests of first calls: one by one, by many threads at once, and of whole modules.
 
 use std::sync::Barrier;
 use std::thread;
@@ -9,7 +9,8 @@ use super::*;
 use crate::home::CodeHome;
 use crate::validate_all;
 
-/// Threads race for the first calls of many functions; each is compiled once, and all get the same.
+/// Threads race for the first calls of many functions; each function is compiled once, and all
+/// threads get the same code.
 #[test]
 fn hammer_first_calls() {
     const THREADS: usize = 4;

@@ -1,4 +1,4 @@
-//! Compile threads that are refused, stuck, or left behind; compilations that are bounded.
+//! Tests of compile threads that are refused, stuck or left behind, and of limits of compilations.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use upshift_profiler::Event;
 use super::*;
 use crate::pool::{self, Task};
 
-/// An optimizer that never ends with function 0 by itself.
+/// An optimizer whose compilation of function 0 ends only when it is cancelled.
 fn dragging() -> Arc<FakeCompiler> {
     FakeCompiler::acting(Tier::Optimizer, |func, _| match func.0 {
         0 => Act::Drag,
@@ -19,7 +19,7 @@ fn dragging() -> Arc<FakeCompiler> {
     })
 }
 
-/// Waits for what a compile thread is to do.
+/// Waits until `done` returns true, at most 20 seconds.
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -55,7 +55,7 @@ fn without_threads_the_caller_compiles() {
     rig.tiering.wait_idle();
 }
 
-/// A system that has no thread now may have one later.
+/// A refused thread is requested again later.
 #[test]
 fn refused_threads_are_asked_for_again() {
     let refuse = Arc::new(AtomicBool::new(true));
@@ -77,7 +77,7 @@ fn refused_threads_are_asked_for_again() {
     assert_eq!(rig.tiering.shared().pool.size(), 1);
 }
 
-/// One function that takes forever keeps the only thread, but not the others' code from being made.
+/// One function that takes forever keeps a thread busy, but other functions are still compiled.
 #[test]
 fn a_stuck_thread_gets_a_helper_that_leaves_again() {
     let settings = "policy=first-call threads=1 helper-after-ms=20 max-compile-ms=400";
@@ -93,7 +93,7 @@ fn a_stuck_thread_gets_a_helper_that_leaves_again() {
     rig.first_call(0);
     wait_for("the thread begins", || rig.tiering.queue_length() == 0);
     rig.first_call(1);
-    // Whoever waits for function 1 comes by now and then.
+    // A thread that waits for function 1 calls the hook now and then.
     wait_for("function 1 is optimized", || {
         rig.exhausted(1, BudgetSite::Entry);
         phase(&rig, 1) == Phase::Optimized
@@ -102,7 +102,7 @@ fn a_stuck_thread_gets_a_helper_that_leaves_again() {
     rig.tiering.wait_idle();
     assert_eq!(started.load(Ordering::Relaxed), 2);
     assert_eq!(phase(&rig, 0), Phase::Pinned);
-    // The helper left behind its job, or the first thread did when it was free again.
+    // Either the helper or the first thread has left.
     rig.exhausted(1, LOOP_0);
     rig.tiering.wait_idle();
     assert_eq!(rig.tiering.shared().pool.size(), 1);
@@ -120,7 +120,7 @@ fn a_compilation_has_a_limit_of_time() {
     assert_eq!(phase(&rig, 0), Phase::Pinned);
     let stats = rig.tiering.log().stats();
     assert_eq!((stats.optimizer.refused, stats.optimizer.failures), (1, 0));
-    // It is no failure of the optimizer.
+    // A limit is no failure of the optimizer.
     assert_eq!(rig.tiering.failures(), 0);
     let records = rig.tiering.log().records();
     let reason = records.iter().find_map(|record| match &record.event {
@@ -156,8 +156,7 @@ fn code_out_of_proportion_is_not_used() {
     }
 }
 
-/// Neither an engine nor a module waits for a compilation when it is dropped, and the thread ends soon
-/// after.
+/// Dropping an engine or a module does not wait for a compilation, and the thread ends soon after.
 #[test]
 fn dropping_never_waits() {
     for engine_first in [true, false] {
@@ -191,13 +190,13 @@ fn dropping_never_waits() {
         }
         assert!(start.elapsed() < Duration::from_secs(10));
         wait_for("the thread ends", || shared.pool.size() == 0);
-        // Nothing of the module was kept by the thread.
+        // The thread kept nothing of the module.
         assert!(state.upgrade().is_none() && home_gone.upgrade().is_none());
         assert_eq!(shared.log.stats().requests_dropped, 1);
     }
 }
 
-/// While a compiler that looks at nothing is at work, dropping returns at once all the same.
+/// Dropping does not wait even for a compiler that never checks for cancellation.
 #[test]
 fn dropping_does_not_wait_for_a_deaf_compiler() {
     let optimizer = FakeCompiler::acting(Tier::Optimizer, |_, _| Act::Wait);
@@ -207,7 +206,7 @@ fn dropping_does_not_wait_for_a_deaf_compiler() {
     rig.first_call(1);
     let shared = rig.tiering.shared().clone();
     let gate = rig.optimizer.clone();
-    // Nobody opens the gate before all this is dropped: a drop that waited would never end.
+    // The gate opens only after all this is dropped: a drop that waited would never end.
     drop(rig);
     assert_eq!(shared.pool.size(), 1);
     gate.open_gate();

@@ -1,10 +1,10 @@
-//! Runs that repeat: virtual time and zeal.
+//! Tests of runs that repeat: virtual time and zeal.
 
 use upshift_profiler::{Event, Nanos, Stats};
 
 use super::*;
 
-/// A made-up program; returns what happened, without times, and where.
+/// Runs a made-up program; returns the events, with times removed, and the statistics.
 fn run(settings: &str) -> (Vec<Event>, Stats) {
     let rig = Rig::new(5, settings);
     for round in 0..300_u32 {
@@ -53,7 +53,8 @@ fn virtual_time_switches_when_the_latency_has_passed() {
         calls += 1;
         assert!(calls < 5_000);
     }
-    // About a hundred units to the request, and a thousand more; an exhausted budget costs one extra.
+    // A hundred units until the request, a thousand more until it is due; each exhausted budget
+    // costs one extra.
     assert!((1_100..1_110).contains(&calls), "{calls}");
     assert_eq!(rig.optimizer.counts().len(), 1);
 }
