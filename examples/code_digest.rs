@@ -17,7 +17,7 @@ use upshift_abi::compiler::CompileUnit;
 use upshift_abi::facts::decode;
 use upshift_abi::{
     CompileRequest, CompiledFunction, Compiler, DefinedFuncIndex, LoopIndex, MemoryBounds,
-    SpectreMitigation, TypeId,
+    MemoryOptions, SpectreMitigation, TypeId,
 };
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 use upshift_optimizer::{Cpu, MemoryBase, Optimizer, OptimizerOptions};
@@ -56,6 +56,14 @@ impl Digest {
     }
 }
 
+/// How a configuration of this name catches accesses beyond memories.
+fn bounds(name: &str) -> MemoryBounds {
+    match name.contains("bounds=explicit") {
+        true => MemoryBounds::Explicit,
+        false => MemoryBounds::GuardPages,
+    }
+}
+
 /// The baseline's configurations: the default, and each choice that changes the code.
 fn baselines() -> Vec<(&'static str, BaselineOptions)> {
     let counters = Counters {
@@ -77,17 +85,10 @@ fn baselines() -> Vec<(&'static str, BaselineOptions)> {
                 ..counting
             },
         ),
-        (
-            "baseline,bounds=explicit",
-            BaselineOptions {
-                bounds: MemoryBounds::Explicit,
-                ..plain
-            },
-        ),
+        ("baseline,bounds=explicit", plain),
         (
             "baseline,bounds=explicit,spectre=all",
             BaselineOptions {
-                bounds: MemoryBounds::Explicit,
                 spectre: SpectreMitigation::All,
                 ..counting
             },
@@ -132,7 +133,6 @@ fn optimizers() -> Vec<(&'static str, OptimizerOptions)> {
         (
             "optimizer,bounds=explicit,spectre=all",
             OptimizerOptions {
-                bounds: MemoryBounds::Explicit,
                 spectre: SpectreMitigation::All,
                 ..plain.clone()
             },
@@ -170,9 +170,11 @@ fn main() {
         let mut facts = decode(&wasm).expect("a valid module").facts;
         facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
         for (name, options) in baselines() {
+            facts.plan_for(MemoryOptions::with_bounds(bounds(name)));
             report(name, file, &Baseline::new(options), &facts, &wasm, 1);
         }
         for (name, options) in optimizers() {
+            facts.plan_for(MemoryOptions::with_bounds(bounds(name)));
             let optimizer = Optimizer::new(options).expect("a supported processor");
             report(name, file, &optimizer, &facts, &wasm, every);
         }

@@ -171,7 +171,7 @@ impl Config {
     /// How accesses beyond a memory's end are caught: by guard pages (8 GiB of address space per
     /// memory), or by a check before each access.
     pub fn memory_bounds(&mut self, bounds: MemoryBounds) -> &mut Self {
-        self.runtime.memory_bounds = bounds;
+        self.runtime.memory.bounds = bounds;
         self
     }
 
@@ -184,7 +184,7 @@ impl Config {
     /// With explicit bounds, the most address space that is reserved for a memory, in bytes, unless its minimum
     /// needs more. A memory can't grow beyond what is reserved. 4 GiB at first, all that a memory can have.
     pub fn memory_reservation(&mut self, bytes: usize) -> &mut Self {
-        self.runtime.memory_reservation = bytes;
+        self.runtime.memory.reservation = bytes;
         self
     }
 

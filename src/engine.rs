@@ -202,9 +202,6 @@ fn check(config: &Config) -> Result<()> {
 
 /// Copies what several parts must agree on to each of them.
 fn spread(config: &mut Config) {
-    let bounds = config.runtime.memory_bounds;
-    config.baseline.bounds = bounds;
-    config.optimizer.bounds = bounds;
     config.baseline.spectre = config.spectre;
     config.optimizer.spectre = config.spectre;
     config.baseline.canonicalize_nans = config.canonicalize_nans;

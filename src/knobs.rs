@@ -352,8 +352,8 @@ knobs! {
     Compile "registers-across-labels": Ablation bool = baseline.ablation.registers_across_labels, "baseline: keep locals in registers across branches";
     Compile "target-locals": Ablation bool = baseline.ablation.target_locals, "baseline: compute values in the local they go to";
     Compile "loop-lookahead": Ablation u32 = baseline.ablation.loop_lookahead, "baseline: operators read ahead at a loop for its locals";
-    Wasm "bounds": Mode MemoryBounds = runtime.memory_bounds, "how out-of-bounds memory accesses are caught";
-    Wasm "memory-reservation": Tuning usize = runtime.memory_reservation, "with explicit bounds, bytes of address space for a memory, beyond which it can't grow";
+    Wasm "bounds": Mode MemoryBounds = runtime.memory.bounds, "how out-of-bounds memory accesses are caught";
+    Wasm "memory-reservation": Tuning usize = runtime.memory.reservation, "with explicit bounds, bytes of address space for a memory, beyond which it can't grow";
     Wasm "max-stack": Tuning usize = runtime.max_wasm_stack, "bytes of stack that WebAssembly may use";
     Wasm "code-space": Tuning usize = runtime.code_space_bytes, "bytes of address space for code";
     Wasm "code-mapping": Mode CodeMapping = runtime.code_mapping, "memory that holds code: the file can't be overwritten, perf can name the other";

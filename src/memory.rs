@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use upshift_abi::vmctx::WASM_PAGE_SIZE;
 use upshift_runtime::MemoryId;
 
 use crate::error::public;
@@ -40,12 +39,9 @@ impl Memory {
     ///
     /// If the limits make no sense, or the store's limiter or the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
-        const MAX_PAGES: u64 = 1 << 16;
+        let most = ty.0.index.reach() >> ty.0.page_shift;
         let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
-        anyhow::ensure!(
-            largest <= MAX_PAGES,
-            "a memory has at most {MAX_PAGES} pages"
-        );
+        anyhow::ensure!(largest <= most, "a memory has at most {most} pages");
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
             "the minimum of a memory must not exceed its maximum"
@@ -127,7 +123,8 @@ impl Memory {
 
     /// Size in pages of 64 KiB.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        self.data_size(store) as u64 / WASM_PAGE_SIZE
+        let raw = store.as_context().raw;
+        raw.memory_pages(self.0.id_in(raw))
     }
 
     /// Size in bytes.

@@ -74,6 +74,7 @@ impl Module {
         let mut facts = decoded.facts;
         let types = engine.runtime().register_types(&facts.types);
         facts.type_ids = types.ids().into();
+        facts.plan_for(engine.runtime().config().memory);
         let code = engine.load(facts, types, bytes.into(), decoded.validators)?;
         Ok(Self {
             engine: engine.clone(),

@@ -70,9 +70,7 @@ pub struct MemoryType(pub(crate) abi::MemoryType);
 impl MemoryType {
     /// A 32-bit memory of at least `minimum` pages.
     pub fn new(minimum: u32, maximum: Option<u32>) -> Self {
-        Self(abi::MemoryType {
-            limits: limits(minimum, maximum),
-        })
+        Self(abi::MemoryType::new(limits(minimum, maximum)))
     }
 
     /// Pages at creation.
@@ -93,10 +91,7 @@ pub struct TableType(pub(crate) abi::TableType);
 impl TableType {
     /// A table of at least `minimum` elements.
     pub fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
-        Self(abi::TableType {
-            element,
-            limits: limits(minimum, maximum),
-        })
+        Self(abi::TableType::new(element, limits(minimum, maximum)))
     }
 
     /// What the elements are.

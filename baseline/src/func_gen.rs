@@ -3,9 +3,7 @@
 use std::rc::Rc;
 
 use upshift_abi::artifact::SourceLocation;
-use upshift_abi::{
-    DefinedFuncIndex, LoopIndex, MemoryBounds, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset,
-};
+use upshift_abi::{DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset};
 
 use crate::asm::encode::Op;
 use crate::asm::{Label, Masm, Pos};
@@ -157,11 +155,6 @@ impl<'a> FuncGen<'a> {
     #[inline]
     pub(crate) fn byte_at(&self, at: usize) -> u8 {
         self.wasm.get(at).copied().unwrap_or(0)
-    }
-
-    /// Whether memory accesses need a comparison.
-    pub(crate) fn explicit_bounds(&self) -> bool {
-        self.options.bounds == MemoryBounds::Explicit
     }
 
     /// Numbers a `loop` operator, reachable or not.

@@ -1,12 +1,10 @@
 //! What can be chosen when the compiler is made; all of it at run time.
 
-use upshift_abi::{MemoryBounds, SpectreMitigation};
+use upshift_abi::SpectreMitigation;
 
 /// Options of a [`Baseline`](crate::Baseline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BaselineOptions {
-    /// How accesses beyond a memory's length are caught.
-    pub bounds: MemoryBounds,
     /// Which bounds checks hold speculatively.
     pub spectre: SpectreMitigation,
     /// Replace every NaN that an operator makes by the canonical one.
@@ -23,10 +21,9 @@ pub struct BaselineOptions {
 }
 
 impl Default for BaselineOptions {
-    /// Guard pages, no counters, OSR wherever loops are counted, the features of this processor.
+    /// No counters, OSR wherever loops are counted, the features of this processor.
     fn default() -> Self {
         Self {
-            bounds: MemoryBounds::GuardPages,
             spectre: SpectreMitigation::default(),
             canonicalize_nans: false,
             counters: Counters::default(),

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use upshift_abi::facts::decode;
 use upshift_abi::{
-    CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, SpectreMitigation, TypeId,
+    CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, MemoryOptions,
+    SpectreMitigation, TypeId,
 };
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 
@@ -115,16 +116,12 @@ fn options(source: &str) -> BaselineOptions {
         features: all,
         ..BaselineOptions::default()
     };
-    let first = source.lines().next().unwrap_or_default();
-    for word in first
-        .strip_prefix(";;!")
-        .unwrap_or_default()
-        .split_whitespace()
-    {
+    for word in words(source) {
         match word {
+            // An option of the engine, see `bounds`.
+            "explicit" => {}
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,
-            "explicit" => options.bounds = MemoryBounds::Explicit,
             "canonicalize" => options.canonicalize_nans = true,
             "counters" => {
                 options.counters = Counters {
@@ -139,11 +136,27 @@ fn options(source: &str) -> BaselineOptions {
     options
 }
 
+/// The words of the line that changes options.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    let first = source.lines().next().unwrap_or_default();
+    let words = first.strip_prefix(";;!").unwrap_or_default();
+    words.split_whitespace()
+}
+
+/// How the case wants accesses beyond memories to be caught.
+fn bounds(source: &str) -> MemoryBounds {
+    match words(source).any(|word| word == "explicit") {
+        true => MemoryBounds::Explicit,
+        false => MemoryBounds::GuardPages,
+    }
+}
+
 fn expectation(source: &str, options: BaselineOptions) -> String {
     let wasm = wat::parse_str(source).expect("a valid module");
     let decoded = decode(&wasm).expect("a valid module");
     let mut facts = decoded.facts;
     facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.plan_for(MemoryOptions::with_bounds(bounds(source)));
     let compiler = Baseline::new(options);
     let mut session = compiler.session();
     let mut text = String::new();

@@ -3,7 +3,7 @@
 //! No option changes what a program computes, only how fast the code is, how fast it is made and
 //! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard leaves.
 
-use upshift_abi::{MemoryBounds, SpectreMitigation};
+use upshift_abi::SpectreMitigation;
 
 /// How much Cranelift's middle end does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,8 +75,6 @@ pub struct OptimizerOptions {
     pub opt_level: OptLevel,
     /// Which register allocator runs.
     pub regalloc: Regalloc,
-    /// How accesses beyond a memory's length are caught.
-    pub bounds: MemoryBounds,
     /// How accesses address a memory that the module defines.
     pub memory_base: MemoryBase,
     /// Give every NaN that an instruction computes the same bits.

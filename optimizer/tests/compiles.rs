@@ -4,7 +4,9 @@
 mod common;
 
 use common::{Module, checked, compile, optimizer};
-use upshift_abi::{CompileError, CompileUnit, LoopIndex, MemoryBounds, SpectreMitigation};
+use upshift_abi::{
+    CompileError, CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation,
+};
 use upshift_optimizer::{
     Cpu, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
 };
@@ -244,11 +246,13 @@ fn every_operator_with_default_options() {
 
 #[test]
 fn every_operator_with_other_options() {
+    let mut module = everything();
+    let explicit = MemoryOptions::with_bounds(MemoryBounds::Explicit);
+    module.facts.plan_for(explicit);
     compile_all(
         OptimizerOptions {
             opt_level: OptLevel::None,
             regalloc: Regalloc::SinglePass,
-            bounds: MemoryBounds::Explicit,
             memory_base: MemoryBase::Register,
             canonicalize_nans: true,
             verify: true,
@@ -257,7 +261,7 @@ fn every_operator_with_other_options() {
             null_checks: NullChecks::Fault,
             spectre: SpectreMitigation::All,
         },
-        &everything(),
+        &module,
     );
 }
 
@@ -265,15 +269,10 @@ fn every_operator_with_other_options() {
 fn imported_memory() {
     let functions = memory_functions();
     let module = format!("(module (import \"m\" \"m\" (memory 1)) {functions})");
-    let module = Module::new(&module);
+    let mut module = Module::new(&module);
     for bounds in [MemoryBounds::GuardPages, MemoryBounds::Explicit] {
-        compile_all(
-            OptimizerOptions {
-                bounds,
-                ..checked()
-            },
-            &module,
-        );
+        module.facts.plan_for(MemoryOptions::with_bounds(bounds));
+        compile_all(checked(), &module);
     }
 }
 

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Module, checked, optimizer};
-use upshift_abi::{CompileUnit, LoopIndex, MemoryBounds, SpectreMitigation};
+use upshift_abi::{CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation};
 use upshift_optimizer::{Cpu, Dump, Optimizer, OptimizerOptions};
 
 #[test]
@@ -51,18 +51,32 @@ fn golden() {
 
 /// The options that the case asks for, if it does.
 fn options(input: &str) -> Option<OptimizerOptions> {
-    let words = input.lines().find_map(|line| line.strip_prefix(";;@ "))?;
+    let words = words(input)?;
     let mut options = checked();
     options.cpu = Cpu::Baseline;
     for word in words.split(' ') {
         match word {
-            "explicit" => options.bounds = MemoryBounds::Explicit,
+            // An option of the engine, see `bounds`.
+            "explicit" => {}
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,
             other => panic!("no such option: {other}"),
         }
     }
     Some(options)
+}
+
+/// The words of the line that changes options.
+fn words(input: &str) -> Option<&str> {
+    input.lines().find_map(|line| line.strip_prefix(";;@ "))
+}
+
+/// How the case wants accesses beyond memories to be caught.
+fn bounds(input: &str) -> MemoryBounds {
+    match words(input).is_some_and(|words| words.split(' ').any(|word| word == "explicit")) {
+        true => MemoryBounds::Explicit,
+        false => MemoryBounds::GuardPages,
+    }
 }
 
 fn cases(folder: &Path) -> Vec<PathBuf> {
@@ -84,7 +98,10 @@ fn is_result(line: &str) -> bool {
 }
 
 fn show(optimizer: &Optimizer, input: &str) -> String {
-    let module = Module::new(input);
+    let mut module = Module::new(input);
+    module
+        .facts
+        .plan_for(MemoryOptions::with_bounds(bounds(input)));
     let mut result = String::new();
     for line in input.lines().filter_map(|line| line.strip_prefix(";;! ")) {
         let mut words = line.split(' ');

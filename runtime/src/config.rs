@@ -1,9 +1,6 @@
 //! What an embedder decides for all modules and stores of a runtime.
 
-use upshift_abi::MemoryBounds;
-
-/// Bytes that a 32-bit index can reach.
-pub(crate) const INDEX_SPACE: u64 = 1 << 32;
+use upshift_abi::MemoryOptions;
 
 /// Where code lies, which decides how it is written. It is never writable where it is executable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,11 +27,8 @@ pub struct RuntimeConfig {
     /// Bytes of stack that WebAssembly may use below the outermost call from the host; less where the
     /// calling thread has less, see [`stack`](crate::stack).
     pub max_wasm_stack: usize,
-    /// How accesses beyond a memory's length are caught; decides how much is reserved for one.
-    pub memory_bounds: MemoryBounds,
-    /// With explicit bounds, the most address space that is reserved for a memory whose minimum needs no more, in bytes. It
-    /// can't grow beyond.
-    pub memory_reservation: usize,
+    /// How accesses beyond a memory's length are caught, and how much is reserved for one.
+    pub memory: MemoryOptions,
 }
 
 impl Default for RuntimeConfig {
@@ -44,8 +38,7 @@ impl Default for RuntimeConfig {
             layout_seed: 0,
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
-            memory_bounds: MemoryBounds::GuardPages,
-            memory_reservation: INDEX_SPACE as usize,
+            memory: MemoryOptions::default(),
         }
     }
 }

@@ -10,9 +10,10 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use upshift_abi::ModuleFacts;
-use upshift_abi::facts::{ConstOp, SegmentMode};
-use upshift_abi::vmctx::{PAGE_SIZE, WASM_PAGE_SIZE};
+use upshift_abi::facts::SegmentMode;
+use upshift_abi::plan::MemoryPlace;
+use upshift_abi::vmctx::PAGE_SIZE;
+use upshift_abi::{MemoryIndex, ModuleFacts};
 
 use crate::error::RuntimeError;
 use crate::sys::{MemoryFile, Process, Reservation};
@@ -67,6 +68,8 @@ impl ImageFile {
 #[derive(Debug)]
 pub struct MemoryImage {
     images: Arc<ImageFile>,
+    /// The memory that it is of.
+    memory: MemoryIndex,
     /// Where it lies in the file.
     position: u64,
     /// Where it belongs in the memory.
@@ -85,7 +88,7 @@ impl MemoryImage {
         facts: &ModuleFacts,
         wasm: &[u8],
     ) -> Result<Option<Self>, RuntimeError> {
-        let Some(segments) = fixed_segments(facts, wasm) else {
+        let Some((memory, segments)) = fixed_segments(facts, wasm) else {
             return Ok(None);
         };
         let page = PAGE_SIZE as usize;
@@ -103,6 +106,7 @@ impl MemoryImage {
         let image = Self {
             position: images.allocate(len as u64)?,
             images: images.clone(),
+            memory,
             start,
             len,
         };
@@ -112,6 +116,11 @@ impl MemoryImage {
             }
         })?;
         Ok(Some(image))
+    }
+
+    /// The memory of the module that starts with it.
+    pub fn memory(&self) -> MemoryIndex {
+        self.memory
     }
 
     /// Maps it over a memory that starts at the offset in the reservation and still holds only zeros.
@@ -141,31 +150,44 @@ impl Drop for MemoryImage {
     }
 }
 
-/// The active segments that are not empty with their offsets, in order, if all go to fixed places inside the memory and the
-/// module defines that (the only one, so far).
-fn fixed_segments<'a>(facts: &ModuleFacts, wasm: &'a [u8]) -> Option<Vec<(usize, &'a [u8])>> {
-    if facts.imported_memories > 0 {
-        return None;
-    }
-    let size = facts.memories.first()?.limits.min * WASM_PAGE_SIZE;
+/// An offset in a memory and what belongs there.
+type Segment<'a> = (usize, &'a [u8]);
+
+/// The active segments that are not empty with their offsets, in order, and the memory that they go to: if that is one
+/// memory, which the module defines and whose contents can be mapped, and all go to fixed places inside it.
+fn fixed_segments<'a>(
+    facts: &ModuleFacts,
+    wasm: &'a [u8],
+) -> Option<(MemoryIndex, Vec<Segment<'a>>)> {
+    let mut memory = None;
     let mut segments = Vec::new();
     for segment in &facts.data {
-        let SegmentMode::Active { offset, .. } = &segment.mode else {
+        let SegmentMode::Active { target, offset } = &segment.mode else {
             continue;
         };
-        let [ConstOp::I32Const(offset)] = *offset.0 else {
+        if *memory.get_or_insert(*target) != *target {
             return None;
+        }
+        let plan = facts.plan.memory(*target);
+        let mappable = match plan.place {
+            MemoryPlace::BehindContext { .. } | MemoryPlace::Apart { .. } => {
+                plan.style.can_map_contents()
+            }
+            MemoryPlace::Imported { .. } => false,
         };
+        let offset = offset
+            .fixed_index(plan.style.index())
+            .filter(|_| mappable)?;
         let bytes = &wasm[segment.bytes.start as usize..segment.bytes.end as usize];
-        let offset = offset as u32 as usize;
-        if (offset + bytes.len()) as u64 > size {
+        let end = offset.checked_add(bytes.len() as u64)?;
+        if end > plan.style.min_bytes() {
             return None;
         }
         if !bytes.is_empty() {
-            segments.push((offset, bytes));
+            segments.push((offset as usize, bytes));
         }
     }
-    Some(segments)
+    Some((memory?, segments))
 }
 
 #[cfg(test)]
@@ -178,7 +200,7 @@ mod tests {
         let facts = upshift_abi::facts::decode(&wasm)
             .expect("a valid module")
             .facts;
-        let segments = fixed_segments(&facts, &wasm)?;
+        let (_, segments) = fixed_segments(&facts, &wasm)?;
         Some(
             segments
                 .iter()

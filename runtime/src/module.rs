@@ -113,7 +113,8 @@ impl ModuleCode {
     ///
     /// # Panics
     ///
-    /// If `facts.type_ids` are not the ids of `types`, or those are another runtime's.
+    /// If `facts.type_ids` are not the ids of `types`, those are another runtime's, or memories and tables are planned for
+    /// other options.
     pub fn new(
         runtime: &Arc<Runtime>,
         facts: Arc<ModuleFacts>,
@@ -125,6 +126,11 @@ impl ModuleCode {
         assert!(
             registered && types.belong_to(runtime.types()),
             "the types must be registered with this runtime, and their ids noted in the facts"
+        );
+        assert_eq!(
+            *facts.plan.options(),
+            runtime.config().memory,
+            "memories must be planned for this runtime"
         );
         let count = facts.bodies.len();
         let code = runtime.code();

@@ -1,41 +1,36 @@
 //! How much address space an engine takes, and how it makes do with less.
 //!
 //! With guard pages a memory takes 8 GiB and a bit, of which nothing is used but addresses: what an index and an offset can reach,
-//! and what lies before it (see `upshift_abi::vmctx`). Where that much can't be had (`ulimit -v`, some
+//! and what lies before it (see `upshift_abi::plan`). Where that much can't be had (`ulimit -v`, some
 //! containers), an engine checks bounds explicitly, and shares what there is between its code and its memories.
 
-use upshift_abi::vmctx::{MEMORY_GUARD, WASM_PAGE_SIZE};
-use upshift_abi::{MemoryBounds, MemoryType};
+use upshift_abi::plan::MemoryStyle;
+use upshift_abi::{MemoryBounds, MemoryOptions};
 
 use crate::code::code_space_bytes;
-use crate::config::{INDEX_SPACE, RuntimeConfig};
+use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
 
-/// What a 32-bit index plus a 32-bit offset can reach, and the widest access behind it.
-const GUARDED_SPACE: u64 = (1 << 33) + WASM_PAGE_SIZE;
-
-/// Pages that a 32-bit memory can have.
-pub(crate) const MAX_PAGES: u64 = INDEX_SPACE / WASM_PAGE_SIZE;
+/// What shares of the address space are rounded down to.
+const GRANULE: usize = 1 << 16;
 
 impl RuntimeConfig {
     /// What works with the address space that this process can have now: the same, or explicit bounds, smaller
     /// memories and less room for code. What was changed goes to the log as a warning.
     pub fn fitted(self) -> Self {
-        let memory = match self.memory_bounds {
-            MemoryBounds::GuardPages => GUARDED_SPACE as usize + 2 * MEMORY_GUARD as usize,
-            MemoryBounds::Explicit => self.memory_reservation,
-        };
+        let memory = self.memory.usual_space() as usize;
         let wanted = code_space_bytes(self.code_space_bytes) + memory;
         if Reservation::new(wanted).is_ok() {
             return self;
         }
         let available = available(wanted);
-        let share =
-            |part: usize| available / part / WASM_PAGE_SIZE as usize * WASM_PAGE_SIZE as usize;
+        let share = |part: usize| available / part / GRANULE * GRANULE;
         let fitted = Self {
-            memory_bounds: MemoryBounds::Explicit,
-            memory_reservation: self.memory_reservation.min(share(4)),
+            memory: MemoryOptions {
+                bounds: MemoryBounds::Explicit,
+                reservation: self.memory.reservation.min(share(4)),
+            },
             code_space_bytes: self.code_space_bytes.min(share(8)),
             ..self
         };
@@ -44,38 +39,30 @@ impl RuntimeConfig {
              {} MiB (or its minimum), and there is room for {} MiB of code",
             available >> 20,
             wanted >> 20,
-            fitted.memory_reservation >> 20,
+            fitted.memory.reservation >> 20,
             fitted.code_space_bytes >> 20,
         );
         fitted
     }
+}
 
-    /// Reserves address space for a memory, behind so many bytes of other things.
-    ///
-    /// A memory with explicit bounds gets less than its maximum where that can't be had, and grows no further.
-    ///
-    /// # Errors
-    ///
-    /// If not even its minimum can be had.
-    pub(crate) fn reserve_memory(
-        &self,
-        ty: &MemoryType,
-        before: usize,
-    ) -> Result<Reservation, RuntimeError> {
-        let bytes = |pages: u64| (pages * WASM_PAGE_SIZE).max(WASM_PAGE_SIZE) as usize;
-        let (least, mut wanted) = match self.memory_bounds {
-            MemoryBounds::GuardPages => (GUARDED_SPACE as usize, GUARDED_SPACE as usize),
-            MemoryBounds::Explicit => {
-                let least = bytes(ty.limits.min.min(MAX_PAGES));
-                let most = bytes(ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES));
-                (least, most.min(self.memory_reservation).max(least))
-            }
-        };
-        loop {
-            match Reservation::new(before + wanted) {
-                Err(_) if wanted > least => wanted = (wanted / 2).max(least),
-                result => return result,
-            }
+/// Reserves address space for a memory, behind so many bytes of other things.
+///
+/// A memory with explicit bounds gets less than its maximum where that can't be had, and grows no further.
+///
+/// # Errors
+///
+/// If not even its minimum can be had.
+pub(crate) fn reserve_memory(
+    style: &MemoryStyle,
+    before: usize,
+) -> Result<Reservation, RuntimeError> {
+    let space = style.space();
+    let (least, mut wanted) = (*space.start() as usize, *space.end() as usize);
+    loop {
+        match Reservation::new(before.saturating_add(wanted)) {
+            Err(_) if wanted > least => wanted = (wanted / 2).max(least),
+            result => return result,
         }
     }
 }

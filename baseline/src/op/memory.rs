@@ -5,7 +5,8 @@
 
 use wasmparser::{MemArg, MemArgTarget};
 
-use upshift_abi::vmctx::{Place, VmContext, VmMemory};
+use upshift_abi::plan::{Access, MemoryPlace, MemoryPlan};
+use upshift_abi::vmctx::{Place, VmMemory, VmOffset};
 use upshift_abi::{Builtin, MemoryIndex, TrapCode};
 
 use crate::asm::Cc;
@@ -96,6 +97,20 @@ struct Address {
     regs: [Option<Reg>; 2],
 }
 
+/// Where a `VmMemory` or `VmTable` is.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    base: Reg,
+    disp: i32,
+}
+
+impl Header {
+    /// A field of the structure.
+    pub(crate) fn field(self, offset: VmOffset) -> Mem {
+        Mem::base(self.base, self.disp + offset.disp())
+    }
+}
+
 impl FuncGen<'_> {
     fn load_op(&mut self, memarg: MemArg, kind: LoadKind) {
         let index = self.state.pop();
@@ -156,16 +171,31 @@ impl FuncGen<'_> {
         }
     }
 
-    /// The address of an access, checked if there are no guard pages. May use `scratch`.
+    /// The address of an access, checked if the memory's plan wants that. May use `scratch`.
     fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
-        let memory = memory_of(memarg);
-        if self.explicit_bounds() {
-            return self.checked_address(index, memarg, bytes);
+        let facts = self.facts;
+        let MemoryPlan { style, place } = facts.plan.memory(memory_of(memarg));
+        match style.access(memarg.offset, bytes) {
+            Access::Guarded => self.guarded_address(*place, index, memarg.offset),
+            Access::Checked { end } => self.checked_address(*place, index, end, bytes),
+            Access::CheckedWide { .. } => {
+                unreachable!("validated: 64-bit memories are not enabled")
+            }
         }
-        let (base, base_disp) = self.memory_base(memory);
+    }
+
+    /// The address of an access that needs no check.
+    fn guarded_address(&mut self, place: MemoryPlace, index: Value, offset: u64) -> Address {
+        let (base, base_disp) = match place {
+            MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
+            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
+                let header = self.memory_header(place);
+                (self.load_memory_base(header), 0)
+            }
+        };
         let owned_base = (base != Reg::VMCTX).then_some(base);
         if let Value::Const(_, index) = index {
-            let offset = index + memarg.offset;
+            let offset = index + offset;
             if offset <= MAX_DISP {
                 let mem = Mem::base(base, base_disp + offset as i32);
                 return Address {
@@ -181,14 +211,14 @@ impl FuncGen<'_> {
             };
         }
         let index = self.use_reg(index);
-        if memarg.offset <= MAX_DISP {
-            let mem = Mem::indexed(base, index, base_disp + memarg.offset as i32);
+        if offset <= MAX_DISP {
+            let mem = Mem::indexed(base, index, base_disp + offset as i32);
             return Address {
                 mem,
                 regs: [owned_base, Some(index)],
             };
         }
-        self.masm.mov_imm(Reg::SCRATCH, memarg.offset);
+        self.masm.mov_imm(Reg::SCRATCH, offset);
         self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
         let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
         Address {
@@ -198,10 +228,14 @@ impl FuncGen<'_> {
     }
 
     /// Compares the access's end with the memory's length first.
-    fn checked_address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
-        let memory = memory_of(memarg);
+    fn checked_address(
+        &mut self,
+        place: MemoryPlace,
+        index: Value,
+        end: u64,
+        bytes: u32,
+    ) -> Address {
         let index = self.use_reg(index);
-        let end = memarg.offset + u64::from(bytes);
         if end <= MAX_DISP {
             self.masm.rm(
                 Op::LEA.wide(true),
@@ -212,19 +246,8 @@ impl FuncGen<'_> {
             self.masm.mov_imm(Reg::SCRATCH, end);
             self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
         }
-        let (base, base_disp, length) = match self.facts.layout.memory(memory) {
-            Place::Inline(_) => {
-                let disp = self.memory0_base();
-                let length = Mem::base(Reg::VMCTX, VmContext::MEMORY0_LEN.disp());
-                (Reg::VMCTX, disp, length)
-            }
-            Place::Pointer(offset) => {
-                let base = self.alloc(false);
-                let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), base, pointer);
-                (base, 0, Mem::base(base, VmMemory::LEN.disp()))
-            }
-        };
+        let header = self.memory_header(place);
+        let length = header.field(VmMemory::LEN);
         self.masm.rm(Alu::Cmp.op().wide(true), Reg::SCRATCH, length);
         let trap = self.cold_trap(TrapCode::MemoryOutOfBounds);
         self.masm.jcc(Cc::A, trap);
@@ -233,10 +256,12 @@ impl FuncGen<'_> {
             // An end beyond the memory becomes the memory's.
             self.masm.cmov_mem(Cc::A, Reg::SCRATCH, length);
         }
-        if base != Reg::VMCTX {
-            let field = Mem::base(base, VmMemory::BASE.disp());
-            self.masm.rm(Op::MOV.wide(true), base, field);
-        }
+        let (base, base_disp) = match place {
+            MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
+            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
+                (self.load_memory_base(header), 0)
+            }
+        };
         let owned_base = (base != Reg::VMCTX).then_some(base);
         let regs = [owned_base, Some(index)];
         let bytes = bytes as i32;
@@ -251,49 +276,59 @@ impl FuncGen<'_> {
         }
     }
 
-    /// The distance from the context to a defined memory.
-    fn memory0_base(&self) -> i32 {
-        self.facts.layout.memory0_base(self.options.bounds) as i32
+    /// Where a memory's `VmMemory` is. Allocates a register if that has to be loaded.
+    fn memory_header(&mut self, place: MemoryPlace) -> Header {
+        let pointer = match place {
+            MemoryPlace::BehindContext { .. } | MemoryPlace::Apart { .. } => Reg::VMCTX,
+            MemoryPlace::Imported { .. } => self.alloc(false),
+        };
+        self.header(place.header(), pointer)
     }
 
-    /// A register, and how far from it the memory starts.
-    fn memory_base(&mut self, memory: MemoryIndex) -> (Reg, i32) {
-        match self.facts.layout.memory(memory) {
-            Place::Inline(_) => (Reg::VMCTX, self.memory0_base()),
+    /// Loads a memory's base: into the register that holds the header's address, or into a new one.
+    fn load_memory_base(&mut self, header: Header) -> Reg {
+        let base = match header.base {
+            Reg::VMCTX => self.alloc(false),
+            pointer => pointer,
+        };
+        let field = header.field(VmMemory::BASE);
+        self.masm.rm(Op::MOV.wide(true), base, field);
+        base
+    }
+
+    /// Where a `VmMemory` or `VmTable` is. If that has to be loaded, it goes into `pointer`.
+    pub(crate) fn header(&mut self, place: Place, pointer: Reg) -> Header {
+        match place {
+            Place::Inline(offset) => Header {
+                base: Reg::VMCTX,
+                disp: offset.disp(),
+            },
             Place::Pointer(offset) => {
-                let base = self.alloc(false);
-                let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), base, pointer);
-                let field = Mem::base(base, VmMemory::BASE.disp());
-                self.masm.rm(Op::MOV.wide(true), base, field);
-                (base, 0)
+                let mem = Mem::base(Reg::VMCTX, offset.disp());
+                self.masm.rm(Op::MOV.wide(true), pointer, mem);
+                Header {
+                    base: pointer,
+                    disp: 0,
+                }
             }
         }
     }
 
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
+        let facts = self.facts;
+        let MemoryPlan { style, place } = facts.plan.memory(MemoryIndex(memory));
         let dst = self.alloc(false);
-        let length = match self.facts.layout.memory(MemoryIndex(memory)) {
-            Place::Inline(_) => Mem::base(Reg::VMCTX, VmContext::MEMORY0_LEN.disp()),
-            Place::Pointer(offset) => {
-                let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), dst, pointer);
-                Mem::base(dst, VmMemory::LEN.disp())
-            }
-        };
+        let length = self.header(place.header(), dst).field(VmMemory::LEN);
         self.masm.rm(Op::MOV.wide(true), dst, length);
-        self.masm.shift_imm(
-            Shift::Shr,
-            true,
-            dst,
-            upshift_abi::vmctx::WASM_PAGE_SIZE.ilog2() as u8,
-        );
-        self.push_reg(Ty::I32, dst);
+        self.masm
+            .shift_imm(Shift::Shr, true, dst, style.page_shift());
+        self.push_reg(style.index().ty().into(), dst);
     }
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
-        self.call_builtin(Builtin::MemoryGrow, &args, Some(Ty::I32));
+        let index = self.facts.plan.memory(MemoryIndex(memory)).style.index();
+        self.call_builtin(Builtin::MemoryGrow, &args, Some(index.ty().into()));
     }
 
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {

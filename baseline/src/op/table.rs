@@ -1,6 +1,6 @@
 //! Tables.
 
-use upshift_abi::vmctx::{Place, VmTable};
+use upshift_abi::vmctx::VmTable;
 use upshift_abi::{Builtin, TableIndex, TrapCode};
 
 use crate::asm::Cc;
@@ -20,16 +20,8 @@ impl FuncGen<'_> {
         base: Reg,
         trap: TrapCode,
     ) -> Reg {
-        let place = match self.facts.layout.table(table) {
-            Place::Inline(offset) => (Reg::VMCTX, offset.disp()),
-            Place::Pointer(offset) => {
-                let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), base, pointer);
-                (base, 0)
-            }
-        };
-        let field = |offset: i32| Mem::base(place.0, place.1 + offset);
-        let length = field(VmTable::LEN.disp());
+        let header = self.header(self.facts.plan.table(table).place, base);
+        let length = header.field(VmTable::LEN);
         let masked = self.options.spectre.of_tables();
         if masked {
             self.masm.zero(Reg::SCRATCH);
@@ -40,8 +32,8 @@ impl FuncGen<'_> {
         if masked {
             self.masm.cmov(Cc::B, false, Reg::SCRATCH, index);
         }
-        self.masm
-            .rm(Op::MOV.wide(true), base, field(VmTable::BASE.disp()));
+        let elements = header.field(VmTable::BASE);
+        self.masm.rm(Op::MOV.wide(true), base, elements);
         if masked { Reg::SCRATCH } else { index }
     }
 
@@ -72,22 +64,17 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_size(&mut self, table: u32) {
         let dst = self.alloc(false);
-        let length = VmTable::LEN.disp();
-        let mem = match self.facts.layout.table(TableIndex(table)) {
-            Place::Inline(offset) => Mem::base(Reg::VMCTX, offset.disp() + length),
-            Place::Pointer(offset) => {
-                let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), dst, pointer);
-                Mem::base(dst, length)
-            }
-        };
-        self.masm.rm(Op::MOV, dst, mem);
-        self.push_reg(Ty::I32, dst);
+        let plan = self.facts.plan.table(TableIndex(table));
+        let (place, ty) = (plan.place, Ty::from(plan.index().ty()));
+        let length = self.header(place, dst).field(VmTable::LEN);
+        self.masm.rm(Op::MOV.wide(ty.is_64()), dst, length);
+        self.push_reg(ty, dst);
     }
 
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
-        self.call_builtin(Builtin::TableGrow, &args, Some(Ty::I32));
+        let index = self.facts.plan.table(TableIndex(table)).index();
+        self.call_builtin(Builtin::TableGrow, &args, Some(index.ty().into()));
     }
 
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {

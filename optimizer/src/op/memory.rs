@@ -5,8 +5,9 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
-use upshift_abi::vmctx::{Place, VmMemory, WASM_PAGE_SIZE};
-use upshift_abi::{Builtin, MemoryBounds, MemoryIndex, TrapCode};
+use upshift_abi::plan::{Access, MemoryPlace, MemoryStyle};
+use upshift_abi::vmctx::{Place, VmMemory};
+use upshift_abi::{Builtin, IndexKind, MemoryIndex, TrapCode};
 use wasmparser::{MemArg, MemArgTarget};
 
 use crate::options::MemoryBase;
@@ -75,45 +76,51 @@ impl Translator<'_> {
     }
 
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
+        let style = *self.memory_style(memory);
         let bytes = self.memory_len(MemoryIndex(memory));
-        let shift = i64::from(WASM_PAGE_SIZE.trailing_zeros());
+        let shift = i64::from(style.page_shift());
         let shift = self.ins().iconst(types::I64, shift);
         let pages = self.ins().ushr(bytes, shift);
-        let pages = self.ins().ireduce(types::I32, pages);
+        let pages = self.index_from_i64(style.index(), pages);
         self.push(pages);
     }
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let pages = self.pop();
+        let kind = self.memory_style(memory).index();
         let memory = self.index_constant(memory);
-        let pages = self.ins().uextend(types::I64, pages);
+        let pages = self.index_to_i64(kind, pages);
         let old = self.call_value_builtin(Builtin::MemoryGrow, &[memory, pages]);
-        let old = self.ins().ireduce(types::I32, old);
+        let old = self.index_from_i64(kind, old);
         self.push(old);
     }
 
     pub(crate) fn visit_memory_copy(&mut self, to: u32, from: u32) {
         let (target, source, len) = self.pop3();
+        let kinds = [to, from].map(|memory| self.memory_style(memory).index());
         let to = self.index_constant(to);
         let from = self.index_constant(from);
-        let [target, source, len] =
-            [target, source, len].map(|value| self.ins().uextend(types::I64, value));
+        let target = self.index_to_i64(kinds[0], target);
+        let source = self.index_to_i64(kinds[1], source);
+        let len = self.index_to_i64(kinds[0].min(kinds[1]), len);
         self.call_builtin(Builtin::MemoryCopy, &[to, from, target, source, len]);
     }
 
     pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
         let (start, value, len) = self.pop3();
+        let kind = self.memory_style(memory).index();
         let memory = self.index_constant(memory);
-        let start = self.ins().uextend(types::I64, start);
-        let len = self.ins().uextend(types::I64, len);
+        let start = self.index_to_i64(kind, start);
+        let len = self.index_to_i64(kind, len);
         self.call_builtin(Builtin::MemoryFill, &[memory, start, value, len]);
     }
 
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
         let (target, source, len) = self.pop3();
+        let kind = self.memory_style(memory).index();
         let memory = self.index_constant(memory);
         let segment = self.index_constant(segment);
-        let target = self.ins().uextend(types::I64, target);
+        let target = self.index_to_i64(kind, target);
         self.call_builtin(Builtin::MemoryInit, &[memory, segment, target, source, len]);
     }
 
@@ -127,24 +134,46 @@ impl Translator<'_> {
         self.ins().iconst(types::I32, i64::from(index))
     }
 
-    /// The address of an access of `size` bytes, checked as the options say.
-    fn memory_address(&mut self, arg: MemArg, index: Value, size: u64) -> Address {
+    /// An address, table index or size as builtins and address arithmetic take it: 64 bits.
+    pub(super) fn index_to_i64(&mut self, kind: IndexKind, index: Value) -> Value {
+        match kind {
+            IndexKind::I32 => self.ins().uextend(types::I64, index),
+            IndexKind::I64 => index,
+        }
+    }
+
+    /// A size that 64 bits hold as a value of the index kind.
+    pub(super) fn index_from_i64(&mut self, kind: IndexKind, size: Value) -> Value {
+        match kind {
+            IndexKind::I32 => self.ins().ireduce(types::I32, size),
+            IndexKind::I64 => size,
+        }
+    }
+
+    fn memory_style(&self, memory: u32) -> &MemoryStyle {
+        &self.env.facts.plan.memory(MemoryIndex(memory)).style
+    }
+
+    /// The address of an access of `size` bytes, checked if the memory's plan wants that.
+    fn memory_address(&mut self, arg: MemArg, index: Value, size: u32) -> Address {
         let MemArgTarget::Memory(memory) = arg.target else {
             unreachable!("validated: arrays are not enabled")
         };
+        let style = *self.memory_style(memory);
         let memory = MemoryIndex(memory);
-        let index = self.ins().uextend(types::I64, index);
+        let index = self.index_to_i64(style.index(), index);
         let mut flags = memory_access(self.builder.func);
-        let options = &self.env.config.options;
-        let (explicit, masked) = (
-            options.bounds == MemoryBounds::Explicit,
-            options.spectre.of_memories(),
-        );
-        let mut outside = None;
-        if explicit {
-            outside = Some(self.check_bounds(memory, index, arg.offset + size));
-            flags = flags.with_notrap();
-        }
+        let masked = self.env.config.options.spectre.of_memories();
+        let outside = match style.access(arg.offset, size) {
+            Access::Guarded => None,
+            Access::Checked { end } => {
+                flags = flags.with_notrap();
+                Some(self.check_bounds(memory, index, end))
+            }
+            Access::CheckedWide { .. } => {
+                unreachable!("validated: 64-bit memories are not enabled")
+            }
+        };
         let (base, base_offset) = self.memory_base(memory);
         let address = self.ins().iadd(base, index);
         let offset = base_offset + arg.offset;
@@ -195,36 +224,33 @@ impl Translator<'_> {
 
     /// The memory's first byte, as a value and a constant to add to it.
     fn memory_base(&mut self, memory: MemoryIndex) -> (Value, u64) {
-        let layout = &self.env.facts.layout;
-        let is_inline = matches!(layout.memory(memory), Place::Inline(_));
-        if is_inline && self.env.config.options.memory_base == MemoryBase::Displacement {
-            return (
-                self.vmctx,
-                layout.memory0_base(self.env.config.options.bounds).into(),
-            );
+        let place = self.env.facts.plan.memory(memory).place;
+        if let MemoryPlace::BehindContext { distance, .. } = place
+            && self.env.config.options.memory_base == MemoryBase::Displacement
+        {
+            return (self.vmctx, distance.into());
         }
-        let (header, offset) = self.memory_header(memory);
+        let (header, offset) = self.header(place.header());
         let flags = fixed(self.builder.func, Region::Context);
         let offset = offset + VmMemory::BASE.disp();
         (self.ins().load(POINTER, flags, header, offset), 0)
     }
 
     fn memory_len(&mut self, memory: MemoryIndex) -> Value {
-        let limits = self.env.facts.memories[memory.index()].limits;
-        if limits.max == Some(limits.min) {
-            let bytes = limits.min * WASM_PAGE_SIZE;
+        let plan = *self.env.facts.plan.memory(memory);
+        if let Some(bytes) = plan.style.fixed_bytes() {
             return self.ins().iconst(types::I64, bytes as i64);
         }
-        let (header, offset) = self.memory_header(memory);
+        let (header, offset) = self.header(plan.place.header());
         let flags = trusted(self.builder.func, Region::Context);
         let offset = offset + VmMemory::LEN.disp();
         self.ins().load(POINTER, flags, header, offset)
     }
 
-    /// Where the memory's `VmMemory` is.
-    fn memory_header(&mut self, memory: MemoryIndex) -> (Value, i32) {
+    /// Where a `VmMemory` or `VmTable` is.
+    pub(super) fn header(&mut self, place: Place) -> (Value, i32) {
         let vmctx = self.vmctx;
-        match self.env.facts.layout.memory(memory) {
+        match place {
             Place::Inline(offset) => (vmctx, offset.disp()),
             Place::Pointer(offset) => {
                 let flags = fixed(self.builder.func, Region::Context);

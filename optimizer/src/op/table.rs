@@ -2,8 +2,8 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
-use upshift_abi::vmctx::{Place, VmTable};
-use upshift_abi::{Builtin, TableIndex, TrapCode};
+use upshift_abi::vmctx::VmTable;
+use upshift_abi::{Builtin, IndexKind, TableIndex, TrapCode};
 
 use crate::signature::POINTER;
 use crate::translate::{Region, Translator, fixed, trusted};
@@ -26,41 +26,46 @@ impl Translator<'_> {
 
     pub(crate) fn visit_table_size(&mut self, table: u32) {
         let len = self.table_len(TableIndex(table));
-        let len = self.ins().ireduce(types::I32, len);
+        let len = self.index_from_i64(self.table_index(table), len);
         self.push(len);
     }
 
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let (value, count) = self.pop2();
+        let kind = self.table_index(table);
         let table = self.index_constant(table);
-        let count = self.ins().uextend(types::I64, count);
+        let count = self.index_to_i64(kind, count);
         let old = self.call_value_builtin(Builtin::TableGrow, &[table, value, count]);
-        let old = self.ins().ireduce(types::I32, old);
+        let old = self.index_from_i64(kind, old);
         self.push(old);
     }
 
     pub(crate) fn visit_table_fill(&mut self, table: u32) {
         let (start, value, count) = self.pop3();
+        let kind = self.table_index(table);
         let table = self.index_constant(table);
-        let start = self.ins().uextend(types::I64, start);
-        let count = self.ins().uextend(types::I64, count);
+        let start = self.index_to_i64(kind, start);
+        let count = self.index_to_i64(kind, count);
         self.call_builtin(Builtin::TableFill, &[table, start, value, count]);
     }
 
     pub(crate) fn visit_table_copy(&mut self, to: u32, from: u32) {
         let (target, source, count) = self.pop3();
+        let kinds = [to, from].map(|table| self.table_index(table));
         let to = self.index_constant(to);
         let from = self.index_constant(from);
-        let [target, source, count] =
-            [target, source, count].map(|value| self.ins().uextend(types::I64, value));
+        let target = self.index_to_i64(kinds[0], target);
+        let source = self.index_to_i64(kinds[1], source);
+        let count = self.index_to_i64(kinds[0].min(kinds[1]), count);
         self.call_builtin(Builtin::TableCopy, &[to, from, target, source, count]);
     }
 
     pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
         let (target, source, count) = self.pop3();
+        let kind = self.table_index(table);
         let table = self.index_constant(table);
         let segment = self.index_constant(segment);
-        let target = self.ins().uextend(types::I64, target);
+        let target = self.index_to_i64(kind, target);
         self.call_builtin(Builtin::TableInit, &[table, segment, target, source, count]);
     }
 
@@ -84,7 +89,7 @@ impl Translator<'_> {
     ) -> Value {
         let len = self.table_len(table);
         let base = self.table_base(table);
-        let index = self.ins().uextend(types::I64, index);
+        let index = self.index_to_i64(self.table_index(table.0), index);
         let outside = self
             .ins()
             .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
@@ -100,7 +105,7 @@ impl Translator<'_> {
     }
 
     fn table_len(&mut self, table: TableIndex) -> Value {
-        if let Some(len) = self.constant_len(table) {
+        if let Some(len) = self.env.facts.plan.table(table).fixed_len() {
             return self.ins().iconst(types::I64, len as i64);
         }
         let (header, offset) = self.table_header(table);
@@ -111,7 +116,7 @@ impl Translator<'_> {
 
     fn table_base(&mut self, table: TableIndex) -> Value {
         // A table that can't grow does not move.
-        let access = match self.constant_len(table) {
+        let access = match self.env.facts.plan.table(table).fixed_len() {
             Some(_) => fixed,
             None => trusted,
         };
@@ -121,21 +126,12 @@ impl Translator<'_> {
             .load(POINTER, flags, header, offset + VmTable::BASE.disp())
     }
 
-    /// The length of a table that can't grow.
-    fn constant_len(&self, table: TableIndex) -> Option<u64> {
-        let limits = self.env.facts.tables[table.index()].limits;
-        (limits.max == Some(limits.min)).then_some(limits.min)
-    }
-
     /// Where the table's `VmTable` is.
     fn table_header(&mut self, table: TableIndex) -> (Value, i32) {
-        let vmctx = self.vmctx;
-        match self.env.facts.layout.table(table) {
-            Place::Inline(offset) => (vmctx, offset.disp()),
-            Place::Pointer(offset) => {
-                let flags = fixed(self.builder.func, Region::Context);
-                (self.ins().load(POINTER, flags, vmctx, offset.disp()), 0)
-            }
-        }
+        self.header(self.env.facts.plan.table(table).place)
+    }
+
+    fn table_index(&self, table: u32) -> IndexKind {
+        self.env.facts.plan.table(TableIndex(table)).index()
     }
 }

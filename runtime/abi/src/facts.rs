@@ -13,7 +13,8 @@ use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
     TypeIndex,
 };
-use crate::types::{FuncType, GlobalType, MemoryType, RefType, TableType, TypeId};
+use crate::plan::{MemoryOptions, ModulePlan};
+use crate::types::{FuncType, GlobalType, IndexKind, MemoryType, RefType, TableType, TypeId};
 use crate::vmctx::VmLayout;
 
 /// An imported item.
@@ -77,6 +78,18 @@ pub enum ConstOp {
 /// A constant expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConstExpr(pub Box<[ConstOp]>);
+
+impl ConstExpr {
+    /// The index that it always gives, in a memory or table with such indexes; `None` if that depends on
+    /// the instance or has to be computed.
+    pub fn fixed_index(&self, kind: IndexKind) -> Option<u64> {
+        match (kind, &*self.0) {
+            (IndexKind::I32, &[ConstOp::I32Const(index)]) => Some(u64::from(index as u32)),
+            (IndexKind::I64, &[ConstOp::I64Const(index)]) => Some(index as u64),
+            _ => None,
+        }
+    }
+}
 
 /// When a segment is copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,9 +220,19 @@ pub struct ModuleFacts {
     pub table_image: Option<TableImage>,
     /// Offsets in the module's instances.
     pub layout: VmLayout,
+    /// What is decided about each memory and table.
+    pub plan: ModulePlan,
 }
 
 impl ModuleFacts {
+    /// Plans memories and tables for an engine with these options, before anything is compiled. Until
+    /// then, plans are for the default options.
+    pub fn plan_for(&mut self, options: MemoryOptions) {
+        if *self.plan.options() != options {
+            self.plan = ModulePlan::new(self, options);
+        }
+    }
+
     /// The function's type.
     pub fn func_type(&self, func: FuncIndex) -> &FuncType {
         &self.types[self.funcs[func.index()].index()]

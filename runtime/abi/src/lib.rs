@@ -5,6 +5,7 @@
 //!
 //! - [`index`], [`types`]: the module's index spaces and value types as newtypes and enums;
 //! - [`facts`]: what a module declares, decoded once, read by everyone;
+//! - [`plan`]: what is decided about each memory and table;
 //! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
 //! - [`callconv`]: where arguments and results live at a call;
 //! - [`frame`]: the parts of a stack frame that somebody other than its owner reads;
@@ -32,6 +33,7 @@ pub mod compiler;
 pub mod facts;
 pub mod frame;
 pub mod index;
+pub mod plan;
 pub mod printable;
 pub mod trap;
 pub mod types;
@@ -47,6 +49,10 @@ pub use compiler::{
 };
 pub use facts::ModuleFacts;
 pub use index::*;
+pub use plan::{MemoryOptions, MemoryPlan, ModulePlan, TablePlan};
 pub use printable::{Printable, PrintableLines};
 pub use trap::TrapCode;
-pub use types::{FuncType, GlobalType, Limits, MemoryType, RefType, TableType, TypeId, ValType};
+pub use types::{
+    FuncType, GlobalType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType, TypeId,
+    ValType,
+};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plan::MAX_TABLE_ELEMENTS;
+
 /// The types that a value, local or global can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValType {
@@ -139,20 +141,132 @@ pub struct Limits {
     pub max: Option<u64>,
 }
 
-/// Type of a memory; sizes in pages of 64 KiB.
+impl Limits {
+    /// The size, if it can't change.
+    pub fn fixed(self) -> Option<u64> {
+        self.max.filter(|&max| max == self.min)
+    }
+}
+
+/// The type of a memory's addresses or a table's indexes, and of sizes there. The order is that of widths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IndexKind {
+    /// `i32`.
+    #[default]
+    I32,
+    /// `i64`: the memory64 proposal, which validation refuses so far.
+    I64,
+}
+
+impl IndexKind {
+    /// How many bytes or elements an index can tell apart, as far as the processor can address them.
+    pub const fn reach(self) -> u64 {
+        match self {
+            IndexKind::I32 => 1 << 32,
+            IndexKind::I64 => 1 << 47,
+        }
+    }
+
+    /// The type of values that are indexes.
+    pub const fn ty(self) -> ValType {
+        match self {
+            IndexKind::I32 => ValType::I32,
+            IndexKind::I64 => ValType::I64,
+        }
+    }
+
+    /// The index that a value's bits say; those above the kind's width mean nothing.
+    pub const fn zero_extend(self, bits: u64) -> u64 {
+        match self {
+            IndexKind::I32 => bits as u32 as u64,
+            IndexKind::I64 => bits,
+        }
+    }
+}
+
+/// Who may access a memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sharing {
+    /// The thread that runs its store.
+    #[default]
+    Private,
+    /// Several threads: the threads proposal, which validation refuses so far.
+    Shared,
+}
+
+/// Type of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryType {
+    /// The type of its addresses.
+    pub index: IndexKind,
+    /// Bytes of a page, as a power of two.
+    pub page_shift: u8,
+    /// Who may access it.
+    pub sharing: Sharing,
     /// Size limits in pages.
     pub limits: Limits,
+}
+
+impl MemoryType {
+    /// Bytes of a page, as a power of two, unless the type says something else.
+    pub const DEFAULT_PAGE_SHIFT: u8 = 16;
+
+    /// A private memory with 32-bit addresses and pages of 64 KiB.
+    pub const fn new(limits: Limits) -> Self {
+        Self {
+            index: IndexKind::I32,
+            page_shift: Self::DEFAULT_PAGE_SHIFT,
+            sharing: Sharing::Private,
+            limits,
+        }
+    }
+
+    /// Bytes of a page.
+    pub const fn page_bytes(&self) -> u64 {
+        1 << self.page_shift
+    }
+
+    /// Whether memories of the two types differ in limits at most: what is needed to import one where the
+    /// other is declared.
+    pub fn same_but_for_limits(&self, other: &Self) -> bool {
+        let limits = self.limits;
+        *self == Self { limits, ..*other }
+    }
 }
 
 /// Type of a table; sizes in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableType {
+    /// The type of its indexes.
+    pub index: IndexKind,
     /// What the elements are.
     pub element: RefType,
     /// Size limits in elements.
     pub limits: Limits,
+}
+
+impl TableType {
+    /// A table with 32-bit indexes.
+    pub const fn new(element: RefType, limits: Limits) -> Self {
+        Self {
+            index: IndexKind::I32,
+            element,
+            limits,
+        }
+    }
+
+    /// The greatest length that it can ever have here: [`MAX_TABLE_ELEMENTS`](crate::plan::MAX_TABLE_ELEMENTS),
+    /// or its declared maximum.
+    pub fn max_len(&self) -> u64 {
+        let max = self.limits.max.unwrap_or(MAX_TABLE_ELEMENTS);
+        max.min(MAX_TABLE_ELEMENTS)
+    }
+
+    /// Whether tables of the two types differ in limits at most.
+    pub fn same_but_for_limits(&self, other: &Self) -> bool {
+        let limits = self.limits;
+        *self == Self { limits, ..*other }
+    }
 }
 
 /// Type of a global.

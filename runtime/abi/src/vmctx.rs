@@ -2,7 +2,7 @@
 //!
 //! One allocation per instance: header, then the arrays that [`VmLayout`] places, padded to a
 //! page, then (if the module defines a memory) a guard, then the reservation of memory 0. So the base of a
-//! defined memory is `VmContext* + VmLayout::memory0_base`: a constant, no load, no register.
+//! defined memory is `VmContext*` plus a [distance](crate::plan::MemoryPlace): a constant, no load, no register.
 //!
 //! The guard is for the bugs of compilers: an access before the memory's beginning faults instead of reaching the context.
 //!
@@ -15,7 +15,6 @@ use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
-use crate::compiler::MemoryBounds;
 use crate::facts::{ModuleFacts, TableImage};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use crate::types::TypeId;
@@ -40,20 +39,6 @@ impl VmOffset {
 /// Granularity of the vmctx part of an instance's allocation.
 pub const PAGE_SIZE: u32 = 4096;
 
-/// With guard pages, the inaccessible bytes before a memory, at least.
-pub const MEMORY_GUARD: u32 = 64 << 20;
-
-/// With guard pages, the distance from a context to the memory behind it, for all modules whose contexts leave a
-/// [`MEMORY_GUARD`] in it.
-const MEMORY_DISTANCE: u32 = 2 * MEMORY_GUARD;
-
-/// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the length as a 64-bit
-/// number, so that one that is negative by mistake never reaches memory, and address space may be short.
-pub const SMALL_MEMORY_GUARD: u32 = 1 << 16;
-
-/// Bytes of a WebAssembly page.
-pub const WASM_PAGE_SIZE: u64 = 65536;
-
 /// A linear memory, as generated code sees it.
 #[derive(Debug)]
 #[repr(C)]
@@ -77,7 +62,7 @@ impl VmMemory {
 pub struct VmTable {
     /// First element. Moves when the table grows.
     pub base: *mut usize,
-    /// Elements; below 2^32.
+    /// Elements.
     pub len: usize,
 }
 
@@ -183,7 +168,7 @@ impl VmStore {
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmContext {
-    /// Memory 0, if the module defines it.
+    /// The first memory that the module defines, if any.
     pub memory0: VmMemory,
     /// The store.
     pub store: *mut VmStore,
@@ -192,10 +177,8 @@ pub struct VmContext {
 }
 
 impl VmContext {
-    /// Offset of the length of memory 0, if the module defines it.
-    pub const MEMORY0_LEN: VmOffset = VmOffset::of(offset_of!(VmContext, memory0.len));
     /// Offset of `memory0`.
-    pub const MEMORY0: VmOffset = VmOffset::of(offset_of!(VmContext, memory0));
+    pub(crate) const MEMORY0: VmOffset = VmOffset::of(offset_of!(VmContext, memory0));
     /// Offset of `store`.
     pub const STORE: VmOffset = VmOffset::of(offset_of!(VmContext, store));
     /// Offset of `instance`.
@@ -257,6 +240,7 @@ pub struct VmLayout {
     imported_memories: u32,
     imported_globals: u32,
     defined_tables: u32,
+    further_memories: u32,
     defined_globals: u32,
     func_refs: u32,
     size: u32,
@@ -326,6 +310,7 @@ impl VmLayout {
         imported_memories: 0,
         imported_globals: 0,
         defined_tables: 0,
+        further_memories: 0,
         defined_globals: 0,
         func_refs: 0,
         size: 0,
@@ -352,6 +337,8 @@ impl VmLayout {
             facts.tables.len() - facts.imported_tables as usize,
             size_of::<VmTable>(),
         );
+        let defined_memories = facts.memories.len() - facts.imported_memories as usize;
+        let further_memories = array(defined_memories.saturating_sub(1), size_of::<VmMemory>());
         let defined_globals = array(
             facts.globals.len() - facts.imported_globals as usize,
             size_of::<VmGlobal>(),
@@ -376,6 +363,7 @@ impl VmLayout {
             imported_memories,
             imported_globals,
             defined_tables,
+            further_memories,
             defined_globals,
             func_refs,
             size: end as u32,
@@ -403,25 +391,13 @@ impl VmLayout {
         self.size.next_multiple_of(PAGE_SIZE)
     }
 
-    /// The distance from the `VmContext*` to the base of a defined memory 0, in an engine that catches accesses beyond
-    /// memories like this.
-    pub const fn memory0_base(&self, bounds: MemoryBounds) -> u32 {
-        match bounds {
-            MemoryBounds::GuardPages if self.context_bytes() <= MEMORY_DISTANCE - MEMORY_GUARD => {
-                MEMORY_DISTANCE
-            }
-            MemoryBounds::GuardPages => self.context_bytes() + MEMORY_GUARD,
-            MemoryBounds::Explicit => self.context_bytes() + SMALL_MEMORY_GUARD,
-        }
-    }
-
     /// The [`VmImportedFunc`] of an imported function.
     pub const fn imported_func(&self, func: FuncIndex) -> VmOffset {
         VmOffset(self.imported_funcs + func.0 * size_of::<VmImportedFunc>() as u32)
     }
 
     /// The [`VmTable`] of a table.
-    pub const fn table(&self, table: TableIndex) -> Place {
+    pub(crate) const fn table(&self, table: TableIndex) -> Place {
         if table.0 < self.imported_table_count {
             Place::Pointer(VmOffset(self.imported_tables + 8 * table.0))
         } else {
@@ -444,13 +420,23 @@ impl VmLayout {
         }
     }
 
-    /// The [`VmMemory`] of a memory. (The standard so far allows one memory per module.)
-    pub const fn memory(&self, memory: MemoryIndex) -> Place {
+    /// The [`VmMemory`] of a memory.
+    pub(crate) const fn memory(&self, memory: MemoryIndex) -> Place {
         if memory.0 < self.imported_memory_count {
             Place::Pointer(VmOffset(self.imported_memories + 8 * memory.0))
-        } else {
+        } else if self.is_first_defined(memory) {
             Place::Inline(VmContext::MEMORY0)
+        } else {
+            let n = memory.0 - self.imported_memory_count - 1;
+            Place::Inline(VmOffset(
+                self.further_memories + n * size_of::<VmMemory>() as u32,
+            ))
         }
+    }
+
+    /// Whether the memory is the first that the module defines, for which the header has room.
+    pub(crate) const fn is_first_defined(&self, memory: MemoryIndex) -> bool {
+        memory.0 == self.imported_memory_count
     }
 
     /// The n-th [`VmFuncRef`]; [`ModuleFacts::func_ref`] gives a function's n.

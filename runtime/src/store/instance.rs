@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
+use upshift_abi::plan::{MemoryPlace, MemoryPlan, TableFilling, TablePlan};
 use upshift_abi::vmctx::{
     PAGE_SIZE, Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable,
 };
@@ -24,6 +25,7 @@ use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, chec
 use crate::backtrace::WasmBacktrace;
 use crate::error::Error;
 use crate::module::ModuleCode;
+use crate::space::reserve_memory;
 use crate::sys::Reservation;
 
 const DECLARED: &str = "validation declares references";
@@ -197,13 +199,8 @@ impl Store {
     ) -> Result<InstanceId, Error> {
         let facts = module.facts().clone();
         let context_bytes = facts.layout.context_bytes() as usize;
-        let defined_memory = facts.memories.get(facts.imported_memories as usize);
-        let config = self.runtime.config();
-        let space = Arc::new(match defined_memory {
-            Some(ty) => {
-                let before = facts.layout.memory0_base(config.memory_bounds);
-                config.reserve_memory(ty, before as usize)?
-            }
+        let space = Arc::new(match facts.plan.behind_context() {
+            Some((style, distance)) => reserve_memory(style, distance as usize)?,
             None => Reservation::new(context_bytes)?,
         });
         let on_demand = facts.layout.on_demand();
@@ -282,12 +279,13 @@ impl Store {
                 }
                 Extern::Table(table) => {
                     let index = TableIndex::from_index(instance.tables.len());
-                    instance.set_pointer(layout.table(index), self.vm_table(table));
+                    instance.set_pointer(facts.plan.table(index).place, self.vm_table(table));
                     instance.tables.push(table);
                 }
                 Extern::Memory(memory) => {
                     let index = MemoryIndex::from_index(instance.memories.len());
-                    instance.set_pointer(layout.memory(index), self.vm_memory(memory));
+                    let place = facts.plan.memory(index).place.header();
+                    instance.set_pointer(place, self.vm_memory(memory));
                     instance.memories.push(memory);
                 }
                 Extern::Global(global) => {
@@ -304,15 +302,19 @@ impl Store {
         instance: &mut Instance,
         facts: &ModuleFacts,
     ) -> Result<(), Error> {
-        let Some(&ty) = facts.memories.get(facts.imported_memories as usize) else {
-            return Ok(());
-        };
-        let vm: *mut VmMemory = instance.at(VmContext::MEMORY0);
-        let bounds = self.runtime.config().memory_bounds;
-        let offset = facts.layout.memory0_base(bounds) as usize;
-        let entry = MemoryEntry::in_instance(ty, vm, &instance.space, offset)?;
-        let id = self.add_memory(entry);
-        instance.memories.push(id);
+        for MemoryPlan { style, place } in facts.plan.memories() {
+            let entry = match *place {
+                MemoryPlace::BehindContext { distance, header } => {
+                    let vm: *mut VmMemory = instance.at(header);
+                    let offset = distance as usize;
+                    MemoryEntry::in_instance(*style, vm, &instance.space, offset)?
+                }
+                MemoryPlace::Apart { header } => MemoryEntry::apart(*style, instance.at(header))?,
+                MemoryPlace::Imported { .. } => continue,
+            };
+            let id = self.add_memory(entry);
+            instance.memories.push(id);
+        }
         Ok(())
     }
 
@@ -340,20 +342,16 @@ impl Store {
     ) -> Result<(), Error> {
         for (n, init) in facts.table_inits.iter().enumerate() {
             let index = TableIndex(facts.imported_tables + n as u32);
-            let Place::Inline(offset) = facts.layout.table(index) else {
+            let TablePlan { ty, place, filling } = *facts.plan.table(index);
+            let Place::Inline(offset) = place else {
                 unreachable!("defined tables are inline");
             };
             let vm: *mut VmTable = instance.at(offset);
             let init = init
                 .as_ref()
                 .map_or(0, |expr| instance.evaluate(self, expr).bits[0]);
-            let ty = facts.tables[index.index()];
-            let image = facts
-                .table_image
-                .as_ref()
-                .filter(|image| image.table == index);
-            let entry = match (image, on_demand) {
-                (Some(_), Some(part)) => TableEntry::on_demand(ty, vm, part),
+            let entry = match (filling, on_demand) {
+                (TableFilling::OnDemand, Some(part)) => TableEntry::on_demand(ty, vm, part),
                 _ => TableEntry::new(ty, vm, init)?,
             };
             let id = self.add_table(entry);
@@ -370,7 +368,8 @@ impl Store {
                 && facts.table_image.is_none()
             {
                 let instance = &self.instances[id.index()];
-                let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
+                let index_kind = facts.plan.table(*target).index();
+                let dst = index_kind.zero_extend(instance.evaluate(self, offset).bits[0]);
                 let table = instance.table(*target);
                 let words = instance.elements(self, index, 0..segment.items.len());
                 self.table_write(table, dst, &words).map_err(Error::trap)?;
@@ -386,7 +385,7 @@ impl Store {
     fn initialize_data(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
         let module = self.instances[id.index()].module.clone();
         if let Some(image) = module.image() {
-            let memory = self.instances[id.index()].memory(MemoryIndex(0));
+            let memory = self.instances[id.index()].memory(image.memory());
             self.map_image(memory, image)?;
             self.instances[id.index()].data_written = facts.data.len();
             return Ok(());
@@ -394,7 +393,8 @@ impl Store {
         for (n, segment) in facts.data.iter().enumerate() {
             if let SegmentMode::Active { target, offset } = &segment.mode {
                 let instance = &self.instances[id.index()];
-                let dst = u64::from(instance.evaluate(self, offset).bits[0] as u32);
+                let index_kind = facts.plan.memory(*target).style.index();
+                let dst = index_kind.zero_extend(instance.evaluate(self, offset).bits[0]);
                 let memory = instance.memory(*target);
                 let bytes =
                     &module.wasm()[segment.bytes.start as usize..segment.bytes.end as usize];

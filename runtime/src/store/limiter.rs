@@ -5,8 +5,8 @@
 
 use std::any::Any;
 
-use upshift_abi::vmctx::WASM_PAGE_SIZE;
-use upshift_abi::{MemoryType, ModuleFacts, TableType};
+use upshift_abi::plan::MemoryStyle;
+use upshift_abi::{ModuleFacts, TableType};
 
 use super::Store;
 use crate::error::Error;
@@ -327,19 +327,21 @@ impl Store {
 
     /// Whether the store may have what an instance of the module defines.
     pub(super) fn admit_instance(&mut self, facts: &ModuleFacts) -> Result<(), Error> {
-        let memories = &facts.memories[facts.imported_memories as usize..];
+        let memories = &facts.plan.memories()[facts.imported_memories as usize..];
         let tables = &facts.tables[facts.imported_tables as usize..];
         self.admit(1, memories.len(), tables.len())?;
-        memories.iter().try_for_each(|ty| self.admit_memory(ty))?;
+        memories
+            .iter()
+            .try_for_each(|plan| self.admit_memory(&plan.style))?;
         tables.iter().try_for_each(|ty| self.admit_table(ty))
     }
 
-    /// Whether the store may have a memory of the type's minimum.
-    pub(super) fn admit_memory(&mut self, ty: &MemoryType) -> Result<(), Error> {
-        let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_SIZE);
-        let (min, max) = (ty.limits.min, ty.limits.max.map(bytes));
-        self.admit_size(Resource::Memory, bytes(min), max, || {
-            format!("a memory of {min} pages exceeds the store's limit")
+    /// Whether the store may have a memory of its minimum size.
+    pub(super) fn admit_memory(&mut self, style: &MemoryStyle) -> Result<(), Error> {
+        let (min, max) = (style.min_bytes(), style.max_bytes());
+        self.admit_size(Resource::Memory, min, max, || {
+            let pages = style.ty().limits.min;
+            format!("a memory of {pages} pages exceeds the store's limit")
         })
     }
 

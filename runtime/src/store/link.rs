@@ -44,12 +44,13 @@ impl Store {
             }
             (ImportType::Global(ty), Extern::Global(global)) => ty == self.global_type(global),
             (ImportType::Memory(ty), Extern::Memory(memory)) => {
-                let declared = self.memory_type(memory).limits;
-                limits_fit(ty.limits, self.memory_pages(memory), declared)
+                let declared = self.memory_type(memory);
+                ty.same_but_for_limits(&declared)
+                    && limits_fit(ty.limits, self.memory_pages(memory), declared.limits)
             }
             (ImportType::Table(ty), Extern::Table(table)) => {
                 let declared = self.table_type(table);
-                ty.element == declared.element
+                ty.same_but_for_limits(&declared)
                     && limits_fit(ty.limits, self.table_len(table), declared.limits)
             }
             _ => false,

@@ -2,20 +2,20 @@
 
 use std::ptr;
 
-use upshift_abi::vmctx::{MEMORY_GUARD, SMALL_MEMORY_GUARD, VmMemory, WASM_PAGE_SIZE};
-use upshift_abi::{MemoryBounds, MemoryType, TrapCode};
+use upshift_abi::plan::MemoryStyle;
+use upshift_abi::vmctx::VmMemory;
+use upshift_abi::{MemoryType, TrapCode};
 
 use super::limiter::Resource;
 use super::{MemoryId, Order, Store, checked_range, copy_order};
-use crate::config::RuntimeConfig;
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
-use crate::space::MAX_PAGES;
+use crate::space::reserve_memory;
 use crate::sys::Reservation;
 
 /// A memory of a store.
 pub(super) struct MemoryEntry {
-    ty: MemoryType,
+    style: MemoryStyle,
     /// In the context of the instance that defines it, or in `own`.
     vm: *mut VmMemory,
     /// The reservation that holds it, and where in there it starts.
@@ -35,20 +35,21 @@ pub(super) enum MemorySpace {
     Own {
         space: Reservation,
         guard: usize,
-        _vm: Box<VmMemory>,
+        /// What `vm` points to, unless that lies in a context.
+        _vm: Option<Box<VmMemory>>,
     },
 }
 
 impl MemoryEntry {
     /// A memory in the reservation, from the offset on; its minimum is committed.
     pub fn in_instance(
-        ty: MemoryType,
+        style: MemoryStyle,
         vm: *mut VmMemory,
         space: &Reservation,
         offset: usize,
     ) -> Result<Self, Error> {
         let mut entry = Self {
-            ty,
+            style,
             vm,
             space: MemorySpace::Instance {
                 base: space.base().wrapping_add(offset),
@@ -61,23 +62,25 @@ impl MemoryEntry {
         Ok(entry)
     }
 
-    fn on_its_own(ty: MemoryType, config: &RuntimeConfig) -> Result<Self, Error> {
-        let guard = match config.memory_bounds {
-            MemoryBounds::GuardPages => MEMORY_GUARD,
-            MemoryBounds::Explicit => SMALL_MEMORY_GUARD,
-        } as usize;
-        let space = config.reserve_memory(&ty, guard)?;
-        let mut vm = Box::new(VmMemory {
-            base: ptr::null_mut(),
-            len: 0,
+    /// A memory in a reservation of its own, described by `vm` or, if that is null, by a structure of its
+    /// own; its minimum is committed.
+    pub fn apart(style: MemoryStyle, vm: *mut VmMemory) -> Result<Self, Error> {
+        let guard = style.guard_before() as usize;
+        let space = reserve_memory(&style, guard)?;
+        let mut own = vm.is_null().then(|| {
+            Box::new(VmMemory {
+                base: ptr::null_mut(),
+                len: 0,
+            })
         });
+        let vm = own.as_deref_mut().map_or(vm, |own| &raw mut *own);
         let mut entry = Self {
-            ty,
-            vm: &raw mut *vm,
+            style,
+            vm,
             space: MemorySpace::Own {
                 space,
                 guard,
-                _vm: vm,
+                _vm: own,
             },
         };
         entry.commit_minimum()?;
@@ -90,11 +93,11 @@ impl MemoryEntry {
             (*self.vm).base = self.base();
             (*self.vm).len = 0;
         }
-        match self.grow(self.ty.limits.min) {
+        let min = self.style.ty().limits.min;
+        match self.grow(min) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Error::Resource(format!(
-                "a memory of {} pages exceeds what this host provides",
-                self.ty.limits.min
+                "a memory of {min} pages exceeds what this host provides"
             ))),
             Err(error) => Err(error.into()),
         }
@@ -124,18 +127,18 @@ impl MemoryEntry {
     }
 
     fn pages(&self) -> u64 {
-        self.len() as u64 / WASM_PAGE_SIZE
+        self.style.pages(self.len() as u64)
     }
 
     /// Grows by pages: the previous size, or `None` beyond the maximum or what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
-        let max = self.ty.limits.max.unwrap_or(MAX_PAGES).min(MAX_PAGES);
-        let max = max.min(self.reserved() as u64 / WASM_PAGE_SIZE);
+        let reserved = self.style.pages(self.reserved() as u64);
+        let max = self.style.max_pages().min(reserved);
         let Some(pages) = previous.checked_add(delta).filter(|&pages| pages <= max) else {
             return Ok(None);
         };
-        let (old, new) = (self.len(), (pages * WASM_PAGE_SIZE) as usize);
+        let (old, new) = (self.len(), self.style.bytes(pages) as usize);
         match &self.space {
             MemorySpace::Instance { space, offset, .. } => {
                 // SAFETY: the instance's allocation lives as long as the store, which owns this entry.
@@ -169,8 +172,9 @@ impl Store {
     /// If the system or the store's limiter refuses the memory.
     pub fn new_memory(&mut self, ty: MemoryType) -> Result<MemoryId, Error> {
         self.admit(0, 1, 0)?;
-        self.admit_memory(&ty)?;
-        let entry = MemoryEntry::on_its_own(ty, self.runtime.config())?;
+        let style = MemoryStyle::new(ty, &self.runtime.config().memory);
+        self.admit_memory(&style)?;
+        let entry = MemoryEntry::apart(style, ptr::null_mut())?;
         Ok(self.add_memory(entry))
     }
 
@@ -204,7 +208,7 @@ impl Store {
 
     /// The memory's declared type.
     pub fn memory_type(&self, memory: MemoryId) -> MemoryType {
-        self.memories[memory.index()].ty
+        self.memories[memory.index()].style.ty()
     }
 
     /// Its size in pages.
@@ -237,13 +241,13 @@ impl Store {
     /// The limiter's.
     pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> anyhow::Result<Option<u64>> {
         let entry = &self.memories[memory.index()];
-        let (current, max) = (entry.pages(), entry.ty.limits.max);
+        let (current, style) = (entry.pages(), entry.style);
         if delta == 0 {
             return Ok(Some(current));
         }
-        let bytes = |pages: u64| pages.saturating_mul(WASM_PAGE_SIZE);
-        let desired = bytes(current.saturating_add(delta));
-        if !self.may_grow(Resource::Memory, bytes(current), desired, max.map(bytes))? {
+        let desired = style.bytes(current.saturating_add(delta));
+        let bytes = style.bytes(current);
+        if !self.may_grow(Resource::Memory, bytes, desired, style.max_bytes())? {
             return Ok(None);
         }
         let error = match self.memories[memory.index()].grow(delta) {

@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use upshift_abi::plan::MAX_TABLE_ELEMENTS;
 use upshift_abi::vmctx::VmTable;
 use upshift_abi::{ElemIndex, RefType, TableType, TrapCode};
 
@@ -13,9 +14,6 @@ use super::on_demand::OnDemand;
 use super::{Instance, Order, Store, TableId, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
-
-/// Elements that a table can have here; the specification allows any limit below 2^32.
-const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the system.
 const SMALL_BYTES: usize = 4096;
@@ -125,7 +123,7 @@ impl TableEntry {
         match entry.grow(min, init)? {
             Some(_) => Ok(entry),
             None => Err(Error::Resource(format!(
-                "a table of {min} elements exceeds the limit of {MAX_ELEMENTS}"
+                "a table of {min} elements exceeds the limit of {MAX_TABLE_ELEMENTS}"
             ))),
         }
     }
@@ -154,14 +152,9 @@ impl TableEntry {
         unsafe { self.vm.write(VmTable { base, len }) };
     }
 
-    /// The greatest length it can have here.
-    fn max(&self) -> u64 {
-        self.ty.limits.max.unwrap_or(MAX_ELEMENTS).min(MAX_ELEMENTS)
-    }
-
     /// Grows by elements: the previous length, or `None` beyond the maximum.
     fn grow(&mut self, delta: u64, init: u64) -> Result<Option<u64>, RuntimeError> {
-        let (previous, max) = (self.len() as u64, self.max());
+        let (previous, max) = (self.len() as u64, self.ty.max_len());
         let Some(len) = previous.checked_add(delta).filter(|&len| len <= max) else {
             return Ok(None);
         };

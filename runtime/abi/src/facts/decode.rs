@@ -18,7 +18,10 @@ use super::{
     Item, ModuleFacts, SegmentMode,
 };
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
-use crate::types::{FuncType, GlobalType, Limits, MemoryType, RefType, TableType, ValType};
+use crate::plan::{MemoryOptions, ModulePlan};
+use crate::types::{
+    FuncType, GlobalType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType, ValType,
+};
 use crate::vmctx::VmLayout;
 
 /// The proposals that modules may use; everything else is refused by name.
@@ -127,6 +130,7 @@ fn empty_facts() -> ModuleFacts {
         ref_funcs: Vec::new(),
         table_image: None,
         layout: VmLayout::EMPTY,
+        plan: ModulePlan::empty(),
     }
 }
 
@@ -311,6 +315,7 @@ impl Decoder<'_> {
         self.facts.table_image =
             image.filter(|image| VmLayout::fills_on_demand(&self.facts, Some(image)));
         self.facts.layout = VmLayout::new(&self.facts);
+        self.facts.plan = ModulePlan::new(&self.facts, MemoryOptions::default());
         DecodedModule {
             facts: self.facts,
             validators: self.validators,
@@ -318,16 +323,25 @@ impl Decoder<'_> {
     }
 }
 
-/// Refuses limits of memories that take more than five bytes. The decoder reads them as 64-bit numbers,
-/// which they are only with 64-bit memories.
+/// Refuses limits of memories in encodings that are longer than their type allows: five bytes with 32-bit
+/// addresses, ten with 64-bit ones. The decoder reads all of them as 64-bit numbers.
 fn check_limits_encoding(section: Range<u64>, wasm: &[u8]) -> Result<(), DecodeError> {
     const HAS_MAXIMUM: u8 = 1;
+    const INDEX64: u8 = 4;
+    const HAS_PAGE_SIZE: u8 = 8;
     let bytes = &wasm[section.start as usize..section.end as usize];
     let mut reader = BinaryReader::new(bytes, section.start);
     for _ in 0..reader.read_var_u32()? {
         let flags = reader.read_u8()?;
-        reader.read_var_u32()?;
-        if flags & HAS_MAXIMUM != 0 {
+        let limits = if flags & HAS_MAXIMUM != 0 { 2 } else { 1 };
+        for _ in 0..limits {
+            if flags & INDEX64 != 0 {
+                reader.read_var_u64()?;
+            } else {
+                reader.read_var_u32()?;
+            }
+        }
+        if flags & HAS_PAGE_SIZE != 0 {
             reader.read_var_u32()?;
         }
     }
@@ -360,8 +374,20 @@ fn func_type(ty: &wasmparser::FuncType) -> Result<FuncType, DecodeError> {
     })
 }
 
+fn index_kind(is_64: bool) -> IndexKind {
+    if is_64 {
+        IndexKind::I64
+    } else {
+        IndexKind::I32
+    }
+}
+
 fn table_type(ty: &wasmparser::TableType) -> Result<TableType, DecodeError> {
+    if ty.shared {
+        return Err(unsupported("shared-everything-threads"));
+    }
     Ok(TableType {
+        index: index_kind(ty.table64),
         element: ref_type(ty.element_type)?,
         limits: Limits {
             min: ty.initial,
@@ -372,6 +398,15 @@ fn table_type(ty: &wasmparser::TableType) -> Result<TableType, DecodeError> {
 
 fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
     MemoryType {
+        index: index_kind(ty.memory64),
+        page_shift: ty
+            .page_size_log2
+            .map_or(MemoryType::DEFAULT_PAGE_SHIFT, |shift| shift as u8),
+        sharing: if ty.shared {
+            Sharing::Shared
+        } else {
+            Sharing::Private
+        },
         limits: Limits {
             min: ty.initial,
             max: ty.maximum,
@@ -441,4 +476,69 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
         });
     }
     Ok(ConstExpr(ops.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_for_memories_are_refused_by_name() {
+        for (module, proposal) in [
+            ("(memory i64 1)", "memory64"),
+            (r#"(import "" "" (memory i64 1))"#, "memory64"),
+            ("(table i64 1 funcref)", "memory64"),
+            ("(memory 1 2 shared)", "threads"),
+            ("(memory 1) (memory 1)", "multiple memories"),
+            ("(memory 1 (pagesize 1))", "custom page sizes"),
+        ] {
+            let wasm =
+                wat::parse_str(format!("(module {module})")).expect("text that can be assembled");
+            let refusal = decode(&wasm).expect_err(module).to_string();
+            assert!(refusal.contains(proposal), "{module}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn types_of_those_proposals_are_taken_in() {
+        let memory = wasmparser::MemoryType {
+            memory64: true,
+            shared: true,
+            initial: 1 << 40,
+            maximum: Some(1 << 47),
+            page_size_log2: Some(0),
+        };
+        let expected = MemoryType {
+            index: IndexKind::I64,
+            page_shift: 0,
+            sharing: Sharing::Shared,
+            limits: Limits {
+                min: 1 << 40,
+                max: Some(1 << 47),
+            },
+        };
+        assert_eq!(memory_type(&memory), expected);
+        let table = wasmparser::TableType {
+            element_type: wasmparser::RefType::FUNCREF,
+            table64: true,
+            initial: 1 << 33,
+            maximum: None,
+            shared: false,
+        };
+        let table = table_type(&table).expect("a type that can be represented");
+        assert_eq!((table.index, table.limits.min), (IndexKind::I64, 1 << 33));
+    }
+
+    #[test]
+    fn limits_are_as_long_as_their_index_kind_allows() {
+        let check = |section: &[u8]| check_limits_encoding(0..section.len() as u64, section);
+        let long = [0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
+        let memory = |flags: u8| [&[1, flags][..], &long].concat();
+        assert!(check(&memory(0)).is_err(), "six bytes for 32 bits");
+        assert!(check(&memory(4)).is_ok(), "six bytes for 64 bits");
+        assert!(
+            check(&[1, 0b1101, 1, 2, 0]).is_ok(),
+            "with a maximum and a page size"
+        );
+    }
 }

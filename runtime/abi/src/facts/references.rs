@@ -64,15 +64,12 @@ pub(super) fn table_image(facts: &ModuleFacts) -> Option<TableImage> {
         let SegmentMode::Active { target, offset } = &segment.mode else {
             continue;
         };
-        let [ConstOp::I32Const(offset)] = *offset.0 else {
-            return None;
-        };
+        let start = offset.fixed_index(facts.tables[target.index()].index)?;
         if image.is_none() {
             image = Some(empty_image(facts, *target)?);
         }
         let image = image.as_mut().filter(|image| image.table == *target)?;
-        let start = offset as u32 as usize;
-        let elements = image.elements.get_mut(start..)?;
+        let elements = image.elements.get_mut(usize::try_from(start).ok()?..)?;
         let elements = elements.get_mut(..segment.items.len())?;
         match &segment.items {
             ElementItems::Funcs(funcs) => {
@@ -97,7 +94,9 @@ pub(super) fn table_image(facts: &ModuleFacts) -> Option<TableImage> {
 /// An image of nulls of a table that the module defines.
 fn empty_image(facts: &ModuleFacts, table: TableIndex) -> Option<TableImage> {
     let defined = table.0.checked_sub(facts.imported_tables)?;
-    let TableType { element, limits } = facts.tables[table.index()];
+    let TableType {
+        element, limits, ..
+    } = facts.tables[table.index()];
     let starts_null = facts.table_inits[defined as usize].is_none();
     let min = limits.min;
     (element == RefType::Func && starts_null && min <= MAX_IMAGE).then(|| TableImage {

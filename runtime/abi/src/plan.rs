@@ -1,0 +1,410 @@
+//! What is decided about each memory and table of a module: the one place that both compilers,
+//! instantiation, images and the limiter ask.
+//!
+//! A plan follows from a type, the module's layout and the engine's [`MemoryOptions`], and holds no
+//! address, so it is computed once per module, before anything is compiled. Code that accesses a memory
+//! and the runtime that reserves it can't disagree, because both read the same plan.
+//!
+//! # Invariant
+//!
+//! A memory is made by one module or by the host and imported by others, whose code was compiled from
+//! plans of their own. So [`MemoryStyle::bounds`], which those must agree on, follows only from what an
+//! import must match exactly (index kind, page size, sharing) and from the options, which are the same
+//! for the whole engine: never from limits, nor from which of a module's memories it is.
+
+use std::ops::RangeInclusive;
+
+use crate::compiler::MemoryBounds;
+use crate::facts::ModuleFacts;
+use crate::index::{MemoryIndex, TableIndex};
+use crate::types::{IndexKind, MemoryType, Sharing, TableType};
+use crate::vmctx::{PAGE_SIZE, Place, VmLayout, VmOffset};
+
+/// With guard pages, the inaccessible bytes before a memory, at least.
+const MEMORY_GUARD: u32 = 64 << 20;
+
+/// With guard pages, the distance from a context to the memory behind it, for all modules whose contexts
+/// leave a [`MEMORY_GUARD`] in it.
+const MEMORY_DISTANCE: u32 = 2 * MEMORY_GUARD;
+
+/// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the length as
+/// a 64-bit number, so that one that is negative by mistake never reaches memory, and address space may
+/// be short.
+const SMALL_MEMORY_GUARD: u32 = 1 << 16;
+
+/// The largest static offset that guard pages cover: with it, any 32-bit index and any access ends inside
+/// [`GUARDED_SPACE`].
+const GUARDED_OFFSET: u64 = u32::MAX as u64;
+
+/// The address space of a memory with guard pages: what a 32-bit index and [`GUARDED_OFFSET`] reach,
+/// and room for the widest access there.
+const GUARDED_SPACE: u64 = (1 << 33) + (1 << 16);
+
+/// The least address space that is reserved for a memory with explicit bounds.
+const SMALLEST_SPACE: u64 = 1 << 16;
+
+/// Elements that a table can have; the specification allows any limit below what its indexes reach.
+pub const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
+
+/// What an engine decides about all its memories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryOptions {
+    /// How accesses beyond a memory's length are caught, where the memory's type leaves the choice.
+    pub bounds: MemoryBounds,
+    /// With explicit bounds, the most address space that is reserved for a memory whose minimum needs no
+    /// more, in bytes. It can't grow beyond.
+    pub reservation: usize,
+}
+
+impl Default for MemoryOptions {
+    /// Guard pages, and room for all that a 32-bit index reaches.
+    fn default() -> Self {
+        Self {
+            bounds: MemoryBounds::GuardPages,
+            reservation: IndexKind::I32.reach() as usize,
+        }
+    }
+}
+
+impl MemoryOptions {
+    /// The defaults, but for how accesses beyond a memory's length are caught.
+    pub fn with_bounds(bounds: MemoryBounds) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
+    /// The address space that the usual memory takes, with the context and the guard before it, in bytes.
+    pub fn usual_space(&self) -> u64 {
+        match self.bounds {
+            MemoryBounds::GuardPages => GUARDED_SPACE + u64::from(MEMORY_DISTANCE),
+            MemoryBounds::Explicit => self.reservation as u64,
+        }
+    }
+}
+
+/// What keeps an access inside its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The access itself: wherever the index leads that is out of bounds, nothing is accessible.
+    Guarded,
+    /// A comparison before it: it traps where `index + end` exceeds the memory's length. The index has 32
+    /// bits, so 64 hold the sum.
+    Checked {
+        /// The static offset plus the access's size in bytes.
+        end: u64,
+    },
+    /// As `Checked`, with an index of 64 bits: where the sum carries, it traps too.
+    CheckedWide {
+        /// The static offset plus the access's size in bytes; `u64::MAX` if 64 bits don't hold that,
+        /// with which every access traps.
+        end: u64,
+    },
+}
+
+/// What is decided about a memory wherever it lies: the same for the module that defines it, for those
+/// that import it and for the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryStyle {
+    ty: MemoryType,
+    bounds: MemoryBounds,
+    reservation: u64,
+}
+
+impl MemoryStyle {
+    /// Decides about a memory of the type.
+    pub fn new(ty: MemoryType, options: &MemoryOptions) -> Self {
+        // Guards begin at a page of the processor, so a memory must end at one; and they can't cover
+        // what a 64-bit index reaches.
+        let can_guard = ty.index == IndexKind::I32 && ty.page_bytes() >= u64::from(PAGE_SIZE);
+        Self {
+            ty,
+            bounds: match options.bounds {
+                MemoryBounds::GuardPages if can_guard => MemoryBounds::GuardPages,
+                MemoryBounds::GuardPages | MemoryBounds::Explicit => MemoryBounds::Explicit,
+            },
+            reservation: options.reservation as u64,
+        }
+    }
+
+    /// The memory's type.
+    pub fn ty(&self) -> MemoryType {
+        self.ty
+    }
+
+    /// The kind of its addresses, sizes in pages included.
+    pub fn index(&self) -> IndexKind {
+        self.ty.index
+    }
+
+    /// How accesses beyond its length are caught.
+    pub fn bounds(&self) -> MemoryBounds {
+        self.bounds
+    }
+
+    /// What keeps an access of so many bytes at the static offset inside the memory.
+    pub fn access(&self, offset: u64, bytes: u32) -> Access {
+        let end = offset.saturating_add(bytes.into());
+        match (self.bounds, self.index()) {
+            (MemoryBounds::GuardPages, _) if offset <= GUARDED_OFFSET => Access::Guarded,
+            (_, IndexKind::I32) => Access::Checked { end },
+            (_, IndexKind::I64) => Access::CheckedWide { end },
+        }
+    }
+
+    /// Bytes of a page, as a power of two.
+    pub fn page_shift(&self) -> u8 {
+        self.ty.page_shift
+    }
+
+    /// Bytes of so many pages; `u64::MAX` if that is more than 64 bits hold.
+    pub fn bytes(&self, pages: u64) -> u64 {
+        pages.saturating_mul(self.ty.page_bytes())
+    }
+
+    /// How many whole pages so many bytes are.
+    pub fn pages(&self, bytes: u64) -> u64 {
+        bytes >> self.page_shift()
+    }
+
+    /// Its bytes at first.
+    pub fn min_bytes(&self) -> u64 {
+        self.bytes(self.ty.limits.min)
+    }
+
+    /// Its declared maximum in bytes.
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.ty.limits.max.map(|pages| self.bytes(pages))
+    }
+
+    /// The most pages that it can ever have: its declared maximum, or what its indexes reach.
+    pub fn max_pages(&self) -> u64 {
+        let reached = self.pages(self.index().reach());
+        self.ty.limits.max.map_or(reached, |max| max.min(reached))
+    }
+
+    /// Its length in bytes, if that never changes.
+    pub fn fixed_bytes(&self) -> Option<u64> {
+        self.ty.limits.fixed().map(|pages| self.bytes(pages))
+    }
+
+    /// Inaccessible bytes to leave before its first byte, where nothing else lies there.
+    pub fn guard_before(&self) -> u32 {
+        match self.bounds {
+            MemoryBounds::GuardPages => MEMORY_GUARD,
+            MemoryBounds::Explicit => SMALL_MEMORY_GUARD,
+        }
+    }
+
+    /// The address space to reserve from its first byte on, in bytes: what it must have, up to what it is
+    /// to have if the system grants that. It can't grow beyond what it gets.
+    pub fn space(&self) -> RangeInclusive<u64> {
+        match self.bounds {
+            MemoryBounds::GuardPages => GUARDED_SPACE..=GUARDED_SPACE,
+            MemoryBounds::Explicit => {
+                let whole_pages =
+                    |bytes: u64| match bytes.checked_next_multiple_of(PAGE_SIZE.into()) {
+                        Some(bytes) => bytes.max(SMALLEST_SPACE),
+                        None => u64::MAX,
+                    };
+                let max = self.max_pages();
+                let least = whole_pages(self.bytes(self.ty.limits.min.min(max)));
+                let most = whole_pages(self.bytes(max));
+                least..=most.min(self.reservation).max(least)
+            }
+        }
+    }
+
+    /// Whether its first contents can be mapped copy-on-write: pages of the processor that nobody else
+    /// sees.
+    pub fn can_map_contents(&self) -> bool {
+        self.ty.page_bytes() >= u64::from(PAGE_SIZE) && self.ty.sharing == Sharing::Private
+    }
+
+    /// The distance from a `VmContext*` to this memory behind it.
+    fn distance(&self, context_bytes: u32) -> u32 {
+        match self.bounds {
+            MemoryBounds::GuardPages if context_bytes <= MEMORY_DISTANCE - MEMORY_GUARD => {
+                MEMORY_DISTANCE
+            }
+            MemoryBounds::GuardPages | MemoryBounds::Explicit => {
+                context_bytes + self.guard_before()
+            }
+        }
+    }
+}
+
+/// Where a memory's bytes and its [`VmMemory`](crate::vmctx::VmMemory) lie, as the module's code reaches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryPlace {
+    /// Behind the context, in one reservation with it: the first memory that the module defines.
+    BehindContext {
+        /// From the `VmContext*` to the first byte: a constant, so no base is loaded.
+        distance: u32,
+        /// The `VmMemory`, in the context.
+        header: VmOffset,
+    },
+    /// In a reservation of its own: further memories that the module defines.
+    Apart {
+        /// The `VmMemory`, in the context.
+        header: VmOffset,
+    },
+    /// Wherever the instance or host that defined it has put it.
+    Imported {
+        /// A pointer to the `VmMemory`, in the context.
+        pointer: VmOffset,
+    },
+}
+
+impl MemoryPlace {
+    /// Where the `VmMemory` is found.
+    pub fn header(self) -> Place {
+        match self {
+            MemoryPlace::BehindContext { header, .. } | MemoryPlace::Apart { header } => {
+                Place::Inline(header)
+            }
+            MemoryPlace::Imported { pointer } => Place::Pointer(pointer),
+        }
+    }
+}
+
+/// What is decided about a memory of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// What does not depend on the module.
+    pub style: MemoryStyle,
+    /// Where it lies.
+    pub place: MemoryPlace,
+}
+
+/// When a defined table's first elements are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFilling {
+    /// When the module is instantiated.
+    AtInstantiation,
+    /// When they are touched: they lie in the context and come from the module's
+    /// [image](crate::facts::TableImage).
+    OnDemand,
+}
+
+/// What is decided about a table of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TablePlan {
+    /// Its type.
+    pub ty: TableType,
+    /// Where its [`VmTable`](crate::vmctx::VmTable) lies: in the context, or behind a pointer there if it
+    /// is imported.
+    pub place: Place,
+    /// When its first elements are written; without meaning for imports.
+    pub filling: TableFilling,
+}
+
+impl TablePlan {
+    /// The kind of its indexes and of its size.
+    pub fn index(&self) -> IndexKind {
+        self.ty.index
+    }
+
+    /// Its length, if that never changes. Then its elements don't move either.
+    pub fn fixed_len(&self) -> Option<u64> {
+        self.ty.limits.fixed()
+    }
+}
+
+/// What is decided about the memories and tables of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModulePlan {
+    options: MemoryOptions,
+    memories: Box<[MemoryPlan]>,
+    tables: Box<[TablePlan]>,
+}
+
+impl ModulePlan {
+    /// Decides about the memories and tables that the facts name; their layout is known.
+    pub(crate) fn new(facts: &ModuleFacts, options: MemoryOptions) -> Self {
+        let layout = &facts.layout;
+        let memories = facts.memories.iter().enumerate().map(|(n, &ty)| {
+            let style = MemoryStyle::new(ty, &options);
+            let place = memory_place(layout, MemoryIndex::from_index(n), &style);
+            MemoryPlan { style, place }
+        });
+        let lazy = layout.on_demand().and_then(|part| part.elements);
+        let image = facts.table_image.as_ref().filter(|_| lazy.is_some());
+        let tables = facts.tables.iter().enumerate().map(|(n, &ty)| {
+            let index = TableIndex::from_index(n);
+            TablePlan {
+                ty,
+                place: layout.table(index),
+                filling: match image {
+                    Some(image) if image.table == index => TableFilling::OnDemand,
+                    _ => TableFilling::AtInstantiation,
+                },
+            }
+        });
+        Self {
+            options,
+            memories: memories.collect(),
+            tables: tables.collect(),
+        }
+    }
+
+    /// The plan of a module that declares nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            options: MemoryOptions::default(),
+            memories: Box::default(),
+            tables: Box::default(),
+        }
+    }
+
+    /// The engine's options that it was made with.
+    pub fn options(&self) -> &MemoryOptions {
+        &self.options
+    }
+
+    /// The plan of a memory.
+    #[inline]
+    pub fn memory(&self, memory: MemoryIndex) -> &MemoryPlan {
+        &self.memories[memory.index()]
+    }
+
+    /// The plans of all memories, imports first.
+    pub fn memories(&self) -> &[MemoryPlan] {
+        &self.memories
+    }
+
+    /// The plan of a table.
+    #[inline]
+    pub fn table(&self, table: TableIndex) -> &TablePlan {
+        &self.tables[table.index()]
+    }
+
+    /// The plans of all tables, imports first.
+    pub fn tables(&self) -> &[TablePlan] {
+        &self.tables
+    }
+
+    /// The memory that lies behind the context, and its distance from the `VmContext*`.
+    pub fn behind_context(&self) -> Option<(&MemoryStyle, u32)> {
+        self.memories.iter().find_map(|plan| match plan.place {
+            MemoryPlace::BehindContext { distance, .. } => Some((&plan.style, distance)),
+            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => None,
+        })
+    }
+}
+
+/// Where a memory of a module with the layout lies.
+fn memory_place(layout: &VmLayout, memory: MemoryIndex, style: &MemoryStyle) -> MemoryPlace {
+    match layout.memory(memory) {
+        Place::Pointer(pointer) => MemoryPlace::Imported { pointer },
+        Place::Inline(header) if layout.is_first_defined(memory) => MemoryPlace::BehindContext {
+            distance: style.distance(layout.context_bytes()),
+            header,
+        },
+        Place::Inline(header) => MemoryPlace::Apart { header },
+    }
+}
+
+#[cfg(test)]
+mod tests;
