@@ -1,8 +1,8 @@
 //! A digest of the machine code that both compilers make of modules, in each configuration that
 //! changes it.
 //!
-//! Compilation is a pure function, so that a change which is to leave the code alone is proven by
-//! equal output before and after it:
+//! Compilation is a pure function, so equal output before and after a change proves that the change
+//! leaves the code alone:
 //!
 //! ```text
 //! cargo run --release --example code_digest -- corpus/python.wasm corpus/ruby.wasm > before

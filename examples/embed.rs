@@ -2,7 +2,7 @@
 
 use upshift::{Caller, Engine, Extern, Linker, Module, Result, Store, Trap, WasmBacktrace};
 
-/// What the host keeps for each guest.
+/// The host's data of each guest.
 #[derive(Default)]
 struct Host {
     lines: Vec<String>,
@@ -17,7 +17,7 @@ const GUEST: &str = r#"(module $guest
     (func (export "ratio") (param i32 i32) (result i32)
         (call $divide (local.get 0) (local.get 1))))"#;
 
-/// Takes a line of text out of the guest's memory.
+/// The host function `log`: reads a line of text from the guest's memory.
 fn log(mut caller: Caller<'_, Host>, start: u32, len: u32) -> Result<()> {
     let memory = caller.get_export("memory").and_then(Extern::into_memory);
     let memory = memory.ok_or_else(|| anyhow::anyhow!("the guest exports no memory"))?;
@@ -28,13 +28,13 @@ fn log(mut caller: Caller<'_, Host>, start: u32, len: u32) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    // Once per process: threads share the engine and the module.
+    // Created once per process: threads share the engine and the module.
     let engine = Engine::default();
     let module = Module::new(&engine, GUEST)?;
     let mut linker = Linker::new(&engine);
     linker.func_wrap("host", "log", log)?;
 
-    // Once per guest.
+    // Created once per guest.
     let mut store = Store::new(&engine, Host::default());
     let instance = linker.instantiate(&mut store, &module)?;
     let greet = instance.get_typed_func::<(), ()>(&mut store, "greet")?;

@@ -1,7 +1,7 @@
-//! A tiering policy of one's own, and what it did: `cargo run --example policy`.
+//! An embedder's own tiering policy, and what it did: `cargo run --example policy`.
 //!
-//! The policy sends a function to the optimizer after so many calls, whatever the function's size, and
-//! a loop when its function's budget runs out there for the second time.
+//! The policy requests optimized code for a function after a number of calls, whatever the
+//! function's size, and for a loop when its function's budget runs out there for the second time.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use upshift::tiering::policy::{Budget, Decision, Lane, View};
 use upshift::tiering::{Policy, PolicyEvent, TieringConfig};
 use upshift::{Config, Engine, Instance, Module, Result, Store, Switching};
 
-/// Counts calls, as early JITs did.
+/// A policy that counts calls, as early JITs did.
 #[derive(Debug)]
 struct Calls {
     limit: u32,
@@ -21,7 +21,7 @@ impl Policy for Calls {
     }
 
     fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
-        // A budget of so many calls, at the weight that the engine gives each (see below).
+        // A budget of that many calls, at the weight that the engine gives each (see below).
         let wait = Decision::wait(Budget::Units(self.limit));
         match event {
             PolicyEvent::FirstCode => wait,

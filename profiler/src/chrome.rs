@@ -1,5 +1,5 @@
-//! The log as a trace that trace viewers show (`chrome://tracing`, Perfetto): compilations as
-//! spans on the threads that did them, everything else as instants.
+//! The log as a trace for trace viewers (`chrome://tracing`, Perfetto): compilations as spans on
+//! their threads, all other events as instants.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, tier_name};
 use crate::log::{Names, Record};
 
-/// The trace, in the viewers' JSON format.
+/// The trace of these events, in the JSON format of the viewers.
 pub fn chrome_trace(records: &[Record], names: &Names) -> Value {
     let mut tracer = Tracer {
         names,
@@ -24,7 +24,7 @@ pub fn chrome_trace(records: &[Record], names: &Names) -> Value {
 
 struct Tracer<'a> {
     names: &'a Names,
-    /// Looking up a name can be linear in the module's exports.
+    /// Cache of function names: finding one can be linear in the module's exports.
     known: HashMap<FuncKey, String>,
     events: Vec<Value>,
 }
@@ -49,7 +49,7 @@ impl Tracer<'_> {
         let micros = |at: Nanos| at.0 as f64 / 1e3;
         let args = serde_json::to_value(&record.event).expect("events serialize");
         let event = match record.event {
-            // The span's beginning is known from its end.
+            // The event at the end of a compilation has the span's start too.
             Event::CompileStarted { .. } => return,
             Event::CompileFinished { code, time, .. } => json!({
                 "name": self.code_name(code), "cat": "compile", "ph": "X",

@@ -11,7 +11,7 @@ macro_rules! events {
             $($(#[$field_doc:meta])* $field:ident: $ty:ty,)*
         }
     )*) => {
-        /// One step in the life of a function.
+        /// An event in the life of a function or module.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "event")]
         #[non_exhaustive]
@@ -43,21 +43,21 @@ events! {
         /// Bytes of their bodies.
         body_bytes: u64,
     }
-    /// A function was called that had no code yet.
+    /// A function without code was called.
     FirstCall = "first-call" {
         /// The function.
         func: FuncKey,
     }
-    /// A compiler began.
+    /// A compilation started.
     CompileStarted = "compile-started" {
-        /// What is compiled.
+        /// The unit that is compiled.
         code: CodeKey,
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
     }
-    /// A compiler succeeded; the code is not in use yet.
+    /// A compilation succeeded; the code is not published yet.
     CompileFinished = "compile-finished" {
-        /// What was compiled.
+        /// The compiled unit.
         code: CodeKey,
         /// Bytes of the function's body.
         body_bytes: u32,
@@ -68,83 +68,84 @@ events! {
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
     }
-    /// A compilation exceeded a limit: no failure, and the function keeps the code it has.
+    /// A compilation exceeded a limit. That is no failure: the function keeps its code.
     CompileRefused = "compile-refused" {
-        /// What was not compiled.
+        /// The unit that was not compiled.
         code: CodeKey,
-        /// Which limit.
+        /// The limit that was exceeded.
         reason: Box<str>,
     }
-    /// A compiler failed or crashed, or its code found no place.
+    /// A compilation ended with an error or a panic, or its code could not be placed.
     CompileFailed = "compile-failed" {
-        /// What was not compiled.
+        /// The unit that was not compiled.
         code: CodeKey,
-        /// Why.
+        /// The error's message.
         reason: Box<str>,
     }
-    /// A budget ran out.
+    /// A function's budget was exhausted.
     BudgetExhausted = "budget-exhausted" {
         /// The function.
         func: FuncKey,
-        /// The loop at whose back edge it happened; `None` is the function's entry.
+        /// The index of the loop at whose back edge it was exhausted; `None` is the function's
+        /// entry.
         site: Option<u32>,
-        /// Units that the function has used up since its first code.
+        /// Units used since the function's first code was installed.
         units: u64,
     }
-    /// A compilation was asked for.
+    /// Optimized code was requested.
     RequestQueued = "request-queued" {
-        /// What was asked for.
+        /// The requested unit.
         code: CodeKey,
-        /// The queue's lane: 0 is served first.
+        /// The index of the queue's lane: 0 is served first.
         lane: u8,
         /// Requests in the queue, this one included.
         queue_length: u32,
     }
-    /// A request was asked for again while it was under way.
+    /// A unit was requested again while a request for it was under way.
     RequestDeduplicated = "request-deduplicated" {
-        /// What was asked for.
+        /// The requested unit.
         code: CodeKey,
     }
-    /// A request was given up: the queue was full, the module gone or the engine shutting down.
+    /// A request was dropped: the queue was full, the module gone or the engine shutting down.
     RequestDropped = "request-dropped" {
-        /// What was asked for.
+        /// The requested unit.
         code: CodeKey,
     }
-    /// Calls of the function go to this code from now on.
+    /// Code was published: calls of its function run it from now on.
     Published = "published" {
-        /// The code.
+        /// The published unit.
         code: CodeKey,
-        /// Its address.
+        /// The address of the code.
         address: u64,
-        /// Its size in bytes.
+        /// The length of the code in bytes.
         code_bytes: u32,
     }
-    /// An OSR entry is ready for its loop to enter.
+    /// An OSR entry was installed: its loop can enter it.
     OsrReady = "osr-ready" {
-        /// The code.
+        /// The unit of the OSR entry.
         code: CodeKey,
-        /// Its address.
+        /// The address of the code.
         address: u64,
-        /// Its size in bytes.
+        /// The length of the code in bytes.
         code_bytes: u32,
     }
-    /// A running loop left baseline code for optimized code.
+    /// A running loop went from baseline code to its OSR entry.
     OsrEntered = "osr-entered" {
-        /// The code.
+        /// The unit of the OSR entry.
         code: CodeKey,
     }
-    /// Code was replaced; it is freed when nothing can be running it.
+    /// Replaced code was retired; it is freed when no store can be running it.
     Retired = "retired" {
-        /// The code.
+        /// The retired unit.
         code: CodeKey,
-        /// Its size in bytes.
+        /// The length of the code in bytes.
         code_bytes: u32,
     }
-    /// The function stays with the code it has.
+    /// The function keeps the code that it has.
     Pinned = "pinned" {
         /// The function.
         func: FuncKey,
-        /// Why.
+        /// Why no optimized code will replace it.
         reason: Box<str>,
     }
 }

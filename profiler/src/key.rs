@@ -1,4 +1,4 @@
-//! What events are about: modules, functions, pieces of code and durations, as serializable values.
+//! Keys of events: modules, functions, compile units and times, as serializable values.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
-/// A module's number in its log: 0 for the first one loaded.
+/// A module's number in its log: 0 for the first module loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct ModuleKey(pub u32);
@@ -14,25 +14,25 @@ pub struct ModuleKey(pub u32);
 /// A function that a module defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FuncKey {
-    /// Its module.
+    /// The module that defines the function.
     pub module: ModuleKey,
-    /// Its index among the functions that the module defines.
+    /// The function's index among the functions that the module defines.
     pub func: DefinedFuncIndex,
 }
 
-/// A piece of code, or the wish for one.
+/// A compile unit of a function in one tier: existing code, or code that is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeKey {
-    /// The function.
+    /// The function that the unit belongs to.
     pub func: FuncKey,
-    /// Which part of it.
+    /// The whole function, or one loop of it.
     pub unit: CompileUnit,
-    /// Which compiler's.
+    /// The compiler that the code is from.
     pub tier: Tier,
 }
 
 impl CodeKey {
-    /// The loop's number, if the unit is an OSR entry.
+    /// The loop's index, if the unit is an OSR entry.
     pub fn loop_number(&self) -> Option<u32> {
         match self.unit {
             CompileUnit::Function => None,
@@ -61,7 +61,7 @@ impl Serialize for CodeKey {
     }
 }
 
-/// The tier's name, as reports spell it.
+/// The tier's name in reports.
 pub fn tier_name(tier: Tier) -> &'static str {
     match tier {
         Tier::Baseline => "baseline",
@@ -83,7 +83,7 @@ impl fmt::Display for FuncKey {
 pub struct Nanos(pub u64);
 
 impl Nanos {
-    /// As fractional milliseconds.
+    /// The time in milliseconds, with fractions.
     pub fn as_millis(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -108,7 +108,7 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// A count with thousands separators.
+/// Formats a count with thousands separators.
 pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);

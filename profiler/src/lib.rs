@@ -1,9 +1,9 @@
-//! The typed event log of tiering, and what is made from it.
+//! The typed event log of tiering, and what is generated from it.
 //!
-//! Whoever moves functions between tiers reports each step as an [`Event`]; the [`EventLog`] stamps
-//! it, adds it to the running [`Stats`] and, if asked to, keeps it. From a kept log come a timeline
-//! for people ([`story()`]), a trace for trace viewers ([`chrome`]) and a symbol map for `perf`
-//! ([`perf_map`]).
+//! The tiering crate records each step in a function's life as an [`Event`]. The [`EventLog`]
+//! stamps it, adds it to the totals in [`Stats`] and, if configured to, stores it. From stored
+//! events come a timeline for people ([`story()`]), a trace for trace viewers ([`chrome`]) and a
+//! symbol map for `perf` ([`perf_map`]).
 //!
 //! # Invariants
 //!

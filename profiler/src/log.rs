@@ -1,7 +1,8 @@
-//! The log itself: stamps events, counts them, and keeps them if asked to.
+//! The event log: stamps events with time and thread, counts them, and stores them if configured
+//! to.
 //!
-//! One log per engine, shared by all its threads. Events come at the pace of compilations, not of
-//! calls, so one lock around statistics and kept events is enough; a log that is
+//! There is one log per engine, shared by all its threads. Events occur as often as compilations,
+//! not as often as calls, so one lock around statistics and stored events is enough; a log that is
 //! [off](Detail::Off) costs one relaxed load per event.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,48 +17,49 @@ use crate::event::Event;
 use crate::key::{FuncKey, ModuleKey, Nanos};
 use crate::stats::Stats;
 
-/// How much a log does.
+/// What a log does with events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Detail {
-    /// Nothing.
+    /// Ignores events.
     Off,
     /// Counts events.
     #[default]
     Stats,
-    /// Counts events and keeps them.
+    /// Counts events and stores them.
     Events,
 }
 
-/// What a new log does.
+/// The configuration of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogConfig {
-    /// How much.
+    /// What the log does with events.
     pub detail: Detail,
-    /// How many events to keep at most: the oldest are forgotten. `None`: all of them.
+    /// The highest number of stored events: the oldest are dropped. `None` stores all.
     pub capacity: Option<usize>,
 }
 
-/// A kept event.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
-    /// When, since the log's start.
+    /// When the event occurred, since the log's start.
     pub at: Nanos,
-    /// On which thread: threads are numbered from 0 as they first report something.
+    /// The thread that recorded the event. Threads are numbered from 0, in the order of their first
+    /// events.
     pub thread: u32,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// Where functions get their names from: the facts of the modules that were loaded.
+/// The names of functions, from the facts of the modules that were loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     modules: BTreeMap<ModuleKey, Arc<ModuleFacts>>,
 }
 
 impl Names {
-    /// Names for the functions of a module.
+    /// Adds the names of a module's functions.
     pub fn insert(&mut self, module: ModuleKey, facts: Arc<ModuleFacts>) {
         self.modules.insert(module, facts);
     }
@@ -73,14 +75,17 @@ impl Names {
     }
 }
 
-/// Collects the events of one engine. Thread-safe.
+/// The event log of one engine. All threads record in it, through a shared reference.
 #[derive(Debug)]
 pub struct EventLog {
     start: Instant,
-    /// A [`Detail`]. Relaxed: who reads a stale one loses or adds an event around the switch.
+    /// A [`Detail`]. Relaxed: a thread that reads a stale one drops or records a further event
+    /// around the switch, and nothing else depends on it.
     detail: AtomicU8,
     capacity: usize,
+    /// The number of modules so far, from which keys are made. Relaxed: keys only have to differ.
     modules: AtomicU32,
+    /// Totals, stored events and names. Locked only by threads that record or read events.
     inner: Mutex<Inner>,
 }
 
@@ -114,17 +119,19 @@ impl EventLog {
         self.start.elapsed().into()
     }
 
-    /// Changes how much the log does from now on.
+    /// Changes what the log does with events from now on.
     pub fn set_detail(&self, detail: Detail) {
         self.detail.store(detail as u8, Ordering::Relaxed);
     }
 
-    /// Whether the log does at least this much: lets a reporter skip the work of making an event.
+    /// Whether the log does at least this much, so that callers need not construct an event in
+    /// vain.
     pub fn does(&self, detail: Detail) -> bool {
         self.detail.load(Ordering::Relaxed) >= detail as u8
     }
 
-    /// Numbers a module and reports it loaded. Keeps its facts, for names, if events are kept.
+    /// Numbers a module and records that it was loaded. Stores its facts, for names, if events are
+    /// stored.
     pub fn add_module(&self, facts: &Arc<ModuleFacts>) -> ModuleKey {
         let module = ModuleKey(self.modules.fetch_add(1, Ordering::Relaxed));
         if self.does(Detail::Events) {
@@ -142,7 +149,7 @@ impl EventLog {
         module
     }
 
-    /// Reports an event; it is only made if the log is on.
+    /// Records an event. `event` is called only if the log is on.
     pub fn record(&self, event: impl FnOnce() -> Event) {
         if !self.does(Detail::Stats) {
             return;
@@ -161,40 +168,40 @@ impl EventLog {
         }
     }
 
-    /// Reports an event that no total counts: it is only made if events are kept.
+    /// Records an event that no total counts. `event` is called only if events are stored.
     pub fn trace(&self, event: impl FnOnce() -> Event) {
         if self.does(Detail::Events) {
             self.record(event);
         }
     }
 
-    /// The statistics so far.
+    /// The totals up to now.
     pub fn stats(&self) -> Stats {
         let mut stats = self.lock().stats.clone();
         stats.elapsed = self.now();
         stats
     }
 
-    /// The events kept so far, oldest first. They stay in the log.
+    /// The stored events, oldest first. They stay in the log.
     pub fn records(&self) -> Vec<Record> {
         let mut records: Vec<_> = self.lock().records.iter().cloned().collect();
-        // Threads stamp before they take the lock.
+        // Threads take the time before they take the lock.
         records.sort_by_key(|record| record.at);
         records
     }
 
-    /// The names of the functions in the kept events.
+    /// The names of the functions in the stored events.
     pub fn names(&self) -> Names {
         self.lock().names.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Counting can't leave the data half-changed in a way that matters.
+        // A panic while counting can't leave the data half-changed in a way that matters.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The calling thread's small number in the process.
+/// The calling thread's number in this process. Relaxed: numbers only have to differ.
 fn thread_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     thread_local!(static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed));

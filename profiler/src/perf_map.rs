@@ -1,7 +1,7 @@
-//! A symbol map for `perf`: which addresses hold which function's code.
+//! A symbol map for `perf`, which says which function's code is at which addresses.
 //!
-//! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used again, so
-//! the map is right for the code that was made last at an address.
+//! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used
+//! again, so the map is right for the code that was placed last at an address.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::key::tier_name;
 use crate::log::{Names, Record};
 
-/// The map's text: a line of start, length (both hexadecimal) and name for each piece of code.
+/// The text of the map: a line of start, length (both hexadecimal) and name for each piece of code.
 pub fn perf_map(records: &[Record], names: &Names) -> String {
     let mut out = String::new();
     for record in records {

@@ -1,4 +1,4 @@
-//! Running totals over the events of a log: what `--stats` prints and reports store.
+//! Totals over the events of a log, which `--stats` prints and reports contain.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,24 +9,24 @@ use upshift_abi::Tier;
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
 
-/// The one list of counters.
+/// Declares [`Stats`] from the one list of counters.
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {
         /// Totals since the log's start.
         #[derive(Clone, Debug, Default, PartialEq, Serialize)]
         pub struct Stats {
             $($(#[$doc])* pub $name: u64,)*
-            /// When these totals were read.
+            /// The time from the log's start until these totals were read.
             pub elapsed: Nanos,
-            /// When optimized code first came into use, for calls or for a running loop.
+            /// When optimized code was first published or entered from a running loop.
             pub first_tier_up: Option<Nanos>,
-            /// When optimized code last came into use.
+            /// When optimized code was last published, or an OSR entry last became ready.
             pub last_tier_up: Option<Nanos>,
-            /// What the baseline did.
+            /// The totals of the baseline compiler.
             pub baseline: TierStats,
-            /// What the optimizer did.
+            /// The totals of the optimizer.
             pub optimizer: TierStats,
-            /// OSR entries by loop.
+            /// How often each loop entered its OSR entry.
             pub osr_loops: OsrCounts,
         }
 
@@ -42,48 +42,48 @@ macro_rules! counters {
 counters! {
     /// Modules loaded.
     modules_loaded = "modules loaded";
-    /// Functions that those modules define.
+    /// Functions that the loaded modules define.
     functions_defined = "functions defined";
-    /// Functions whose first call had to be compiled; eagerly compiled ones never ask.
+    /// Functions compiled at their first call; not those that were compiled eagerly.
     functions_called = "functions compiled at first call";
-    /// Times that a budget ran out.
+    /// How often a budget was exhausted.
     budgets_exhausted = "budgets exhausted";
-    /// Requests made, those included that were given up.
+    /// Requests for optimized code, those included that were dropped.
     requests_queued = "requests made";
-    /// Requests that were under way already.
+    /// Requests that were declined because the same unit was under way already.
     requests_deduplicated = "requests deduplicated";
-    /// Requests given up.
+    /// Requests that were dropped: the queue was full, or the module or the engine was gone.
     requests_dropped = "requests dropped";
-    /// Longest queue, in requests.
+    /// The longest queue, in requests.
     queue_high_water = "longest queue";
-    /// Times that a running loop entered optimized code.
+    /// How often a running loop entered optimized code.
     osr_entries = "OSR entries";
-    /// Functions that stay with the code they have.
+    /// Functions that keep the code that they have.
     functions_pinned = "functions pinned";
-    /// Bytes of code that was replaced.
+    /// Bytes of code that was replaced and retired.
     retired_bytes = "code bytes retired";
-    /// Events that a bounded log forgot.
+    /// Events that a log of limited capacity dropped.
     events_forgotten = "events forgotten";
 }
 
-/// What one tier did.
+/// The totals of one tier's compiler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TierStats {
     /// Functions compiled, recompilations included.
     pub functions: u64,
     /// OSR entries compiled.
     pub osr_units: u64,
-    /// Compilations that failed.
+    /// Compilations that ended with an error.
     pub failures: u64,
     /// Compilations that exceeded a limit.
     pub refused: u64,
     /// Bytes of the bodies compiled; a body counts once per compilation.
     pub body_bytes: u64,
-    /// Bytes of machine code made.
+    /// Bytes of machine code emitted.
     pub code_bytes: u64,
     /// Sum of the compilations' wall times.
     pub time: Nanos,
-    /// The longest compilation.
+    /// Wall time of the longest compilation.
     pub longest: Nanos,
     /// Sum of the times that requests waited in the queue.
     pub queue_wait: Nanos,
@@ -99,7 +99,8 @@ impl TierStats {
     }
 }
 
-/// OSR entries by loop: serialized as a list of `{module, func, loop, entries}`.
+/// How often each loop entered its OSR entry; serialized as a list of `{module, func, loop,
+/// entries}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OsrCounts(pub BTreeMap<(FuncKey, u32), u64>);
 
@@ -123,7 +124,7 @@ impl Serialize for OsrCounts {
 }
 
 impl Stats {
-    /// The tier's part.
+    /// The totals of the tier.
     pub fn tier(&self, tier: Tier) -> &TierStats {
         match tier {
             Tier::Baseline => &self.baseline,
@@ -138,7 +139,7 @@ impl Stats {
         }
     }
 
-    /// Takes in an event.
+    /// Adds an event to the totals.
     pub fn apply(&mut self, at: Nanos, event: &Event) {
         match *event {
             Event::ModuleLoaded { functions, .. } => {
@@ -196,7 +197,7 @@ impl Stats {
     }
 }
 
-/// Shows one figure of a tier.
+/// Formats one figure of a tier.
 type ShowCell = fn(&TierStats) -> String;
 
 impl fmt::Display for Stats {

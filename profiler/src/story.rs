@@ -1,8 +1,8 @@
-//! A screenful that tells anyone how a run went: what happened when, and which function ran in
+//! A screenful of text that shows how a run went: what happened when, and which function ran in
 //! which tier.
 //!
-//! The log of a real program has thousands of events; a story follows the few functions whose
-//! code changed, and sums up the rest.
+//! The log of a real program has thousands of events; a story follows the few functions whose code
+//! changed, and adds up the rest.
 
 mod bars;
 mod functions;
@@ -14,14 +14,14 @@ use crate::key::{Nanos, grouped};
 use crate::log::{EventLog, Names, Record};
 use functions::{Functions, OsrUse};
 
-/// How much of a run to tell.
+/// How long a story may be.
 #[derive(Clone, Debug)]
 pub struct StoryOptions {
-    /// Lines of the timeline at most.
+    /// The highest number of lines of the timeline.
     pub lines: usize,
-    /// Functions in the table and the bars at most.
+    /// The highest number of functions in the table and the bars.
     pub functions: usize,
-    /// Columns of the bars.
+    /// The number of columns of the bars.
     pub columns: usize,
 }
 
@@ -35,7 +35,7 @@ impl Default for StoryOptions {
     }
 }
 
-/// A run, ready to be told by its `Display`.
+/// The story of a run; its `Display` writes it.
 #[derive(Debug)]
 pub struct Story {
     options: StoryOptions,
@@ -44,7 +44,8 @@ pub struct Story {
     end: Nanos,
 }
 
-/// The story of everything that the log has kept; it must keep [events](crate::Detail::Events).
+/// Creates the story of all events that the log has stored; the log must store
+/// [events](crate::Detail::Events).
 pub fn story(log: &EventLog) -> Story {
     Story::new(
         log.records(),
@@ -55,7 +56,7 @@ pub fn story(log: &EventLog) -> Story {
 }
 
 impl Story {
-    /// The story of these events, which are sorted by time; `end` is when the run ended.
+    /// Creates the story of these events, which are sorted by time; `end` is when the run ended.
     pub fn new(records: Vec<Record>, names: Names, end: Nanos, options: StoryOptions) -> Self {
         Self {
             options,
@@ -106,7 +107,7 @@ impl Story {
     }
 }
 
-/// What became of a function's loops.
+/// The table's column on a function's loops.
 fn osr_column(loops: &[OsrUse]) -> String {
     let entered: Vec<_> = loops
         .iter()
@@ -116,7 +117,7 @@ fn osr_column(loops: &[OsrUse]) -> String {
     entered.join(", ")
 }
 
-/// The text, escaped where it would control a terminal, and cut to so many characters.
+/// The text, escaped where it would control a terminal, and cut to `width` characters.
 fn shortened(text: &str, width: usize) -> String {
     let text = upshift_abi::Printable(text).to_string();
     if text.chars().count() <= width {
@@ -131,7 +132,7 @@ impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let functions = Functions::of(&self.records, self.options.functions);
         let mut out = String::new();
-        timeline::tell(
+        timeline::write(
             &self.records,
             &functions,
             &self.names,

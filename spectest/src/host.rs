@@ -1,4 +1,4 @@
-//! The module `spectest` that scripts import from.
+//! The host module `spectest`, which scripts import from.
 
 use upshift::{
     Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, Store, Table,
@@ -7,7 +7,7 @@ use upshift::{
 
 const MODULE: &str = "spectest";
 
-/// Defines everything that the specification's scripts expect to find.
+/// Defines everything that the specification's scripts import.
 ///
 /// # Errors
 ///
@@ -23,7 +23,8 @@ pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Erro
     Ok(())
 }
 
-/// The functions take their arguments and do nothing: no script observes what is printed.
+/// Defines the print functions. They take their arguments and do nothing: no script observes what
+/// is printed.
 fn print_functions(linker: &mut Linker<()>) -> Result<(), Error> {
     linker.func_wrap(MODULE, "print", || {})?;
     linker.func_wrap(MODULE, "print_i32", |_: i32| {})?;

@@ -2,7 +2,7 @@
 //! execution mode of the engine.
 //!
 //! Invariants:
-//! - It sees the engine through the embedding API only, as any embedder would.
+//! - It uses the engine through the embedding API only, as any embedder would.
 //! - An assertion that can't be run has failed: nothing is skipped.
 //! - The reasons of traps and refusals are compared with the specification's wording ([`wording`]),
 //!   so that a module refused for the wrong reason is noticed.

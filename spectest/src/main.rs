@@ -1,4 +1,4 @@
-//! The command `upshift-spectest`.
+//! The command `upshift-spectest`, which runs specification scripts.
 
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,7 @@ struct Arguments {
 
 const ALL_MODES: &str = "all";
 
-/// The modes with their help, and one word for all of them.
+/// The values of `--mode`: the modes with their help, and one word for all of them.
 fn mode_values() -> Vec<PossibleValue> {
     let modes = Mode::all().iter().filter_map(ValueEnum::to_possible_value);
     modes
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs everything; whether all passed.
+/// Runs all scripts in all chosen modes; returns whether all passed.
 fn run(arguments: &Arguments) -> Result<bool> {
     let mut files = Vec::new();
     for path in &arguments.paths {

@@ -1,4 +1,4 @@
-//! The ways to execute a script: the axis along which every test is repeated.
+//! The execution modes of a script, in each of which every test runs.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use clap::ValueEnum;
 use upshift::tiering::TieringConfig;
 use upshift::{Config, Engine, Error, MemoryBounds, Strategy, Switching};
 
-/// When something is optimized in the tiered modes: after so little work that short scripts and tests
-/// get there.
+/// The policy of the tiered modes: optimizes after so little work that short scripts and tests get
+/// there.
 const POLICY: &str = "fixed-budget:units=200,slices=1";
 
-/// A way to execute. The command line's names and help come from this list.
+/// An execution mode. The command line's names and help come from this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Mode {
-    /// Baseline code only.
+    /// Runs baseline code only.
     Baseline,
-    /// Optimized code only.
+    /// Runs optimized code only.
     Optimizer,
-    /// Tiering with low budgets; the running thread waits for the optimizer.
+    /// Tiers with low budgets; the running thread waits for the optimizer.
     TieredSync,
-    /// Tiering with low budgets; the optimizer works on other threads.
+    /// Tiers with low budgets; the optimizer runs on other threads.
     TieredBackground,
     /// Switches tiers and publishes code again as often as it can.
     Zeal,
-    /// Tiering with bounds checks in the code instead of guard pages.
+    /// Tiers with bounds checks in the code instead of guard pages.
     ExplicitBounds,
 }
 
@@ -34,7 +34,7 @@ impl Mode {
     }
 
     /// The configuration of this mode, for tests that change it further. A failure of the optimizer
-    /// is never hidden by falling back to the baseline.
+    /// is an error: the function does not silently run baseline code.
     pub fn config(self) -> Config {
         let (strategy, switching) = match self {
             Mode::Baseline => (Strategy::Baseline, Switching::Synchronous),
@@ -58,7 +58,7 @@ impl Mode {
         config
     }
 
-    /// An engine for this mode.
+    /// Creates an engine for this mode.
     ///
     /// # Errors
     ///

@@ -1,31 +1,31 @@
-//! What came of a script.
+//! The results of a script.
 
 use std::fmt;
 
 /// Results of one script.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How many directives did what they should.
+    /// The number of directives that did what they should.
     pub passed: usize,
-    /// The others, in the script's order.
+    /// The failures of the other directives, in the script's order.
     pub failures: Vec<Failure>,
 }
 
 impl Report {
-    /// Whether nothing failed.
+    /// Whether no directive failed.
     pub fn is_success(&self) -> bool {
         self.failures.is_empty()
     }
 }
 
-/// One directive that did not do what it should.
+/// The failure of one directive.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Its line, from 1.
+    /// The directive's line, from 1.
     pub line: usize,
-    /// Its column, from 1.
+    /// The directive's column, from 1.
     pub column: usize,
-    /// What happened instead.
+    /// What happened instead of what the script expects.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Executes a script's directives against one store.
+//! The runner, which executes a script's directives in one store.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::{host, value, wording};
 
 /// Runs a script and reports on each of its directives.
 ///
-/// Directives after a failed one still run: most don't depend on each other. A script that is
-/// not even well-formed, or a host module that can't be set up, is one failure.
+/// Directives after a failed one still run: most don't depend on each other. A script that can't be
+/// parsed, or a host module that can't be defined, is one failure.
 pub fn run_script(engine: &Engine, text: &str) -> Report {
     let mut report = Report::default();
     if let Err(error) = run_directives(engine, text, &mut report) {
@@ -35,7 +35,7 @@ pub fn run_script(engine: &Engine, text: &str) -> Report {
 
 fn run_directives(engine: &Engine, text: &str, report: &mut Report) -> Result<()> {
     let mut lexer = wast::lexer::Lexer::new(text);
-    // Scripts about UTF-8 use direction marks on purpose.
+    // Scripts about UTF-8 contain direction marks on purpose.
     lexer.allow_confusing_unicode(true);
     let buffer = ParseBuffer::new_with_lexer(lexer)?;
     let script = parser::parse::<Wast<'_>>(&buffer)?;
@@ -52,7 +52,7 @@ fn run_directives(engine: &Engine, text: &str, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// A failure at a position counted from 0.
+/// Creates a failure at a position counted from 0.
 fn failure((line, column): (usize, usize), message: String) -> Failure {
     Failure {
         line: line + 1,
@@ -61,14 +61,14 @@ fn failure((line, column): (usize, usize), message: String) -> Failure {
     }
 }
 
-/// What a script has built up so far.
+/// The state of a running script: its store, definitions and instances.
 struct Runner<'e> {
     engine: &'e Engine,
     store: Store<()>,
     linker: Linker<()>,
     instances: HashMap<String, Instance>,
     definitions: HashMap<String, Module>,
-    /// What directives that name no instance refer to.
+    /// The instance that directives without a name refer to.
     current: Option<Instance>,
     last_definition: Option<Module>,
 }
@@ -195,7 +195,8 @@ impl<'e> Runner<'e> {
         self.linker.instantiate(&mut self.store, module)
     }
 
-    /// The outer result says whether the script makes sense, the inner one what the engine did.
+    /// Executes an action. The outer result says whether the script makes sense, the inner one what
+    /// the engine did.
     fn execute(&mut self, exec: WastExecute<'_>) -> Result<Result<Vec<Val>, Error>> {
         match exec {
             WastExecute::Invoke(invoke) => self.invoke(&invoke),
@@ -258,8 +259,8 @@ impl<'e> Runner<'e> {
         Ok(())
     }
 
-    /// Refusals of the text format come from the `wast` crate, so only the reasons of refused
-    /// binaries are compared.
+    /// Compares the reasons of refused binaries only: refusals of the text format come from the
+    /// `wast` crate.
     fn assert_refused(&self, mut module: QuoteWat<'_>, expected: &str) -> Result<()> {
         let is_quoted = !matches!(module, QuoteWat::Wat(_));
         let Ok(binary) = module.encode() else {
@@ -281,8 +282,8 @@ fn unsupported(what: &str) -> Result<()> {
     Err(anyhow!("{what} are not supported"))
 }
 
-/// The modules that a script states to be valid, in the binary format; empty if the script can't be
-/// read. For tests that need many different modules.
+/// The modules that a script states to be valid, in the binary format, for tests that need many
+/// different modules. Empty if the script can't be parsed.
 pub fn valid_modules(text: &str) -> Vec<Vec<u8>> {
     let mut lexer = wast::lexer::Lexer::new(text);
     lexer.allow_confusing_unicode(true);

@@ -1,11 +1,11 @@
-//! Between a script's values and the engine's.
+//! Conversion and comparison of a script's values and the engine's.
 
 use anyhow::{Result, bail};
 use upshift::{ExternRef, Store, Val};
 use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
 use wast::{WastArg, WastRet};
 
-/// The engine's value of a script's argument.
+/// Converts a script's argument to a value of the engine.
 ///
 /// # Errors
 ///
@@ -39,11 +39,11 @@ fn null(ty: &HeapType<'_>) -> Result<Val> {
     }
 }
 
-/// Compares all results with the patterns.
+/// Compares all results with the patterns of the script.
 ///
 /// # Errors
 ///
-/// If they differ, or a pattern belongs to an unsupported proposal.
+/// If they differ, or if a pattern belongs to an unsupported proposal.
 pub fn check_results(store: &Store<()>, actual: &[Val], expected: &[WastRet<'_>]) -> Result<()> {
     if actual.len() != expected.len() {
         bail!("{} results, expected {}", actual.len(), expected.len());
@@ -101,7 +101,8 @@ fn matches(store: &Store<()>, actual: &Val, pattern: &WastRetCore<'_>) -> Result
     })
 }
 
-/// Whether a value of the standard could match the pattern; others make their assertion fail by name.
+/// Whether a value of the supported standard could match the pattern. Assertions with other
+/// patterns fail by name.
 fn is_supported(pattern: &WastRetCore<'_>) -> bool {
     matches!(
         pattern,
@@ -115,7 +116,7 @@ fn is_supported(pattern: &WastRetCore<'_>) -> bool {
     )
 }
 
-/// For people: floats with their bits, because NaNs differ in nothing else.
+/// Formats a value for messages. Floats are shown with their bits, in which NaNs differ.
 fn show(value: &Val) -> String {
     match value {
         Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),

@@ -1,11 +1,12 @@
-//! The specification's wording of reasons, and what the engine says in their place.
+//! The specification's wording of reasons, and the engine's wording of the same.
 //!
 //! Trap messages are the specification's own. Refusals are worded by the validator, which reads in
-//! another order than the reference interpreter, so that it finds other words or another mistake
+//! another order than the reference interpreter, so it uses other words or finds another mistake
 //! first; [`SYNONYMS`] lists what is accepted. No entry names a missing feature: a module that is
 //! refused because it would need one does not show that the engine finds its mistake.
 
-/// Whether a trap's message is what a script expects: scripts add details or leave some off.
+/// Whether a trap's message is the one that a script expects: scripts add details or leave some
+/// off.
 pub fn trap_matches(actual: &str, expected: &str) -> bool {
     actual.starts_with(expected) || expected.starts_with(actual)
 }
@@ -18,30 +19,30 @@ pub fn refusal_matches(actual: &str, expected: &str) -> bool {
         })
 }
 
-/// Reading stopped where bytes were missing.
+/// The validator's words for bytes that end too early.
 const END: &str = "unexpected end-of-file";
-/// The function's nesting was still open where its body ended.
+/// The validator's words for nesting that is still open where the function's body ends.
 const OPEN: &str = "control frames remain at end of function";
-/// A section or body goes on after its last item.
+/// The validator's words for a section or body that goes on after its last item.
 const TRAILING: &str = "trailing bytes at end";
-/// A section in a place where it can't be.
+/// The validator's words for a section in a wrong place.
 const ORDER: &str = "section out of order";
-/// A table's size.
+/// The validator's words for the size of a table.
 const TABLE_SIZE: &str = "table size must be at most";
-/// A memory's size.
+/// The validator's words for the size of a memory.
 const MEMORY_SIZE: &str = "memory size must be at most";
-/// A limits' flag byte.
+/// The validator's words for the flag byte of limits.
 const LIMITS: &str = "resizable limits flags";
-/// A memory's flag byte.
+/// The validator's words for the flag byte of a memory.
 const MEMORY_LIMITS: &str = "memory limits flags";
-/// A global's flag byte.
+/// The validator's words for the flag byte of a global.
 const GLOBAL_FLAGS: &str = "malformed global flags";
-/// The other bits of that byte.
+/// The validator's words for unknown bits in the flag byte of a global.
 const SHARED_GLOBAL: &str = "shared globals require";
-/// A byte that should start an import or export.
+/// The validator's words for a wrong byte at the start of an import's or export's kind.
 const EXTERNAL_KIND: &str = "for external kind";
 
-/// Beginning of the specification's reason, and parts of the validator's.
+/// The beginning of the specification's reason, and parts of the validator's for the same mistake.
 pub const SYNONYMS: &[(&str, &[&str])] = &[
     ("END opcode expected", &[OPEN]),
     (

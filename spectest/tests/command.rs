@@ -1,4 +1,4 @@
-//! The command: what it prints and how it exits.
+//! Tests of the command: its output and its exit codes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ const GOOD: &str = r#"(module (func (export "f") (result i32) (i32.const 1)))
 const BAD: &str = r#"(module (func (export "f") (result i32) (i32.const 1)))
 (assert_return (invoke "f") (i32.const 2))"#;
 
-/// A folder with scripts, made anew for each test.
+/// Creates a folder with scripts, anew for each test.
 fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("spectest-cli")

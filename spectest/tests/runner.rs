@@ -1,4 +1,4 @@
-//! The runner notices what is wrong: a test suite that can't fail proves nothing.
+//! Tests that the runner notices failures: a test suite that can't fail proves nothing.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ const MODULE: &str = r#"
         (global (export "global") i64 (i64.const 9)))
 "#;
 
-/// Runs one directive behind [`MODULE`]: the message of its failure, if it failed.
+/// Runs one directive behind [`MODULE`] and returns the message of its failure, if it failed.
 fn failure_of(directive: &str) -> Option<String> {
     let report = run_script(&ENGINE, &format!("{MODULE}\n{directive}"));
     assert!(
@@ -51,7 +51,7 @@ fn what_holds_passes() {
     }
 }
 
-/// Each directive, and a part of what the runner has to say about it.
+/// Directives that must fail, each with a part of the runner's message.
 const WRONG: &[(&str, &str)] = &[
     (
         r#"(assert_return (invoke "seven") (i32.const 8))"#,
@@ -188,7 +188,7 @@ fn a_script_that_cannot_be_read_is_one_failure() {
     assert_eq!(report.failures[0].line, 2, "{report:?}");
 }
 
-/// Directives find what earlier ones have made, by name.
+/// Directives find by name what earlier ones have defined.
 #[test]
 fn names_connect_directives() {
     let script = r#"

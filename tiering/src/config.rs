@@ -227,7 +227,7 @@ impl TieringConfig {
     ///
     /// # Errors
     ///
-    /// Errors if the text is not TOML, or if a name or value is not accepted.
+    /// If the text is not TOML, or if a name or value is not accepted.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let table: toml::Table = text
             .parse()

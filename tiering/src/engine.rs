@@ -71,7 +71,7 @@ impl Tiering {
     ///
     /// # Errors
     ///
-    /// Errors if the mode needs an optimizer and there is none.
+    /// If the mode needs an optimizer and there is none.
     pub fn new(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,

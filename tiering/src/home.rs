@@ -25,7 +25,7 @@ pub trait CodeHome: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Errors if the code space is full.
+    /// If the code space is full.
     fn place(
         &self,
         func: DefinedFuncIndex,

@@ -65,7 +65,7 @@ impl<J> Queue<J> {
     ///
     /// # Errors
     ///
-    /// Returns the job if the queue is full or closed.
+    /// The job itself, if the queue is full or closed.
     pub(crate) fn push(&self, lane: Lane, job: J) -> Result<(), J> {
         if self.is_closed() || self.len() >= self.cap {
             return Err(job);

@@ -1,4 +1,4 @@
-//! One bar per followed function: which code its calls ran over the run's time.
+//! One bar for each followed function: which code its calls ran over the time of the run.
 
 use std::fmt::{self, Write as _};
 
@@ -9,7 +9,7 @@ use crate::log::Names;
 
 const NAME_WIDTH: usize = 20;
 
-/// The character that stands for a way of running.
+/// The character that stands for code of this kind.
 fn mark(execution: Execution) -> char {
     match execution {
         Execution::Idle => '.',
@@ -46,7 +46,8 @@ pub(super) fn draw(
     }
     writeln!(
         out,
-        "  {:<NAME_WIDTH$} {} no code   {} baseline   {} baseline, its loop optimized   {} optimized",
+        "  {:<NAME_WIDTH$} {} no code   {} baseline   {} baseline, its loop optimized   \
+         {} optimized",
         "",
         mark(Execution::Idle),
         mark(Execution::Baseline),

@@ -1,5 +1,5 @@
-//! The history of each function, gathered from the events: what it cost in each tier, and when it
-//! ran in which.
+//! The history of each function, gathered from the events: what it cost in each tier, and which
+//! code its calls ran over time.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,43 @@ use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos};
 use crate::log::Record;
 
-/// How a function's calls ran.
+/// The code that a function's calls run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Execution {
-    /// Not at all yet.
+    /// The function has no code yet.
     Idle,
-    /// In baseline code.
+    /// Calls run baseline code.
     Baseline,
-    /// In baseline code whose loop went on in optimized code.
+    /// Calls run baseline code, and a loop of the function has entered optimized code.
     Osr,
-    /// In optimized code.
+    /// Calls run optimized code.
     Optimized,
 }
 
-/// What a function cost in one tier, loops included.
+/// The cost of compiling a function in one tier, OSR entries included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
     pub body_bytes: u32,
     pub time: Nanos,
 }
 
-/// One loop's OSR entry.
+/// How often one loop entered its OSR entry.
 #[derive(Clone, Debug)]
 pub(super) struct OsrUse {
     pub number: u32,
     pub entries: u64,
 }
 
-/// One function: cost and executions over time.
+/// The history of one function.
 #[derive(Clone, Debug)]
 pub(super) struct FunctionHistory {
     pub func: FuncKey,
     pub baseline: Option<Cost>,
     pub optimizer: Option<Cost>,
     pub osr: Vec<OsrUse>,
-    /// When calls began to run in other code, in order.
+    /// The times from which calls ran other code, in order.
     pub executions: Vec<(Nanos, Execution)>,
-    /// Whether anything beyond baseline code was tried.
+    /// Whether the optimizer compiled anything of the function.
     pub eventful: bool,
     units: u64,
 }
@@ -67,7 +67,7 @@ impl FunctionHistory {
         self.baseline.or(self.optimizer).map(|cost| cost.body_bytes)
     }
 
-    /// How its calls ran at a time.
+    /// The code that the function's calls ran at a time.
     pub(super) fn execution_at(&self, at: Nanos) -> Execution {
         let before = self.executions.iter().rev().find(|(since, _)| *since <= at);
         before.map_or(Execution::Idle, |&(_, execution)| execution)
@@ -97,7 +97,7 @@ impl FunctionHistory {
     }
 }
 
-/// What the functions that the story does not follow add up to.
+/// Totals over the functions that the story does not follow.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     pub functions: u64,
@@ -107,7 +107,7 @@ pub(super) struct Others {
     pub optimizer_time: Nanos,
 }
 
-/// All functions, the followed ones first.
+/// The histories of all functions, the followed ones first.
 #[derive(Debug)]
 pub(super) struct Functions {
     functions: Vec<FunctionHistory>,
@@ -115,8 +115,8 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Gathers histories; follows the functions that something happened to, busiest first, and fills
-    /// up with the longest.
+    /// Gathers the histories and chooses at most `limit` functions to follow: those with events
+    /// beyond baseline code, busiest first, then those with the longest bodies.
     pub(super) fn of(records: &[Record], limit: usize) -> Self {
         let mut functions = BTreeMap::new();
         for record in records {
@@ -166,7 +166,7 @@ impl Functions {
     }
 }
 
-/// Adds one event to the history that it belongs to.
+/// Adds one event to its function's history.
 fn gather(functions: &mut BTreeMap<FuncKey, FunctionHistory>, record: &Record) {
     match record.event {
         Event::CompileFinished {

@@ -1,4 +1,4 @@
-//! A made-up run, told.
+//! Tests of the story of a made-up run.
 
 use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 
@@ -76,13 +76,13 @@ fn run() -> Vec<Record> {
     events.into_iter().map(record).collect()
 }
 
-fn tell(options: StoryOptions) -> String {
+fn render(options: StoryOptions) -> String {
     Story::new(run(), Names::default(), Nanos(20_000_000), options).to_string()
 }
 
 #[test]
-fn the_turns_are_told_in_order() {
-    let text = tell(StoryOptions::default());
+fn the_timeline_has_the_switches_in_order() {
+    let text = render(StoryOptions::default());
     let places = [
         "compiled by the baseline (1,204 bytes, 50 us)",
         "30 functions compiled by the baseline (36,120 bytes, 0.60 ms)",
@@ -100,8 +100,8 @@ fn the_turns_are_told_in_order() {
 }
 
 #[test]
-fn the_bar_shows_each_gear() {
-    let text = tell(StoryOptions::default());
+fn the_bar_shows_each_way_of_running() {
+    let text = render(StoryOptions::default());
     let bar = text
         .lines()
         .rfind(|line| line.contains("-="))
@@ -110,8 +110,8 @@ fn the_bar_shows_each_gear() {
 }
 
 #[test]
-fn a_short_story_keeps_the_turns() {
-    let text = tell(StoryOptions {
+fn a_short_story_keeps_the_switches() {
+    let text = render(StoryOptions {
         lines: 2,
         ..StoryOptions::default()
     });

@@ -11,10 +11,10 @@ use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
 use crate::log::{Names, Record};
 
-/// How much a line would be missed: lines of the highest values go first when room is short.
+/// The importance of a line: lines with the highest values are dropped first when room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
-    Turn,
+    Switch,
     Step,
     Minor,
     Detail,
@@ -26,37 +26,37 @@ struct Line {
     text: String,
 }
 
-/// Baseline code that nobody follows, summed up until the next line.
+/// Totals of the baseline compilations of functions that are not followed, up to the next line.
 #[derive(Default)]
-struct Crowd {
+struct BaselineSummary {
     since: Nanos,
     functions: u64,
     bytes: u64,
     time: u64,
 }
 
-/// Writes the timeline, at most so many lines of it.
-pub(super) fn tell(
+/// Writes the timeline, in at most `limit` lines.
+pub(super) fn write(
     records: &[Record],
     functions: &Functions,
     names: &Names,
     limit: usize,
     out: &mut String,
 ) -> fmt::Result {
-    let mut teller = Teller {
+    let mut builder = TimelineBuilder {
         functions,
         names,
         lines: Vec::new(),
-        crowd: Crowd::default(),
+        summary: BaselineSummary::default(),
         entered: HashSet::new(),
     };
     for record in records {
-        teller.hear(record);
+        builder.add(record);
     }
-    teller.sum_up();
-    let told = teller.lines.len();
-    let lines = fit(teller.lines, limit);
-    let left_out = told - lines.len();
+    builder.flush_summary();
+    let total = builder.lines.len();
+    let lines = fit(builder.lines, limit);
+    let left_out = total - lines.len();
     for line in lines {
         writeln!(out, "{:>10}  {}", line.at, line.text)?;
     }
@@ -66,9 +66,9 @@ pub(super) fn tell(
     Ok(())
 }
 
-/// Drops the lines that are missed least, the latest ones first.
+/// Drops the least important lines, the latest ones first, until `limit` are left.
 fn fit(mut lines: Vec<Line>, limit: usize) -> Vec<Line> {
-    for weight in [Weight::Detail, Weight::Minor, Weight::Step, Weight::Turn] {
+    for weight in [Weight::Detail, Weight::Minor, Weight::Step, Weight::Switch] {
         while lines.len() > limit {
             match lines.iter().rposition(|line| line.weight == weight) {
                 Some(i) => drop(lines.remove(i)),
@@ -79,33 +79,33 @@ fn fit(mut lines: Vec<Line>, limit: usize) -> Vec<Line> {
     lines
 }
 
-struct Teller<'a> {
+struct TimelineBuilder<'a> {
     functions: &'a Functions,
     names: &'a Names,
     lines: Vec<Line>,
-    crowd: Crowd,
+    summary: BaselineSummary,
     entered: HashSet<(FuncKey, Option<u32>)>,
 }
 
-impl Teller<'_> {
-    fn say(&mut self, at: Nanos, weight: Weight, text: String) {
-        self.sum_up();
+impl TimelineBuilder<'_> {
+    fn line(&mut self, at: Nanos, weight: Weight, text: String) {
+        self.flush_summary();
         self.lines.push(Line { at, weight, text });
     }
 
-    /// One line for the functions that went by since the last one.
-    fn sum_up(&mut self) {
-        let crowd = std::mem::take(&mut self.crowd);
-        if crowd.functions > 0 {
-            let s = if crowd.functions == 1 { "" } else { "s" };
+    /// Adds one line for the functions compiled since the last line.
+    fn flush_summary(&mut self) {
+        let summary = std::mem::take(&mut self.summary);
+        if summary.functions > 0 {
+            let s = if summary.functions == 1 { "" } else { "s" };
             self.lines.push(Line {
-                at: crowd.since,
+                at: summary.since,
                 weight: Weight::Minor,
                 text: format!(
                     "{} function{s} compiled by the baseline ({} bytes, {})",
-                    grouped(crowd.functions),
-                    grouped(crowd.bytes),
-                    Nanos(crowd.time)
+                    grouped(summary.functions),
+                    grouped(summary.bytes),
+                    Nanos(summary.time)
                 ),
             });
         }
@@ -115,7 +115,7 @@ impl Teller<'_> {
         format!("`{}`", shortened(&self.names.of(func), 48))
     }
 
-    /// "`f`" or "loop 1 of `f`".
+    /// The text "`f`" or "loop 1 of `f`".
     fn subject(&self, code: CodeKey) -> String {
         let name = self.name(code.func);
         match code.loop_number() {
@@ -124,7 +124,7 @@ impl Teller<'_> {
         }
     }
 
-    fn hear(&mut self, record: &Record) {
+    fn add(&mut self, record: &Record) {
         let at = record.at;
         match &record.event {
             Event::ModuleLoaded {
@@ -137,7 +137,7 @@ impl Teller<'_> {
                     grouped((*functions).into()),
                     grouped(*body_bytes)
                 );
-                self.say(at, Weight::Step, text);
+                self.line(at, Weight::Step, text);
             }
             Event::CompileFinished {
                 code,
@@ -145,71 +145,71 @@ impl Teller<'_> {
                 time,
                 ..
             } => {
-                self.hear_finished(at, *code, *body_bytes, *time);
+                self.add_finished(at, *code, *body_bytes, *time);
             }
             Event::CompileFailed { code, reason } | Event::CompileRefused { code, reason } => {
                 let text = format!("{} was not compiled: {reason}", self.subject(*code));
-                self.say(at, Weight::Turn, text);
+                self.line(at, Weight::Switch, text);
             }
             Event::Pinned { func, reason } => {
                 let text = format!("{} stays as it is: {reason}", self.name(*func));
-                self.say(at, Weight::Step, text);
+                self.line(at, Weight::Step, text);
             }
             Event::RequestQueued { code, .. } if self.functions.follows(code.func) => {
                 let text = format!("{} is hot: asked the optimizer for it", self.subject(*code));
-                self.say(at, Weight::Step, text);
+                self.line(at, Weight::Step, text);
             }
             Event::Published { code, .. } if self.functions.follows(code.func) => {
-                self.hear_published(at, *code);
+                self.add_published(at, *code);
             }
             Event::OsrEntered { code } if self.functions.follows(code.func) => {
-                self.hear_entered(at, *code);
+                self.add_entered(at, *code);
             }
             _ => {}
         }
     }
 
-    /// Tells of the first time only: a loop can be entered at each call.
-    fn hear_entered(&mut self, at: Nanos, code: CodeKey) {
+    /// Adds a line for the first entry only: a loop can be entered at each call.
+    fn add_entered(&mut self, at: Nanos, code: CodeKey) {
         if self.entered.insert((code.func, code.loop_number())) {
             let subject = self.subject(code);
             let text = format!("{subject}, running, went on in optimized code (OSR)");
-            self.say(at, Weight::Turn, text);
+            self.line(at, Weight::Switch, text);
         }
     }
 
-    fn hear_finished(&mut self, at: Nanos, code: CodeKey, body_bytes: u32, time: Nanos) {
+    fn add_finished(&mut self, at: Nanos, code: CodeKey, body_bytes: u32, time: Nanos) {
         let subject = self.subject(code);
         let bytes = grouped(body_bytes.into());
         match code.tier {
             Tier::Baseline if !self.functions.follows(code.func) => {
-                if self.crowd.functions == 0 {
-                    self.crowd.since = at;
+                if self.summary.functions == 0 {
+                    self.summary.since = at;
                 }
-                self.crowd.functions += 1;
-                self.crowd.bytes += u64::from(body_bytes);
-                self.crowd.time += time.0;
+                self.summary.functions += 1;
+                self.summary.bytes += u64::from(body_bytes);
+                self.summary.time += time.0;
             }
             Tier::Baseline => {
                 let text = format!("{subject} compiled by the baseline ({bytes} bytes, {time})");
-                self.say(at, Weight::Minor, text);
+                self.line(at, Weight::Minor, text);
             }
             Tier::Optimizer if self.functions.follows(code.func) => {
                 let text = format!("{subject} compiled by the optimizer ({bytes} bytes, {time})");
-                self.say(at, Weight::Detail, text);
+                self.line(at, Weight::Detail, text);
             }
             Tier::Optimizer => {}
         }
     }
 
-    fn hear_published(&mut self, at: Nanos, code: CodeKey) {
+    fn add_published(&mut self, at: Nanos, code: CodeKey) {
         let name = self.name(code.func);
         match code.tier {
-            // The line about its compilation has said so.
+            // The line about the compilation implies it.
             Tier::Baseline => {}
             Tier::Optimizer => {
                 let text = format!("calls of {name} run optimized code from now on");
-                self.say(at, Weight::Turn, text);
+                self.line(at, Weight::Switch, text);
             }
         }
     }

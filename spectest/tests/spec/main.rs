@@ -1,8 +1,8 @@
 //! The specification's test suite, each script in every mode: `spec/<mode>/<suite>/<script>`.
 //!
-//! Scripts beyond the supported standard are `excluded/<suite>/<script>`: such a test passes if
-//! the script fails because of the proposal that the selection names, so that supporting a proposal
-//! makes its scripts ask to be selected.
+//! Scripts beyond the supported standard are `excluded/<suite>/<script>`. Such a test passes if the
+//! script fails because of the proposal that the selection names, so it fails once the proposal is
+//! supported, and its scripts are then selected.
 
 mod selection;
 
@@ -32,7 +32,7 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// One engine for all scripts of a mode, made by the first.
+/// The engine of all scripts of a mode, created by the first script that runs.
 #[derive(Clone)]
 struct SharedEngine(Arc<LazyLock<Engine, Box<dyn FnOnce() -> Engine + Send>>>);
 
@@ -72,7 +72,7 @@ fn add_trials(
     }
 }
 
-/// Everything passes, except for the assertions that must not.
+/// Checks that all directives pass, except for the assertions that must not.
 fn must_pass(engine: &Engine, text: &str, exception: Option<&Exception>) -> Result<(), Failed> {
     let report = run_script(engine, text);
     let lines: Vec<_> = report.failures.iter().map(|failure| failure.line).collect();
@@ -104,12 +104,12 @@ fn names(failure: &Failure, proposal: Proposal) -> bool {
         .any(|name| failure.message.contains(name))
 }
 
-/// A script may consist of comments only; any other passes something.
+/// Whether the script has directives: some consist of comments only.
 fn has_directives(text: &str) -> bool {
     text.contains("(assert_") || text.contains("(module")
 }
 
-/// Something fails, and for the reason that the selection gives.
+/// Checks that a directive fails, for the reason that the selection gives.
 fn must_need(engine: &Engine, text: &str, proposal: Proposal) -> Result<(), Failed> {
     let report = run_script(engine, text);
     if report

@@ -1,8 +1,9 @@
-//! Which of the specification's scripts belong to the supported standard, by rule: a suite's scripts
-//! do, except for those that a rule assigns to an unsupported proposal.
+//! The rules that say which of the specification's scripts belong to the supported standard: all
+//! scripts of a suite, except for those that a rule assigns to an unsupported proposal.
 //!
-//! The later suites (`wasm-v3`, `wasm-latest`) describe a larger standard than this one. Their
-//! scripts are still run wherever they stay within it, because they hold the most recent cases.
+//! The later suites (`wasm-v3`, `wasm-latest`) describe a larger standard than the supported one.
+//! Their scripts are still run wherever they stay within it, because they contain the most recent
+//! cases.
 
 /// A proposal outside the supported standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Proposal {
 }
 
 impl Proposal {
-    /// How refusals of modules that need the proposal name it.
+    /// The words by which refusals of modules that need the proposal name it.
     pub fn names(self) -> &'static [&'static str] {
         match self {
             Proposal::CustomDescriptors => &["custom descriptors required"],
@@ -46,7 +47,7 @@ impl Proposal {
     }
 }
 
-/// Some scripts of a suite; names are separated by white space.
+/// A set of scripts of a suite; names are separated by white space.
 #[derive(Clone, Copy, Debug)]
 pub enum Files {
     All,
@@ -71,7 +72,8 @@ impl Files {
     }
 }
 
-/// A folder of scripts, and what its scripts need beyond the standard; the first rule counts.
+/// A folder of scripts, and what its scripts need beyond the standard; the first matching rule
+/// counts.
 pub struct Suite {
     pub name: &'static str,
     pub excluded: &'static [(Proposal, Files)],
@@ -146,7 +148,7 @@ pub const SUITES: &[Suite] = &[
 ];
 
 impl Suite {
-    /// What the script needs beyond the standard.
+    /// The proposal beyond the standard that the script needs, if any.
     pub fn needs(&self, script: &str) -> Option<Proposal> {
         let rule = self
             .excluded
@@ -156,17 +158,17 @@ impl Suite {
     }
 }
 
-/// Why an assertion of a selected script does not hold here.
+/// Why an assertion of a selected script must fail.
 #[derive(Clone, Copy, Debug)]
 pub enum Reason {
     /// A later version of the standard says otherwise.
     Withdrawn,
-    /// It is about a module that needs the proposal, or comes after one; the rest of its script is
-    /// not.
+    /// The assertion is about a module that needs the proposal, or follows one; the rest of its
+    /// script does not need it.
     Needs(Proposal),
 }
 
-/// Assertions of selected scripts that must fail, by line.
+/// The assertions of a selected script that must fail, by line.
 pub struct Exception {
     pub suites: &'static [&'static str],
     pub script: &'static str,
@@ -192,7 +194,7 @@ const V3: &[&str] = &["wasm-v3", "wasm-latest"];
 const V3_AND_PROPOSAL: &[&str] = &["wasm-v3", "wasm-latest", "function-references"];
 const FUNCTION_REFERENCES: Reason = Reason::Needs(Proposal::FunctionReferences);
 
-/// The withdrawn ones state that:
+/// The assertions of selected scripts that must fail. The withdrawn ones state that:
 /// - all segments are checked before any is copied (now in order, up to the first that traps);
 /// - the targets of an unreachable `br_table` have the same types (now only the same count).
 #[rustfmt::skip]

@@ -134,7 +134,7 @@ pub fn default() -> Arc<dyn Policy> {
 ///
 /// # Errors
 ///
-/// Errors if there is no such policy or parameter, or a value is not a number of at least 0.
+/// If there is no such policy or parameter, or a value is not a number of at least 0.
 pub fn from_spec(spec: &str) -> Result<Arc<dyn Policy>, ConfigError> {
     let Spec { name, params } = Spec::parse(spec)?;
     let number = |(param, value): (_, &str)| match value.parse() {
@@ -149,7 +149,7 @@ pub fn from_spec(spec: &str) -> Result<Arc<dyn Policy>, ConfigError> {
 ///
 /// # Errors
 ///
-/// Errors as [`from_spec`] does.
+/// As [`from_spec`].
 pub fn from_table(table: &toml::Table) -> Result<Arc<dyn Policy>, ConfigError> {
     let mut name = None;
     let mut params = Vec::new();
