@@ -9,6 +9,7 @@ use crate::asm::encode::Op;
 use crate::asm::{Label, Masm, Pos};
 use crate::control::ControlFrame;
 use crate::options::BaselineOptions;
+use crate::peek::Peek;
 use crate::reg::RegSet;
 use crate::signature::{CallSignature, SignatureCache};
 use crate::state::State;
@@ -30,8 +31,8 @@ pub(crate) struct Buffers {
 /// (`masm` to `maps`, moved in from the session's buffers), and where we are (`pos` to the end).
 pub(crate) struct FuncGen<'a> {
     pub(crate) facts: &'a ModuleFacts,
-    /// The module's bytes.
-    pub(crate) wasm: &'a [u8],
+    /// The body, to look ahead in.
+    pub(crate) peek: Peek<'a>,
     pub(crate) options: &'a BaselineOptions,
     pub(crate) func: DefinedFuncIndex,
     pub(crate) sig: Rc<CallSignature>,
@@ -74,7 +75,7 @@ impl<'a> FuncGen<'a> {
     /// Ready for the first operator's prologue.
     pub(crate) fn new(
         facts: &'a ModuleFacts,
-        wasm: &'a [u8],
+        peek: Peek<'a>,
         options: &'a BaselineOptions,
         func: DefinedFuncIndex,
         mut buffers: Buffers,
@@ -88,7 +89,7 @@ impl<'a> FuncGen<'a> {
             .get(facts, facts.funcs[facts.func_index(func).index()]);
         Self {
             facts,
-            wasm,
+            peek,
             options,
             func,
             sig,
@@ -149,12 +150,6 @@ impl<'a> FuncGen<'a> {
     pub(crate) fn emit_trap(&mut self, trap: TrapCode) {
         self.trap_here(trap);
         self.masm.plain(Op::UD2);
-    }
-
-    /// The byte at an offset in the module; 0 behind its end.
-    #[inline]
-    pub(crate) fn byte_at(&self, at: usize) -> u8 {
-        self.wasm.get(at).copied().unwrap_or(0)
     }
 
     /// Numbers a `loop` operator, reachable or not.

@@ -31,6 +31,7 @@ mod lookahead;
 mod merge;
 mod op;
 mod options;
+mod peek;
 mod reg;
 mod runs;
 mod session;

@@ -2,6 +2,8 @@
 //!
 //! It only steers register allocation: what it misses or misjudges costs moves, never correctness.
 
+use crate::peek::{Ahead, Op, Operators};
+
 /// Distinct locals that are remembered.
 const MAX_LOCALS: usize = 24;
 
@@ -28,45 +30,23 @@ pub(crate) struct Lookahead {
 
 impl Lookahead {
     /// Reads at most `budget` operators from the start of a loop's body.
-    pub(crate) fn scan(code: &[u8], budget: u32) -> Self {
+    pub(crate) fn scan(body: Operators<'_>, budget: u32) -> Self {
         let mut seen = Self::default();
-        let mut reader = Reader { code, at: 0 };
         let mut depth = 0;
-        for _ in 0..budget {
-            let opcode = reader.byte();
-            match opcode {
-                // block, loop, if
-                0x02..=0x04 => {
-                    depth += 1;
-                    reader.leb();
-                }
-                0x0b if depth == 0 => {
+        for Ahead { op, index } in body.take(budget as usize) {
+            match op {
+                Op::Block | Op::Loop | Op::If => depth += 1,
+                Op::End if depth == 0 => {
                     seen.complete = true;
                     break;
                 }
-                0x0b => depth -= 1,
-                // call, call_indirect
-                0x10 | 0x11 => {
-                    seen.call = true;
-                    reader.leb();
-                    reader.at += usize::from(opcode == 0x11);
-                }
-                0x20 => seen.note(reader.leb(), false),
-                0x21 | 0x22 => seen.note(reader.leb(), true),
-                // br, br_if, global.get, global.set, memory.size, the integer constants
-                0x0c | 0x0d | 0x23 | 0x24 | 0x3f | 0x41 | 0x42 => {
-                    reader.leb();
-                }
-                0x28..=0x3e => {
-                    reader.leb();
-                    reader.leb();
-                }
-                0x43 => reader.at += 4,
-                0x44 => reader.at += 8,
-                // unreachable, nop, else, return, drop, select, and all from i32.eqz to i64.extend32_s
-                0x00 | 0x01 | 0x05 | 0x0f | 0x1a | 0x1b | 0x45..=0xc4 => {}
-                // Saturating conversions.
-                0xfc if reader.peek() < 8 => reader.at += 1,
+                Op::End => depth -= 1,
+                Op::Call | Op::CallIndirect => seen.call = true,
+                Op::LocalGet => seen.note(index, false),
+                Op::LocalSet | Op::LocalTee => seen.note(index, true),
+                // What these do with locals is not worth knowing.
+                Op::BrTable | Op::MemoryGrow => break,
+                _ if op.is_plain() => {}
                 _ => break,
             }
         }
@@ -93,42 +73,16 @@ impl Lookahead {
     }
 }
 
-/// Reads just what the scan needs; behind the end there are zeroes.
-struct Reader<'a> {
-    code: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn peek(&self) -> u8 {
-        self.code.get(self.at).copied().unwrap_or(0)
-    }
-
-    fn byte(&mut self) -> u8 {
-        let byte = self.peek();
-        self.at += 1;
-        byte
-    }
-
-    /// The low 32 bits of a number of any length and signedness.
-    fn leb(&mut self) -> u32 {
-        let mut value = 0;
-        for shift in (0..70).step_by(7) {
-            let byte = self.byte();
-            if shift < 32 {
-                value |= u32::from(byte & 0x7f) << shift;
-            }
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        value
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peek::Peek;
+
+    /// The scan of a loop's body, behind the `loop` operator.
+    fn scan(body: &[u8], budget: u32) -> Lookahead {
+        let wasm = [&[0x03, 0x40], body].concat();
+        Lookahead::scan(Peek::new(&wasm).operators(0), budget)
+    }
 
     #[test]
     fn uses_are_found_up_to_the_end() {
@@ -136,7 +90,7 @@ mod tests {
         let code = [
             0x20, 1, 0x41, 0xac, 0x02, 0x6a, 0x21, 2, 0x20, 2, 0x21, 1, 0x0b, 0x20, 7,
         ];
-        let seen = Lookahead::scan(&code, 64);
+        let seen = scan(&code, 64);
         assert!(seen.complete && !seen.call);
         let expected = [
             LocalUse {
@@ -156,16 +110,27 @@ mod tests {
     #[test]
     fn it_sees_calls_and_stops_at_the_budget() {
         let code = [0x20, 1, 0x10, 0, 0x20, 2, 0x0b];
-        let seen = Lookahead::scan(&code, 64);
+        let seen = scan(&code, 64);
         assert!(seen.call && seen.complete);
         assert_eq!(seen.locals().len(), 2);
-        assert_eq!(Lookahead::scan(&code, 1).locals().len(), 1);
-        assert!(!Lookahead::scan(&code, 1).call);
+        assert_eq!(scan(&code, 1).locals().len(), 1);
+        assert!(!scan(&code, 1).call);
+    }
+
+    #[test]
+    fn it_reads_past_long_numbers_and_stops_at_newer_operators() {
+        // call_indirect 0 (table 1, in three bytes), local.get 3, end
+        let seen = scan(&[0x11, 0, 0x81, 0x80, 0, 0x20, 3, 0x0b], 64);
+        assert!(seen.complete);
+        assert_eq!(seen.locals()[0].local, 3);
+        // ref.null func, drop, local.get 3, end
+        let seen = scan(&[0xd0, 0x70, 0x1a, 0x20, 3, 0x0b], 64);
+        assert!(!seen.complete && seen.locals().is_empty());
     }
 
     #[test]
     fn it_survives_truncated_code() {
-        assert!(!Lookahead::scan(&[0x44, 0], 64).complete);
-        assert!(!Lookahead::scan(&[0x20, 0xff, 0xff], 64).complete);
+        assert!(!scan(&[0x44, 0], 64).complete);
+        assert!(!scan(&[0x20, 0xff, 0xff], 64).complete);
     }
 }

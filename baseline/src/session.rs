@@ -14,6 +14,7 @@ use wasmparser::{
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
+use crate::peek::Peek;
 use crate::reg::RegSet;
 use crate::state::Local;
 use crate::visit::{Trusting, Validating};
@@ -89,9 +90,10 @@ impl CompileSession for Session<'_> {
         }
         let to_validate = request.validate.take();
         let buffers = mem::take(&mut self.buffers);
+        let body_end = request.body_offset().0 as usize + request.body().len();
         let mut generator = FuncGen::new(
             request.facts,
-            request.wasm,
+            Peek::new(&request.wasm[..body_end]),
             self.options,
             request.func,
             buffers,

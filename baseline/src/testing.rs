@@ -5,6 +5,7 @@ use upshift_abi::{DefinedFuncIndex, TypeId};
 
 use crate::func_gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
+use crate::peek::Peek;
 
 /// Runs a closure with a generator for an empty function.
 pub(crate) fn with_gen<T>(run: impl FnOnce(&mut FuncGen<'_>) -> T) -> T {
@@ -13,6 +14,12 @@ pub(crate) fn with_gen<T>(run: impl FnOnce(&mut FuncGen<'_>) -> T) -> T {
     facts.type_ids = vec![TypeId(0)];
     let options = BaselineOptions::default();
     let buffers = Buffers::default();
-    let mut generator = FuncGen::new(&facts, &wasm, &options, DefinedFuncIndex(0), buffers);
+    let mut generator = FuncGen::new(
+        &facts,
+        Peek::new(&wasm),
+        &options,
+        DefinedFuncIndex(0),
+        buffers,
+    );
     run(&mut generator)
 }

@@ -167,8 +167,7 @@ impl FuncGen<'_> {
         if budget == 0 {
             return;
         }
-        let body = self.after_leb(1).min(self.wasm.len());
-        let seen = Lookahead::scan(&self.wasm[body..], budget);
+        let seen = Lookahead::scan(self.peek.operators(self.pos), budget);
         let useful = if seen.call {
             RegSet::CALLEE_SAVED
         } else {

@@ -261,7 +261,7 @@ impl FuncGen<'_> {
     /// A conversion by one move between integer registers.
     fn extend_by(&mut self, value: Value, to: Ty, op: Op) {
         let src = self.use_reg(value);
-        let target = self.target_reg(self.pos as usize + 1, to);
+        let target = self.target_reg(to);
         self.state.release(src);
         let dst = self.dest(target, to);
         // A 32-bit value is zero-extended already.

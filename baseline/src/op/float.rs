@@ -92,7 +92,7 @@ impl FuncGen<'_> {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
         let op = op.scalar(ty.is_64());
-        let target = self.target_reg(self.pos as usize + 1, ty);
+        let target = self.target_reg(ty);
         let mut dst = None;
         if let Some((local, reg)) = target {
             let is_target = |value: Value| matches!(value, Value::Local(_, l) if l == local);

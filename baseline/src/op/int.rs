@@ -10,6 +10,7 @@ use crate::alloc::Operand;
 use crate::asm::encode::{Alu, Mem, Op, Shift, VexOp};
 use crate::asm::{Cc, asm};
 use crate::func_gen::FuncGen;
+use crate::peek::Next;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 
@@ -74,7 +75,7 @@ impl FuncGen<'_> {
         if commutes && matches!(left, Value::Const(..)) {
             (left, right) = (right, left);
         }
-        let target = self.target_reg(self.pos as usize + 1, ty);
+        let target = self.target_reg(ty);
         if let Some((local, reg)) = target {
             let is_target = |value: Value| matches!(value, Value::Local(_, l) if l == local);
             if is_target(right) && !is_target(left) && commutes {
@@ -152,7 +153,7 @@ impl FuncGen<'_> {
             (left, right) = (right, left);
         }
         let wide = ty.is_64();
-        let target = self.target_reg(self.pos as usize + 1, ty);
+        let target = self.target_reg(ty);
         if let Value::Const(_, bits) = right
             && (!wide || i64::from(bits as i32) == bits as i64)
         {
@@ -208,7 +209,7 @@ impl FuncGen<'_> {
             let value = self.state.pop();
             let amount = self.use_reg(amount);
             let value = self.use_reg(value);
-            let target = self.target_reg(self.pos as usize + 1, ty);
+            let target = self.target_reg(ty);
             self.state.release(value);
             let dst = self.dest(target, ty);
             self.emit_shift_x(op, wide, dst, value, amount);
@@ -235,7 +236,7 @@ impl FuncGen<'_> {
         if let Value::Const(_, bits) = value {
             return self.push_const(ty, fold_shift(ty, op, bits, u32::from(amount)));
         }
-        let target = self.target_reg(self.pos as usize + 1, ty);
+        let target = self.target_reg(ty);
         let dst = match (target, value) {
             (Some((_, reg)), _) => {
                 self.load_value(reg, value);
@@ -301,13 +302,12 @@ impl FuncGen<'_> {
     /// it and can, else as a number.
     pub(crate) fn push_cond(&mut self, cond: Cond) {
         self.flags_live = true;
-        let next = self.byte_at(self.pos as usize + 1);
-        // if, br_if, select, i32.eqz
-        if matches!(next, 0x04 | 0x0d | 0x1b | 0x45) && self.options.ablation.fuse_compare {
+        let next = self.peek.next(self.pos);
+        if next == Next::Condition && self.options.ablation.fuse_compare {
             self.state.push(Value::Flags(cond));
             return;
         }
-        let target = self.target_reg(self.pos as usize + 1, Ty::I32);
+        let target = self.target_reg(Ty::I32);
         let dst = self.dest(target, Ty::I32);
         self.emit_setcc(cond, dst);
         self.push_dest(target, Ty::I32, dst);
@@ -415,7 +415,7 @@ impl FuncGen<'_> {
     fn extend(&mut self, ty: Ty, op: Op) {
         let value = self.state.pop();
         let src = self.use_reg(value);
-        let target = self.target_reg(self.pos as usize + 1, ty);
+        let target = self.target_reg(ty);
         self.state.release(src);
         let dst = self.dest(target, ty);
         self.masm.extend8(op.wide(ty.is_64()), dst, src);

@@ -114,7 +114,7 @@ impl Header {
 impl FuncGen<'_> {
     fn load_op(&mut self, memarg: MemArg, kind: LoadKind) {
         let index = self.state.pop();
-        let target = self.target_reg(self.after_leb(2), kind.ty);
+        let target = self.target_reg(kind.ty);
         let address = self.address(index, memarg, kind.bytes);
         self.release_address(&address);
         let dst = self.dest(target, kind.ty);

@@ -8,6 +8,7 @@ use upshift_abi::vmctx::Place;
 use crate::asm::Cc;
 use crate::asm::encode::{Mem, Op};
 use crate::func_gen::FuncGen;
+use crate::peek::Next;
 use crate::reg::Reg;
 use crate::value::{Cond, Ty, Value};
 
@@ -84,7 +85,7 @@ impl FuncGen<'_> {
         let global = GlobalIndex(global);
         let ty = Ty::from(self.facts.globals[global.index()].content);
         let mem = self.global_place(global);
-        let target = self.target_reg(self.after_leb(1), ty);
+        let target = self.target_reg(ty);
         let dst = self.dest(target, ty);
         self.load(ty, dst, mem);
         self.push_dest(target, ty, dst);
@@ -238,23 +239,16 @@ impl FuncGen<'_> {
         Cond::Cc(Cc::Ne)
     }
 
-    /// If the operator at `next` assigns a local of the type that is in a register and that no stack
-    /// entry stands for: the local and its register, in which to compute the value.
+    /// If the next operator assigns a local of the type that is in a register and that no stack entry
+    /// stands for: the local and its register, in which to compute the value.
     #[inline]
-    pub(crate) fn target_reg(&mut self, next: usize, ty: Ty) -> Option<(u32, Reg)> {
-        if !matches!(self.byte_at(next), 0x21 | 0x22) || !self.options.ablation.target_locals {
+    pub(crate) fn target_reg(&mut self, ty: Ty) -> Option<(u32, Reg)> {
+        let Next::AssignLocal(index) = self.peek.next(self.pos) else {
+            return None;
+        };
+        if !self.options.ablation.target_locals {
             return None;
         }
-        let low = self.byte_at(next + 1);
-        let index = if low < 0x80 {
-            u32::from(low)
-        } else {
-            let high = self.byte_at(next + 2);
-            if high >= 0x80 {
-                return None;
-            }
-            u32::from(low & 0x7f) | u32::from(high) << 7
-        };
         let local = self.state.locals.get(index as usize)?;
         match local.reg {
             Some(reg) if local.aliases == 0 && local.ty == ty => {
@@ -263,19 +257,6 @@ impl FuncGen<'_> {
             }
             _ => None,
         }
-    }
-
-    /// The offset of the operator behind this one, whose immediates are `count` numbers.
-    #[inline]
-    pub(crate) fn after_leb(&self, count: u32) -> usize {
-        let mut at = self.pos as usize + 1;
-        for _ in 0..count {
-            while self.byte_at(at) & 0x80 != 0 {
-                at += 1;
-            }
-            at += 1;
-        }
-        at
     }
 
     /// The register to compute a result in, from nothing that the target's register holds.

@@ -1,0 +1,213 @@
+//! Looking ahead in a function's body: the only place that reads its bytes beside wasmparser.
+//!
+//! Some operators are compiled better if the next one is known: a comparison before a branch leaves its
+//! result in the flags, an addition before a `local.set` computes in the local's register. A [`Peek`]
+//! tells where an operator ends and which one follows. It knows every operator of every proposal, in
+//! whatever length its numbers are encoded, from one table ([`opcodes`]), and has wasmparser read the
+//! numbers themselves.
+//!
+//! Bytes that were not validated yet may be anything: the answer may then be anything too, but it comes, in
+//! time that is bounded by what is looked at, and never from beyond the function's end.
+
+mod opcodes;
+
+use wasmparser::{BinaryReader, HeapType, Result, ResumeTable, ValType};
+
+pub(crate) use opcodes::Op;
+use opcodes::{Entry, Imm, NO_IMMEDIATES, ONE_BYTE, PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE};
+
+/// The operator that follows another, as far as code for that one depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// `local.set` or `local.tee` of this local.
+    AssignLocal(u32),
+    /// One that consumes a comparison's result from the flags: `if`, `br_if`, `select` (without a type),
+    /// `i32.eqz`.
+    Condition,
+    /// Any other, or none.
+    Other,
+}
+
+/// An operator that lies ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    pub(crate) op: Op,
+    /// Its first immediate, if that is an index; else 0.
+    pub(crate) index: u32,
+}
+
+/// A function's body, to look ahead in. Positions are offsets in the module.
+#[derive(Clone, Copy)]
+pub(crate) struct Peek<'a> {
+    /// The module up to the end of the body.
+    wasm: &'a [u8],
+}
+
+impl<'a> Peek<'a> {
+    /// For the body that ends where these bytes of the module do.
+    pub(crate) fn new(wasm: &'a [u8]) -> Self {
+        Self { wasm }
+    }
+
+    /// The operator behind the one at a position.
+    #[inline]
+    pub(crate) fn next(self, at: u32) -> Next {
+        let at = self.behind(at as usize);
+        let Some(&opcode) = self.wasm.get(at) else {
+            return Next::Other;
+        };
+        match ONE_BYTE[usize::from(opcode)].op {
+            Some(Op::LocalSet | Op::LocalTee) => self.assigned_local(at + 1),
+            Some(Op::If | Op::BrIf | Op::Select | Op::I32Eqz) => Next::Condition,
+            _ => Next::Other,
+        }
+    }
+
+    #[inline]
+    fn assigned_local(self, at: usize) -> Next {
+        match self.wasm.get(at) {
+            Some(&local) if local < 0x80 => Next::AssignLocal(local.into()),
+            _ => match self.reader(at).read_var_u32() {
+                Ok(local) => Next::AssignLocal(local),
+                Err(_) => Next::Other,
+            },
+        }
+    }
+
+    /// The operators behind the one at a position, up to one that can't be read or is not there.
+    pub(crate) fn operators(self, at: u32) -> Operators<'a> {
+        Operators {
+            reader: self.reader(self.behind(at as usize)),
+        }
+    }
+
+    /// Where the operator at a position ends; the body's end if it can't be read.
+    #[inline]
+    fn behind(self, at: usize) -> usize {
+        match self.wasm.get(at) {
+            Some(&opcode) if ONE_BYTE[usize::from(opcode)].is_opcode_alone() => at + 1,
+            _ => self.behind_immediates(at),
+        }
+    }
+
+    fn behind_immediates(self, at: usize) -> usize {
+        let mut reader = self.reader(at);
+        match read(&mut reader) {
+            Some(_) => reader.original_position() as usize,
+            None => self.wasm.len(),
+        }
+    }
+
+    fn reader(self, at: usize) -> BinaryReader<'a> {
+        BinaryReader::new(self.wasm.get(at..).unwrap_or(&[]), at as u64)
+    }
+}
+
+/// The operators from a position on.
+pub(crate) struct Operators<'a> {
+    reader: BinaryReader<'a>,
+}
+
+impl Iterator for Operators<'_> {
+    type Item = Ahead;
+
+    fn next(&mut self) -> Option<Ahead> {
+        read(&mut self.reader)
+    }
+}
+
+impl Entry {
+    /// Whether the operator has neither a prefix nor immediates.
+    #[inline]
+    fn is_opcode_alone(&self) -> bool {
+        self.op.is_some() && self.shape[0] == Imm::None
+    }
+}
+
+/// Reads an operator; `None` if there is none that is known.
+fn read(reader: &mut BinaryReader<'_>) -> Option<Ahead> {
+    let opcode = reader.read_u8().ok()?;
+    let prefixed: &[Entry] = match opcode {
+        0xfb => &PREFIX_FB,
+        0xfc => &PREFIX_FC,
+        0xfd => &PREFIX_FD,
+        0xfe => &PREFIX_FE,
+        _ => &[],
+    };
+    let entry = if prefixed.is_empty() {
+        ONE_BYTE[usize::from(opcode)]
+    } else {
+        let opcode = reader.read_var_u32().ok()?;
+        *prefixed.get(opcode as usize)?
+    };
+    let op = entry.op?;
+    let mut index = 0;
+    if entry.shape != NO_IMMEDIATES {
+        index = immediate(entry.shape[0], reader).ok()?;
+        for &imm in &entry.shape[1..] {
+            immediate(imm, reader).ok()?;
+        }
+    }
+    Some(Ahead { op, index })
+}
+
+/// Reads an immediate, and returns it if it is an index.
+fn immediate(imm: Imm, reader: &mut BinaryReader<'_>) -> Result<u32> {
+    match imm {
+        Imm::None => {}
+        Imm::U32 => return reader.read_var_u32(),
+        Imm::S32 => drop(reader.read_var_i32()?),
+        Imm::S64 => drop(reader.read_var_i64()?),
+        Imm::Byte => drop(reader.read_bytes(1)?),
+        Imm::Four => drop(reader.read_bytes(4)?),
+        Imm::Eight => drop(reader.read_bytes(8)?),
+        Imm::Sixteen => drop(reader.read_bytes(16)?),
+        Imm::MemArg => memarg(reader)?,
+        Imm::BlockType => block_type(reader)?,
+        Imm::HeapType => drop(reader.read::<HeapType>()?),
+        Imm::ValTypes => {
+            for _ in 0..reader.read_var_u32()? {
+                reader.read::<ValType>()?;
+            }
+        }
+        Imm::BrTable => {
+            for _ in 0..reader.read_var_u32()? {
+                reader.read_var_u32()?;
+            }
+            reader.read_var_u32()?;
+        }
+        Imm::TryTable => drop(reader.read::<wasmparser::TryTable>()?),
+        Imm::ResumeTable => drop(reader.read::<ResumeTable>()?),
+    }
+    Ok(0)
+}
+
+/// Alignment, what its upper bits announce, and an offset.
+fn memarg(reader: &mut BinaryReader<'_>) -> Result<()> {
+    const HAS_ORDERING: u32 = 1 << 4;
+    const HAS_ARRAY: u32 = 1 << 5;
+    const HAS_MEMORY: u32 = 1 << 6;
+    let flags = reader.read_var_u32()?;
+    if flags & (HAS_MEMORY | HAS_ARRAY) != 0 {
+        reader.read_var_u32()?;
+    }
+    if flags & HAS_ORDERING != 0 {
+        reader.read_u8()?;
+    }
+    reader.read_var_u64()?;
+    Ok(())
+}
+
+/// A type index, or if that would be negative, nothing or one type.
+fn block_type(reader: &mut BinaryReader<'_>) -> Result<()> {
+    const NOTHING: i64 = -64;
+    let mut index = reader.clone();
+    match index.read_var_s33()? {
+        0.. | NOTHING => *reader = index,
+        _ => drop(reader.read::<ValType>()?),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
