@@ -8,7 +8,7 @@
 use upshift_abi::frame::home_slot;
 
 use crate::asm::encode::{Alu, Mem, Op};
-use crate::asm::{Cc, asm};
+use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet};
 use crate::value::{Cond, Ty, Value};
@@ -25,6 +25,36 @@ pub(crate) enum Operand {
 #[inline]
 pub(crate) fn home(slot: u32) -> Mem {
     Mem::base(Reg::RBP, home_slot(slot))
+}
+
+impl Masm {
+    /// Loads a float constant, through `scratch` if it is not zero.
+    pub(crate) fn float_const(&mut self, wide: bool, reg: Reg, bits: u64) {
+        if bits == 0 {
+            asm!(self; xorps Rx(reg), Rx(reg));
+        } else {
+            self.mov_imm(Reg::SCRATCH, bits);
+            self.int_to_float(wide, reg, Reg::SCRATCH);
+        }
+    }
+
+    /// Copies bits from an integer to a float register.
+    pub(crate) fn int_to_float(&mut self, wide: bool, dst: Reg, src: Reg) {
+        if wide {
+            asm!(self; movq Rx(dst), Rq(src));
+        } else {
+            asm!(self; movd Rx(dst), Rd(src));
+        }
+    }
+
+    /// Copies bits from a float to an integer register.
+    pub(crate) fn float_to_int(&mut self, wide: bool, dst: Reg, src: Reg) {
+        if wide {
+            asm!(self; movq Rq(dst), Rx(src));
+        } else {
+            asm!(self; movd Rd(dst), Rx(src));
+        }
+    }
 }
 
 impl FuncGen<'_> {
@@ -224,29 +254,7 @@ impl FuncGen<'_> {
         match (ty.is_float(), bits) {
             (false, 0) if !self.flags_live => self.masm.zero(reg),
             (false, _) => self.masm.mov_imm(reg, bits),
-            (true, 0) => asm!(self.masm; xorps Rx(reg), Rx(reg)),
-            (true, _) => {
-                self.masm.mov_imm(Reg::SCRATCH, bits);
-                self.int_to_float(ty.is_64(), reg, Reg::SCRATCH);
-            }
-        }
-    }
-
-    /// Copies bits from an integer to a float register.
-    pub(crate) fn int_to_float(&mut self, wide: bool, dst: Reg, src: Reg) {
-        if wide {
-            asm!(self.masm; movq Rx(dst), Rq(src));
-        } else {
-            asm!(self.masm; movd Rx(dst), Rd(src));
-        }
-    }
-
-    /// Copies bits from a float to an integer register.
-    pub(crate) fn float_to_int(&mut self, wide: bool, dst: Reg, src: Reg) {
-        if wide {
-            asm!(self.masm; movq Rq(dst), Rx(src));
-        } else {
-            asm!(self.masm; movd Rd(dst), Rx(src));
+            (true, _) => self.masm.float_const(ty.is_64(), reg, bits),
         }
     }
 

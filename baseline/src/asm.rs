@@ -16,12 +16,14 @@
 //! - Each kind of record is appended in code order within its section.
 
 mod buffer;
+mod cold;
 pub(crate) mod encode;
 mod opcode;
 
 use crate::reg::Reg;
 use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
+pub(crate) use cold::Cold;
 use encode::{Alu, Op};
 use upshift_abi::{
     CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
@@ -52,6 +54,8 @@ pub(crate) struct Pos(u32);
 
 impl Pos {
     const COLD: u32 = 1 << 31;
+    /// A position that is yet to be set.
+    const UNKNOWN: Pos = Pos(u32::MAX);
 
     fn is_cold(self) -> bool {
         self.0 & Self::COLD != 0
@@ -163,24 +167,6 @@ impl Masm {
     fn switch(&mut self) {
         std::mem::swap(&mut self.buf, &mut self.other);
         self.in_cold = !self.in_cold;
-    }
-
-    /// Starts writing to cold code; answers where it will be. Not to be nested.
-    pub(crate) fn begin_cold(&mut self) -> Pos {
-        debug_assert!(!self.in_cold);
-        self.switch();
-        self.pos()
-    }
-
-    /// Ends what [`begin_cold`](Self::begin_cold) started.
-    pub(crate) fn end_cold(&mut self) {
-        debug_assert!(self.in_cold);
-        self.switch();
-    }
-
-    /// Whether cold code is being written.
-    pub(crate) fn is_cold(&self) -> bool {
-        self.in_cold
     }
 
     /// The next byte's position.
@@ -443,6 +429,7 @@ impl Masm {
             code[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
         };
         for fixup in &self.late {
+            debug_assert!(fixup.target != Pos::UNKNOWN, "a jump that leads nowhere");
             let value = fixup.target.resolve(starts) as i64 - fixup.base.resolve(starts) as i64;
             set(fixup.at.resolve(starts), value);
         }

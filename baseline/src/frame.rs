@@ -13,11 +13,11 @@
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
 use upshift_abi::frame::{self, ENTRY_SITE};
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{Builtin, RelocationTarget, TrapCode};
+use upshift_abi::{Builtin, DefinedFuncIndex, RelocationTarget, TrapCode};
 
 use crate::alloc::home;
 use crate::asm::encode::{Alu, Mem, Op};
-use crate::asm::{Cc, Pos, asm};
+use crate::asm::{Cc, Masm, Pos, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
@@ -37,6 +37,14 @@ const _: () = assert!(
 
 /// Locals up to this number are cleared by straight-line code.
 const CLEAR_INLINE: u32 = 16;
+
+impl Masm {
+    /// Calls the tier-up stub; the two words that it takes stay pushed.
+    pub(crate) fn tier_up(&mut self, func: DefinedFuncIndex, site: u32) {
+        asm!(self; push DWORD func.0 as i32; push DWORD site as i32);
+        self.call_cell(RelocationTarget::Builtin(Builtin::TierUp));
+    }
+}
 
 impl FuncGen<'_> {
     /// Everything before the first operator; the locals are declared already.
@@ -63,15 +71,12 @@ impl FuncGen<'_> {
 
     fn emit_entry_counter(&mut self, weight: u32) {
         self.emit_budget_sub(weight);
-        let cold = self.masm.begin_cold();
-        self.masm.end_cold();
-        self.masm.jcc(Cc::S, cold);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.emit_tier_up(ENTRY_SITE);
-        asm!(self.masm; add rsp, 16);
-        self.masm.jmp(back);
-        self.masm.end_cold();
+        let func = self.func;
+        self.out_of_line(Cc::S, |cold| {
+            cold.tier_up(func, ENTRY_SITE);
+            asm!(cold; add rsp, 16);
+            cold.resume();
+        });
     }
 
     /// Takes `weight` from the function's budget.
@@ -79,13 +84,6 @@ impl FuncGen<'_> {
         let weight = weight.min(i32::MAX as u32) as i32;
         self.masm
             .sub_cell(RelocationTarget::Budget(self.func), weight);
-    }
-
-    /// Calls the tier-up stub; the two words stay pushed.
-    pub(crate) fn emit_tier_up(&mut self, site: u32) {
-        asm!(self.masm; push DWORD self.func.0 as i32; push DWORD site as i32);
-        self.masm
-            .call_cell(RelocationTarget::Builtin(Builtin::TierUp));
     }
 
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
@@ -252,7 +250,6 @@ impl FuncGen<'_> {
     /// Where to jump with an OSR entry's address in `scratch`: calls it and returns its results.
     /// Its return address is no call site: backtraces skip this frame.
     pub(crate) fn osr_exit(&mut self) -> Pos {
-        debug_assert!(self.masm.is_cold());
         if let Some(pos) = self.osr_exit {
             return pos;
         }

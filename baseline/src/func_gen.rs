@@ -138,14 +138,6 @@ impl<'a> FuncGen<'a> {
         self.masm.trap_site(WasmOffset(self.pos), trap);
     }
 
-    /// A trap in cold code; answers where it is.
-    pub(crate) fn cold_trap(&mut self, trap: TrapCode) -> Pos {
-        let pos = self.masm.begin_cold();
-        self.emit_trap(trap);
-        self.masm.end_cold();
-        pos
-    }
-
     /// An instruction that traps.
     pub(crate) fn emit_trap(&mut self, trap: TrapCode) {
         self.trap_here(trap);

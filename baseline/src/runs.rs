@@ -143,7 +143,7 @@ impl FuncGen<'_> {
     /// is in `scratch` before and after; no float register but those of arguments is in use.
     pub(crate) fn move_outgoing(&mut self, disp: i32, count: usize) {
         let kept = Reg::from_index(16 + 8);
-        self.int_to_float(true, kept, Reg::SCRATCH);
+        self.masm.int_to_float(true, kept, Reg::SCRATCH);
         self.masm.mov_imm(Reg::SCRATCH, count as u64);
         let top = self.masm.pos();
         let from = Mem::element(Reg::RSP, Reg::SCRATCH, -8);
@@ -152,7 +152,7 @@ impl FuncGen<'_> {
         self.store(Ty::F64, to, Reg::FSCRATCH);
         asm!(self.masm; dec scratch);
         self.masm.jcc(Cc::Ne, top);
-        self.float_to_int(true, Reg::SCRATCH, kept);
+        self.masm.float_to_int(true, Reg::SCRATCH, kept);
     }
 }
 

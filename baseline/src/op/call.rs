@@ -80,13 +80,11 @@ impl FuncGen<'_> {
             Mem::element(FUNC_REF, checked, 0),
         );
         self.masm.rr(Op::TEST.wide(true), FUNC_REF, FUNC_REF);
-        let null = self.cold_trap(TrapCode::UninitializedElement);
-        self.masm.jcc(Cc::E, null);
+        self.trap_if(Cc::E, TrapCode::UninitializedElement);
         let id = self.facts.type_ids[ty.index()].0 as i32;
         let field = Mem::base(FUNC_REF, VmFuncRef::TYPE_ID.disp());
         self.masm.cmp_mem_imm(false, field, id);
-        let mismatch = self.cold_trap(TrapCode::IndirectCallTypeMismatch);
-        self.masm.jcc(Cc::Ne, mismatch);
+        self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
         self.state.release(index);
     }
 
@@ -372,8 +370,7 @@ impl FuncGen<'_> {
         self.masm.call_cell(RelocationTarget::Builtin(builtin));
         if let BuiltinResult::Status(trap) = signature.result {
             asm!(self.masm; test eax, eax);
-            let failed = self.cold_trap(trap);
-            self.masm.jcc(Cc::Ne, failed);
+            self.trap_if(Cc::Ne, trap);
         }
         self.finish_builtin_call();
         if let Some(ty) = result {

@@ -129,14 +129,7 @@ impl FuncGen<'_> {
         self.control[frame].header = Some(header);
         if let Some(weight) = self.options.counters.loops {
             self.emit_budget_sub(weight);
-            let cold = self.masm.begin_cold();
-            self.emit_loop_tier_up(index.0);
-            self.masm.end_cold();
-            self.masm.jcc(Cc::S, cold);
-            let back = self.masm.pos();
-            self.masm.begin_cold();
-            self.masm.jmp(back);
-            self.masm.end_cold();
+            self.loop_tier_up(Cc::S, index);
             if self.options.osr {
                 let (wasm, depth) = (self.wasm_offset(), self.loop_depth - 1);
                 self.loops.push(OsrEntryInfo { index, wasm, depth });
@@ -146,12 +139,12 @@ impl FuncGen<'_> {
 
     /// Out of line at a loop header: brings all home slots up to date and asks for an OSR entry.
     /// Constants and operands are in their slots already, and no register changes.
-    fn emit_loop_tier_up(&mut self, site: u32) {
+    pub(crate) fn emit_loop_tier_up(&mut self, site: u32) {
         for reg in self.state.regs.dirty {
             let local = self.state.regs.holder[reg.index()];
             self.store_slot(self.local_ty(local), local, reg);
         }
-        self.emit_tier_up(site);
+        self.masm.tier_up(self.func, site);
         asm!(self.masm; lea rsp, [rsp + 8]; pop scratch);
         if self.options.osr {
             let exit = self.osr_exit();
@@ -344,7 +337,7 @@ impl FuncGen<'_> {
     }
 
     /// Goes to a label, with whatever it takes.
-    fn emit_branch(&mut self, target: usize) {
+    pub(crate) fn emit_branch(&mut self, target: usize) {
         if self.control[target].kind == BlockKind::Func {
             self.emit_early_return();
         } else {
@@ -382,9 +375,7 @@ impl FuncGen<'_> {
             self.emit_branch(target);
             self.masm.bind(over);
         } else {
-            let edge = self.masm.begin_cold();
-            self.emit_branch(target);
-            self.masm.end_cold();
+            let edge = self.cold_branch(target);
             self.masm.jump(Some(cond), Target::Pos(edge));
         }
     }
@@ -428,14 +419,7 @@ impl FuncGen<'_> {
             return (target, self.control[target].table_stub);
         }
         let direct = self.control[target].kind != BlockKind::Func && self.conforms(target);
-        let stub = if direct {
-            None
-        } else {
-            let stub = self.masm.begin_cold();
-            self.emit_branch(target);
-            self.masm.end_cold();
-            Some(stub)
-        };
+        let stub = (!direct).then(|| self.cold_branch(target));
         self.control[target].table = self.tables;
         self.control[target].table_stub = stub;
         (target, stub)
@@ -453,15 +437,7 @@ impl FuncGen<'_> {
     fn emit_jump_table(&mut self, index: Reg, depths: impl Iterator<Item = u32>) {
         // Stubs are cold code too: they come before the table.
         let targets: Vec<_> = depths.map(|depth| self.table_target(depth)).collect();
-        let table = self.masm.begin_cold();
-        for (target, stub) in targets {
-            let control = &mut self.control[target];
-            match stub.or(control.header) {
-                Some(pos) => self.masm.table_entry(table, pos),
-                None => self.masm.table_entry_label(table, &mut control.label),
-            }
-        }
-        self.masm.end_cold();
+        let table = self.jump_table(&targets);
         self.masm.lea_scratch(table);
         asm!(self.masm
             ; movsxd Rq(index), DWORD [scratch + 4 * Rq(index)]

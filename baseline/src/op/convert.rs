@@ -6,7 +6,7 @@
 use upshift_abi::TrapCode;
 
 use crate::asm::encode::{Alu, Op};
-use crate::asm::{Cc, asm};
+use crate::asm::{Cc, Cold, Masm, ShortJump, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::{Ty, Value};
@@ -60,6 +60,58 @@ fn power_bits(ty: Ty, exponent: u32) -> u64 {
 const SIGN_32: u64 = 1 << 31;
 const SIGN_64: u64 = 1 << 63;
 
+impl Masm {
+    fn cvtt(&mut self, from: Ty, wide: bool, dst: Reg, src: Reg) {
+        match (from.is_64(), wide) {
+            (false, false) => asm!(self; cvttss2si Rd(dst), Rx(src)),
+            (false, true) => asm!(self; cvttss2si Rq(dst), Rx(src)),
+            (true, false) => asm!(self; cvttsd2si Rd(dst), Rx(src)),
+            (true, true) => asm!(self; cvttsd2si Rq(dst), Rx(src)),
+        }
+    }
+
+    fn cvtsi(&mut self, to: Ty, wide: bool, dst: Reg, src: Reg) {
+        match (to.is_64(), wide) {
+            (false, false) => asm!(self; cvtsi2ss Rx(dst), Rd(src)),
+            (false, true) => asm!(self; cvtsi2ss Rx(dst), Rq(src)),
+            (true, false) => asm!(self; cvtsi2sd Rx(dst), Rd(src)),
+            (true, true) => asm!(self; cvtsi2sd Rx(dst), Rq(src)),
+        }
+    }
+
+    fn ucomi(&mut self, ty: Ty, left: Reg, right: Reg) {
+        if ty.is_64() {
+            asm!(self; ucomisd Rx(left), Rx(right));
+        } else {
+            asm!(self; ucomiss Rx(left), Rx(right));
+        }
+    }
+
+    /// Changes the float scratch register.
+    fn compare_with_zero(&mut self, ty: Ty, left: Reg) {
+        asm!(self; xorps fscratch, fscratch);
+        self.ucomi(ty, left, Reg::FSCRATCH);
+    }
+
+    /// Changes the sign of the float scratch register, through the integer one.
+    fn negate_fscratch(&mut self, ty: Ty) {
+        if ty.is_64() {
+            asm!(self; movq scratch, fscratch; btc scratch, 63; movq fscratch, scratch);
+        } else {
+            asm!(self; movd scratch_d, fscratch; btc scratch_d, 31; movd fscratch, scratch_d);
+        }
+    }
+}
+
+impl Cold<'_> {
+    /// The end of a truncation that traps: out of range here, not a number where the jump is.
+    fn trap_overflow_or(&mut self, nan: ShortJump) {
+        self.trap(TrapCode::IntegerOverflow);
+        self.bind_short(nan);
+        self.trap(TrapCode::InvalidConversionToInteger);
+    }
+}
+
 impl FuncGen<'_> {
     fn truncate_float(&mut self, from: Ty, to: Ty, signed: bool, out: OutOfRange) {
         let value = self.state.pop();
@@ -74,160 +126,111 @@ impl FuncGen<'_> {
         self.push_reg(to, dst);
     }
 
-    fn emit_cvtt(&mut self, from: Ty, wide: bool, dst: Reg, src: Reg) {
-        match (from.is_64(), wide) {
-            (false, false) => asm!(self.masm; cvttss2si Rd(dst), Rx(src)),
-            (false, true) => asm!(self.masm; cvttss2si Rq(dst), Rx(src)),
-            (true, false) => asm!(self.masm; cvttsd2si Rd(dst), Rx(src)),
-            (true, true) => asm!(self.masm; cvttsd2si Rq(dst), Rx(src)),
-        }
-    }
-
-    fn emit_ucomi(&mut self, ty: Ty, left: Reg, right: Reg) {
-        if ty.is_64() {
-            asm!(self.masm; ucomisd Rx(left), Rx(right));
-        } else {
-            asm!(self.masm; ucomiss Rx(left), Rx(right));
-        }
-    }
-
     fn truncate_signed(&mut self, from: Ty, wide: bool, out: OutOfRange, src: Reg, dst: Reg) {
-        self.emit_cvtt(from, wide, dst, src);
+        self.masm.cvtt(from, wide, dst, src);
         // Overflows exactly for the smallest integer.
         self.masm.ri(Alu::Cmp, wide, dst, 1);
-        let cold = self.masm.begin_cold();
-        self.masm.end_cold();
-        self.masm.jcc(Cc::O, cold);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.emit_ucomi(from, src, src);
-        let nan = self.masm.jcc_short(Cc::P);
-        match out {
-            OutOfRange::Trap => {
-                // What lies above the smallest integer minus one, and below zero, is right.
-                let (bound, cc) = match (from.is_64(), wide) {
-                    // -2147483649.0
-                    (true, false) => (0xc1e0_0000_0020_0000, Cc::A),
-                    (_, true) | (false, false) => {
-                        let sign = if from.is_64() { SIGN_64 } else { SIGN_32 };
-                        (power_bits(from, if wide { 63 } else { 31 }) | sign, Cc::Ae)
-                    }
-                };
-                self.load_const(from, Reg::FSCRATCH, bound);
-                self.emit_ucomi(from, src, Reg::FSCRATCH);
-                let below = self.masm.jcc_short(cc.negate());
-                asm!(self.masm; xorps fscratch, fscratch);
-                self.emit_ucomi(from, src, Reg::FSCRATCH);
-                self.masm.jcc(Cc::B, back);
-                self.masm.bind_short(below);
-                self.emit_trap(TrapCode::IntegerOverflow);
-                self.masm.bind_short(nan);
-                self.emit_trap(TrapCode::InvalidConversionToInteger);
+        self.out_of_line(Cc::O, |cold| {
+            cold.ucomi(from, src, src);
+            let nan = cold.jcc_short(Cc::P);
+            match out {
+                OutOfRange::Trap => {
+                    // What lies above the smallest integer minus one, and below zero, is right.
+                    let (bound, cc) = match (from.is_64(), wide) {
+                        // -2147483649.0
+                        (true, false) => (0xc1e0_0000_0020_0000, Cc::A),
+                        (_, true) | (false, false) => {
+                            let sign = if from.is_64() { SIGN_64 } else { SIGN_32 };
+                            (power_bits(from, if wide { 63 } else { 31 }) | sign, Cc::Ae)
+                        }
+                    };
+                    cold.float_const(from.is_64(), Reg::FSCRATCH, bound);
+                    cold.ucomi(from, src, Reg::FSCRATCH);
+                    let below = cold.jcc_short(cc.negate());
+                    cold.compare_with_zero(from, src);
+                    cold.resume_if(Cc::B);
+                    cold.bind_short(below);
+                    cold.trap_overflow_or(nan);
+                }
+                OutOfRange::Saturate => {
+                    // `dst` is the smallest integer already; one less is the largest.
+                    cold.compare_with_zero(from, src);
+                    cold.resume_if(Cc::B);
+                    cold.ri(Alu::Sub, wide, dst, 1);
+                    cold.resume();
+                    cold.bind_short(nan);
+                    cold.zero(dst);
+                    cold.resume();
+                }
             }
-            OutOfRange::Saturate => {
-                // `dst` is the smallest integer already; one less is the largest.
-                asm!(self.masm; xorps fscratch, fscratch);
-                self.emit_ucomi(from, src, Reg::FSCRATCH);
-                self.masm.jcc(Cc::B, back);
-                self.masm.ri(Alu::Sub, wide, dst, 1);
-                self.masm.jmp(back);
-                self.masm.bind_short(nan);
-                self.masm.zero(dst);
-                self.masm.jmp(back);
-            }
-        }
-        self.masm.end_cold();
+        });
     }
 
     /// Through 64 bits: the result is right exactly if its upper half is zero.
     fn truncate_u32(&mut self, from: Ty, out: OutOfRange, src: Reg, dst: Reg) {
-        self.emit_cvtt(from, true, dst, src);
+        self.masm.cvtt(from, true, dst, src);
         self.masm.mov32(Reg::SCRATCH, dst);
         self.masm.rr(Alu::Cmp.op().wide(true), dst, Reg::SCRATCH);
-        let cold = self.masm.begin_cold();
-        self.masm.end_cold();
-        self.masm.jcc(Cc::Ne, cold);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.emit_ucomi(from, src, src);
-        let nan = self.masm.jcc_short(Cc::P);
-        match out {
-            OutOfRange::Trap => self.finish_trapping(nan),
-            OutOfRange::Saturate => {
-                asm!(self.masm; xorps fscratch, fscratch);
-                self.emit_ucomi(from, src, Reg::FSCRATCH);
-                let negative = self.masm.jcc_short(Cc::B);
-                self.masm.mov_imm(dst, 0xffff_ffff);
-                self.masm.jmp(back);
-                self.masm.bind_short(nan);
-                self.masm.bind_short(negative);
-                self.masm.zero(dst);
-                self.masm.jmp(back);
+        self.out_of_line(Cc::Ne, |cold| {
+            cold.ucomi(from, src, src);
+            let nan = cold.jcc_short(Cc::P);
+            match out {
+                OutOfRange::Trap => cold.trap_overflow_or(nan),
+                OutOfRange::Saturate => {
+                    cold.compare_with_zero(from, src);
+                    let negative = cold.jcc_short(Cc::B);
+                    cold.mov_imm(dst, 0xffff_ffff);
+                    cold.resume();
+                    cold.bind_short(nan);
+                    cold.bind_short(negative);
+                    cold.zero(dst);
+                    cold.resume();
+                }
             }
-        }
-        self.masm.end_cold();
+        });
     }
 
-    fn finish_trapping(&mut self, nan: crate::asm::ShortJump) {
-        self.emit_trap(TrapCode::IntegerOverflow);
-        self.masm.bind_short(nan);
-        self.emit_trap(TrapCode::InvalidConversionToInteger);
-    }
-
-    /// A negative answer of the signed conversion is no number below 2^63: out of line, 2^63 is
+    /// A negative result of the signed conversion is no number below 2^63: out of line, 2^63 is
     /// subtracted first.
     fn truncate_u64(&mut self, from: Ty, out: OutOfRange, src: Reg, dst: Reg) {
-        self.emit_cvtt(from, true, dst, src);
+        self.masm.cvtt(from, true, dst, src);
         self.masm.rr(Op::TEST.wide(true), dst, dst);
-        let cold = self.masm.begin_cold();
-        self.masm.end_cold();
-        self.masm.jcc(Cc::S, cold);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.emit_ucomi(from, src, src);
-        let nan = self.masm.jcc_short(Cc::P);
-        self.load_const(from, Reg::FSCRATCH, power_bits(from, 63));
-        self.emit_ucomi(from, src, Reg::FSCRATCH);
-        let negative = self.masm.jcc_short(Cc::B);
-        // FSCRATCH = src - 2^63, without changing src.
-        if from.is_64() {
-            asm!(self.masm; subsd fscratch, Rx(src));
-        } else {
-            asm!(self.masm; subss fscratch, Rx(src));
-        }
-        self.emit_negate_fscratch(from);
-        self.emit_cvtt(from, true, dst, Reg::FSCRATCH);
-        self.masm.rr(Op::TEST.wide(true), dst, dst);
-        let overflow = self.masm.jcc_short(Cc::S);
-        self.masm.mov_imm(Reg::SCRATCH, SIGN_64);
-        self.masm.rr(Alu::Xor.op().wide(true), dst, Reg::SCRATCH);
-        self.masm.jmp(back);
-        match out {
-            OutOfRange::Trap => {
-                self.masm.bind_short(negative);
-                self.masm.bind_short(overflow);
-                self.finish_trapping(nan);
+        self.out_of_line(Cc::S, |cold| {
+            cold.ucomi(from, src, src);
+            let nan = cold.jcc_short(Cc::P);
+            cold.float_const(from.is_64(), Reg::FSCRATCH, power_bits(from, 63));
+            cold.ucomi(from, src, Reg::FSCRATCH);
+            let negative = cold.jcc_short(Cc::B);
+            // FSCRATCH = src - 2^63, without changing src.
+            if from.is_64() {
+                asm!(cold; subsd fscratch, Rx(src));
+            } else {
+                asm!(cold; subss fscratch, Rx(src));
             }
-            OutOfRange::Saturate => {
-                self.masm.bind_short(overflow);
-                self.masm.mov_imm(dst, u64::MAX);
-                self.masm.jmp(back);
-                self.masm.bind_short(negative);
-                self.masm.bind_short(nan);
-                self.masm.zero(dst);
-                self.masm.jmp(back);
+            cold.negate_fscratch(from);
+            cold.cvtt(from, true, dst, Reg::FSCRATCH);
+            cold.rr(Op::TEST.wide(true), dst, dst);
+            let overflow = cold.jcc_short(Cc::S);
+            cold.mov_imm(Reg::SCRATCH, SIGN_64);
+            cold.rr(Alu::Xor.op().wide(true), dst, Reg::SCRATCH);
+            cold.resume();
+            match out {
+                OutOfRange::Trap => {
+                    cold.bind_short(negative);
+                    cold.bind_short(overflow);
+                    cold.trap_overflow_or(nan);
+                }
+                OutOfRange::Saturate => {
+                    cold.bind_short(overflow);
+                    cold.mov_imm(dst, u64::MAX);
+                    cold.resume();
+                    cold.bind_short(negative);
+                    cold.bind_short(nan);
+                    cold.zero(dst);
+                    cold.resume();
+                }
             }
-        }
-        self.masm.end_cold();
-    }
-
-    /// Changes the sign of the float scratch register, through the integer one.
-    fn emit_negate_fscratch(&mut self, ty: Ty) {
-        if ty.is_64() {
-            asm!(self.masm; movq scratch, fscratch; btc scratch, 63; movq fscratch, scratch);
-        } else {
-            asm!(self.masm; movd scratch_d, fscratch; btc scratch_d, 31; movd fscratch, scratch_d);
-        }
+        });
     }
 
     pub(crate) fn visit_i32_wrap_i64(&mut self) {
@@ -313,19 +316,10 @@ impl FuncGen<'_> {
         if wide && !signed {
             self.convert_u64(to, dst, src);
         } else {
-            self.emit_cvtsi(to, wide || !signed, dst, src);
+            self.masm.cvtsi(to, wide || !signed, dst, src);
         }
         self.state.release(src);
         self.push_reg(to, dst);
-    }
-
-    fn emit_cvtsi(&mut self, to: Ty, wide: bool, dst: Reg, src: Reg) {
-        match (to.is_64(), wide) {
-            (false, false) => asm!(self.masm; cvtsi2ss Rx(dst), Rd(src)),
-            (false, true) => asm!(self.masm; cvtsi2ss Rx(dst), Rq(src)),
-            (true, false) => asm!(self.masm; cvtsi2sd Rx(dst), Rd(src)),
-            (true, true) => asm!(self.masm; cvtsi2sd Rx(dst), Rq(src)),
-        }
     }
 
     /// Large numbers are halved first, with the lost bit kept sticky, and the result is doubled.
@@ -333,23 +327,20 @@ impl FuncGen<'_> {
         // Not in the cold code: an eviction must be emitted where it always runs.
         let low = self.alloc(false);
         self.masm.rr(Op::TEST.wide(true), src, src);
-        let cold = self.masm.begin_cold();
-        self.masm.mov(Reg::SCRATCH, src);
-        asm!(self.masm; mov Rd(low), Rd(src); and Rd(low), BYTE 1; shr scratch, 1; or scratch, Rq(low));
+        let large = self.masm.jcc_cold(Cc::S);
+        self.masm.cvtsi(to, true, dst, src);
+        self.write_cold(large, |cold| {
+            cold.mov(Reg::SCRATCH, src);
+            asm!(cold; mov Rd(low), Rd(src); and Rd(low), BYTE 1; shr scratch, 1; or scratch, Rq(low));
+            cold.cvtsi(to, true, dst, Reg::SCRATCH);
+            if to.is_64() {
+                asm!(cold; addsd Rx(dst), Rx(dst));
+            } else {
+                asm!(cold; addss Rx(dst), Rx(dst));
+            }
+            cold.resume();
+        });
         self.state.release(low);
-        self.emit_cvtsi(to, true, dst, Reg::SCRATCH);
-        if to.is_64() {
-            asm!(self.masm; addsd Rx(dst), Rx(dst));
-        } else {
-            asm!(self.masm; addss Rx(dst), Rx(dst));
-        }
-        self.masm.end_cold();
-        self.masm.jcc(Cc::S, cold);
-        self.emit_cvtsi(to, true, dst, src);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.masm.jmp(back);
-        self.masm.end_cold();
     }
 
     pub(crate) fn visit_f32_demote_f64(&mut self) {
@@ -398,9 +389,9 @@ impl FuncGen<'_> {
         let src = self.use_reg(value);
         let dst = self.alloc(to.is_float());
         if to.is_float() {
-            self.int_to_float(to.is_64(), dst, src);
+            self.masm.int_to_float(to.is_64(), dst, src);
         } else {
-            self.float_to_int(to.is_64(), dst, src);
+            self.masm.float_to_int(to.is_64(), dst, src);
         }
         self.state.release(src);
         self.push_reg(to, dst);

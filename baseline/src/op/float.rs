@@ -144,21 +144,18 @@ impl FuncGen<'_> {
         let dst = self.own_reg(left);
         let right = self.use_reg(right);
         self.masm.rr(Sse::Ucomi.packed(ty.is_64()), dst, right);
-        let cold = self.masm.begin_cold();
-        let unordered = self.masm.jcc_short(Cc::P);
-        self.masm.rr(bitwise.packed(wide), dst, right);
-        let equal = self.masm.jmp_short();
-        self.masm.bind_short(unordered);
-        self.masm.rr(Sse::Add.scalar(wide), dst, right);
-        self.masm.bind_short(equal);
-        self.masm.end_cold();
         // ZF is set by equal and by unordered operands.
-        self.masm.jcc(Cc::E, cold);
+        let special = self.masm.jcc_cold(Cc::E);
         self.masm.rr(op.scalar(wide), dst, right);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.masm.jmp(back);
-        self.masm.end_cold();
+        self.write_cold(special, |cold| {
+            let unordered = cold.jcc_short(Cc::P);
+            cold.rr(bitwise.packed(wide), dst, right);
+            let equal = cold.jmp_short();
+            cold.bind_short(unordered);
+            cold.rr(Sse::Add.scalar(wide), dst, right);
+            cold.bind_short(equal);
+            cold.resume();
+        });
         self.state.release(right);
         self.canonicalize(ty, dst);
         self.push_reg(ty, dst);
@@ -255,13 +252,10 @@ impl FuncGen<'_> {
             return;
         }
         self.masm.rr(Sse::Ucomi.packed(ty.is_64()), reg, reg);
-        let cold = self.masm.begin_cold();
-        self.load_const(ty, reg, if ty.is_64() { NAN_64 } else { NAN_32 });
-        self.masm.end_cold();
-        self.masm.jcc(Cc::P, cold);
-        let back = self.masm.pos();
-        self.masm.begin_cold();
-        self.masm.jmp(back);
-        self.masm.end_cold();
+        let wide = ty.is_64();
+        self.out_of_line(Cc::P, |cold| {
+            cold.float_const(wide, reg, if wide { NAN_64 } else { NAN_32 });
+            cold.resume();
+        });
     }
 }

@@ -249,8 +249,7 @@ impl FuncGen<'_> {
         let header = self.memory_header(place);
         let length = header.field(VmMemory::LEN);
         self.masm.rm(Alu::Cmp.op().wide(true), Reg::SCRATCH, length);
-        let trap = self.cold_trap(TrapCode::MemoryOutOfBounds);
-        self.masm.jcc(Cc::A, trap);
+        self.trap_if(Cc::A, TrapCode::MemoryOutOfBounds);
         let masked = self.options.spectre.of_memories();
         if masked {
             // An end beyond the memory becomes the memory's.

@@ -27,8 +27,7 @@ impl FuncGen<'_> {
             self.masm.zero(Reg::SCRATCH);
         }
         self.masm.rm(Alu::Cmp.op().wide(true), index, length);
-        let trap = self.cold_trap(trap);
-        self.masm.jcc(Cc::Ae, trap);
+        self.trap_if(Cc::Ae, trap);
         if masked {
             self.masm.cmov(Cc::B, false, Reg::SCRATCH, index);
         }

@@ -81,22 +81,10 @@ impl FuncGen<'_> {
     }
 
     fn emit_signed_division(&mut self, wide: bool, op: Division, divisor: Reg, safe: bool) {
-        let mut special = None;
-        if !safe {
+        let by_minus_one = (!safe).then(|| {
             self.masm.ri(Alu::Cmp, wide, divisor, -1);
-            self.masm.begin_cold();
-            let cold = self.masm.pos();
-            let mut overflow = None;
-            if op.remainder() {
-                self.masm.zero(Reg::RDX);
-            } else {
-                self.masm.neg(wide, Reg::RAX);
-                overflow = Some(self.masm.jcc_short(Cc::O));
-            }
-            special = Some((cold, overflow));
-            self.masm.end_cold();
-            self.masm.jcc(Cc::E, cold);
-        }
+            self.masm.jcc_cold(Cc::E)
+        });
         if wide {
             asm!(self.masm; cqo);
         } else {
@@ -104,15 +92,19 @@ impl FuncGen<'_> {
         }
         self.trap_here(TrapCode::IntegerDivideByZero);
         self.masm.div(true, wide, divisor);
-        if let Some((_, overflow)) = special {
-            let back = self.masm.pos();
-            self.masm.begin_cold();
-            self.masm.jmp(back);
-            if let Some(overflow) = overflow {
-                self.masm.bind_short(overflow);
-                self.emit_trap(TrapCode::IntegerOverflow);
-            }
-            self.masm.end_cold();
+        if let Some(jump) = by_minus_one {
+            self.write_cold(jump, |cold| {
+                if op.remainder() {
+                    cold.zero(Reg::RDX);
+                    cold.resume();
+                } else {
+                    cold.neg(wide, Reg::RAX);
+                    let overflow = cold.jcc_short(Cc::O);
+                    cold.resume();
+                    cold.bind_short(overflow);
+                    cold.trap(TrapCode::IntegerOverflow);
+                }
+            });
         }
     }
 
