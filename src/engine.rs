@@ -1,4 +1,4 @@
-//! Engines: the two compilers, the tiering between them, and the code that they make.
+//! Engines: the two compilers, the tiering between them, and the code that they emit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,18 +13,20 @@ use upshift_tiering::{ModuleTiers, Tiering, Validators, validate_all};
 
 use crate::{Config, Result, Strategy};
 
-/// Compilers, compile threads and code space, shared by any number of modules and stores.
+/// An engine: compilers, compile threads and code space, shared by any number of modules and
+/// stores.
 ///
-/// A cheap clone, shared by all threads. A process usually has one: making one reserves address space.
-/// Compile threads start when there is something to optimize. Dropping the last clone waits for
-/// nothing: compilations that are under way are given up, and their threads end by themselves.
+/// A cheap clone, shared by all threads. A process usually has one: creating one reserves address
+/// space. Compile threads start when there is something to optimize. Dropping the last clone waits
+/// for nothing: compilations that are under way are cancelled, and their threads end by themselves.
 ///
 /// # Fork
 ///
-/// An engine belongs to the process that made it. In a child made by `fork`, calls, instances and modules of its parent's
-/// engines are errors that say so; the child makes an engine of its own. Dropping what it has of its parent's is
-/// fine, and so is reading memories, though what was never written of one may read as zeros once the
-/// parent has dropped its module.
+/// An engine belongs to the process that created it. In a child made by `fork`, calls, instances
+/// and modules of the parent's engines are errors that say so; the child can create an engine of
+/// its own. Dropping items of the parent's engines is fine, and so is reading memories, though
+/// bytes of a memory that were never written may read as zeros once the parent has dropped its
+/// module.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -35,13 +37,14 @@ struct Inner {
     runtime: Arc<Runtime>,
     tiering: Tiering,
     log: Arc<EventLog>,
-    /// For those who want to see code without running it; tiering has its own handles.
+    /// The compiler for [`Module::compile_func`](crate::Module::compile_func), which compiles code
+    /// to be read, not run; tiering has its own handles.
     baseline: Arc<Baseline>,
     optimizer: Arc<Optimizer>,
 }
 
 impl Default for Engine {
-    /// An engine with the default configuration.
+    /// Creates an engine with the default configuration.
     ///
     /// # Panics
     ///
@@ -52,14 +55,15 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine that works as configured.
+    /// Creates an engine with this configuration.
     ///
-    /// Where the process can't have the address space that guard pages take (`ulimit -v`), the engine checks bounds
-    /// explicitly and reserves less for memories and code. [`config`](Self::config) shows it, and a warning goes to the log.
+    /// Where the process can't have the address space that guard pages take (`ulimit -v`), the
+    /// engine checks bounds explicitly and reserves less for memories and code.
+    /// [`config`](Self::config) shows it, and a warning goes to the log.
     ///
     /// # Errors
     ///
-    /// If the configuration makes no sense, or the system refuses the address space.
+    /// If the configuration is contradictory, or the system refuses the address space.
     pub fn new(config: &Config) -> Result<Self> {
         check(config)?;
         let mut config = config.clone();
@@ -90,19 +94,19 @@ impl Engine {
         Arc::ptr_eq(&a.inner, &b.inner)
     }
 
-    /// How it works: as configured, or as much of it as the system allows.
+    /// The configuration in effect: as requested, or as much of it as the system allows.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
 
-    /// The log of what tiering did: counts always, events if
-    /// [asked for](Config::event_log).
+    /// The log of tiering: always counts events, and stores them if [configured
+    /// to](Config::event_log).
     pub fn event_log(&self) -> &Arc<EventLog> {
         &self.inner.log
     }
 
-    /// Waits until the compile threads have nothing left to do: for tests and measurements, as a
-    /// running program can ask for more at any time.
+    /// Blocks the calling thread until the compile threads have nothing left to do. For tests and
+    /// measurements: a running program can request more at any time.
     pub fn wait_idle(&self) {
         self.inner.tiering.wait_idle();
     }
@@ -139,8 +143,8 @@ impl Engine {
         Ok(validate_all(facts, wasm, validators, threads)?)
     }
 
-    /// Makes a decoded module known to the runtime and to tiering, and validates its bodies: in
-    /// the same pass as compiling them, in eager mode.
+    /// Adds a decoded module to the runtime and to tiering, and validates its bodies: in eager mode
+    /// in the same pass as compiling them.
     pub(crate) fn load(
         &self,
         facts: ModuleFacts,
@@ -183,7 +187,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Refuses a configuration that can't work.
+/// Rejects a contradictory configuration.
 fn check(config: &Config) -> Result<()> {
     const LARGEST_CODE_SPACE: usize = 1 << 30;
     let runtime = &config.runtime;
@@ -200,7 +204,7 @@ fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Copies what several parts must agree on to each of them.
+/// Copies the settings that several parts must agree on to each of them.
 fn spread(config: &mut Config) {
     config.baseline.spectre = config.spectre;
     config.optimizer.spectre = config.spectre;

@@ -1,4 +1,4 @@
-//! The one error type, and the typed leaves that callers find in it by downcast.
+//! The error type of this crate, and the typed leaves that callers find in it by downcast.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ pub use upshift_abi::Tier;
 pub use upshift_abi::TrapCode as Trap;
 pub use upshift_runtime::{LinkError, TimedOut};
 
-/// What fallible functions return: an opaque error with a chain of causes.
+/// The error of fallible functions: opaque, with a chain of causes.
 ///
-/// These leaves can be asked for with `downcast_ref`: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
-/// [`LinkError`], [`UnknownImport`], and whatever host functions returned.
+/// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
+/// [`LinkError`], [`UnknownImport`], and the errors that host functions returned.
 pub type Error = anyhow::Error;
 
 /// [`std::result::Result`] with [`Error`].
 pub type Result<T, E = Error> = anyhow::Result<T, E>;
 
-/// The guest asked to end the program, with this exit code: WASI's `proc_exit`.
+/// The guest ended the program with this exit code: WASI's `proc_exit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub i32);
 
@@ -33,7 +33,7 @@ impl fmt::Display for Exit {
 
 impl std::error::Error for Exit {}
 
-/// A module imports something that nobody defined.
+/// A module's import is not defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownImport {
     pub(crate) module: String,
@@ -42,12 +42,12 @@ pub struct UnknownImport {
 }
 
 impl UnknownImport {
-    /// The import's first name.
+    /// The name of the module to import from.
     pub fn module(&self) -> &str {
         &self.module
     }
 
-    /// The import's second name.
+    /// The name of the item to import.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -69,7 +69,7 @@ impl std::error::Error for UnknownImport {}
 
 /// The WebAssembly functions that were running when an error happened, innermost first.
 ///
-/// It is the outermost context of such an error, so it also prints with it. Its size is bounded however
+/// It is the outermost context of the error, so it is printed with it. Its size is bounded however
 /// deep the stack was: of a deep one it has both ends.
 #[derive(Clone, Debug)]
 pub struct WasmBacktrace {
@@ -118,7 +118,7 @@ impl fmt::Display for WasmBacktrace {
     }
 }
 
-/// One frame of a [`WasmBacktrace`]. Names are looked up when they are asked for.
+/// One frame of a [`WasmBacktrace`]. Names are found when they are requested.
 #[derive(Clone, Debug)]
 pub struct FrameInfo(runtime::Frame);
 
@@ -138,12 +138,12 @@ impl FrameInfo {
         self.0.func_name()
     }
 
-    /// Offset in the module's bytes of the instruction that was executing.
+    /// The offset in the module's bytes of the instruction that was executing.
     pub fn module_offset(&self) -> Option<usize> {
         self.0.wasm.map(|offset| offset.0 as usize)
     }
 
-    /// Which compiler made the code that was running.
+    /// The tier of the code that was running.
     pub fn tier(&self) -> Tier {
         self.0.tier
     }
@@ -165,7 +165,7 @@ impl fmt::Display for FrameInfo {
     }
 }
 
-/// Turns a runtime error into the public one.
+/// Converts a runtime error to the public one.
 #[cold]
 pub(crate) fn public(error: runtime::Error) -> Error {
     match error {
@@ -180,8 +180,8 @@ pub(crate) fn public(error: runtime::Error) -> Error {
     }
 }
 
-/// Adds the backtrace, unless the error came through an inner call that has added its own, which
-/// is the more precise one.
+/// Adds the backtrace, unless the error came through an inner call that has added its own, more
+/// precise one.
 fn with_backtrace(error: Error, backtrace: runtime::WasmBacktrace) -> Error {
     if backtrace.frames.is_empty() || error.is::<WasmBacktrace>() {
         return error;

@@ -1,4 +1,4 @@
-//! References to embedder values that WebAssembly can hold and pass on, but not look into.
+//! References to embedder values, which WebAssembly can store and pass on, but not inspect.
 
 use std::any::Any;
 
@@ -9,12 +9,13 @@ use crate::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 
 /// A reference to a value of the embedder.
 ///
-/// The value lives as long as WebAssembly of its store can reach it (in a table, a global or a running function), and as
-/// long as the scope lasts in which the embedder got a reference to it: if that was in a host function, until it returns; in a
-/// [`RootScope`], until that is dropped; else until the store is. Values that nothing reaches are freed now and then when new ones
-/// are made, by [`Store::gc`](crate::Store::gc), and with the store.
+/// The value lives as long as WebAssembly of its store can reach it (in a table, a global or a
+/// running function), and as long as the scope lasts in which the embedder got a reference to it:
+/// in a host function, until it returns; in a [`RootScope`], until that is dropped; otherwise until
+/// the store is dropped. Unreachable values are freed from time to time when new ones are created,
+/// by [`Store::gc`](crate::Store::gc), and with the store.
 ///
-/// A handle: [`Copy`], of its store.
+/// A handle: [`Copy`], valid for its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExternRef(Handle<u64>);
 
@@ -26,11 +27,12 @@ impl ExternRef {
         Self(Handle::new(raw, word))
     }
 
-    /// The value.
+    /// The value, as [`Any`].
     ///
     /// # Panics
     ///
-    /// If the reference belongs to another store, or is used after its scope and its value was freed.
+    /// If the reference belongs to another store, or is used after its scope when its value has
+    /// been freed.
     #[track_caller]
     pub fn data<'a, T: Send + 'static>(
         &self,
@@ -66,9 +68,11 @@ fn freed() -> ! {
     panic!("an ExternRef was used after the scope in which it was made, and its value was freed")
 }
 
-/// A store in which the references that the embedder gets keep their values only until this is dropped.
+/// A scope of references: a view of a store in which the references that the embedder gets keep
+/// their values only until the scope is dropped.
 ///
-/// Use it wherever a store is asked for, around work that makes many references outside of host functions.
+/// It is accepted wherever a store is. Use it around work that creates many references outside of
+/// host functions.
 ///
 /// ```
 /// # fn main() -> upshift::Result<()> {

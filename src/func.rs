@@ -1,4 +1,4 @@
-//! Functions: of instances and of the host.
+//! Functions of instances and of the host.
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
@@ -20,15 +20,15 @@ use crate::{AsContext, AsContextMut, FuncType, Result, Val};
 
 /// A function of a store: a WebAssembly function or a Rust closure.
 ///
-/// A handle: [`Copy`], owned by its store.
+/// A handle: [`Copy`], valid for its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Func(pub(crate) Handle<FuncId>);
 
 impl Func {
-    /// A host function whose types are known at run time only.
+    /// Creates a host function whose types are known at run time only.
     ///
-    /// The closure gets parameters of the types in `ty`, and has to leave results of the types
-    /// in `ty` in the slice, which holds zeros and nulls at first.
+    /// The closure gets parameters of the types in `ty`, and has to write results of the types in
+    /// `ty` to the slice, which contains zeros and nulls at first.
     ///
     /// # Panics
     ///
@@ -41,13 +41,15 @@ impl Func {
         Self::from_host(raw_mut(&mut store), &dynamic::host(ty, func)).expect(TRAMPOLINE)
     }
 
-    /// A host function from a closure with Rust types.
+    /// Creates a host function from a closure with Rust types.
     ///
     /// ```
     /// # fn main() -> upshift::Result<()> {
     /// # let engine = upshift::Engine::default();
     /// let mut store = upshift::Store::new(&engine, 0_i64);
-    /// let count = upshift::Func::wrap(&mut store, |mut caller: upshift::Caller<'_, i64>, by: i64| {
+    /// use upshift::{Caller, Func};
+    ///
+    /// let count = Func::wrap(&mut store, |mut caller: Caller<'_, i64>, by: i64| {
     ///     *caller.data_mut() += by;
     ///     *caller.data()
     /// });
@@ -76,12 +78,12 @@ impl Func {
         FuncType((*raw.func_type(self.0.id_in(raw))).clone())
     }
 
-    /// Calls the function with values of run-time types; [`TypedFunc::call`] is the fast way.
+    /// Calls the function with values of run-time types; [`TypedFunc::call`] is faster.
     ///
     /// # Errors
     ///
-    /// As [`TypedFunc::call`], and if `params` or `results` have another length than the
-    /// function's type, or a parameter another type. `results` may hold anything before the call.
+    /// As [`TypedFunc::call`], and if `params` or `results` have another length than the function's
+    /// type, or a parameter another type. The previous values in `results` don't matter.
     ///
     /// # Panics
     ///
@@ -97,7 +99,7 @@ impl Func {
         dynamic::call(store, id, params, results)
     }
 
-    /// The function with its type checked once and for all.
+    /// Checks the function's type once and returns the function with its Rust types.
     ///
     /// # Errors
     ///
@@ -120,7 +122,7 @@ impl Func {
             let asked = upshift_abi::FuncType::new(Params::TYPES, Results::TYPES);
             anyhow::bail!("function type mismatch: expected {asked}, found {ty}");
         }
-        // SAFETY: just compared.
+        // SAFETY: the types have just been compared.
         Ok(unsafe { TypedFunc::new_unchecked(*self) })
     }
 
@@ -129,7 +131,8 @@ impl Func {
         let known = host
             .uses
             .get_or_init(|| store.runtime().register_types(types));
-        // SAFETY: whoever makes a definition converts the results to the type's, for the calling store.
+        // SAFETY: the closure of a definition converts its results to the type's, for the calling
+        // store.
         let id = unsafe { store.new_host_func(&host.ty, Some(known), host.func.clone()) };
         let id = id.map_err(public)?;
         Ok(Self(Handle::new(store, id)))

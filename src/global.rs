@@ -8,14 +8,14 @@ use crate::{AsContext, AsContextMut, GlobalType, Mutability, Result, Val, words}
 
 /// A global of a store.
 ///
-/// A handle: [`Copy`], owned by its store.
+/// A handle: [`Copy`], valid for its store.
 ///
 /// All methods panic if the global, or a reference that is passed in, belongs to another store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Global(pub(crate) Handle<GlobalId>);
 
 impl Global {
-    /// A global with a value.
+    /// Creates a global with a value.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Global {
         GlobalType(raw.global_type(self.0.id_in(raw)))
     }
 
-    /// The value.
+    /// The global's value.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);

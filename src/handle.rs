@@ -1,8 +1,8 @@
-//! Store-relative ids that check, at each use, that they are used with their own store.
+//! Handles: ids of a store's items that are checked, at each use, against the store.
 
 use upshift_runtime::{Store as RawStore, StoreId};
 
-/// An id of the runtime together with the store that it belongs to.
+/// An id of the runtime, and the store that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Handle<I> {
     store: StoreId,
@@ -17,7 +17,7 @@ impl<I: Copy> Handle<I> {
         }
     }
 
-    /// The id, to be used with `store`: one comparison.
+    /// The id, after checking that it belongs to `store`: one comparison.
     ///
     /// # Panics
     ///

@@ -12,7 +12,7 @@ use crate::{
     TypedFunc, WasmParams, WasmResults,
 };
 
-/// Something that can be imported and exported.
+/// An item that can be imported and exported.
 #[derive(Clone, Copy, Debug)]
 pub enum Extern {
     /// A function.
@@ -92,37 +92,37 @@ pub struct Export<'instance> {
 }
 
 impl<'instance> Export<'instance> {
-    /// The name.
+    /// The name of the export.
     pub fn name(&self) -> &'instance str {
         self.name
     }
 
-    /// The item.
+    /// The exported item.
     pub fn into_extern(self) -> Extern {
         self.item
     }
 }
 
-/// A module that has been given its imports, and has memories, tables and globals of its own.
+/// An instance of a module: its imports, and its own memories, tables and globals.
 ///
-/// A handle: [`Copy`], owned by its store.
+/// A handle: [`Copy`], valid for its store.
 ///
 /// All methods panic if the instance belongs to another store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instance(Handle<InstanceId>);
 
 impl Instance {
-    /// Instantiates a module: links, allocates, copies the active segments, runs the start function.
-    /// [`Linker::instantiate`](crate::Linker::instantiate) finds the imports by name.
+    /// Instantiates a module: links, allocates, copies the active segments, runs the start
+    /// function. [`Linker::instantiate`](crate::Linker::instantiate) finds the imports by name.
     ///
     /// `imports` are in the order of [`Module::imports`]. Cost: proportional to the module's
     /// declarations and data, not to its code.
     ///
     /// # Errors
     ///
-    /// If the imports don't fit ([`LinkError`](crate::LinkError)), the system refuses memory,
-    /// a segment is out of bounds or the start function traps ([`Trap`](crate::Trap)), or the
-    /// store is another engine's.
+    /// If the imports don't fit ([`LinkError`](crate::LinkError)), the system refuses memory, a
+    /// segment is out of bounds, the start function traps ([`Trap`](crate::Trap)), or the store
+    /// belongs to another engine.
     ///
     /// # Panics
     ///
@@ -166,7 +166,7 @@ impl Instance {
         })
     }
 
-    /// The export of this name. One hash lookup.
+    /// The export with this name. One hash lookup.
     pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
         self.export(raw_mut(&mut store), name)
     }
@@ -178,12 +178,12 @@ impl Instance {
         Some(Extern::from_raw(raw, item))
     }
 
-    /// The exported function of this name.
+    /// The exported function with this name.
     pub fn get_func(&self, store: impl AsContextMut, name: &str) -> Option<Func> {
         self.get_export(store, name)?.into_func()
     }
 
-    /// The exported function of this name and type.
+    /// The exported function with this name and type.
     ///
     /// # Errors
     ///
@@ -209,17 +209,17 @@ impl Instance {
         })
     }
 
-    /// The exported memory of this name.
+    /// The exported memory with this name.
     pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
     }
 
-    /// The exported table of this name.
+    /// The exported table with this name.
     pub fn get_table(&self, store: impl AsContextMut, name: &str) -> Option<Table> {
         self.get_export(store, name)?.into_table()
     }
 
-    /// The exported global of this name.
+    /// The exported global with this name.
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.into_global()
     }

@@ -27,7 +27,7 @@
 //! - [`Module`]: a loaded module, shared by all threads;
 //! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`],
 //!   [`ExternRef`]: what runs, on one thread at a time;
-//! - [`ResourceLimiter`] and [`StoreLimits`]: what a store may take;
+//! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
 //!
@@ -35,8 +35,8 @@
 //!
 //! - The only crate that names both compilers.
 //! - A guest can't make the host panic; using a handle with another store than its own does.
-//! - Unsafe code stands in two private modules, `words` and `func`: what they promise to the runtime
-//!   is that values have the types that it was told.
+//! - Unsafe code is in two private modules, `words` and `func`. They promise the runtime that
+//!   values have the types that it was told.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Imports by name.
+//! The linker, which finds a module's imports by name.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -15,10 +15,11 @@ use crate::{
     ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Val,
 };
 
-/// Names for host functions and for items of a store, from which modules get their imports.
+/// Definitions of host functions and of items of a store by name, from which modules get their
+/// imports.
 ///
-/// Host functions defined by [`func_wrap`](Self::func_wrap) and [`func_new`](Self::func_new)
-/// belong to no store, so one linker can serve many; items put in by [`define`](Self::define),
+/// Host functions defined by [`func_wrap`](Self::func_wrap) and [`func_new`](Self::func_new) belong
+/// to no store, so one linker can serve many; items added by [`define`](Self::define),
 /// [`instance`](Self::instance) and [`module`](Self::module) tie it to their store.
 ///
 /// ```
@@ -82,7 +83,7 @@ impl<T> std::fmt::Debug for Linker<T> {
 }
 
 impl<T: Send + 'static> Linker<T> {
-    /// A linker that knows no name.
+    /// Creates a linker without definitions.
     pub fn new(engine: &Engine) -> Self {
         Self {
             engine: engine.clone(),
@@ -92,12 +93,13 @@ impl<T: Send + 'static> Linker<T> {
         }
     }
 
-    /// The engine it was made for.
+    /// The engine that the linker was created with.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Whether a name may be defined again, replacing what it meant. It may not, at first.
+    /// Sets whether a name may be defined again, which replaces its definition. It may not by
+    /// default.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
         self.allow_shadowing = allow;
         self
@@ -136,7 +138,7 @@ impl<T: Send + 'static> Linker<T> {
         )
     }
 
-    /// Gives a name to an item of a store.
+    /// Defines a name as an item of a store.
     ///
     /// # Errors
     ///
@@ -151,12 +153,12 @@ impl<T: Send + 'static> Linker<T> {
         self.insert(module, name, Definition::Extern(item.into()))
     }
 
-    /// Gives names to all exports of an instance.
+    /// Defines the names of all exports of an instance, below `module_name`.
     ///
     /// # Errors
     ///
-    /// If one of the names is taken and [shadowing](Self::allow_shadowing) is not allowed; the exports
-    /// before it are defined then.
+    /// If one of the names is taken and [shadowing](Self::allow_shadowing) is not allowed; the
+    /// exports before it are defined then.
     pub fn instance(
         &mut self,
         mut store: impl AsContextMut<Data = T>,
@@ -175,8 +177,8 @@ impl<T: Send + 'static> Linker<T> {
         Ok(self)
     }
 
-    /// Instantiates a module once, calls its `_initialize` if it has one, and gives names to its
-    /// exports.
+    /// Instantiates a module once, calls its `_initialize` if it has one, and defines the names of
+    /// its exports.
     ///
     /// # Errors
     ///
@@ -195,11 +197,11 @@ impl<T: Send + 'static> Linker<T> {
         self.instance(store, module_name, instance)
     }
 
-    /// Gives a second name to a definition.
+    /// Defines a second name for a definition.
     ///
     /// # Errors
     ///
-    /// If the first name means nothing, or the second one is taken and
+    /// If the first name is not defined, or the second one is taken and
     /// [shadowing](Self::allow_shadowing) is not allowed.
     pub fn alias(
         &mut self,
@@ -219,8 +221,8 @@ impl<T: Send + 'static> Linker<T> {
         self.insert(as_module, as_name, definition)
     }
 
-    /// What a name means, as an item of the store: a host function becomes one of it.
-    /// `None` if it means nothing, or the code space has no room for a function.
+    /// The definition of a name as an item of the store; a host function is added to the store.
+    /// `None` if the name is not defined, or the code space has no room for a function.
     pub fn get(
         &self,
         mut store: impl AsContextMut<Data = T>,

@@ -11,14 +11,14 @@ use crate::{AsContext, AsContextMut, MemoryType, Result, StoreContext, StoreCont
 
 /// A linear memory of a store.
 ///
-/// A handle: [`Copy`], owned by its store. The bytes are borrowed through the store, so they
-/// can't be held across a call into WebAssembly, which may change or grow them.
+/// A handle: [`Copy`], valid for its store. The bytes are borrowed through the store, so they can't
+/// be held across a call into WebAssembly, which may change or grow them.
 ///
 /// All methods panic if the memory belongs to another store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory(pub(crate) Handle<MemoryId>);
 
-/// An access touched bytes beyond a memory's end.
+/// The error of an access to bytes beyond a memory's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryAccessError(());
 
@@ -31,13 +31,14 @@ impl fmt::Display for MemoryAccessError {
 impl std::error::Error for MemoryAccessError {}
 
 impl Memory {
-    /// A zeroed memory of the type's minimum size.
+    /// Creates a zeroed memory of the type's minimum size.
     ///
-    /// Reserves address space as the engine's configuration says; pages are populated when touched.
+    /// Reserves address space as the engine's configuration says; pages are populated when first
+    /// accessed.
     ///
     /// # Errors
     ///
-    /// If the limits make no sense, or the store's limiter or the system refuses.
+    /// If the limits are contradictory, or the store's limiter or the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         let most = ty.0.index.reach() >> ty.0.page_shift;
         let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
@@ -51,19 +52,19 @@ impl Memory {
         Ok(Self(Handle::new(raw, id)))
     }
 
-    /// The type that the memory was made with.
+    /// The type that the memory was created with.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
         let raw = store.as_context().raw;
         MemoryType(raw.memory_type(self.0.id_in(raw)))
     }
 
-    /// The bytes.
+    /// The memory's bytes.
     pub fn data<'a, T: Send + 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
         let raw = store.into().raw;
         raw.memory_data(self.0.id_in(raw))
     }
 
-    /// The bytes, to be changed.
+    /// The memory's bytes, mutable.
     pub fn data_mut<'a, T: Send + 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
@@ -73,7 +74,7 @@ impl Memory {
         raw.memory_data_mut(id)
     }
 
-    /// The bytes and the embedder's data, both to be changed.
+    /// The memory's bytes and the embedder's data, both mutable.
     pub fn data_and_store_mut<'a, T: Send + 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
@@ -83,7 +84,7 @@ impl Memory {
         store.memory_and_data(id)
     }
 
-    /// Copies bytes out.
+    /// Copies bytes from the memory at `offset` to `buffer`.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Copies bytes in.
+    /// Copies bytes from `buffer` to the memory at `offset`.
     ///
     /// # Errors
     ///
@@ -121,13 +122,13 @@ impl Memory {
         Ok(())
     }
 
-    /// Size in pages of 64 KiB.
+    /// The size in pages of 64 KiB.
     pub fn size(&self, store: impl AsContext) -> u64 {
         let raw = store.as_context().raw;
         raw.memory_pages(self.0.id_in(raw))
     }
 
-    /// Size in bytes.
+    /// The size in bytes.
     pub fn data_size(&self, store: impl AsContext) -> usize {
         let raw = store.as_context().raw;
         raw.memory_data(self.0.id_in(raw)).len()
@@ -137,7 +138,8 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If the maximum would be exceeded, or the store's limiter or the system refuses; nothing changes then.
+    /// If the maximum would be exceeded, or the store's limiter or the system refuses; nothing
+    /// changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);

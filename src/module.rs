@@ -18,9 +18,9 @@ use crate::{
 
 /// A WebAssembly module.
 ///
-/// A cheap clone, shared by all threads. Its code is compiled function by function when first
-/// called (or, if [`Config::eager`](crate::Config::eager) is set, when it is loaded), once for all
-/// stores, and freed with the last clone and instance.
+/// A cheap clone, shared by all threads. Its functions are compiled when first called (or, if
+/// [`Config::eager`](crate::Config::eager) is set, when the module is loaded), once for all stores,
+/// and their code is freed with the last clone and instance.
 #[derive(Clone, Debug)]
 pub struct Module {
     engine: Engine,
@@ -82,7 +82,7 @@ impl Module {
         })
     }
 
-    /// Loads a module from a file, as [`new`](Self::new).
+    /// Loads a module from a file, like [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -95,11 +95,11 @@ impl Module {
             .with_context(|| format!("cannot load `{}`", Printable(path.display())))
     }
 
-    /// Checks a module in the binary format without loading it.
+    /// Validates a module in the binary format without loading it.
     ///
     /// # Errors
     ///
-    /// If it is malformed, invalid or uses a proposal that is not supported.
+    /// If the module is malformed, invalid or uses a proposal that is not supported.
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
         let decoded = decode(bytes)?;
         engine.validate(bytes, &decoded.facts, decoded.validators)
@@ -110,7 +110,8 @@ impl Module {
         self.facts().name.as_deref()
     }
 
-    /// What the module needs, in the order in which [`Instance::new`](crate::Instance::new) takes it.
+    /// The module's imports, in the order in which [`Instance::new`](crate::Instance::new) takes
+    /// them.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> + '_ {
         let facts = self.facts();
         facts.imports.iter().map(|import| ImportType {
@@ -120,7 +121,7 @@ impl Module {
         })
     }
 
-    /// What the module offers.
+    /// The module's exports.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> + '_ {
         let facts = self.facts();
         facts.exports.iter().map(|export| ExportType {
@@ -129,7 +130,7 @@ impl Module {
         })
     }
 
-    /// The type of the export of this name. One hash lookup.
+    /// The type of the export with this name. One hash lookup.
     pub fn get_export(&self, name: &str) -> Option<ExternType> {
         let item = self.facts().export(name)?;
         Some(item_type(self.facts(), item))
@@ -156,7 +157,7 @@ fn decode(bytes: &[u8]) -> Result<facts::DecodedModule> {
     Ok(facts::decode(bytes)?)
 }
 
-/// The bytes as text, if they look like some rather than like a binary, broken or not.
+/// The bytes as text, unless they look like a binary module, broken or not.
 #[cfg(feature = "wat")]
 fn text_format(bytes: &[u8]) -> Option<&str> {
     if bytes.contains(&0) {
@@ -166,7 +167,8 @@ fn text_format(bytes: &[u8]) -> Option<&str> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// The binary form of a module in the text format. An error's message shows the place.
+/// Converts a module from the text format to the binary format. The error's message shows the
+/// place.
 #[cfg(feature = "wat")]
 fn parse_text(text: &str, path: Option<&Path>) -> Result<Vec<u8>> {
     wat::parse_str(text).map_err(|mut error| {

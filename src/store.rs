@@ -1,4 +1,4 @@
-//! Stores and the views of them that functions take.
+//! Stores, and the views of a store that functions take.
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use upshift_runtime::{
 
 use crate::Engine;
 
-/// What the runtime keeps for a store on behalf of this crate.
+/// The embedder's data and this crate's own, which the runtime's store owns.
 struct Owned<T> {
     engine: Engine,
     data: T,
@@ -17,9 +17,9 @@ struct Owned<T> {
 
 /// A collection of instances, functions, memories, tables and globals, with the embedder's data.
 ///
-/// Everything made in a store lives until the store is dropped, and can be used with this store
-/// only. A store is used by one thread at a time: it is [`Send`] and not [`Sync`].
-/// Making one is cheap: nothing is compiled and no memory reserved.
+/// Everything created in a store lives until the store is dropped, and can be used with this store
+/// only. A store is used by one thread at a time: it is [`Send`] and not [`Sync`]. Creating one is
+/// cheap: nothing is compiled and no memory reserved.
 ///
 /// ```
 /// # fn main() -> upshift::Result<()> {
@@ -37,7 +37,7 @@ pub struct Store<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Store<T> {
-    /// A store without instances that owns `data`.
+    /// Creates a store without instances that owns `data`.
     pub fn new(engine: &Engine, data: T) -> Self {
         let owned = Box::new(Owned {
             engine: engine.clone(),
@@ -54,31 +54,34 @@ impl<T: Send + 'static> Store<T> {
         &owned::<T>(&self.raw).data
     }
 
-    /// The embedder's data, to be changed.
+    /// The embedder's data, mutable.
     pub fn data_mut(&mut self) -> &mut T {
         &mut owned_mut::<T>(&mut self.raw).data
     }
 
-    /// Drops everything but the data.
+    /// Drops everything but the embedder's data, and returns that.
     pub fn into_data(self) -> T {
         let owned = self.raw.into_data().downcast::<Owned<T>>();
         owned.unwrap_or_else(|_| wrong_type()).data
     }
 
-    /// The engine it was made with.
+    /// The engine that the store was created with.
     pub fn engine(&self) -> &Engine {
         &owned::<T>(&self.raw).engine
     }
 
-    /// Frees the values of [`ExternRef`](crate::ExternRef)s that nothing can reach any more: no `ExternRef` in its scope and no
-    /// WebAssembly of this store. Takes time in proportion to the values, and to the tables that can hold them. This happens by itself
-    /// when many are made, so that only who needs memory back at once calls it.
+    /// Frees the values of [`ExternRef`](crate::ExternRef)s that are unreachable: neither an
+    /// `ExternRef` in its scope nor WebAssembly of this store refers to them. Takes time in
+    /// proportion to the values, and to the tables that can contain them. Creating many references
+    /// does this from time to time by itself, so only embedders that need memory back at once call
+    /// it.
     pub fn gc(&mut self) {
         self.raw.collect_externs();
     }
 
-    /// Sets who decides, from now on, what the instances of this store may take: a part of the embedder's data, often a
-    /// [`StoreLimits`](crate::StoreLimits). Without a limiter a store may take what modules declare and the system gives.
+    /// Sets the limiter that decides, from now on, what the instances of this store may allocate.
+    /// It is part of the embedder's data, often a [`StoreLimits`](crate::StoreLimits). Without a
+    /// limiter a store may allocate what modules declare and the system grants.
     ///
     /// ```
     /// # fn main() -> upshift::Result<()> {
@@ -106,25 +109,27 @@ impl<T: Send + 'static> Store<T> {
         }));
     }
 
-    /// A handle with which any thread can stop WebAssembly that runs in this store: the
-    /// call returns [`Trap::Interrupt`](crate::Trap::Interrupt).
+    /// A handle with which any thread can stop WebAssembly that runs in this store: the call
+    /// returns [`Trap::Interrupt`](crate::Trap::Interrupt).
     ///
-    /// WebAssembly pays nothing for it while it runs. A host function is not stopped, but can ask its
-    /// [`Interruption`]; the call ends when it returns. Bulk operations on memories and tables stop halfway: what they
-    /// have written stays. If nothing runs, the next call is stopped, unless [`disarm`](Self::disarm) withdraws
-    /// the interruption before.
+    /// WebAssembly pays nothing for it while it runs. A host function is not stopped, but can check
+    /// its [`Interruption`]; the call ends when it returns. Bulk operations on memories and tables
+    /// stop halfway, and what they have written stays. If nothing runs, the next call is stopped,
+    /// unless [`disarm`](Self::disarm) withdraws the interruption before.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.raw.interrupt_handle()
     }
 
-    /// With which host code learns that the call it is part of is to end. Clones a reference count.
+    /// The interruption of this store, by which host code finds out that the call that it is part
+    /// of is to end. Clones a reference count.
     pub fn interruption(&self) -> Interruption {
         self.raw.interruption()
     }
 
-    /// Sets the moment after which no call into this store runs: one that is running is interrupted, later ones end at once,
-    /// with [`Trap::Interrupt`](crate::Trap::Interrupt) below a [`TimedOut`](crate::TimedOut). So it stays until the deadline is
-    /// set anew; `None` takes it away. Waiting host functions are told through their [`Interruption`].
+    /// Sets the time after which no call into this store runs: a running call is interrupted, later
+    /// calls end at once, with [`Trap::Interrupt`](crate::Trap::Interrupt) below a
+    /// [`TimedOut`](crate::TimedOut), until the deadline is set again. `None` removes the deadline.
+    /// Waiting host functions are told through their [`Interruption`].
     ///
     /// Costs some 100 ns, and starts a thread for the whole process the first time.
     ///
@@ -151,11 +156,11 @@ impl<T: Send + 'static> Store<T> {
         self.raw.set_deadline(deadline);
     }
 
-    /// Gives the calls that are made while the returned value exists this much time, all together. Dropping it takes the
-    /// limit away, even if the time is over by then: the next call is not affected.
+    /// Limits the total time of the calls that are made while the returned value exists. Dropping
+    /// it removes the limit, even if the time is over by then: the next call is not affected.
     ///
-    /// There is one deadline: this replaces the one that was set before, and one set later replaces this. Costs as
-    /// [`set_deadline`](Self::set_deadline).
+    /// There is one deadline: this replaces the one that was set before, and one set later replaces
+    /// this. Costs as much as [`set_deadline`](Self::set_deadline).
     ///
     /// ```
     /// # fn main() -> upshift::Result<()> {
@@ -173,10 +178,11 @@ impl<T: Send + 'static> Store<T> {
         self.raw.arm_timeout(time)
     }
 
-    /// Takes the deadline away, and withdraws interruptions that have not ended a call: the next call runs.
+    /// Removes the deadline, and withdraws interruptions that have not ended a call: the next call
+    /// runs.
     ///
-    /// An interruption that a handle makes afterwards ends the next call; whoever lets another thread interrupt by the
-    /// clock uses a deadline instead, which can't come late.
+    /// An interruption that a handle makes afterwards ends the next call. Where another thread
+    /// would interrupt after a time, use a deadline instead, which can't come late.
     pub fn disarm(&mut self) {
         self.raw.disarm();
     }
@@ -192,14 +198,15 @@ fn owned_mut<T: Send + 'static>(raw: &mut RawStore) -> &mut Owned<T> {
         .unwrap_or_else(|| wrong_type())
 }
 
-/// The type parameter of every view of a store is that of the store: `Store::new` makes the only
-/// connection, and each typed callback is registered through a view of the same type.
+/// Panics because a view's type parameter is not that of the store. This can't happen: only
+/// `Store::new` connects the two, and each typed callback is registered through a view of the same
+/// type.
 #[cold]
 fn wrong_type() -> ! {
     unreachable!("a store was viewed with another data type than its own")
 }
 
-/// A shared view of a store, as read-only methods take it.
+/// A shared view of a store, the parameter of read-only methods.
 #[derive(Debug)]
 pub struct StoreContext<'a, T: Send + 'static> {
     pub(crate) raw: &'a RawStore,
@@ -233,7 +240,7 @@ impl<'a, T: Send + 'static> StoreContext<'a, T> {
     }
 }
 
-/// An exclusive view of a store, as methods that change it take it.
+/// An exclusive view of a store, the parameter of methods that change it.
 #[derive(Debug)]
 pub struct StoreContextMut<'a, T: Send + 'static> {
     pub(crate) raw: &'a mut RawStore,
@@ -253,7 +260,7 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
         &owned::<T>(self.raw).data
     }
 
-    /// The embedder's data, to be changed.
+    /// The embedder's data, mutable.
     pub fn data_mut(&mut self) -> &mut T {
         &mut owned_mut::<T>(self.raw).data
     }
@@ -263,7 +270,7 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
         &owned::<T>(self.raw).engine
     }
 
-    /// The bytes of a memory and the embedder's data at once.
+    /// The bytes of a memory and the embedder's data, both mutable.
     pub(crate) fn memory_and_data(
         self,
         memory: upshift_runtime::MemoryId,
@@ -274,19 +281,19 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
     }
 }
 
-/// What can be viewed as a store: a [`Store`], a [`Caller`](crate::Caller), a view, or a reference
-/// to one of these.
+/// Types that give a shared view of a store: a [`Store`], a [`Caller`](crate::Caller), a view, or a
+/// reference to one of these.
 pub trait AsContext {
-    /// The embedder's data.
+    /// The type of the embedder's data.
     type Data: Send + 'static;
 
-    /// The view.
+    /// The shared view.
     fn as_context(&self) -> StoreContext<'_, Self::Data>;
 }
 
-/// As [`AsContext`], with the right to change the store.
+/// Types that give an exclusive view of a store.
 pub trait AsContextMut: AsContext {
-    /// The view.
+    /// The exclusive view.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
 

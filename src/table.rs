@@ -8,18 +8,19 @@ use crate::{AsContext, AsContextMut, Ref, Result, TableType, words};
 
 /// A table of a store.
 ///
-/// A handle: [`Copy`], owned by its store.
+/// A handle: [`Copy`], valid for its store.
 ///
 /// All methods panic if the table, or a reference that is passed in, belongs to another store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Table(pub(crate) Handle<TableId>);
 
 impl Table {
-    /// A table of the type's minimum size, filled with `init`.
+    /// Creates a table of the type's minimum size, filled with `init`.
     ///
     /// # Errors
     ///
-    /// If `init` is of another type, the limits make no sense, the store's limiter refuses, or there is no memory for it.
+    /// If `init` is of another type, the limits are contradictory, the store's limiter refuses, or
+    /// there is no memory for it.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
@@ -30,7 +31,7 @@ impl Table {
         Ok(Self(Handle::new(raw, id)))
     }
 
-    /// The type that the table was made with.
+    /// The type that the table was created with.
     pub fn ty(&self, store: impl AsContext) -> TableType {
         let raw = store.as_context().raw;
         TableType(raw.table_type(self.0.id_in(raw)))
@@ -56,18 +57,18 @@ impl Table {
         Ok(())
     }
 
-    /// Number of elements.
+    /// The number of elements.
     pub fn size(&self, store: impl AsContext) -> u64 {
         let raw = store.as_context().raw;
         raw.table_len(self.0.id_in(raw))
     }
 
-    /// Appends `delta` times `init` and returns the size before.
+    /// Appends `delta` elements `init` and returns the size before.
     ///
     /// # Errors
     ///
-    /// If `init` is of another type, the maximum would be exceeded, the store's limiter refuses, or there is no
-    /// memory for it; nothing changes then.
+    /// If `init` is of another type, the maximum would be exceeded, the store's limiter refuses, or
+    /// there is no memory for it; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);

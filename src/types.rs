@@ -11,20 +11,20 @@ use crate::Engine;
 /// Whether a global can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutability {
-    /// `global.set` is refused.
+    /// `global.set` is rejected by validation.
     Const,
     /// `global.set` is allowed.
     Var,
 }
 
-/// Parameters and results of a function. A cheap value, comparable across engines.
+/// The parameter and result types of a function. A cheap value, comparable across engines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FuncType(pub(crate) abi::FuncType);
 
 impl FuncType {
-    /// A type from parameters and results.
+    /// Creates a type from parameters and results.
     ///
-    /// The engine is not consulted; the argument keeps the door open for types that refer to others.
+    /// The engine is not used; the parameter is there for types that refer to others.
     ///
     /// # Panics
     ///
@@ -46,12 +46,12 @@ impl FuncType {
         Self(ty)
     }
 
-    /// The parameters, in order.
+    /// The parameter types, in order.
     pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
         self.0.params.iter().copied()
     }
 
-    /// The results, in order.
+    /// The result types, in order.
     pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
         self.0.results.iter().copied()
     }
@@ -68,17 +68,17 @@ impl fmt::Display for FuncType {
 pub struct MemoryType(pub(crate) abi::MemoryType);
 
 impl MemoryType {
-    /// A 32-bit memory of at least `minimum` pages.
+    /// Creates the type of a 32-bit memory of at least `minimum` pages.
     pub fn new(minimum: u32, maximum: Option<u32>) -> Self {
         Self(abi::MemoryType::new(limits(minimum, maximum)))
     }
 
-    /// Pages at creation.
+    /// The number of pages at creation.
     pub fn minimum(&self) -> u64 {
         self.0.limits.min
     }
 
-    /// Pages that growing must not exceed.
+    /// The number of pages that growing must not exceed.
     pub fn maximum(&self) -> Option<u64> {
         self.0.limits.max
     }
@@ -89,22 +89,22 @@ impl MemoryType {
 pub struct TableType(pub(crate) abi::TableType);
 
 impl TableType {
-    /// A table of at least `minimum` elements.
+    /// Creates the type of a table of at least `minimum` elements.
     pub fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
         Self(abi::TableType::new(element, limits(minimum, maximum)))
     }
 
-    /// What the elements are.
+    /// The type of the elements.
     pub fn element(&self) -> RefType {
         self.0.element
     }
 
-    /// Elements at creation.
+    /// The number of elements at creation.
     pub fn minimum(&self) -> u64 {
         self.0.limits.min
     }
 
-    /// Elements that growing must not exceed.
+    /// The number of elements that growing must not exceed.
     pub fn maximum(&self) -> Option<u64> {
         self.0.limits.max
     }
@@ -122,7 +122,7 @@ fn limits(minimum: u32, maximum: Option<u32>) -> abi::Limits {
 pub struct GlobalType(pub(crate) abi::GlobalType);
 
 impl GlobalType {
-    /// A global of the type.
+    /// Creates the type of a global.
     pub fn new(content: ValType, mutability: Mutability) -> Self {
         Self(abi::GlobalType {
             content,
@@ -130,12 +130,12 @@ impl GlobalType {
         })
     }
 
-    /// The value's type.
+    /// The type of the global's value.
     pub fn content(&self) -> ValType {
         self.0.content
     }
 
-    /// Whether it can be changed.
+    /// Whether the global can be changed.
     pub fn mutability(&self) -> Mutability {
         if self.0.mutable {
             Mutability::Var
@@ -148,13 +148,13 @@ impl GlobalType {
 /// The type of an import or export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternType {
-    /// A function.
+    /// The type of a function.
     Func(FuncType),
-    /// A global.
+    /// The type of a global.
     Global(GlobalType),
-    /// A table.
+    /// The type of a table.
     Table(TableType),
-    /// A memory.
+    /// The type of a memory.
     Memory(MemoryType),
 }
 
@@ -221,17 +221,17 @@ pub struct ImportType<'module> {
 }
 
 impl<'module> ImportType<'module> {
-    /// The first name.
+    /// The name of the module to import from.
     pub fn module(&self) -> &'module str {
         self.module
     }
 
-    /// The second name.
+    /// The name of the item to import.
     pub fn name(&self) -> &'module str {
         self.name
     }
 
-    /// What it must be.
+    /// The type that the imported item must have.
     pub fn ty(&self) -> ExternType {
         self.ty.clone()
     }
@@ -245,12 +245,12 @@ pub struct ExportType<'module> {
 }
 
 impl<'module> ExportType<'module> {
-    /// The name.
+    /// The name of the export.
     pub fn name(&self) -> &'module str {
         self.name
     }
 
-    /// What it is.
+    /// The type of the exported item.
     pub fn ty(&self) -> ExternType {
         self.ty.clone()
     }

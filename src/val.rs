@@ -1,4 +1,4 @@
-//! Values whose type is known at run time only.
+//! WebAssembly values whose type is known at run time only.
 
 use upshift_runtime::Store as RawStore;
 
@@ -21,7 +21,7 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
 }
 
-/// A reference value, as tables hold them.
+/// A reference value, the element of a table.
 #[derive(Clone, Copy, Debug)]
 pub enum Ref {
     /// A reference to a function, or null.
@@ -43,7 +43,7 @@ impl Val {
         }
     }
 
-    /// Zero or null of the type.
+    /// The zero or null value of the type.
     pub fn default_for_ty(ty: ValType) -> Self {
         match ty {
             ValType::I32 => Val::I32(0),
@@ -73,7 +73,8 @@ impl Val {
         }
     }
 
-    /// Checks the type and the store, for values that somebody passes in; `what` names them.
+    /// Checks the type and the store of a value that the embedder passes in; `what` names it in
+    /// errors.
     pub(crate) fn check(&self, store: &RawStore, ty: ValType, what: &str) -> Result<()> {
         if self.ty() != ty {
             anyhow::bail!("{what} type mismatch: expected {ty}, found {}", self.ty());
@@ -94,7 +95,9 @@ macro_rules! val_accessors {
                 match *self { Val::$variant($value) => Some($convert), _ => None }
             }
 
-            #[doc = concat!("The value.\n\n# Panics\n\nIf it is not of type `", stringify!($variant), "`.")]
+            #[doc = concat!(
+                "The value.\n\n# Panics\n\nIf it is not of type `", stringify!($variant), "`."
+            )]
             #[track_caller]
             pub fn $unwrap(&self) -> $ty {
                 self.$get().expect(concat!("expected ", stringify!($variant)))
@@ -151,7 +154,7 @@ impl Ref {
         }
     }
 
-    /// Whether it is null.
+    /// Whether the reference is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Ref::Func(None) | Ref::Extern(None))
     }
@@ -164,7 +167,7 @@ impl Ref {
         }
     }
 
-    /// The function, if it is a non-null reference to one.
+    /// The function, if the reference is to one and not null.
     pub fn as_func(&self) -> Option<&Func> {
         match self {
             Ref::Func(func) => func.as_ref(),
@@ -185,7 +188,7 @@ impl From<ExternRef> for Ref {
     }
 }
 
-/// `store` as the runtime sees it, for one-line methods.
+/// The runtime's store behind `store`, for one-line methods.
 pub(crate) fn raw_mut<S: AsContextMut>(store: &mut S) -> &mut RawStore {
     store.as_context_mut().raw
 }

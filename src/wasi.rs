@@ -1,7 +1,8 @@
 //! WASI preview 1.
 //!
-//! A context holds what the guest may see: arguments, environment, standard streams, directories.
-//! It lives in the store's data; [`add_to_linker`] is told how to find it there.
+//! A [`WasiCtx`] contains what a guest can access: arguments, environment, standard streams,
+//! directories. It lives in the store's data; [`add_to_linker`] gets a function that returns it
+//! from there.
 //!
 //! ```no_run
 //! # fn main() -> upshift::Result<()> {
@@ -22,15 +23,16 @@
 //! # }
 //! ```
 //!
-//! What a guest reads and writes can also be the embedder's: a [`WasiFile`], of which [`pipe`] has
-//! ready-made ones. Its clocks and random bytes can be made up: [`VirtualClocks`], [`SeededRandom`].
+//! A file of a guest can also be implemented by the embedder: a [`WasiFile`], of which [`pipe`] has
+//! ready-made ones. So can its clocks and random bytes: [`VirtualClocks`], [`SeededRandom`].
 //!
 //! # Invariants
 //!
-//! - No call of a guest ends it, but `proc_exit` and an interruption: whatever it asks for, it gets an
+//! - No call ends the guest, except `proc_exit` and an interruption: every other failure is an
 //!   [`Errno`].
-//! - What a guest makes this process hold is bounded: descriptors by
-//!   [`max_descriptors`](WasiCtxBuilder::max_descriptors), everything else by the length of one call.
+//! - What a guest makes this process store is bounded: descriptors by
+//!   [`max_descriptors`](WasiCtxBuilder::max_descriptors), everything else by the length of one
+//!   call.
 //! - A call that waits does so in `wait`, where an interruption of the store ends it.
 //! - The guest's memory is the caller's export `memory`, borrowed for the length of one call.
 

@@ -26,7 +26,8 @@ pub(super) fn call(
         param.check(store, ty, "argument")?;
         *value = param.to_raw(store);
     }
-    // SAFETY: the parameters' types have just been compared, and `to_raw` has compared their stores.
+    // SAFETY: the parameters' types have just been compared, and `to_raw` has compared their
+    // stores.
     unsafe { store.call(func, &mut values) }.map_err(public)?;
     for ((result, &ty), &value) in results.iter_mut().zip(&ty.results).zip(&values) {
         // SAFETY: the function has returned values of its result types.
@@ -43,7 +44,7 @@ fn expect_count(what: &str, expected: usize, found: usize) -> Result<()> {
     Ok(())
 }
 
-/// A host function from a closure over such values.
+/// Creates a host function from a closure over values of run-time types.
 pub(crate) fn host<T: Send + 'static>(
     ty: FuncType,
     func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,

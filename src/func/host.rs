@@ -1,4 +1,4 @@
-//! Rust closures as WebAssembly functions.
+//! Host functions: Rust closures that WebAssembly can call.
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
@@ -20,22 +20,23 @@ use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, Was
 #[doc(hidden)]
 pub struct HostDefinition {
     pub(super) ty: abi::FuncType,
-    /// Of the type, in the engine of the first store that gets the function: later ones need not search.
+    /// The function's type, in the engine of the first store that gets the function: later stores
+    /// need not search for it.
     pub(super) uses: OnceLock<TypeUses>,
-    /// Gives results of the type's, or fails.
+    /// The closure. It returns results of the function's type, or an error.
     pub(super) func: HostFunc,
 }
 
-/// A closure that can become a WebAssembly function: up to sixteen [`WasmTy`] parameters, optionally
+/// Closures that can become host functions: with up to sixteen [`WasmTy`] parameters, optionally
 /// behind a [`Caller`], and a [`WasmRet`] result. Implemented for all such closures.
 pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
     #[doc(hidden)]
     fn into_host(self) -> HostDefinition;
 }
 
-/// What a host function sees of the call: the store, and the instance that called it.
+/// The context of a host function's call: the store, and the instance that called it.
 ///
-/// Use it wherever a store is asked for.
+/// It is accepted wherever a store is.
 #[derive(Debug)]
 pub struct Caller<'a, T: Send + 'static> {
     store: StoreContextMut<'a, T>,
@@ -55,7 +56,7 @@ impl<'a, T: Send + 'static> Caller<'a, T> {
         self.store.data()
     }
 
-    /// The embedder's data, to be changed.
+    /// The embedder's data, mutable.
     pub fn data_mut(&mut self) -> &mut T {
         self.store.data_mut()
     }
@@ -65,14 +66,14 @@ impl<'a, T: Send + 'static> Caller<'a, T> {
         self.store.engine()
     }
 
-    /// With which the host function learns that the call it is part of is to end, before it
-    /// returns. Clones a reference count.
+    /// The interruption of the store, by which the host function finds out, before it returns, that
+    /// the call that it is part of is to end. Clones a reference count.
     pub fn interruption(&self) -> Interruption {
         self.store.raw.interruption()
     }
 
-    /// Something that the calling instance exports: one hash lookup. `None` if there is no such
-    /// export, or if the host called the function directly.
+    /// An export of the calling instance: one hash lookup. `None` if there is no such export, or if
+    /// the host called the function directly.
     pub fn get_export(&mut self, name: &str) -> Option<Extern> {
         let instance = Instance::from_raw(self.store.raw, self.instance?);
         instance.get_export(&mut self.store, name)

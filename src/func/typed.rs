@@ -1,4 +1,4 @@
-//! Functions whose type has been checked once.
+//! Functions whose Rust types have been checked once.
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
@@ -14,7 +14,7 @@ use crate::{AsContextMut, Func, Result};
 
 /// A function whose parameter and result types have been checked: calling it converts and jumps.
 ///
-/// A handle, like [`Func`]: it belongs to its store.
+/// A handle like [`Func`]: [`Copy`], valid for its store.
 #[derive(Debug)]
 pub struct TypedFunc<Params, Results> {
     func: Func,
@@ -40,7 +40,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         }
     }
 
-    /// The function without its type.
+    /// The function without its Rust types.
     pub fn func(&self) -> &Func {
         &self.func
     }
@@ -73,13 +73,13 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let store = raw_mut(&mut store);
         let func = self.func.0.id_in(store);
         if const { is_native(P::TYPES, R::TYPES) } {
-            // SAFETY: whoever made this `TypedFunc` has compared the types.
+            // SAFETY: the creator of this `TypedFunc` has compared the types.
             return unsafe { params.call_native(store, func) };
         }
         with_room::<P, R, _>(|values| {
             params.into_raw(store, values);
-            // SAFETY: whoever made this `TypedFunc` has compared the types, and `id_in` and `into_raw` the
-            // stores.
+            // SAFETY: the creator of this `TypedFunc` has compared the types, and `id_in` and
+            // `into_raw` the stores.
             unsafe {
                 store.call(func, values).map_err(public)?;
                 Ok(R::from_raw(store, values))
@@ -88,7 +88,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     }
 }
 
-/// Runs `f` with room for the parameters and the results, whichever are more, on the stack.
+/// Calls `f` with an array on the stack that has room for the parameters or the results, whichever
+/// are more.
 #[inline]
 fn with_room<P: Values, R: Values, X>(f: impl FnOnce(&mut [VmVal]) -> X) -> X {
     if P::TYPES.len() >= R::TYPES.len() {

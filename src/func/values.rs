@@ -1,4 +1,4 @@
-//! Rust types as WebAssembly values: as words of an array, and as they are in registers.
+//! Conversion between Rust types and WebAssembly values, in arrays of words and in registers.
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
@@ -22,13 +22,13 @@ pub trait WasmResults: private::Values {}
 /// What a host function may return: [`WasmResults`], or a [`Result`] of them.
 pub trait WasmRet: private::Ret {}
 
-/// The conversions behind the public traits; out of reach, so that they can change.
+/// The conversions behind the public traits, private so that they can change.
 pub(crate) mod private {
     use super::*;
 
     pub trait Value: Copy + Send + 'static {
         const TYPE: ValType;
-        /// What is in the register where native functions expect the value.
+        /// The value's type in the register where native functions expect it.
         type Native: Word;
         fn into_native(self, store: &RawStore) -> Self::Native;
         /// # Safety
@@ -46,7 +46,7 @@ pub(crate) mod private {
         /// As for `from_native`.
         #[inline]
         unsafe fn from_raw(store: &mut RawStore, raw: VmVal) -> Self {
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             unsafe { Value::from_native(store, Self::Native::from_word(raw.bits[0])) }
         }
     }
@@ -66,7 +66,8 @@ pub(crate) mod private {
         ///
         /// The values come from places of the types in this store.
         unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self;
-        /// The result of a native function; `()` if there is none, and for several, which no native function has.
+        /// The result of a native function; `()` if there is none, and for several, which no native
+        /// function has.
         type Native: Copy + Default;
         fn into_native(self, store: &RawStore) -> Self::Native;
         /// # Safety
@@ -115,7 +116,7 @@ pub(crate) mod private {
 
         #[inline]
         unsafe fn from_raw(store: &mut RawStore, raw: &[VmVal]) -> Self {
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             unsafe { Value::from_raw(store, raw[0]) }
         }
 
@@ -128,13 +129,13 @@ pub(crate) mod private {
 
         #[inline]
         unsafe fn from_native(store: &mut RawStore, native: V::Native) -> Self {
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             unsafe { Value::from_native(store, native) }
         }
 
         #[inline]
         unsafe fn call_native<R: Values>(self, store: &mut RawStore, func: FuncId) -> Result<R> {
-            // SAFETY: the caller's promise: one value is a list of one.
+            // SAFETY: guaranteed by the caller; one value is a list of one.
             unsafe { (self,).call_native(store, func) }
         }
     }
@@ -179,7 +180,7 @@ macro_rules! number {
     )*};
 }
 
-// The upper half of a 32-bit value's word means nothing.
+// The upper half of a 32-bit value's word is undefined.
 number! {
     i32 = I32, value => u64::from(value as u32), word => word as i32;
     u32 = I32, value => u64::from(value), word => word as u32;
@@ -198,7 +199,7 @@ impl Value for Option<Func> {
     }
 
     unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { func_from_word(store, native) }
     }
 }
@@ -256,13 +257,21 @@ macro_rules! tuple {
             native_result!($($ty)*);
 
             #[inline]
-            unsafe fn call_native<R: Values>(self, store: &mut RawStore, func: FuncId) -> Result<R> {
+            unsafe fn call_native<R: Values>(
+                self,
+                store: &mut RawStore,
+                func: FuncId,
+            ) -> Result<R> {
                 let ($($ty,)*) = self;
                 $(let $ty = Value::into_native($ty, store);)*
                 let call = |NativeEntry(entry), func| {
-                    // SAFETY: the caller's promise makes this the signature of the entry trampoline.
+                    // SAFETY: the caller's promise makes this the signature of the entry
+                    // trampoline.
                     unsafe {
-                        let entry: unsafe extern "sysv64" fn(*const VmFuncRef, $($ty::Native),*) -> NativeResult<R::Native> =
+                        let entry: unsafe extern "sysv64" fn(
+                            *const VmFuncRef,
+                            $($ty::Native),*
+                        ) -> NativeResult<R::Native> =
                             std::mem::transmute(entry);
                         entry(func, $($ty),*)
                     }
@@ -286,7 +295,7 @@ fn unboxed(error: Box<upshift_runtime::Error>) -> Error {
     public(*error)
 }
 
-/// The result of a native function with these results.
+/// Implements the conversions of a native function's result.
 macro_rules! native_result {
     () => {
         type Native = ();

@@ -1,4 +1,4 @@
-//! What the compilers make of a module's functions, as inert values: nothing here runs.
+//! The compilers' output for a module's functions, as inert values: nothing here runs.
 
 use anyhow::Context as _;
 use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
@@ -9,8 +9,8 @@ use crate::Result;
 pub use upshift_optimizer::Dump;
 
 impl Module {
-    /// A function that the module defines, by its name (of the name section or an export) or its
-    /// index; as an index. Looks at all functions.
+    /// The index of a function that the module defines, by its name (of the name section or an
+    /// export) or its index. Searches all functions.
     pub fn find_func(&self, name: &str) -> Option<u32> {
         let facts = self.facts();
         let mut funcs = facts.defined_funcs().map(|func| facts.func_index(func));
@@ -20,8 +20,8 @@ impl Module {
         (found.0 >= facts.imported_funcs && found.index() < facts.funcs.len()).then_some(found.0)
     }
 
-    /// Compiles a function without putting the code to use. The result depends on the module and the
-    /// configuration only.
+    /// Compiles a function and returns the code without installing it. The result depends on the
+    /// module and the configuration only.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Module {
         Ok(compiled?)
     }
 
-    /// The optimizer's view of a function, as text.
+    /// The optimizer's intermediate forms of a function, as text.
     ///
     /// # Errors
     ///

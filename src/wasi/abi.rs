@@ -4,7 +4,7 @@ use bitflags::bitflags;
 
 use super::errno::Errno;
 
-/// Which of the two layouts a module was compiled for.
+/// The version of WASI, with its layouts, that a module was compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preview {
     /// `wasi_unstable`, which old toolchains emit: some structs differ.
@@ -14,7 +14,7 @@ pub(crate) enum Preview {
 }
 
 bitflags! {
-    /// What may be done with a descriptor.
+    /// The operations that a descriptor allows: preview 1's `rights`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Rights: u64 {
         const FD_DATASYNC = 1;
@@ -48,16 +48,16 @@ bitflags! {
         const SOCK_SHUTDOWN = 1 << 28;
         const SOCK_ACCEPT = 1 << 29;
 
-        /// What makes sense for files, but for seeking, reading and writing.
+        /// The rights that are meaningful for files, except for seeking, reading and writing.
         const FILE = Self::FD_DATASYNC.bits() | Self::FD_FDSTAT_SET_FLAGS.bits()
             | Self::FD_SYNC.bits() | Self::FD_ADVISE.bits() | Self::FD_ALLOCATE.bits()
             | Self::FD_FILESTAT_GET.bits() | Self::FD_FILESTAT_SET_SIZE.bits()
             | Self::FD_FILESTAT_SET_TIMES.bits() | Self::POLL_FD_READWRITE.bits();
-        /// What makes sense for files with a position.
+        /// The rights that are meaningful for files with a position.
         const POSITION = Self::FD_SEEK.bits() | Self::FD_TELL.bits();
-        /// What makes sense for sockets only.
+        /// The rights that are meaningful for sockets only.
         const SOCKET = Self::SOCK_SHUTDOWN.bits() | Self::SOCK_ACCEPT.bits();
-        /// What makes sense for directories.
+        /// The rights that are meaningful for directories.
         const DIRECTORY = Self::PATH_CREATE_DIRECTORY.bits() | Self::PATH_CREATE_FILE.bits()
             | Self::PATH_LINK_SOURCE.bits() | Self::PATH_LINK_TARGET.bits()
             | Self::PATH_OPEN.bits() | Self::FD_READDIR.bits() | Self::PATH_READLINK.bits()
@@ -78,7 +78,7 @@ bitflags! {
         const APPEND = 1;
         /// A write returns when the data has reached the device.
         const DSYNC = 1 << 1;
-        /// What would block fails with [`Errno::Again`].
+        /// An operation that would block fails with [`Errno::Again`].
         const NONBLOCK = 1 << 2;
         /// A read returns when what it read has reached the device.
         const RSYNC = 1 << 3;
@@ -86,7 +86,7 @@ bitflags! {
         const SYNC = 1 << 4;
     }
 
-    /// How `path_open` opens.
+    /// How `path_open` opens: preview 1's `oflags`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct OpenFlags: u16 {
         const CREAT = 1;
@@ -95,13 +95,13 @@ bitflags! {
         const TRUNC = 1 << 3;
     }
 
-    /// How a path is looked up.
+    /// How a path is resolved: preview 1's `lookupflags`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct LookupFlags: u32 {
         const SYMLINK_FOLLOW = 1;
     }
 
-    /// Which times are set, and to what.
+    /// Which times are set, and to what: preview 1's `fstflags`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct TimeFlags: u16 {
         const ATIM = 1;
@@ -110,7 +110,7 @@ bitflags! {
         const MTIM_NOW = 1 << 3;
     }
 
-    /// How a socket receives.
+    /// How a socket receives: preview 1's `riflags`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ReceiveFlags: u16 {
         /// The data stays in the queue.
@@ -119,17 +119,17 @@ bitflags! {
         const WAITALL = 1 << 1;
     }
 
-    /// Which directions of a socket are shut down.
+    /// Which directions of a socket are shut down: preview 1's `sdflags`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct ShutdownFlags: u8 {
-        /// No more receiving.
+        /// Receiving is shut down.
         const READ = 1;
-        /// No more sending.
+        /// Sending is shut down.
         const WRITE = 1 << 1;
     }
 }
 
-/// Flags that a guest passed: all bits must be known.
+/// Implements the conversion of flags that a guest passed: all bits must be known.
 macro_rules! known_flags {
     ($($flags:ident: $bits:ty),*) => {$(
         impl $flags {
@@ -146,7 +146,7 @@ macro_rules! known_flags {
 known_flags!(FdFlags: u16, OpenFlags: u16, LookupFlags: u32, TimeFlags: u16, ReceiveFlags: u16,
     ShutdownFlags: u8);
 
-/// What a file is.
+/// The type of a file: preview 1's `filetype`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FileType {
@@ -170,7 +170,7 @@ pub enum FileType {
 }
 
 impl FileType {
-    /// Whether it is a socket.
+    /// Whether the file is a socket.
     pub fn is_socket(self) -> bool {
         matches!(self, FileType::SocketDgram | FileType::SocketStream)
     }
@@ -191,29 +191,29 @@ impl From<rustix::fs::FileType> for FileType {
     }
 }
 
-/// What is known of a file. Times are nanoseconds since 1970.
+/// The metadata of a file. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileStat {
-    /// The device that holds the file.
+    /// The number of the device that the file is on.
     pub device: u64,
     /// The file's number on the device.
     pub inode: u64,
-    /// What it is.
+    /// The type of the file.
     pub file_type: FileType,
-    /// How many names it has.
+    /// The number of the file's names.
     pub links: u64,
-    /// Bytes; of a symbolic link, the length of its text.
+    /// The size in bytes; of a symbolic link, the length of its text.
     pub size: u64,
-    /// When it was last read.
+    /// When the file was last read.
     pub accessed: u64,
-    /// When its data was last changed.
+    /// When the file's data was last changed.
     pub modified: u64,
-    /// When its metadata was last changed.
+    /// When the file's metadata was last changed.
     pub changed: u64,
 }
 
 impl FileStat {
-    /// The struct as a guest reads it.
+    /// The struct `filestat` for a guest.
     pub(crate) fn encode(&self, preview: Preview) -> Encoded {
         let mut out = Encoded::default();
         out.u64(0, self.device);
@@ -256,7 +256,8 @@ impl From<rustix::fs::Stat> for FileStat {
     }
 }
 
-/// A time that WASI can't express, before 1970 or after 2554, becomes the nearest that it can.
+/// Converts a time to nanoseconds since 1970. A time that WASI can't express, before 1970 or after
+/// 2554, becomes the nearest that it can.
 fn nanoseconds(seconds: i64, nanoseconds: u64) -> u64 {
     let Ok(seconds) = u64::try_from(seconds) else {
         return 0;
@@ -266,7 +267,7 @@ fn nanoseconds(seconds: i64, nanoseconds: u64) -> u64 {
         .saturating_add(nanoseconds)
 }
 
-/// A small struct in little-endian bytes. Fields lie where the specification's alignment puts them.
+/// A small struct in little-endian bytes, with fields at the specification's offsets.
 pub(crate) struct Encoded {
     bytes: [u8; 64],
     len: usize,
@@ -303,22 +304,22 @@ impl Encoded {
         self.put(at, value.to_le_bytes());
     }
 
-    /// The bytes up to the last field.
+    /// The bytes up to the end of the last field.
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
-/// A clock.
+/// The clocks of WASI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockId {
-    /// Nanoseconds since 1970, as the system's administrator sets them.
+    /// The real-time clock: nanoseconds since 1970, as the system's administrator sets them.
     Realtime,
-    /// Nanoseconds since some moment, never going back.
+    /// The monotonic clock: nanoseconds since some moment, never going back.
     Monotonic,
-    /// Processor time of the process.
+    /// The processor time of the process.
     ProcessCpuTime,
-    /// Processor time of the thread.
+    /// The processor time of the thread.
     ThreadCpuTime,
 }
 

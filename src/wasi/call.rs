@@ -1,4 +1,4 @@
-//! What each WASI function gets, and how it can fail.
+//! The context of a call of a WASI function, and how the call can fail.
 
 use super::abi::Preview;
 use super::ctx::WasiCtx;
@@ -6,7 +6,7 @@ use super::errno::Errno;
 use super::memory::GuestMemory;
 use super::wait::Waiter;
 
-/// One call of a WASI function.
+/// The context of one call of a WASI function.
 pub(crate) struct Call<'a> {
     pub(crate) ctx: &'a mut WasiCtx,
     pub(crate) memory: GuestMemory<'a>,
@@ -14,11 +14,11 @@ pub(crate) struct Call<'a> {
     pub(crate) preview: Preview,
 }
 
-/// Why a WASI function did not succeed.
+/// The reason why a WASI function failed.
 pub(crate) enum Failure {
-    /// The guest is told, and goes on.
+    /// The guest gets this error number and goes on.
     Errno(Errno),
-    /// The guest ends: it exited, or was interrupted.
+    /// The guest ends with this error: it exited, or was interrupted.
     Stop(crate::Error),
 }
 

@@ -1,4 +1,4 @@
-//! What time it is for a guest: the system's clocks, and one that passes when it is looked at.
+//! Clocks of a guest: the system's, and virtual ones that advance when they are read.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use rustix::time::{ClockId as HostClock, clock_getres, clock_gettime};
 use super::abi::ClockId;
 use super::errno::Errno;
 
-/// A source of time.
+/// The clocks of a guest.
 ///
-/// Methods run for each call of the guest, so they should be cheap.
+/// Methods are called for each call of the guest, so they should be cheap.
 pub trait WasiClocks: Send + 'static {
-    /// The time, in nanoseconds.
+    /// The time of a clock, in nanoseconds.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ pub trait WasiClocks: Send + 'static {
     /// As [`now`](Self::now).
     fn resolution(&mut self, clock: ClockId) -> Result<u64, Errno>;
 
-    /// Called when the guest has nothing to do but to let time pass.
+    /// Lets time pass; called when the guest waits for nothing else.
     fn sleep(&mut self, time: Duration) -> Sleep {
         let _ = time;
         Sleep::Wait
@@ -35,21 +35,21 @@ pub trait WasiClocks: Send + 'static {
 /// How time passes while a guest sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
-    /// In the real world: the thread has to wait.
+    /// Time passes in the real world: the thread has to wait.
     Wait,
-    /// It has passed: the clocks were put forward.
+    /// The time has passed already: the clocks were advanced.
     Passed,
 }
 
-/// The system's clocks. The monotonic one starts when it is made, so that a guest does not learn how
-/// long the machine has been running; clocks of processor time are not shown at all.
+/// The system's clocks. The monotonic one starts at 0 when it is created, so that a guest does not
+/// learn how long the machine has been running; clocks of processor time do not exist.
 #[derive(Clone, Debug)]
 pub struct SystemClocks {
     start: Instant,
 }
 
 impl SystemClocks {
-    /// The clocks, the monotonic one at 0.
+    /// Creates the clocks, the monotonic one at 0.
     pub fn new() -> Self {
         Self {
             start: Instant::now(),
@@ -96,29 +96,29 @@ impl WasiClocks for SystemClocks {
     }
 }
 
-/// Clocks that show the same times in each run: time passes by a microsecond when a guest looks at a
-/// clock, and at once when it sleeps.
+/// Clocks that show the same times in each run: a microsecond passes whenever a guest reads a
+/// clock, and sleeping takes no real time.
 ///
-/// All four clocks run alike; real time starts in the year 2000, the others at 0.
+/// All four clocks run alike; the real-time clock starts in the year 2000, the others at 0.
 #[derive(Clone, Debug)]
 pub struct VirtualClocks {
     passed: u64,
     start: u64,
 }
 
-/// What looking at a clock costs, in nanoseconds.
-const LOOK: u64 = 1000;
+/// How far reading a clock advances it, in nanoseconds.
+const READ_COST: u64 = 1000;
 
 /// The first second of the year 2000, in nanoseconds since 1970.
 const YEAR_2000: u64 = 946_684_800_000_000_000;
 
 impl VirtualClocks {
-    /// Clocks at their start.
+    /// Creates the clocks at their start.
     pub fn new() -> Self {
         Self::starting_at(YEAR_2000)
     }
 
-    /// Clocks whose real time starts so many nanoseconds after 1970.
+    /// Creates clocks whose real time starts `nanoseconds` after 1970.
     pub fn starting_at(nanoseconds: u64) -> Self {
         Self {
             passed: 0,
@@ -135,7 +135,7 @@ impl Default for VirtualClocks {
 
 impl WasiClocks for VirtualClocks {
     fn now(&mut self, clock: ClockId) -> Result<u64, Errno> {
-        self.passed = self.passed.saturating_add(LOOK);
+        self.passed = self.passed.saturating_add(READ_COST);
         Ok(match clock {
             ClockId::Realtime => self.start.saturating_add(self.passed),
             _ => self.passed,
@@ -143,7 +143,7 @@ impl WasiClocks for VirtualClocks {
     }
 
     fn resolution(&mut self, _clock: ClockId) -> Result<u64, Errno> {
-        Ok(LOOK)
+        Ok(READ_COST)
     }
 
     fn sleep(&mut self, time: Duration) -> Sleep {

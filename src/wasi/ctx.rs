@@ -1,4 +1,4 @@
-//! What a guest may see of the system.
+//! The context of a guest: its arguments, environment, descriptors, clocks and random bytes.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,11 +18,11 @@ use super::strings::Strings;
 use super::table::{Descriptor, Table};
 use crate::Result;
 
-/// How many descriptors a guest can have, if nobody says otherwise. The system's own limit is usually
-/// lower and counts only its own files.
+/// The default limit of a guest's descriptors. The system's own limit is usually lower and counts
+/// only its own files.
 const MAX_DESCRIPTORS: usize = 1 << 16;
 
-/// What one guest sees: arguments, environment, descriptors, clocks, random bytes.
+/// The context of one guest: arguments, environment, descriptors, clocks, random bytes.
 ///
 /// It belongs to one store at a time and is [`Send`].
 pub struct WasiCtx {
@@ -34,12 +34,12 @@ pub struct WasiCtx {
 }
 
 impl WasiCtx {
-    /// Gives the guest one more file and returns its descriptor: the lowest free number. While the
-    /// guest runs, it has to be told the number by the embedder.
+    /// Adds a file to the guest's descriptors and returns its number, the lowest that is free.
+    /// While the guest runs, the embedder has to tell it the number.
     ///
     /// # Errors
     ///
-    /// If the guest has as many descriptors as it may.
+    /// If the guest has reached its limit of descriptors.
     pub fn insert_file(&mut self, file: impl WasiFile) -> Result<u32> {
         Ok(self.table.insert(own(Box::new(file)))?)
     }
@@ -55,7 +55,8 @@ fn own(file: Box<dyn WasiFile>) -> Descriptor {
     Descriptor::file(file, DirAccess::ReadWrite, Rights::all())
 }
 
-/// Collects what a guest may see; at first nothing: no arguments, no variables, empty streams.
+/// Builds a [`WasiCtx`]. At first the guest sees nothing: no arguments, no variables, empty
+/// streams.
 #[derive(Default)]
 pub struct WasiCtxBuilder {
     args: Vec<Vec<u8>>,
@@ -71,7 +72,7 @@ pub struct WasiCtxBuilder {
 }
 
 impl WasiCtxBuilder {
-    /// A builder for a guest that sees nothing.
+    /// Creates a builder for a guest that sees nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -89,7 +90,7 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Sets an environment variable, whether it was set before or not.
+    /// Sets an environment variable, or replaces it.
     pub fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> &mut Self {
         let (name, value) = (name.into().into_vec(), value.into().into_vec());
         match self.env.iter_mut().find(|(other, _)| *other == name) {
@@ -102,7 +103,7 @@ impl WasiCtxBuilder {
     /// Sets all environment variables of this process.
     pub fn inherit_env(&mut self) -> &mut Self {
         for (name, value) in std::env::vars_os() {
-            // The system allows names that no program can look up.
+            // The system allows names that no program can find.
             if !name.is_empty() && !name.as_encoded_bytes().contains(&b'=') {
                 self.env(name, value);
             }
@@ -110,19 +111,19 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// What the guest reads as its standard input; see [`pipe`](super::pipe).
+    /// Sets the file that is the guest's standard input; see [`pipe`](super::pipe).
     pub fn stdin(&mut self, file: impl WasiFile) -> &mut Self {
         self.stdin = Some(Box::new(file));
         self
     }
 
-    /// Where the guest's standard output goes; see [`pipe`](super::pipe).
+    /// Sets the file that is the guest's standard output; see [`pipe`](super::pipe).
     pub fn stdout(&mut self, file: impl WasiFile) -> &mut Self {
         self.stdout = Some(Box::new(file));
         self
     }
 
-    /// Where the guest's standard error goes; see [`pipe`](super::pipe).
+    /// Sets the file that is the guest's standard error; see [`pipe`](super::pipe).
     pub fn stderr(&mut self, file: impl WasiFile) -> &mut Self {
         self.stderr = Some(Box::new(file));
         self
@@ -148,8 +149,8 @@ impl WasiCtxBuilder {
         self.inherit_stdin().inherit_stdout().inherit_stderr()
     }
 
-    /// Gives the guest a directory of the host, under a name of its own, to do there whatever this
-    /// process may.
+    /// Gives the guest a directory of the host, under the name `guest`, to do there whatever this
+    /// process may do.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl WasiCtxBuilder {
         self.preopened_dir_with(host_path, guest_path, DirAccess::ReadWrite)
     }
 
-    /// Gives the guest a directory of the host, under a name of its own.
+    /// Gives the guest a directory of the host, under the name `guest`, with limited access.
     ///
     /// # Errors
     ///
@@ -180,38 +181,38 @@ impl WasiCtxBuilder {
         Ok(self)
     }
 
-    /// Gives the guest a file of the embedder's own. Files get the numbers after those of the directories,
-    /// which follow the three streams.
+    /// Gives the guest a file that the embedder implements. Files get the numbers after those of
+    /// the directories, which follow the three streams.
     pub fn file(&mut self, file: impl WasiFile) -> &mut Self {
         self.files.push(Box::new(file));
         self
     }
 
-    /// What time it is for the guest; otherwise the system's.
+    /// Sets the guest's clocks; by default the system's.
     pub fn clocks(&mut self, clocks: impl WasiClocks) -> &mut Self {
         self.clocks = Some(Box::new(clocks));
         self
     }
 
-    /// Where the guest's random bytes come from; otherwise from the system.
+    /// Sets the source of the guest's random bytes; by default the system.
     pub fn random(&mut self, random: impl WasiRandom) -> &mut Self {
         self.random = Some(Box::new(random));
         self
     }
 
-    /// How many descriptors the guest can have at once, 65,536 at first. Each takes about a hundred bytes
-    /// besides what it is a descriptor of.
+    /// Sets how many descriptors the guest can have at once; by default 65,536. Each takes about a
+    /// hundred bytes besides the file that it refers to.
     pub fn max_descriptors(&mut self, max: usize) -> &mut Self {
         self.max_descriptors = Some(max);
         self
     }
 
-    /// Makes the context, and leaves an empty builder.
+    /// Creates the context, and leaves an empty builder.
     ///
     /// # Errors
     ///
-    /// If an argument or variable contains a NUL, if a variable's name is empty or contains `=`, if they are
-    /// too large to describe to a guest (4 GiB), or if there are more files than the guest can have.
+    /// If an argument or variable contains a NUL, if a variable's name is empty or contains `=`, if
+    /// together they exceed 4 GiB, or if there are more files than the guest can have.
     pub fn build(&mut self) -> Result<WasiCtx> {
         let collected = std::mem::take(self);
         let args = Strings::new(collected.args).context("bad argument")?;
@@ -240,7 +241,7 @@ impl WasiCtxBuilder {
     }
 }
 
-/// Variables as a guest gets them: `NAME=VALUE`.
+/// The variables in the form `NAME=VALUE`.
 fn environment(variables: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Strings> {
     for (name, _) in &variables {
         let text = String::from_utf8_lossy(name);

@@ -1,8 +1,8 @@
-//! Directories that a guest may see, and what it can do to names in them.
+//! Directories that a guest can access, and operations on names in them.
 //!
-//! No path leads out of its directory: `cap-std` opens what a path names, with `openat2` where the system has
-//! it and step by step elsewhere. Operations on a name, such as removing it, open the name's parent
-//! that way and then use the name alone, which follows no symbolic link.
+//! No path leads out of its directory: `cap-std` opens paths with `openat2` where the system has
+//! it, and step by step elsewhere. Operations on a name, such as removing it, open the name's
+//! parent that way and then use the name alone, which follows no symbolic link.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -26,10 +26,10 @@ type Result<T> = std::result::Result<T, Errno>;
 /// What a guest may do in a directory and everything below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DirAccess {
-    /// All that this process may do.
+    /// The guest may do everything that this process may do.
     #[default]
     ReadWrite,
-    /// Nothing that changes it, as on a file system that is mounted read-only.
+    /// The guest may change nothing, as on a file system that is mounted read-only.
     ReadOnly,
 }
 
@@ -40,31 +40,31 @@ pub(crate) struct Directory {
     access: DirAccess,
 }
 
-/// What `path_open` was asked for.
+/// The parameters of `path_open`.
 pub(crate) struct OpenRequest {
     pub(crate) lookup: LookupFlags,
     pub(crate) open: OpenFlags,
     pub(crate) flags: FdFlags,
-    /// What the guest wants to do with a file.
+    /// How the guest wants to access a file.
     pub(crate) access: Access,
 }
 
-/// What a path led to.
+/// The file or directory that a path led to.
 pub(crate) enum Opened {
     File(OwnedFd),
     Directory(Directory),
 }
 
-/// What a slash at the end of a path means.
+/// The meaning of a slash at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TrailingSlash {
-    /// The name has to be a directory's; the system checks it.
+    /// The name must be a directory's; the system checks it.
     OfName,
-    /// The path means the directory itself, which has to exist.
+    /// The path means the directory itself, which must exist.
     IsDirectory,
 }
 
-/// The directory that holds the last name of a path.
+/// The directory that contains the last name of a path.
 enum Parent<'a> {
     Own(BorrowedFd<'a>),
     Opened(Dir),
@@ -80,14 +80,14 @@ impl AsFd for Parent<'_> {
 }
 
 impl Directory {
-    /// Opens a directory of the host for a guest that knows it by another name.
+    /// Opens a directory of the host, which the guest knows by the name `guest`.
     pub(crate) fn preopen(host: &Path, guest: String, access: DirAccess) -> io::Result<Self> {
         let open = |flags| {
             let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
             rustix::fs::open(host, flags, Mode::empty())
         };
         let fd = match open(OFlags::RDONLY) {
-            // It can't be listed, but names in it may be known.
+            // The directory can't be listed, but the guest may know names in it.
             Err(Host::ACCESS) => open(OFlags::PATH),
             result => result,
         };
@@ -98,7 +98,7 @@ impl Directory {
         })
     }
 
-    /// The name by which the guest knows it from the start.
+    /// The guest's name of a directory that was open from the start.
     pub(crate) fn preopened_as(&self) -> Option<&str> {
         self.preopened_as.as_deref()
     }
@@ -111,7 +111,7 @@ impl Directory {
         self.dir.as_fd()
     }
 
-    /// Fails if nothing may be changed.
+    /// Returns an error if the directory is read-only.
     fn check_change(&self) -> Result<()> {
         match self.access {
             DirAccess::ReadWrite => Ok(()),
@@ -119,7 +119,7 @@ impl Directory {
         }
     }
 
-    /// Opens what a path leads to, with `O_NONBLOCK`.
+    /// Opens a path, with `O_NONBLOCK`.
     pub(crate) fn open(&self, path: &[u8], request: &OpenRequest) -> Result<Opened> {
         if self.access == DirAccess::ReadOnly {
             return self.open_read_only(path, request);
@@ -127,7 +127,8 @@ impl Directory {
         self.open_unchecked(path, request)
     }
 
-    /// As on a file system that is mounted read-only: what exists and need not change can be opened.
+    /// Opens a path as on a file system that is mounted read-only: what exists and need not change
+    /// can be opened.
     fn open_read_only(&self, path: &[u8], request: &OpenRequest) -> Result<Opened> {
         let changing = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC;
         let creates = request.open.contains(OpenFlags::CREAT);
@@ -175,7 +176,7 @@ impl Directory {
         if writes {
             options.create(creates).create_new(exclusive);
         } else {
-            // `OpenOptions` creates only what is written, the system also what is read.
+            // `OpenOptions` creates only files that are opened for writing, the system also others.
             flags.set(OFlags::CREATE, creates);
             flags.set(OFlags::EXCL, exclusive);
         }
@@ -196,7 +197,7 @@ impl Directory {
         }))
     }
 
-    /// Opens what a path leads to for nothing but to say what it is.
+    /// Opens a path with `O_PATH`, which only allows reading metadata.
     fn open_path(&self, path: &[u8]) -> Result<OwnedFd> {
         let mut options = OpenOptions::new();
         options
@@ -210,7 +211,7 @@ impl Directory {
             .into())
     }
 
-    /// The directory that holds the last name of a path, and the name.
+    /// The directory that contains the last name of a path, and the name.
     fn parent<'p>(&self, path: &'p [u8], slash: TrailingSlash) -> Result<(Parent<'_>, &'p OsStr)> {
         let (dir, name) = match split(path) {
             Some((dir, name)) if slash == TrailingSlash::OfName || !name.ends_with(b"/") => {
@@ -307,7 +308,7 @@ impl Directory {
         )?)
     }
 
-    /// Makes a symbolic link. An absolute text would name a file of the host.
+    /// Creates a symbolic link. An absolute text is refused: it would name a file of the host.
     pub(crate) fn symlink(&self, text: &[u8], path: &[u8]) -> Result<()> {
         self.check_change()?;
         if text.starts_with(b"/") {
@@ -321,7 +322,7 @@ impl Directory {
         )?)
     }
 
-    /// The text of a symbolic link, unless it is absolute: that tells about the host.
+    /// The text of a symbolic link. An absolute one is refused: it would reveal names of the host.
     pub(crate) fn read_link(&self, path: &[u8]) -> Result<Vec<u8>> {
         let (parent, name) = self.parent(path, TrailingSlash::IsDirectory)?;
         let text = rustix::fs::readlinkat(parent, name, Vec::new())?.into_bytes();
@@ -331,7 +332,7 @@ impl Directory {
         }
     }
 
-    /// Whether a path leads to a pipe with a name.
+    /// Whether a path leads to a named pipe.
     pub(crate) fn is_fifo(&self, path: &[u8]) -> bool {
         let stat = self
             .open_path(path)
@@ -363,8 +364,8 @@ fn follow(lookup: LookupFlags) -> FollowSymlinks {
     }
 }
 
-/// A path's directory and last name, the latter with the slashes behind it. Nothing if the path
-/// ends in no name, but in a dot or two, or is the root or empty.
+/// Splits a path into directory and last name, the latter with the slashes behind it. `None` if the
+/// path ends in no name, but in a dot or two, or is the root or empty.
 fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = path.iter().rposition(|&byte| byte != b'/')? + 1;
     let start = path[..end].iter().rposition(|&byte| byte == b'/');

@@ -1,4 +1,4 @@
-//! The one table of WASI's error numbers, and what errors of the system become.
+//! The one table of WASI's error numbers, and the conversion of the system's errors to them.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,10 @@ use rustix::io::Errno as Host;
 /// a text.
 macro_rules! errnos {
     ($($name:ident = $code:literal, $host:expr, $text:literal;)*) => {
-        /// Why a WASI function failed: preview 1's `errno`.
+        /// The error of a WASI function: preview 1's `errno`.
         ///
-        /// [`From`] conversions exist from errors of the system; one that WASI has no number for
-        /// becomes [`Errno::Io`].
+        /// [`From`] converts errors of the system; one that WASI has no number for becomes
+        /// [`Errno::Io`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Errno {
@@ -20,10 +20,10 @@ macro_rules! errnos {
         }
 
         impl Errno {
-            /// All of them, by number.
+            /// All errors, by number.
             pub const ALL: &'static [Errno] = &[$(Errno::$name),*];
 
-            /// What it means, in English.
+            /// The meaning of the error, in English.
             pub fn text(self) -> &'static str {
                 match self {
                     $(Errno::$name => $text,)*
@@ -119,7 +119,7 @@ errnos! {
     Notcapable = 76, None, "capabilities insufficient";
 }
 
-/// Errors of Linux that POSIX does not have, and the nearest one that it has.
+/// Errors of Linux that POSIX does not have, and the nearest error that it has.
 const NEAREST: &[(Host, Errno)] = &[
     (Host::BADFD, Errno::Badf),
     (Host::HOSTDOWN, Errno::Hostunreach),

@@ -1,4 +1,4 @@
-//! What can stand behind a descriptor that is no directory.
+//! [`WasiFile`]: what a guest's descriptor can refer to, other than directories.
 
 use std::io::{IoSlice, IoSliceMut, SeekFrom};
 use std::os::fd::BorrowedFd;
@@ -6,17 +6,19 @@ use std::os::fd::BorrowedFd;
 use super::abi::{FdFlags, FileStat, FileType, ReceiveFlags, ShutdownFlags};
 use super::errno::Errno;
 
-/// A file of the embedder's own: a stream, a device, anything that a guest can read or write.
+/// A file that the embedder implements: a stream, a device, anything that a guest can read or
+/// write.
 ///
-/// Every method has a default, which is what a file without the ability says; a file that can only be
-/// written implements [`write`](Self::write) and [`access`](Self::access).
+/// Every method has a default, which is right for a file without the ability; a file that can only
+/// be written implements [`write`](Self::write) and [`access`](Self::access).
 ///
 /// # Waiting
 ///
-/// [`read`](Self::read) and [`write`](Self::write) should not wait. A file that has nothing to read yet
-/// returns [`Errno::Again`]; unless its flags have [`FdFlags::NONBLOCK`], the call then waits for
-/// [`pollable`](Self::pollable), or asks [`ready`](Self::ready) every millisecond, and tries again.
-/// While it waits, the store can be interrupted; while a method waits by itself, it can't.
+/// [`read`](Self::read) and [`write`](Self::write) should not wait. A file that has nothing to read
+/// yet returns [`Errno::Again`]; unless its flags have [`FdFlags::NONBLOCK`], the call then waits
+/// until [`pollable`](Self::pollable) is ready, or calls [`ready`](Self::ready) every millisecond,
+/// and tries again. While it waits, the store can be interrupted; while a method waits by itself,
+/// it can't.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -45,27 +47,27 @@ use super::errno::Errno;
     reason = "the defaults' parameters have names for the documentation"
 )]
 pub trait WasiFile: Send + 'static {
-    /// What it is; from it, the guest's `isatty` learns whether it talks to a terminal.
+    /// The type of the file, by which the guest's `isatty` recognizes a terminal.
     fn file_type(&self) -> FileType {
         FileType::Unknown
     }
 
-    /// Whether it can be read, written, or both.
+    /// Whether the file can be read, written, or both.
     fn access(&self) -> Access {
         Access::ReadWrite
     }
 
-    /// Whether it has a position that [`seek`](Self::seek) moves.
+    /// Whether the file has a position that [`seek`](Self::seek) moves.
     fn seekable(&self) -> bool {
         false
     }
 
-    /// Its flags.
+    /// The file's flags.
     fn flags(&self) -> FdFlags {
         FdFlags::empty()
     }
 
-    /// Sets `APPEND` and `NONBLOCK`; the others can't be changed and are not passed.
+    /// Sets the flags `APPEND` and `NONBLOCK`; the others can't be changed and are not passed.
     fn set_flags(&mut self, flags: FdFlags) -> Result<(), Errno> {
         if flags == self.flags() {
             Ok(())
@@ -74,33 +76,33 @@ pub trait WasiFile: Send + 'static {
         }
     }
 
-    /// Reads into the buffers, in their order, and returns how many bytes; 0 is the end.
+    /// Reads into the buffers, in their order, and returns the number of bytes; 0 is the end.
     fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize, Errno> {
         Err(Errno::Badf)
     }
 
-    /// Writes the buffers, in their order, and returns how many bytes. If it is less than all, and the
-    /// file has no `NONBLOCK`, it is called again with the rest.
+    /// Writes the buffers, in their order, and returns the number of bytes. If that is less than
+    /// all, and the file has no `NONBLOCK`, it is called again with the rest.
     fn write(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         Err(Errno::Badf)
     }
 
-    /// Reads at an offset; the position stays.
+    /// Reads at an offset; the position does not change.
     fn read_at(&mut self, buffers: &mut [IoSliceMut<'_>], offset: u64) -> Result<usize, Errno> {
         Err(Errno::Spipe)
     }
 
-    /// Writes at an offset; the position stays.
+    /// Writes at an offset; the position does not change.
     fn write_at(&mut self, buffers: &[IoSlice<'_>], offset: u64) -> Result<usize, Errno> {
         Err(Errno::Spipe)
     }
 
-    /// Moves the position and returns it.
+    /// Moves the position and returns the new one.
     fn seek(&mut self, to: SeekFrom) -> Result<u64, Errno> {
         Err(Errno::Spipe)
     }
 
-    /// What is known of the file.
+    /// The file's metadata.
     fn stat(&self) -> Result<FileStat, Errno> {
         Ok(FileStat {
             file_type: self.file_type(),
@@ -108,7 +110,7 @@ pub trait WasiFile: Send + 'static {
         })
     }
 
-    /// Cuts the file, or extends it with zeros.
+    /// Truncates the file, or extends it with zeros.
     fn set_size(&mut self, size: u64) -> Result<(), Errno> {
         Err(Errno::Inval)
     }
@@ -123,18 +125,18 @@ pub trait WasiFile: Send + 'static {
         Err(Errno::Notsup)
     }
 
-    /// Says how a range is going to be used; changes no result.
+    /// Tells the file how a range is going to be used; changes no result.
     fn advise(&mut self, offset: u64, len: u64, advice: Advice) -> Result<(), Errno> {
         Err(Errno::Spipe)
     }
 
-    /// Returns when what was written has reached the device.
+    /// Blocks until the device has stored what was written.
     fn sync(&mut self, what: Synchronize) -> Result<(), Errno> {
         Ok(())
     }
 
-    /// Whether a read or a write would return at once, be it with an error. Not asked of a file that has
-    /// a [`pollable`](Self::pollable) descriptor.
+    /// Whether a read or a write would return at once, be it with an error. Not called for a file
+    /// that has a [`pollable`](Self::pollable) descriptor.
     fn ready(&self, interest: Interest) -> Readiness {
         Readiness::Ready { bytes: 0 }
     }
@@ -158,18 +160,18 @@ pub trait WasiFile: Send + 'static {
         Err(Errno::Notsock)
     }
 
-    /// Sends over a socket.
+    /// Sends over a socket; returns the number of bytes.
     fn send(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         Err(Errno::Notsock)
     }
 
-    /// Shuts directions of a socket down.
+    /// Shuts down directions of a socket.
     fn shutdown(&mut self, how: ShutdownFlags) -> Result<(), Errno> {
         Err(Errno::Notsock)
     }
 }
 
-/// Which ways data can go.
+/// Which of reading and writing a guest can do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The guest can read.
@@ -178,12 +180,12 @@ pub enum Access {
     Write,
     /// The guest can do both.
     ReadWrite,
-    /// The guest can do neither; what is left are size, times and the like.
+    /// The guest can do neither; size, times and the like remain.
     Neither,
 }
 
 impl Access {
-    /// From whether the guest can read and whether it can write.
+    /// The access of a guest that can read, write, both or neither.
     pub(crate) fn from_rights(reads: bool, writes: bool) -> Self {
         match (reads, writes) {
             (true, true) => Access::ReadWrite,
@@ -204,41 +206,41 @@ impl Access {
     }
 }
 
-/// What is waited for.
+/// The condition that a guest waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// That there is something to read, or the end.
+    /// There is something to read, or the end.
     Read,
-    /// That there is room to write.
+    /// There is room to write.
     Write,
 }
 
-/// Whether an operation would return at once.
+/// Whether an operation on a file would return at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It would; about so many bytes could be transferred.
+    /// The operation would return at once, having transferred about this many bytes.
     Ready {
         /// The number of bytes; 0 if it is not known.
         bytes: u64,
     },
-    /// It would, and the other side is gone.
+    /// The operation would return at once, because the other side is gone.
     HungUp,
-    /// It would wait.
+    /// The operation would wait.
     Waiting,
 }
 
-/// What a time is set to.
+/// The value that a time of a file is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetTime {
-    /// It stays.
+    /// The time is not changed.
     Keep,
-    /// The present.
+    /// The present time.
     Now,
-    /// Nanoseconds since 1970.
+    /// This many nanoseconds since 1970.
     At(u64),
 }
 
-/// What has to reach the device.
+/// What the device must have stored when synchronizing returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Synchronize {
     /// The data, and what is needed to read it again.
@@ -250,26 +252,26 @@ pub enum Synchronize {
 /// Whether a received datagram was longer than the buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// It was not, or there are no datagrams.
+    /// The datagram fit into the buffers, or the socket has no datagrams.
     Whole,
-    /// It was; the rest is lost.
+    /// The datagram was longer than the buffers; the rest is lost.
     Cut,
 }
 
-/// How a range of a file is going to be used.
+/// How a range of a file is going to be used: advice for the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// Nothing is known.
+    /// Nothing is known about future uses.
     Normal,
-    /// In rising order.
+    /// The range will be used in rising order.
     Sequential,
-    /// In no order.
+    /// The range will be used in no order.
     Random,
-    /// Soon.
+    /// The range will be used soon.
     WillNeed,
-    /// Not soon.
+    /// The range will not be used soon.
     DontNeed,
-    /// Once.
+    /// The range will be used once.
     NoReuse,
 }
 

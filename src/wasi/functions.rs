@@ -1,4 +1,4 @@
-//! The one table of WASI functions, and the glue between WebAssembly's calls and [`p1`].
+//! The one table of WASI functions, and the adapters from WebAssembly's calls to [`p1`].
 
 use super::abi::Preview;
 use super::call::{Call, Failure};
@@ -8,13 +8,14 @@ use super::p1;
 use super::wait::Waiter;
 use crate::{Caller, Exit, Linker, Memory, Result};
 
-/// Name of preview 1 in imports.
+/// The name of preview 1 in imports.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
-/// Name of preview 0, which old toolchains still emit: the same functions, a few structs differ.
+/// The name of preview 0, which old toolchains still emit: the same functions, but a few structs
+/// differ.
 const PREVIEW_0: &str = "wasi_unstable";
 
-/// Expands a macro with the functions that both previews have, by their WebAssembly parameters.
-/// All return an `errno`.
+/// Expands a macro with the functions that both previews have, by their WebAssembly parameters. All
+/// return an `errno`.
 macro_rules! for_each_function {
     ($macro:ident!($($args:tt)*)) => { $macro! { $($args)*;
         args_get(argv: i32, argv_buf: i32);
@@ -71,13 +72,14 @@ macro_rules! for_each_function {
     } };
 }
 
-/// Defines functions of a table in a linker.
+/// Defines the functions of a table in a linker.
 macro_rules! define_functions {
     (
         $linker:ident $get:ident $module:ident $preview:ident;
         $($name:ident($($arg:ident: $ty:ty),*);)*
     ) => {$(
-        $linker.func_wrap($module, stringify!($name), move |mut caller: Caller<'_, T>, $($arg: $ty),*| {
+        let name = stringify!($name);
+        $linker.func_wrap($module, name, move |mut caller: Caller<'_, T>, $($arg: $ty),*| {
             let memory = guest_memory(&mut caller)?;
             let waiter = Waiter::new(caller.interruption());
             let (bytes, data) = memory.data_and_store_mut(&mut caller);
@@ -94,7 +96,7 @@ macro_rules! define_functions {
 
 /// Defines all functions of WASI preview 1, and of its predecessor `wasi_unstable`, in a linker.
 ///
-/// `get` finds the context in the store's data.
+/// `get` returns the context in the store's data.
 ///
 /// # Errors
 ///
@@ -140,7 +142,8 @@ fn guest_memory<T: Send + 'static>(caller: &mut Caller<'_, T>) -> Result<Memory>
         .ok_or_else(|| anyhow::anyhow!("a module that calls WASI must export a memory as `memory`"))
 }
 
-/// What the guest gets: the number of an error, or 0.
+/// The function's result for the guest: the number of an error, or 0. Failures that end the guest
+/// stay errors.
 fn errno(result: super::call::Result) -> Result<i32> {
     match result {
         Ok(()) => Ok(0),

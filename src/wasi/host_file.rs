@@ -14,7 +14,7 @@ use super::errno::Errno;
 use super::file::{Access, Advice, Cut, Interest, SetTime, Synchronize, WasiFile};
 use super::socket;
 
-/// A file, device, pipe or socket of the system.
+/// A file, device, pipe or socket of the system, as a [`WasiFile`].
 ///
 /// Reads and writes go to the system directly, without a buffer in between.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct HostFile {
     sharing: Sharing,
     access: Access,
     flags: FdFlags,
-    /// `APPEND` if a shared description is in that mode, which is not the guest's to end.
+    /// `APPEND` if a shared description is in that mode, which the guest must not end.
     fixed: FdFlags,
 }
 
@@ -36,10 +36,10 @@ enum Descriptor {
     Stderr,
 }
 
-/// What matters about the kind of file for reading and writing it.
+/// The kind of a file, as far as it matters for reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Never waits.
+    /// A regular file: never waits.
     Regular,
     /// A terminal: waits, has no position.
     Terminal,
@@ -53,29 +53,31 @@ enum Kind {
     Socket(FileType),
 }
 
-/// Whether others use the same open file description.
+/// Whether other users have the same open file description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sharing {
-    /// It was opened for the guest, with `O_NONBLOCK`: what would wait fails with `EAGAIN`.
+    /// The description was opened for the guest, with `O_NONBLOCK`: an operation that would wait
+    /// fails with `EAGAIN`.
     Own,
-    /// Others have it too, so its flags must stay as they are: whether an operation would wait is
-    /// asked before.
+    /// Others use the description too, so its flags must stay as they are; each operation is
+    /// preceded by a poll.
     Shared,
 }
 
-/// How much can be written to a pipe that has room at all, without waiting for more.
+/// How many bytes can be written without waiting to a pipe that has any room.
 const PIPE_ROOM: usize = 4096;
 
-/// How much one system call transfers at most. Nothing interrupts a system call that copies to a file or
-/// a device, so that one must be short; whoever has more to write calls again.
+/// The most bytes that one system call transfers. A system call that copies to a file or a device
+/// can't be interrupted, so it must be short; longer transfers take several calls.
 const ROUND: usize = 4 << 20;
 
 impl HostFile {
-    /// A file that the embedder opened. The guest can do what the descriptor allows.
+    /// Creates a file from a descriptor that the embedder opened. The guest can do what the
+    /// descriptor allows.
     ///
     /// # Errors
     ///
-    /// If it is a directory, or the system refuses to say what it is.
+    /// If the descriptor is a directory, or the system refuses to say what it is.
     pub fn new(fd: impl Into<OwnedFd>) -> io::Result<Self> {
         let fd = fd.into();
         let access = access_of(fd.as_fd())?;
@@ -92,7 +94,7 @@ impl HostFile {
         Self::stream(Descriptor::Stdin, Access::Read)
     }
 
-    /// This process's standard output. What Rust's own `stdout` has buffered is written before.
+    /// This process's standard output. What Rust's own `stdout` has buffered is written first.
     pub fn stdout() -> Self {
         Self::stream(Descriptor::Stdout, Access::Write)
     }
@@ -102,13 +104,13 @@ impl HostFile {
         Self::stream(Descriptor::Stderr, Access::Write)
     }
 
-    /// A stream of this process; if it is closed, each use of it says so.
+    /// Creates a stream of this process; if it is closed, each operation on it returns that error.
     fn stream(fd: Descriptor, access: Access) -> Self {
         let kind = kind_of(fd.as_fd()).unwrap_or(Kind::Pipe);
         Self::from_parts(fd, kind, Sharing::Shared, access)
     }
 
-    /// A file that was opened for the guest with `O_NONBLOCK`.
+    /// Creates a file from a descriptor that was opened for the guest with `O_NONBLOCK`.
     pub(super) fn opened(fd: OwnedFd, access: Access, flags: FdFlags) -> Result<Self, Errno> {
         let kind = kind_of(fd.as_fd())?;
         let mut file = Self::from_parts(Descriptor::Owned(fd), kind, Sharing::Own, access);
@@ -139,7 +141,7 @@ impl HostFile {
         self.fd.as_fd()
     }
 
-    /// Fails with `EAGAIN` where the operation would wait.
+    /// Returns `EAGAIN` if the operation would wait.
     fn would_not_wait(&self, interest: Interest) -> Result<(), Errno> {
         let asks = match (self.kind, self.sharing) {
             (Kind::Regular | Kind::Instant | Kind::Socket(_), _) => false,
@@ -158,12 +160,12 @@ impl HostFile {
         let mut fds = [PollFd::from_borrowed_fd(self.fd(), events)];
         match poll(&mut fds, Some(&NOW)) {
             Ok(0) => Err(Errno::Again),
-            // An operation on a descriptor that can't be polled says itself what is wrong.
+            // An operation on a descriptor that can't be polled returns the error itself.
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// The part of the buffers that can be written without waiting in between.
+    /// Writes the part of the buffers that can be written without waiting in between.
     fn write_now(&self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let cut = self.sharing == Sharing::Shared
@@ -184,13 +186,14 @@ impl HostFile {
         Ok(written?)
     }
 
-    /// Whether the guest appends to a file that others, who share its description, don't append to.
+    /// Whether the guest appends to a file whose description it shares with users that don't
+    /// append.
     fn appends_alone(&self) -> bool {
         let appends = (self.flags - self.fixed).contains(FdFlags::APPEND);
         self.sharing == Sharing::Shared && self.kind == Kind::Regular && appends
     }
 
-    /// Where the next write goes.
+    /// The offset of the next write.
     fn write_position(&self) -> Result<u64, Errno> {
         if self.flags.contains(FdFlags::APPEND) {
             return Ok(self.stat()?.size);
@@ -198,8 +201,8 @@ impl HostFile {
         Ok(rustix::fs::tell(self.fd())?)
     }
 
-    /// Calls `write` with what fits below the limit of file sizes of this process. Beyond it, the
-    /// system would send `SIGXFSZ`, which ends the process.
+    /// Calls `write` with the part that fits below this process's limit of file sizes. Beyond it,
+    /// the system would send `SIGXFSZ`, which ends the process.
     fn within_limit(
         &self,
         buffers: &[IoSlice<'_>],
@@ -250,7 +253,8 @@ impl WasiFile for HostFile {
         self.access
     }
 
-    /// Also devices that are no terminals, whatever seeking them means: a guest tells terminals by this.
+    /// Also true for devices that are not terminals, whatever seeking them means: guests recognize
+    /// terminals by this.
     fn seekable(&self) -> bool {
         matches!(self.kind, Kind::Regular | Kind::Device(_) | Kind::Instant)
     }
@@ -287,7 +291,7 @@ impl WasiFile for HostFile {
             return socket::send(self.fd(), buffers);
         }
         if let Descriptor::Stdout = self.fd {
-            // What can't be written is still in Rust's buffer, and its owner will learn of it.
+            // What can't be written stays in Rust's buffer, whose owner will get the error.
             let _ = io::stdout().flush();
         }
         self.would_not_wait(Interest::Write)?;
@@ -305,7 +309,7 @@ impl WasiFile for HostFile {
     fn write_at(&mut self, buffers: &[IoSlice<'_>], offset: u64) -> Result<usize, Errno> {
         let write =
             |now: &[IoSlice<'_>]| Ok(retry(|| rustix::io::pwritev(self.fd(), now, offset))?);
-        // Linux appends even then, if the file is in that mode.
+        // Linux appends in spite of the offset if the file is in that mode.
         let position = || match self.flags.contains(FdFlags::APPEND) {
             true => self.write_position(),
             false => Ok(offset),
@@ -420,7 +424,7 @@ fn with_round<R>(buffers: &[IoSlice<'_>], f: impl FnOnce(&[IoSlice<'_>]) -> R) -
     f(&first)
 }
 
-/// As [`with_round`], to be written to.
+/// Calls `f` with the first [`ROUND`] bytes of the buffers, to be written to.
 fn with_round_mut<R>(
     buffers: &mut [IoSliceMut<'_>],
     f: impl FnOnce(&mut [IoSliceMut<'_>]) -> R,
@@ -457,7 +461,8 @@ fn access_of(fd: BorrowedFd<'_>) -> io::Result<Access> {
 }
 
 fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
-    /// The number of the memory devices, and of those among them that never wait: null, zero, full, urandom.
+    // Major number of the memory devices, and minor numbers of those that never wait: null, zero,
+    // full, urandom.
     const INSTANT: (u32, [u32; 4]) = (1, [3, 5, 7, 9]);
     let stat = rustix::fs::fstat(fd)?;
     let device = stat.st_rdev;
@@ -474,7 +479,7 @@ fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
     })
 }
 
-/// Times as the system takes them.
+/// Converts times to the system's.
 pub(super) fn timestamps(accessed: SetTime, modified: SetTime) -> Timestamps {
     let special = |tv_nsec| FileTime { tv_sec: 0, tv_nsec };
     let time = |time| match time {
@@ -491,14 +496,15 @@ pub(super) fn timestamps(accessed: SetTime, modified: SetTime) -> Timestamps {
     }
 }
 
-/// The largest file that this process may write, if there is a limit. Asked once: a program that lowers
-/// its own limit later gets the system's answer, a signal.
+/// The largest file that this process may write, if there is a limit. Read once: in a program that
+/// lowers its own limit later, exceeding it raises a signal.
 fn size_limit() -> Option<u64> {
     static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
     *LIMIT.get_or_init(|| rustix::process::getrlimit(rustix::process::Resource::Fsize).current)
 }
 
-/// A signal is no reason to tell the guest of an error: what waits for long does so elsewhere.
+/// Repeats an operation that a signal interrupted: the guest is not told of signals, and long waits
+/// happen elsewhere.
 pub(super) fn retry<T>(mut operation: impl FnMut() -> Result<T, Host>) -> Result<T, Host> {
     loop {
         match operation() {

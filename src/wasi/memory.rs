@@ -1,6 +1,6 @@
-//! The guest's memory during one call: every access is checked, and a bad one is `EFAULT`.
+//! The guest's memory during one call: every access is checked, and a bad one returns `EFAULT`.
 //!
-//! Pointers need not be aligned: WebAssembly's loads and stores don't ask for it either.
+//! Pointers need not be aligned: WebAssembly's loads and stores don't require it either.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
@@ -9,15 +9,15 @@ use super::errno::Errno;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// The most buffers that one call looks at, as POSIX's `IOV_MAX` on Linux. What lies in further
-/// buffers is not transferred; the guest learns it from the count.
+/// The most buffers that one call transfers, as POSIX's `IOV_MAX` on Linux. Further buffers are not
+/// transferred, which the count that the guest gets includes.
 const MAX_BUFFERS: usize = 1024;
 
-/// The longest path and text of a link, as POSIX's `PATH_MAX` on Linux. Handling a path takes memory and
-/// time by its length, so a longer one goes no further than here.
+/// The longest path and text of a link, as POSIX's `PATH_MAX` on Linux. Handling a path takes
+/// memory and time by its length, so a longer one goes no further than here.
 const MAX_PATH: u32 = 4096;
 
-/// The bytes of the guest's memory.
+/// The bytes of the guest's memory, for the length of one call.
 pub(crate) struct GuestMemory<'a> {
     bytes: &'a mut [u8],
 }
@@ -43,7 +43,7 @@ impl<'a> GuestMemory<'a> {
         Ok(&self.bytes[range])
     }
 
-    /// The bytes of a path, or of what a link is to lead to: at most [`MAX_PATH`].
+    /// The bytes of a path, or of the text of a link: at most [`MAX_PATH`].
     pub(crate) fn path(&self, at: u32, len: u32) -> Result<&[u8]> {
         let bytes = self.bytes(at, len)?;
         if len > MAX_PATH {
@@ -62,7 +62,7 @@ impl<'a> GuestMemory<'a> {
         self.bytes[range].try_into().map_err(|_| Errno::Fault)
     }
 
-    /// Copies bytes in, all or none.
+    /// Copies bytes to the memory, all or none.
     pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
         let range = self.range(at, 1, bytes.len())?;
         self.bytes[range].copy_from_slice(bytes);
@@ -96,8 +96,8 @@ impl<'a> GuestMemory<'a> {
         Ok(f(&mut slices.map(IoSlice::new).collect::<Vec<_>>()))
     }
 
-    /// As [`with_buffers`](Self::with_buffers), to be written to. If buffers overlap, only the first
-    /// one is passed on.
+    /// Calls `f` with the buffers that an array of `iovec` describes, to be written to. If buffers
+    /// overlap, only the first one is passed on.
     pub(crate) fn with_buffers_mut<R>(
         &mut self,
         iovs: u32,
@@ -117,7 +117,8 @@ impl<'a> GuestMemory<'a> {
         Ok(f(&mut [IoSliceMut::new(&mut self.bytes[first])]))
     }
 
-    /// The buffers that are not empty; together at most 4 GiB, so that their length fits a `size`.
+    /// The ranges of the non-empty buffers; together at most 4 GiB, so that their length fits a
+    /// `size`.
     fn buffers(&self, iovs: u32, count: u32) -> Result<Buffers> {
         let array = self.range(iovs, count, 8)?;
         let mut total = 0_u32;
@@ -138,7 +139,7 @@ impl<'a> GuestMemory<'a> {
     }
 }
 
-/// A list of ranges; the usual one with one element is not allocated.
+/// A list of ranges. The usual list, with one element, is not allocated.
 #[derive(Default)]
 enum Buffers {
     #[default]
@@ -181,7 +182,7 @@ impl std::ops::Deref for Buffers {
     }
 }
 
-/// The ranges as slices in their order, unless two of them overlap.
+/// The ranges as slices in their order, or `None` if two of them overlap.
 fn disjoint<'a>(mut bytes: &'a mut [u8], ranges: &[Range<usize>]) -> Option<Vec<IoSliceMut<'a>>> {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_unstable_by_key(|&i| ranges[i].start);

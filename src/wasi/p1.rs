@@ -1,7 +1,8 @@
 //! The functions of preview 1 (and preview 0), one Rust function each.
 //!
-//! Each gets the [`Call`](super::call::Call) and its parameters, bit patterns as the guest passed them.
-//! Where results go is checked before anything is done, so that a bad pointer loses nothing.
+//! Each gets the [`Call`](super::call::Call) and its parameters, which are bit patterns as the
+//! guest passed them. The place of the results is checked before anything is done, so that a bad
+//! pointer loses nothing.
 
 mod fd;
 mod io;

@@ -1,4 +1,4 @@
-//! Streams of a guest that are readers and writers of the embedder.
+//! Streams that connect a guest to the embedder's readers and writers.
 
 use std::fmt;
 use std::io::{self, Cursor, IoSlice, IoSliceMut, Read, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::errno::Errno;
 use super::file::{Access, WasiFile};
 
-/// What a guest reads: any reader. Clones share it.
+/// A file from which a guest reads what an embedder's reader yields. Clones share the reader.
 ///
 /// ```
 /// use upshift::wasi::{WasiCtxBuilder, pipe::ReadPipe};
@@ -20,21 +20,21 @@ pub struct ReadPipe<R> {
 }
 
 impl<R: Read> ReadPipe<R> {
-    /// A pipe from a reader. A reader that waits can't be interrupted while it does.
+    /// Creates a pipe from a reader. While the reader waits, the call can't be interrupted.
     pub fn new(reader: R) -> Self {
         Self::from_shared(Arc::new(RwLock::new(reader)))
     }
 
-    /// A pipe from a reader that the embedder goes on using.
+    /// Creates a pipe from a reader that the embedder goes on using.
     pub fn from_shared(reader: Arc<RwLock<R>>) -> Self {
         Self { reader }
     }
 
-    /// The reader.
+    /// Takes the reader out of the pipe.
     ///
     /// # Errors
     ///
-    /// The pipe itself, if somebody else still has a clone of it.
+    /// The pipe itself, if another clone of it exists.
     pub fn try_into_inner(self) -> Result<R, Self> {
         match Arc::try_unwrap(self.reader) {
             Ok(reader) => Ok(reader.into_inner().unwrap_or_else(PoisonError::into_inner)),
@@ -57,7 +57,7 @@ impl<R> fmt::Debug for ReadPipe<R> {
     }
 }
 
-/// A pipe with a text or with bytes in it.
+/// Implements conversions from a text or bytes to a pipe that yields them.
 macro_rules! full_pipes {
     ($($source:ty => $bytes:ty),*) => {$(
         impl From<$source> for ReadPipe<Cursor<$bytes>> {
@@ -80,7 +80,7 @@ impl<R: Read + Send + Sync + 'static> WasiFile for ReadPipe<R> {
     }
 }
 
-/// Where a guest writes: any writer. Clones share it.
+/// A file whose writes go to an embedder's writer. Clones share the writer.
 ///
 /// ```
 /// # fn main() -> upshift::Result<()> {
@@ -90,7 +90,7 @@ impl<R: Read + Send + Sync + 'static> WasiFile for ReadPipe<R> {
 /// let ctx = WasiCtxBuilder::new().stdout(stdout.clone()).build()?;
 /// // ... run the guest, drop its store ...
 /// drop(ctx);
-/// let printed = stdout.try_into_inner().expect("nobody else has it").into_inner();
+/// let printed = stdout.try_into_inner().expect("the only clone").into_inner();
 /// assert!(printed.is_empty());
 /// # Ok(())
 /// # }
@@ -100,21 +100,21 @@ pub struct WritePipe<W> {
 }
 
 impl<W: Write> WritePipe<W> {
-    /// A pipe into a writer. What the guest writes is flushed at once.
+    /// Creates a pipe into a writer. What the guest writes is flushed at once.
     pub fn new(writer: W) -> Self {
         Self::from_shared(Arc::new(RwLock::new(writer)))
     }
 
-    /// A pipe into a writer that the embedder goes on using.
+    /// Creates a pipe into a writer that the embedder goes on using.
     pub fn from_shared(writer: Arc<RwLock<W>>) -> Self {
         Self { writer }
     }
 
-    /// The writer.
+    /// Takes the writer out of the pipe.
     ///
     /// # Errors
     ///
-    /// The pipe itself, if somebody else still has a clone of it.
+    /// The pipe itself, if another clone of it exists.
     pub fn try_into_inner(self) -> Result<W, Self> {
         match Arc::try_unwrap(self.writer) {
             Ok(writer) => Ok(writer.into_inner().unwrap_or_else(PoisonError::into_inner)),
@@ -124,7 +124,7 @@ impl<W: Write> WritePipe<W> {
 }
 
 impl WritePipe<Cursor<Vec<u8>>> {
-    /// A pipe into memory, without a limit.
+    /// Creates a pipe into memory, without a limit.
     pub fn new_in_memory() -> Self {
         Self::new(Cursor::new(Vec::new()))
     }
@@ -157,7 +157,7 @@ impl<W: Write + Send + Sync + 'static> WasiFile for WritePipe<W> {
     }
 }
 
-/// A signal is no reason to tell the guest of an error.
+/// Repeats an operation that a signal interrupted: the guest is not told of signals.
 fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match operation() {

@@ -1,4 +1,4 @@
-//! Where a guest's random bytes come from.
+//! Sources of a guest's random bytes.
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -6,7 +6,7 @@ use super::errno::Errno;
 
 /// A source of random bytes.
 pub trait WasiRandom: Send + 'static {
-    /// Fills the buffer, which is at most a megabyte.
+    /// Fills the buffer, which has at most a megabyte, with random bytes.
     ///
     /// # Errors
     ///
@@ -14,7 +14,7 @@ pub trait WasiRandom: Send + 'static {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Errno>;
 }
 
-/// The system's generator, fit for cryptography.
+/// The system's random number generator, fit for cryptography.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
@@ -32,13 +32,13 @@ impl WasiRandom for SystemRandom {
     }
 }
 
-/// The same bytes in each run, by a seed. Not fit for cryptography: who knows some of the bytes
-/// can compute the others.
+/// A generator of the same bytes in each run, by a seed. Not fit for cryptography: from some of the
+/// bytes, the others can be computed.
 #[derive(Clone, Debug)]
 pub struct SeededRandom(fastrand::Rng);
 
 impl SeededRandom {
-    /// A source that starts at the seed.
+    /// Creates a source that starts at the seed.
     pub fn new(seed: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed))
     }

@@ -1,4 +1,4 @@
-//! Calls to sockets of the system. None of them waits, whatever the socket's own flags are.
+//! Operations on the system's sockets. None of them blocks, whatever the socket's own flags are.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -14,7 +14,7 @@ use super::errno::Errno;
 use super::file::Cut;
 use super::host_file::retry;
 
-/// What kind of socket it is.
+/// The type of a socket.
 pub(super) fn file_type(fd: BorrowedFd<'_>) -> FileType {
     match rustix::net::sockopt::socket_type(fd) {
         Ok(SocketType::DGRAM) => FileType::SocketDgram,
@@ -23,8 +23,8 @@ pub(super) fn file_type(fd: BorrowedFd<'_>) -> FileType {
 }
 
 pub(super) fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    // The listening socket may belong to others too, so it may wait: ask first. A descriptor that is
-    // not listening is always "ready", and `accept` says what is wrong with it.
+    // Other processes may have the listening socket too, so its mode may be to block: poll first. A
+    // descriptor that is not listening is always "ready", and `accept` returns the error.
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let now = Timespec {
         tv_sec: 0,

@@ -1,13 +1,13 @@
-//! Arguments and variables, laid out as a guest reads them.
+//! Arguments and environment variables, in the layout that a guest reads.
 
 use super::errno::Errno;
 use super::memory::GuestMemory;
 use crate::Result;
 
-/// A list of strings that each end in a NUL.
+/// A list of strings, each terminated by a NUL.
 pub(super) struct Strings {
     bytes: Vec<u8>,
-    /// Where each one starts.
+    /// The offset at which each string starts.
     starts: Vec<u32>,
 }
 
@@ -29,19 +29,19 @@ impl Strings {
         Ok(Self { bytes, starts })
     }
 
-    /// How many there are, and their bytes.
+    /// Writes the number of strings and their size in bytes to the guest's memory.
     pub(super) fn write_sizes(
         &self,
         memory: &mut GuestMemory<'_>,
         count: u32,
         size: u32,
     ) -> Result<(), Errno> {
-        // Neither number can be too large: `new` checked the one that is not smaller.
+        // Both numbers fit 32 bits: `new` has checked the larger one, the size.
         memory.write_u32(count, self.starts.len() as u32)?;
         memory.write_u32(size, self.bytes.len() as u32)
     }
 
-    /// The strings, and a pointer to each.
+    /// Writes the strings, and a pointer to each, to the guest's memory.
     pub(super) fn write(
         &self,
         memory: &mut GuestMemory<'_>,

@@ -1,21 +1,22 @@
-//! The guest's descriptors.
+//! The table of a guest's descriptors.
 
 use super::abi::{Encoded, FdFlags, FileType, Rights};
 use super::dir::{DirAccess, Directory};
 use super::errno::Errno;
 use super::file::WasiFile;
 
-/// What stands behind a number.
+/// A descriptor: the file or directory that a number refers to, and the guest's rights.
 pub(crate) struct Descriptor {
     pub(crate) entry: Entry,
-    /// What may be done with it. At first all that its kind and the way it was opened allow; a guest
-    /// can lower it.
+    /// The operations that the descriptor allows. At first all that its kind and the way it was
+    /// opened allow; a guest can remove some.
     base: Rights,
-    /// What may be done with what is opened through it, at most.
+    /// The most rights of descriptors that are opened through this one.
     inheriting: Rights,
-    /// What its kind and the way it was opened allow: what is missing here was never granted.
+    /// The operations that its kind and the way it was opened allow: other rights were never
+    /// granted.
     granted: Rights,
-    /// Whether metadata may be changed through it.
+    /// Whether metadata may be changed through the descriptor.
     dir_access: DirAccess,
 }
 
@@ -56,7 +57,7 @@ impl Descriptor {
         (self.base, self.inheriting)
     }
 
-    /// The struct `fdstat`, which is the same in both previews.
+    /// The struct `fdstat` for a guest, which is the same in both previews.
     pub(crate) fn encode_fdstat(&self) -> Encoded {
         let (file_type, flags) = match &self.entry {
             Entry::File(file) => (file.file_type(), file.flags()),
@@ -70,11 +71,11 @@ impl Descriptor {
         out
     }
 
-    /// Takes rights away.
+    /// Removes rights.
     ///
     /// # Errors
     ///
-    /// If it would add some.
+    /// If the guest asks for rights that the descriptor does not have.
     pub(crate) fn lower_rights(&mut self, base: u64, inheriting: u64) -> Result<(), Errno> {
         let base = Rights::from_bits(base).ok_or(Errno::Notcapable)?;
         let inheriting = Rights::from_bits(inheriting).ok_or(Errno::Notcapable)?;
@@ -86,9 +87,9 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Checks that the rights were not taken away. What was never granted is no matter of rights: to read
-    /// a file that was opened to write only is the same mistake as in POSIX, and other operations
-    /// say by themselves what is wrong.
+    /// Checks that the rights were not removed. A right that was never granted is no error here:
+    /// reading a file that was opened to write only is the same error as in POSIX, and other
+    /// operations return their own.
     pub(crate) fn check(&self, needed: Rights) -> Result<(), Errno> {
         if self.base.contains(needed) {
             return Ok(());
@@ -115,7 +116,7 @@ impl Descriptor {
 /// All descriptors of a guest, by number.
 pub(crate) struct Table {
     slots: Vec<Option<Descriptor>>,
-    /// No slot before this one is free.
+    /// A lower bound: no slot before this one is free.
     lowest_free: usize,
     limit: usize,
 }
@@ -129,7 +130,7 @@ impl Table {
         }
     }
 
-    /// Fails if there is no room for one more.
+    /// Returns an error if there is no room for one more descriptor.
     pub(crate) fn check_room(&self) -> Result<(), Errno> {
         if self.next_free() >= self.limit {
             return Err(Errno::Mfile);
@@ -144,7 +145,7 @@ impl Table {
         self.lowest_free + used.count()
     }
 
-    /// Gives the descriptor the lowest free number.
+    /// Adds a descriptor at the lowest free number, which it returns.
     pub(crate) fn insert(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
         self.check_room()?;
         let index = self.next_free();
@@ -186,7 +187,7 @@ impl Table {
         Ok(())
     }
 
-    /// The file behind a number; directories are none.
+    /// The file of a descriptor, after checking rights; an error if it is a directory.
     pub(crate) fn file(&mut self, fd: u32, needed: Rights) -> Result<&mut dyn WasiFile, Errno> {
         let descriptor = self.get_mut(fd)?;
         if let Entry::Directory(_) = descriptor.entry {
@@ -199,7 +200,7 @@ impl Table {
         }
     }
 
-    /// The directory behind a number.
+    /// The directory of a descriptor, after checking rights.
     pub(crate) fn directory(&self, fd: u32, needed: Rights) -> Result<&Directory, Errno> {
         let descriptor = self.get(fd)?;
         let Entry::Directory(directory) = &descriptor.entry else {

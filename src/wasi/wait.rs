@@ -1,7 +1,7 @@
-//! The one place where WASI functions wait.
+//! The one place where WASI functions block.
 //!
-//! Nothing else may block for long: whoever would block gets `EAGAIN` and comes here, where the wait
-//! ends when the store is interrupted.
+//! No other code may block for long: an operation that would block returns `EAGAIN`, and the
+//! function waits here, where an interruption of the store ends the wait.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use super::errno::Errno;
 use super::file::{Interest, Readiness, WasiFile};
 use crate::Interruption;
 
-/// How often a file is asked that has no descriptor to wait for.
-pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(1);
+/// How often to check whether a file is ready that has no descriptor to poll.
+pub(crate) const READY_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How often an interruption is looked for if there is no descriptor left to wait for it.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often to check for an interruption if no descriptor is left to poll for it.
+const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How a call waits: with an eye on its store's interruption.
+/// Lets a call wait until files are ready, time has passed or its store is interrupted.
 pub(crate) struct Waiter {
     interruption: Interruption,
 }
@@ -29,7 +29,7 @@ impl Waiter {
         Self { interruption }
     }
 
-    /// Fails if the store was interrupted.
+    /// Returns an error if the store was interrupted.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.interruption.check().map_err(Failure::Stop)
     }
@@ -44,13 +44,13 @@ impl Waiter {
             return self.poll_once(fds, timeout).map(drop);
         }
         let own = fds.len();
-        // A process with too many open files can still wait, only less well.
+        // Without a descriptor for interruptions (too many open files), wait in slices.
         let slice = match self.interruption.fd() {
             Ok(fd) => {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
                 None
             }
-            Err(_) => Some(LOOK_AGAIN),
+            Err(_) => Some(INTERRUPT_POLL_INTERVAL),
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let result = loop {
@@ -65,7 +65,8 @@ impl Waiter {
         result.map(drop)
     }
 
-    /// The number of descriptors that are ready, 0 also after a signal. Fails if the store was interrupted.
+    /// Returns the number of descriptors that are ready, 0 also after a signal; an error if the
+    /// store was interrupted.
     fn poll_once(
         &self,
         fds: &mut [PollFd<'_>],
@@ -95,7 +96,7 @@ impl Waiter {
             return self.poll(&mut fds, None);
         }
         while file.ready(interest) == Readiness::Waiting {
-            self.sleep(ASK_AGAIN)?;
+            self.sleep(READY_POLL_INTERVAL)?;
         }
         Ok(())
     }

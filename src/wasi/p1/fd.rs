@@ -1,4 +1,4 @@
-//! What is known of a descriptor, and how it is changed.
+//! The functions that read and change a descriptor's state.
 
 use std::io::SeekFrom;
 
@@ -48,7 +48,7 @@ pub(crate) fn fd_fdstat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
 pub(crate) fn fd_fdstat_set_flags(call: &mut Call<'_>, fd: u32, flags: u32) -> Result {
     let flags = FdFlags::from_guest(flags)?;
     let file = call.ctx.table.file(fd, Rights::FD_FDSTAT_SET_FLAGS)?;
-    // When writes reach the device is settled when a file is opened.
+    // When writes reach the device is decided when a file is opened.
     let fixed = FdFlags::DSYNC | FdFlags::RSYNC | FdFlags::SYNC;
     if (flags & fixed) != (file.flags() & fixed) && flags.intersects(fixed) {
         return Err(Errno::Inval.into());
@@ -99,7 +99,7 @@ pub(crate) fn fd_filestat_set_times(
     }
 }
 
-/// What the times of access and modification are to be set to.
+/// Decodes the times of access and modification that a file is to get.
 pub(super) fn times(atim: u64, mtim: u64, flags: u32) -> Result<[SetTime; 2], Errno> {
     let flags = TimeFlags::from_guest(flags)?;
     let time = |time, set, now| match (flags.contains(set), flags.contains(now)) {
@@ -114,11 +114,11 @@ pub(super) fn times(atim: u64, mtim: u64, flags: u32) -> Result<[SetTime; 2], Er
     ])
 }
 
-/// What `fd_prestat_get` says of a directory; there is no other kind.
+/// The tag in `prestat` for a directory; there is no other.
 const PREOPENED_DIRECTORY: u32 = 0;
 
-/// The name of a directory that was open from the start. `EBADF` for everything else, as a C library that
-/// looks for these directories goes on until it gets that.
+/// The guest's name of a directory that was open from the start. `EBADF` for every other
+/// descriptor: a C library that searches these directories goes on until it gets that.
 fn preopened_as<'a>(call: &'a Call<'_>, fd: u32) -> Result<&'a str, Errno> {
     match &call.ctx.table.get(fd)?.entry {
         Entry::Directory(directory) => directory.preopened_as().ok_or(Errno::Badf),
@@ -172,7 +172,7 @@ pub(crate) fn fd_seek(
     };
     call.memory.range(offset, 1, 8)?;
     let delta = delta.cast_signed();
-    // A position that does not change is what `fd_tell` tells, with the right to do that.
+    // Seeking to the present position is what `fd_tell` does, and needs only its right.
     let right = match whence {
         Whence::Current if delta == 0 => Rights::FD_TELL,
         _ => Rights::FD_SEEK,

@@ -1,4 +1,4 @@
-//! Reading and writing.
+//! The functions that read and write.
 
 use std::io::{IoSlice, IoSliceMut};
 
@@ -88,12 +88,14 @@ pub(crate) fn fd_pwrite(
     Ok(call.memory.write_u32(nwritten, size(count)?)?)
 }
 
-/// Bytes that fit into buffers. A file of the embedder's might claim to have read more.
+/// The number of bytes that fit into buffers. A file of the embedder's might claim to have read
+/// more.
 pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
-/// Repeats an operation until it need not wait, unless the file is not to wait.
+/// Repeats an operation until it need not wait. If the file is `NONBLOCK`, its `EAGAIN` is
+/// returned.
 pub(super) fn waiting<T>(
     file: &mut dyn WasiFile,
     waiter: &Waiter,
@@ -110,8 +112,9 @@ pub(super) fn waiting<T>(
     }
 }
 
-/// Whether a transfer of several rounds, of which `done` bytes are transferred, ends before the next one.
-/// An interruption loses no count: the guest is told what was done, and ends behind the call.
+/// Whether a transfer of several rounds, of which `done` bytes are transferred, ends before the
+/// next one. An interruption loses no count: the guest gets the number of bytes, and ends after the
+/// call.
 pub(super) fn ends_early(waiter: &Waiter, done: usize) -> Result<bool> {
     match waiter.check() {
         Err(_) if done > 0 => Ok(true),
@@ -119,7 +122,8 @@ pub(super) fn ends_early(waiter: &Waiter, done: usize) -> Result<bool> {
     }
 }
 
-/// Writes all buffers, unless the file is not to wait, fails, or the store is interrupted in between.
+/// Writes all buffers, unless the file is `NONBLOCK`, fails, or the store is interrupted in
+/// between.
 pub(super) fn write_all(
     file: &mut dyn WasiFile,
     waiter: &Waiter,
@@ -130,7 +134,7 @@ pub(super) fn write_all(
     loop {
         let left: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         if left == 0 {
-            // Whoever writes nothing waits for nothing, and may learn of an error.
+            // Writing nothing waits for nothing, but may return an error.
             return match write(file, buffers) {
                 Err(errno) if errno != Errno::Again => Err(errno.into()),
                 _ => Ok(0),
@@ -152,7 +156,7 @@ pub(super) fn write_all(
     }
 }
 
-/// A count of bytes. Buffers together have less than 4 GiB.
+/// A number of bytes as a `size`. Buffers together have less than 4 GiB.
 pub(super) fn size(count: usize) -> Result<u32, Errno> {
     u32::try_from(count).map_err(|_| Errno::Overflow)
 }

@@ -1,4 +1,4 @@
-//! What happens to names in directories.
+//! The functions that operate on names in directories.
 
 use std::time::Duration;
 
@@ -77,14 +77,15 @@ pub(crate) fn path_link(
     let new = call.memory.path(new, new_len)?;
     let from = call.ctx.table.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
     let to = call.ctx.table.directory(new_fd, Rights::PATH_LINK_TARGET)?;
-    // The system can link only to what a name is, not to what it leads to within a directory.
+    // The system can link only to the file of a name, not to where a symbolic link leads within a
+    // directory.
     if lookup.contains(LookupFlags::SYMLINK_FOLLOW) {
         return Err(Errno::Inval.into());
     }
     Ok(from.link(old, to, new)?)
 }
 
-/// How often it is tried again to open a pipe that nobody reads yet.
+/// How often opening a pipe without a reader is tried again.
 const PIPE_RETRY: Duration = Duration::from_millis(10);
 
 #[allow(clippy::too_many_arguments, reason = "the specification's")]
@@ -131,7 +132,7 @@ pub(crate) fn path_open(
     table.check_room()?;
     let found = loop {
         match directory.open(path, &request) {
-            // Nobody reads the pipe yet, so a program that may wait has to.
+            // The pipe has no reader yet, so a program that may wait has to.
             Err(Errno::Nxio)
                 if !request.flags.contains(FdFlags::NONBLOCK) && directory.is_fifo(path) =>
             {
@@ -151,13 +152,14 @@ pub(crate) fn path_open(
     Ok(call.memory.write_u32(opened, number)?)
 }
 
-/// Refuses combinations of flags that can't be had.
+/// Rejects combinations of flags that are not supported.
 fn check(request: &OpenRequest) -> Result<(), Errno> {
     let changing = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC;
     if request.open.contains(OpenFlags::DIRECTORY) && request.open.intersects(changing) {
         return Err(Errno::Inval);
     }
-    // As in Wasmtime, whose tests ask for it. A guest that relies on it learns that it does not get it.
+    // As in Wasmtime, whose tests check it: a guest that relies on these flags must know that they
+    // have no effect.
     if request.flags.intersects(FdFlags::SYNC | FdFlags::RSYNC) {
         return Err(Errno::Notsup);
     }

@@ -1,4 +1,4 @@
-//! Waiting for several things at once.
+//! The function that waits for several events at once.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::wasi::file::{Interest, Readiness, WasiFile};
 use crate::wasi::table::{Entry, Table};
 use crate::wasi::wait::{self, Waiter};
 
-/// Bytes of an `event`, the same in both previews.
+/// The size of an `event` in bytes, the same in both previews.
 const EVENT: usize = 32;
 
-/// The most subscriptions of one call, so that a guest can't make this process keep a list of a hundred
-/// million.
+/// The most subscriptions of one call, so that a guest can't make this process store a list of a
+/// hundred million.
 const MAX_SUBSCRIPTIONS: u32 = 1 << 16;
 
-/// How long to wait for an absolute time of the real-time clock before it is read again: somebody may
-/// have set it.
+/// How long to wait for an absolute time of the real-time clock before it is read again: it may
+/// have been set.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
 
-/// What a guest wants to hear of.
+/// An event that a guest waits for.
 struct Subscription {
     userdata: u64,
     event: Event,
@@ -44,10 +44,10 @@ struct Alarm {
     absolute: bool,
 }
 
-/// What became of a subscription.
+/// The result of a subscription.
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// Nothing yet.
+    /// The event has not happened yet.
     Pending,
     Happened {
         bytes: u64,
@@ -79,7 +79,7 @@ pub(crate) fn poll_oneoff(
     let encoded = happened.filter_map(|(subscription, outcome)| encode(subscription, outcome));
     let mut count = 0;
     for event in encoded {
-        // Within the array of events, which has room for all and was checked.
+        // Within the array of events, which has been checked and has room for all.
         call.memory.write(events + count * EVENT as u32, &event)?;
         count += 1;
     }
@@ -104,13 +104,13 @@ fn decode_all(call: &mut Call<'_>, at: u32, count: u32) -> Result<Vec<Subscripti
         .collect()
 }
 
-/// Reads a `subscription`. Relative times become times on their clock.
+/// Decodes a `subscription`. Relative times become times on their clock.
 fn decode(
     bytes: &[u8],
     preview: Preview,
     clocks: &mut dyn WasiClocks,
 ) -> Result<Subscription, Errno> {
-    /// Of the flags of a clock: the time is absolute.
+    // A flag of a clock: the time is absolute.
     const ABSOLUTE: u16 = 1;
     let word = |at: usize| -> [u8; 8] { std::array::from_fn(|i| bytes[at + i]) };
     let u64_at = |at| u64::from_le_bytes(word(at));
@@ -168,14 +168,14 @@ impl Alarm {
         }
     }
 
-    /// The time that is left.
+    /// The time left until the alarm.
     fn left(&self, clocks: &mut dyn WasiClocks) -> Result<Duration, Errno> {
         let now = clocks.now(self.clock)?;
         Ok(Duration::from_nanos(self.at.saturating_sub(now)))
     }
 }
 
-/// Waits until something has happened.
+/// Waits until an event has happened.
 fn wait_for(
     subscriptions: &[Subscription],
     table: &Table,
@@ -194,24 +194,24 @@ fn wait_for(
             }
         }
     }
-    // Nothing but numbers that are no descriptors: as in Wasmtime, the call fails as a whole.
+    // If no number is a descriptor, the call fails as a whole, as in Wasmtime.
     let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Errno::Badf));
     if outcomes.iter().all(bad) {
         return Err(Errno::Badf.into());
     }
     loop {
-        let mut left = look_at_clocks(subscriptions, clocks, &mut outcomes);
+        let mut left = check_clocks(subscriptions, clocks, &mut outcomes);
         if any(&outcomes) {
             left = Some(Duration::ZERO);
         }
-        // First without waiting: while a virtual clock is not looked at, no time passes.
-        look_at_files(&files, &mut outcomes, waiter, Some(Duration::ZERO))?;
+        // First without waiting: on a virtual clock that is not read, no time passes.
+        poll_files(&files, &mut outcomes, waiter, Some(Duration::ZERO))?;
         if any(&outcomes) {
             return Ok(outcomes);
         }
         let passed = left.map_or(Sleep::Wait, |left| clocks.sleep(left));
         if passed == Sleep::Wait {
-            look_at_files(&files, &mut outcomes, waiter, left)?;
+            poll_files(&files, &mut outcomes, waiter, left)?;
         }
         waiter.check()?;
     }
@@ -229,7 +229,7 @@ fn happened(bytes: u64) -> Outcome {
     }
 }
 
-/// The file behind a descriptor, or nothing if it is a directory.
+/// The file of a descriptor, or `None` if it is a directory.
 fn pollable(table: &Table, fd: u32) -> Result<Option<&dyn WasiFile>, Errno> {
     let descriptor = table.get(fd)?;
     descriptor.check(Rights::POLL_FD_READWRITE)?;
@@ -239,8 +239,8 @@ fn pollable(table: &Table, fd: u32) -> Result<Option<&dyn WasiFile>, Errno> {
     })
 }
 
-/// Marks the clocks whose time has come; returns the time until the next one.
-fn look_at_clocks(
+/// Records the clock events whose time has come; returns the time until the next one.
+fn check_clocks(
     subscriptions: &[Subscription],
     clocks: &mut dyn WasiClocks,
     outcomes: &mut [Outcome],
@@ -267,8 +267,8 @@ fn look_at_clocks(
     next
 }
 
-/// Marks the files that are ready, waiting for the first one at most so long.
-fn look_at_files(
+/// Records the files that are ready, after waiting for the first one for at most `timeout`.
+fn poll_files(
     files: &[(usize, &dyn WasiFile, Interest)],
     outcomes: &mut [Outcome],
     waiter: &Waiter,
@@ -291,7 +291,9 @@ fn look_at_files(
                 };
             }
             Readiness::Waiting => {
-                timeout = Some(timeout.map_or(wait::ASK_AGAIN, |time| time.min(wait::ASK_AGAIN)));
+                timeout = Some(timeout.map_or(wait::READY_POLL_INTERVAL, |time| {
+                    time.min(wait::READY_POLL_INTERVAL)
+                }));
             }
         }
     }
@@ -315,7 +317,7 @@ fn look_at_files(
 
 /// About how many bytes could be transferred.
 fn available(fd: BorrowedFd<'_>, interest: Interest) -> u64 {
-    /// What a pipe takes if it takes anything.
+    // What a pipe that has room takes at least.
     const PIPE_ROOM: u64 = 4096;
     match interest {
         Interest::Read => rustix::io::ioctl_fionread(fd).unwrap_or(0),
@@ -323,9 +325,9 @@ fn available(fd: BorrowedFd<'_>, interest: Interest) -> u64 {
     }
 }
 
-/// The bytes of an `event`, if there is one.
+/// Encodes an `event`, if the outcome is one.
 fn encode(subscription: &Subscription, outcome: Outcome) -> Option<[u8; EVENT]> {
-    /// Of an event's flags: the other side is gone.
+    // A flag of an event: the other side is gone.
     const HANGUP: u16 = 1;
     let (errno, bytes, hung_up) = match outcome {
         Outcome::Pending => return None,

@@ -1,4 +1,4 @@
-//! Arguments, environment, clocks, random bytes, signals.
+//! The functions for arguments, environment, clocks, random bytes and signals.
 
 use crate::wasi::abi::ClockId;
 use crate::wasi::call::{Call, Result};
@@ -34,7 +34,7 @@ pub(crate) fn clock_time_get(call: &mut Call<'_>, id: u32, _precision: u64, time
     Ok(call.memory.write_u64(time, now)?)
 }
 
-/// How many random bytes are drawn before the next look for an interruption.
+/// How many random bytes are generated between two checks for an interruption.
 const RANDOM_PIECE: usize = 1 << 20;
 
 pub(crate) fn random_get(call: &mut Call<'_>, buf: u32, buf_len: u32) -> Result {
@@ -46,7 +46,8 @@ pub(crate) fn random_get(call: &mut Call<'_>, buf: u32, buf_len: u32) -> Result 
     Ok(())
 }
 
-/// Preview 1 lets a program end itself by a signal, which later ones dropped; nobody uses it.
+/// Not supported: preview 1 lets a program end itself by a signal, which later previews dropped; no
+/// known toolchain uses it.
 pub(crate) fn proc_raise(_call: &mut Call<'_>, _signal: u32) -> Result {
     Err(Errno::Nosys.into())
 }

@@ -1,7 +1,7 @@
-//! Listing directories.
+//! The function that lists directories.
 //!
-//! Cookies are the system's own positions in the directory, so they stay right when entries come and go,
-//! and an open directory holds no list.
+//! Cookies are the system's own positions in the directory, so they stay right when entries come
+//! and go, and an open directory stores no list.
 
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -12,10 +12,10 @@ use crate::wasi::abi::{Encoded, FileType, Rights};
 use crate::wasi::call::{Call, Result};
 use crate::wasi::errno::Errno;
 
-/// How much is read from the system at once; a single entry has at most 280 bytes.
+/// How many bytes are read from the system at once; a single entry has at most 280.
 const LISTING: usize = 8 << 10;
 
-/// Bytes of a `dirent`, behind which the name follows.
+/// The size of a `dirent` in bytes; the name follows it.
 const DIRENT: usize = 24;
 
 pub(crate) fn fd_readdir(
@@ -43,9 +43,9 @@ pub(crate) fn fd_readdir(
         let name = entry.file_name().to_bytes();
         let mut file_type = entry.file_type();
         if file_type == rustix::fs::FileType::Unknown {
-            file_type = look_up_type(directory, entry.file_name());
+            file_type = type_from_metadata(directory, entry.file_name());
         }
-        // Of what lies above a directory, not even the number is told.
+        // Nothing above a directory is revealed, not even its number.
         let inode = match name {
             b"." | b".." => own_inode,
             _ => entry.ino(),
@@ -66,8 +66,8 @@ pub(crate) fn fd_readdir(
     Ok(call.memory.write_u32(used, super::io::size(filled)?)?)
 }
 
-/// Asks for the type of a file where listing the directory does not tell it.
-fn look_up_type(directory: BorrowedFd<'_>, name: &std::ffi::CStr) -> rustix::fs::FileType {
+/// The type of a file, from its metadata: on some file systems, listings don't contain it.
+fn type_from_metadata(directory: BorrowedFd<'_>, name: &std::ffi::CStr) -> rustix::fs::FileType {
     let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     let ty = stat.map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
     ty.unwrap_or(rustix::fs::FileType::Unknown)

@@ -1,4 +1,4 @@
-//! Sockets that the embedder opened.
+//! The functions for sockets, which the embedder has opened.
 
 use std::io::{IoSlice, IoSliceMut};
 
@@ -10,7 +10,8 @@ use crate::wasi::errno::Errno;
 use crate::wasi::file::{Cut, Interest};
 use crate::wasi::table::{Descriptor, Entry};
 
-/// What is no socket fails for that reason, whatever else could be done with it.
+/// Returns `ENOTSOCK` for descriptors that are no sockets, whatever else would be wrong with the
+/// call.
 fn check_socket(call: &Call<'_>, fd: u32) -> Result<(), Errno> {
     match &call.ctx.table.get(fd)?.entry {
         Entry::File(file) if file.file_type().is_socket() => Ok(()),
@@ -43,7 +44,7 @@ pub(crate) fn sock_recv(
     nread: u32,
     out_flags: u32,
 ) -> Result {
-    /// Of the result's flags: a datagram was cut.
+    // A flag of the result: a datagram was cut.
     const DATA_TRUNCATED: u16 = 1;
     let flags = ReceiveFlags::from_guest(flags)?;
     call.memory.range(nread, 1, 4)?;
@@ -91,7 +92,7 @@ pub(crate) fn sock_send(
     flags: u32,
     nwritten: u32,
 ) -> Result {
-    // There are no flags for sending.
+    // WASI defines no flags for sending.
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
