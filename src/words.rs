@@ -1,10 +1,9 @@
 //! Values as the machine words that generated code handles.
 //!
 //! Generated code trusts reference words: it calls through them unchecked. So a word goes in only
-//! out of a [`Func`] or [`ExternRef`](crate::ExternRef) whose store has been compared, for a
-//! place of its type; and a word that comes out is taken for a function only where the
-//! place's WebAssembly type says so. Here is what does both for values, tables and globals; calls do
-//! it in `func`.
+//! out of a [`Func`] or [`ExternRef`] whose store has been compared, for a place of its type; and a
+//! word that comes out is taken for a function only where the place's WebAssembly type says so.
+//! Here is what does both for values, tables and globals; calls do it in `func`.
 
 #![allow(unsafe_code, reason = "the promises to the runtime are made here")]
 

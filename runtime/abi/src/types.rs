@@ -148,7 +148,8 @@ impl Limits {
     }
 }
 
-/// The type of a memory's addresses or a table's indexes, and of sizes there. The order is that of widths.
+/// The type of a memory's addresses or a table's indexes, and of sizes there. The order is that of
+/// widths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IndexKind {
     /// `i32`.
@@ -159,7 +160,8 @@ pub enum IndexKind {
 }
 
 impl IndexKind {
-    /// How many bytes or elements an index can tell apart, as far as the processor can address them.
+    /// How many bytes or elements an index can tell apart, as far as the processor can address
+    /// them.
     pub const fn reach(self) -> u64 {
         match self {
             IndexKind::I32 => 1 << 32,
@@ -226,8 +228,8 @@ impl MemoryType {
         1 << self.page_shift
     }
 
-    /// Whether memories of the two types differ in limits at most: what is needed to import one where the
-    /// other is declared.
+    /// Whether memories of the two types differ in limits at most: what is needed to import one
+    /// where the other is declared.
     pub fn same_but_for_limits(&self, other: &Self) -> bool {
         let limits = self.limits;
         *self == Self { limits, ..*other }
@@ -255,7 +257,7 @@ impl TableType {
         }
     }
 
-    /// The greatest length that it can ever have here: [`MAX_TABLE_ELEMENTS`](crate::plan::MAX_TABLE_ELEMENTS),
+    /// The greatest length that it can ever have here: [`MAX_TABLE_ELEMENTS`],
     /// or its declared maximum.
     pub fn max_len(&self) -> u64 {
         let max = self.limits.max.unwrap_or(MAX_TABLE_ELEMENTS);
