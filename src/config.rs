@@ -1,5 +1,7 @@
 //! The configuration of an engine.
 
+use std::ops::RangeInclusive;
+
 use upshift_abi::{MemoryBounds, SpectreMitigation};
 use upshift_baseline::{BaselineOptions, Counters};
 use upshift_optimizer::OptimizerOptions;
@@ -10,6 +12,12 @@ use upshift_tiering::TieringConfig;
 pub use upshift_optimizer::{OptLevel, Regalloc};
 pub use upshift_runtime::CodeMapping;
 pub use upshift_tiering::{Mode as Strategy, Switching};
+
+/// Bytes of stack that [`Config::max_wasm_stack`] takes at least.
+pub(crate) const LEAST_STACK: usize = 16 << 10;
+
+/// Bytes of address space that [`Config::code_space`] takes: 1 MiB to 1 GiB.
+pub(crate) const CODE_SPACE: RangeInclusive<usize> = 1 << 20..=1 << 30;
 
 /// The configuration of an [`Engine`](crate::Engine). Setters never fail;
 /// [`Engine::new`](crate::Engine::new) checks the whole.

@@ -11,6 +11,7 @@ use upshift_profiler::EventLog;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime, TypeUses};
 use upshift_tiering::{ModuleTiers, Tiering, Validators, validate_all};
 
+use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::{Config, Result, Strategy};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
@@ -189,15 +190,14 @@ impl fmt::Debug for Engine {
 
 /// Rejects a contradictory configuration.
 fn check(config: &Config) -> Result<()> {
-    const LARGEST_CODE_SPACE: usize = 1 << 30;
     let runtime = &config.runtime;
     anyhow::ensure!(
-        runtime.max_wasm_stack >= 16 << 10,
+        runtime.max_wasm_stack >= LEAST_STACK,
         "max_wasm_stack must be at least 16 KiB, not {} bytes",
         runtime.max_wasm_stack
     );
     anyhow::ensure!(
-        (1 << 20..=LARGEST_CODE_SPACE).contains(&runtime.code_space_bytes),
+        CODE_SPACE.contains(&runtime.code_space_bytes),
         "code_space must be between 1 MiB and 1 GiB, not {} bytes",
         runtime.code_space_bytes
     );

@@ -85,8 +85,8 @@ fn settings(flags: &str) -> Result<Config> {
         let (name, value) = setting
             .split_once('=')
             .with_context(|| format!("`{setting}`: NAME=VALUE is needed"))?;
-        let known = knobs::all().find(|knob| knob.name == name);
-        let group = known.map_or(Group::Tiering, |knob| knob.group);
+        let known = knobs::all().into_iter().find(|info| info.name == name);
+        let group = known.map_or(Group::Tiering, |info| info.group);
         knobs::set(&mut config, group, name, value)?;
     }
     Ok(config)

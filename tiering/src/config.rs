@@ -1,38 +1,28 @@
 //! The configuration of tiering: mode, switching, policy and knobs, each set by name and value.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::knob::{KnobInfo, Knobs};
+use upshift_knobs::types::{self, Type};
+use upshift_knobs::{
+    Group, Info, Knob, KnobError, Param, Shape, Value, Values, Variant, choices, knobs,
+};
+
+use crate::knob::{self, Knobs};
 use crate::policy::{self, Policy};
 
 /// An option's name or value that tiering does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// No option has this name.
-    #[error("there is no tiering option `{0}`; `help` lists them")]
-    UnknownName(String),
-    /// The value is not one that the option takes.
-    #[error("`{value}` is not a value of `{name}`")]
-    BadValue {
-        /// The option's name.
-        name: String,
-        /// The rejected value.
-        value: String,
-    },
+    /// No option has the name, or the option does not take the value.
+    #[error(transparent)]
+    Option(#[from] KnobError),
+    /// The mode needs an optimizer, and there is none.
+    #[error("mode `{0}` needs an optimizer")]
+    NoOptimizer(Mode),
     /// The description is not TOML of the expected shape.
     #[error("tiering description: {0}")]
     Toml(String),
-}
-
-impl ConfigError {
-    pub(crate) fn bad(name: &str, value: impl fmt::Display) -> Self {
-        ConfigError::BadValue {
-            name: name.to_string(),
-            value: value.to_string(),
-        }
-    }
 }
 
 /// Which compilers an engine uses.
@@ -51,26 +41,13 @@ pub enum Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Baseline => "baseline",
-            Mode::Optimizer => "optimizer",
-            Mode::Tiered => "tiered",
-        })
+        f.write_str(&MODE.values.spell(&(MODE.show)(self)))
     }
 }
 
-impl FromStr for Mode {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text {
-            "baseline" => Ok(Mode::Baseline),
-            "optimizer" => Ok(Mode::Optimizer),
-            "tiered" => Ok(Mode::Tiered),
-            _ => Err(ConfigError::bad("mode", text)),
-        }
-    }
-}
+const MODE: Type<Mode> = choices!(Mode {
+    "tiered" => Tiered, "baseline" => Baseline, "optimizer" => Optimizer
+});
 
 /// When optimized code is compiled and when it is installed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,16 +78,18 @@ pub struct Latency {
 }
 
 impl Default for Latency {
-    /// About 100 µs and 1.25 µs a byte, at one nanosecond for each unit.
     fn default() -> Self {
-        Self {
-            fixed: 100_000,
-            per_byte: 1_250,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Latency {
+    /// About 100 µs and 1.25 µs a byte, at one nanosecond for each unit.
+    pub const DEFAULT: Latency = Latency {
+        fixed: 100_000,
+        per_byte: 1_250,
+    };
+
     /// The units that compiling a body of `body_bytes` takes.
     pub fn of(&self, body_bytes: u32) -> u64 {
         let bytes = self.per_byte.saturating_mul(u64::from(body_bytes));
@@ -120,66 +99,102 @@ impl Latency {
 
 impl fmt::Display for Switching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Switching::Background => f.write_str("background"),
-            Switching::Synchronous => f.write_str("sync"),
-            Switching::Virtual(Latency { fixed, per_byte }) => {
-                write!(f, "virtual:fixed={fixed}:per-byte={per_byte}")
-            }
-            Switching::Zeal { seed } => write!(f, "zeal:seed={seed}"),
-        }
+        f.write_str(&SWITCHING.values.spell(&(SWITCHING.show)(self)))
     }
 }
 
-impl FromStr for Switching {
-    type Err = ConfigError;
+const SWITCHING: Type<Switching> = Type {
+    values: Values::of(Shape::Variant(&[
+        Variant {
+            name: "background",
+            help: "compiled on background threads, installed as soon as it is ready",
+            params: &[],
+        },
+        Variant {
+            name: "sync",
+            help: "compiled and installed at the request; the running thread waits",
+            params: &[],
+        },
+        Variant {
+            name: "virtual",
+            help: "compiled at the request, installed when the module has used up so many more units",
+            params: &[
+                Param {
+                    name: "fixed",
+                    values: types::count("units", 0, u64::MAX).values,
+                    default: Value::Number(Latency::DEFAULT.fixed),
+                    help: "what any compilation takes",
+                },
+                Param {
+                    name: "per-byte",
+                    values: types::count("units", 0, u64::MAX).values,
+                    default: Value::Number(Latency::DEFAULT.per_byte),
+                    help: "what a compilation takes for each byte of the body",
+                },
+            ],
+        },
+        Variant {
+            name: "zeal",
+            help: "compiled, installed, replaced and taken back at random, to test the switching itself",
+            params: &[Param {
+                name: "seed",
+                values: types::count("", 0, u64::MAX).values,
+                default: Value::Number(1),
+                help: "seed of the random numbers",
+            }],
+        },
+    ])),
+    read: |value| match value {
+        Value::Variant(1, _) => Switching::Synchronous,
+        Value::Variant(2, params) => {
+            let Latency { fixed, per_byte } = Latency::DEFAULT;
+            Switching::Virtual(Latency {
+                fixed: number(&params, "fixed", fixed),
+                per_byte: number(&params, "per-byte", per_byte),
+            })
+        }
+        Value::Variant(3, params) => Switching::Zeal {
+            seed: number(&params, "seed", 1),
+        },
+        _ => Switching::Background,
+    },
+    show: |switching| match *switching {
+        Switching::Background => Value::Variant(0, Vec::new()),
+        Switching::Synchronous => Value::Variant(1, Vec::new()),
+        Switching::Virtual(Latency { fixed, per_byte }) => Value::Variant(
+            2,
+            vec![
+                ("fixed", Value::Number(fixed)),
+                ("per-byte", Value::Number(per_byte)),
+            ],
+        ),
+        Switching::Zeal { seed } => Value::Variant(3, vec![("seed", Value::Number(seed))]),
+    },
+};
 
-    /// Parses `background`, `sync`, `virtual[:fixed=N:per-byte=N]` or `zeal[:seed=N]`.
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let Spec { name, params } = Spec::parse(text)?;
-        let number = |value: &str| {
-            value
-                .parse::<u64>()
-                .map_err(|_| ConfigError::bad("switching", text))
-        };
-        let mut latency = Latency::default();
-        let mut seed = 1;
-        for (key, value) in params {
-            match (name, key) {
-                ("virtual", "fixed") => latency.fixed = number(value)?,
-                ("virtual", "per-byte") => latency.per_byte = number(value)?,
-                ("zeal", "seed") => seed = number(value)?,
-                _ => return Err(ConfigError::bad("switching", text)),
-            }
-        }
-        match name {
-            "background" => Ok(Switching::Background),
-            "sync" => Ok(Switching::Synchronous),
-            "virtual" => Ok(Switching::Virtual(latency)),
-            "zeal" => Ok(Switching::Zeal { seed }),
-            _ => Err(ConfigError::bad("switching", text)),
-        }
+/// A parameter that is a number, as set last.
+fn number(params: &[(&str, Value)], name: &str, default: u64) -> u64 {
+    let set = params.iter().rev().find(|(param, _)| *param == name);
+    match set {
+        Some((_, Value::Number(number))) => *number,
+        _ => default,
     }
 }
 
-/// A parsed `name:key=value:key=value`. Commas are accepted for the inner colons, but only a spec
-/// without them can stand in a list that is separated by commas.
-pub(crate) struct Spec<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) params: Vec<(&'a str, &'a str)>,
+knobs! {
+    /// What is chosen besides the [`Knobs`].
+    const CHOICES: TieringConfig {
+        Tiering "mode": Mode MODE => mode, "which compilers are used";
+        Tiering "switching": Mode SWITCHING => switching,
+            "when optimized code is compiled and when it is installed";
+        Tiering "policy": Mode policy::POLICY => policy,
+            "what decides which functions are optimized, and when";
+    }
 }
 
-impl<'a> Spec<'a> {
-    pub(crate) fn parse(text: &'a str) -> Result<Self, ConfigError> {
-        let (name, params) = text.split_once(':').unwrap_or((text, ""));
-        let pairs = params.split([',', ':']).filter(|pair| !pair.is_empty());
-        let split = |pair: &'a str| {
-            let parts = pair.split_once('=');
-            parts.ok_or_else(|| ConfigError::bad(name, pair))
-        };
-        let params = pairs.map(split).collect::<Result<_, _>>()?;
-        Ok(Self { name, params })
-    }
+/// Every option of tiering, in the order in which help lists them.
+pub fn options() -> impl Iterator<Item = &'static Knob<TieringConfig>> {
+    CHOICES.iter().chain(knob::ROWS)
 }
 
 /// The configuration of an engine's tiering.
@@ -207,19 +222,19 @@ impl Default for TieringConfig {
 }
 
 impl TieringConfig {
-    /// Sets `mode`, `switching`, `policy` or a knob.
+    /// Sets one of the [`options`] by its name.
     ///
     /// # Errors
     ///
-    /// If the name is unknown or the value does not fit it.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
-        match name {
-            "mode" => self.mode = value.parse()?,
-            "switching" => self.switching = value.parse()?,
-            "policy" => self.policy = policy::from_spec(value)?,
-            _ => self.knobs.set(name, value)?,
+    /// If there is no such option or the value does not fit it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
+        match options().find(|knob| knob.info.name == name) {
+            Some(knob) => knob.apply(self, value),
+            None => {
+                let known: Vec<Info> = options().map(|knob| knob.info).collect();
+                Err(KnobError::unknown(Group::Tiering, name, &known))
+            }
         }
-        Ok(())
     }
 
     /// Reads a description in TOML: keys are the names that [`set`](Self::set) accepts; the policy
@@ -236,7 +251,7 @@ impl TieringConfig {
         for (name, value) in &table {
             match (name.as_str(), value) {
                 ("policy", toml::Value::Table(params)) => {
-                    config.policy = policy::from_table(params)?;
+                    config.set("policy", &policy_spec(params)?)?;
                 }
                 (_, toml::Value::String(value)) => config.set(name, value)?,
                 _ => config.set(name, &value.to_string())?,
@@ -244,63 +259,50 @@ impl TieringConfig {
         }
         Ok(config)
     }
+}
 
-    /// The name and value of every option, for reports: setting them repeats a run.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = vec![
-            ("mode", self.mode.to_string()),
-            ("switching", self.switching.to_string()),
-            ("policy", self.policy.spec()),
-        ];
-        settings.extend(self.knobs.values());
-        settings
-    }
-
-    /// The text of `-T help`.
-    pub fn help() -> String {
-        let mut out = String::from(
-            "tiering options (name=value):\n  \
-             mode        tiered, baseline or optimizer [tiered]\n  \
-             switching   background, sync, virtual:fixed=N:per-byte=N (units) or zeal:seed=N \
-             [background]\n  \
-             policy      a policy below, as name or name:param=value:.. ",
-        );
-        out.push_str(&format!("[{}]\n\nknobs:\n", policy::default().spec()));
-        for KnobInfo {
-            name,
-            kind,
-            unit,
-            default,
-            help,
-        } in Knobs::registry()
-        {
-            let kind = format!("{kind:?}").to_lowercase();
-            let default = format!(
-                "[{default}{}{unit}]",
-                if unit.is_empty() { "" } else { " " }
-            );
-            out.push_str(&format!("  {name:<20} {kind:<9} {help} {default}\n"));
-        }
-        out.push_str("\npolicies:\n");
-        out.push_str(&policy::help());
-        out
-    }
+/// The spec of a policy from a table with its `name` and parameters.
+fn policy_spec(table: &toml::Table) -> Result<String, ConfigError> {
+    let Some(toml::Value::String(name)) = table.get("name") else {
+        return Err(ConfigError::Toml("the policy has no `name`".into()));
+    };
+    let params = table.iter().filter(|(key, _)| *key != "name");
+    Ok(params.fold(name.clone(), |spec, (key, value)| {
+        format!("{spec}:{key}={value}")
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Options and values, as text.
+    fn settings(config: &TieringConfig) -> Vec<(&'static str, String)> {
+        let entries = options().map(|knob| knob.entry(config));
+        entries
+            .map(|entry| (entry.info.name, entry.value))
+            .collect()
+    }
 
     #[test]
     fn settings_can_be_set_again() {
         let mut config = TieringConfig::default();
         config.set("switching", "virtual:fixed=10").unwrap();
         config.set("policy", "fixed-budget:units=77").unwrap();
+        config.set("osr", "off").unwrap();
+        config.set("max-compile-ms", "1500").unwrap();
+        config.set("helper-after-ms", "0.2s").unwrap();
+        config.set("max-optimize-bytes", "64K").unwrap();
         let mut again = TieringConfig::default();
-        for (name, value) in config.settings() {
+        for (name, value) in settings(&config) {
             again.set(name, &value).unwrap();
         }
-        assert_eq!(config.settings(), again.settings());
+        assert_eq!(settings(&config), settings(&again));
+        assert_eq!(again.knobs, config.knobs);
+        assert_eq!(again.knobs.max_compile, Duration::from_millis(1500));
+        assert_eq!(again.knobs.helper_after, Duration::from_millis(200));
         assert_eq!(
             config.switching,
             Switching::Virtual(Latency {
@@ -329,22 +331,49 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut config = TieringConfig::default();
-        assert!(config.set("mode", "fast").is_err());
-        assert!(config.set("switching", "zeal:fixed=1").is_err());
-        assert!(config.set("policy", "cost-model:beta=1").is_err());
+        let says = |name: &str, value: &str, message: &str| {
+            let refused = TieringConfig::default().set(name, value).unwrap_err();
+            assert_eq!(refused.to_string(), message);
+        };
+        says(
+            "mode",
+            "basline",
+            "-T mode takes tiered|baseline|optimizer, not `basline`; did you mean `baseline`?",
+        );
+        says(
+            "switching",
+            "zeal:fixed=1",
+            "-T switching=zeal has no parameter `fixed` (it has seed)",
+        );
+        says(
+            "policy",
+            "cost-model:speedup=0.5",
+            "-T policy=cost-model:speedup takes a number from 1.01 to 1000, not `0.5`",
+        );
+        says(
+            "poll",
+            "-1",
+            "-T poll takes a number of units from 1 to 2147483647, not `-1`",
+        );
+        says(
+            "nice",
+            "20",
+            "-T nice takes a number from 0 to 19, not `20`",
+        );
+        let unknown = |name| {
+            let refused = TieringConfig::default().set(name, "").unwrap_err();
+            refused.to_string()
+        };
+        let message = unknown("ors");
+        assert!(message.starts_with("-T has no option `ors` (it has mode, "));
+        assert!(message.ends_with("; did you mean `osr`?"), "{message}");
+        let message = unknown("speedup");
+        assert!(
+            message.ends_with("-T policy=cost-model:speedup=…"),
+            "{message}"
+        );
         assert!(TieringConfig::from_toml("osr = [1]").is_err());
         assert!(TieringConfig::from_toml("mode =").is_err());
-    }
-
-    #[test]
-    fn help_names_every_knob_and_policy() {
-        let help = TieringConfig::help();
-        for info in Knobs::registry() {
-            assert!(help.contains(info.name));
-        }
-        for info in policy::REGISTRY {
-            assert!(help.contains(info.name));
-        }
+        assert!(TieringConfig::from_toml("policy = { alpha = 1 }").is_err());
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use upshift_abi::Compiler;
 use upshift_profiler::{CodeKey, Event, EventLog};
@@ -90,10 +89,7 @@ impl Tiering {
         spawn: Box<Spawn>,
     ) -> Result<Self, ConfigError> {
         if optimizer.is_none() && config.mode != Mode::Baseline {
-            return Err(ConfigError::bad(
-                "mode",
-                format!("{} (without an optimizer)", config.mode),
-            ));
+            return Err(ConfigError::NoOptimizer(config.mode));
         }
         let background = config.mode == Mode::Tiered && config.switching == Switching::Background;
         let workers = match config.knobs.threads {
@@ -102,8 +98,7 @@ impl Tiering {
             threads => threads,
         };
         let knobs = &config.knobs;
-        let stuck_after = Duration::from_millis(knobs.helper_after_ms.into());
-        let pool = WorkerPool::new(workers, stuck_after, knobs.helpers, spawn);
+        let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, spawn);
         let shared = Shared {
             queue: Queue::new(config.knobs.queue_cap as usize),
             config,

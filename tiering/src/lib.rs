@@ -44,10 +44,10 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig};
+pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, options};
 pub use eager::{Validators, validate_all};
 pub use engine::Tiering;
-pub use knob::{KnobInfo, KnobKind, Knobs};
+pub use knob::Knobs;
 pub use module::ModuleTiers;
 pub use policy::{Policy, PolicyEvent};
 pub use sessions::Speeds;

@@ -15,10 +15,8 @@ use std::fmt::Debug;
 use upshift_abi::LoopIndex;
 use upshift_profiler::{FuncKey, Nanos};
 
-pub use registry::{
-    CostModel, FirstCall, FixedBudget, Never, ParamInfo, PolicyInfo, REGISTRY, default, from_spec,
-    from_table, help,
-};
+pub(crate) use registry::POLICY;
+pub use registry::{CostModel, FirstCall, FixedBudget, Never, default, from_spec};
 
 use crate::state::{LoopPhase, Phase};
 

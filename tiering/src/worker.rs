@@ -88,7 +88,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let Some(source) = source.and_then(|target| target.begin(job.key)) else {
         return dropped();
     };
-    let limit = Duration::from_millis(shared.config.knobs.max_compile_ms.into());
+    let limit = shared.config.knobs.max_compile;
     let end = (!limit.is_zero()).then(|| thread_time() + limit);
     let gone = || shared.queue.is_closed() || job.target.strong_count() == 0;
     let too_long = || end.is_some_and(|end| thread_time() > end);

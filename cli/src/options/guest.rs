@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use upshift::Result;
-use upshift::knobs::{Group, Kind, Knob, KnobValue as _};
 use upshift::wasi::{DirAccess, SeededRandom, VirtualClocks, WasiCtx, WasiCtxBuilder};
+use upshift_knobs::types::{self, Type};
+use upshift_knobs::{choices, knobs};
 
 use super::Around;
 
@@ -49,40 +50,17 @@ pub enum Clocks {
     Virtual,
 }
 
-/// Options of `-W` about what the program sees.
-pub const GUEST: &[Knob<Around>] = &[
-    Knob {
-        group: Group::Wasm,
-        name: "clocks",
-        kind: Kind::Mode,
-        values: "system|virtual",
-        help: "virtual: times are the same in each run, and sleeping takes none",
-        set: |around, text| {
-            around.clocks = match text {
-                "system" => Clocks::System,
-                "virtual" => Clocks::Virtual,
-                _ => return None,
-            };
-            Some(())
-        },
-        get: |around| match around.clocks {
-            Clocks::System => "system".into(),
-            Clocks::Virtual => "virtual".into(),
-        },
-    },
-    Knob {
-        group: Group::Wasm,
-        name: "random-seed",
-        kind: Kind::Mode,
-        values: <Option<u64>>::VALUES,
-        help: "random bytes are the same in each run with the same seed",
-        set: |around, text| {
-            around.random_seed = <Option<u64>>::parse(text)?;
-            Some(())
-        },
-        get: |around| around.random_seed.spell(),
-    },
-];
+const CLOCKS: Type<Clocks> = choices!(Clocks { "system" => System, "virtual" => Virtual });
+
+knobs! {
+    /// Options of `-W` about what the program sees.
+    pub const GUEST: Around {
+        Wasm "clocks": Mode CLOCKS => clocks,
+            "virtual: times are the same in each run, and sleeping takes none";
+        Wasm "random-seed": Mode types::count_or_none("", 0, u64::MAX) => random_seed,
+            "random bytes are the same in each run with the same seed";
+    }
+}
 
 impl Guest {
     /// Whether nothing was asked for.
@@ -120,8 +98,8 @@ impl Guest {
 }
 
 impl Dir {
-    /// `HOST`, `HOST::GUEST`, and either with `:ro` or `:rw` behind it. A name that ends in one of these
-    /// needs another.
+    /// `HOST`, `HOST::GUEST`, and either with `:ro` or `:rw` behind it. A name that ends in one of
+    /// these needs another.
     pub fn parse(text: &str) -> Self {
         let (text, access) = match text.strip_suffix(":ro") {
             Some(text) => (text, DirAccess::ReadOnly),

@@ -1,16 +1,15 @@
-//! The grouped options that are the command's own, in the form of the engine's registry.
+//! The grouped options that are the command's own, and how they and the engine's are found by name.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use upshift::Config;
-use upshift::knobs::{self, Group, Kind, Knob, KnobError, KnobValue as _};
-use upshift::tiering::TieringConfig;
+use upshift::knobs::{self, Entry, Group, Info, KnobError};
+use upshift_knobs::{Knob, TimeUnit, types};
 
+use super::Options;
 use super::guest::{Clocks, GUEST};
 use super::limits::{LIMITS, Limits};
-use super::{Options, duration};
 
 /// Options of the command that are none of the engine's.
 #[derive(Clone, Debug, Default)]
@@ -49,140 +48,72 @@ fn own() -> impl Iterator<Item = &'static Knob<Around>> {
     AROUND.iter().chain(GUEST).chain(LIMITS)
 }
 
-const AROUND: &[Knob<Around>] = &[
-    Knob {
-        group: Group::Wasm,
-        name: "timeout",
-        kind: Kind::Mode,
-        values: duration::VALUES,
-        help: "end the program after this time, with exit code 124",
-        set: |around, text| {
-            around.timeout = Some(duration::parse(text)?);
-            Some(())
-        },
-        get: |around| {
-            around
-                .timeout
-                .map_or("none".into(), |time| format!("{time:?}"))
-        },
-    },
-    Knob {
-        group: Group::Debug,
-        name: "story",
-        kind: Kind::Trace,
-        values: bool::VALUES,
-        help: "after the run, tell what happened in one screenful",
-        set: |around, text| {
-            around.story = bool::parse(text)?;
-            Some(())
-        },
-        get: |around| around.story.spell(),
-    },
-    Knob {
-        group: Group::Debug,
-        name: "dump",
-        kind: Kind::Trace,
-        values: "a function's name or index",
-        help: "print what both compilers make of a function, and run nothing",
-        set: |around, text| {
-            around.dump = Some(Some(text).filter(|text| !text.is_empty())?.into());
-            Some(())
-        },
-        get: |around| around.dump.clone().unwrap_or_else(|| "none".into()),
-    },
-    Knob {
-        group: Group::Debug,
-        name: "events",
-        kind: Kind::Trace,
-        values: "a file name",
-        help: "write all tiering events to a file, one JSON object per line",
-        set: |around, text| set_path(&mut around.events, text),
-        get: |around| spell_path(around.events.as_ref()),
-    },
-    Knob {
-        group: Group::Debug,
-        name: "trace",
-        kind: Kind::Trace,
-        values: "a file name",
-        help: "write a trace that trace viewers (chrome://tracing, Perfetto) open",
-        set: |around, text| set_path(&mut around.trace, text),
-        get: |around| spell_path(around.trace.as_ref()),
-    },
-    Knob {
-        group: Group::Debug,
-        name: "log",
-        kind: Kind::Trace,
-        values: bool::VALUES,
-        help: "print what the engine warns of: what the system refused, and what it does instead",
-        set: |around, text| {
-            around.log = bool::parse(text)?;
-            Some(())
-        },
-        get: |around| around.log.spell(),
-    },
-    Knob {
-        group: Group::Debug,
-        name: "perf-map",
-        kind: Kind::Trace,
-        values: bool::VALUES,
-        help: "write /tmp/perf-PID.map, so that `perf report` names functions",
-        set: |around, text| {
-            around.perf_map = bool::parse(text)?;
-            Some(())
-        },
-        get: |around| around.perf_map.spell(),
-    },
-];
-
-fn set_path(path: &mut Option<PathBuf>, text: &str) -> Option<()> {
-    *path = Some(Some(text).filter(|text| !text.is_empty())?.into());
-    Some(())
-}
-
-fn spell_path(path: Option<&PathBuf>) -> String {
-    path.map_or_else(|| "none".into(), |path| path.display().to_string())
+upshift_knobs::knobs! {
+    /// What is done around the run.
+    const AROUND: Around {
+        Wasm "timeout": Limit types::time_or_none(TimeUnit::Seconds) => timeout,
+            "end the program after this time, with exit code 124";
+        Debug "story": Trace types::SWITCH => story,
+            "after the run, tell what happened in one screenful";
+        Debug "dump": Trace types::text("a function's name or index") => dump,
+            "print what both compilers make of a function, and run nothing";
+        Debug "events": Trace types::PATH => events,
+            "write all tiering events to a file, one JSON object per line";
+        Debug "trace": Trace types::PATH => trace,
+            "write a trace that trace viewers (chrome://tracing, Perfetto) open";
+        Debug "log": Trace types::SWITCH => log,
+            "print what the engine warns of: what the system refused, and what it does instead";
+        Debug "perf-map": Trace types::SWITCH => perf_map,
+            "write /tmp/perf-PID.map, so that `perf report` names functions";
+    }
 }
 
 /// Sets one `NAME=VALUE` or `NAME`.
 pub fn apply(options: &mut Options, group: Group, setting: &str) -> Result<(), KnobError> {
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-    match own().find(|knob| knob.group == group && knob.name == name) {
-        Some(knob) => knob.apply(&mut options.around, value),
-        None => knobs::set(&mut options.config, group, name, value),
+    let named = |info: &Info| info.group == group && info.name == name;
+    if let Some(knob) = own().find(|knob| named(&knob.info)) {
+        return knob.apply(&mut options.around, value);
     }
+    let engine = knobs::all();
+    if engine.iter().any(named) {
+        return knobs::set(&mut options.config, group, name, value);
+    }
+    let known: Vec<Info> = own().map(|knob| knob.info).chain(engine).collect();
+    Err(KnobError::unknown(group, name, &known))
 }
 
 /// The options of a group, from the registry.
 pub fn help(group: Group) -> String {
-    let config = Config::new();
     let around = Around::default();
-    let engine = knobs::all().filter(|knob| knob.group == group);
-    let engine = engine.map(|knob| {
-        (
-            knob.name,
-            knob.values,
-            knob.kind,
-            knob.help,
-            (knob.get)(&config),
-        )
-    });
-    let command = own().filter(|knob| knob.group == group);
-    let command = command.map(|knob| {
-        (
-            knob.name,
-            knob.values,
-            knob.kind,
-            knob.help,
-            (knob.get)(&around),
-        )
-    });
-    let mut out = match group {
-        Group::Tiering => TieringConfig::help() + "\ncounters:\n",
-        _ => format!("options of -{} (name=value):\n", group.letter()),
+    let own = own().map(|knob| knob.entry(&around));
+    let entries: Vec<Entry> = knobs::entries(&Config::new())
+        .into_iter()
+        .chain(own)
+        .filter(|entry| entry.info.group == group)
+        .collect();
+    let what = match group {
+        Group::Tiering => "tiering: when functions change tiers",
+        Group::Compile => "compilation: how code is made",
+        Group::Wasm => "WebAssembly: what the program may do and use",
+        Group::Debug => "debugging: what is recorded and shown",
     };
-    for (name, values, kind, help, default) in engine.chain(command) {
-        let kind = kind.to_string();
-        let _ = writeln!(out, "  {name:<24} {kind:<9} {help}: {values} [{default}]");
+    let letter = group.letter();
+    let title = format!("{what} (-{letter} NAME=VALUE,...)\n\n");
+    title + &knobs::help(&entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An option's name is unique among all groups, so that it can be given without one.
+    #[test]
+    fn no_option_has_the_name_of_one_of_the_engine() {
+        for knob in own() {
+            let name = knob.info.name;
+            assert!(knobs::all().iter().all(|info| info.name != name), "{name}");
+            assert_eq!(own().filter(|other| other.info.name == name).count(), 1);
+        }
     }
-    out
 }

@@ -1,7 +1,7 @@
 //! Options of `-W` that limit what the program may take.
 
-use upshift::knobs::{Group, Kind, Knob, KnobValue as _};
 use upshift::{StoreLimits, StoreLimitsBuilder};
+use upshift_knobs::{knobs, types};
 
 use super::Around;
 
@@ -31,30 +31,23 @@ impl Limits {
     }
 }
 
-/// Defines the options: name, type, field and help of each.
-macro_rules! limits {
-    ($($name:literal: $ty:ty = $field:ident, $help:literal;)*) => {
-        /// The options.
-        pub const LIMITS: &[Knob<Around>] = &[$(Knob {
-            group: Group::Wasm,
-            name: $name,
-            kind: Kind::Mode,
-            values: <$ty>::VALUES,
-            help: $help,
-            set: |around, text| {
-                around.limits.$field = <$ty>::parse(text)?;
-                Some(())
-            },
-            get: |around| around.limits.$field.spell(),
-        },)*];
-    };
-}
+const ANY: u64 = u64::MAX;
 
-limits! {
-    "max-memory-size": Option<usize> = memory_size, "bytes that each memory may have";
-    "max-table-elements": Option<u64> = table_elements, "elements that each table may have";
-    "max-instances": Option<u64> = instances, "instances that the program may consist of";
-    "max-memories": Option<u64> = memories, "memories that the program may have";
-    "max-tables": Option<u64> = tables, "tables that the program may have";
-    "trap-on-grow-failure": bool = trap, "trap where memory.grow or table.grow would return -1";
+knobs! {
+    /// The options.
+    pub const LIMITS: Around {
+        Wasm "max-memory-size": Limit types::size_or_none(0, ANY) => limits.memory_size,
+            "what each memory may have";
+        Wasm "max-table-elements": Limit types::count_or_none("elements", 0, ANY)
+            => limits.table_elements,
+            "elements that each table may have";
+        Wasm "max-instances": Limit types::count_or_none("instances", 0, ANY) => limits.instances,
+            "instances that the program may consist of";
+        Wasm "max-memories": Limit types::count_or_none("memories", 0, ANY) => limits.memories,
+            "memories that the program may have";
+        Wasm "max-tables": Limit types::count_or_none("tables", 0, ANY) => limits.tables,
+            "tables that the program may have";
+        Wasm "trap-on-grow-failure": Mode types::SWITCH => limits.trap,
+            "trap where memory.grow or table.grow would return -1";
+    }
 }

@@ -1,12 +1,11 @@
 //! What the command line asks for, as the rest of the command sees it.
 //!
 //! - `parse`: from arguments to [`Options`];
-//! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own; those
-//!   of the engine are in [`upshift::knobs`];
+//! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own;
+//!   those of the engine are in [`upshift::knobs`];
 //! - `guest`: what the program may see;
 //! - `limits`: those of them that say what the program may take.
 
-mod duration;
 mod guest;
 mod knobs;
 mod limits;

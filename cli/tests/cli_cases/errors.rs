@@ -160,7 +160,7 @@ fn wrong_invocations() {
         2,
         "none|speed|speed-and-size",
     );
-    says(&["-W", "max-stack=1", &math], 1, "at least 16 KiB");
+    says(&["-W", "max-stack=1", &math], 2, "of at least 16K");
     says(&["--dir", "no/such/folder", &math], 1, "no/such/folder");
     says(&["--invoke", "add"], 2, "FILE");
 }

@@ -1,5 +1,7 @@
 //! Help, statistics, event files and the built-in story.
 
+use std::path::Path;
+
 use crate::{MATH, file, path, upshift};
 
 #[test]
@@ -34,6 +36,98 @@ fn every_group_lists_its_options() {
             assert!(help.contains(option), "{group} {option}: {help}");
         }
     }
+}
+
+/// What `OPTIONS.md` is: the help of the command and of each group of options.
+fn options_page() -> String {
+    let mut page = String::from(
+        "# Options of `upshift`\n\n\
+         Made from the command's help, which is made from the registry of options (`upshift::knobs`);\n\
+         `BLESS=1 cargo test --workspace --test cli options_page` writes it anew. What is in brackets is the default.\n",
+    );
+    let groups = [&["--help"][..], &["-T", "help"], &["-C", "help"]];
+    for args in groups
+        .into_iter()
+        .chain([&["-W", "help"][..], &["-D", "help"]])
+    {
+        let help = upshift(args).success();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let (title, text) = (args.join(" "), lines.join("\n"));
+        page += &format!("\n## `upshift {title}`\n\n```text\n{}\n```\n", text.trim());
+    }
+    page
+}
+
+#[test]
+fn the_options_page_is_what_help_prints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("OPTIONS.md");
+    let page = options_page();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &page).expect("the source tree is writable");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "cli/OPTIONS.md is old; BLESS=1 writes it");
+}
+
+/// Each setting that stands in README's examples.
+#[test]
+fn readme_names_no_option_that_does_not_exist() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let lines = readme.lines().filter(|line| line.starts_with("upshift "));
+    let mut settings = 0;
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.windows(2) {
+            if ["-T", "-C", "-W", "-D"].contains(&pair[0]) {
+                let list = format!("{},help", pair[1]);
+                upshift(&[pair[0], &list]).success();
+                settings += 1;
+            }
+        }
+    }
+    assert!(settings >= 5, "{settings}");
+}
+
+#[test]
+fn sizes_and_times_have_suffixes_and_ranges() {
+    let takes = |group: &str, setting: &str| {
+        let list = format!("{setting},help");
+        upshift(&[group, &list]).success();
+    };
+    for stack in ["64k", "64K", "64KiB", "1MiB", "2G", "65536"] {
+        takes("-W", &format!("max-stack={stack}"));
+    }
+    for time in ["500ms", "2s", "1m", "1.5", "none"] {
+        takes("-W", &format!("timeout={time}"));
+    }
+    takes("-T", "max-compile-ms=2s,helper-after-ms=50");
+    let refused = |group: &str, setting: &str, message: &str| {
+        let stderr = upshift(&[group, setting]).failure(2);
+        assert_eq!(stderr, format!("error: -{} {message}\n", &group[1..]));
+    };
+    refused(
+        "-T",
+        "policy=cost-model:speedup=0.5",
+        "policy=cost-model:speedup takes a number from 1.01 to 1000, not `0.5`",
+    );
+    refused(
+        "-T",
+        "mode=basline",
+        "mode takes tiered|baseline|optimizer, not `basline`; did you mean `baseline`?",
+    );
+    refused(
+        "-W",
+        "code-space=2G",
+        "code-space takes a size (65536, 512K, 64M, 1G) from 1M to 1G, not `2G`",
+    );
+    let stderr = upshift(&["-W", "max-memory=1G"]).failure(2);
+    assert!(
+        stderr.contains("did you mean `max-memory-size`?"),
+        "{stderr}"
+    );
+    let stderr = upshift(&["-T", "timeout=1s"]).failure(2);
+    assert!(stderr.contains("; -W has it"), "{stderr}");
 }
 
 #[test]
