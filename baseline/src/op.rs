@@ -1,5 +1,5 @@
 //! The handlers of the operators, by family. Handlers are methods of
-//! [`FuncGen`](crate::gen::FuncGen), named as wasmparser's visits that forward to them.
+//! [`FuncGen`](crate::func_gen::FuncGen), named as wasmparser's visits that forward to them.
 
 pub(crate) mod call;
 mod control;
