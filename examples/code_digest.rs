@@ -43,12 +43,12 @@ impl Digest {
             self.bytes(relocation.target.to_string().as_bytes());
             self.word(relocation.addend as u32);
         }
-        for site in &function.traps {
+        for site in &function.sites.traps {
             self.word(site.code.0);
             self.word(site.wasm.0);
             self.bytes(format!("{:?}", site.trap).as_bytes());
         }
-        for site in &function.calls {
+        for site in &function.sites.calls {
             self.word(site.code.0);
             self.word(site.wasm.0);
         }

@@ -5,7 +5,7 @@ use std::mem;
 use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
 use upshift_abi::frame::MAX_HOME_SLOTS;
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, ValType};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Sites, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, ValidatorResources,
@@ -275,8 +275,7 @@ fn finish(
         frame_moves: None,
         code: assembled.code,
         relocations: assembled.relocations,
-        traps: assembled.traps,
-        calls: assembled.calls,
+        sites: Sites::new(assembled.traps, assembled.calls),
         sources,
         loops: mem::take(&mut generator.loops),
         frame_size,

@@ -198,7 +198,7 @@ fn disassemble(function: &CompiledFunction, text: &mut String) {
             );
             notes.push(relocation.target.to_string());
         }
-        if let Some(site) = function.trap_at(CodeOffset(start)) {
+        if let Some(site) = function.sites.trap_at(CodeOffset(start)) {
             notes.push(format!("trap: {}", site.trap));
         }
         let notes = notes.join(", ");

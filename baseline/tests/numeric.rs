@@ -24,7 +24,7 @@ impl Binary {
         });
         let request = CompileRequest::new(&facts, &wasm, DefinedFuncIndex(0));
         let function = compiler.session().compile(request).expect("compiles");
-        assert!(function.relocations.is_empty() && function.calls.is_empty());
+        assert!(function.relocations.is_empty() && function.sites.calls.is_empty());
         let mut buffer = MutableBuffer::new(function.code.len()).expect("memory");
         buffer.set_len(function.code.len());
         buffer.copy_from_slice(&function.code);

@@ -3,6 +3,9 @@
 //!
 //! Both place the same bytes of 4 KiB with one relocation, make them callable, and free them.
 
+#[path = "../../runtime/tests/support/mod.rs"]
+mod support;
+
 use std::io;
 use std::ptr;
 use std::sync::Arc;
@@ -11,46 +14,16 @@ use cranelift_jit::{BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvid
 use cranelift_module::{Linkage, Module, ModuleResult};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
-use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
-use upshift_baseline::TrampolineCompiler;
-use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks};
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_runtime::RuntimeConfig;
 
 const BYTES: usize = 4096;
 const PAGE: usize = 4096;
 const RESERVED: usize = 1 << 30;
 
-/// Nothing runs here.
-struct NoCalls;
-
-impl TierHooks for NoCalls {
-    fn on_first_call(
-        &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
-        _: Cancel<'_>,
-    ) -> Result<CodeAddr, FirstCallError> {
-        unreachable!("nothing is called")
-    }
-
-    fn on_budget_exhausted(
-        &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
-        _: BudgetSite,
-    ) -> Option<CodeAddr> {
-        unreachable!("nothing is called")
-    }
-}
-
 fn own_code_space(c: &mut Criterion) {
-    let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
-    let wasm = wat::parse_str("(module (func))").unwrap();
-    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    let types = runtime.register_types(&facts.types);
-    facts.type_ids = types.ids().into();
-    let facts = Arc::new(facts);
-    let module = ModuleCode::new(&runtime, facts, types, wasm.into(), Arc::new(NoCalls)).unwrap();
+    let runtime = support::runtime(RuntimeConfig::default());
+    let module = support::module(&runtime, "(module (func))", Arc::new(support::NoHooks));
     let func = DefinedFuncIndex(0);
     c.bench_function("placement/own code space", |b| {
         b.iter(|| {

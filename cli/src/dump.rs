@@ -59,7 +59,12 @@ fn notes(function: &CompiledFunction, start: u32, end: u32) -> String {
     for relocation in relocations.filter(|relocation| (start..end).contains(&relocation.offset.0)) {
         notes.push(relocation.target.to_string());
     }
-    if let Some(site) = function.traps.iter().find(|site| site.code.0 == start) {
+    if let Some(site) = function
+        .sites
+        .traps
+        .iter()
+        .find(|site| site.code.0 == start)
+    {
         notes.push(format!("trap: {}", site.trap));
     }
     if notes.is_empty() {

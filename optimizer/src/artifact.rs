@@ -8,8 +8,8 @@ use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
 use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::{
-    CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, RelocationTarget, Tier,
-    TrapSite, WasmOffset,
+    CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, RelocationTarget, Sites,
+    Tier, TrapSite, WasmOffset,
 };
 
 use crate::names::Symbol;
@@ -36,8 +36,7 @@ pub(crate) fn convert(
         relocations: relocations
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
-        traps: traps(compiled, &sources)?,
-        calls: calls(compiled, &sources),
+        sites: Sites::new(traps(compiled, &sources)?, calls(compiled, &sources)),
         sources: if request.sources {
             sources.runs()
         } else {

@@ -66,7 +66,7 @@ fn traps_are_where_they_say() {
     let module = Module::new(MODULE);
     let compiled = compile(&optimizer(), &module, 0, CompileUnit::Function).unwrap();
     let at = |trap: TrapCode| {
-        let mut sites = compiled.traps.iter().filter(|site| site.trap == trap);
+        let mut sites = compiled.sites.traps.iter().filter(|site| site.trap == trap);
         let site = sites.next().unwrap_or_else(|| panic!("no {trap}"));
         let instruction = instructions(&compiled)
             .into_iter()
@@ -92,9 +92,10 @@ fn calls_are_where_they_say() {
         .filter(|instruction| instruction.mnemonic() == Mnemonic::Call)
         .map(|instruction| CodeOffset(instruction.next_ip() as u32))
         .collect();
-    let listed: Vec<_> = compiled.calls.iter().map(|site| site.code).collect();
+    let listed: Vec<_> = compiled.sites.calls.iter().map(|site| site.code).collect();
     assert_eq!(calls, listed);
     let opcodes = compiled
+        .sites
         .calls
         .iter()
         .map(|site| module.wasm[site.wasm.0 as usize]);
@@ -114,7 +115,7 @@ fn sources_if_asked_for() {
     assert_eq!(sources[0].code, CodeOffset(0));
     assert_eq!(sources[0].wasm, WasmOffset(module.facts.bodies[0].start));
     assert!(sources.is_sorted_by(|a, b| a.code < b.code && a.wasm != b.wasm));
-    for site in &compiled.traps {
+    for site in &compiled.sites.traps {
         let run = sources.partition_point(|run| run.code <= site.code) - 1;
         assert_eq!(sources[run].wasm, site.wasm);
     }

@@ -54,6 +54,8 @@ events! {
         code: CodeKey,
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
+        /// Budget units that the function has used up since its first code, as its profile says.
+        units: u64,
     }
     /// A compilation succeeded; the code is not published yet.
     CompileFinished = "compile-finished" {

@@ -1,62 +1,26 @@
 //! What the system sees of the code space: which pages can be written, and how much memory code takes.
 
+mod support;
+
 use std::fs;
 use std::sync::Arc;
 
-use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
-use upshift_baseline::TrampolineCompiler;
-use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{
-    BudgetSite, CodeAddr, CodeMapping, CodeRef, ModuleCode, Runtime, RuntimeConfig, TierHooks,
-};
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_runtime::{CodeMapping, CodeRef, ModuleCode, Runtime, RuntimeConfig};
 
 const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
 
 const BOTH: [CodeMapping; 2] = [CodeMapping::MemoryFile, CodeMapping::Anonymous];
 
-struct NoHooks;
-
-impl TierHooks for NoHooks {
-    fn on_first_call(
-        &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
-        _: Cancel<'_>,
-    ) -> Result<CodeAddr, FirstCallError> {
-        unreachable!("nothing is called")
-    }
-
-    fn on_budget_exhausted(
-        &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
-        _: BudgetSite,
-    ) -> Option<CodeAddr> {
-        unreachable!("nothing is called")
-    }
-}
-
 fn module(code_mapping: CodeMapping) -> Arc<ModuleCode> {
-    let config = RuntimeConfig {
+    module_of(&support::runtime(RuntimeConfig {
         code_mapping,
         ..RuntimeConfig::default()
-    };
-    module_of(&Runtime::new(config, Box::new(TrampolineCompiler)).unwrap())
+    }))
 }
 
 fn module_of(runtime: &Arc<Runtime>) -> Arc<ModuleCode> {
-    let wasm = wat::parse_str("(module (func))").unwrap();
-    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    let types = runtime.register_types(&facts.types);
-    facts.type_ids = types.ids().into();
-    ModuleCode::new(
-        runtime,
-        Arc::new(facts),
-        types,
-        wasm.into(),
-        Arc::new(NoHooks),
-    )
-    .unwrap()
+    support::module(runtime, "(module (func))", Arc::new(support::NoHooks))
 }
 
 fn place(module: &ModuleCode, bytes: usize) -> CodeRef {
@@ -173,7 +137,7 @@ fn deferred_code_is_written_where_it_was_placed() {
             layout_seed: seed,
             ..RuntimeConfig::default()
         };
-        let runtime = Runtime::new(config, Box::new(TrampolineCompiler)).unwrap();
+        let runtime = support::runtime(config);
         let (first, other) = (module_of(&runtime), module_of(&runtime));
         first.defer_writes();
         let mut codes = Vec::new();
@@ -196,7 +160,7 @@ fn deferred_code_is_written_where_it_was_placed() {
 
 #[test]
 fn deferred_code_that_is_dropped_is_not_written() {
-    let runtime = Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap();
+    let runtime = support::runtime(RuntimeConfig::default());
     let (first, other) = (module_of(&runtime), module_of(&runtime));
     first.defer_writes();
     let addr = place(&first, 5000).addr();

@@ -3,6 +3,8 @@
 //! Every version returns its own number. Should a caller ever run freed or half-written code, it would crash or
 //! return a number that was never published.
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +12,6 @@ use std::time::{Duration, Instant};
 use upshift_abi::facts::Item;
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
-use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{
     BudgetSite, CodeAddr, Extern, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks,
@@ -59,15 +60,8 @@ impl TierHooks for FirstVersion {
 }
 
 fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
-    let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 0))"#).unwrap();
-    let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    let types = runtime.register_types(&facts.types);
-    facts.type_ids = types.ids().into();
-    ModuleCode::new(runtime, Arc::new(facts), types, wasm.into(), hooks).unwrap()
-}
-
-fn runtime() -> Arc<Runtime> {
-    Runtime::new(RuntimeConfig::default(), Box::new(TrampolineCompiler)).unwrap()
+    let text = r#"(module (func (export "f") (result i32) i32.const 0))"#;
+    support::module(runtime, text, hooks)
 }
 
 /// Calls the module's function until told to stop, and checks every answer.
@@ -96,7 +90,7 @@ fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -
 
 #[test]
 fn hammer_publishing_and_reclamation() {
-    let runtime = runtime();
+    let runtime = support::runtime(RuntimeConfig::default());
     let hooks = Arc::new(FirstVersion {
         first_calls: AtomicU32::new(0),
     });
@@ -139,7 +133,7 @@ fn hammer_publishing_and_reclamation() {
 
 #[test]
 fn a_dropped_module_frees_its_code() {
-    let runtime = runtime();
+    let runtime = support::runtime(RuntimeConfig::default());
     let hooks = Arc::new(FirstVersion {
         first_calls: AtomicU32::new(0),
     });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
-    DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Tier, WasmOffset,
+    DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Profile, Tier, WasmOffset,
 };
 use upshift_profiler::{Detail, EventLog, LogConfig};
 use upshift_runtime::{BudgetSite, RuntimeError};
@@ -151,6 +151,8 @@ pub(crate) struct FakeCompiler {
     act: Box<Behaviour>,
     /// The units compiled, in the order in which their compilations began.
     pub(crate) compiled: Mutex<Vec<(DefinedFuncIndex, CompileUnit)>>,
+    /// The profiles of their requests.
+    pub(crate) profiles: Mutex<Vec<Profile>>,
     gate: (Mutex<bool>, Condvar),
 }
 
@@ -167,6 +169,7 @@ impl FakeCompiler {
             tier,
             act: Box::new(act),
             compiled: Mutex::default(),
+            profiles: Mutex::default(),
             gate: Default::default(),
         })
     }
@@ -202,10 +205,15 @@ struct FakeSession<'a>(&'a FakeCompiler);
 impl CompileSession for FakeSession<'_> {
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let CompileRequest {
-            func, unit, cancel, ..
+            func,
+            unit,
+            cancel,
+            profile,
+            ..
         } = request;
         let mut bytes = 1;
         self.0.compiled.lock().unwrap().push((func, unit));
+        self.0.profiles.lock().unwrap().push(profile);
         match (self.0.act)(func, unit) {
             Act::Compile => {}
             Act::Refuse => {

@@ -44,6 +44,7 @@ impl<'a> CompileSessions<'a> {
         shared.log.trace(|| Event::CompileStarted {
             code: key,
             queue_wait,
+            units: request.profile.units,
         });
         let start = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| {

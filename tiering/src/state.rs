@@ -14,7 +14,7 @@
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
+use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Profile, Tier};
 use upshift_profiler::Nanos;
 
 use crate::first_code::POLL_INTERVAL;
@@ -314,6 +314,15 @@ impl BudgetAccount {
     /// The time of the last request; 0 before the first.
     pub(crate) fn requested_at(&self) -> Nanos {
         Nanos(self.requested_at.load(Ordering::Relaxed))
+    }
+
+    /// What a compiler is told of how the function has run.
+    pub(crate) fn profile(&self) -> Profile {
+        Profile {
+            units: self.units(),
+            entry_exhaustions: self.entry_exhaustions.load(Ordering::Relaxed),
+            loop_exhaustions: self.loop_exhaustions.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn units(&self) -> u64 {

@@ -195,6 +195,7 @@ impl<M: CodeHome> ModuleState<M> {
     ) -> Option<M::Code> {
         let mut request = CompileRequest::new(home.facts(), home.wasm(), key.func.func);
         request.unit = key.unit;
+        request.profile = state.account.profile();
         let code = sessions.compile(key, request, queue_wait);
         self.place(home, key, state, code)
     }
@@ -371,10 +372,12 @@ impl<M: CodeHome> ModuleState<M> {
 impl<M: CodeHome> Target for ModuleState<M> {
     fn begin(&self, key: CodeKey) -> Option<Source> {
         let home = self.home.get()?.upgrade()?;
-        let claimed = self.begin_optimizing(key, self.func(key.func.func));
+        let state = self.func(key.func.func);
+        let claimed = self.begin_optimizing(key, state);
         claimed.then(|| Source {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
+            profile: state.account.profile(),
         })
     }
 

@@ -5,7 +5,7 @@ mod first_call;
 mod pool;
 mod replay;
 
-use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Profile, Tier};
 use upshift_runtime::BudgetSite;
 
 use crate::fake::{Act, FakeCompiler, Rig};
@@ -49,6 +49,21 @@ fn a_function_called_once_is_left_in_its_loop() {
     assert_eq!(phase(&rig, 0), Phase::Optimized);
     let stats = rig.tiering.log().stats();
     assert_eq!((stats.osr_entries, stats.optimizer.osr_units), (2, 1));
+}
+
+#[test]
+fn compilers_are_told_how_the_function_has_run() {
+    for switching in ["switching=sync", "threads=1"] {
+        let rig = Rig::new(1, &format!("{switching} policy=fixed-budget:units=100"));
+        while phase(&rig, 0) != Phase::Optimized {
+            rig.call(0, 0);
+        }
+        assert_eq!(rig.baseline.profiles.lock().unwrap()[0], Profile::default());
+        let profiles = rig.optimizer.profiles.lock().unwrap();
+        let profile = profiles[0];
+        assert!(profile.units >= 100, "{profile:?}");
+        assert!(profile.entry_exhaustions > 0 && profile.loop_exhaustions == 0);
+    }
 }
 
 #[test]

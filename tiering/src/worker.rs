@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use upshift_abi::{Cancel, CompileError, CompileRequest, CompiledFunction, ModuleFacts};
+use upshift_abi::{Cancel, CompileError, CompileRequest, CompiledFunction, ModuleFacts, Profile};
 use upshift_profiler::{CodeKey, Event, Nanos};
 
 use crate::engine::Shared;
@@ -25,11 +25,12 @@ pub(crate) struct Job {
     pub(crate) queued: Nanos,
 }
 
-/// What a compiler reads of a module.
+/// What a compiler reads of a module, and how the function has run.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) facts: Arc<ModuleFacts>,
     pub(crate) wasm: Arc<[u8]>,
+    pub(crate) profile: Profile,
 }
 
 /// The module that a job compiles for, without the types of the runtime.
@@ -96,6 +97,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let mut request = CompileRequest::new(&source.facts, &source.wasm, job.key.func.func);
     request.unit = job.key.unit;
     request.cancel = Cancel::when(&enough);
+    request.profile = source.profile;
     let mut result = sessions.compile(job.key, request, queue_wait);
     if let Err(CompileError::Cancelled { func }) = result {
         if gone() {

@@ -99,13 +99,13 @@ pub fn compile(
 fn check(compiled: &CompiledFunction, module: &Module, func: u32) {
     let len = compiled.code.len() as u32;
     let body = &module.facts.bodies[func as usize];
-    assert!(compiled.traps.is_sorted_by(|a, b| a.code < b.code));
-    assert!(compiled.calls.is_sorted_by(|a, b| a.code < b.code));
-    for site in &compiled.traps {
+    assert!(compiled.sites.traps.is_sorted_by(|a, b| a.code < b.code));
+    assert!(compiled.sites.calls.is_sorted_by(|a, b| a.code < b.code));
+    for site in &compiled.sites.traps {
         assert!(site.code.0 < len, "{site:?}");
         assert!(body.contains(&site.wasm.0), "{site:?} {body:?}");
     }
-    for site in &compiled.calls {
+    for site in &compiled.sites.calls {
         assert!(
             site.code.0 <= len && body.contains(&site.wasm.0),
             "{site:?}"

@@ -7,22 +7,19 @@ use std::time::Duration;
 use crate::builtin::Builtin;
 use crate::compiler::Tier;
 use crate::index::{CodeOffset, DefinedFuncIndex, LoopIndex, WasmOffset};
-use crate::trap::TrapCode;
+use crate::sites::Sites;
 
 /// A compiled function, OSR entry or trampoline: position-independent but for its relocations.
 ///
-/// The tables are sorted by code offset.
+/// All tables are sorted by code offset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompiledFunction {
     /// The machine code; execution starts at its first byte.
     pub code: Vec<u8>,
     /// Places to patch when the code's address is known.
     pub relocations: Vec<Relocation>,
-    /// Instructions that may fault or are `ud2`.
-    pub traps: Vec<TrapSite>,
-    /// Return addresses of calls that a backtrace shows. A return address that is not
-    /// listed belongs to a frame that backtraces skip (a baseline frame below its OSR entry).
-    pub calls: Vec<CallSite>,
+    /// Instructions that trap, and calls.
+    pub sites: Sites,
     /// Where each instruction came from, sparsely: each entry holds until the next one.
     /// Empty unless the request asked for it.
     pub sources: Vec<SourceLocation>,
@@ -62,26 +59,6 @@ pub enum RelocationTarget {
     Start,
 }
 
-/// An instruction that traps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrapSite {
-    /// The faulting instruction.
-    pub code: CodeOffset,
-    /// The instruction it was compiled from.
-    pub wasm: WasmOffset,
-    /// What the fault means.
-    pub trap: TrapCode,
-}
-
-/// A call that a backtrace shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallSite {
-    /// The return address: the instruction behind the call.
-    pub code: CodeOffset,
-    /// The call instruction.
-    pub wasm: WasmOffset,
-}
-
 /// Start of a run of code with one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLocation {
@@ -111,20 +88,6 @@ pub struct CompileStats {
     pub body_bytes: u32,
     /// Wall time; filled by the caller of the compiler, which knows no clock.
     pub time: Duration,
-}
-
-impl CompiledFunction {
-    /// The trap site at exactly this offset.
-    pub fn trap_at(&self, code: CodeOffset) -> Option<&TrapSite> {
-        let i = self.traps.binary_search_by_key(&code, |site| site.code);
-        i.ok().map(|i| &self.traps[i])
-    }
-
-    /// The call whose return address is exactly this offset.
-    pub fn call_at(&self, code: CodeOffset) -> Option<&CallSite> {
-        let i = self.calls.binary_search_by_key(&code, |site| site.code);
-        i.ok().map(|i| &self.calls[i])
-    }
 }
 
 impl fmt::Display for RelocationTarget {

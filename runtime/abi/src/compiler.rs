@@ -104,6 +104,19 @@ impl fmt::Debug for Cancel<'_> {
     }
 }
 
+/// What runs of a function have shown so far. All figures are estimates: threads count without agreeing.
+///
+/// The default is that of a function that has not run, or whose runs nobody counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Budget units that it has used up since its first code: entries and back edges.
+    pub units: u64,
+    /// How often its budget ran out at its entry.
+    pub entry_exhaustions: u32,
+    /// How often its budget ran out at a back edge.
+    pub loop_exhaustions: u32,
+}
+
 /// A request to compile one function.
 #[derive(Debug)]
 pub struct CompileRequest<'a> {
@@ -121,6 +134,8 @@ pub struct CompileRequest<'a> {
     pub sources: bool,
     /// When to give up.
     pub cancel: Cancel<'a>,
+    /// How the function has run.
+    pub profile: Profile,
 }
 
 impl<'a> CompileRequest<'a> {
@@ -134,6 +149,7 @@ impl<'a> CompileRequest<'a> {
             validate: None,
             sources: false,
             cancel: Cancel::NEVER,
+            profile: Profile::default(),
         }
     }
 

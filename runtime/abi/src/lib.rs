@@ -11,7 +11,7 @@
 //! - [`frame`]: the parts of a stack frame that somebody other than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
 //! - [`printable`]: how names from modules are shown;
-//! - [`artifact`], [`compiler`]: what a compiler is asked for and what it returns.
+//! - [`artifact`], [`sites`], [`compiler`]: what a compiler is asked for and what it returns.
 //!
 //! # Invariants
 //!
@@ -35,22 +35,22 @@ pub mod frame;
 pub mod index;
 pub mod plan;
 pub mod printable;
+pub mod sites;
 pub mod trap;
 pub mod types;
 pub mod vmctx;
 
-pub use artifact::{
-    CallSite, CompiledFunction, OsrEntryInfo, Relocation, RelocationTarget, TrapSite,
-};
+pub use artifact::{CompiledFunction, OsrEntryInfo, Relocation, RelocationTarget};
 pub use builtin::Builtin;
 pub use compiler::{
     Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds,
-    SpectreMitigation, Tier,
+    Profile, SpectreMitigation, Tier,
 };
 pub use facts::ModuleFacts;
 pub use index::*;
 pub use plan::{MemoryOptions, MemoryPlan, ModulePlan, TablePlan};
 pub use printable::{Printable, PrintableLines};
+pub use sites::{CallSite, Sites, TrapSite};
 pub use trap::TrapCode;
 pub use types::{
     FuncType, GlobalType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType, TypeId,

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::artifact::SourceLocation;
+use upshift_abi::sites::Source;
 use upshift_abi::{
-    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Tier,
-    TrapSite, WasmOffset,
+    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Sites,
+    Tier, TrapSite, WasmOffset,
 };
 
 use crate::module_id::ModuleId;
@@ -47,8 +48,7 @@ pub struct CodeMeta {
     /// Bytes of stack that a frame takes.
     pub frame_size: u32,
     frame_moves: Option<Range<CodeOffset>>,
-    traps: Box<[TrapSite]>,
-    calls: Box<[CallSite]>,
+    sites: Sites,
     sources: Box<[SourceLocation]>,
 }
 
@@ -61,52 +61,47 @@ impl CodeMeta {
             kind,
             frame_size: compiled.frame_size,
             frame_moves: compiled.frame_moves.clone(),
-            traps: std::mem::take(&mut compiled.traps).into(),
-            calls: std::mem::take(&mut compiled.calls).into(),
+            sites: std::mem::take(&mut compiled.sites),
             sources: std::mem::take(&mut compiled.sources).into(),
         }
     }
 
+    /// Offset of a PC from the first byte.
+    fn offset(&self, pc: usize) -> CodeOffset {
+        CodeOffset((pc - self.start) as u32)
+    }
+
     /// The trap site of the instruction at the PC.
     pub fn trap_at(&self, pc: usize) -> Option<&TrapSite> {
-        let offset = CodeOffset((pc - self.start) as u32);
-        let i = self.traps.binary_search_by_key(&offset, |site| site.code);
-        i.ok().map(|i| &self.traps[i])
+        self.sites.trap_at(self.offset(pc))
     }
 
     /// Whether the code at the PC is moving its frame, so that `rbp` leads to no frame; see
     /// [`CompiledFunction::frame_moves`].
     pub fn is_frame_moving(&self, pc: usize) -> bool {
-        let offset = CodeOffset((pc - self.start) as u32);
         let moves = self.frame_moves.as_ref();
-        moves.is_some_and(|moves| moves.contains(&offset))
+        moves.is_some_and(|moves| moves.contains(&self.offset(pc)))
     }
 
     /// The call that returns to the PC; `None` for a frame that backtraces skip.
     pub fn call_at(&self, return_address: usize) -> Option<&CallSite> {
-        let offset = CodeOffset((return_address - self.start) as u32);
-        let i = self.calls.binary_search_by_key(&offset, |site| site.code);
-        i.ok().map(|i| &self.calls[i])
+        self.sites.call_at(self.offset(return_address))
+    }
+
+    /// The functions that are active at the instruction that the PC is in, innermost first, the last one being
+    /// the function itself; `wasm` is the WebAssembly instruction that it was compiled from.
+    pub fn sources(&self, pc: usize, wasm: Option<WasmOffset>) -> impl Iterator<Item = Source> {
+        self.sites.sources(self.offset(pc), wasm)
     }
 
     /// The instruction that the PC was compiled from, as far as known: exact where source locations were
     /// asked for, else the nearest call or trap before it.
     pub fn wasm_offset_near(&self, pc: usize) -> Option<WasmOffset> {
-        let offset = CodeOffset((pc - self.start) as u32);
-        let source = self.sources.partition_point(|s| s.code <= offset);
-        if let Some(i) = source.checked_sub(1) {
-            return Some(self.sources[i].wasm);
+        let offset = self.offset(pc);
+        let behind = self.sources.partition_point(|run| run.code <= offset);
+        match self.sources[..behind].last() {
+            Some(run) => Some(run.wasm),
+            None => self.sites.nearest(offset),
         }
-        let trap = self
-            .traps
-            .partition_point(|s| s.code <= offset)
-            .checked_sub(1);
-        let call = self
-            .calls
-            .partition_point(|s| s.code <= offset)
-            .checked_sub(1);
-        let trap = trap.map(|i| (self.traps[i].code, self.traps[i].wasm));
-        let call = call.map(|i| (self.calls[i].code, self.calls[i].wasm));
-        trap.max(call).map(|(_, wasm)| wasm)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use upshift_abi::sites::Source;
 use upshift_abi::{TrapCode, WasmOffset, frame};
 
 use super::Store;
@@ -24,6 +25,17 @@ pub struct TrapRecord {
     pub fp: usize,
 }
 
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug)]
+enum Innermost {
+    /// At an instruction of WebAssembly code.
+    Instruction(usize),
+    /// At the call of a builtin, whose stub's frame stands.
+    Call { return_address: usize },
+    /// In the stub or trampoline whose frame is the first record: its caller is the innermost function.
+    Stub,
+}
+
 impl WasmBacktrace {
     /// From an instruction of WebAssembly code on.
     ///
@@ -33,7 +45,7 @@ impl WasmBacktrace {
     /// at the trap from `sp` on.
     pub(crate) unsafe fn capture(store: &Store, trap: &TrapRecord) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Self::walk(store, Some(trap.pc), trap.sp, trap.fp) }
+        unsafe { Self::walk(store, Innermost::Instruction(trap.pc), trap.sp, trap.fp) }
     }
 
     /// From the code that called a builtin which may leave WebAssembly.
@@ -46,7 +58,7 @@ impl WasmBacktrace {
         // SAFETY: the stub's frame is a frame record.
         let [caller, return_address] = unsafe { (fp as *const [usize; 2]).read() };
         // SAFETY: the stack is readable from the stub's frame on.
-        unsafe { Self::walk(store, Some(return_address - 1), fp, caller) }
+        unsafe { Self::walk(store, Innermost::Call { return_address }, fp, caller) }
     }
 
     /// From the host function that the store is running.
@@ -57,15 +69,15 @@ impl WasmBacktrace {
     pub(crate) unsafe fn capture_at_exit(store: &Store) -> Self {
         let fp = store.exit_fp();
         // SAFETY: the host trampoline's frame stands, and is a frame record like any other.
-        unsafe { Self::walk(store, None, fp, fp) }
+        unsafe { Self::walk(store, Innermost::Stub, fp, fp) }
     }
 
-    /// The function at `pc`, if there is one, and the callers of the function whose frame is `fp`.
+    /// The innermost function and the callers of the function whose frame is `fp`.
     ///
     /// # Safety
     ///
     /// As for [`walk_callers`], with the store's entry frame.
-    unsafe fn walk(store: &Store, pc: Option<usize>, low: usize, fp: usize) -> Self {
+    unsafe fn walk(store: &Store, innermost: Innermost, low: usize, fp: usize) -> Self {
         if !store.process().is_current() {
             // In a forked child, a thread that it does not have may hold the lock below.
             return Self::default();
@@ -73,11 +85,19 @@ impl WasmBacktrace {
         // No code is freed while addresses in it are looked up.
         let placed = store.runtime().code().hold_placed();
         let mut frames = FrameSink::default();
+        let pc = match innermost {
+            Innermost::Instruction(pc) => Some(pc),
+            Innermost::Call { return_address } => Some(return_address - 1),
+            Innermost::Stub => None,
+        };
         if let Some(pc) = pc
             && let Some(meta) = placed.lookup(pc)
         {
-            let site = meta.trap_at(pc).map(|site| site.wasm);
-            frames.push(meta, site.or_else(|| meta.wasm_offset_near(pc)));
+            let site = match innermost {
+                Innermost::Call { return_address } => meta.call_at(return_address).map(|s| s.wasm),
+                _ => meta.trap_at(pc).map(|site| site.wasm),
+            };
+            frames.push(meta, pc, site.or_else(|| meta.wasm_offset_near(pc)));
         }
         // SAFETY: the caller's promise.
         unsafe { walk_callers(&placed, store.entry_fp(), low, fp, &mut frames) };
@@ -150,7 +170,7 @@ unsafe fn walk_activation<'p>(
             return;
         };
         if let Some(site) = meta.call_at(return_address) {
-            frames.push(meta, Some(site.wasm));
+            frames.push(meta, return_address - 1, Some(site.wasm));
         }
         (low, fp) = (fp + 1, caller);
     }
@@ -168,17 +188,23 @@ struct FrameSink<'a> {
 
 /// An active function and where it is; not yet a [`Frame`], as most are dropped again.
 struct Site<'a> {
-    function: &'a FunctionCode,
-    wasm: Option<WasmOffset>,
+    code: &'a FunctionCode,
+    source: Source,
 }
 
 impl<'a> FrameSink<'a> {
-    /// Takes the next frame outwards: code and what it was doing. Trampolines are not shown.
-    fn push(&mut self, meta: &'a CodeMeta, wasm: Option<WasmOffset>) {
-        let CodeKind::Function(function) = &meta.kind else {
+    /// Takes the next frame outwards: the instruction that it is at, and what that was compiled from. It becomes a
+    /// frame for each function that was inlined there, and one for the function itself. Trampolines are not shown.
+    fn push(&mut self, meta: &'a CodeMeta, pc: usize, wasm: Option<WasmOffset>) {
+        let CodeKind::Function(code) = &meta.kind else {
             return;
         };
-        let site = Site { function, wasm };
+        for source in meta.sources(pc, wasm) {
+            self.push_site(Site { code, source });
+        }
+    }
+
+    fn push_site(&mut self, site: Site<'a>) {
         if self.innermost.len() < KEPT {
             self.innermost.push(site);
             return;
@@ -202,13 +228,14 @@ impl<'a> FrameSink<'a> {
 
 impl Site<'_> {
     fn frame(self) -> Frame {
-        let function = self.function;
+        let code = self.code;
+        let func = self.source.func.unwrap_or(code.func);
         Frame {
-            module: function.module,
-            facts: function.facts.clone(),
-            func: function.facts.func_index(function.func),
-            wasm: self.wasm,
-            tier: function.tier,
+            module: code.module,
+            facts: code.facts.clone(),
+            func: code.facts.func_index(func),
+            wasm: self.source.wasm,
+            tier: code.tier,
         }
     }
 }

@@ -107,7 +107,8 @@ impl<M: CodeHome> ModuleState<M> {
         let code = match tier {
             Tier::Optimizer => self.compile_and_place(home, key, state, Nanos(0), &mut sessions)?,
             Tier::Baseline => {
-                let request = CompileRequest::new(home.facts(), home.wasm(), func);
+                let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+                request.profile = state.account.profile();
                 let code = sessions.compile(key, request, Nanos(0)).ok()?;
                 home.place(func, key.unit, tier, code).ok()?
             }

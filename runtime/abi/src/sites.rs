@@ -1,0 +1,276 @@
+//! Places in compiled code that something outside of it must find: instructions that trap and calls.
+//!
+//! A site says where it is and which WebAssembly instruction it was compiled from. What few sites have stands in
+//! [`SiteDetails`], which most code does without: the functions that were inlined there, exception
+//! handlers, and live references. So a site stays at eight bytes.
+//!
+//! # Inlining
+//!
+//! The functions inlined into a piece of code form a tree, from the root down: an [`InlinedFrame`] is one
+//! copy of a function's body, and its parent is the copy (or the function itself) that the call stood in. Runs of code
+//! say which copy they belong to, so that each PC has its chain of functions, be it a trap, a call or the place where
+//! an interruption struck: [`Sites::sources`].
+//!
+//! # Exceptional edges
+//!
+//! A call that throws continues at a handler of its site. **An exceptional edge clobbers all registers** but the stack
+//! and the frame pointer, callee-saved ones included (Cranelift's rule): what a handler needs is in the frame.
+//! Where no handler covers a site, its function is left; where none does up to the entry frame, the activation is.
+//! Traps, errors of host functions and interruptions are no exceptions: they leave the activation.
+
+use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, TagIndex, WasmOffset};
+use crate::trap::TrapCode;
+
+/// An instruction that traps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// The faulting instruction.
+    pub code: CodeOffset,
+    /// The instruction it was compiled from, of the innermost function inlined there.
+    pub wasm: WasmOffset,
+    /// What the fault means.
+    pub trap: TrapCode,
+}
+
+/// A call that a backtrace shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// The return address: the instruction behind the call.
+    pub code: CodeOffset,
+    /// The call instruction, of the innermost function inlined there.
+    pub wasm: WasmOffset,
+}
+
+/// One copy of a function's body inside of another function's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InlinedFrame {
+    /// The copy that the call stood in, which precedes this one in the list; `None` for the function itself.
+    pub parent: Option<InlinedIndex>,
+    /// The function that was inlined.
+    pub func: DefinedFuncIndex,
+    /// The call instruction, in the parent.
+    pub wasm: WasmOffset,
+}
+
+/// Start of a run of code that belongs to one inlined copy, up to the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InlinedRun {
+    /// First byte of the run.
+    pub code: CodeOffset,
+    /// The innermost copy; `None` for the function itself.
+    pub frame: Option<InlinedIndex>,
+}
+
+/// Where a call continues if it throws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExceptionHandler {
+    /// The return address of the call.
+    pub call: CodeOffset,
+    /// The exceptions that the handler takes; `None` for all.
+    pub tag: Option<TagIndex>,
+    /// Its first instruction.
+    pub target: CodeOffset,
+}
+
+/// A word of the frame that holds a reference while a call runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveReference {
+    /// The return address of the call.
+    pub call: CodeOffset,
+    /// The word's offset from `rbp`.
+    pub frame_offset: i32,
+}
+
+/// What only some code has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SiteDetails {
+    /// Inlined copies, parents before their children.
+    pub inlined: Vec<InlinedFrame>,
+    /// Which code belongs to them, sorted; what precedes the first run is the function's own.
+    pub runs: Vec<InlinedRun>,
+    /// Exception handlers, sorted by call; those of one call in the order in which they are asked.
+    pub handlers: Vec<ExceptionHandler>,
+    /// References that calls leave in the frame, sorted by call.
+    pub references: Vec<LiveReference>,
+}
+
+/// The sites of a piece of code, sorted by code offset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sites {
+    /// Instructions that may fault or are `ud2`.
+    pub traps: Box<[TrapSite]>,
+    /// Return addresses of calls that a backtrace shows. A return address that is not listed belongs to a frame
+    /// that backtraces skip (a baseline frame below its OSR entry).
+    pub calls: Box<[CallSite]>,
+    /// What few sites have; `None` where it would be empty.
+    pub details: Option<Box<SiteDetails>>,
+}
+
+/// An active function and where in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The inlined function; `None` for the one that the code was compiled for.
+    pub func: Option<DefinedFuncIndex>,
+    /// The instruction, as far as it is known.
+    pub wasm: Option<WasmOffset>,
+}
+
+impl Sites {
+    /// Sites without details.
+    pub fn new(traps: impl Into<Box<[TrapSite]>>, calls: impl Into<Box<[CallSite]>>) -> Self {
+        Self {
+            traps: traps.into(),
+            calls: calls.into(),
+            details: None,
+        }
+    }
+
+    /// The trap site at exactly this offset.
+    pub fn trap_at(&self, code: CodeOffset) -> Option<&TrapSite> {
+        let i = self.traps.binary_search_by_key(&code, |site| site.code);
+        i.ok().map(|i| &self.traps[i])
+    }
+
+    /// The call whose return address is exactly this offset.
+    pub fn call_at(&self, code: CodeOffset) -> Option<&CallSite> {
+        let i = self.calls.binary_search_by_key(&code, |site| site.code);
+        i.ok().map(|i| &self.calls[i])
+    }
+
+    /// The instruction of the nearest trap or call at or before the offset.
+    pub fn nearest(&self, code: CodeOffset) -> Option<WasmOffset> {
+        let trap = self.traps.partition_point(|site| site.code <= code);
+        let call = self.calls.partition_point(|site| site.code <= code);
+        let trap = self.traps[..trap].last().map(|site| (site.code, site.wasm));
+        let call = self.calls[..call].last().map(|site| (site.code, site.wasm));
+        trap.max(call).map(|(_, wasm)| wasm)
+    }
+
+    /// The functions that are active at an instruction, innermost first: those inlined there, then the one that
+    /// the code was compiled for. `wasm` is the WebAssembly instruction that the innermost one is at.
+    pub fn sources(
+        &self,
+        code: CodeOffset,
+        wasm: Option<WasmOffset>,
+    ) -> impl Iterator<Item = Source> {
+        let details = self.details.as_deref();
+        let mut frame = details.and_then(|details| details.frame_at(code));
+        let mut next = Some(wasm);
+        std::iter::from_fn(move || {
+            let wasm = next.take()?;
+            let copy = frame.and_then(|frame| details?.inlined.get(frame.index()));
+            frame = copy.and_then(|copy| copy.parent);
+            next = copy.map(|copy| Some(copy.wasm));
+            Some(Source {
+                func: copy.map(|copy| copy.func),
+                wasm,
+            })
+        })
+    }
+
+    /// The exception handlers of a call, in the order in which they are asked.
+    pub fn handlers_of(&self, call: CodeOffset) -> &[ExceptionHandler] {
+        let handlers = self.details.as_deref().map(|details| &details.handlers[..]);
+        range_of(handlers.unwrap_or_default(), |handler| handler.call, call)
+    }
+
+    /// The references that a call leaves in its function's frame.
+    pub fn references_at(&self, call: CodeOffset) -> &[LiveReference] {
+        let details = self.details.as_deref();
+        let references = details.map(|details| &details.references[..]);
+        range_of(references.unwrap_or_default(), |live| live.call, call)
+    }
+}
+
+impl SiteDetails {
+    /// The innermost inlined copy that an instruction belongs to.
+    fn frame_at(&self, code: CodeOffset) -> Option<InlinedIndex> {
+        let behind = self.runs.partition_point(|run| run.code <= code);
+        self.runs[..behind].last()?.frame
+    }
+}
+
+/// The entries of a sorted list that belong to a call.
+fn range_of<T>(list: &[T], call_of: impl Fn(&T) -> CodeOffset, call: CodeOffset) -> &[T] {
+    let start = list.partition_point(|entry| call_of(entry) < call);
+    let len = list[start..].partition_point(|entry| call_of(entry) == call);
+    &list[start..start + len]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(parent: Option<u32>, func: u32, wasm: u32) -> InlinedFrame {
+        InlinedFrame {
+            parent: parent.map(InlinedIndex),
+            func: DefinedFuncIndex(func),
+            wasm: WasmOffset(wasm),
+        }
+    }
+
+    fn run(code: u32, frame: Option<u32>) -> InlinedRun {
+        InlinedRun {
+            code: CodeOffset(code),
+            frame: frame.map(InlinedIndex),
+        }
+    }
+
+    fn sources(sites: &Sites, code: u32) -> Vec<(Option<u32>, u32)> {
+        let wasm = Some(WasmOffset(1));
+        let sources = sites.sources(CodeOffset(code), wasm);
+        let plain = |source: Source| (source.func.map(|func| func.0), source.wasm.unwrap().0);
+        sources.map(plain).collect()
+    }
+
+    #[test]
+    fn an_instruction_belongs_to_a_chain_of_functions() {
+        let sites = Sites {
+            details: Some(Box::new(SiteDetails {
+                inlined: vec![
+                    frame(None, 7, 100),
+                    frame(Some(0), 8, 200),
+                    frame(None, 9, 300),
+                ],
+                runs: vec![run(10, Some(0)), run(20, Some(1)), run(30, None)],
+                ..SiteDetails::default()
+            })),
+            ..Sites::default()
+        };
+        assert_eq!(sources(&sites, 9), [(None, 1)]);
+        assert_eq!(sources(&sites, 10), [(Some(7), 1), (None, 100)]);
+        let deepest = [(Some(8), 1), (Some(7), 200), (None, 100)];
+        assert_eq!(sources(&sites, 29), deepest);
+        assert_eq!(sources(&sites, 30), [(None, 1)]);
+        assert_eq!(sources(&Sites::default(), 30), [(None, 1)]);
+    }
+
+    #[test]
+    fn handlers_and_references_belong_to_their_call() {
+        let handler = |call, target| ExceptionHandler {
+            call: CodeOffset(call),
+            tag: None,
+            target: CodeOffset(target),
+        };
+        let live = |call, frame_offset| LiveReference {
+            call: CodeOffset(call),
+            frame_offset,
+        };
+        let sites = Sites {
+            details: Some(Box::new(SiteDetails {
+                handlers: vec![handler(5, 50), handler(9, 60), handler(9, 40)],
+                references: vec![live(5, -24), live(5, -32), live(8, -24)],
+                ..SiteDetails::default()
+            })),
+            ..Sites::default()
+        };
+        let handlers = |call| sites.handlers_of(CodeOffset(call));
+        assert_eq!(handlers(9), [handler(9, 60), handler(9, 40)]);
+        assert_eq!(handlers(5), [handler(5, 50)]);
+        assert!(handlers(7).is_empty() && handlers(10).is_empty());
+        let references = |call| sites.references_at(CodeOffset(call));
+        assert_eq!(references(5), [live(5, -24), live(5, -32)]);
+        assert!(references(9).is_empty());
+        assert!(Sites::default().handlers_of(CodeOffset(5)).is_empty());
+    }
+}
