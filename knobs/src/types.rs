@@ -132,7 +132,7 @@ fn string(value: Value) -> Option<String> {
     }
 }
 
-/// Makes the [`Type`](crate::types::Type) of an enum without fields from the names of its values.
+/// Makes the [`Type`] of an enum without fields from the names of its values.
 ///
 /// ```
 /// use upshift_knobs::choices;
