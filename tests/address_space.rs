@@ -1,10 +1,10 @@
-//! Address space: what lies before memories.
+//! Address space: the guards before memories.
 
 use std::fs;
 
 use upshift::{Config, Engine, Instance, Memory, MemoryBounds, MemoryType, Module, Store};
 
-/// Addresses and rights of the mapping that holds an address, if there is one.
+/// Addresses and access rights of the mapping that contains an address, if there is one.
 fn mapping(addr: usize) -> Option<(usize, usize, String)> {
     let text = fs::read_to_string("/proc/self/maps").unwrap();
     let parse = |line: &str| {

@@ -23,7 +23,7 @@ mod api_cases {
 
 use upshift::{Engine, Instance, Linker, Module, Store};
 
-/// Runs a test in every mode, and says which one it is in if it fails.
+/// Runs a test in every mode, and names the mode if it fails.
 fn in_every_mode(test: impl Fn(&Engine)) {
     for (mode, engine) in support::modes::engines() {
         eprintln!("mode {mode}");

@@ -1,11 +1,11 @@
-//! Generated programs do the same in every tier and in Wasmtime: same results and traps of every
-//! call, same memory and globals afterwards. Programs with `externref`, which Wasmtime runs only with a
-//! garbage collector that it is built without here, are compared between the tiers.
+//! Generated programs behave alike in every tier and in Wasmtime: every call has the same result or
+//! trap, and leaves the same memory and globals. Programs with `externref`, which Wasmtime runs
+//! only with a garbage collector that it is built without here, are compared between the tiers.
 //!
-//! A program is a number: `UPSHIFT_FUZZ_SEED=<number>` runs that program alone. While a program runs,
-//! it is in the file `differential-<number>.wasm` in the test target's folder; a crash leaves it there. The test runs as many as
-//! fit its time, from the same numbers each time; `UPSHIFT_FUZZ_SECONDS` gives it another time, and then
-//! the numbers start anew at each run.
+//! A program is a number: `UPSHIFT_FUZZ_SEED=<number>` runs that program alone. While a program
+//! runs, it is in the file `differential-<number>.wasm` in the test target's folder; a crash leaves
+//! it there. The test runs as many programs as fit its time, from the same numbers each time;
+//! `UPSHIFT_FUZZ_SECONDS` sets another time, and then the numbers start anew at each run.
 
 #![forbid(unsafe_code)]
 
@@ -24,17 +24,18 @@ use support::modes::engines;
 use upshift::{Trap, ValType};
 use upshift_spectest::Mode;
 
-/// How long the test runs unless told otherwise.
+/// How long the test runs by default.
 const SECONDS: u64 = 20;
-/// Fewer programs, or calls that return, in the time mean that the test has become worthless.
+/// The fewest programs, and calls that return, in the time: below that the test has become
+/// worthless.
 const AT_LEAST: u64 = 50;
 /// Loop iterations and calls until a generated program ends itself.
 const FUEL: u32 = 1000;
-/// Arguments with which each export is called.
+/// How often each export is called, with different arguments.
 const CALLS: usize = 3;
 
 /// The modes that differ in what code they run. Tiering in the background runs the same code as
-/// these at times that nothing controls.
+/// these, at times that nothing controls.
 const MODES: [Mode; 4] = [
     Mode::Baseline,
     Mode::Optimizer,
@@ -79,7 +80,7 @@ fn start_number() -> u64 {
     time.expect("the clock is right").as_secs() << 32
 }
 
-/// What the test has seen, to tell whether the programs are worth running.
+/// Counts of what happened, from which the test knows whether the programs are worth running.
 #[derive(Debug, Default)]
 struct Totals {
     programs: u64,
@@ -99,13 +100,13 @@ impl Totals {
     }
 }
 
-/// A program's agreed history.
+/// The history of a program on which all engines agree.
 struct Run {
     history: History,
     by_oracle: bool,
 }
 
-/// Runs one program everywhere; `None` if the number leads to none.
+/// Runs one program in all engines; `None` if no program has the number.
 fn run_program(seed: u64) -> Option<Run> {
     let mut rng = Rng::with_seed(seed).fork();
     let wasm = generate(&mut rng)?;
@@ -128,11 +129,11 @@ fn run_program(seed: u64) -> Option<Run> {
     Some(Run { history, by_oracle })
 }
 
-/// What a program did: each call and its outcome, then a digest of what it left behind.
+/// The history of a program: each call and its outcome, then a digest of memory and globals.
 type History = Vec<(String, Outcome)>;
 
-/// Runs every export some times with arguments from the generator. Stops at a stack overflow:
-/// the depth at which it happens is the one thing that may differ, and with it the state.
+/// Runs every export some times with arguments from the generator. Stops at a stack overflow: the
+/// depth at which it happens is the one thing that may differ, and with it the state.
 fn history(machine: &mut dyn Machine, rng: &Rng) -> History {
     let mut rng = rng.clone();
     let mut history = vec![("instantiate".to_string(), machine.instantiate())];
@@ -158,7 +159,7 @@ fn history(machine: &mut dyn Machine, rng: &Rng) -> History {
     history
 }
 
-/// The histories are the same up to the first stack overflow in either.
+/// Checks that the histories are the same up to the first stack overflow in either.
 fn compare(expected: &History, actual: &History, what: &str) {
     let overflow = Err(Some(Trap::StackOverflow));
     for (expected, actual) in expected.iter().zip(actual) {
@@ -170,7 +171,8 @@ fn compare(expected: &History, actual: &History, what: &str) {
     assert_eq!(expected.len(), actual.len(), "{what}");
 }
 
-/// Mostly small and special numbers, which take more ways through a program than random ones.
+/// An argument: mostly a small or special number, which takes more ways through a program than a
+/// random one.
 fn argument(ty: ValType, rng: &mut Rng) -> Value {
     let special = [
         0,
@@ -209,7 +211,7 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
     }
 }
 
-/// A program of the supported standard that ends; `None` if the number leads to none.
+/// Generates a program of the supported standard that ends; `None` if the number leads to none.
 fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
     let config = program_config(rng);
     let words = 512 + rng.usize(..2048);
@@ -220,8 +222,8 @@ fn generate(rng: &mut Rng) -> Option<Vec<u8>> {
     Some(module.to_bytes())
 }
 
-/// Everything that the standard has, and nothing else; small, closed, with deterministic NaNs. The
-/// minimums matter: without them most programs are empty.
+/// The generator's configuration: everything that the supported standard has, and nothing else;
+/// small, closed, with deterministic NaNs. Without the minimums most programs would be empty.
 fn program_config(rng: &mut Rng) -> wasm_smith::Config {
     let reference_types = rng.usize(..4) == 0;
     wasm_smith::Config {

@@ -1,4 +1,4 @@
-//! What a child made by `fork` can and can't do: it has engines of its own, and leaves its parent's alone.
+//! What a child made by `fork` can do: it uses engines of its own, and leaves its parent's alone.
 
 mod support {
     pub mod watchdog;
@@ -18,41 +18,42 @@ use upshift::{
 };
 use upshift_spectest::Mode;
 
-/// The standard library captures backtraces of errors under a lock, which another test might hold at the moment of a fork.
+/// Lets one test run at a time: the standard library captures backtraces of errors under a lock,
+/// which another test might hold at the moment of a fork.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Seconds until a child counts as hanging.
-const PATIENCE: u32 = 60;
+/// The number of seconds after which a child counts as hanging.
+const HANG_SECONDS: u32 = 60;
 
-/// Forks: the child runs `test` and ends, and a panic there is one here.
+/// Forks: the child runs `test` and ends, and a panic in it is one in the parent.
 #[track_caller]
 fn in_child(test: impl FnOnce()) {
     let (mut here, mut there) = UnixStream::pair().unwrap();
-    // SAFETY: the child is a copy of this thread; it only runs `test`, and leaves without unwinding into the
-    // test harness or running exit handlers.
+    // SAFETY: the child is a copy of this thread; it only runs `test`, and leaves without unwinding
+    // into the test harness or running exit handlers.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork");
     if child == 0 {
         drop(here);
-        // SAFETY: a child that hangs is killed.
-        unsafe { libc::alarm(PATIENCE) };
+        // SAFETY: only sets a timer, whose signal kills a child that hangs.
+        unsafe { libc::alarm(HANG_SECONDS) };
         let result = catch_unwind(AssertUnwindSafe(test));
         if let Err(panic) = &result {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             let _ = there.write_all(text.unwrap_or("a panic").as_bytes());
         }
-        // SAFETY: ends the process here and now.
+        // SAFETY: ends the process at once.
         unsafe { libc::_exit(result.is_err().into()) };
     }
     drop(there);
     let mut said = String::new();
     here.read_to_string(&mut said).unwrap();
     let mut status = 0;
-    // SAFETY: waits for our own child.
+    // SAFETY: waits for the child of this process.
     let waited = unsafe { libc::waitpid(child, &mut status, 0) };
     assert_eq!((waited, status), (child, 0), "in the child: {said}");
 }
@@ -66,7 +67,7 @@ fn assert_forked<T>(result: Result<T>) {
     assert!(text.contains("made before `fork`"), "{text}");
 }
 
-/// A module with data enough for an image, and functions to compile.
+/// A module with enough data for an image, and functions to compile.
 fn text() -> String {
     let data = "upshift!".repeat(8192);
     format!(
@@ -123,7 +124,7 @@ fn a_child_leaves_its_parents_engine_alone() {
     }
 }
 
-/// Runs, tiers up, traps and is interrupted.
+/// Runs, tiers up, traps and is interrupted, with an engine of the child's own.
 fn exercise(mode: Mode) {
     let engine = mode.engine().unwrap();
     let module = Module::new(&engine, text()).unwrap();
@@ -156,7 +157,7 @@ fn a_child_has_engines_of_its_own() {
     for &mode in Mode::all() {
         eprintln!("mode {mode}");
         exercise(mode);
-        // And a child of the child.
+        // Also in a child of the child.
         in_child(|| {
             exercise(mode);
             in_child(|| exercise(mode));
@@ -182,7 +183,7 @@ fn a_host_function_may_fork() {
                     in_child(|| ());
                     return 2;
                 }
-                // SAFETY: the child comes back from the call below and ends there.
+                // SAFETY: the child returns from the call below and ends there.
                 match unsafe { libc::fork() } {
                     0 => 0,
                     child => child,
@@ -205,7 +206,7 @@ fn a_host_function_may_fork() {
             }
             let child = result.unwrap();
             let mut status = 0;
-            // SAFETY: waits for our own child.
+            // SAFETY: waits for the child of this process.
             unsafe { libc::waitpid(child - 40, &mut status, 0) };
             assert_eq!(status, 0, "the child got another result than an error");
         }

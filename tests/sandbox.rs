@@ -1,4 +1,4 @@
-//! What keeps a guest inside: stack limits, walks from interruptions, signals. In every execution mode.
+//! The limits of a guest: stack limits, walks from interruptions, signals. In every execution mode.
 //!
 //! A failure of these tests is often the end of the process rather than a failed assertion.
 
@@ -16,7 +16,7 @@ mod sandbox_cases {
 
 use upshift::Engine;
 
-/// Runs a test in every mode, and says which one it is in if it fails.
+/// Runs a test in every mode, and names the mode if it fails.
 fn in_every_mode(test: impl Fn(&Engine)) {
     for (mode, engine) in support::modes::engines() {
         eprintln!("mode {mode}");

@@ -1,8 +1,8 @@
-//! Many threads with many stores of one engine, with deadlines, limits and drops at random: every call gives what
-//! it must, and the process does not grow.
+//! Many threads with many stores of one engine, with deadlines, limits and drops at random: every
+//! call returns what it must, and the process does not grow.
 //!
-//! Seconds of it run with the other tests. `UPSHIFT_SOAK=600 cargo test --workspace --test soak -- --nocapture` runs 64
-//! threads with up to 64 stores each for ten minutes.
+//! By default it runs for seconds. `UPSHIFT_SOAK=600 cargo test --workspace --test soak --
+//! --nocapture` runs 64 threads with up to 64 stores each for ten minutes.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ const GUEST: &str = r#"(module
 const MEMORY_LIMIT: usize = 8 << 16;
 const TABLE_LIMIT: usize = 1000;
 
-/// How much is done.
+/// How much load the test makes.
 #[derive(Clone, Copy)]
 struct Load {
     threads: u64,
@@ -98,7 +98,7 @@ impl Guest {
         func?.call(&mut self.store, ())
     }
 
-    /// Does one thing, and checks what comes of it.
+    /// Does one random action, and checks its result.
     fn act(&mut self, rng: &mut Rng) {
         match rng.u32(..10) {
             0..4 => {
@@ -173,7 +173,7 @@ fn worker(engine: &Engine, wasm: &[u8], load: Load, seed: u64, actions: &AtomicU
     }
 }
 
-/// Resident memory, in bytes.
+/// The resident memory of this process, in bytes.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").expect("Linux has it");
     let pages = statm
@@ -194,7 +194,7 @@ fn soak(engine: &Engine, load: Load) {
         }
         thread::sleep(load.time / 3);
         early = resident();
-        // While all of them still run.
+        // Measured while all threads still run.
         thread::sleep(load.time * 3 / 5);
         late = resident();
     });

@@ -1,8 +1,8 @@
 //! Traps: the right one in every mode, with the same backtrace, also in the middle of a loop that
-//! has been moved to optimized code.
+//! has entered optimized code.
 //!
 //! Each case is an instruction sequence that must trap. It is placed at the end of a chain of calls
-//! and in the last iteration of a long loop. Wasmtime says where in the module each frame is.
+//! and in the last iteration of a long loop. The expected offset of each frame comes from Wasmtime.
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +16,8 @@ use trap_cases::{Case, arithmetic_cases, call_cases, memory_cases, table_cases};
 use upshift::{Engine, Error, Func, Linker, Module, Store, Tier, Trap, WasmBacktrace};
 use upshift_spectest::Mode;
 
-/// Stands before the trap in the loop: Cranelift turns a branch to nothing but a trap into a conditional
-/// trap, which it places at the branch.
+/// A statement that precedes the trap in the loop: without it, Cranelift turns a branch to nothing
+/// but a trap into a conditional trap, which it places at the branch.
 const PRELUDE: &str = "(global.set $zero_i64 (i64.const 0))";
 
 /// Iterations before the trap: enough for an OSR entry with the low budgets of the test modes.
@@ -59,7 +59,7 @@ fn module_text(case: &Case) -> String {
     )
 }
 
-/// Runs an export that takes and returns nothing.
+/// Runs an export without parameters and results.
 fn run(engine: &Engine, text: &str, export: &str) -> Result<(), Error> {
     let module = Module::new(engine, text)?;
     let mut store = Store::new(engine, ());
@@ -127,7 +127,8 @@ fn check(case: &Case) {
     }
 }
 
-/// Modes whose switch happens on the running thread have switched in the loop by the time of the trap.
+/// In modes that switch on the running thread, the loop has entered optimized code by the time of
+/// the trap.
 fn check_tier(mode: Mode, export: &str, error: &Error, what: &str) {
     let backtrace = error
         .downcast_ref::<WasmBacktrace>()
@@ -161,7 +162,7 @@ fn table_accesses_beyond_the_end() {
     table_cases().iter().for_each(check);
 }
 
-/// What is next to a trap and must not be one.
+/// Sequences that nearly trap and must not.
 #[test]
 fn limits_that_are_not_exceeded() {
     let bodies = [
@@ -190,7 +191,7 @@ fn limits_that_are_not_exceeded() {
     }
 }
 
-/// Every way to recurse without end is the same trap, and the store can still be used.
+/// Every kind of endless recursion is the same trap, and the store can still be used.
 #[test]
 fn deep_recursion() {
     let text = r#"(module
@@ -269,7 +270,7 @@ fn call_host<R>(
         .call(&mut store, ())
 }
 
-/// The host's own error value comes out, with the frames that led to it.
+/// The host's own error value is returned, with the frames that led to it.
 #[test]
 fn host_errors() {
     #[derive(Debug, PartialEq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! WASI preview 1 (and 0), called as a guest calls it.
+//! WASI preview 1 and preview 0, called as a guest calls it.
 
 #![forbid(unsafe_code)]
 #![cfg(all(feature = "wasi", feature = "wat"))]
@@ -70,7 +70,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
 const PREVIEW_0: &str = "wasi_unstable";
 
-/// Numbers of errors, as the specification has them.
+/// The specification's error numbers.
 mod errno {
     pub const SUCCESS: i32 = 0;
     pub const AGAIN: i32 = 6;
@@ -105,13 +105,13 @@ const APPEND: i64 = 1;
 const DSYNC: i64 = 2;
 const NONBLOCK: i64 = 4;
 
-/// Flags of opening.
+/// Flags of `path_open`.
 const CREAT: i64 = 1;
 const DIRECTORY: i64 = 2;
 const EXCL: i64 = 4;
 const TRUNC: i64 = 8;
 
-/// Where in the guest's memory tests put things.
+/// The places in the guest's memory that tests use.
 const PATH: u32 = 0x1000;
 const PATH_2: u32 = 0x2000;
 const IOVECS: u32 = 0x3000;
@@ -131,7 +131,7 @@ impl Guest {
         Self::of_preview(PREVIEW_1, builder)
     }
 
-    /// With one directory, which is descriptor 3.
+    /// A guest with one directory, which is descriptor 3.
     fn in_dir(dir: &Path) -> Self {
         let mut builder = WasiCtxBuilder::new();
         Self::new(builder.preopened_dir(dir, "/").unwrap())
@@ -152,7 +152,7 @@ impl Guest {
         }
     }
 
-    /// Calls a function; whatever it gets, it has to return an error number.
+    /// Calls a function, which must return an error number, whatever its arguments are.
     #[track_caller]
     fn call(&mut self, name: &str, args: &[i64]) -> i32 {
         let result = self.try_call(name, args);
@@ -201,7 +201,7 @@ impl Guest {
         u64::from_le_bytes(self.bytes(at, 8).try_into().unwrap())
     }
 
-    /// Calls a function that takes a directory, perhaps something else, and a path.
+    /// Calls a function that takes a directory, perhaps other parameters, and a path.
     fn path_call(&mut self, name: &str, before: &[i64], path: &str, after: &[i64]) -> i32 {
         self.put(PATH, path.as_bytes());
         let path = [i64::from(PATH), path.len() as i64];

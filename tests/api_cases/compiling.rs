@@ -1,4 +1,4 @@
-//! Background compilation: bounded, fair, and nothing that anybody waits for.
+//! Background compilation: bounded, fair, and never waited for.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use upshift::{Config, Engine, Module, Store};
 
 use crate::instance;
 
-/// An engine with one compile thread that asks for everything soon.
+/// An engine with one compile thread and a policy that requests everything soon.
 fn engine() -> Engine {
     let mut config = Config::new();
     upshift::knobs::set(
@@ -21,7 +21,7 @@ fn engine() -> Engine {
     Engine::new(&config).unwrap()
 }
 
-/// Thousands of loops in each other that each read another local: 33 KB that took Cranelift more than a
+/// Thousands of nested loops that each read another local: 33 KB that took Cranelift more than a
 /// minute and 0.85 GB. The function keeps its baseline code, and the next one is optimized.
 #[test]
 fn a_hostile_function_starves_nobody() {
@@ -62,7 +62,7 @@ fn a_hostile_function_starves_nobody() {
     assert_eq!(stats.optimizer.failures, 0);
 }
 
-/// A module and its engine go while Cranelift is in the middle of a large function.
+/// A module and its engine are dropped while Cranelift compiles a large function.
 #[test]
 fn dropping_does_not_wait_for_the_optimizer() {
     let mut text =
@@ -78,7 +78,7 @@ fn dropping_does_not_wait_for_the_optimizer() {
     }
     text.push_str(" (local.get 0)))");
     let wasm = wat::parse_str(&text).unwrap();
-    // The machine may be busy at one moment or another.
+    // Several attempts, because the machine may be busy at one moment or another.
     let quickest = (0..5).map(|_| {
         let engine = engine();
         let module = Module::from_binary(&engine, &wasm).unwrap();

@@ -1,4 +1,4 @@
-//! Values of the embedder: how long they live.
+//! `ExternRef`s: how long the embedder's values live.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use upshift::{
 
 use crate::in_every_mode;
 
-/// Counts how many of its kind there are.
+/// A value that counts how many of its kind exist.
 struct Counted(Arc<AtomicUsize>, u64);
 
 impl Drop for Counted {
@@ -70,7 +70,7 @@ const HOLDER: &str = r#"(module
         (call $check (local.get $mine) (local.get $depth))
         (local.get $result)))"#;
 
-/// An instance of the holder in a store whose values are counted.
+/// An instance of the module [`HOLDER`] in a store whose values are counted.
 fn holder(engine: &Engine) -> (Store<Count>, Instance, Count) {
     let module = Module::new(engine, HOLDER).unwrap();
     let mut linker = Linker::<Count>::new(engine);
@@ -131,7 +131,7 @@ fn what_nothing_reaches_is_freed() {
             assert_eq!((number(&scope, back), back), (n, value));
             assert!(count.get() <= 300, "{} values", count.get());
         }
-        // What is left: one in the table.
+        // One value is left: the table's.
         store.gc();
         assert_eq!(count.get(), 1);
         let take = instance
@@ -226,7 +226,8 @@ fn host_functions_are_freed_with_their_store() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-/// What a failed instantiation had made so far is gone with it: looking for values meets no table or global of it.
+/// After a failed instantiation nothing of it is left: collecting values meets none of its tables
+/// or globals.
 #[test]
 fn a_failed_instance_leaves_nothing_to_search() {
     in_every_mode(|engine| {

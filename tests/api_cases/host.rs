@@ -16,10 +16,12 @@ fn every_type_goes_both_ways() {
             engine,
             r#"(module
                 (import "host" "mix" (func $mix
-                    (param i32 i64 f32 f64 funcref externref) (result externref funcref f64 f32 i64 i32)))
+                    (param i32 i64 f32 f64 funcref externref)
+                    (result externref funcref f64 f32 i64 i32)))
                 (export "mix" (func $mix))
                 (func (export "pass")
-                    (param i32 i64 f32 f64 funcref externref) (result externref funcref f64 f32 i64 i32)
+                    (param i32 i64 f32 f64 funcref externref)
+                    (result externref funcref f64 f32 i64 i32)
                     (call $mix (local.get 0) (local.get 1) (local.get 2) (local.get 3)
                         (local.get 4) (local.get 5))))"#,
         )

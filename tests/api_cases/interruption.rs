@@ -1,4 +1,4 @@
-//! Time: deadlines, and interruptions of whatever a call is doing.
+//! Deadlines, and interruptions of everything that a call can be doing.
 
 use std::hint;
 use std::os::fd::BorrowedFd;
@@ -13,10 +13,11 @@ use upshift_spectest::Mode;
 use crate::support::modes::engines;
 use crate::{in_every_mode, instance};
 
-/// Far more than an interruption takes, even on a busy machine, and far less than what is interrupted.
+/// Far longer than an interruption takes, even on a busy machine, and far shorter than the
+/// interrupted work.
 const SOON: Duration = Duration::from_secs(5);
 
-/// When interruptions come in these tests.
+/// The time after which these tests interrupt.
 const SHORT: Duration = Duration::from_millis(30);
 
 const CALLS: &str = r#"(module
@@ -87,13 +88,13 @@ fn a_limit_lasts_as_long_as_its_guard() {
         drop(limit);
         call(&mut store, "fine").unwrap();
 
-        // What passes between two calls is not held against the second one.
+        // Time that passes between two calls does not count for the second one.
         let limit = store.arm_timeout(Duration::from_millis(1));
         thread::sleep(Duration::from_millis(20));
         drop(limit);
         call(&mut store, "fine").unwrap();
 
-        // An older guard does not take a newer limit away.
+        // Dropping an older guard does not remove a newer limit.
         let older = store.arm_timeout(Duration::from_secs(3600));
         let newer = store.arm_timeout(SHORT);
         drop(older);
@@ -126,7 +127,8 @@ fn a_late_interruption_can_be_disarmed() {
     });
 }
 
-/// Timeouts that fire at about the moment at which a short call ends, again and again: none reaches the next call.
+/// Timeouts that fire at about the moment at which a short call ends, again and again: none reaches
+/// the next call.
 #[test]
 fn no_timeout_outlives_its_guard() {
     let engine = Engine::default();
@@ -140,7 +142,7 @@ fn no_timeout_outlives_its_guard() {
     }
 }
 
-/// An interruption ends the whole call, even if a host function takes the inner call's error for an answer.
+/// An interruption ends the whole call, even if a host function handles the inner call's error.
 #[test]
 fn host_functions_cannot_swallow_an_interruption() {
     in_every_mode(|engine| {
@@ -199,7 +201,7 @@ fn a_host_function_that_sleeps_can_be_woken() {
     });
 }
 
-/// Whether the descriptor can be read within the time.
+/// Whether the descriptor becomes readable within the time.
 fn readable(fd: BorrowedFd<'_>, time: Duration) -> bool {
     let mut fds = [rustix::event::PollFd::new(
         &fd,
@@ -246,7 +248,7 @@ fn a_host_function_that_polls_can_be_woken() {
     });
 }
 
-/// A host function that waits without asking: its system calls are disturbed a few times, not a
+/// A host function that waits without checking: its system calls are disturbed a few times, not a
 /// thousand times per second.
 #[test]
 fn system_calls_of_host_functions_are_not_showered_with_signals() {
@@ -270,7 +272,7 @@ fn system_calls_of_host_functions_are_not_showered_with_signals() {
     let handle = store.interrupt_handle();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Also when the interrupter insists.
+        // Also when the interrupter repeats itself.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 handle.interrupt();
@@ -284,7 +286,8 @@ fn system_calls_of_host_functions_are_not_showered_with_signals() {
     assert!(disturbed <= 8, "{disturbed} signals");
 }
 
-/// Endless loops of one bulk operation each. All time passes in builtins, where a signal has no effect.
+/// Endless loops of one bulk operation each. All time passes in builtins, where a signal has no
+/// effect.
 const BULK_LOOPS: [(&str, &str); 11] = [
     (
         "memory.copy up",
@@ -359,7 +362,7 @@ fn bulk_operations_are_interrupted() {
     });
 }
 
-/// An unsigned number as LEB128.
+/// Encodes an unsigned number as LEB128.
 fn leb(mut n: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while n >= 0x80 {
@@ -374,7 +377,7 @@ fn section(id: u8, contents: &[u8]) -> Vec<u8> {
     [&[id][..], &leb(contents.len()), contents].concat()
 }
 
-/// A module whose only function, `f: (i32) -> ()`, has a body of about so many bytes.
+/// A module whose only function, `f: (i32) -> ()`, has a body of about `bytes` bytes.
 fn module_with_large_body(bytes: usize) -> Vec<u8> {
     // local.get 0, i32.const 3, i32.mul, local.get 0, i32.xor, local.set 0
     let operators = [0x20, 0, 0x41, 3, 0x6c, 0x20, 0, 0x73, 0x21, 0];
@@ -394,8 +397,8 @@ fn module_with_large_body(bytes: usize) -> Vec<u8> {
     .concat()
 }
 
-/// Nobody has to wait for a compilation: not the compiler's thread, and not a second thread that calls
-/// the same function.
+/// Neither the thread that compiles nor a second thread that calls the same function has to wait
+/// for the end of a compilation.
 #[test]
 fn first_calls_of_huge_functions_are_interrupted() {
     for (mode, engine) in engines() {

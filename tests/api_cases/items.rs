@@ -1,4 +1,4 @@
-//! Memories, tables, globals: made by the host or the guest, seen by both.
+//! Memories, tables and globals, created by the host or the guest and used by both.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

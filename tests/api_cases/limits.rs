@@ -1,4 +1,4 @@
-//! What a store may take: limiters, and what costs nothing unless it is used.
+//! Limits of a store's resources, and the cost of what is not used.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn with_limits(engine: &Engine, limits: StoreLimitsBuilder) -> Store<StoreLimits
     limited(engine, limits.build(), |limits| limits)
 }
 
-/// Calls an exported `i32 -> i32` function.
+/// Calls an exported function of type `i32 -> i32`.
 fn call<T: Send + 'static>(
     store: &mut Store<T>,
     instance: Instance,
@@ -96,7 +96,7 @@ fn failures_to_grow_can_trap() {
     });
 }
 
-/// Writes down what it is asked, and refuses what it is told to.
+/// A limiter that records what it is asked, and refuses what it is told to.
 #[derive(Default)]
 struct Recorder {
     seen: Vec<String>,
@@ -228,7 +228,7 @@ fn numbers_of_items_are_limited() {
     assert_eq!(error, "a memory of 1 pages exceeds the store's limit");
 }
 
-/// Bytes of memory that the process has now.
+/// The resident memory of this process, in bytes.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages = status.split(' ').nth(1).expect("a second number");
@@ -239,8 +239,13 @@ fn resident() -> usize {
 fn null_elements_cost_nothing() {
     let engine = Engine::default();
     let table = "(table 10000000 externref)";
-    let text = format!("(module {} (func (export \"f\") (param i32) (result i32) (table.grow 9 (ref.null extern) (local.get 0)))
-        (table $grows (export \"t\") 10 externref))", table.repeat(9));
+    let text = format!(
+        "(module {}
+            (func (export \"f\") (param i32) (result i32)
+                (table.grow 9 (ref.null extern) (local.get 0)))
+            (table $grows (export \"t\") 10 externref))",
+        table.repeat(9)
+    );
     let before = resident();
     let (mut store, instance) = instance(&engine, &text);
     let grown = call(&mut store, instance, "f", 9_000_000).unwrap();
@@ -250,7 +255,7 @@ fn null_elements_cost_nothing() {
     let last = table.get(&mut store, 9_000_009).expect("an element");
     assert!(last.is_null());
     let taken = resident().saturating_sub(before);
-    // 800 MB of elements.
+    // The table has 800 MB of elements.
     assert!(taken < 100 << 20, "{taken} bytes");
 }
 
@@ -290,7 +295,7 @@ fn making_stores_is_linear() {
     let start = Instant::now();
     let stores: Vec<_> = (0..100_000).map(|_| Store::new(&engine, ())).collect();
     let elapsed = start.elapsed();
-    // Half a second on a busy machine. If each looked at all others, that would be five billion looks.
+    // Half a second on a busy machine. Time quadratic in the count would be five billion steps.
     assert!(
         elapsed < Duration::from_secs(4),
         "{elapsed:?} for {} stores",
@@ -298,8 +303,8 @@ fn making_stores_is_linear() {
     );
 }
 
-/// A module with a large table, which instances get on demand: of functions that return their number, at every
-/// place but each hundredth.
+/// A module with a large table, whose chunks instances fill on demand: functions that return their
+/// number, at every place but each hundredth.
 fn large_table(len: u32, limits: &str) -> String {
     let mut text = format!(
         r#"(module
@@ -356,7 +361,7 @@ fn large_tables_hold_what_their_segments_say() {
             beyond.downcast_ref(),
             Some(&upshift::Trap::UndefinedElement)
         );
-        // What is written stays, whatever is touched later.
+        // A written element is not overwritten when its chunk is touched later.
         at("clear", 17).unwrap();
         assert_eq!(at("is_null", 17).unwrap(), 1);
         assert_eq!(at("at", 2049).unwrap(), 2049);
@@ -370,7 +375,7 @@ fn large_tables_hold_what_their_segments_say() {
             (7, 1234)
         );
         assert_eq!(at("is_null", 17).unwrap(), 1);
-        // What one instance did is no other's business, and the host may touch first.
+        // Instances don't share chunks, and the host may touch a chunk first.
         let (mut store, instance) = new();
         let table = instance.get_table(&mut store, "table").unwrap();
         let get = |store: &mut Store<()>, n| match table.get(store, n) {
@@ -386,7 +391,7 @@ fn large_tables_hold_what_their_segments_say() {
             17
         );
         assert!(get(&mut store, 99).is_none());
-        // One function is one handle, wherever it was found.
+        // A function has one handle, wherever it was found.
         let first = instance.get_global(&mut store, "first").unwrap();
         let first = first.get(&mut store).unwrap_func_ref().expect("a function");
         assert_eq!(Some(first), get(&mut store, 0));
@@ -471,14 +476,14 @@ fn types_are_freed_and_burden_no_other_store() {
     for _ in 0..20 {
         drop(run(&many));
     }
-    // Each time would leave 10 MB.
+    // Each time would leave 10 MB behind.
     let grown = resident().saturating_sub(before);
     assert!(grown < 50 << 20, "{grown} bytes");
-    // While a store of many types is there, others are as small as ever.
+    // While a store of many types exists, others are as small as without it.
     let _large = run(&many);
     let before = resident();
     let stores: Vec<_> = (0..500).map(|_| run(&small)).collect();
-    // Each would have a vector of 32,768 entries of 24 bytes.
+    // Each store would have a vector of 32,768 entries of 24 bytes.
     let grown = resident().saturating_sub(before);
     assert!(
         grown < 150 << 20,

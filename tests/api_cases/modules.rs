@@ -1,4 +1,4 @@
-//! Loading and linking: what modules declare, and what happens to bad ones.
+//! Loading and linking: what modules declare, and how bad ones are refused.
 
 use upshift::{
     Config, Engine, Error, ExternType, Func, Instance, LinkError, Linker, Module, Store, Trap,
@@ -243,8 +243,8 @@ fn eager_engines_compile_everything_at_once() {
     assert_eq!(results[0].i64(), Some(5));
 }
 
-/// Enough data that instances after the first map it instead of copying it, with a part that overlaps another, and a
-/// segment that was active.
+/// Enough data that instances after the first map it instead of copying it, with a part that
+/// overlaps another, and a segment that was active.
 #[test]
 fn instances_start_alike_and_share_no_writes() {
     let text = format!(

@@ -1,5 +1,5 @@
-//! Typed calls whose values stay in registers, at the edges of what fits: each kind of result, the last signature
-//! that is native and the first that is not, failures of each.
+//! Typed calls whose values stay in registers, at the limits of native signatures: each kind of
+//! result, the last signature that is native and the first that is not, failures of each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,8 @@ use upshift::{
 
 use crate::in_every_mode;
 
-/// An instance whose export `pass` hands its arguments to the host function and back.
+/// An instance whose export `pass` passes its arguments to the host function and returns the
+/// results.
 fn pass_through<P: WasmParams, R: WasmResults>(
     engine: &Engine,
     ty: &str,
@@ -85,7 +86,7 @@ fn all_argument_registers_and_one_more() {
     in_every_mode(|engine| {
         let ty = "(param i32 f64 i64 f32 i32 f64 i64 f32 i32 f64 f32 f64 f32) (result f64)";
         let full: Full = (1, 2.0, 3, 4.0, 5, 6.0, 7, 8.0, 9, 10.0, 11.0, 12.0, 13.0);
-        // Weights tell the places apart.
+        // Weights make the positions distinguishable.
         #[allow(clippy::too_many_arguments, reason = "as many as there are registers")]
         fn sum(
             a: i32,
@@ -125,7 +126,7 @@ fn all_argument_registers_and_one_more() {
             pass_through::<Full, f64>(engine, ty, 13, |store| Func::wrap(store, sum));
         assert_eq!(pass.call(&mut store, full).unwrap(), expected);
 
-        // A sixth integer goes to the stack, and its function through an array.
+        // A sixth integer goes to the stack, so the function is called with an array.
         type Six = (i64, i64, i64, i64, i64, i64);
         let ty = "(param i64 i64 i64 i64 i64 i64) (result i64)";
         let (mut store, pass) = pass_through::<Six, i64>(engine, ty, 6, |store| {
@@ -211,8 +212,13 @@ fn a_failure_that_the_host_handles_leaves_its_caller_intact() {
             (func (export "outer") (param i64 i64 i64 i64 i64 i64) (result i64)
                 (i64.add (i64.extend_i32_s (call $try (i32.const 1)))
                     (i64.add (i64.add (local.get 0) (i64.mul (local.get 1) (i64.const 10)))
-                        (i64.add (i64.add (i64.mul (local.get 2) (i64.const 100)) (i64.mul (local.get 3) (i64.const 1000)))
-                            (i64.add (i64.mul (local.get 4) (i64.const 10000)) (i64.mul (local.get 5) (i64.const 100000))))))))"#;
+                        (i64.add
+                            (i64.add
+                                (i64.mul (local.get 2) (i64.const 100))
+                                (i64.mul (local.get 3) (i64.const 1000)))
+                            (i64.add
+                                (i64.mul (local.get 4) (i64.const 10000))
+                                (i64.mul (local.get 5) (i64.const 100000))))))))"#;
         let module = Module::new(engine, text).unwrap();
         let mut linker = Linker::new(engine);
         let attempt = |mut caller: Caller<'_, ()>, x: i32| {

@@ -1,4 +1,4 @@
-//! Many operands at once, through everything that can take them along: they arrive complete and in
+//! Many operands at once, through everything that can carry them: they arrive complete and in
 //! order.
 
 use std::fmt::Write;
@@ -7,11 +7,11 @@ use upshift::Val;
 
 use crate::{in_every_mode, instance};
 
-/// More than any compiler moves one by one.
+/// More operands than any compiler moves one by one.
 const COUNT: usize = 45;
 
-/// Functions from and to [`COUNT`] values of the types, each by another way; all but `reversed` are
-/// the identity.
+/// Functions from and to [`COUNT`] values of the types, each moving them in another way; all but
+/// `reversed` are the identity.
 fn ways() -> Vec<(&'static str, String)> {
     let gets = |order: &mut dyn Iterator<Item = usize>| {
         order.fold(String::new(), |text, n| text + &format!(" local.get {n}"))
@@ -39,7 +39,8 @@ fn ways() -> Vec<(&'static str, String)> {
         (
             "block",
             format!(
-                "{junk} {all} block (type $t) i32.const 3 {one} br_if 0 {sets} {all} end {sets} drop drop drop {all}"
+                "{junk} {all} block (type $t) i32.const 3 {one} br_if 0 {sets} {all} end {sets} \
+                 drop drop drop {all}"
             ),
         ),
         (
@@ -49,31 +50,36 @@ fn ways() -> Vec<(&'static str, String)> {
         (
             "branch_out",
             format!(
-                "{junk} block (type $to) {junk} {all} i32.const 1 {one} br_if 0 {sets} drop drop drop {all} end {sets} drop drop drop {all}"
+                "{junk} block (type $to) {junk} {all} i32.const 1 {one} br_if 0 {sets} drop drop \
+                 drop {all} end {sets} drop drop drop {all}"
             ),
         ),
         (
             "loops",
             format!(
-                "i32.const 3 local.set $k {junk} {all} loop (type $t) {sets} {all} local.get $k i32.const 1 i32.sub local.tee $k br_if 0 end {sets} drop drop drop {all}"
+                "i32.const 3 local.set $k {junk} {all} loop (type $t) {sets} {all} local.get $k \
+                 i32.const 1 i32.sub local.tee $k br_if 0 end {sets} drop drop drop {all}"
             ),
         ),
         (
             "loop_deeper",
             format!(
-                "i32.const 3 local.set $k {all} loop (type $t) {sets} {junk} {all} local.get $k i32.const 1 i32.sub local.tee $k br_if 0 {sets} drop drop drop {all} end"
+                "i32.const 3 local.set $k {all} loop (type $t) {sets} {junk} {all} local.get $k \
+                 i32.const 1 i32.sub local.tee $k br_if 0 {sets} drop drop drop {all} end"
             ),
         ),
         (
             "both_arms",
             format!(
-                "{junk} {all} i32.const 0 {one} if (type $t) {sets} unreachable else {sets} {junk} {all} br 0 end {sets} drop drop drop {all}"
+                "{junk} {all} i32.const 0 {one} if (type $t) {sets} unreachable else {sets} \
+                 {junk} {all} br 0 end {sets} drop drop drop {all}"
             ),
         ),
         (
             "table",
             format!(
-                "block (type $to) {junk} block (type $to) {junk} {all} i32.const 1 {one} br_table 0 1 2 0 end {sets} drop drop drop unreachable end"
+                "block (type $to) {junk} block (type $to) {junk} {all} i32.const 1 {one} \
+                 br_table 0 1 2 0 end {sets} drop drop drop unreachable end"
             ),
         ),
         (
@@ -86,7 +92,8 @@ fn ways() -> Vec<(&'static str, String)> {
 fn module(types: &[&str]) -> String {
     let list = types.join(" ");
     let mut text = format!(
-        "(module (type $t (func (param {list}) (result {list}))) (type $to (func (result {list})))\n(table funcref (elem $falls))\n"
+        "(module (type $t (func (param {list}) (result {list}))) (type $to (func (result \
+         {list})))\n(table funcref (elem $falls))\n"
     );
     for (name, body) in ways() {
         writeln!(

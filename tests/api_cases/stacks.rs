@@ -34,7 +34,7 @@ fn endless_recursion_is_a_trap_again_and_again() {
     });
 }
 
-/// A deep stack leaves both of its ends and a count, however deep it was.
+/// The backtrace of a deep stack has both of its ends and a count, however deep it was.
 #[test]
 fn a_backtrace_keeps_both_ends_of_a_deep_stack() {
     const DEPTH: i32 = 5_000;
@@ -134,7 +134,7 @@ fn recursion_through_the_host_is_a_trap() {
             run.typed::<(), ()>(&caller)?.call(&mut caller, ())
         };
         linker.func_wrap("host", "again", again).unwrap();
-        // Host frames are larger than guest frames: leave them room.
+        // Host frames are larger than guest frames, so the stack must be too.
         let thread = std::thread::Builder::new().stack_size(64 << 20);
         std::thread::scope(|scope| {
             let run = || {

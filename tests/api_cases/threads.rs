@@ -50,7 +50,8 @@ fn an_early_interruption_stops_the_next_call() {
     });
 }
 
-/// Both at the same moment, again and again: the call refuses to enter, or is interrupted inside.
+/// An interruption and a call at the same moment, again and again: the call is refused, or is
+/// interrupted inside.
 #[test]
 fn an_interruption_at_the_entrance_is_not_lost() {
     const ROUNDS: u32 = 3000;
@@ -95,11 +96,12 @@ const FIBONACCI: &str = r#"(module
     (func $loop (export "run") (param $n i32) (result i64) (local $sum i64)
         (loop $next
             (call $count)
-            (local.set $sum (i64.add (local.get $sum) (call $fib (i32.and (local.get $n) (i32.const 15)))))
+            (local.set $sum
+                (i64.add (local.get $sum) (call $fib (i32.and (local.get $n) (i32.const 15)))))
             (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
         (local.get $sum)))"#;
 
-/// What `run` of the module returns.
+/// The result that `run` of the module must have.
 fn expected(n: u32) -> i64 {
     let fib = |n: u32| (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0;
     (1..=n).map(|n| fib(n & 15)).sum()
@@ -176,8 +178,8 @@ fn modules_come_and_go_while_others_run() {
     });
 }
 
-/// A host function may wait for another thread that calls back into the store: that thread's stack counts there, and
-/// interruptions find it.
+/// A host function may wait for another thread that calls back into the store: that call is limited
+/// by that thread's stack, and interruptions reach it.
 #[test]
 fn a_nested_call_on_another_thread_has_its_own_stack() {
     in_every_mode(|engine| {

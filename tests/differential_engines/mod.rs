@@ -1,4 +1,4 @@
-//! One view of the engine under test and of the oracle.
+//! One interface to the engine under test and to the oracle.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -14,22 +14,22 @@ pub enum Value {
     F64(u64),
     NullRef,
     NonNullRef,
-    /// A digest of a memory.
+    /// A digest of a memory's bytes.
     Digest(u64),
 }
 
 /// Results, or the trap; `Err(None)` is an error other than a trap.
 pub type Outcome = Result<Vec<Value>, Option<Trap>>;
 
-/// Something that runs one module.
+/// An engine that runs one module.
 pub trait Machine {
-    /// Makes an instance, for the calls that follow.
+    /// Creates an instance for the calls that follow.
     fn instantiate(&mut self) -> Outcome;
-    /// Exported functions with their parameters.
+    /// The exported functions with their parameter types.
     fn functions(&mut self) -> Vec<(String, Vec<ValType>)>;
-    /// Calls one of them.
+    /// Calls an exported function.
     fn call(&mut self, name: &str, arguments: &[Value]) -> Outcome;
-    /// All exported globals, memories and sizes of tables.
+    /// All exported globals and memories, and the sizes of exported tables.
     fn state(&mut self) -> Vec<Value>;
 }
 
@@ -61,7 +61,8 @@ impl Subject {
     }
 }
 
-/// The oracle has one trap for all accesses beyond a table's end, `call_indirect` included.
+/// Maps traps to the oracle's, which has one for all accesses beyond a table's end, `call_indirect`
+/// included.
 fn trap_of(error: &Error) -> Option<Trap> {
     let trap = *error.downcast_ref::<Trap>()?;
     Some(if trap == Trap::UndefinedElement {
@@ -148,8 +149,8 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Loads the module, which is valid; `None` if it has an `externref`: the oracle is built without
-    /// the collector that it would need for them.
+    /// Loads the module, which is valid; `None` if it has an `externref`: the oracle is built
+    /// without the collector that it would need for them.
     pub fn new(engine: &wasmtime::Engine, wasm: &[u8]) -> Option<Self> {
         let module = match wasmtime::Module::new(engine, wasm) {
             Ok(module) => module,
@@ -169,7 +170,7 @@ impl Oracle {
     }
 }
 
-/// The same trap by our name.
+/// The engine's trap that corresponds to Wasmtime's.
 fn oracle_trap(error: &wasmtime::Error) -> Option<Trap> {
     Some(match error.downcast_ref::<wasmtime::Trap>()? {
         wasmtime::Trap::StackOverflow => Trap::StackOverflow,

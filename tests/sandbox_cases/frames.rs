@@ -13,8 +13,8 @@ use crate::in_every_mode;
 const CANARY: usize = 1_800_000;
 const PATTERN: u8 = 0x5a;
 
-/// A module whose `f` keeps so many operands, 8 bytes of its baseline frame each, while it calls
-/// a function. In binary, as the text would be megabytes.
+/// A module whose `f` keeps `count` operands, 8 bytes of its baseline frame each, while it calls a
+/// function. In binary, because the text would be megabytes.
 fn with_operands(count: usize) -> Vec<u8> {
     let body = [
         &[0][..],
@@ -49,8 +49,8 @@ fn leb(mut value: usize) -> Vec<u8> {
     bytes
 }
 
-/// A module whose `f` calls itself without end, with so many operands below a loop that is hot enough to be
-/// left for optimized code, in a frame that is at least as large there.
+/// A module whose `f` calls itself without end, with `count` operands below a loop that is hot
+/// enough for an OSR entry, whose frame is at least as large.
 fn recursive_loop(operands: usize) -> String {
     let push: String = (0..operands)
         .map(|n| format!("(i32.load offset={} (local.get 0))\n", 4 * n))
@@ -70,7 +70,7 @@ fn recursive_loop(operands: usize) -> String {
     )
 }
 
-/// Runs `guest` on a thread that lies among threads with canaries on their stacks.
+/// Runs `guest` on a thread whose stack is between those of threads with canaries on them.
 fn among_canaries(guest: impl FnOnce() + Send) {
     const CANARIES: usize = 4;
     let (ready, done) = (Barrier::new(CANARIES + 2), Barrier::new(CANARIES + 2));
@@ -86,7 +86,7 @@ fn among_canaries(guest: impl FnOnce() + Send) {
         let above = scope.spawn(watch);
         let guest = scope.spawn(|| {
             ready.wait();
-            // A failure must not leave the canaries waiting.
+            // After a failure, the canary threads must still be told to end.
             let result = catch_unwind(AssertUnwindSafe(guest));
             done.wait();
             result
@@ -116,10 +116,11 @@ fn overflows(engine: &Engine, module: &Module) {
     });
 }
 
-/// Frames of 1.2 MB, 3.2 MB and 20 MB in the baseline.
+/// Frames of 1.2 MB, 3.2 MB and 20 MB in baseline code.
 #[test]
 fn a_frame_larger_than_the_stack_is_a_trap() {
-    // In the other modes the code can be the optimizer's, which needs no slot for an operand that is a local.
+    // In the other modes the code can be the optimizer's, which needs no slot for an operand that
+    // is a local's value.
     let engine = Engine::new(upshift::Config::new().strategy(upshift::Strategy::Baseline)).unwrap();
     for operands in [150_000, 400_000, 2_500_000] {
         let module = Module::new(&engine, with_operands(operands)).unwrap();
@@ -136,7 +137,8 @@ fn an_optimized_frame_larger_than_the_stack_is_a_trap() {
     });
 }
 
-/// Arguments and results that a call passes on the stack are part of what is compared with the limit.
+/// Arguments and results that a call passes on the stack are part of what is compared with the
+/// limit.
 #[test]
 fn calls_with_many_values_overflow_as_well() {
     let values = |keyword| format!("({keyword} {})", "i64 ".repeat(990));

@@ -1,4 +1,4 @@
-//! Signals that a process sends are not traps, and leave the handlers in place.
+//! Signals that a process sends are not traps, and don't remove the handlers.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::{env, process, thread};
 
 use upshift::{Engine, Instance, Module, Store, Trap};
 
-/// Set in the process that is to end by a signal.
+/// An environment variable that is set in the process that is to end by a signal.
 const VICTIM: &str = "UPSHIFT_TEST_VICTIM";
 
 const TRAPS: &str = r#"(module (memory 1)
@@ -40,7 +40,7 @@ fn send(signal: &str) {
     thread::sleep(Duration::from_millis(50));
 }
 
-/// Runs in a process of its own, which sends itself a signal.
+/// Runs the test in a process of its own, which sends itself a signal.
 #[test]
 fn victim() {
     let Ok(signal) = env::var(VICTIM) else {
@@ -61,7 +61,8 @@ fn run_victim(signal: &str) -> process::ExitStatus {
     output.status
 }
 
-/// Rust's own handler ignores such a signal the first time, and would be gone afterwards with ours.
+/// Signals that the engine handles, sent by a process. Rust's own handler of `SIGSEGV` and `SIGBUS`
+/// ignores a signal that is no fault the first time, and would then be removed with the engine's.
 #[test]
 fn a_segmentation_fault_that_was_sent_leaves_the_handlers() {
     for signal in ["-SEGV", "-BUS", "-URG"] {
@@ -70,7 +71,8 @@ fn a_segmentation_fault_that_was_sent_leaves_the_handlers() {
     }
 }
 
-/// Nothing else handles these in a Rust program: the default action is the end of the process.
+/// `SIGILL` and `SIGFPE`: a Rust program has no other handler, so the default action ends the
+/// process.
 #[test]
 fn a_signal_with_the_default_action_ends_the_process() {
     for (signal, number) in [("-FPE", 8), ("-ILL", 4)] {

@@ -1,8 +1,9 @@
 //! Interruptions at any instruction: each ends its call with a trap, and none the process.
 //!
-//! Each shape keeps the code where a frame is about to change: tail calls that move arguments over their own
-//! frame, prologues, trampolines, stubs, builtins, entries into optimized loops. `UPSHIFT_STORM` is the
-//! number of interruptions per shape and mode; without it, the test stops where it takes long.
+//! Each shape keeps running code that is about to change a frame: tail calls that move arguments
+//! over their own frame, prologues, trampolines, stubs, builtins, entries into optimized loops.
+//! `UPSHIFT_STORM` is the number of interruptions per shape and mode; without it, a time limit ends
+//! the test.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +14,12 @@ use upshift::{Engine, Linker, Module, Store, Trap};
 
 use crate::in_every_mode;
 
-/// Time between two interruptions: some more than a call takes to end.
+/// The time between two interruptions: somewhat more than a call takes to end.
 const PERIOD: Duration = Duration::from_micros(15);
 
-/// Two functions that call each other in tail position, with so many arguments.
+/// Two functions that call each other in tail position, with `one` and `other` arguments.
 fn tail_calls(one: usize, other: usize) -> String {
-    // A word that is no address on x86-64: a walk that takes it for a frame pointer faults.
+    // A word that is no address on x86-64: a stack walk that takes it for a frame pointer faults.
     let args = |count| "(i64.const 0x4141414141414141)".repeat(count);
     let params = |count| format!("(param {})", "i64 ".repeat(count));
     format!(
@@ -34,8 +35,8 @@ fn tail_calls(one: usize, other: usize) -> String {
     )
 }
 
-/// As `tail_calls`, with work in between that leaves the arguments all over the stack, so that memory which is not yet a
-/// frame looks like one that a guest made.
+/// Like `tail_calls`, with work in between that leaves copies of the arguments all over the stack,
+/// so that memory which is not a frame yet looks like a frame that a guest made.
 fn tail_calls_over_litter() -> String {
     let params = "i64 ".repeat(40);
     let locals: String = (0..40).fold(String::new(), |mut text, n| {
@@ -74,9 +75,11 @@ fn shapes() -> Vec<(&'static str, String)> {
             "host functions",
             endless(
                 "(import \"host\" \"register\" (func $r (param i32) (result i32)))
-                 (import \"host\" \"array\" (func $a (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
-                 (func (export \"f\") (loop (br_if 0 (call $r (call $a (i32.const 1) (i32.const 1) (i32.const 1)
-                    (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))))))",
+                 (import \"host\" \"array\"
+                    (func $a (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+                 (func (export \"f\")
+                    (loop (br_if 0 (call $r (call $a (i32.const 1) (i32.const 1) (i32.const 1)
+                        (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))))))",
             ),
         ),
         (
@@ -103,13 +106,14 @@ fn shapes() -> Vec<(&'static str, String)> {
             endless(
                 "(table funcref (elem $g)) (type $t (func (param i64)))
                  (func $g (param i64))
-                 (func (export \"f\") (loop (call_indirect (type $t) (i64.const 7) (i32.const 0)) (br 0)))",
+                 (func (export \"f\")
+                    (loop (call_indirect (type $t) (i64.const 7) (i32.const 0)) (br 0)))",
             ),
         ),
     ]
 }
 
-/// When to stop with a shape.
+/// The limits that end a shape, whichever is reached first.
 #[derive(Clone, Copy)]
 struct Limit {
     interruptions: u32,
@@ -137,7 +141,7 @@ fn a_storm_of_interruptions_ends_calls_and_nothing_else() {
     });
 }
 
-/// How many calls were interrupted.
+/// Runs a shape up to the limit; returns how many calls were interrupted.
 fn storm(engine: &Engine, text: &str, limit: Limit) -> u32 {
     let module = Module::new(engine, text).expect("a valid module");
     let mut linker = Linker::<()>::new(engine);

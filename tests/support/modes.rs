@@ -10,7 +10,7 @@ static ENGINES: LazyLock<Vec<(Mode, Engine)>> = LazyLock::new(|| {
     Mode::all().iter().map(engine).collect()
 });
 
-/// Every mode with its engine.
+/// Every execution mode with its engine.
 pub fn engines() -> impl Iterator<Item = (Mode, &'static Engine)> {
     ENGINES.iter().map(|(mode, engine)| (*mode, engine))
 }

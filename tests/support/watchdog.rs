@@ -1,11 +1,11 @@
-//! Interrupts a store that runs for too long.
+//! A watchdog, which interrupts a store that runs for too long.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use upshift::InterruptHandle;
 
-/// Watches one store as long as it lives.
+/// Watches one store as long as the watchdog lives.
 pub struct Watchdog {
     _done: Sender<()>,
 }

@@ -1,4 +1,4 @@
-//! The instruction sequences of the trap tests. Each is a statement: it leaves nothing on the stack.
+//! The cases of the trap tests: statements that trap. A statement leaves nothing on the stack.
 
 use upshift::Trap;
 
@@ -29,7 +29,7 @@ pub const GLOBALS: &str = r#"
     (global $minus_one_i64 (mut i64) (i64.const -1))
 "#;
 
-/// Loads and stores with the bytes they touch; stores end in the type of their operand.
+/// Loads and stores with the number of bytes they access; stores end in the type of their operand.
 const ACCESSES: [(&str, u32); 23] = [
     ("i32.load", 4),
     ("i64.load", 8),
@@ -56,7 +56,7 @@ const ACCESSES: [(&str, u32); 23] = [
     ("i64.store32", 4),
 ];
 
-/// One page of memory, accessed by index and offset.
+/// Accesses to a memory of one page, by index and offset.
 pub fn memory_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (op, size) in ACCESSES {
@@ -95,7 +95,7 @@ pub fn memory_cases() -> Vec<Case> {
     cases
 }
 
-/// Integer division and the conversions of floats to integers.
+/// Integer divisions, and conversions of floats to integers.
 pub fn arithmetic_cases() -> Vec<Case> {
     let mut cases = vec![Case::new("unreachable", "(unreachable)", Trap::Unreachable)];
     for ty in ["i32", "i64"] {
@@ -118,7 +118,7 @@ pub fn arithmetic_cases() -> Vec<Case> {
     cases
 }
 
-/// The nearest values outside the range of each conversion, and those without a number.
+/// The nearest values outside the range of each conversion, and NaNs.
 const OUT_OF_RANGE: [(&str, [&str; 2]); 8] = [
     ("i32.trunc_f32_s", ["2147483648", "-2147483904"]),
     ("i32.trunc_f32_u", ["4294967296", "-1"]),
@@ -153,7 +153,7 @@ fn conversion_cases() -> Vec<Case> {
     cases
 }
 
-/// Calls through the table, which has four elements: one function without parameters, then nulls.
+/// Calls through a table of four elements: one function without parameters, then nulls.
 pub fn call_cases() -> Vec<Case> {
     let call = |ty: &str, index: &str| {
         let argument = if ty == "$other" { "(i64.const 1)" } else { "" };
@@ -187,7 +187,7 @@ pub fn call_cases() -> Vec<Case> {
     cases.into_iter().map(case).collect()
 }
 
-/// Other accesses to the same table.
+/// Other accesses to the table of the calls.
 pub fn table_cases() -> Vec<Case> {
     let bodies = [
         "(drop (table.get $table (i32.const 4)))",
@@ -199,7 +199,8 @@ pub fn table_cases() -> Vec<Case> {
         "(table.copy $table $table (i32.const 0) (i32.const 5) (i32.const 0))",
         "(table.init $table $passive (i32.const 3) (i32.const 0) (i32.const 2))",
         "(table.init $table $passive (i32.const 0) (i32.const 1) (i32.const 2))",
-        "(elem.drop $passive) (table.init $table $passive (i32.const 0) (i32.const 0) (i32.const 1))",
+        "(elem.drop $passive) \
+         (table.init $table $passive (i32.const 0) (i32.const 0) (i32.const 1))",
     ];
     let case = |body: &&str| Case::new(*body, *body, Trap::TableOutOfBounds);
     bodies.iter().map(case).collect()

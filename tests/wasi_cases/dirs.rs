@@ -1,4 +1,4 @@
-//! Directories: what is in them, and that no path leads out.
+//! Directories: their entries, and that no path leads out.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -40,7 +40,7 @@ fn listings_survive_removals() {
         std::fs::write(dir.join(name), "").unwrap();
     }
     let mut guest = Guest::in_dir(&dir);
-    // What was listed is removed before the next piece is read, as `rm -r` does.
+    // Listed names are removed before the next piece is read, as `rm -r` does.
     let mut left = names.clone();
     let removed = list(&mut guest, 3, 512, || {
         for name in left.drain(..left.len().min(10)) {
@@ -75,7 +75,7 @@ fn listings_have_every_name_once_whatever_the_buffer() {
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 103);
         assert!(names.contains(&b"not \xff Unicode".to_vec()));
     }
-    // A buffer that is too small for anything is filled, and says so by that.
+    // A buffer that is too small for any entry is filled, which tells the guest that there is more.
     let args = [3, BUFFER.into(), 5, 0, RESULT.into()];
     assert_eq!(guest.call("fd_readdir", &args), errno::SUCCESS);
     assert_eq!(guest.u32(RESULT), 5);
@@ -113,7 +113,8 @@ fn entries_tell_type_and_number() {
     );
 }
 
-/// A directory `in` with links that lead out of it, beside a file and a directory that no guest may reach.
+/// A directory `in` with links that lead out of it, beside a file and a directory that no guest may
+/// reach.
 fn with_links_out(name: &str) -> PathBuf {
     let outer = scratch(name);
     let dir = outer.join("in");
@@ -198,7 +199,7 @@ fn no_link_leads_out() {
         let times = guest.path_call("path_filestat_set_times", &[3, 1], link, &[0, 0, 10]);
         assert_eq!(times, errno::PERM, "times of {link}");
     }
-    // Where a link leads is not followed when the link itself is meant.
+    // A link is not followed when the link itself is meant.
     assert_eq!(
         guest.path_call("path_remove_directory", &[3], "private/", &[]),
         errno::NOTDIR
@@ -341,7 +342,7 @@ fn directories_are_no_files_and_files_no_directories() {
     assert_eq!((guest.u32(RESULT), guest.u32(RESULT + 4)), (0, 1));
     let short = guest.call("fd_prestat_dir_name", &[3, BUFFER.into(), 0]);
     assert_eq!(short, errno::NAMETOOLONG);
-    // Opened by a path, it is no directory from the start.
+    // The same directory opened by a path is not preopened.
     let same = guest.open(".", DIRECTORY, READ, 0);
     assert_eq!(
         guest.call("fd_prestat_get", &[same, RESULT.into()]),

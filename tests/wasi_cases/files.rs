@@ -172,7 +172,7 @@ fn times_are_set_to_what_is_asked() {
         );
         assert_eq!(guest.u64(RESULT + 48), time as u64);
     }
-    // Of the file behind the link, of the link, and of the directory.
+    // Of the file behind the link, and of the link itself.
     for (lookup, time, found) in [(1, 7_000, 7_000), (0, 9_000, 7_000)] {
         let after = [0, time, 4];
         let errno = guest.path_call("path_filestat_set_times", &[3, lookup], "link", &after);
@@ -198,7 +198,7 @@ fn times_are_set_to_what_is_asked() {
             errno::INVAL
         );
     }
-    // A time beyond the year 2262: the file system may not have it, but says so by itself.
+    // A time beyond the year 2262: the file system may not support it, but then returns an error.
     guest.call("fd_filestat_set_times", &[fd, -1, -1, 5]);
 }
 

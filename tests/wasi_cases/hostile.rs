@@ -4,7 +4,7 @@ use upshift::wasi::{SeededRandom, VirtualClocks, WasiCtxBuilder};
 
 use crate::*;
 
-/// Values at which arithmetic goes wrong, and numbers that mean something.
+/// Values at which arithmetic goes wrong, and numbers that are meaningful.
 const VALUES: &[i64] = &[
     0,
     1,
@@ -30,7 +30,7 @@ const VALUES: &[i64] = &[
     -1,
 ];
 
-/// Does not wait: virtual clocks, streams in memory, and a directory with files.
+/// A guest that does not wait: virtual clocks, streams in memory, and a directory with files.
 fn guest(preview: &str, dir: &Path) -> Guest {
     let mut builder = WasiCtxBuilder::new();
     builder.args(["program", "argument"]).env("NAME", "value");
@@ -41,7 +41,7 @@ fn guest(preview: &str, dir: &Path) -> Guest {
     Guest::of_preview(preview, &mut builder)
 }
 
-/// Names, buffers and subscriptions at the places that [`VALUES`] point to.
+/// Writes names, buffers and subscriptions to the places that [`VALUES`] point to.
 fn furnish(guest: &mut Guest) {
     guest.put(PATH, b"file\0dir/../file");
     guest.put(
@@ -147,7 +147,7 @@ fn pointers_out_of_memory_are_faults() {
                 guest.put(BUFFER, &[0; 48]);
                 let mut args = args.to_vec();
                 args[pointer] = bad;
-                // The last byte of the memory is a good place for one byte.
+                // The last byte of the memory is a valid place for one byte.
                 if bad == 0xffff && *name == "fd_prestat_dir_name" {
                     continue;
                 }
@@ -182,7 +182,7 @@ const PATHS: &[(&str, &[i64], &[usize])] = &[
 
 #[test]
 fn long_paths_are_refused_before_anything_looks_at_them() {
-    /// Where the long path lies.
+    /// The place of the long path.
     const LONG: i64 = 0x8000;
     let all = FUNCTIONS.iter().map(|(name, _)| *name);
     let all: Vec<&str> = all.filter(|name| name.starts_with("path_")).collect();
@@ -193,7 +193,7 @@ fn long_paths_are_refused_before_anything_looks_at_them() {
     let mut guest = Guest::in_dir(&dir);
     guest.put(PATH, b"file");
     guest.put(PATH_2, b"link");
-    // As much as to be refused by its length alone: it has a NUL, which is another error.
+    // A path that would be refused for its NUL too, but must be refused by its length alone.
     guest.put(
         LONG as u32,
         &[b"\0/".repeat(0x1000), b"file".to_vec()].concat(),

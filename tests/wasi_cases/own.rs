@@ -1,4 +1,4 @@
-//! What the embedder makes up: files, streams, clocks, random bytes, arguments.
+//! What the embedder implements: files, streams, clocks, random bytes, arguments.
 
 use std::io::{IoSlice, IoSliceMut, SeekFrom};
 
@@ -44,7 +44,7 @@ impl WasiFile for InMemory {
         Ok(count)
     }
 
-    /// At most three bytes at a time.
+    /// Writes at most three bytes at a time.
     fn write(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let Some(buffer) = buffers.iter().find(|buffer| !buffer.is_empty()) else {
             return Ok(0);
@@ -95,13 +95,13 @@ fn own_files_are_read_written_and_moved_in() {
         guest.call("fd_fdstat_set_flags", &[3, NONBLOCK]),
         errno::SUCCESS
     );
-    // A file that is not to wait writes what it takes at once.
+    // A write to a `NONBLOCK` file writes what fits at once.
     assert_eq!(guest.write_errno(3, b"123456"), errno::SUCCESS);
     assert_eq!(guest.u32(RESULT), 3);
     let second = guest.store.data_mut().insert_file(InMemory::default());
     assert_eq!(second.unwrap(), 4);
     guest.write(4, b"more");
-    // What the file does not implement.
+    // Operations that the file does not implement.
     assert_eq!(
         guest.call("fd_filestat_set_times", &[3, 0, 0, 10]),
         errno::NOTSUP
@@ -224,12 +224,12 @@ fn shared_files_are_appended_to_by_the_guest_alone() {
     );
     guest.write(1, b"+new");
     assert_eq!(std::fs::read(dir.join("file")).unwrap(), b"old+new");
-    // Who shares the description is not in that mode.
+    // Others that share the description are not in that mode.
     use std::io::{Seek as _, Write as _};
     (&ours).rewind().unwrap();
     (&ours).write_all(b"OLD").unwrap();
     assert_eq!(std::fs::read(dir.join("file")).unwrap(), b"OLD+new");
-    // If others append, the guest does so too, and is told.
+    // If others append, the guest does so too, and its flags say so.
     let appending = open(std::fs::OpenOptions::new().append(true));
     let mut builder = WasiCtxBuilder::new();
     let mut guest = Guest::new(builder.stdout(HostFile::new(appending).unwrap()));

@@ -9,7 +9,7 @@ use upshift::wasi::{HostFile, VirtualClocks, WasiCtxBuilder};
 
 use crate::*;
 
-/// What is waited for; the user data is its place in the list.
+/// A subscription; its user data is its position in the list.
 #[derive(Clone, Copy)]
 enum On {
     Read(u32),
@@ -18,7 +18,7 @@ enum On {
     Clock(u32, u64, u16),
 }
 
-/// What happened: place, error, type, and whether the other side is gone.
+/// An event: position, error, type, and whether the other side is gone.
 type Event = (u64, i32, u8, bool);
 
 const READS: u8 = 1;
@@ -70,7 +70,7 @@ fn poll(guest: &mut Guest, list: &[On]) -> Vec<Event> {
 
 const MS: u64 = 1_000_000;
 
-/// Long enough for a test to fail by.
+/// A time long enough that a test which waits for it fails.
 const NEVER: u64 = 600_000 * MS;
 
 #[test]
@@ -180,7 +180,7 @@ fn times_are_relative_or_absolute_on_both_clocks() {
             .unwrap()
             .as_nanos() as u64
     };
-    // What has passed already, and a little later.
+    // A time that has passed already, and a later one.
     assert_eq!(
         poll(&mut guest, &[On::Clock(0, 5, 1)]),
         [(0, 0, CLOCK, false)]
@@ -211,7 +211,7 @@ fn times_are_relative_or_absolute_on_both_clocks() {
         assert!(passed >= Duration::from_millis(20), "{passed:?}");
         assert!(passed < Duration::from_secs(60), "{passed:?}");
     }
-    // Later than any clock gets: together with what is ready, it does no harm.
+    // A time that no clock reaches: together with an event that is ready, it does no harm.
     let list = [
         On::Clock(0, u64::MAX, 0),
         On::Clock(1, u64::MAX, 1),
@@ -236,7 +236,7 @@ fn virtual_time_passes_at_once_and_in_order() {
         errno::SUCCESS
     );
     assert!((day..day + MS).contains(&guest.u64(RESULT)));
-    // What is ready comes before time passes.
+    // Events that are ready are reported before time passes.
     let list = [On::Clock(0, day, 0), On::Read(0)];
     assert_eq!(poll(&mut guest, &list), [(1, 0, READS, false)]);
     assert!(start.elapsed() < Duration::from_secs(60));

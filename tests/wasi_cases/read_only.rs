@@ -4,7 +4,7 @@ use upshift::wasi::{DirAccess, WasiCtxBuilder};
 
 use crate::*;
 
-/// A guest that sees one directory twice: to read as 3, to write as 4.
+/// A guest with one directory twice: read-only as descriptor 3, writable as 4.
 fn guest(dir: &Path) -> Guest {
     let mut builder = WasiCtxBuilder::new();
     builder

@@ -1,8 +1,8 @@
-//! Rights: a guest can give them up, and not take them back.
+//! Rights: a guest can remove them, and not add them again.
 
 use crate::*;
 
-/// Lowers the rights of a descriptor by those in the masks.
+/// Removes the rights in the masks from a descriptor.
 fn lower(guest: &mut Guest, fd: i64, base: u64, inheriting: u64) -> i32 {
     assert_eq!(
         guest.call("fd_fdstat_get", &[fd, RESULT.into()]),

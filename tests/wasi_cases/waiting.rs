@@ -28,7 +28,7 @@ fn interrupted(guest: &mut Guest, name: &str, args: &[i64]) {
     assert!(start.elapsed() < Duration::from_secs(10), "{name}");
 }
 
-/// Arguments of `fd_read` and the like: one buffer.
+/// The arguments of `fd_read` and the like for one buffer.
 fn one_buffer(guest: &mut Guest, fd: i64, len: u32) -> [i64; 4] {
     guest.put(IOVECS, &iovec(BUFFER, len));
     [fd, IOVECS.into(), 1, RESULT.into()]
@@ -82,7 +82,7 @@ fn writes_to_full_pipes_and_sockets_end() {
     let (_ours, theirs) = UnixStream::pair().unwrap();
     for fd in [OwnedFd::from(writer), OwnedFd::from(theirs)] {
         let mut guest = with_stdin(fd);
-        // Until nothing fits any more; each but the last is written wholly.
+        // Until the pipe is full; each write but the last is complete.
         let args = one_buffer(&mut guest, 0, 0x8000);
         assert_eq!(
             guest.call("fd_fdstat_set_flags", &[0, NONBLOCK]),
@@ -119,7 +119,7 @@ fn pipes_with_names_are_waited_for() {
         .status();
     assert!(status.unwrap().success());
     let mut guest = Guest::in_dir(&dir);
-    // Nobody writes: the first reader waits in its first read, a writer already when it opens.
+    // The other end is not open: a reader waits in its first read, a writer already when it opens.
     let fd = guest.open("fifo", 0, READ, 0);
     let args = one_buffer(&mut guest, fd, 10);
     interrupted(&mut guest, "fd_read", &args);
@@ -128,7 +128,7 @@ fn pipes_with_names_are_waited_for() {
     let args = [3, 0, PATH.into(), 4, 0, WRITE, 0, 0, RESULT.into()];
     interrupted(&mut guest, "path_open", &args);
     assert_eq!(guest.open_errno("fifo", 0, WRITE, NONBLOCK), errno::NXIO);
-    // Without waiting, a pipe that nobody writes is at its end.
+    // Without waiting, a pipe without a writer is at its end.
     let fd = guest.open("fifo", 0, READ, NONBLOCK);
     assert_eq!(guest.read(fd), b"");
     let writer = guest.open("fifo", 0, WRITE, 0);
@@ -145,7 +145,7 @@ fn what_is_large_goes_through_a_small_pipe() {
         std::thread::sleep(Duration::from_millis(20));
         std::io::read_to_string(reader).unwrap().len()
     });
-    // Many times one buffer, more than a pipe holds: all is written before the call returns.
+    // One buffer many times, more than a pipe can contain: all is written before the call returns.
     let list: Vec<u8> = (0..20).flat_map(|_| iovec(BUFFER, BUFFER_LEN)).collect();
     guest.put(IOVECS, &list);
     let args = [0, IOVECS.into(), 20, RESULT.into()];
@@ -164,8 +164,8 @@ fn a_gigabyte(guest: &mut Guest, fd: i64) -> [i64; 4] {
     [fd, BUFFER.into(), 1024, RESULT.into()]
 }
 
-/// Makes a call that would transfer for long, under a timeout, and checks that it left the count of what
-/// it did, and that the guest ended soon.
+/// Makes a call that would transfer for long, under a timeout, and checks that it returned the
+/// count of what it transferred, and that the guest ended soon.
 #[track_caller]
 fn cut_short(guest: &mut Guest, name: &str, args: &[i64], whole: u32) {
     let start = Instant::now();
@@ -180,7 +180,7 @@ fn cut_short(guest: &mut Guest, name: &str, args: &[i64], whole: u32) {
 
 #[test]
 fn long_writes_end() {
-    /// Takes 64 KiB each 5 ms, without ever having to be waited for.
+    /// Accepts 64 KiB each 5 ms, without ever having to be waited for.
     struct Slow;
     impl Slow {
         fn take(buffers: &[std::io::IoSlice<'_>]) -> Result<usize, Errno> {
@@ -233,7 +233,7 @@ fn long_transfers_through_pipes_and_sockets_end() {
     let mut guest = with_stdin(theirs);
     ours.write_all(b"first").unwrap();
     let thread = std::thread::spawn(move || {
-        // Ends with an error when the guest has gone.
+        // Ends with an error when the guest has ended.
         while ours.write_all(b"x").is_ok() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -262,7 +262,7 @@ fn system_calls_transfer_a_piece_at_most() {
     assert_eq!(guest.call("fd_write", &args), errno::SUCCESS);
     assert_eq!(guest.u32(RESULT), PIECE);
 
-    // A file is written wholly at a position too, and read as far as one piece goes.
+    // A file is written completely at a position too; a read transfers at most one piece.
     let file = std::fs::File::options()
         .read(true)
         .write(true)
