@@ -6,12 +6,32 @@
 //! they are used, so an eviction in between does no harm.
 
 use upshift_abi::frame::home_slot;
+use upshift_abi::kind::WORD_BYTES;
+use upshift_abi::{Kind, RegClass, Width};
 
-use crate::asm::encode::{Alu, Mem, Op};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet};
-use crate::value::{Cond, Ty, Value};
+use crate::state::Home;
+use crate::value::{Cond, Value, fits_imm32};
+
+/// The kind of the float class with the same width: for moves through `fscratch`.
+pub(crate) const fn as_float(kind: Kind) -> Kind {
+    match kind.width() {
+        Width::W32 => Kind::F32,
+        Width::W64 => Kind::F64,
+        Width::W128 => Kind::V128,
+    }
+}
+
+/// The kind of the float class that moves all words which a value takes, defined or not.
+pub(crate) const fn as_words(kind: Kind) -> Kind {
+    match kind.width() {
+        Width::W32 | Width::W64 => Kind::F64,
+        Width::W128 => Kind::V128,
+    }
+}
 
 /// The second operand of an instruction.
 #[derive(Clone, Copy, Debug)]
@@ -28,31 +48,29 @@ pub(crate) fn home(slot: u32) -> Mem {
 }
 
 impl Masm {
-    /// Loads a float constant, through `scratch` if it is not zero.
-    pub(crate) fn float_const(&mut self, wide: bool, reg: Reg, bits: u64) {
+    /// Loads a float or vector constant, through `scratch` if it is not zero.
+    pub(crate) fn float_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
         if bits == 0 {
             asm!(self; xorps Rx(reg), Rx(reg));
         } else {
             self.mov_imm(Reg::SCRATCH, bits);
-            self.int_to_float(wide, reg, Reg::SCRATCH);
+            self.int_to_float(OperandSize::of(kind.width()), reg, Reg::SCRATCH);
         }
     }
 
-    /// Copies bits from an integer to a float register.
-    pub(crate) fn int_to_float(&mut self, wide: bool, dst: Reg, src: Reg) {
-        if wide {
-            asm!(self; movq Rx(dst), Rq(src));
-        } else {
-            asm!(self; movd Rx(dst), Rd(src));
+    /// Copies bits from an integer to a float register, and clears the bits above.
+    pub(crate) fn int_to_float(&mut self, size: OperandSize, dst: Reg, src: Reg) {
+        match size {
+            OperandSize::S32 => asm!(self; movd Rx(dst), Rd(src)),
+            OperandSize::S64 => asm!(self; movq Rx(dst), Rq(src)),
         }
     }
 
     /// Copies bits from a float to an integer register.
-    pub(crate) fn float_to_int(&mut self, wide: bool, dst: Reg, src: Reg) {
-        if wide {
-            asm!(self; movq Rq(dst), Rx(src));
-        } else {
-            asm!(self; movd Rd(dst), Rx(src));
+    pub(crate) fn float_to_int(&mut self, size: OperandSize, dst: Reg, src: Reg) {
+        match size {
+            OperandSize::S32 => asm!(self; movd Rd(dst), Rx(src)),
+            OperandSize::S64 => asm!(self; movq Rq(dst), Rx(src)),
         }
     }
 }
@@ -60,22 +78,22 @@ impl Masm {
 impl FuncGen<'_> {
     /// A free register as a temporary. Those that must be saved first come last.
     #[inline]
-    pub(crate) fn alloc(&mut self, float: bool) -> Reg {
-        let free = self.usable(float);
+    pub(crate) fn alloc(&mut self, class: RegClass) -> Reg {
+        let free = self.usable(class);
         if let Some(reg) = free.minus(RegSet::CALLEE_SAVED).first() {
             self.state.regs.free.remove(reg);
             return reg;
         }
         match free.and(self.saved).first().or(free.first()) {
             Some(reg) => self.grab(reg),
-            None => self.evict(float),
+            None => self.evict(class),
         }
     }
 
     /// A temporary that a local will keep: one that calls preserve if there are calls.
     #[inline]
-    pub(crate) fn alloc_lasting(&mut self, float: bool) -> Reg {
-        let free = self.usable(float);
+    pub(crate) fn alloc_lasting(&mut self, class: RegClass) -> Reg {
+        let free = self.usable(class);
         let preserved = free.and(RegSet::CALLEE_SAVED);
         let best = if self.calls && !preserved.is_empty() {
             preserved.and(self.saved).first().or(preserved.first())
@@ -86,14 +104,14 @@ impl FuncGen<'_> {
         };
         match best {
             Some(reg) => self.grab(reg),
-            None => self.alloc(float),
+            None => self.alloc(class),
         }
     }
 
     /// The free registers of a class that the function may change.
     #[inline]
-    pub(crate) fn usable(&self, float: bool) -> RegSet {
-        let free = self.state.regs.free.and(RegSet::class(float));
+    pub(crate) fn usable(&self, class: RegClass) -> RegSet {
+        let free = self.state.regs.free.and(RegSet::class(class));
         if self.saved_is_final {
             free.minus(RegSet::CALLEE_SAVED.minus(self.saved))
         } else {
@@ -110,20 +128,20 @@ impl FuncGen<'_> {
 
     /// Whether a register of the class is free.
     #[inline]
-    pub(crate) fn has_free(&self, float: bool) -> bool {
-        !self.usable(float).is_empty()
+    pub(crate) fn has_free(&self, class: RegClass) -> bool {
+        !self.usable(class).is_empty()
     }
 
     /// Takes a register from its owner: from a local if possible, clean and long unread ones
     /// first, else from the deepest stack entry.
     #[cold]
     #[inline(never)]
-    fn evict(&mut self, float: bool) -> Reg {
+    fn evict(&mut self, class: RegClass) -> Reg {
         let regs = &mut self.state.regs;
-        let class = RegSet::class(float).minus(regs.pins);
-        let locals = regs.locals.and(class);
+        let takeable = RegSet::class(class).minus(regs.pins);
+        let locals = regs.locals.and(takeable);
         if locals.minus(regs.recent).is_empty() {
-            regs.recent = regs.recent.minus(RegSet::class(float));
+            regs.recent = regs.recent.minus(RegSet::class(class));
         }
         let old = locals.minus(regs.recent);
         if let Some(reg) = old.minus(regs.dirty).first().or(old.first()) {
@@ -136,7 +154,7 @@ impl FuncGen<'_> {
             .state
             .regs
             .stack
-            .and(class)
+            .and(takeable)
             .min_by_key(|reg| holder[reg.index()]);
         let reg = deepest.expect("an operator pins fewer registers than there are");
         self.spill(reg);
@@ -156,7 +174,7 @@ impl FuncGen<'_> {
     pub(crate) fn clean(&mut self, reg: Reg) {
         if self.state.regs.dirty.has(reg) {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_ty(local), local, reg);
+            self.store_slot(self.local_kind(local), local, reg);
             self.state.regs.dirty.remove(reg);
         }
     }
@@ -165,9 +183,9 @@ impl FuncGen<'_> {
     pub(crate) fn spill(&mut self, reg: Reg) {
         let position = self.state.regs.holder[reg.index()] as usize;
         let slot = self.state.stack_slot(position);
-        let ty = self.state.stack[position].ty();
-        self.store_slot(ty, slot, reg);
-        self.state.stack[position] = Value::Slot(ty, slot);
+        let kind = self.state.stack[position].kind();
+        self.store_slot(kind, slot, reg);
+        self.state.stack[position] = Value::Slot(kind, slot);
         self.state.regs.stack.remove(reg);
         self.state.regs.free.add(reg);
     }
@@ -180,19 +198,19 @@ impl FuncGen<'_> {
             self.state.regs.free.remove(reg);
             return;
         }
-        let other = self.state.regs.free.and(RegSet::class(reg.is_float()));
+        let other = self.state.regs.free.and(RegSet::class(reg.class()));
         let other = other
             .minus(RegSet::CALLEE_SAVED)
             .or(other.and(self.saved))
             .first();
         let holder = self.state.regs.holder[reg.index()];
         if self.state.regs.locals.has(reg) {
-            let dirty = self.state.regs.dirty.has(reg);
+            let home = self.state.regs.home(reg);
             if let Some(other) = other {
                 self.masm.mov(other, reg);
                 self.state.unbind(holder);
                 self.state.regs.free.remove(other);
-                self.state.bind(holder, other, dirty);
+                self.state.bind(holder, other, home);
             } else {
                 self.unbind_local(holder);
             }
@@ -208,8 +226,8 @@ impl FuncGen<'_> {
                 regs.stack.add(other);
                 regs.free.remove(other);
                 regs.holder[other.index()] = holder;
-                let ty = self.state.stack[holder as usize].ty();
-                self.state.stack[holder as usize] = Value::Reg(ty, other);
+                let kind = self.state.stack[holder as usize].kind();
+                self.state.stack[holder as usize] = Value::Reg(kind, other);
             } else {
                 self.spill(reg);
                 self.state.regs.free.remove(reg);
@@ -218,74 +236,93 @@ impl FuncGen<'_> {
     }
 
     /// Loads a slot.
-    pub(crate) fn load_slot(&mut self, ty: Ty, reg: Reg, slot: u32) {
-        self.load(ty, reg, home(slot));
+    pub(crate) fn load_slot(&mut self, kind: Kind, reg: Reg, slot: u32) {
+        self.load(kind, reg, home(slot));
     }
 
     /// Stores to a slot.
-    pub(crate) fn store_slot(&mut self, ty: Ty, slot: u32, reg: Reg) {
-        self.store(ty, home(slot), reg);
+    pub(crate) fn store_slot(&mut self, kind: Kind, slot: u32, reg: Reg) {
+        self.store(kind, home(slot), reg);
     }
 
     /// Loads a register from memory.
-    pub(crate) fn load(&mut self, ty: Ty, reg: Reg, mem: Mem) {
-        let op = match ty {
-            Ty::I32 => Op::MOV,
-            Ty::I64 => Op::MOV.wide(true),
-            Ty::F32 => Op::MOVSS,
-            Ty::F64 => Op::MOVSD,
+    pub(crate) fn load(&mut self, kind: Kind, reg: Reg, mem: Mem) {
+        let op = match kind {
+            Kind::I32 => Op::MOV,
+            Kind::I64 | Kind::Ref => Op::MOV.wide(),
+            Kind::F32 => Op::MOVSS,
+            Kind::F64 => Op::MOVSD,
+            Kind::V128 => Op::MOVUPS,
         };
         self.masm.rm(op, reg, mem);
     }
 
     /// Stores a register to memory.
-    pub(crate) fn store(&mut self, ty: Ty, mem: Mem, reg: Reg) {
-        let op = match ty {
-            Ty::I32 => Op::STORE,
-            Ty::I64 => Op::STORE.wide(true),
-            Ty::F32 => Op::MOVSS_STORE,
-            Ty::F64 => Op::MOVSD_STORE,
+    pub(crate) fn store(&mut self, kind: Kind, mem: Mem, reg: Reg) {
+        let op = match kind {
+            Kind::I32 => Op::STORE,
+            Kind::I64 | Kind::Ref => Op::STORE.wide(),
+            Kind::F32 => Op::MOVSS_STORE,
+            Kind::F64 => Op::MOVSD_STORE,
+            Kind::V128 => Op::MOVUPS_STORE,
         };
         self.masm.rm(op, reg, mem);
     }
 
-    /// Loads a constant; integer registers only through `scratch` for floats.
-    pub(crate) fn load_const(&mut self, ty: Ty, reg: Reg, bits: u64) {
-        match (ty.is_float(), bits) {
-            (false, 0) if !self.flags_live => self.masm.zero(reg),
-            (false, _) => self.masm.mov_imm(reg, bits),
-            (true, _) => self.masm.float_const(ty.is_64(), reg, bits),
+    /// Loads a constant. Floats and vectors other than zero go through `scratch`.
+    pub(crate) fn load_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
+        match (kind.class(), bits) {
+            (RegClass::Int, 0) if !self.flags_live => self.masm.zero(reg),
+            (RegClass::Int, _) => self.masm.mov_imm(reg, bits),
+            (RegClass::Float, _) => self.masm.float_const(kind, reg, bits),
+        }
+    }
+
+    /// Gives a value that comes from a call the form that registers have here: an `i32` zero-extended.
+    #[inline]
+    pub(crate) fn normalize(&mut self, kind: Kind, reg: Reg) {
+        match kind {
+            Kind::I32 => self.masm.mov32(reg, reg),
+            Kind::I64 | Kind::F32 | Kind::F64 | Kind::V128 | Kind::Ref => {}
         }
     }
 
     /// Copies a value to memory.
     pub(crate) fn store_value(&mut self, mem: Mem, value: Value) {
         match value {
-            Value::Reg(ty, reg) => self.store(ty, mem, reg),
-            Value::Local(ty, local) => match self.state.locals[local as usize].reg {
-                Some(reg) => self.store(ty, mem, reg),
-                None => self.copy_slot(ty, mem, local),
+            Value::Reg(kind, reg) => self.store(kind, mem, reg),
+            Value::Local(kind, local) => match self.state.locals[local as usize].reg {
+                Some(reg) => self.store(kind, mem, reg),
+                None => self.copy_slot(kind, mem, local),
             },
-            Value::Slot(ty, slot) => self.copy_slot(ty, mem, slot),
-            Value::Const(ty, bits) => {
-                if !ty.is_64() {
-                    self.masm.store_imm(false, mem, bits as i32);
-                } else if i64::from(bits as i32) == bits as i64 {
-                    self.masm.store_imm(true, mem, bits as i32);
-                } else {
-                    self.masm.mov_imm(Reg::SCRATCH, bits);
-                    self.store(Ty::I64, mem, Reg::SCRATCH);
+            Value::Slot(kind, slot) => self.copy_slot(kind, mem, slot),
+            Value::Const(kind, bits) => match kind.width() {
+                Width::W32 => self.masm.store_imm(OperandSize::S32, mem, bits as i32),
+                Width::W64 => self.store_word(mem, bits),
+                Width::W128 => {
+                    self.store_word(mem, bits);
+                    self.store_word(mem.plus(WORD_BYTES as i32), 0);
                 }
-            }
+            },
             Value::Flags(_) => unreachable!("flags are consumed by the next operator"),
         }
     }
 
+    /// Stores a constant of 64 bits, through `scratch` if it is no immediate.
+    fn store_word(&mut self, mem: Mem, bits: u64) {
+        if fits_imm32(bits) {
+            self.masm.store_imm(OperandSize::S64, mem, bits as i32);
+        } else {
+            self.masm.mov_imm(Reg::SCRATCH, bits);
+            self.store(Kind::I64, mem, Reg::SCRATCH);
+        }
+    }
+
     /// Copies a slot to memory through the float scratch register, so that `scratch` may be in use.
-    fn copy_slot(&mut self, ty: Ty, mem: Mem, slot: u32) {
-        let ty = if ty.is_64() { Ty::F64 } else { Ty::F32 };
-        self.load(ty, Reg::FSCRATCH, home(slot));
-        self.store(ty, mem, Reg::FSCRATCH);
+    fn copy_slot(&mut self, kind: Kind, mem: Mem, slot: u32) {
+        let kind = as_float(kind);
+        self.load(kind, Reg::FSCRATCH, home(slot));
+        self.store(kind, mem, Reg::FSCRATCH);
     }
 
     /// Loads a value into a register that the caller has.
@@ -293,13 +330,13 @@ impl FuncGen<'_> {
         match value {
             Value::Reg(_, src) if src == reg => {}
             Value::Reg(_, src) => self.masm.mov(reg, src),
-            Value::Local(ty, local) => match self.state.locals[local as usize].reg {
+            Value::Local(kind, local) => match self.state.locals[local as usize].reg {
                 Some(src) if src == reg => {}
                 Some(src) => self.masm.mov(reg, src),
-                None => self.load_slot(ty, reg, local),
+                None => self.load_slot(kind, reg, local),
             },
-            Value::Slot(ty, slot) => self.load_slot(ty, reg, slot),
-            Value::Const(ty, bits) => self.load_const(ty, reg, bits),
+            Value::Slot(kind, slot) => self.load_slot(kind, reg, slot),
+            Value::Const(kind, bits) => self.load_const(kind, reg, bits),
             Value::Flags(cond) => self.emit_setcc(cond, reg),
         }
     }
@@ -328,10 +365,10 @@ impl FuncGen<'_> {
     pub(crate) fn use_reg(&mut self, value: Value) -> Reg {
         match value {
             Value::Reg(_, reg) => reg,
-            Value::Local(ty, local) => {
+            Value::Local(kind, local) => {
                 let reg = match self.state.locals[local as usize].reg {
                     Some(reg) => reg,
-                    None => self.load_local(ty, local),
+                    None => self.load_local(kind, local),
                 };
                 self.state.regs.pins.add(reg);
                 reg
@@ -341,11 +378,11 @@ impl FuncGen<'_> {
     }
 
     /// Loads a local and keeps it in the register, unless locals are not to have any.
-    fn load_local(&mut self, ty: Ty, local: u32) -> Reg {
-        let reg = self.alloc_lasting(ty.is_float());
-        self.load_slot(ty, reg, local);
+    fn load_local(&mut self, kind: Kind, local: u32) -> Reg {
+        let reg = self.alloc_lasting(kind.class());
+        self.load_slot(kind, reg, local);
         if self.options.ablation.register_locals {
-            self.state.bind(local, reg, false);
+            self.state.bind(local, reg, Home::Current);
         }
         reg
     }
@@ -356,7 +393,7 @@ impl FuncGen<'_> {
         if let Value::Reg(_, reg) = value {
             return reg;
         }
-        let reg = self.alloc(value.ty().is_float());
+        let reg = self.alloc(value.kind().class());
         self.load_value(reg, value);
         reg
     }
@@ -365,17 +402,17 @@ impl FuncGen<'_> {
     #[inline]
     pub(crate) fn operand(&mut self, value: Value) -> Operand {
         match value {
-            Value::Const(ty, bits) if !ty.is_float() => {
-                if !ty.is_64() || i64::from(bits as i32) == bits as i64 {
-                    return Operand::Imm(bits as i32);
+            Value::Const(kind, bits) if kind.class() == RegClass::Int => {
+                if let Some(imm) = value.imm32() {
+                    return Operand::Imm(imm);
                 }
                 self.masm.mov_imm(Reg::SCRATCH, bits);
                 Operand::Reg(Reg::SCRATCH)
             }
             Value::Slot(_, slot) => Operand::Mem(home(slot)),
-            Value::Local(ty, local)
+            Value::Local(kind, local)
                 if self.state.locals[local as usize].reg.is_none()
-                    && !self.has_free(ty.is_float()) =>
+                    && !self.has_free(kind.class()) =>
             {
                 Operand::Mem(home(local))
             }
@@ -393,19 +430,19 @@ impl FuncGen<'_> {
 
     /// Pushes a temporary.
     #[inline]
-    pub(crate) fn push_reg(&mut self, ty: Ty, reg: Reg) {
-        self.state.push(Value::Reg(ty, reg));
+    pub(crate) fn push_reg(&mut self, kind: Kind, reg: Reg) {
+        self.state.push(Value::Reg(kind, reg));
     }
 
     /// Pushes a constant.
     #[inline]
-    pub(crate) fn push_const(&mut self, ty: Ty, bits: u64) {
+    pub(crate) fn push_const(&mut self, kind: Kind, bits: u64) {
         if self.options.ablation.track_constants {
-            self.state.push(Value::Const(ty, bits));
+            self.state.push(Value::Const(kind, bits));
         } else {
-            let reg = self.alloc(ty.is_float());
-            self.load_const(ty, reg, bits);
-            self.push_reg(ty, reg);
+            let reg = self.alloc(kind.class());
+            self.load_const(kind, reg, bits);
+            self.push_reg(kind, reg);
         }
     }
 
@@ -424,7 +461,7 @@ impl FuncGen<'_> {
                 _ => {}
             }
             self.store_value(home(slot), value);
-            self.state.stack[position] = Value::Slot(value.ty(), slot);
+            self.state.stack[position] = Value::Slot(value.kind(), slot);
         }
         self.state.flushed = self.state.flushed.max(upto);
     }
@@ -443,7 +480,7 @@ impl FuncGen<'_> {
         let mut position = self.state.stack.len();
         while left > 0 {
             position -= 1;
-            let Value::Local(ty, l) = self.state.stack[position] else {
+            let Value::Local(kind, l) = self.state.stack[position] else {
                 continue;
             };
             if l != local {
@@ -454,13 +491,13 @@ impl FuncGen<'_> {
                 Some(reg) => {
                     // The others still find the value: the slot gets it only if they need it.
                     if left > 0 {
-                        self.store_slot(ty, local, reg);
+                        self.store_slot(kind, local, reg);
                     }
                     reg
                 }
-                None => self.own_reg(Value::Local(ty, local)),
+                None => self.own_reg(Value::Local(kind, local)),
             };
-            self.state.stack[position] = Value::Reg(ty, reg);
+            self.state.stack[position] = Value::Reg(kind, reg);
             self.state.regs.stack.add(reg);
             self.state.regs.holder[reg.index()] = position as u32;
         }

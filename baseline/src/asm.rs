@@ -24,7 +24,7 @@ use crate::reg::Reg;
 use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
 pub(crate) use cold::Cold;
-use encode::{Alu, Op};
+use encode::{Alu, Op, OperandSize};
 use upshift_abi::{
     CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
 };
@@ -118,6 +118,15 @@ struct LateFixup {
 #[must_use]
 pub(crate) struct ShortJump(usize);
 
+/// What a comparison with zero is to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ZeroTest {
+    /// Whether the value is zero: arithmetic leaves that in the flags, too.
+    Equality,
+    /// On which side of zero the value is.
+    Order,
+}
+
 /// The assembler's state for one function; reused between functions.
 #[derive(Default)]
 pub(crate) struct Masm {
@@ -125,7 +134,7 @@ pub(crate) struct Masm {
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
     /// The register whose value the flags say zero or not, if it was changed by the last instruction.
-    tested: Option<(usize, Reg, bool)>,
+    tested: Option<(usize, Reg, OperandSize)>,
     /// What comes before main, written last.
     head: CodeBuffer,
     /// A jump from head to cold code.
@@ -346,7 +355,7 @@ impl Masm {
 
     /// Loads the address of a position into `scratch`.
     pub(crate) fn lea_scratch(&mut self, target: Pos) {
-        self.rip(Op::LEA.wide(true), Reg::SCRATCH.hw());
+        self.rip(Op::LEA.wide(), Reg::SCRATCH.hw());
         self.rel32_to(target);
     }
 
@@ -406,14 +415,15 @@ impl Masm {
     }
 
     /// Notes that the instruction before has set the zero flag by the register's new value.
-    pub(crate) fn sets_zero_flag(&mut self, reg: Reg, wide: bool) {
-        self.tested = Some((self.buf.len(), reg, wide));
+    pub(crate) fn sets_zero_flag(&mut self, reg: Reg, size: OperandSize) {
+        self.tested = Some((self.buf.len(), reg, size));
     }
 
-    /// Compares a register with zero. For equality the instruction before may have done so.
-    pub(crate) fn test_zero(&mut self, reg: Reg, wide: bool, equality: bool) {
-        if !equality || self.tested != Some((self.buf.len(), reg, wide)) || self.in_cold {
-            self.rr(Op::TEST.wide(wide), reg, reg);
+    /// Compares a register with zero, unless the instruction before has done so and that is enough.
+    pub(crate) fn test_zero(&mut self, reg: Reg, size: OperandSize, test: ZeroTest) {
+        let tested = self.tested == Some((self.buf.len(), reg, size)) && !self.in_cold;
+        if test == ZeroTest::Order || !tested {
+            self.rr(Op::TEST.sized(size), reg, reg);
         }
     }
 

@@ -13,16 +13,17 @@
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
 use upshift_abi::frame::{self, ENTRY_SITE};
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{Builtin, DefinedFuncIndex, RelocationTarget, TrapCode};
+use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode};
 
-use crate::alloc::home;
-use crate::asm::encode::{Alu, Mem, Op};
+use crate::alloc::{as_float, as_words, home};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, Masm, Pos, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet};
 use crate::runs::{INLINE, Way, runs};
-use crate::value::{Ty, Value};
+use crate::state::Home;
+use crate::value::Value;
 
 /// Frames up to this size need no stack check if the function calls nothing.
 const SMALL_FRAME: u32 = 1024;
@@ -50,13 +51,13 @@ impl FuncGen<'_> {
     /// Everything before the first operator; the locals are declared already.
     pub(crate) fn prologue(&mut self) {
         self.masm.rm(
-            Op::STORE.wide(true),
+            Op::STORE.wide(),
             Reg::VMCTX,
             Mem::base(Reg::RBP, frame::VMCTX),
         );
         if self.sig.result_area > 0 {
             self.masm.rm(
-                Op::STORE.wide(true),
+                Op::STORE.wide(),
                 Reg::RSI,
                 Mem::base(Reg::RBP, frame::RESULT_AREA),
             );
@@ -91,7 +92,7 @@ impl FuncGen<'_> {
         let sig = self.sig.clone();
         let many = sig.stack_args as usize / 8 > INLINE;
         if many {
-            let on_stack = |&(_, location): &(Ty, ArgLocation)| match location {
+            let on_stack = |&(_, location): &(Kind, ArgLocation)| match location {
                 ArgLocation::Stack(offset) => Some(offset),
                 _ => None,
             };
@@ -100,20 +101,18 @@ impl FuncGen<'_> {
                 self.copy_run(Way::In, run.first as u32, Reg::RBP, run);
             }
         }
-        for (local, &(ty, location)) in sig.params.iter().enumerate() {
+        for (local, &(kind, location)) in sig.params.iter().enumerate() {
             let local = local as u32;
             match location {
                 ArgLocation::Stack(_) if many => {}
                 ArgLocation::Stack(offset) => {
                     let mem = Mem::base(Reg::RBP, 16 + offset as i32);
-                    self.load(Ty::F64, Reg::FSCRATCH, mem);
-                    self.store_slot(Ty::F64, local, Reg::FSCRATCH);
+                    self.load(as_words(kind), Reg::FSCRATCH, mem);
+                    self.store_slot(as_words(kind), local, Reg::FSCRATCH);
                 }
                 ArgLocation::Int(reg) => {
                     let reg = Reg::from(reg);
-                    if ty == Ty::I32 {
-                        self.masm.mov32(reg, reg);
-                    }
+                    self.normalize(kind, reg);
                     self.receive(local, reg);
                 }
                 ArgLocation::Float(reg) => self.receive(local, reg.into()),
@@ -124,9 +123,9 @@ impl FuncGen<'_> {
     fn receive(&mut self, local: u32, reg: Reg) {
         if self.options.ablation.register_locals {
             self.state.regs.free.remove(reg);
-            self.state.bind(local, reg, true);
+            self.state.bind(local, reg, Home::Stale);
         } else {
-            self.store_slot(self.local_ty(local), local, reg);
+            self.store_slot(self.local_kind(local), local, reg);
         }
     }
 
@@ -158,7 +157,7 @@ impl FuncGen<'_> {
             slot += 2;
         }
         if slot < first + count {
-            self.store_slot(Ty::F64, slot, Reg::FSCRATCH);
+            self.store_slot(Kind::F64, slot, Reg::FSCRATCH);
         }
     }
 
@@ -202,14 +201,14 @@ impl FuncGen<'_> {
     fn store_area_results(&mut self, from: usize) {
         let sig = self.sig.clone();
         if sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE {
-            let in_area = |&(_, location): &(Ty, ResultLocation)| match location {
+            let in_area = |&(_, location): &(Kind, ResultLocation)| match location {
                 ResultLocation::Area(offset) => Some(offset),
                 _ => None,
             };
             for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
                 let slot = self.state.stack_slot(from + run.first);
                 let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
-                self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, area);
+                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, area);
                 self.copy_run(Way::Out, slot, Reg::SCRATCH, run);
             }
             return;
@@ -217,15 +216,15 @@ impl FuncGen<'_> {
         for (i, &(_, location)) in sig.results.iter().enumerate() {
             if let ResultLocation::Area(offset) = location {
                 let value = self.state.stack[from + i];
-                if let Value::Const(ty, bits) = value {
+                if let Value::Const(kind, bits) = value {
                     // A wide constant takes `scratch`, which holds the area's address.
-                    self.load_const(ty_as_float(ty), Reg::FSCRATCH, bits);
+                    self.load_const(as_float(kind), Reg::FSCRATCH, bits);
                 }
                 let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
-                self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, area);
+                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, area);
                 let mem = Mem::base(Reg::SCRATCH, offset as i32);
                 match value {
-                    Value::Const(ty, _) => self.store(ty_as_float(ty), mem, Reg::FSCRATCH),
+                    Value::Const(kind, _) => self.store(as_float(kind), mem, Reg::FSCRATCH),
                     _ => self.store_value(mem, value),
                 }
             }
@@ -287,13 +286,13 @@ impl FuncGen<'_> {
             Some(overflow) if reach > MADE_FIRST => {
                 asm!(self.masm; lea scratch, [rbp - reach as i32]);
                 self.emit_stack_check(Reg::SCRATCH, overflow);
-                self.masm.ri(Alu::Sub, true, Reg::RSP, below);
+                self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below);
             }
             Some(overflow) => {
-                self.masm.ri(Alu::Sub, true, Reg::RSP, below);
+                self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below);
                 self.emit_stack_check(Reg::RSP, overflow);
             }
-            None => self.masm.ri(Alu::Sub, true, Reg::RSP, below),
+            None => self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below),
         }
         for reg in self.saved {
             asm!(self.masm; push Rq(reg));
@@ -306,8 +305,8 @@ impl FuncGen<'_> {
     fn emit_stack_check(&mut self, address: Reg, overflow: Pos) {
         let store = Mem::base(Reg::VMCTX, VmContext::STORE.disp());
         let limit = Mem::base(Reg::R10, VmStore::STACK_LIMIT.disp());
-        self.masm.rm(Op::MOV.wide(true), Reg::R10, store);
-        self.masm.rm(Alu::Cmp.op().wide(true), address, limit);
+        self.masm.rm(Op::MOV.wide(), Reg::R10, store);
+        self.masm.rm(Alu::Cmp.op().wide(), address, limit);
         self.masm.jcc_from_head(Cc::B, overflow);
     }
 
@@ -320,8 +319,4 @@ impl FuncGen<'_> {
         let regs = &mut self.state.regs;
         regs.free = RegSet::ALL.minus(regs.locals.or(regs.stack));
     }
-}
-
-fn ty_as_float(ty: Ty) -> Ty {
-    if ty.is_64() { Ty::F64 } else { Ty::F32 }
 }

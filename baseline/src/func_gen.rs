@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use upshift_abi::artifact::SourceLocation;
-use upshift_abi::{DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset};
+use upshift_abi::{
+    DefinedFuncIndex, Kind, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode, WasmOffset,
+};
 
 use crate::asm::encode::Op;
 use crate::asm::{Label, Masm, Pos};
@@ -13,7 +15,6 @@ use crate::peek::Peek;
 use crate::reg::RegSet;
 use crate::signature::{CallSignature, SignatureCache};
 use crate::state::State;
-use crate::value::Ty;
 
 /// Allocations that successive compilations reuse.
 #[derive(Default)]
@@ -150,9 +151,9 @@ impl<'a> FuncGen<'a> {
         LoopIndex(self.loop_count - 1)
     }
 
-    /// The type of a local.
+    /// The kind of a local.
     #[inline]
-    pub(crate) fn local_ty(&self, local: u32) -> Ty {
-        self.state.locals[local as usize].ty
+    pub(crate) fn local_kind(&self, local: u32) -> Kind {
+        self.state.locals[local as usize].kind
     }
 }

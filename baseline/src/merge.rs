@@ -11,12 +11,14 @@
 //! Which registers are *dirty* (newer than the slot) at a forward label is the union over its
 //! branches, since it matters only behind the label; at a loop header it is fixed.
 
+use upshift_abi::RegClass;
+
 use crate::alloc::home;
 use crate::asm::Target;
 use crate::control::BlockKind;
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet};
-use crate::value::{Cond, Ty, Value};
+use crate::value::{Cond, Value};
 
 /// Which local is in which register at a label.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +61,11 @@ impl Moves {
 }
 
 /// The register of a label's topmost value.
-pub(crate) fn result_reg(ty: Ty) -> Reg {
-    if ty.is_float() { Reg::XMM0 } else { Reg::RAX }
+pub(crate) fn result_reg(class: RegClass) -> Reg {
+    match class {
+        RegClass::Int => Reg::RAX,
+        RegClass::Float => Reg::XMM0,
+    }
 }
 
 impl FuncGen<'_> {
@@ -78,11 +83,7 @@ impl FuncGen<'_> {
                 }
             }
             if let (false, Some(blocked)) = (progress, moves.pending.first()) {
-                let scratch = if blocked.is_float() {
-                    Reg::FSCRATCH
-                } else {
-                    Reg::SCRATCH
-                };
+                let scratch = Reg::scratch(blocked.class());
                 self.masm.mov(scratch, blocked);
                 for dst in moves.pending {
                     if moves.source[dst.index()] == blocked {
@@ -119,7 +120,7 @@ impl FuncGen<'_> {
             return state;
         }
         let mut without = match self.label_types(target).last() {
-            Some(&ty) => result_reg(ty.into()).bit(),
+            Some(&ty) => result_reg(ty.kind().class()).bit(),
             None => RegSet::NONE,
         };
         if !self.options.ablation.registers_across_labels {
@@ -155,7 +156,9 @@ impl FuncGen<'_> {
         let from = self.state.stack.len() - types.len();
         for (i, value) in self.state.stack[from..].iter().enumerate() {
             let there = match value {
-                Value::Reg(ty, reg) => !is_loop && i + 1 == types.len() && *reg == result_reg(*ty),
+                Value::Reg(kind, reg) => {
+                    !is_loop && i + 1 == types.len() && *reg == result_reg(kind.class())
+                }
                 Value::Slot(_, slot) => {
                     (is_loop || i + 1 < types.len())
                         && *slot == self.state.stack_slot(control.height as usize + i)
@@ -203,7 +206,7 @@ impl FuncGen<'_> {
         let loads = self.plan_locals(target, label, is_loop, &mut moves);
         let mut result = None;
         if let (false, Some(&ty)) = (is_loop, types.last()) {
-            let dst = result_reg(ty.into());
+            let dst = result_reg(ty.kind().class());
             let value = self.state.stack[self.state.stack.len() - 1];
             match self.current_reg(value) {
                 Some(src) => moves.add(dst, src),
@@ -216,7 +219,7 @@ impl FuncGen<'_> {
         for (i, reg) in label.regs.enumerate() {
             if loads.has(reg) {
                 let local = self.map(label)[i];
-                self.load_slot(self.local_ty(local), reg, local);
+                self.load_slot(self.local_kind(local), reg, local);
             }
         }
         if let Some((dst, value)) = result {
@@ -245,7 +248,7 @@ impl FuncGen<'_> {
             };
             if !self.state.regs.dirty.has(src) {
             } else if is_loop && !label.dirty.has(reg) {
-                self.store_slot(self.local_ty(local), local, src);
+                self.store_slot(self.local_kind(local), local, src);
             } else {
                 dirty.add(reg);
             }
@@ -254,7 +257,7 @@ impl FuncGen<'_> {
         }
         for reg in self.state.regs.dirty.minus(kept) {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_ty(local), local, reg);
+            self.store_slot(self.local_kind(local), local, reg);
         }
         if !is_loop {
             self.widen_dirty(target, dirty);

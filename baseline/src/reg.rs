@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use upshift_abi::RegClass;
 use upshift_abi::callconv::{CALLEE_SAVED, Gpr, Xmm};
 
 /// A general-purpose register (0–15) or an SSE register (16–31).
@@ -52,10 +53,23 @@ impl Reg {
         self.0 & 15
     }
 
-    /// Whether it is an SSE register.
+    /// Its class.
     #[inline]
-    pub(crate) const fn is_float(self) -> bool {
-        self.0 >= 16
+    pub(crate) const fn class(self) -> RegClass {
+        if self.0 < 16 {
+            RegClass::Int
+        } else {
+            RegClass::Float
+        }
+    }
+
+    /// The scratch register of a class.
+    #[inline]
+    pub(crate) const fn scratch(class: RegClass) -> Self {
+        match class {
+            RegClass::Int => Reg::SCRATCH,
+            RegClass::Float => Reg::FSCRATCH,
+        }
     }
 
     /// The set of this register alone.
@@ -91,10 +105,9 @@ impl fmt::Debug for Reg {
             "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
             "r12", "r13", "r14", "r15",
         ];
-        if self.is_float() {
-            write!(f, "xmm{}", self.hw())
-        } else {
-            f.write_str(NAMES[self.index()])
+        match self.class() {
+            RegClass::Int => f.write_str(NAMES[self.index()]),
+            RegClass::Float => write!(f, "xmm{}", self.hw()),
         }
     }
 }
@@ -130,8 +143,11 @@ impl RegSet {
 
     /// The allocated registers of a class.
     #[inline]
-    pub(crate) const fn class(float: bool) -> Self {
-        if float { Self::FLOATS } else { Self::INTS }
+    pub(crate) const fn class(class: RegClass) -> Self {
+        match class {
+            RegClass::Int => Self::INTS,
+            RegClass::Float => Self::FLOATS,
+        }
     }
 
     /// Whether the register is in the set.

@@ -6,15 +6,16 @@
 //! of some fifty bytes. So code is bounded by the body: about 200 bytes for a byte, where each branch stores
 //! and loads all registers.
 
+use upshift_abi::Kind;
 use upshift_abi::frame::{self, home_slot};
 
 use crate::alloc::home;
 use crate::asm::Cc;
 use crate::asm::asm;
-use crate::asm::encode::{Alu, Mem, Op};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
-use crate::value::{Ty, Value};
+use crate::value::Value;
 
 /// Values up to this number are moved one by one.
 pub(crate) const INLINE: usize = 16;
@@ -79,8 +80,8 @@ impl FuncGen<'_> {
                 Way::Out => (inner, outer),
                 Way::In => (outer, inner),
             };
-            this.load(Ty::F64, Reg::FSCRATCH, from);
-            this.store(Ty::F64, to, Reg::FSCRATCH);
+            this.load(Kind::F64, Reg::FSCRATCH, from);
+            this.store(Kind::F64, to, Reg::FSCRATCH);
         };
         if run.count <= INLINE {
             for i in 0..run.count as u32 {
@@ -91,7 +92,7 @@ impl FuncGen<'_> {
         }
         // Slots go downwards, the others upwards: a pointer for these, a falling index for those.
         self.masm.rm(
-            Op::LEA.wide(true),
+            Op::LEA.wide(),
             Reg::VMCTX,
             Mem::base(base, run.offset as i32),
         );
@@ -100,11 +101,15 @@ impl FuncGen<'_> {
         let inner = Mem::element(Reg::RBP, Reg::SCRATCH, home_slot(slot));
         one(self, inner, Mem::base(Reg::VMCTX, 0));
         asm!(self.masm; add vmctx, run.stride as i32; dec scratch);
-        self.masm
-            .ri(Alu::Cmp, true, Reg::SCRATCH, -(run.count as i32));
+        self.masm.ri(
+            Alu::Cmp,
+            OperandSize::S64,
+            Reg::SCRATCH,
+            -(run.count as i32),
+        );
         self.masm.jcc(Cc::Ne, top);
         self.masm.rm(
-            Op::MOV.wide(true),
+            Op::MOV.wide(),
             Reg::VMCTX,
             Mem::base(Reg::RBP, frame::VMCTX),
         );
@@ -115,10 +120,11 @@ impl FuncGen<'_> {
         self.masm.zero(Reg::SCRATCH);
         let top = self.masm.pos();
         let slot = |slot| Mem::element(Reg::RBP, Reg::SCRATCH, home_slot(slot));
-        self.load(Ty::F64, Reg::FSCRATCH, slot(from));
-        self.store(Ty::F64, slot(to), Reg::FSCRATCH);
+        self.load(Kind::F64, Reg::FSCRATCH, slot(from));
+        self.store(Kind::F64, slot(to), Reg::FSCRATCH);
         asm!(self.masm; dec scratch);
-        self.masm.ri(Alu::Cmp, true, Reg::SCRATCH, -(count as i32));
+        self.masm
+            .ri(Alu::Cmp, OperandSize::S64, Reg::SCRATCH, -(count as i32));
         self.masm.jcc(Cc::Ne, top);
     }
 
@@ -143,16 +149,16 @@ impl FuncGen<'_> {
     /// is in `scratch` before and after; no float register but those of arguments is in use.
     pub(crate) fn move_outgoing(&mut self, disp: i32, count: usize) {
         let kept = Reg::from_index(16 + 8);
-        self.masm.int_to_float(true, kept, Reg::SCRATCH);
+        self.masm.int_to_float(OperandSize::S64, kept, Reg::SCRATCH);
         self.masm.mov_imm(Reg::SCRATCH, count as u64);
         let top = self.masm.pos();
         let from = Mem::element(Reg::RSP, Reg::SCRATCH, -8);
         let to = Mem::element(Reg::RAX, Reg::SCRATCH, disp - 8);
-        self.load(Ty::F64, Reg::FSCRATCH, from);
-        self.store(Ty::F64, to, Reg::FSCRATCH);
+        self.load(Kind::F64, Reg::FSCRATCH, from);
+        self.store(Kind::F64, to, Reg::FSCRATCH);
         asm!(self.masm; dec scratch);
         self.masm.jcc(Cc::Ne, top);
-        self.masm.float_to_int(true, Reg::SCRATCH, kept);
+        self.masm.float_to_int(OperandSize::S64, Reg::SCRATCH, kept);
     }
 }
 

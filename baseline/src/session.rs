@@ -143,7 +143,7 @@ fn declare_locals(
     mut validator: Option<&mut FuncValidator<ValidatorResources>>,
 ) -> Result<(), BinaryReaderError> {
     let local = |ty: ValType| Local {
-        ty: ty.into(),
+        kind: ty.kind(),
         reg: None,
         aliases: 0,
     };

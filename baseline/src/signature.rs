@@ -3,16 +3,14 @@
 use std::rc::Rc;
 
 use upshift_abi::callconv::{ArgLocation, Locations, ResultLocation};
-use upshift_abi::{FuncType, ModuleFacts, TypeIndex};
-
-use crate::value::Ty;
+use upshift_abi::{FuncType, Kind, ModuleFacts, TypeIndex};
 
 /// A function type, ready for calls.
 #[derive(Debug)]
 pub(crate) struct CallSignature {
     ty: FuncType,
-    pub(crate) params: Box<[(Ty, ArgLocation)]>,
-    pub(crate) results: Box<[(Ty, ResultLocation)]>,
+    pub(crate) params: Box<[(Kind, ArgLocation)]>,
+    pub(crate) results: Box<[(Kind, ResultLocation)]>,
     /// Bytes of stack arguments.
     pub(crate) stack_args: u32,
     /// Bytes of the result area, or 0.
@@ -22,14 +20,9 @@ pub(crate) struct CallSignature {
 impl CallSignature {
     fn new(ty: &FuncType) -> Self {
         let locations = Locations::of(ty);
-        let types = |list: &[upshift_abi::ValType]| -> Vec<Ty> {
-            list.iter().map(|&ty| Ty::from(ty)).collect()
-        };
-        let params = types(&ty.params).into_iter().zip(locations.params);
-        let results = types(&ty.results).into_iter().zip(locations.results);
         Self {
-            params: params.collect(),
-            results: results.collect(),
+            params: locations.params,
+            results: locations.results,
             stack_args: locations.stack_args,
             result_area: locations.result_area,
             ty: ty.clone(),

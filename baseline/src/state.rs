@@ -11,13 +11,15 @@
 
 use std::fmt;
 
+use upshift_abi::Kind;
+
 use crate::reg::{Reg, RegSet};
-use crate::value::{Ty, Value};
+use crate::value::Value;
 
 /// One local of the function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local {
-    pub(crate) ty: Ty,
+    pub(crate) kind: Kind,
     /// Where its value is, if in a register.
     pub(crate) reg: Option<Reg>,
     /// Stack entries that stand for its current value.
@@ -53,6 +55,26 @@ pub(crate) struct State {
     pub(crate) flushed: usize,
     /// The highest that the stack has been.
     pub(crate) max_height: usize,
+}
+
+/// Whether the home slot of a local in a register has its value, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// The slot has the value.
+    Current,
+    /// The register is newer: it is *dirty*.
+    Stale,
+}
+
+impl RegFile {
+    /// The state of the home slot of a local that is in the register.
+    pub(crate) fn home(&self, reg: Reg) -> Home {
+        if self.dirty.has(reg) {
+            Home::Stale
+        } else {
+            Home::Current
+        }
+    }
 }
 
 impl State {
@@ -134,13 +156,13 @@ impl State {
 
     /// Gives a temporary register to a local that has none.
     #[inline]
-    pub(crate) fn bind(&mut self, local: u32, reg: Reg, dirty: bool) {
+    pub(crate) fn bind(&mut self, local: u32, reg: Reg, home: Home) {
         debug_assert!(self.locals[local as usize].reg.is_none());
         self.locals[local as usize].reg = Some(reg);
         self.regs.holder[reg.index()] = local;
         self.regs.locals.add(reg);
         self.regs.recent.add(reg);
-        if dirty {
+        if home == Home::Stale {
             self.regs.dirty.add(reg);
         }
     }
@@ -214,7 +236,7 @@ mod tests {
         let mut state = State::default();
         state.reset();
         let local = Local {
-            ty: Ty::I32,
+            kind: Kind::I32,
             reg: None,
             aliases: 0,
         };
@@ -225,8 +247,8 @@ mod tests {
     #[test]
     fn aliases_are_counted() {
         let mut state = state(1);
-        state.push(Value::Local(Ty::I32, 0));
-        state.push(Value::Local(Ty::I32, 0));
+        state.push(Value::Local(Kind::I32, 0));
+        state.push(Value::Local(Kind::I32, 0));
         assert_eq!(state.locals[0].aliases, 2);
         state.truncate(0);
         assert_eq!(state.locals[0].aliases, 0);
@@ -237,10 +259,10 @@ mod tests {
     fn registers_change_owners() {
         let mut state = state(1);
         state.regs.free.remove(Reg::RAX);
-        state.push(Value::Reg(Ty::I32, Reg::RAX));
+        state.push(Value::Reg(Kind::I32, Reg::RAX));
         state.check();
-        assert_eq!(state.pop(), Value::Reg(Ty::I32, Reg::RAX));
-        state.bind(0, Reg::RAX, true);
+        assert_eq!(state.pop(), Value::Reg(Kind::I32, Reg::RAX));
+        state.bind(0, Reg::RAX, Home::Stale);
         state.check();
         assert_eq!(state.to_string(), "[] locals { rax=local0* }");
         state.forget_local_registers(RegSet::NONE);

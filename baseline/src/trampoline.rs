@@ -1,16 +1,18 @@
 //! The code between Rust and WebAssembly: entry and host trampolines, per signature.
 //!
-//! Here are those that pass values through an array; `native` has those that leave them in registers.
+//! Here are those that pass values through an array; `native` has those that leave them in registers, and
+//! `copy` moves one value.
 //!
 //! They need an assembler and the calling convention, and this crate has both. What their frames look like, and why,
 //! is written in [`upshift_abi::frame`].
 
+mod copy;
 mod native;
 
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
 use upshift_abi::callconv::{
-    ArgLocation, INT_RESULTS, Locations, RESULT_AREA, ResultLocation, VMCTX,
+    ArgLocation, Gpr, INT_RESULTS, Locations, RESULT_AREA, ResultLocation, VMCTX,
 };
 use upshift_abi::compiler::{Passing, Trampolines};
 use upshift_abi::frame::{self, ENTRY_FRAME_SIZE, entry};
@@ -36,6 +38,8 @@ impl Trampolines for TrampolineCompiler {
         }
     }
 }
+
+use copy::{copy_words, load_float, load_int, store_float, store_int};
 
 type Assembler = VecAssembler<X64Relocation>;
 
@@ -99,15 +103,15 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
     dynasm!(asm ; .arch x64 ; mov [rbp + entry::VALUES], rdx ; mov r11, rcx);
     link_activation(&mut asm);
     dynasm!(asm ; .arch x64 ; mov rax, rsi ; mov r10, rdx);
-    for (n, &location) in locations.params.iter().enumerate() {
+    for (n, &(kind, location)) in locations.params.iter().enumerate() {
+        let from = (Gpr::R10, value(n));
         match location {
-            ArgLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov Rq(reg.0), [r10 + value(n)]),
-            ArgLocation::Float(reg) => dynasm!(asm ; .arch x64 ; movsd Rx(reg.0), [r10 + value(n)]),
-            ArgLocation::Stack(offset) => dynasm!(asm
-                ; .arch x64
-                ; mov r11, [r10 + value(n)]
-                ; mov [rsp + offset as i32], r11
-            ),
+            ArgLocation::Int(reg) => load_int(&mut asm, reg, from),
+            ArgLocation::Float(reg) => load_float(&mut asm, kind, reg, from),
+            ArgLocation::Stack(offset) => {
+                let to = (Gpr::RSP, offset as i32);
+                copy_words(&mut asm, kind, to, from, Gpr::R11);
+            }
         }
     }
     if locations.has_result_area() {
@@ -118,17 +122,15 @@ fn entry_trampoline(locations: &Locations) -> CompiledFunction {
         ; call rax
         ; mov r11, [rbp + entry::VALUES]
     );
-    for (n, &location) in locations.results.iter().enumerate() {
+    for (n, &(kind, location)) in locations.results.iter().enumerate() {
+        let to = (Gpr::R11, value(n));
         match location {
-            ResultLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov [r11 + value(n)], Rq(reg.0)),
-            ResultLocation::Float(reg) => {
-                dynasm!(asm ; .arch x64 ; movsd [r11 + value(n)], Rx(reg.0));
+            ResultLocation::Int(reg) => store_int(&mut asm, to, reg),
+            ResultLocation::Float(reg) => store_float(&mut asm, kind, to, reg),
+            ResultLocation::Area(offset) => {
+                let from = (Gpr::RBP, area + offset as i32);
+                copy_words(&mut asm, kind, to, from, Gpr::R10);
             }
-            ResultLocation::Area(offset) => dynasm!(asm
-                ; .arch x64
-                ; mov r10, [rbp + area + offset as i32]
-                ; mov [r11 + value(n)], r10
-            ),
         }
     }
     unlink_activation(&mut asm);
@@ -147,15 +149,15 @@ fn host_trampoline(locations: &Locations) -> CompiledFunction {
     if locations.has_result_area() {
         dynasm!(asm ; .arch x64 ; mov [rbp + frame::RESULT_AREA], Rq(RESULT_AREA.0));
     }
-    for (n, &location) in locations.params.iter().enumerate() {
+    for (n, &(kind, location)) in locations.params.iter().enumerate() {
+        let to = (Gpr::RSP, value(n));
         match location {
-            ArgLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov [rsp + value(n)], Rq(reg.0)),
-            ArgLocation::Float(reg) => dynasm!(asm ; .arch x64 ; movsd [rsp + value(n)], Rx(reg.0)),
-            ArgLocation::Stack(offset) => dynasm!(asm
-                ; .arch x64
-                ; mov rax, [rbp + 16 + offset as i32]
-                ; mov [rsp + value(n)], rax
-            ),
+            ArgLocation::Int(reg) => store_int(&mut asm, to, reg),
+            ArgLocation::Float(reg) => store_float(&mut asm, kind, to, reg),
+            ArgLocation::Stack(offset) => {
+                let from = (Gpr::RBP, 16 + offset as i32);
+                copy_words(&mut asm, kind, to, from, Gpr::RAX);
+            }
         }
     }
     dynasm!(asm
@@ -193,17 +195,15 @@ fn load_host_results(asm: &mut Assembler, locations: &Locations) {
     if locations.has_result_area() {
         dynasm!(asm ; .arch x64 ; mov r11, [rbp + frame::RESULT_AREA]);
     }
-    for (n, &location) in locations.results.iter().enumerate() {
+    for (n, &(kind, location)) in locations.results.iter().enumerate() {
+        let from = (Gpr::RSP, value(n));
         match location {
-            ResultLocation::Int(reg) => dynasm!(asm ; .arch x64 ; mov Rq(reg.0), [rsp + value(n)]),
-            ResultLocation::Float(reg) => {
-                dynasm!(asm ; .arch x64 ; movsd Rx(reg.0), [rsp + value(n)]);
+            ResultLocation::Int(reg) => load_int(asm, reg, from),
+            ResultLocation::Float(reg) => load_float(asm, kind, reg, from),
+            ResultLocation::Area(offset) => {
+                let to = (Gpr::R11, offset as i32);
+                copy_words(asm, kind, to, from, Gpr::R10);
             }
-            ResultLocation::Area(offset) => dynasm!(asm
-                ; .arch x64
-                ; mov r10, [rsp + value(n)]
-                ; mov [r11 + offset as i32], r10
-            ),
         }
     }
 }

@@ -2,44 +2,10 @@
 
 use std::fmt;
 
-use upshift_abi::ValType;
+use upshift_abi::{Kind, Width};
 
 use crate::asm::Cc;
 use crate::reg::Reg;
-
-/// A value's machine type. References are 64-bit integers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ty {
-    I32,
-    I64,
-    F32,
-    F64,
-}
-
-impl Ty {
-    /// Whether it lives in SSE registers.
-    #[inline]
-    pub(crate) const fn is_float(self) -> bool {
-        matches!(self, Ty::F32 | Ty::F64)
-    }
-
-    /// Whether it takes 64 bits.
-    #[inline]
-    pub(crate) const fn is_64(self) -> bool {
-        matches!(self, Ty::I64 | Ty::F64)
-    }
-}
-
-impl From<ValType> for Ty {
-    fn from(ty: ValType) -> Self {
-        match ty {
-            ValType::I32 => Ty::I32,
-            ValType::I64 | ValType::Ref(_) => Ty::I64,
-            ValType::F32 => Ty::F32,
-            ValType::F64 => Ty::F64,
-        }
-    }
-}
 
 /// Where an operand is.
 ///
@@ -47,27 +13,49 @@ impl From<ValType> for Ty {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// In a register of its own.
-    Reg(Ty, Reg),
+    Reg(Kind, Reg),
     /// The current value of a local, wherever that is.
-    Local(Ty, u32),
-    /// Known, as bits; 32-bit ones zero-extended.
-    Const(Ty, u64),
+    Local(Kind, u32),
+    /// Known, as bits; zero-extended from 32 bits, or to 128.
+    Const(Kind, u64),
     /// In this home slot.
-    Slot(Ty, u32),
+    Slot(Kind, u32),
     /// A comparison's result (`i32`) that is still in the flags. Only on top of the stack, and
     /// only between a comparison and the operator directly behind it.
     Flags(Cond),
 }
 
 impl Value {
-    /// Its type.
+    /// Its kind.
     #[inline]
-    pub(crate) const fn ty(self) -> Ty {
+    pub(crate) const fn kind(self) -> Kind {
         match self {
-            Value::Reg(ty, _) | Value::Local(ty, _) | Value::Const(ty, _) | Value::Slot(ty, _) => {
-                ty
-            }
-            Value::Flags(_) => Ty::I32,
+            Value::Reg(kind, _)
+            | Value::Local(kind, _)
+            | Value::Const(kind, _)
+            | Value::Slot(kind, _) => kind,
+            Value::Flags(_) => Kind::I32,
+        }
+    }
+}
+
+/// Whether a 64-bit constant is the sign extension of 32 bits, as immediates are.
+#[inline]
+pub(crate) const fn fits_imm32(bits: u64) -> bool {
+    bits as i32 as i64 == bits as i64
+}
+
+impl Value {
+    /// A constant's bits as an immediate of an instruction of its width.
+    #[inline]
+    pub(crate) const fn imm32(self) -> Option<i32> {
+        match self {
+            Value::Const(kind, bits) => match kind.width() {
+                Width::W32 => Some(bits as i32),
+                Width::W64 if fits_imm32(bits) => Some(bits as i32),
+                Width::W64 | Width::W128 => None,
+            },
+            Value::Reg(..) | Value::Local(..) | Value::Slot(..) | Value::Flags(_) => None,
         }
     }
 }
@@ -75,10 +63,10 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Reg(ty, reg) => write!(f, "{reg:?}:{ty:?}"),
-            Value::Local(ty, local) => write!(f, "local{local}:{ty:?}"),
-            Value::Const(ty, bits) => write!(f, "{bits:#x}:{ty:?}"),
-            Value::Slot(ty, slot) => write!(f, "slot{slot}:{ty:?}"),
+            Value::Reg(kind, reg) => write!(f, "{reg:?}:{kind:?}"),
+            Value::Local(kind, local) => write!(f, "local{local}:{kind:?}"),
+            Value::Const(kind, bits) => write!(f, "{bits:#x}:{kind:?}"),
+            Value::Slot(kind, slot) => write!(f, "slot{slot}:{kind:?}"),
             Value::Flags(cond) => write!(f, "{cond:?}"),
         }
     }

@@ -6,46 +6,42 @@
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
-use upshift_abi::builtin::{Builtin, BuiltinResult, BuiltinType};
+use upshift_abi::Kind;
+use upshift_abi::builtin::{Builtin, BuiltinResult};
 use upshift_abi::callconv::{Locations, ResultLocation};
-use upshift_abi::{FuncType, ValType};
 
 /// The type of pointers, references and memory addresses.
 pub(crate) const POINTER: Type = types::I64;
 
-/// A WebAssembly type as Cranelift's.
-pub(crate) fn clif_type(ty: ValType) -> Type {
-    match ty {
-        ValType::I32 => types::I32,
-        ValType::I64 => types::I64,
-        ValType::F32 => types::F32,
-        ValType::F64 => types::F64,
-        ValType::Ref(_) => POINTER,
+/// A kind as Cranelift's type; vectors as bytes, which every operator on lanes casts as it needs.
+pub(crate) fn clif_type(kind: Kind) -> Type {
+    match kind {
+        Kind::I32 => types::I32,
+        Kind::I64 => types::I64,
+        Kind::F32 => types::F32,
+        Kind::F64 => types::F64,
+        Kind::V128 => types::I8X16,
+        Kind::Ref => POINTER,
     }
 }
 
-/// The signature of functions with the type.
-pub(crate) fn of_function(ty: &FuncType, locations: &Locations) -> Signature {
-    build(&ty.params, &ty.results, locations)
-}
-
-/// The signature of an OSR entry into a function with these results.
-pub(crate) fn of_osr_entry(results: &[ValType], locations: &Locations) -> Signature {
-    build(upshift_abi::frame::osr_params(), results, locations)
-}
-
-fn build(params: &[ValType], results: &[ValType], locations: &Locations) -> Signature {
+/// The signature of functions, or of OSR entries, whose parameters and results have these locations.
+pub(crate) fn of_function(locations: &Locations) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
     let vmctx = AbiParam::special(POINTER, ArgumentPurpose::VMContext);
     signature.params.push(vmctx);
     if locations.has_result_area() {
         signature.params.push(AbiParam::new(POINTER));
     }
-    let params = params.iter().map(|&ty| AbiParam::new(clif_type(ty)));
+    let params = locations.params.iter();
+    let params = params.map(|&(kind, _)| AbiParam::new(clif_type(kind)));
     signature.params.extend(params);
-    for (&ty, location) in results.iter().zip(&locations.results) {
-        if !matches!(location, ResultLocation::Area(_)) {
-            signature.returns.push(AbiParam::new(clif_type(ty)));
+    for &(kind, location) in &locations.results {
+        match location {
+            ResultLocation::Int(_) | ResultLocation::Float(_) => {
+                signature.returns.push(AbiParam::new(clif_type(kind)));
+            }
+            ResultLocation::Area(_) => {}
         }
     }
     signature
@@ -56,21 +52,12 @@ pub(crate) fn of_builtin(builtin: Builtin) -> Option<Signature> {
     let ty = builtin.signature()?;
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(POINTER));
-    let params = ty.params.iter().map(|&ty| AbiParam::new(builtin_type(ty)));
+    let params = ty.params.iter().map(|&kind| AbiParam::new(clif_type(kind)));
     signature.params.extend(params);
     match ty.result {
         BuiltinResult::Nothing => {}
-        BuiltinResult::Value(ty) => signature.returns.push(AbiParam::new(builtin_type(ty))),
+        BuiltinResult::Value(kind) => signature.returns.push(AbiParam::new(clif_type(kind))),
         BuiltinResult::Status(_) => signature.returns.push(AbiParam::new(types::I32)),
     }
     Some(signature)
-}
-
-fn builtin_type(ty: BuiltinType) -> Type {
-    match ty {
-        BuiltinType::I32 => types::I32,
-        BuiltinType::I64 => types::I64,
-        BuiltinType::F32 => types::F32,
-        BuiltinType::F64 => types::F64,
-    }
 }

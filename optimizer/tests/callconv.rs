@@ -74,8 +74,8 @@ impl Machine {
             let place = Place::Reg(gpr(upshift_abi::callconv::RESULT_AREA));
             state.insert(place, Symbol::ResultArea);
         }
-        for (i, location) in locations.params.iter().enumerate() {
-            let place = match *location {
+        for (i, &(_, location)) in locations.params.iter().enumerate() {
+            let place = match location {
                 ArgLocation::Int(reg) => Place::Reg(gpr(reg)),
                 ArgLocation::Float(reg) => Place::Reg(xmm(reg)),
                 ArgLocation::Stack(offset) => Place::Stack(8 + i64::from(offset)),
@@ -240,8 +240,8 @@ fn check(params: &[ValType], returned: &[usize]) {
             "{ty}"
         );
     }
-    for (&param, location) in returned.iter().zip(&locations.results) {
-        let place = match *location {
+    for (&param, &(_, location)) in returned.iter().zip(&locations.results) {
+        let place = match location {
             ResultLocation::Int(reg) => Place::Reg(gpr(reg)),
             ResultLocation::Float(reg) => Place::Reg(xmm(reg)),
             ResultLocation::Area(offset) => Place::Area(offset.into()),

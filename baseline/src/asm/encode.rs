@@ -4,7 +4,9 @@
 //! [`ri`](Masm::ri) add registers, a memory operand or an immediate. Everything rarer is dynasm's.
 //! A function of its own exists for instructions whose form depends on an operand's value.
 
-pub(crate) use super::opcode::{Alu, Op, Shift, Sse, VexOp};
+use upshift_abi::RegClass;
+
+pub(crate) use super::opcode::{Alu, Op, OperandSize, Shift, Signedness, Sse, VexOp};
 use super::{Cc, Masm};
 use crate::reg::Reg;
 
@@ -30,6 +32,14 @@ impl Mem {
             index: Self::NO_INDEX,
             scale: 0,
             disp,
+        }
+    }
+
+    /// The place so many bytes further on.
+    pub(crate) const fn plus(self, bytes: i32) -> Self {
+        Mem {
+            disp: self.disp + bytes,
+            ..self
         }
     }
 
@@ -152,57 +162,59 @@ impl Masm {
 
     /// `op reg, imm` of the arithmetic group.
     #[inline]
-    pub(crate) fn ri(&mut self, op: Alu, wide: bool, reg: Reg, imm: i32) {
+    pub(crate) fn ri(&mut self, op: Alu, size: OperandSize, reg: Reg, imm: i32) {
         let short = i32::from(imm as i8) == imm;
         let count = if short { 1 } else { 4 };
-        self.r_imm(op.with_imm(short).wide(wide), reg, imm as u32, count);
+        self.r_imm(op.with_imm(short).sized(size), reg, imm as u32, count);
     }
 
     /// `cmp [mem], imm`.
-    pub(crate) fn cmp_mem_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        let op = Alu::Cmp.with_imm(false).wide(wide);
+    pub(crate) fn cmp_mem_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
+        let op = Alu::Cmp.with_imm(false).sized(size);
         self.rm_imm(op, op.in_modrm(), mem, imm as u32, 4);
     }
 
     /// `imul reg, rm, imm`.
-    pub(crate) fn imul_imm(&mut self, wide: bool, reg: Reg, rm: Reg, imm: i32) {
+    pub(crate) fn imul_imm(&mut self, size: OperandSize, reg: Reg, rm: Reg, imm: i32) {
         let (reg, rm) = (reg.hw(), rm.hw());
         if i32::from(imm as i8) == imm {
-            self.rr_imm(Op::IMUL_IMM8.wide(wide), reg, rm, imm as u32, 1);
+            self.rr_imm(Op::IMUL_IMM8.sized(size), reg, rm, imm as u32, 1);
         } else {
-            self.rr_imm(Op::IMUL_IMM32.wide(wide), reg, rm, imm as u32, 4);
+            self.rr_imm(Op::IMUL_IMM32.sized(size), reg, rm, imm as u32, 4);
         }
     }
 
     /// A shift by a constant.
-    pub(crate) fn shift_imm(&mut self, op: Shift, wide: bool, reg: Reg, amount: u8) {
-        self.r_imm(op.by_imm().wide(wide), reg, u32::from(amount), 1);
+    pub(crate) fn shift_imm(&mut self, op: Shift, size: OperandSize, reg: Reg, amount: u8) {
+        self.r_imm(op.by_imm().sized(size), reg, u32::from(amount), 1);
     }
 
     /// A shift by `cl`.
-    pub(crate) fn shift_cl(&mut self, op: Shift, wide: bool, reg: Reg) {
-        self.r(op.by_cl().wide(wide), reg);
+    pub(crate) fn shift_cl(&mut self, op: Shift, size: OperandSize, reg: Reg) {
+        self.r(op.by_cl().sized(size), reg);
     }
 
     /// `neg reg`.
-    pub(crate) fn neg(&mut self, wide: bool, reg: Reg) {
-        self.r(Op::NEG.wide(wide), reg);
+    pub(crate) fn neg(&mut self, size: OperandSize, reg: Reg) {
+        self.r(Op::NEG.sized(size), reg);
     }
 
     /// `div reg` or `idiv reg`.
-    pub(crate) fn div(&mut self, signed: bool, wide: bool, reg: Reg) {
-        let op = if signed { Op::IDIV } else { Op::DIV };
-        self.r(op.wide(wide), reg);
+    pub(crate) fn div(&mut self, signedness: Signedness, size: OperandSize, reg: Reg) {
+        let op = match signedness {
+            Signedness::Signed => Op::IDIV,
+            Signedness::Unsigned => Op::DIV,
+        };
+        self.r(op.sized(size), reg);
     }
 
     /// Copies a whole register within its class.
     #[inline]
     pub(crate) fn mov(&mut self, dst: Reg, src: Reg) {
-        debug_assert_eq!(dst.is_float(), src.is_float());
-        let op = if dst.is_float() {
-            Op::MOVAPS
-        } else {
-            Op::MOV.wide(true)
+        debug_assert_eq!(dst.class(), src.class());
+        let op = match dst.class() {
+            RegClass::Int => Op::MOV.wide(),
+            RegClass::Float => Op::MOVAPS,
         };
         self.rr(op, dst, src);
     }
@@ -219,9 +231,9 @@ impl Masm {
             self.buf
                 .put(bits | u64::from(value) << (8 * count), count + 4);
         } else if i64::from(value as i32) == value as i64 {
-            self.r_imm(Op::STORE_IMM.wide(true), reg, value as u32, 4);
+            self.r_imm(Op::STORE_IMM.wide(), reg, value as u32, 4);
         } else {
-            let (bits, count) = Op::MOV_IMM.wide(true).in_opcode(reg);
+            let (bits, count) = Op::MOV_IMM.wide().in_opcode(reg);
             self.buf.put_two(bits, count, value, 8);
         }
     }
@@ -232,8 +244,8 @@ impl Masm {
     }
 
     /// `mov dword/qword [mem], imm` (sign-extended).
-    pub(crate) fn store_imm(&mut self, wide: bool, mem: Mem, imm: i32) {
-        self.rm_imm(Op::STORE_IMM.wide(wide), 0, mem, imm as u32, 4);
+    pub(crate) fn store_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
+        self.rm_imm(Op::STORE_IMM.sized(size), 0, mem, imm as u32, 4);
     }
 
     /// `mov byte [mem], imm`.
@@ -263,11 +275,11 @@ impl Masm {
 
     /// `cmovcc dst, [mem]`, of 64 bits.
     pub(crate) fn cmov_mem(&mut self, cc: Cc, dst: Reg, mem: Mem) {
-        self.rm(Op::CMOVCC.cc(cc).wide(true), dst, mem);
+        self.rm(Op::CMOVCC.cc(cc).wide(), dst, mem);
     }
 
     /// `cmovcc dst, src`.
-    pub(crate) fn cmov(&mut self, cc: Cc, wide: bool, dst: Reg, src: Reg) {
-        self.rr(Op::CMOVCC.cc(cc).wide(wide), dst, src);
+    pub(crate) fn cmov(&mut self, cc: Cc, size: OperandSize, dst: Reg, src: Reg) {
+        self.rr(Op::CMOVCC.cc(cc).sized(size), dst, src);
     }
 }

@@ -5,8 +5,65 @@
 //! stored, or a [`VexOp`]. A unit test has an independent decoder read each entry and compares
 //! instruction and operands with the table's other columns.
 
+use upshift_abi::{Kind, Width};
+
+use self::OperandSize::{S32, S64};
 use super::Cc;
 use crate::reg::Reg;
+
+/// The size of the operands of an instruction on integers or on scalar floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OperandSize {
+    /// 32 bits.
+    S32,
+    /// 64 bits.
+    S64,
+}
+
+impl OperandSize {
+    /// The size of a value in a general-purpose register: 64 bits at most, the lowest of a wider one.
+    #[inline]
+    pub(crate) const fn of(width: Width) -> Self {
+        match width {
+            Width::W32 => S32,
+            Width::W64 | Width::W128 => S64,
+        }
+    }
+
+    /// The integers of the size.
+    #[inline]
+    pub(crate) const fn int(self) -> Kind {
+        match self {
+            S32 => Kind::I32,
+            S64 => Kind::I64,
+        }
+    }
+
+    /// The floats of the size.
+    #[inline]
+    pub(crate) const fn float(self) -> Kind {
+        match self {
+            S32 => Kind::F32,
+            S64 => Kind::F64,
+        }
+    }
+
+    /// REX.W or VEX.W: operands of 64 bits.
+    #[inline]
+    const fn w(self) -> bool {
+        match self {
+            S32 => false,
+            S64 => true,
+        }
+    }
+}
+
+/// Whether an instruction takes its operands as signed numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signedness {
+    Signed,
+    Unsigned,
+}
 
 /// A mandatory prefix; the discriminant is VEX's `pp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +170,17 @@ impl Op {
         }
     }
 
-    /// On 64 bits if asked to.
+    /// On operands of 64 bits.
     #[inline]
-    pub(crate) const fn wide(self, wide: bool) -> Self {
+    pub(crate) const fn wide(self) -> Self {
+        self.sized(S64)
+    }
+
+    /// On operands of the size.
+    #[inline]
+    pub(crate) const fn sized(self, size: OperandSize) -> Self {
         Op {
-            rex: self.rex | (wide as u8) << 3,
+            rex: self.rex | (size.w() as u8) << 3,
             ..self
         }
     }
@@ -204,10 +267,13 @@ impl VexOp {
         }
     }
 
-    /// On 64 bits if asked to.
+    /// On operands of the size.
     #[inline]
-    pub(crate) const fn wide(self, wide: bool) -> Self {
-        VexOp { w: wide, ..self }
+    pub(crate) const fn sized(self, size: OperandSize) -> Self {
+        VexOp {
+            w: size.w(),
+            ..self
+        }
     }
 
     /// The prefix of three bytes and the opcode. It takes the high bits of ModRM's registers, and
@@ -278,6 +344,7 @@ opcodes! {
     RET: Op = one(0xc3) => Ret Plain;
     UD2: Op = x0f(0x0b) => Ud2 Plain;
     MOVAPS: Op = x0f(0x28) => Movaps XmmXm;
+    MOVUPS: Op = x0f(0x10) => Movups XmmXm;
     MOVUPS_STORE: Op = x0f(0x11) => Movups XmXmm;
     MOVSS: Op = x0f(0x10).prefix(Prefix::F3) => Movss XmmXm;
     MOVSS_STORE: Op = x0f(0x11).prefix(Prefix::F3) => Movss XmXmm;
@@ -366,17 +433,23 @@ pub(crate) enum Sse {
 }
 
 impl Sse {
-    /// On the lowest number in the register: a double if wide, else a single.
+    /// On the lowest number in the register.
     #[inline]
-    pub(crate) const fn scalar(self, wide: bool) -> Op {
-        let prefix = if wide { Prefix::F2 } else { Prefix::F3 };
+    pub(crate) const fn scalar(self, size: OperandSize) -> Op {
+        let prefix = match size {
+            S32 => Prefix::F3,
+            S64 => Prefix::F2,
+        };
         Op::new(x0f(self as u8).prefix(prefix))
     }
 
     /// On the whole register.
     #[inline]
-    pub(crate) const fn packed(self, wide: bool) -> Op {
-        let prefix = if wide { Prefix::P66 } else { Prefix::None };
+    pub(crate) const fn packed(self, size: OperandSize) -> Op {
+        let prefix = match size {
+            S32 => Prefix::None,
+            S64 => Prefix::P66,
+        };
         Op::new(x0f(self as u8).prefix(prefix))
     }
 }

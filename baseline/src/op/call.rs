@@ -5,21 +5,25 @@
 
 use std::mem::offset_of;
 
-use upshift_abi::builtin::{BuiltinResult, BuiltinType};
-use upshift_abi::callconv::{ArgLocation, INT_ARGS, RESULT_AREA_STRIDE, ResultLocation};
+use upshift_abi::builtin::BuiltinResult;
+use upshift_abi::callconv::{
+    ArgLocation, FLOAT_ARGS, INT_ARGS, RESULT_AREA_STRIDE, ResultLocation, Xmm,
+};
 use upshift_abi::frame;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
-use upshift_abi::{Builtin, FuncIndex, RelocationTarget, TableIndex, TrapCode, TypeIndex};
+use upshift_abi::{
+    Builtin, FuncIndex, Kind, RegClass, RelocationTarget, TableIndex, TrapCode, TypeIndex,
+};
 
-use crate::alloc::home;
-use crate::asm::encode::{Mem, Op};
+use crate::alloc::{as_words, home};
+use crate::asm::encode::{Mem, Op, OperandSize};
 use crate::asm::{Cc, asm};
 use crate::func_gen::FuncGen;
-use crate::merge::Moves;
+use crate::merge::{Moves, result_reg};
 use crate::reg::{Reg, RegSet};
 use crate::runs::{INLINE, Way, runs};
 use crate::signature::CallSignature;
-use crate::value::{Ty, Value};
+use crate::value::Value;
 
 /// The register that holds a [`VmFuncRef`] while arguments are set up: no argument register.
 const FUNC_REF: Reg = Reg::R10;
@@ -74,16 +78,13 @@ impl FuncGen<'_> {
         let index = self.state.pop();
         let index = self.use_reg(index);
         let checked = self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
-        self.masm.rm(
-            Op::MOV.wide(true),
-            FUNC_REF,
-            Mem::element(FUNC_REF, checked, 0),
-        );
-        self.masm.rr(Op::TEST.wide(true), FUNC_REF, FUNC_REF);
+        self.masm
+            .rm(Op::MOV.wide(), FUNC_REF, Mem::element(FUNC_REF, checked, 0));
+        self.masm.rr(Op::TEST.wide(), FUNC_REF, FUNC_REF);
         self.trap_if(Cc::E, TrapCode::UninitializedElement);
         let id = self.facts.type_ids[ty.index()].0 as i32;
         let field = Mem::base(FUNC_REF, VmFuncRef::TYPE_ID.disp());
-        self.masm.cmp_mem_imm(false, field, id);
+        self.masm.cmp_mem_imm(OperandSize::S32, field, id);
         self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
         self.state.release(index);
     }
@@ -142,28 +143,19 @@ impl FuncGen<'_> {
         let import = self.facts.layout.imported_func(func).disp();
         let slot = import + offset_of!(VmImportedFunc, slot) as i32;
         let vmctx = import + offset_of!(VmImportedFunc, vmctx) as i32;
-        self.masm.rm(
-            Op::MOV.wide(true),
-            Reg::SCRATCH,
-            Mem::base(Reg::VMCTX, slot),
-        );
         self.masm
-            .rm(Op::MOV.wide(true), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
+            .rm(Op::MOV.wide(), Reg::SCRATCH, Mem::base(Reg::VMCTX, slot));
+        self.masm
+            .rm(Op::MOV.wide(), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
     }
 
     /// Loads the slot address and context from a function reference.
     fn load_callee(&mut self) {
         let field = |offset: i32| Mem::base(FUNC_REF, offset);
-        self.masm.rm(
-            Op::MOV.wide(true),
-            Reg::VMCTX,
-            field(VmFuncRef::VMCTX.disp()),
-        );
-        self.masm.rm(
-            Op::MOV.wide(true),
-            Reg::SCRATCH,
-            field(VmFuncRef::SLOT.disp()),
-        );
+        self.masm
+            .rm(Op::MOV.wide(), Reg::VMCTX, field(VmFuncRef::VMCTX.disp()));
+        self.masm
+            .rm(Op::MOV.wide(), Reg::SCRATCH, field(VmFuncRef::SLOT.disp()));
     }
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
@@ -171,7 +163,7 @@ impl FuncGen<'_> {
         let from = self.state.stack.len() - sig.params.len();
         let many = sig.stack_args as usize / 8 > INLINE;
         if many {
-            let on_stack = |&(_, location): &(Ty, ArgLocation)| match location {
+            let on_stack = |&(_, location): &(Kind, ArgLocation)| match location {
                 ArgLocation::Stack(offset) => Some(offset),
                 _ => None,
             };
@@ -180,7 +172,7 @@ impl FuncGen<'_> {
                 self.copy_run(Way::Out, slot, Reg::RSP, run);
             }
         }
-        let mut regs = [(Value::Const(Ty::I32, 0), Reg::RAX); MAX_REG_ARGS];
+        let mut regs = [(Value::Const(Kind::I32, 0), Reg::RAX); MAX_REG_ARGS];
         let mut count = 0;
         for (i, &(_, location)) in sig.params.iter().enumerate() {
             let value = self.state.stack[from + i];
@@ -222,7 +214,7 @@ impl FuncGen<'_> {
         let many = sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE;
         if many {
             let base = self.state.stack.len();
-            let in_area = |&(_, location): &(Ty, ResultLocation)| match location {
+            let in_area = |&(_, location): &(Kind, ResultLocation)| match location {
                 ResultLocation::Area(offset) => Some(offset),
                 _ => None,
             };
@@ -231,25 +223,24 @@ impl FuncGen<'_> {
                 self.copy_run(Way::In, slot, Reg::RSP, run);
             }
         }
-        for &(ty, location) in &sig.results {
+        for &(kind, location) in &sig.results {
             let reg = match location {
                 ResultLocation::Int(reg) => Reg::from(reg),
                 ResultLocation::Float(reg) => Reg::from(reg),
                 ResultLocation::Area(offset) => {
                     let slot = self.state.stack_slot(self.state.stack.len());
                     if !many {
-                        self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset as i32));
-                        self.store(Ty::F64, home(slot), Reg::FSCRATCH);
+                        let from = Mem::base(Reg::RSP, offset as i32);
+                        self.load(as_words(kind), Reg::FSCRATCH, from);
+                        self.store(as_words(kind), home(slot), Reg::FSCRATCH);
                     }
-                    self.state.push(Value::Slot(ty, slot));
+                    self.state.push(Value::Slot(kind, slot));
                     continue;
                 }
             };
-            if ty == Ty::I32 {
-                self.masm.mov32(reg, reg);
-            }
+            self.normalize(kind, reg);
             self.state.regs.free.remove(reg);
-            self.push_reg(ty, reg);
+            self.push_reg(kind, reg);
         }
         if sig.result_area > 0 {
             asm!(self.masm; add rsp, sig.result_area as i32);
@@ -258,7 +249,7 @@ impl FuncGen<'_> {
 
     fn reload_vmctx(&mut self) {
         self.masm.rm(
-            Op::MOV.wide(true),
+            Op::MOV.wide(),
             Reg::VMCTX,
             Mem::base(Reg::RBP, frame::VMCTX),
         );
@@ -280,7 +271,7 @@ impl FuncGen<'_> {
         // The rest of the function must do with the registers that are restored here.
         self.saved_is_final = true;
         for (i, reg) in self.saved.rev().enumerate() {
-            self.load(Ty::I64, reg, Mem::base(Reg::RSP, theirs + 8 * i as i32));
+            self.load(Kind::I64, reg, Mem::base(Reg::RSP, theirs + 8 * i as i32));
         }
         if ours == 0 && theirs == 0 {
             asm!(self.masm; leave);
@@ -323,8 +314,8 @@ impl FuncGen<'_> {
         }
         let one_by_one = if count > INLINE { 0 } else { theirs };
         for offset in (0..one_by_one).step_by(8).rev() {
-            self.load(Ty::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
-            self.store(Ty::F64, Mem::base(Reg::RAX, end + offset), Reg::FSCRATCH);
+            self.load(Kind::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
+            self.store(Kind::F64, Mem::base(Reg::RAX, end + offset), Reg::FSCRATCH);
         }
         asm!(self.masm; lea rsp, [rax + end - 8]; mov [rsp], scratch);
     }
@@ -342,7 +333,7 @@ impl FuncGen<'_> {
         &mut self,
         builtin: Builtin,
         args: &[BuiltinArg],
-        result: Option<Ty>,
+        result: Option<Kind>,
     ) {
         let signature = builtin.signature().expect("stubs are called otherwise");
         debug_assert_eq!(signature.params.len(), args.len());
@@ -351,19 +342,21 @@ impl FuncGen<'_> {
         let from = self.state.stack.len() - operands;
         let mut position = from;
         let mut assignments = Vec::with_capacity(args.len());
-        for (i, arg) in args.iter().enumerate() {
+        let mut ints = INT_ARGS[1..].iter();
+        let mut floats = 0..FLOAT_ARGS;
+        for (&kind, arg) in signature.params.iter().zip(args) {
             let value = match arg {
-                BuiltinArg::Imm(imm) => Value::Const(Ty::I32, u64::from(*imm)),
+                BuiltinArg::Imm(imm) => Value::Const(kind, u64::from(*imm)),
                 BuiltinArg::Stack => {
                     position += 1;
                     self.state.stack[position - 1]
                 }
             };
-            debug_assert!(matches!(
-                signature.params[i],
-                BuiltinType::I32 | BuiltinType::I64
-            ));
-            assignments.push((value, Reg::from(INT_ARGS[i + 1])));
+            let reg = match kind.class() {
+                RegClass::Int => ints.next().copied().map(Reg::from),
+                RegClass::Float => floats.next().map(|n| Reg::from(Xmm(n))),
+            };
+            assignments.push((value, reg.expect("builtins take arguments in registers")));
         }
         self.assign_regs(&assignments);
         self.state.truncate(from);
@@ -373,12 +366,11 @@ impl FuncGen<'_> {
             self.trap_if(Cc::Ne, trap);
         }
         self.finish_builtin_call();
-        if let Some(ty) = result {
-            if ty == Ty::I32 {
-                self.masm.mov32(Reg::RAX, Reg::RAX);
-            }
-            self.state.regs.free.remove(Reg::RAX);
-            self.push_reg(ty, Reg::RAX);
+        if let Some(kind) = result {
+            let reg = result_reg(kind.class());
+            self.normalize(kind, reg);
+            self.state.regs.free.remove(reg);
+            self.push_reg(kind, reg);
         }
     }
 

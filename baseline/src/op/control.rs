@@ -2,16 +2,16 @@
 
 use wasmparser::{BlockType, BrTable};
 
-use upshift_abi::{OsrEntryInfo, TrapCode};
+use upshift_abi::{OsrEntryInfo, RegClass, TrapCode, ValType};
 
-use crate::asm::encode::Alu;
+use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::{Cc, Label, Pos, Target, asm};
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::FuncGen;
 use crate::lookahead::{LocalUse, Lookahead};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
-use crate::state::Local;
+use crate::state::{Home, Local};
 use crate::value::{Cond, Value};
 
 /// Registers of each class that locals leave free at a loop header, for the loop's temporaries.
@@ -92,16 +92,15 @@ impl FuncGen<'_> {
         self.state.truncate(height);
         self.adopt(state.expect("a live `if` has an else state"));
         self.reachable = true;
-        self.push_slots(ty, height, false);
+        self.push_slots(self.block_types(ty).0, height);
     }
 
     /// Pushes a block's parameters or results, which are in their home slots.
-    fn push_slots(&mut self, ty: BlockType, height: usize, results: bool) {
-        let (params, result_types) = self.block_types(ty);
+    fn push_slots(&mut self, types: &[ValType], height: usize) {
         debug_assert_eq!(self.state.stack.len(), height);
-        for &ty in if results { result_types } else { params } {
+        for ty in types {
             let slot = self.state.stack_slot(self.state.stack.len());
-            self.state.push(Value::Slot(ty.into(), slot));
+            self.state.push(Value::Slot(ty.kind(), slot));
         }
         self.state.flushed = self.state.stack.len();
     }
@@ -142,7 +141,7 @@ impl FuncGen<'_> {
     pub(crate) fn emit_loop_tier_up(&mut self, site: u32) {
         for reg in self.state.regs.dirty {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_ty(local), local, reg);
+            self.store_slot(self.local_kind(local), local, reg);
         }
         self.masm.tier_up(self.func, site);
         asm!(self.masm; lea rsp, [rsp + 8]; pop scratch);
@@ -161,10 +160,10 @@ impl FuncGen<'_> {
             return;
         }
         let seen = Lookahead::scan(self.peek.operators(self.pos), budget);
-        let useful = if seen.call {
-            RegSet::CALLEE_SAVED
+        let (useful, reserve) = if seen.call {
+            (RegSet::CALLEE_SAVED, 0)
         } else {
-            RegSet::ALL
+            (RegSet::ALL, LOOP_TEMPORARIES)
         };
         let mut wanted = RegSet::NONE;
         for used in seen.locals().iter().filter(|used| !used.set_first) {
@@ -176,7 +175,7 @@ impl FuncGen<'_> {
         self.drop_unwanted(wanted, seen.complete);
         for used in seen.locals() {
             if (used.local as usize) < self.state.locals.len() {
-                self.prepare_for_loop(*used, useful, seen.call);
+                self.prepare_for_loop(*used, useful, reserve);
             }
         }
         for reg in self.state.regs.locals.minus(useful) {
@@ -185,10 +184,10 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Gives a local that a loop uses a register out of a set, if there are some left.
-    fn prepare_for_loop(&mut self, used: LocalUse, useful: RegSet, call: bool) {
-        let Local { ty, reg, .. } = self.state.locals[used.local as usize];
-        let mut dirty = used.set;
+    /// Gives a local that a loop uses a register out of a set, if more than a reserve are free.
+    fn prepare_for_loop(&mut self, used: LocalUse, useful: RegSet, reserve: u32) {
+        let Local { kind, reg, .. } = self.state.locals[used.local as usize];
+        let mut home = if used.set { Home::Stale } else { Home::Current };
         if let Some(reg) = reg {
             // A register that the loop writes would have to be stored at each back edge if its slot
             // were to stay valid.
@@ -198,10 +197,9 @@ impl FuncGen<'_> {
             if useful.has(reg) {
                 return;
             }
-            dirty = self.state.regs.dirty.has(reg);
+            home = self.state.regs.home(reg);
         }
-        let free = self.usable(ty.is_float()).and(useful);
-        let reserve = if call { 0 } else { LOOP_TEMPORARIES };
+        let free = self.usable(kind.class()).and(useful);
         if used.set_first || free.len() <= reserve {
             return;
         }
@@ -213,18 +211,18 @@ impl FuncGen<'_> {
             return;
         };
         self.grab(chosen);
-        self.load_value(chosen, Value::Local(ty, used.local));
+        self.load_value(chosen, Value::Local(kind, used.local));
         if let Some(old) = self.state.unbind(used.local) {
             self.state.release(old);
         }
-        self.state.bind(used.local, chosen, dirty);
+        self.state.bind(used.local, chosen, home);
     }
 
     /// Takes registers from locals that the loop does not read: all of them if it is known not to, else as many
     /// as the loop's temporaries need.
     fn drop_unwanted(&mut self, wanted: RegSet, known: bool) {
-        for float in [false, true] {
-            let class = RegSet::class(float);
+        for class in RegClass::ALL {
+            let class = RegSet::class(class);
             for reg in self.state.regs.locals.and(class).minus(wanted) {
                 if !known && self.state.regs.free.and(class).len() >= LOOP_TEMPORARIES {
                     break;
@@ -288,14 +286,13 @@ impl FuncGen<'_> {
 
     /// Pushes a block's results as its label has them: the topmost in a register.
     fn push_results(&mut self, ty: BlockType, height: usize) {
-        self.push_slots(ty, height, true);
-        if let Some(Value::Slot(ty, _)) = self.block_types(ty).1.last().and(self.state.stack.last())
-        {
-            let ty = *ty;
+        let types = self.block_types(ty).1;
+        self.push_slots(types, height);
+        if let Some(ty) = types.last() {
             self.state.pop();
-            let reg = result_reg(ty);
+            let reg = result_reg(ty.kind().class());
             self.state.regs.free.remove(reg);
-            self.push_reg(ty, reg);
+            self.push_reg(ty.kind(), reg);
         }
     }
 
@@ -396,7 +393,7 @@ impl FuncGen<'_> {
         if count <= SHORT_TABLE {
             let index = self.use_reg(index);
             for (i, depth) in depths().enumerate() {
-                self.masm.ri(Alu::Cmp, false, index, i as i32);
+                self.masm.ri(Alu::Cmp, OperandSize::S32, index, i as i32);
                 self.jump_to_table_target(Some(Cc::E), depth);
             }
             self.jump_to_table_target(None, targets.default());
@@ -404,7 +401,8 @@ impl FuncGen<'_> {
         } else {
             // Its own: it becomes the address. Any eviction happens before the targets see the state.
             let index = self.own_reg(index);
-            self.masm.ri(Alu::Cmp, false, index, count as i32);
+            self.masm
+                .ri(Alu::Cmp, OperandSize::S32, index, count as i32);
             self.jump_to_table_target(Some(Cc::Ae), targets.default());
             self.emit_jump_table(index, depths());
             self.state.release(index);

@@ -5,25 +5,27 @@ mod fold;
 
 use divide::Division;
 use fold::{fold, fold_compare, fold_shift, truncate};
+use upshift_abi::{Kind, RegClass};
 
 use crate::alloc::Operand;
+use crate::asm::encode::OperandSize::{self, S32, S64};
 use crate::asm::encode::{Alu, Mem, Op, Shift, VexOp};
-use crate::asm::{Cc, asm};
+use crate::asm::{Cc, ZeroTest, asm};
 use crate::func_gen::FuncGen;
 use crate::peek::Next;
 use crate::reg::Reg;
-use crate::value::{Cond, Ty, Value};
+use crate::value::{Cond, Value};
 
 /// One handler for each operator that is the same for both sizes.
 macro_rules! both_sizes {
     ($($visit32:ident, $visit64:ident => $handler:ident($($arg:expr),*);)*) => {
         impl FuncGen<'_> {$(
             pub(crate) fn $visit32(&mut self) {
-                self.$handler(Ty::I32 $(, $arg)*);
+                self.$handler(S32 $(, $arg)*);
             }
 
             pub(crate) fn $visit64(&mut self) {
-                self.$handler(Ty::I64 $(, $arg)*);
+                self.$handler(S64 $(, $arg)*);
             }
         )*}
     };
@@ -65,24 +67,24 @@ both_sizes! {
 
 impl FuncGen<'_> {
     /// Addition, subtraction and the bitwise operations.
-    fn alu(&mut self, ty: Ty, op: Alu) {
+    fn alu(&mut self, size: OperandSize, op: Alu) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
         if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
-            return self.push_const(ty, truncate(ty, fold(op, a, b)));
+            return self.push_const(size.int(), truncate(size, fold(op, a, b)));
         }
         let commutes = op != Alu::Sub;
         if commutes && matches!(left, Value::Const(..)) {
             (left, right) = (right, left);
         }
-        let target = self.target_reg(ty);
+        let target = self.target_reg(size.int());
         if let Some((local, reg)) = target {
             let is_target = |value: Value| matches!(value, Value::Local(_, l) if l == local);
             if is_target(right) && !is_target(left) && commutes {
                 (left, right) = (right, left);
             }
             if is_target(left) || !is_target(right) {
-                return self.alu_into(ty, op, target, reg, left, right);
+                return self.alu_into(size, op, target, reg, left, right);
             }
         }
         if commutes && !matches!(left, Value::Reg(..)) && matches!(right, Value::Reg(..)) {
@@ -90,35 +92,34 @@ impl FuncGen<'_> {
         }
         let dst = match left {
             Value::Reg(_, reg) => reg,
-            _ => self.alloc(false),
+            _ => self.alloc(RegClass::Int),
         };
-        self.alu_into(ty, op, None, dst, left, right);
+        self.alu_into(size, op, None, dst, left, right);
     }
 
     /// `dst = left op right`, where `right` is not in `dst` unless `left` is too.
     fn alu_into(
         &mut self,
-        ty: Ty,
+        size: OperandSize,
         op: Alu,
         target: Option<(u32, Reg)>,
         dst: Reg,
         left: Value,
         right: Value,
     ) {
-        let wide = ty.is_64();
         let left_reg = self.current_reg(left);
         if op == Alu::Add && left_reg.is_some_and(|reg| reg != dst) {
             let left = self.use_reg(left);
             match self.operand(right) {
-                Operand::Imm(imm) => self.masm.rm(Op::LEA.wide(wide), dst, Mem::base(left, imm)),
+                Operand::Imm(imm) => self.masm.rm(Op::LEA.sized(size), dst, Mem::base(left, imm)),
                 Operand::Reg(right) => {
                     self.masm
-                        .rm(Op::LEA.wide(wide), dst, Mem::indexed(left, right, 0));
+                        .rm(Op::LEA.sized(size), dst, Mem::indexed(left, right, 0));
                     self.state.release(right);
                 }
                 Operand::Mem(mem) => {
                     self.masm.mov(dst, left);
-                    self.masm.rm(op.op().wide(wide), dst, mem);
+                    self.masm.rm(op.op().sized(size), dst, mem);
                 }
             }
             self.state.release(left);
@@ -128,45 +129,44 @@ impl FuncGen<'_> {
                 self.state.discard(left);
             }
             let right = self.operand(right);
-            self.emit_alu(op, wide, dst, right);
-            self.masm.sets_zero_flag(dst, wide);
+            self.emit_alu(op, size, dst, right);
+            self.masm.sets_zero_flag(dst, size);
             self.release_operand(right);
         }
-        self.push_dest(target, ty, dst);
+        self.push_dest(target, size.int(), dst);
     }
 
-    fn emit_alu(&mut self, op: Alu, wide: bool, reg: Reg, operand: Operand) {
+    fn emit_alu(&mut self, op: Alu, size: OperandSize, reg: Reg, operand: Operand) {
         match operand {
-            Operand::Imm(imm) => self.masm.ri(op, wide, reg, imm),
-            Operand::Reg(right) => self.masm.rr(op.op().wide(wide), reg, right),
-            Operand::Mem(mem) => self.masm.rm(op.op().wide(wide), reg, mem),
+            Operand::Imm(imm) => self.masm.ri(op, size, reg, imm),
+            Operand::Reg(right) => self.masm.rr(op.op().sized(size), reg, right),
+            Operand::Mem(mem) => self.masm.rm(op.op().sized(size), reg, mem),
         }
     }
 
-    fn mul(&mut self, ty: Ty) {
+    fn mul(&mut self, size: OperandSize) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
         if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
-            return self.push_const(ty, truncate(ty, a.wrapping_mul(b)));
+            return self.push_const(size.int(), truncate(size, a.wrapping_mul(b)));
         }
         if matches!(left, Value::Const(..)) {
             (left, right) = (right, left);
         }
-        let wide = ty.is_64();
-        let target = self.target_reg(ty);
+        let target = self.target_reg(size.int());
         if let Value::Const(_, bits) = right
-            && (!wide || i64::from(bits as i32) == bits as i64)
+            && (size == S32 || i64::from(bits as i32) == bits as i64)
         {
             let left = self.use_reg(left);
             let dst = match target {
                 None if !self.state.regs.locals.has(left) => left,
-                _ => self.dest(target, ty),
+                _ => self.dest(target, size.int()),
             };
-            self.emit_mul_const(wide, dst, left, bits as i32);
+            self.emit_mul_const(size, dst, left, bits as i32);
             if left != dst {
                 self.state.release(left);
             }
-            return self.push_dest(target, ty, dst);
+            return self.push_dest(target, size.int(), dst);
         }
         if !matches!(left, Value::Reg(..)) && matches!(right, Value::Reg(..)) {
             (left, right) = (right, left);
@@ -174,47 +174,46 @@ impl FuncGen<'_> {
         let dst = self.own_reg(left);
         match self.operand(right) {
             Operand::Reg(right) => {
-                self.masm.rr(Op::IMUL.wide(wide), dst, right);
+                self.masm.rr(Op::IMUL.sized(size), dst, right);
                 self.state.release(right);
             }
-            Operand::Mem(mem) => self.masm.rm(Op::IMUL.wide(wide), dst, mem),
-            Operand::Imm(imm) => self.masm.imul_imm(wide, dst, dst, imm),
+            Operand::Mem(mem) => self.masm.rm(Op::IMUL.sized(size), dst, mem),
+            Operand::Imm(imm) => self.masm.imul_imm(size, dst, dst, imm),
         }
-        self.push_reg(ty, dst);
+        self.push_reg(size.int(), dst);
     }
 
-    fn emit_mul_const(&mut self, wide: bool, dst: Reg, left: Reg, factor: i32) {
+    fn emit_mul_const(&mut self, size: OperandSize, dst: Reg, left: Reg, factor: i32) {
         if factor > 0 && (factor as u32).is_power_of_two() {
             if dst != left {
                 self.masm.mov(dst, left);
             }
             self.masm
-                .shift_imm(Shift::Shl, wide, dst, factor.trailing_zeros() as u8);
+                .shift_imm(Shift::Shl, size, dst, factor.trailing_zeros() as u8);
         } else {
-            self.masm.imul_imm(wide, dst, left, factor);
+            self.masm.imul_imm(size, dst, left, factor);
         }
     }
 
-    fn shift(&mut self, ty: Ty, op: Shift) {
-        let wide = ty.is_64();
+    fn shift(&mut self, size: OperandSize, op: Shift) {
         let bmi2 = self.options.features.bmi2 && !matches!(op, Shift::Rol | Shift::Ror);
         let amount = *self.state.stack.last().expect("validated");
         if let Value::Const(_, amount) = amount {
             self.state.pop();
-            let amount = (amount & if wide { 63 } else { 31 }) as u8;
-            return self.shift_const(ty, op, amount);
+            let amount = (amount & u64::from(bits(size) - 1)) as u8;
+            return self.shift_const(size, op, amount);
         }
         if bmi2 {
             let amount = self.state.pop();
             let value = self.state.pop();
             let amount = self.use_reg(amount);
             let value = self.use_reg(value);
-            let target = self.target_reg(ty);
+            let target = self.target_reg(size.int());
             self.state.release(value);
-            let dst = self.dest(target, ty);
-            self.emit_shift_x(op, wide, dst, value, amount);
+            let dst = self.dest(target, size.int());
+            self.emit_shift_x(op, size, dst, value, amount);
             self.state.release(amount);
-            return self.push_dest(target, ty, dst);
+            return self.push_dest(target, size.int(), dst);
         }
         if !matches!(amount, Value::Reg(_, Reg::RCX)) {
             self.take(Reg::RCX);
@@ -226,17 +225,17 @@ impl FuncGen<'_> {
         }
         let value = self.state.pop();
         let dst = self.own_reg(value);
-        self.masm.shift_cl(op, wide, dst);
+        self.masm.shift_cl(op, size, dst);
         self.state.release(Reg::RCX);
-        self.push_reg(ty, dst);
+        self.push_reg(size.int(), dst);
     }
 
-    fn shift_const(&mut self, ty: Ty, op: Shift, amount: u8) {
+    fn shift_const(&mut self, size: OperandSize, op: Shift, amount: u8) {
         let value = self.state.pop();
         if let Value::Const(_, bits) = value {
-            return self.push_const(ty, fold_shift(ty, op, bits, u32::from(amount)));
+            return self.push_const(size.int(), fold_shift(size, op, bits, u32::from(amount)));
         }
-        let target = self.target_reg(ty);
+        let target = self.target_reg(size.int());
         let dst = match (target, value) {
             (Some((_, reg)), _) => {
                 self.load_value(reg, value);
@@ -246,52 +245,55 @@ impl FuncGen<'_> {
             (None, _) => self.own_reg(value),
         };
         if amount != 0 {
-            self.masm.shift_imm(op, ty.is_64(), dst, amount);
+            self.masm.shift_imm(op, size, dst, amount);
         }
-        self.push_dest(target, ty, dst);
+        self.push_dest(target, size.int(), dst);
     }
 
-    fn emit_shift_x(&mut self, op: Shift, wide: bool, dst: Reg, value: Reg, amount: Reg) {
+    fn emit_shift_x(&mut self, op: Shift, size: OperandSize, dst: Reg, value: Reg, amount: Reg) {
         let op = match op {
             Shift::Shl => VexOp::SHLX,
             Shift::Shr => VexOp::SHRX,
             _ => VexOp::SARX,
         };
-        self.masm.vex_rrr(op.wide(wide), dst, value, amount);
+        self.masm.vex_rrr(op.sized(size), dst, value, amount);
     }
 
-    fn compare(&mut self, ty: Ty, mut cc: Cc) {
+    fn compare(&mut self, size: OperandSize, mut cc: Cc) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
         if let (Value::Const(_, a), Value::Const(_, b)) = (left, right) {
-            return self.push_const(Ty::I32, u64::from(fold_compare(ty, cc, a, b)));
+            return self.push_const(Kind::I32, u64::from(fold_compare(size, cc, a, b)));
         }
         if matches!(left, Value::Const(..)) {
             (left, right) = (right, left);
             cc = swapped(cc);
         }
-        let wide = ty.is_64();
         let left = self.use_reg(left);
         let right = self.operand(right);
         match right {
-            Operand::Imm(0) => self
-                .masm
-                .test_zero(left, wide, matches!(cc, Cc::E | Cc::Ne)),
-            _ => self.emit_alu(Alu::Cmp, wide, left, right),
+            Operand::Imm(0) => {
+                let test = match cc {
+                    Cc::E | Cc::Ne => ZeroTest::Equality,
+                    _ => ZeroTest::Order,
+                };
+                self.masm.test_zero(left, size, test);
+            }
+            _ => self.emit_alu(Alu::Cmp, size, left, right),
         }
         self.release_operand(right);
         self.state.release(left);
         self.push_cond(Cond::Cc(cc));
     }
 
-    fn eqz(&mut self, ty: Ty) {
+    fn eqz(&mut self, size: OperandSize) {
         let value = self.state.pop();
         match value {
             Value::Flags(cond) => self.push_cond(cond.negate()),
-            Value::Const(_, bits) => self.push_const(Ty::I32, u64::from(bits == 0)),
+            Value::Const(_, bits) => self.push_const(Kind::I32, u64::from(bits == 0)),
             _ => {
                 let reg = self.use_reg(value);
-                self.masm.test_zero(reg, ty.is_64(), true);
+                self.masm.test_zero(reg, size, ZeroTest::Equality);
                 self.state.release(reg);
                 self.push_cond(Cond::Cc(Cc::E));
             }
@@ -307,27 +309,26 @@ impl FuncGen<'_> {
             self.state.push(Value::Flags(cond));
             return;
         }
-        let target = self.target_reg(Ty::I32);
-        let dst = self.dest(target, Ty::I32);
+        let target = self.target_reg(Kind::I32);
+        let dst = self.dest(target, Kind::I32);
         self.emit_setcc(cond, dst);
-        self.push_dest(target, Ty::I32, dst);
+        self.push_dest(target, Kind::I32, dst);
     }
 
-    fn clz(&mut self, ty: Ty) {
+    fn clz(&mut self, size: OperandSize) {
         let value = self.state.pop();
-        let wide = ty.is_64();
         let src = self.use_reg(value);
-        let dst = self.alloc(false);
-        match (self.options.features.lzcnt, wide) {
-            (true, false) => asm!(self.masm; lzcnt Rd(dst), Rd(src)),
-            (true, true) => asm!(self.masm; lzcnt Rq(dst), Rq(src)),
-            (false, false) => asm!(self.masm
+        let dst = self.alloc(RegClass::Int);
+        match (self.options.features.lzcnt, size) {
+            (true, S32) => asm!(self.masm; lzcnt Rd(dst), Rd(src)),
+            (true, S64) => asm!(self.masm; lzcnt Rq(dst), Rq(src)),
+            (false, S32) => asm!(self.masm
                 ; bsr Rd(dst), Rd(src)
                 ; mov scratch_d, 63
                 ; cmovz Rd(dst), scratch_d
                 ; xor Rd(dst), BYTE 31
             ),
-            (false, true) => asm!(self.masm
+            (false, S64) => asm!(self.masm
                 ; bsr Rq(dst), Rq(src)
                 ; mov scratch_d, 127
                 ; cmovz Rq(dst), scratch
@@ -335,95 +336,99 @@ impl FuncGen<'_> {
             ),
         }
         self.state.release(src);
-        self.push_reg(ty, dst);
+        self.push_reg(size.int(), dst);
     }
 
-    fn ctz(&mut self, ty: Ty) {
+    fn ctz(&mut self, size: OperandSize) {
         let value = self.state.pop();
-        let wide = ty.is_64();
         let src = self.use_reg(value);
-        let dst = self.alloc(false);
-        match (self.options.features.bmi1, wide) {
-            (true, false) => asm!(self.masm; tzcnt Rd(dst), Rd(src)),
-            (true, true) => asm!(self.masm; tzcnt Rq(dst), Rq(src)),
-            (false, false) => asm!(self.masm
+        let dst = self.alloc(RegClass::Int);
+        match (self.options.features.bmi1, size) {
+            (true, S32) => asm!(self.masm; tzcnt Rd(dst), Rd(src)),
+            (true, S64) => asm!(self.masm; tzcnt Rq(dst), Rq(src)),
+            (false, S32) => asm!(self.masm
                 ; bsf Rd(dst), Rd(src)
                 ; mov scratch_d, 32
                 ; cmovz Rd(dst), scratch_d
             ),
-            (false, true) => asm!(self.masm
+            (false, S64) => asm!(self.masm
                 ; bsf Rq(dst), Rq(src)
                 ; mov scratch_d, 64
                 ; cmovz Rq(dst), scratch
             ),
         }
         self.state.release(src);
-        self.push_reg(ty, dst);
+        self.push_reg(size.int(), dst);
     }
 
-    fn popcnt(&mut self, ty: Ty) {
+    fn popcnt(&mut self, size: OperandSize) {
         let value = self.state.pop();
-        let wide = ty.is_64();
         if !self.options.features.popcnt {
             let dst = self.own_reg(value);
-            self.emit_popcnt(wide, dst);
-            return self.push_reg(ty, dst);
+            self.emit_popcnt(size, dst);
+            return self.push_reg(size.int(), dst);
         }
         let src = self.use_reg(value);
-        let dst = self.alloc(false);
-        if wide {
-            asm!(self.masm; popcnt Rq(dst), Rq(src));
-        } else {
-            asm!(self.masm; popcnt Rd(dst), Rd(src));
+        let dst = self.alloc(RegClass::Int);
+        match size {
+            S32 => asm!(self.masm; popcnt Rd(dst), Rd(src)),
+            S64 => asm!(self.masm; popcnt Rq(dst), Rq(src)),
         }
         self.state.release(src);
-        self.push_reg(ty, dst);
+        self.push_reg(size.int(), dst);
     }
 
     /// Counts bits in pairs, then fours, then bytes, and adds the bytes up by a multiplication.
-    fn emit_popcnt(&mut self, wide: bool, dst: Reg) {
-        let mask = self.alloc(false);
+    fn emit_popcnt(&mut self, size: OperandSize, dst: Reg) {
+        let mask = self.alloc(RegClass::Int);
         let masks: [u64; 4] = [!0 / 3, !0 / 15 * 3, !0 / 255 * 15, !0 / 255];
-        let masks = masks.map(|mask| if wide { mask } else { mask & 0xffff_ffff });
+        let masks = masks.map(|mask| truncate(size, mask));
         let scratch = Reg::SCRATCH;
-        let and = Alu::And.op().wide(wide);
-        let add = Alu::Add.op().wide(wide);
+        let and = Alu::And.op().sized(size);
+        let add = Alu::Add.op().sized(size);
         self.masm.mov(scratch, dst);
-        self.masm.shift_imm(Shift::Shr, wide, scratch, 1);
+        self.masm.shift_imm(Shift::Shr, size, scratch, 1);
         self.masm.mov_imm(mask, masks[0]);
         self.masm.rr(and, scratch, mask);
-        self.masm.rr(Alu::Sub.op().wide(wide), dst, scratch);
+        self.masm.rr(Alu::Sub.op().sized(size), dst, scratch);
         self.masm.mov_imm(mask, masks[1]);
         self.masm.mov(scratch, dst);
-        self.masm.shift_imm(Shift::Shr, wide, scratch, 2);
+        self.masm.shift_imm(Shift::Shr, size, scratch, 2);
         self.masm.rr(and, scratch, mask);
         self.masm.rr(and, dst, mask);
         self.masm.rr(add, dst, scratch);
         self.masm.mov(scratch, dst);
-        self.masm.shift_imm(Shift::Shr, wide, scratch, 4);
+        self.masm.shift_imm(Shift::Shr, size, scratch, 4);
         self.masm.rr(add, dst, scratch);
         self.masm.mov_imm(mask, masks[2]);
         self.masm.rr(and, dst, mask);
         self.masm.mov_imm(mask, masks[3]);
-        self.masm.rr(Op::IMUL.wide(wide), dst, mask);
-        self.masm
-            .shift_imm(Shift::Shr, wide, dst, if wide { 56 } else { 24 });
+        self.masm.rr(Op::IMUL.sized(size), dst, mask);
+        self.masm.shift_imm(Shift::Shr, size, dst, bits(size) - 8);
         self.state.release(mask);
     }
 
     /// Sign extension from 8 or 16 bits.
-    fn extend(&mut self, ty: Ty, op: Op) {
+    fn extend(&mut self, size: OperandSize, op: Op) {
         let value = self.state.pop();
         let src = self.use_reg(value);
-        let target = self.target_reg(ty);
+        let target = self.target_reg(size.int());
         self.state.release(src);
-        let dst = self.dest(target, ty);
-        self.masm.extend8(op.wide(ty.is_64()), dst, src);
-        self.push_dest(target, ty, dst);
+        let dst = self.dest(target, size.int());
+        self.masm.extend8(op.sized(size), dst, src);
+        self.push_dest(target, size.int(), dst);
     }
 
     pub(crate) fn visit_i64_extend32_s(&mut self) {
         self.visit_i64_extend_i32_s();
+    }
+}
+
+/// Bits of an operand.
+fn bits(size: OperandSize) -> u8 {
+    match size {
+        S32 => 32,
+        S64 => 64,
     }
 }
 

@@ -7,14 +7,14 @@ use wasmparser::{MemArg, MemArgTarget};
 
 use upshift_abi::plan::{Access, MemoryPlace, MemoryPlan};
 use upshift_abi::vmctx::{Place, VmMemory, VmOffset};
-use upshift_abi::{Builtin, MemoryIndex, TrapCode};
+use upshift_abi::{Builtin, Kind, MemoryIndex, RegClass, TrapCode};
 
 use crate::asm::Cc;
-use crate::asm::encode::{Alu, Mem, Op, Shift};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize, Shift};
 use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
-use crate::value::{Ty, Value};
+use crate::value::{Value, fits_imm32};
 
 /// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context.
 const MAX_DISP: u64 = (1 << 30) - 64;
@@ -22,7 +22,7 @@ const MAX_DISP: u64 = (1 << 30) - 64;
 /// What a load does.
 #[derive(Clone, Copy, Debug)]
 struct LoadKind {
-    ty: Ty,
+    kind: Kind,
     op: Op,
     bytes: u32,
 }
@@ -43,10 +43,10 @@ impl Width {
 }
 
 macro_rules! loads {
-    ($($visit:ident($ty:ident, $op:expr, $bytes:literal);)*) => {
+    ($($visit:ident($kind:ident, $op:expr, $bytes:literal);)*) => {
         impl FuncGen<'_> {$(
             pub(crate) fn $visit(&mut self, memarg: MemArg) {
-                self.load_op(memarg, LoadKind { ty: Ty::$ty, op: $op, bytes: $bytes });
+                self.load_op(memarg, LoadKind { kind: Kind::$kind, op: $op, bytes: $bytes });
             }
         )*}
     };
@@ -54,26 +54,26 @@ macro_rules! loads {
 
 loads! {
     visit_i32_load(I32, Op::MOV, 4);
-    visit_i64_load(I64, Op::MOV.wide(true), 8);
+    visit_i64_load(I64, Op::MOV.wide(), 8);
     visit_f32_load(F32, Op::MOVSS, 4);
     visit_f64_load(F64, Op::MOVSD, 8);
     visit_i32_load8_s(I32, Op::MOVSX8, 1);
     visit_i32_load8_u(I32, Op::MOVZX8, 1);
     visit_i32_load16_s(I32, Op::MOVSX16, 2);
     visit_i32_load16_u(I32, Op::MOVZX16, 2);
-    visit_i64_load8_s(I64, Op::MOVSX8.wide(true), 1);
+    visit_i64_load8_s(I64, Op::MOVSX8.wide(), 1);
     visit_i64_load8_u(I64, Op::MOVZX8, 1);
-    visit_i64_load16_s(I64, Op::MOVSX16.wide(true), 2);
+    visit_i64_load16_s(I64, Op::MOVSX16.wide(), 2);
     visit_i64_load16_u(I64, Op::MOVZX16, 2);
     visit_i64_load32_s(I64, Op::MOVSXD, 4);
     visit_i64_load32_u(I64, Op::MOV, 4);
 }
 
 macro_rules! stores {
-    ($($visit:ident($ty:ident, $width:ident);)*) => {
+    ($($visit:ident($kind:ident, $width:ident);)*) => {
         impl FuncGen<'_> {$(
             pub(crate) fn $visit(&mut self, memarg: MemArg) {
-                self.store_op(memarg, Ty::$ty, Width::$width);
+                self.store_op(memarg, Kind::$kind, Width::$width);
             }
         )*}
     };
@@ -112,33 +112,29 @@ impl Header {
 }
 
 impl FuncGen<'_> {
-    fn load_op(&mut self, memarg: MemArg, kind: LoadKind) {
+    fn load_op(&mut self, memarg: MemArg, load: LoadKind) {
         let index = self.state.pop();
-        let target = self.target_reg(kind.ty);
-        let address = self.address(index, memarg, kind.bytes);
+        let target = self.target_reg(load.kind);
+        let address = self.address(index, memarg, load.bytes);
         self.release_address(&address);
-        let dst = self.dest(target, kind.ty);
+        let dst = self.dest(target, load.kind);
         self.trap_here(TrapCode::MemoryOutOfBounds);
-        self.masm.rm(kind.op, dst, address.mem);
-        self.push_dest(target, kind.ty, dst);
+        self.masm.rm(load.op, dst, address.mem);
+        self.push_dest(target, load.kind, dst);
     }
 
-    fn store_op(&mut self, memarg: MemArg, ty: Ty, width: Width) {
+    fn store_op(&mut self, memarg: MemArg, kind: Kind, width: Width) {
         let value = self.state.pop();
         let index = self.state.pop();
         let value = match value {
-            Value::Const(_, bits)
-                if width != Width::W64 || i64::from(bits as i32) == bits as i64 =>
-            {
-                Err(bits)
-            }
+            Value::Const(_, bits) if width != Width::W64 || fits_imm32(bits) => Err(bits),
             _ => Ok(self.use_reg(value)),
         };
         let address = self.address(index, memarg, width.bytes());
         self.trap_here(TrapCode::MemoryOutOfBounds);
         match value {
             Ok(reg) => {
-                self.emit_store(ty, width, address.mem, reg);
+                self.emit_store(kind, width, address.mem, reg);
                 self.state.release(reg);
             }
             Err(bits) => self.emit_store_const(width, address.mem, bits),
@@ -146,13 +142,13 @@ impl FuncGen<'_> {
         self.release_address(&address);
     }
 
-    fn emit_store(&mut self, ty: Ty, width: Width, mem: Mem, reg: Reg) {
-        match width {
-            _ if ty.is_float() => self.store(ty, mem, reg),
-            Width::W8 => self.masm.store8(mem, reg),
-            Width::W16 => self.masm.rm(Op::STORE16, reg, mem),
-            Width::W32 => self.masm.rm(Op::STORE, reg, mem),
-            Width::W64 => self.masm.rm(Op::STORE.wide(true), reg, mem),
+    fn emit_store(&mut self, kind: Kind, width: Width, mem: Mem, reg: Reg) {
+        match (kind.class(), width) {
+            (RegClass::Float, _) => self.store(kind, mem, reg),
+            (RegClass::Int, Width::W8) => self.masm.store8(mem, reg),
+            (RegClass::Int, Width::W16) => self.masm.rm(Op::STORE16, reg, mem),
+            (RegClass::Int, Width::W32) => self.masm.rm(Op::STORE, reg, mem),
+            (RegClass::Int, Width::W64) => self.masm.rm(Op::STORE.wide(), reg, mem),
         }
     }
 
@@ -160,8 +156,8 @@ impl FuncGen<'_> {
         match width {
             Width::W8 => self.masm.store_imm8(mem, bits as u8),
             Width::W16 => self.masm.store_imm16(mem, bits as u16),
-            Width::W32 => self.masm.store_imm(false, mem, bits as i32),
-            Width::W64 => self.masm.store_imm(true, mem, bits as i32),
+            Width::W32 => self.masm.store_imm(OperandSize::S32, mem, bits as i32),
+            Width::W64 => self.masm.store_imm(OperandSize::S64, mem, bits as i32),
         }
     }
 
@@ -219,7 +215,7 @@ impl FuncGen<'_> {
             };
         }
         self.masm.mov_imm(Reg::SCRATCH, offset);
-        self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
+        self.masm.rr(Alu::Add.op().wide(), Reg::SCRATCH, index);
         let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
         Address {
             mem,
@@ -237,18 +233,15 @@ impl FuncGen<'_> {
     ) -> Address {
         let index = self.use_reg(index);
         if end <= MAX_DISP {
-            self.masm.rm(
-                Op::LEA.wide(true),
-                Reg::SCRATCH,
-                Mem::base(index, end as i32),
-            );
+            self.masm
+                .rm(Op::LEA.wide(), Reg::SCRATCH, Mem::base(index, end as i32));
         } else {
             self.masm.mov_imm(Reg::SCRATCH, end);
-            self.masm.rr(Alu::Add.op().wide(true), Reg::SCRATCH, index);
+            self.masm.rr(Alu::Add.op().wide(), Reg::SCRATCH, index);
         }
         let header = self.memory_header(place);
         let length = header.field(VmMemory::LEN);
-        self.masm.rm(Alu::Cmp.op().wide(true), Reg::SCRATCH, length);
+        self.masm.rm(Alu::Cmp.op().wide(), Reg::SCRATCH, length);
         self.trap_if(Cc::A, TrapCode::MemoryOutOfBounds);
         let masked = self.options.spectre.of_memories();
         if masked {
@@ -279,7 +272,7 @@ impl FuncGen<'_> {
     fn memory_header(&mut self, place: MemoryPlace) -> Header {
         let pointer = match place {
             MemoryPlace::BehindContext { .. } | MemoryPlace::Apart { .. } => Reg::VMCTX,
-            MemoryPlace::Imported { .. } => self.alloc(false),
+            MemoryPlace::Imported { .. } => self.alloc(RegClass::Int),
         };
         self.header(place.header(), pointer)
     }
@@ -287,11 +280,11 @@ impl FuncGen<'_> {
     /// Loads a memory's base: into the register that holds the header's address, or into a new one.
     fn load_memory_base(&mut self, header: Header) -> Reg {
         let base = match header.base {
-            Reg::VMCTX => self.alloc(false),
+            Reg::VMCTX => self.alloc(RegClass::Int),
             pointer => pointer,
         };
         let field = header.field(VmMemory::BASE);
-        self.masm.rm(Op::MOV.wide(true), base, field);
+        self.masm.rm(Op::MOV.wide(), base, field);
         base
     }
 
@@ -304,7 +297,7 @@ impl FuncGen<'_> {
             },
             Place::Pointer(offset) => {
                 let mem = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), pointer, mem);
+                self.masm.rm(Op::MOV.wide(), pointer, mem);
                 Header {
                     base: pointer,
                     disp: 0,
@@ -316,18 +309,18 @@ impl FuncGen<'_> {
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
         let facts = self.facts;
         let MemoryPlan { style, place } = facts.plan.memory(MemoryIndex(memory));
-        let dst = self.alloc(false);
+        let dst = self.alloc(RegClass::Int);
         let length = self.header(place.header(), dst).field(VmMemory::LEN);
-        self.masm.rm(Op::MOV.wide(true), dst, length);
+        self.masm.rm(Op::MOV.wide(), dst, length);
         self.masm
-            .shift_imm(Shift::Shr, true, dst, style.page_shift());
-        self.push_reg(style.index().ty().into(), dst);
+            .shift_imm(Shift::Shr, OperandSize::S64, dst, style.page_shift());
+        self.push_reg(style.index().ty().kind(), dst);
     }
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
         let index = self.facts.plan.memory(MemoryIndex(memory)).style.index();
-        self.call_builtin(Builtin::MemoryGrow, &args, Some(index.ty().into()));
+        self.call_builtin(Builtin::MemoryGrow, &args, Some(index.ty().kind()));
     }
 
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {

@@ -1,14 +1,13 @@
 //! Tables.
 
 use upshift_abi::vmctx::VmTable;
-use upshift_abi::{Builtin, TableIndex, TrapCode};
+use upshift_abi::{Builtin, Kind, RegClass, TableIndex, TrapCode};
 
 use crate::asm::Cc;
-use crate::asm::encode::{Alu, Mem, Op};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
-use crate::value::Ty;
 
 impl FuncGen<'_> {
     /// Checks an index (zero-extended) against a table's length and loads the address of its elements
@@ -26,25 +25,25 @@ impl FuncGen<'_> {
         if masked {
             self.masm.zero(Reg::SCRATCH);
         }
-        self.masm.rm(Alu::Cmp.op().wide(true), index, length);
+        self.masm.rm(Alu::Cmp.op().wide(), index, length);
         self.trap_if(Cc::Ae, trap);
         if masked {
-            self.masm.cmov(Cc::B, false, Reg::SCRATCH, index);
+            self.masm.cmov(Cc::B, OperandSize::S32, Reg::SCRATCH, index);
         }
         let elements = header.field(VmTable::BASE);
-        self.masm.rm(Op::MOV.wide(true), base, elements);
+        self.masm.rm(Op::MOV.wide(), base, elements);
         if masked { Reg::SCRATCH } else { index }
     }
 
     pub(crate) fn visit_table_get(&mut self, table: u32) {
         let index = self.state.pop();
         let index = self.use_reg(index);
-        let dst = self.alloc(false);
+        let dst = self.alloc(RegClass::Int);
         let checked = self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
         self.masm
-            .rm(Op::MOV.wide(true), dst, Mem::element(dst, checked, 0));
+            .rm(Op::MOV.wide(), dst, Mem::element(dst, checked, 0));
         self.state.release(index);
-        self.push_reg(Ty::I64, dst);
+        self.push_reg(Kind::Ref, dst);
     }
 
     pub(crate) fn visit_table_set(&mut self, table: u32) {
@@ -52,28 +51,28 @@ impl FuncGen<'_> {
         let index = self.state.pop();
         let value = self.use_reg(value);
         let index = self.use_reg(index);
-        let base = self.alloc(false);
+        let base = self.alloc(RegClass::Int);
         let checked = self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
         self.masm
-            .rm(Op::STORE.wide(true), value, Mem::element(base, checked, 0));
+            .rm(Op::STORE.wide(), value, Mem::element(base, checked, 0));
         for reg in [value, index, base] {
             self.state.release(reg);
         }
     }
 
     pub(crate) fn visit_table_size(&mut self, table: u32) {
-        let dst = self.alloc(false);
+        let dst = self.alloc(RegClass::Int);
         let plan = self.facts.plan.table(TableIndex(table));
-        let (place, ty) = (plan.place, Ty::from(plan.index().ty()));
+        let (place, kind) = (plan.place, plan.index().ty().kind());
         let length = self.header(place, dst).field(VmTable::LEN);
-        self.masm.rm(Op::MOV.wide(ty.is_64()), dst, length);
-        self.push_reg(ty, dst);
+        self.load(kind, dst, length);
+        self.push_reg(kind, dst);
     }
 
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
         let index = self.facts.plan.table(TableIndex(table)).index();
-        self.call_builtin(Builtin::TableGrow, &args, Some(index.ty().into()));
+        self.call_builtin(Builtin::TableGrow, &args, Some(index.ty().kind()));
     }
 
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {

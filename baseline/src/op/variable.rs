@@ -2,15 +2,16 @@
 
 use wasmparser::{Ieee32, Ieee64};
 
-use upshift_abi::GlobalIndex;
 use upshift_abi::vmctx::Place;
+use upshift_abi::{GlobalIndex, Kind, RegClass};
 
-use crate::asm::Cc;
-use crate::asm::encode::{Mem, Op};
+use crate::asm::encode::{Mem, Op, OperandSize};
+use crate::asm::{Cc, ZeroTest};
 use crate::func_gen::FuncGen;
 use crate::peek::Next;
 use crate::reg::Reg;
-use crate::value::{Cond, Ty, Value};
+use crate::state::Home;
+use crate::value::{Cond, Value};
 
 /// Stack entries above the flushed ones that may be references to locals: bounds the search for
 /// them when a local changes.
@@ -27,7 +28,7 @@ impl FuncGen<'_> {
         if let Some(reg) = entry.reg {
             self.state.regs.recent.add(reg);
         }
-        self.state.push(Value::Local(entry.ty, local));
+        self.state.push(Value::Local(entry.kind, local));
     }
 
     pub(crate) fn visit_local_set(&mut self, local: u32) {
@@ -38,7 +39,7 @@ impl FuncGen<'_> {
     pub(crate) fn visit_local_tee(&mut self, local: u32) {
         let value = self.state.pop();
         self.assign(local, value);
-        self.state.push(Value::Local(self.local_ty(local), local));
+        self.state.push(Value::Local(self.local_kind(local), local));
     }
 
     fn assign(&mut self, local: u32, value: Value) {
@@ -54,7 +55,7 @@ impl FuncGen<'_> {
         }
         if !self.options.ablation.register_locals {
             let reg = self.use_reg(value);
-            self.store_slot(value.ty(), local, reg);
+            self.store_slot(value.kind(), local, reg);
             self.state.release(reg);
             return;
         }
@@ -64,15 +65,15 @@ impl FuncGen<'_> {
                     let old = self.state.unbind(local);
                     old.into_iter().for_each(|reg| self.state.release(reg));
                 }
-                self.state.bind(local, reg, true);
+                self.state.bind(local, reg, Home::Stale);
             }
-            (Value::Const(ty, _), None) if !self.has_free(ty.is_float()) => {
+            (Value::Const(kind, _), None) if !self.has_free(kind.class()) => {
                 self.store_value(crate::alloc::home(local), value);
             }
             (_, old) => {
                 let reg = old.unwrap_or_else(|| {
-                    let reg = self.alloc_lasting(value.ty().is_float());
-                    self.state.bind(local, reg, true);
+                    let reg = self.alloc_lasting(value.kind().class());
+                    self.state.bind(local, reg, Home::Stale);
                     reg
                 });
                 self.state.regs.dirty.add(reg);
@@ -83,25 +84,23 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_global_get(&mut self, global: u32) {
         let global = GlobalIndex(global);
-        let ty = Ty::from(self.facts.globals[global.index()].content);
+        let kind = self.facts.globals[global.index()].content.kind();
         let mem = self.global_place(global);
-        let target = self.target_reg(ty);
-        let dst = self.dest(target, ty);
-        self.load(ty, dst, mem);
-        self.push_dest(target, ty, dst);
+        let target = self.target_reg(kind);
+        let dst = self.dest(target, kind);
+        self.load(kind, dst, mem);
+        self.push_dest(target, kind, dst);
     }
 
     pub(crate) fn visit_global_set(&mut self, global: u32) {
         let value = self.state.pop();
-        let constant = matches!(value, Value::Const(ty, bits)
-            if !ty.is_64() || i64::from(bits as i32) == bits as i64);
-        if constant {
+        if value.imm32().is_some() {
             let mem = self.global_place(GlobalIndex(global));
             self.store_value(mem, value);
         } else {
             let reg = self.use_reg(value);
             let mem = self.global_place(GlobalIndex(global));
-            self.store(value.ty(), mem, reg);
+            self.store(value.kind(), mem, reg);
             self.state.release(reg);
         }
     }
@@ -112,26 +111,26 @@ impl FuncGen<'_> {
             Place::Inline(offset) => Mem::base(Reg::VMCTX, offset.disp()),
             Place::Pointer(offset) => {
                 let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(true), Reg::SCRATCH, pointer);
+                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, pointer);
                 Mem::base(Reg::SCRATCH, 0)
             }
         }
     }
 
     pub(crate) fn visit_i32_const(&mut self, value: i32) {
-        self.push_const(Ty::I32, u64::from(value as u32));
+        self.push_const(Kind::I32, u64::from(value as u32));
     }
 
     pub(crate) fn visit_i64_const(&mut self, value: i64) {
-        self.push_const(Ty::I64, value as u64);
+        self.push_const(Kind::I64, value as u64);
     }
 
     pub(crate) fn visit_f32_const(&mut self, value: Ieee32) {
-        self.push_const(Ty::F32, u64::from(value.bits()));
+        self.push_const(Kind::F32, u64::from(value.bits()));
     }
 
     pub(crate) fn visit_f64_const(&mut self, value: Ieee64) {
-        self.push_const(Ty::F64, value.bits());
+        self.push_const(Kind::F64, value.bits());
     }
 
     pub(crate) fn visit_nop(&mut self) {}
@@ -161,48 +160,47 @@ impl FuncGen<'_> {
         let other = self.state.pop();
         let value = self.state.pop();
         let cond = self.test(condition);
-        let ty = value.ty();
+        let kind = value.kind();
         let dst = self.own_reg(value);
-        if ty.is_float() {
-            self.select_float(cond, dst, other);
-        } else {
-            let other_reg = self.use_reg(other);
-            self.emit_cmov_unless(cond, ty, dst, other_reg);
-            self.state.release(other_reg);
+        let other = self.use_reg(other);
+        match kind.class() {
+            RegClass::Int => self.emit_cmov_unless(cond, OperandSize::of(kind.width()), dst, other),
+            RegClass::Float => self.emit_move_unless(cond, dst, other),
         }
+        self.state.release(other);
         self.flags_live = false;
-        self.push_reg(ty, dst);
+        self.push_reg(kind, dst);
     }
 
     /// Pushes a popped operand at another position.
     fn repush(&mut self, value: Value) {
-        if let Value::Slot(ty, _) = value {
+        if let Value::Slot(kind, _) = value {
             let reg = self.own_reg(value);
-            self.push_reg(ty, reg);
+            self.push_reg(kind, reg);
         } else {
             self.state.push(value);
         }
     }
 
     /// Replaces `dst` by `other` unless the condition holds.
-    fn emit_cmov_unless(&mut self, cond: Cond, ty: Ty, dst: Reg, other: Reg) {
+    fn emit_cmov_unless(&mut self, cond: Cond, size: OperandSize, dst: Reg, other: Reg) {
         match cond {
-            Cond::Cc(cc) => self.masm.cmov(cc.negate(), ty.is_64(), dst, other),
+            Cond::Cc(cc) => self.masm.cmov(cc.negate(), size, dst, other),
             Cond::FloatEq => {
-                self.masm.cmov(Cc::P, ty.is_64(), dst, other);
-                self.masm.cmov(Cc::Ne, ty.is_64(), dst, other);
+                self.masm.cmov(Cc::P, size, dst, other);
+                self.masm.cmov(Cc::Ne, size, dst, other);
             }
             Cond::FloatNe => {
                 // Take `other` exactly if equal and ordered: undo is impossible, so branch.
                 let unordered = self.masm.jcc_short(Cc::P);
-                self.masm.cmov(Cc::E, ty.is_64(), dst, other);
+                self.masm.cmov(Cc::E, size, dst, other);
                 self.masm.bind_short(unordered);
             }
         }
     }
 
-    fn select_float(&mut self, cond: Cond, dst: Reg, other: Value) {
-        let other = self.use_reg(other);
+    /// As [`emit_cmov_unless`](Self::emit_cmov_unless), between float registers.
+    fn emit_move_unless(&mut self, cond: Cond, dst: Reg, other: Reg) {
         match cond {
             Cond::Cc(cc) => {
                 let keep = self.masm.jcc_short(cc);
@@ -224,7 +222,6 @@ impl FuncGen<'_> {
                 self.masm.bind_short(keep_too);
             }
         }
-        self.state.release(other);
     }
 
     /// Where a popped condition is in the flags. They stay live until the caller has used them.
@@ -233,7 +230,8 @@ impl FuncGen<'_> {
             return cond;
         }
         let reg = self.use_reg(condition);
-        self.masm.test_zero(reg, false, true);
+        self.masm
+            .test_zero(reg, OperandSize::S32, ZeroTest::Equality);
         self.state.release(reg);
         self.flags_live = true;
         Cond::Cc(Cc::Ne)
@@ -242,7 +240,7 @@ impl FuncGen<'_> {
     /// If the next operator assigns a local of the type that is in a register and that no stack entry
     /// stands for: the local and its register, in which to compute the value.
     #[inline]
-    pub(crate) fn target_reg(&mut self, ty: Ty) -> Option<(u32, Reg)> {
+    pub(crate) fn target_reg(&mut self, kind: Kind) -> Option<(u32, Reg)> {
         let Next::AssignLocal(index) = self.peek.next(self.pos) else {
             return None;
         };
@@ -251,7 +249,7 @@ impl FuncGen<'_> {
         }
         let local = self.state.locals.get(index as usize)?;
         match local.reg {
-            Some(reg) if local.aliases == 0 && local.ty == ty => {
+            Some(reg) if local.aliases == 0 && local.kind == kind => {
                 self.state.regs.pins.add(reg);
                 Some((index, reg))
             }
@@ -261,22 +259,22 @@ impl FuncGen<'_> {
 
     /// The register to compute a result in, from nothing that the target's register holds.
     #[inline]
-    pub(crate) fn dest(&mut self, target: Option<(u32, Reg)>, ty: Ty) -> Reg {
+    pub(crate) fn dest(&mut self, target: Option<(u32, Reg)>, kind: Kind) -> Reg {
         match target {
             Some((_, reg)) => reg,
-            None => self.alloc(ty.is_float()),
+            None => self.alloc(kind.class()),
         }
     }
 
     /// Pushes a result that was computed in [`dest`](Self::dest)'s register.
     #[inline]
-    pub(crate) fn push_dest(&mut self, target: Option<(u32, Reg)>, ty: Ty, reg: Reg) {
+    pub(crate) fn push_dest(&mut self, target: Option<(u32, Reg)>, kind: Kind, reg: Reg) {
         match target {
             Some((local, reg)) => {
                 self.state.regs.dirty.add(reg);
-                self.state.push(Value::Local(ty, local));
+                self.state.push(Value::Local(kind, local));
             }
-            None => self.push_reg(ty, reg),
+            None => self.push_reg(kind, reg),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 
 /// Whether the status of a [`NativeResult`](upshift_abi::vmctx::NativeResult) is behind an integer, in `rdx`; else it is in `rax`.
 fn status_in_rdx(locations: &Locations) -> bool {
-    matches!(*locations.results, [ResultLocation::Int(_)])
+    matches!(*locations.results, [(_, ResultLocation::Int(_))])
 }
 
 pub(super) fn entry_trampoline(locations: &Locations) -> CompiledFunction {

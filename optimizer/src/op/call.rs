@@ -88,7 +88,7 @@ impl Translator<'_> {
                 self.ins().call_indirect(signature.signature, code, &args)
             }
         };
-        self.push_results(ty, &signature, call, area);
+        self.push_results(&signature, call, area);
     }
 
     /// Pops the arguments and calls in the caller's place. The results are those of this function, so
@@ -126,20 +126,13 @@ impl Translator<'_> {
         args
     }
 
-    fn push_results(
-        &mut self,
-        ty: TypeIndex,
-        signature: &CallSignature,
-        call: Inst,
-        area: Option<Value>,
-    ) {
-        let types = &self.env.facts.types[ty.index()].results;
+    fn push_results(&mut self, signature: &CallSignature, call: Inst, area: Option<Value>) {
         let mut in_registers = 0;
-        for (&ty, &location) in types.iter().zip(&signature.locations.results) {
+        for &(kind, location) in &signature.locations.results {
             let value = match (location, area) {
                 (ResultLocation::Area(offset), Some(area)) => {
                     let flags = trusted(self.builder.func, Region::Results);
-                    let ty = crate::signature::clif_type(ty);
+                    let ty = crate::signature::clif_type(kind);
                     self.ins().load(ty, flags, area, offset as i32)
                 }
                 _ => {

@@ -231,7 +231,7 @@ impl Translator<'_> {
         let locations = self.results().to_vec();
         let values = self.peek(locations.len()).to_vec();
         let mut in_registers = Vec::new();
-        for (value, location) in values.into_iter().zip(locations) {
+        for (value, (_, location)) in values.into_iter().zip(locations) {
             match (location, self.result_area) {
                 (ResultLocation::Area(offset), Some(area)) => {
                     let flags = trusted(self.builder.func, Region::Results);

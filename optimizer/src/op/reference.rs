@@ -1,15 +1,14 @@
 //! Reference constants and tests.
 
 use cranelift_codegen::ir::InstBuilder;
-use upshift_abi::FuncIndex;
+use upshift_abi::{FuncIndex, Kind};
 use wasmparser::HeapType;
 
-use crate::signature::POINTER;
 use crate::translate::Translator;
 
 impl Translator<'_> {
     pub(crate) fn visit_ref_null(&mut self, _: HeapType) {
-        let null = self.zero(POINTER);
+        let null = self.zero(Kind::Ref);
         self.push(null);
     }
 

@@ -30,7 +30,7 @@ impl Translator<'_> {
         let value = match self.global_constant(index) {
             Some(value) => value,
             None => {
-                let ty = clif_type(self.env.facts.globals[index.index()].content);
+                let ty = clif_type(self.env.facts.globals[index.index()].content.kind());
                 let (flags, base, offset) = self.global(index);
                 self.ins().load(ty, flags, base, offset)
             }

@@ -7,9 +7,7 @@ use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, Function, SigRef, StackSlot, StackSlotData, StackSlotKind,
 };
 use upshift_abi::callconv::Locations;
-use upshift_abi::{
-    Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, FuncType, ModuleFacts, TypeIndex,
-};
+use upshift_abi::{Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, ModuleFacts, TypeIndex};
 
 use crate::names::Symbol;
 use crate::options::{OptimizerOptions, SelfCalls};
@@ -60,9 +58,8 @@ impl<'a> Env<'a> {
     pub(crate) fn signature(&mut self, func: &mut Function, ty: TypeIndex) -> Rc<CallSignature> {
         let facts = self.facts;
         let signature = self.signatures.entry(ty).or_insert_with(|| {
-            let ty: &FuncType = &facts.types[ty.index()];
-            let locations = Locations::of(ty);
-            let signature = signature::of_function(ty, &locations);
+            let locations = Locations::of(&facts.types[ty.index()]);
+            let signature = signature::of_function(&locations);
             Rc::new(CallSignature {
                 signature: func.import_signature(signature),
                 locations,

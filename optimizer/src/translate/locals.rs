@@ -9,7 +9,7 @@
 //! use and nothing per block.
 
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value};
-use upshift_abi::{ValType, frame};
+use upshift_abi::{Kind, ValType, callconv, frame};
 use wasmparser::{FunctionBody, Operator};
 
 use super::{Region, TranslateError, Translator, TypedVar, trusted};
@@ -141,29 +141,29 @@ impl Translator<'_> {
         params: &[ValType],
         body: &FunctionBody<'_>,
     ) -> Result<(), TranslateError> {
-        let mut types: Vec<Type> = params.iter().copied().map(clif_type).collect();
+        let mut kinds: Vec<Kind> = callconv::kinds(params).collect();
         for group in body.get_locals_reader()? {
             let (count, ty) = group?;
             let ty = ValType::from_wasm(ty).ok_or(TranslateError::Unsupported("this type"))?;
-            types.resize(types.len() + count as usize, clif_type(ty));
+            kinds.resize(kinds.len() + count as usize, ty.kind());
         }
-        self.place_locals(&types, body)?;
+        self.place_locals(&kinds, body)?;
 
         let first = 1 + usize::from(self.result_area.is_some());
         let mut zero = None;
-        for (i, &ty) in types.iter().enumerate() {
+        for (i, &kind) in kinds.iter().enumerate() {
             let value = match (&self.osr, self.builder.current_block()) {
                 (None, Some(entry)) if i < params.len() => {
                     self.builder.block_params(entry)[first + i]
                 }
                 // Where the body is entered in the middle, nothing before that point ever runs.
                 _ => match zero {
-                    Some((zero_ty, value)) if zero_ty == ty => value,
-                    _ => self.zero(ty),
+                    Some((ty, value)) if ty == clif_type(kind) => value,
+                    _ => self.zero(kind),
                 },
             };
             if i >= params.len() {
-                zero = Some((ty, value));
+                zero = Some((clif_type(kind), value));
             }
             match self.locals[i] {
                 Local::Variable(local) => self.builder.def_var(local.var, value),
@@ -177,18 +177,19 @@ impl Translator<'_> {
     /// Decides where each local lives.
     fn place_locals(
         &mut self,
-        types: &[Type],
+        kinds: &[Kind],
         body: &FunctionBody<'_>,
     ) -> Result<(), TranslateError> {
         let body_bytes = body.as_bytes().len();
         // A block takes two bytes of body or more, so most functions need no closer look.
-        let usage = match types.len().saturating_mul(body_bytes) {
+        let usage = match kinds.len().saturating_mul(body_bytes) {
             product if product <= MAX_ENTRIES / 2 => None,
-            _ => Some(Usage::of(body, types.len())?),
+            _ => Some(Usage::of(body, kinds.len())?),
         };
         let chosen = usage.as_ref().map(Usage::in_variables);
         let mut in_memory = 0;
-        for (i, &ty) in types.iter().enumerate() {
+        for (i, &kind) in kinds.iter().enumerate() {
+            let ty = clif_type(kind);
             let local = match (&usage, &chosen) {
                 (Some(usage), _) if usage.accesses[i] == 0 => Local::Unused,
                 (_, Some(chosen)) if !chosen[i] => {
@@ -203,7 +204,7 @@ impl Translator<'_> {
             self.locals.push(local);
         }
         if in_memory > 0 && self.osr.is_none() {
-            let size = 8 * types.len() as u32;
+            let size = 8 * kinds.len() as u32;
             let align_to_8 = 3;
             let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, align_to_8);
             let slot = self.builder.func.create_sized_stack_slot(data);

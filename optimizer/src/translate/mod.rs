@@ -20,12 +20,12 @@ mod osr;
 mod visit;
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, Function, InstBuilder, SourceLoc, Type, UserFuncName, Value, types,
+    Block, BlockArg, ConstantData, Function, InstBuilder, SourceLoc, Type, UserFuncName, Value,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
-use upshift_abi::callconv::{Locations, ResultLocation};
-use upshift_abi::{CompileRequest, CompileUnit, ValType};
+use upshift_abi::callconv::{Locations, ResultLocation, kinds};
+use upshift_abi::{CompileRequest, CompileUnit, Kind, ValType};
 use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
 
 use crate::names::Symbol;
@@ -83,7 +83,7 @@ pub(crate) struct Translator<'a> {
     /// Where results go that have no register.
     pub(crate) result_area: Option<Value>,
     /// Where the function's own results go.
-    results: Box<[ResultLocation]>,
+    results: Box<[(Kind, ResultLocation)]>,
     /// The plan for the OSR entry, if that is what is compiled.
     osr: Option<Osr>,
     /// Arguments of the jump being built; kept for its allocation.
@@ -109,15 +109,12 @@ pub(crate) fn translate(
         CompileUnit::Function => (None, Locations::of(ty)),
         CompileUnit::Loop(index) => {
             let params = upshift_abi::frame::osr_params();
-            let locations = Locations::with(params, &ty.results);
+            let locations = Locations::with(params.iter().copied(), kinds(&ty.results));
             (Some(Osr::plan(&body, index)?), locations)
         }
     };
     func.name = UserFuncName::User(Symbol::Function(request.func).name());
-    func.signature = match osr {
-        None => signature::of_function(ty, &locations),
-        Some(_) => signature::of_osr_entry(&ty.results, &locations),
-    };
+    func.signature = signature::of_function(&locations);
     func.stack_limit = Some(access::stack_limit(func));
 
     let builder = FunctionBuilder::new(func, context);
@@ -193,12 +190,17 @@ impl<'a> Translator<'a> {
         self.builder.ins()
     }
 
-    /// A zero or null of the type.
-    pub(crate) fn zero(&mut self, ty: Type) -> Value {
-        match ty {
-            types::F32 => self.ins().f32const(0.0),
-            types::F64 => self.ins().f64const(0.0),
-            _ => self.ins().iconst(ty, 0),
+    /// A zero or null of the kind.
+    pub(crate) fn zero(&mut self, kind: Kind) -> Value {
+        match kind {
+            Kind::F32 => self.ins().f32const(0.0),
+            Kind::F64 => self.ins().f64const(0.0),
+            Kind::I32 | Kind::I64 | Kind::Ref => self.ins().iconst(clif_type(kind), 0),
+            Kind::V128 => {
+                let zeroes = ConstantData::from([0; 16].as_slice());
+                let constant = self.builder.func.dfg.constants.insert(zeroes);
+                self.ins().vconst(clif_type(kind), constant)
+            }
         }
     }
 
@@ -206,7 +208,7 @@ impl<'a> Translator<'a> {
     pub(crate) fn block_with(&mut self, params: &[ValType]) -> Block {
         let block = self.builder.create_block();
         for &ty in params {
-            self.builder.append_block_param(block, clif_type(ty));
+            self.builder.append_block_param(block, clif_type(ty.kind()));
         }
         block
     }
@@ -235,7 +237,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Where the function's own results go.
-    pub(crate) fn results(&self) -> &[ResultLocation] {
+    pub(crate) fn results(&self) -> &[(Kind, ResultLocation)] {
         &self.results
     }
 

@@ -10,12 +10,13 @@
 //! by, and the types in [`functions`] that the runtime's functions must have: where the two differ, the runtime does
 //! not compile.
 
+use crate::kind::Kind;
 use crate::trap::TrapCode;
 
 /// Passes the table of builtins to a macro: `for_each_builtin!(rows)` expands to `rows! { … }`.
 ///
 /// A row is `Name = function: kind (parameters) -> result;`, where the parameters behind the `VmContext*` are
-/// [`BuiltinType`]s, the result is a [`BuiltinResult`] (a status names its [`TrapCode`]), and the kind, a
+/// [`Kind`]s, the result is a [`BuiltinResult`] (a status names its [`TrapCode`]), and the kind, a
 /// [`BuiltinKind`], is `leaf`, `walks` or, without parameters and result, `stub`.
 #[macro_export]
 macro_rules! for_each_builtin {
@@ -44,11 +45,11 @@ macro_rules! for_each_builtin {
             /// `data.drop`: (data segment).
             DataDrop = data_drop: walks (I32) -> Nothing;
             /// `table.grow`: (table, value, elements) -> previous length or -1, as an i64.
-            TableGrow = table_grow: walks (I32, I64, I64) -> Value(I64);
+            TableGrow = table_grow: walks (I32, Ref, I64) -> Value(I64);
             /// `table.copy`: (destination table, source table, destination, source, elements).
             TableCopy = table_copy: walks (I32, I32, I64, I64, I64) -> Status(TableOutOfBounds);
             /// `table.fill`: (table, destination, value, elements).
-            TableFill = table_fill: walks (I32, I64, I64, I64) -> Status(TableOutOfBounds);
+            TableFill = table_fill: walks (I32, I64, Ref, I64) -> Status(TableOutOfBounds);
             /// `table.init`: (table, element segment, destination, source, elements).
             TableInit = table_init: walks (I32, I32, I64, I32, I32) -> Status(TableOutOfBounds);
             /// `elem.drop`: (element segment).
@@ -73,26 +74,13 @@ macro_rules! for_each_builtin {
     };
 }
 
-/// The type of a builtin's argument or result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuiltinType {
-    /// 32 bits, upper half undefined.
-    I32,
-    /// 64 bits or a pointer.
-    I64,
-    /// 32-bit float.
-    F32,
-    /// 64-bit float.
-    F64,
-}
-
 /// What a builtin's result means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinResult {
     /// It can't fail and returns nothing.
     Nothing,
     /// It can't fail and returns a value.
-    Value(BuiltinType),
+    Value(Kind),
     /// `i32` 0 is success; anything else makes the caller trap with the code.
     Status(TrapCode),
 }
@@ -117,7 +105,7 @@ pub enum BuiltinKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltinSignature {
     /// Parameters behind the `VmContext*`.
-    pub params: &'static [BuiltinType],
+    pub params: &'static [Kind],
     /// Result and failure.
     pub result: BuiltinResult,
 }
@@ -140,7 +128,7 @@ macro_rules! signature {
     };
     (($($param:ident),*) -> $result:ident $(($of:ident))?) => {
         Some(BuiltinSignature {
-            params: &[$(BuiltinType::$param),*],
+            params: &[$(Kind::$param),*],
             result: signature!($result $($of)?),
         })
     };
@@ -148,14 +136,14 @@ macro_rules! signature {
         BuiltinResult::Nothing
     };
     (Value $ty:ident) => {
-        BuiltinResult::Value(BuiltinType::$ty)
+        BuiltinResult::Value(Kind::$ty)
     };
     (Status $trap:ident) => {
         BuiltinResult::Status(TrapCode::$trap)
     };
 }
 
-/// A type of the table as Rust's.
+/// A kind of the table as Rust's type, which System V passes in the same registers.
 macro_rules! rust_type {
     (I32) => {
         u32
@@ -168,6 +156,12 @@ macro_rules! rust_type {
     };
     (F64) => {
         f64
+    };
+    (V128) => {
+        std::arch::x86_64::__m128i
+    };
+    (Ref) => {
+        u64
     };
 }
 

@@ -4,14 +4,15 @@
 //!
 //! - `rdi` holds the callee's `VmContext*`. A function whose results do not all fit registers takes
 //!   a pointer to its *result area* in `rsi`; WebAssembly parameters follow.
-//! - Integers and references take `rsi, rdx, rcx, r8, r9` (from `rdx` behind a result area), floats
-//!   `xmm0`–`xmm7`. The rest go to the stack in 8-byte slots, first one lowest, the area padded to
-//!   16 bytes. **The callee pops them** (`ret n`), which is what makes tail calls possible.
-//! - Up to four integer results in `rax, rcx, rdx, rsi`, up to four floats in `xmm0`–`xmm3`.
+//! - Integers and references take `rsi, rdx, rcx, r8, r9` (from `rdx` behind a result area), floats and
+//!   vectors `xmm0`–`xmm7`. The rest go to the stack, first one lowest, each in a word of 8 bytes,
+//!   a vector in 16 aligned bytes; the area is padded to 16 bytes. **The callee pops them** (`ret n`),
+//!   which is what makes tail calls possible.
+//! - Up to four integer results in `rax, rcx, rdx, rsi`, up to four floats and vectors in `xmm0`–`xmm3`.
 //!   Each further result is stored by the callee in the result area: the k-th one of them at
 //!   `16 * k`. The limit is ours, below Cranelift's own, so that its implicit areas never appear.
 //! - **`rbx` and `r12`–`r15` survive a call** ([`CALLEE_SAVED`]), as do `rsp` and `rbp`; nothing else
-//!   does. Upper halves of 32-bit values and of `f32` are undefined.
+//!   does. Bits of a register or word above a value's [`width`](crate::Kind::width) are undefined.
 //! - `rsp + 8` is a multiple of 16 at the callee's first instruction (behind the return address),
 //!   and every function keeps a frame pointer: `[rbp]` is the caller's `rbp`, `[rbp + 8]` the return
 //!   address, stack arguments start at `rbp + 16`.
@@ -21,6 +22,7 @@
 //!
 //! `Locations` is the only place where these rules are computed.
 
+use crate::kind::{Kind, RegClass, WORD_BYTES};
 use crate::types::{FuncType, ValType};
 
 /// A general-purpose register by its hardware encoding.
@@ -99,13 +101,13 @@ pub enum ResultLocation {
     Area(u32),
 }
 
-/// The locations of a signature's parameters and results.
+/// The kinds and locations of a signature's parameters and results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locations {
     /// One for each WebAssembly parameter.
-    pub params: Box<[ArgLocation]>,
+    pub params: Box<[(Kind, ArgLocation)]>,
     /// One for each result.
-    pub results: Box<[ResultLocation]>,
+    pub results: Box<[(Kind, ResultLocation)]>,
     /// Bytes of stack arguments, a multiple of 16; the callee pops them.
     pub stack_args: u32,
     /// Bytes of the result area; 0 if the signature has none.
@@ -115,31 +117,33 @@ pub struct Locations {
 impl Locations {
     /// Computes the locations; linear in the signature's length.
     pub fn of(ty: &FuncType) -> Self {
-        Self::with(&ty.params, &ty.results)
+        Self::with(kinds(&ty.params), kinds(&ty.results))
     }
 
-    /// As [`of`](Self::of), from slices.
-    pub fn with(params: &[ValType], results: &[ValType]) -> Self {
+    /// As [`of`](Self::of), from kinds.
+    pub fn with(
+        params: impl IntoIterator<Item = Kind>,
+        results: impl IntoIterator<Item = Kind>,
+    ) -> Self {
         let (results, result_area) = locate_results(results);
         let mut ints = INT_ARGS[if result_area > 0 { 2 } else { 1 }..].iter();
         let mut floats = 0..FLOAT_ARGS;
-        let mut stack = 0;
-        let params = params
-            .iter()
-            .map(|ty| {
-                let reg = if ty.is_int_class() {
-                    ints.next().copied().map(ArgLocation::Int)
-                } else {
-                    floats.next().map(|n| ArgLocation::Float(Xmm(n)))
-                };
-                reg.unwrap_or_else(|| {
-                    stack += 8;
-                    ArgLocation::Stack(stack - 8)
-                })
-            })
-            .collect();
+        let mut stack: u32 = 0;
+        let params = params.into_iter().map(|kind| {
+            let reg = match kind.class() {
+                RegClass::Int => ints.next().copied().map(ArgLocation::Int),
+                RegClass::Float => floats.next().map(|n| ArgLocation::Float(Xmm(n))),
+            };
+            let location = reg.unwrap_or_else(|| {
+                let bytes = kind.words() * WORD_BYTES;
+                let offset = stack.next_multiple_of(bytes);
+                stack = offset + bytes;
+                ArgLocation::Stack(offset)
+            });
+            (kind, location)
+        });
         Self {
-            params,
+            params: params.collect(),
             results,
             stack_args: stack.next_multiple_of(16),
             result_area,
@@ -158,26 +162,28 @@ impl Locations {
     }
 }
 
+/// The kinds of types.
+pub fn kinds(types: &[ValType]) -> impl Iterator<Item = Kind> {
+    types.iter().map(|ty| ty.kind())
+}
+
 /// Result locations and the bytes of the result area.
-fn locate_results(results: &[ValType]) -> (Box<[ResultLocation]>, u32) {
+fn locate_results(results: impl IntoIterator<Item = Kind>) -> (Box<[(Kind, ResultLocation)]>, u32) {
     let mut ints = INT_RESULTS.iter();
     let mut floats = 0..FLOAT_RESULTS;
     let mut area = 0;
-    let locations = results
-        .iter()
-        .map(|ty| {
-            let reg = if ty.is_int_class() {
-                ints.next().copied().map(ResultLocation::Int)
-            } else {
-                floats.next().map(|n| ResultLocation::Float(Xmm(n)))
-            };
-            reg.unwrap_or_else(|| {
-                area += RESULT_AREA_STRIDE;
-                ResultLocation::Area(area - RESULT_AREA_STRIDE)
-            })
-        })
-        .collect();
-    (locations, area)
+    let locations = results.into_iter().map(|kind| {
+        let reg = match kind.class() {
+            RegClass::Int => ints.next().copied().map(ResultLocation::Int),
+            RegClass::Float => floats.next().map(|n| ResultLocation::Float(Xmm(n))),
+        };
+        let location = reg.unwrap_or_else(|| {
+            area += RESULT_AREA_STRIDE;
+            ResultLocation::Area(area - RESULT_AREA_STRIDE)
+        });
+        (kind, location)
+    });
+    (locations.collect(), area)
 }
 
 /// [`Locations::is_native`], where the types are known at compile time.
@@ -185,10 +191,9 @@ pub const fn is_native(params: &[ValType], results: &[ValType]) -> bool {
     let (mut ints, mut floats) = (0, 0);
     let mut n = 0;
     while n < params.len() {
-        if params[n].is_int_class() {
-            ints += 1;
-        } else {
-            floats += 1;
+        match params[n].kind().class() {
+            RegClass::Int => ints += 1,
+            RegClass::Float => floats += 1,
         }
         n += 1;
     }
@@ -201,14 +206,41 @@ mod tests {
 
     #[test]
     fn registers_then_stack() {
-        let locations = Locations::with(&[ValType::I32; 7], &[ValType::I32]);
-        assert_eq!(locations.params[0], ArgLocation::Int(Gpr::RSI));
-        assert_eq!(locations.params[4], ArgLocation::Int(Gpr::R9));
-        assert_eq!(locations.params[5], ArgLocation::Stack(0));
-        assert_eq!(locations.params[6], ArgLocation::Stack(8));
+        let locations = Locations::with([Kind::I32; 7], [Kind::I32]);
+        assert_eq!(locations.params[0], (Kind::I32, ArgLocation::Int(Gpr::RSI)));
+        assert_eq!(locations.params[4].1, ArgLocation::Int(Gpr::R9));
+        assert_eq!(locations.params[5].1, ArgLocation::Stack(0));
+        assert_eq!(locations.params[6].1, ArgLocation::Stack(8));
         assert_eq!(locations.stack_args, 16);
-        assert_eq!(locations.results[0], ResultLocation::Int(Gpr::RAX));
+        assert_eq!(
+            locations.results[0],
+            (Kind::I32, ResultLocation::Int(Gpr::RAX))
+        );
         assert!(!locations.has_result_area());
+    }
+
+    #[test]
+    fn vectors_share_the_float_registers_and_are_aligned_on_the_stack() {
+        let (int, float, vector) = (Kind::I64, Kind::F64, Kind::V128);
+        let params = [[vector, float].repeat(4), [int; 6].to_vec()].concat();
+        let params = [params, vec![vector, float, vector]].concat();
+        let locations = Locations::with(params, [vector; 6]);
+        let at = |n: usize| locations.params[n].1;
+        assert_eq!(at(0), ArgLocation::Float(Xmm(0)));
+        assert_eq!(at(7), ArgLocation::Float(Xmm(7)));
+        // The result area takes `rsi`: four integers fit registers.
+        assert_eq!(at(11), ArgLocation::Int(Gpr::R9));
+        assert_eq!(
+            (at(12), at(13)),
+            (ArgLocation::Stack(0), ArgLocation::Stack(8))
+        );
+        assert_eq!(at(14), ArgLocation::Stack(16));
+        assert_eq!(at(15), ArgLocation::Stack(32));
+        assert_eq!(at(16), ArgLocation::Stack(48), "aligned behind a word");
+        assert_eq!(locations.stack_args, 64);
+        assert_eq!(locations.results[3].1, ResultLocation::Float(Xmm(3)));
+        assert_eq!(locations.results[5], (vector, ResultLocation::Area(16)));
+        assert_eq!(locations.result_area, 32);
     }
 
     #[test]
@@ -226,16 +258,17 @@ mod tests {
         ];
         for (params, results, native) in cases {
             assert_eq!(is_native(params, results), native, "{params:?} {results:?}");
-            assert_eq!(Locations::with(params, results).is_native(), native);
+            let locations = Locations::with(kinds(params), kinds(results));
+            assert_eq!(locations.is_native(), native);
         }
     }
 
     #[test]
     fn a_result_area_shifts_the_parameters() {
-        let locations = Locations::with(&[ValType::I64], &[ValType::I64; 6]);
-        assert_eq!(locations.params[0], ArgLocation::Int(Gpr::RDX));
-        assert_eq!(locations.results[4], ResultLocation::Area(0));
-        assert_eq!(locations.results[5], ResultLocation::Area(16));
+        let locations = Locations::with([Kind::I64], [Kind::I64; 6]);
+        assert_eq!(locations.params[0].1, ArgLocation::Int(Gpr::RDX));
+        assert_eq!(locations.results[4].1, ResultLocation::Area(0));
+        assert_eq!(locations.results[5].1, ResultLocation::Area(16));
         assert_eq!(locations.result_area, 32);
     }
 }

@@ -45,7 +45,7 @@
 //! `store.exit_fp` before it calls Rust: `[exit_fp + 8]` is the return address into the
 //! calling WebAssembly function, `[exit_fp]` that function's frame.
 
-use crate::types::ValType;
+use crate::kind::Kind;
 
 use crate::callconv::RESULT_AREA_STRIDE;
 use crate::vmctx::VmVal;
@@ -64,7 +64,8 @@ pub const MAX_VALUES: u32 = 1000;
 
 const _: () = {
     let host_trampoline = MAX_VALUES * size_of::<VmVal>() as u32;
-    let entry_trampoline = MAX_VALUES * (8 + RESULT_AREA_STRIDE);
+    // The widest stack argument and the widest result.
+    let entry_trampoline = MAX_VALUES * (Kind::V128.width().bytes() + RESULT_AREA_STRIDE);
     assert!(host_trampoline + entry_trampoline + (8 << 10) < STACK_RESERVE);
 };
 
@@ -87,8 +88,8 @@ pub const fn home_slot(k: u32) -> i32 {
 pub const MAX_HOME_SLOTS: u32 = 1 << 24;
 
 /// The parameters of an OSR entry, apart from `VmContext*` and result area: the baseline `rbp`.
-pub const fn osr_params() -> &'static [ValType] {
-    &[ValType::I64]
+pub const fn osr_params() -> &'static [Kind] {
+    &[Kind::I64]
 }
 
 /// What [`Builtin::TierUp`](crate::Builtin::TierUp) is told when the budget ran out at a function's entry; else the

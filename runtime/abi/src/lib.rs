@@ -4,6 +4,7 @@
 //! runs, and traps the same way. They can do so because everything that they share is fixed here:
 //!
 //! - [`index`], [`types`]: the module's index spaces and value types as newtypes and enums;
+//! - [`kind`]: how machine code holds a value: register class, width, size of its slot;
 //! - [`facts`]: what a module declares, decoded once, read by everyone;
 //! - [`plan`]: what is decided about each memory and table;
 //! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
@@ -17,7 +18,7 @@
 //!
 //! - Data only: this crate knows no operating system, follows no pointer, and names no compiler.
 //! - No number that describes a layout is written outside this crate; offsets come from `offset_of!`.
-//! - Every list (traps, builtins, value types) exists once, here.
+//! - Every list (traps, builtins, value types, value kinds) exists once, here.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +34,7 @@ pub mod compiler;
 pub mod facts;
 pub mod frame;
 pub mod index;
+pub mod kind;
 pub mod plan;
 pub mod printable;
 pub mod sites;
@@ -48,6 +50,7 @@ pub use compiler::{
 };
 pub use facts::ModuleFacts;
 pub use index::*;
+pub use kind::{Kind, RegClass, Width};
 pub use plan::{MemoryOptions, MemoryPlan, ModulePlan, TablePlan};
 pub use printable::{Printable, PrintableLines};
 pub use sites::{CallSite, Sites, TrapSite};

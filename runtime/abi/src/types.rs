@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::kind::Kind;
 use crate::plan::MAX_TABLE_ELEMENTS;
 
 /// The types that a value, local or global can have.
@@ -34,14 +35,16 @@ impl ValType {
     /// A nullable reference to an embedder's value.
     pub const EXTERNREF: Self = ValType::Ref(RefType::Extern);
 
-    /// Whether values live in general-purpose registers (integers and references).
-    pub const fn is_int_class(self) -> bool {
-        matches!(self, ValType::I32 | ValType::I64 | ValType::Ref(_))
-    }
-
-    /// Whether a value needs all 64 bits of its register or slot.
-    pub const fn is_64(self) -> bool {
-        matches!(self, ValType::I64 | ValType::F64 | ValType::Ref(_))
+    /// How machine code holds a value of the type.
+    #[inline]
+    pub const fn kind(self) -> Kind {
+        match self {
+            ValType::I32 => Kind::I32,
+            ValType::I64 => Kind::I64,
+            ValType::F32 => Kind::F32,
+            ValType::F64 => Kind::F64,
+            ValType::Ref(_) => Kind::Ref,
+        }
     }
 
     /// Translates wasmparser's type; `None` for one outside the supported standard, which

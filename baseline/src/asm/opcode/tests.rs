@@ -97,9 +97,9 @@ impl Operands {
         matches!(self, Operands::XmmXm | Operands::XmXmm)
     }
 
-    /// Bits of the two operands if the instruction works on 32 bits or, wide, on 64.
-    fn sizes(self, wide: bool) -> (u32, u32) {
-        let size = if wide { 64 } else { 32 };
+    /// Bits of the two operands if the instruction works on operands of the size.
+    fn sizes(self, size: OperandSize) -> (u32, u32) {
+        let size = bits(size);
         match self {
             Operands::RegRm8 => (size, 8),
             Operands::RegRm16 => (size, 16),
@@ -113,7 +113,14 @@ impl Operands {
 
     /// Whether the operand's size is in the encoding already.
     fn has_one_size(self) -> bool {
-        self.is_xmm() || self.sizes(false) == self.sizes(true)
+        self.is_xmm() || self.sizes(S32) == self.sizes(S64)
+    }
+}
+
+fn bits(size: OperandSize) -> u32 {
+    match size {
+        S32 => 32,
+        S64 => 64,
     }
 }
 
@@ -161,9 +168,9 @@ fn masm() -> Masm {
 /// Registers with and without a high bit, and those that byte and memory operands treat specially.
 const REGS: [u32; 6] = [0, 4, 5, 7, 12, 13];
 
-fn check_registers(entry: &Entry, op: Op, wide: bool) {
+fn check_registers(entry: &Entry, op: Op, size: OperandSize) {
     let operands = entry.operands;
-    let (reg_bits, rm_bits) = operands.sizes(wide);
+    let (reg_bits, rm_bits) = operands.sizes(size);
     for reg in REGS {
         for rm in REGS {
             let mut masm = masm();
@@ -192,9 +199,9 @@ fn check_registers(entry: &Entry, op: Op, wide: bool) {
     }
 }
 
-fn check_memory(entry: &Entry, op: Op, wide: bool) {
+fn check_memory(entry: &Entry, op: Op, size: OperandSize) {
     let operands = entry.operands;
-    let (reg_bits, rm_bits) = operands.sizes(wide);
+    let (reg_bits, rm_bits) = operands.sizes(size);
     for (reg, base, index, disp) in [
         (0, 4, None, 8),
         (9, 5, None, -0x80),
@@ -246,9 +253,9 @@ fn check_memory(entry: &Entry, op: Op, wide: bool) {
     }
 }
 
-fn check_legacy(entry: &Entry, op: Op, wide: bool) {
+fn check_legacy(entry: &Entry, op: Op, size: OperandSize) {
     let operands = entry.operands;
-    let op = op.wide(wide);
+    let op = op.sized(size);
     match operands {
         Operands::Plain => {
             let mut masm = masm();
@@ -267,29 +274,29 @@ fn check_legacy(entry: &Entry, op: Op, wide: bool) {
             for hw in REGS {
                 let mut masm = masm();
                 let (bits, count) = op.in_opcode(Reg::from_index(hw));
-                let imm = if wide { 8 } else { 4 };
+                let imm = operands.sizes(size).0 as usize / 8;
                 masm.buf.put_two(bits, count, u64::from(IMM), imm);
                 let seen = decode(entry, &masm);
-                let bits = operands.sizes(wide).0;
+                let bits = operands.sizes(size).0;
                 assert_eq!(seen.op0_register(), register(false, bits, hw));
             }
         }
         _ => {
             if operands != Operands::RegAddress {
-                check_registers(entry, op, wide);
+                check_registers(entry, op, size);
             }
-            check_memory(entry, op, wide);
+            check_memory(entry, op, size);
         }
     }
 }
 
-fn check_vex(entry: &Entry, op: VexOp, wide: bool) {
+fn check_vex(entry: &Entry, op: VexOp, size: OperandSize) {
     assert_eq!(entry.operands, Operands::RegRmReg);
-    let bits = if wide { 64 } else { 32 };
+    let bits = bits(size);
     for [reg, rm, other] in [[0, 1, 2], [9, 1, 2], [0, 10, 2], [0, 1, 15], [8, 9, 10]] {
         let mut masm = masm();
         let [a, b, c] = [reg, rm, other].map(Reg::from_index);
-        masm.vex_rrr(op.wide(wide), a, b, c);
+        masm.vex_rrr(op.sized(size), a, b, c);
         let seen = decode(entry, &masm);
         let seen = [
             seen.op0_register(),
@@ -304,15 +311,15 @@ fn check_vex(entry: &Entry, op: VexOp, wide: bool) {
 fn the_table_says_what_its_opcodes_mean() {
     for entry in TABLE {
         let fixed = entry.encoding.w || entry.operands.has_one_size();
-        let widths = if fixed {
-            &[entry.encoding.w][..]
-        } else {
-            &[false, true]
+        let sizes = match (fixed, entry.encoding.w) {
+            (true, true) => &[S64][..],
+            (true, false) => &[S32],
+            (false, _) => &[S32, S64],
         };
-        for &wide in widths {
+        for &size in sizes {
             match entry.form {
-                Form::Op(op) => check_legacy(entry, op, wide),
-                Form::VexOp(op) => check_vex(entry, op, wide),
+                Form::Op(op) => check_legacy(entry, op, size),
+                Form::VexOp(op) => check_vex(entry, op, size),
             }
         }
     }
@@ -343,7 +350,7 @@ fn families_number_their_members_as_the_processor_does() {
         assert_eq!(seen.op1_register(), Register::EDX);
         for imm in [-5, 0x1234] {
             let mut masm = masm();
-            masm.ri(op, true, Reg::from_index(9), imm);
+            masm.ri(op, S64, Reg::from_index(9), imm);
             let seen = Decoder::new(64, masm.buf.bytes(), DecoderOptions::NONE).decode();
             assert_eq!(seen.mnemonic(), mnemonic);
             assert_eq!(seen.op0_register(), Register::R9);
@@ -359,8 +366,8 @@ fn families_number_their_members_as_the_processor_does() {
     ];
     for (op, mnemonic) in shifts {
         let mut masm = masm();
-        masm.shift_imm(op, true, Reg::from_index(9), 3);
-        masm.shift_cl(op, false, Reg::from_index(9));
+        masm.shift_imm(op, S64, Reg::from_index(9), 3);
+        masm.shift_cl(op, S32, Reg::from_index(9));
         let mut decoder = Decoder::new(64, masm.buf.bytes(), DecoderOptions::NONE);
         let seen = decoder.decode();
         assert_eq!(
@@ -392,8 +399,8 @@ fn sse_operations_have_their_opcodes() {
         (Sse::And, M::Andps, M::Andpd),
         (Sse::Or, M::Orps, M::Orpd),
     ];
-    let both = |of: fn(Sse, bool) -> Op| {
-        move |(op, single, double)| [(of(op, false), single), (of(op, true), double)]
+    let both = |of: fn(Sse, OperandSize) -> Op| {
+        move |(op, single, double)| [(of(op, S32), single), (of(op, S64), double)]
     };
     let scalars = scalars.into_iter().flat_map(both(Sse::scalar));
     for (op, mnemonic) in scalars.chain(packed.into_iter().flat_map(both(Sse::packed))) {
@@ -412,7 +419,7 @@ fn condition_codes_are_the_processors() {
     let mut formatter = IntelFormatter::new();
     for (cc, expected) in Cc::ALL.into_iter().zip(codes) {
         let mut masm = masm();
-        masm.cmov(cc, true, Reg::RAX, Reg::RDX);
+        masm.cmov(cc, S64, Reg::RAX, Reg::RDX);
         masm.setcc(cc, Reg::RSI);
         masm.plain(Op::JCC.cc(cc));
         masm.buf.put(0, 4);

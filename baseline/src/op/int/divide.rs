@@ -5,10 +5,11 @@ use upshift_abi::TrapCode;
 use super::fold::truncate;
 use crate::asm::Cc;
 use crate::asm::asm;
-use crate::asm::encode::{Alu, Shift};
+use crate::asm::encode::OperandSize::{self, S32, S64};
+use crate::asm::encode::{Alu, Shift, Signedness};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
-use crate::value::{Ty, Value};
+use crate::value::Value;
 
 /// The four divisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +20,20 @@ pub(crate) enum Division {
     RemU,
 }
 
+/// Whether a signed division can be of the smallest integer by -1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overflow {
+    Possible,
+    /// The divisor is another constant.
+    Excluded,
+}
+
 impl Division {
-    fn signed(self) -> bool {
-        matches!(self, Division::DivS | Division::RemS)
+    fn signedness(self) -> Signedness {
+        match self {
+            Division::DivS | Division::RemS => Signedness::Signed,
+            Division::DivU | Division::RemU => Signedness::Unsigned,
+        }
     }
 
     fn remainder(self) -> bool {
@@ -32,11 +44,10 @@ impl Division {
 impl FuncGen<'_> {
     /// Division by zero is left to the processor's fault; the overflowing quotient is not, because
     /// it would be the same fault.
-    pub(super) fn divide(&mut self, ty: Ty, op: Division) {
-        let wide = ty.is_64();
+    pub(super) fn divide(&mut self, size: OperandSize, op: Division) {
         let divisor = *self.state.stack.last().expect("validated");
         if let Value::Const(_, divisor) = divisor
-            && self.divide_by_power(ty, op, divisor)
+            && self.divide_by_power(size, op, divisor)
         {
             return;
         }
@@ -61,14 +72,18 @@ impl FuncGen<'_> {
         {
             self.state.release(reg);
         }
-        let minus_one = truncate(ty, u64::MAX);
-        let safe = matches!(right, Value::Const(_, bits) if bits != minus_one);
-        if op.signed() {
-            self.emit_signed_division(wide, op, divisor, safe);
-        } else {
-            self.masm.zero(Reg::RDX);
-            self.trap_here(TrapCode::IntegerDivideByZero);
-            self.masm.div(false, wide, divisor);
+        let minus_one = truncate(size, u64::MAX);
+        let overflow = match right {
+            Value::Const(_, bits) if bits != minus_one => Overflow::Excluded,
+            _ => Overflow::Possible,
+        };
+        match op.signedness() {
+            Signedness::Signed => self.emit_signed_division(size, op, divisor, overflow),
+            Signedness::Unsigned => {
+                self.masm.zero(Reg::RDX);
+                self.trap_here(TrapCode::IntegerDivideByZero);
+                self.masm.div(Signedness::Unsigned, size, divisor);
+            }
         }
         self.state.release(divisor);
         let (result, other) = if op.remainder() {
@@ -77,28 +92,33 @@ impl FuncGen<'_> {
             (Reg::RAX, Reg::RDX)
         };
         self.state.release(other);
-        self.push_reg(ty, result);
+        self.push_reg(size.int(), result);
     }
 
-    fn emit_signed_division(&mut self, wide: bool, op: Division, divisor: Reg, safe: bool) {
-        let by_minus_one = (!safe).then(|| {
-            self.masm.ri(Alu::Cmp, wide, divisor, -1);
+    fn emit_signed_division(
+        &mut self,
+        size: OperandSize,
+        op: Division,
+        divisor: Reg,
+        overflow: Overflow,
+    ) {
+        let by_minus_one = (overflow == Overflow::Possible).then(|| {
+            self.masm.ri(Alu::Cmp, size, divisor, -1);
             self.masm.jcc_cold(Cc::E)
         });
-        if wide {
-            asm!(self.masm; cqo);
-        } else {
-            asm!(self.masm; cdq);
+        match size {
+            S32 => asm!(self.masm; cdq),
+            S64 => asm!(self.masm; cqo),
         }
         self.trap_here(TrapCode::IntegerDivideByZero);
-        self.masm.div(true, wide, divisor);
+        self.masm.div(Signedness::Signed, size, divisor);
         if let Some(jump) = by_minus_one {
             self.write_cold(jump, |cold| {
                 if op.remainder() {
                     cold.zero(Reg::RDX);
                     cold.resume();
                 } else {
-                    cold.neg(wide, Reg::RAX);
+                    cold.neg(size, Reg::RAX);
                     let overflow = cold.jcc_short(Cc::O);
                     cold.resume();
                     cold.bind_short(overflow);
@@ -109,18 +129,18 @@ impl FuncGen<'_> {
     }
 
     /// Unsigned division by a power of two.
-    fn divide_by_power(&mut self, ty: Ty, op: Division, divisor: u64) -> bool {
-        if op.signed() || !divisor.is_power_of_two() {
+    fn divide_by_power(&mut self, size: OperandSize, op: Division, divisor: u64) -> bool {
+        if op.signedness() == Signedness::Signed || !divisor.is_power_of_two() {
             return false;
         }
         let shift = divisor.trailing_zeros() as u8;
         if op == Division::DivU {
             self.state.pop();
-            self.shift_const(ty, Shift::Shr, shift);
+            self.shift_const(size, Shift::Shr, shift);
         } else {
             self.state.pop();
-            self.state.push(Value::Const(ty, divisor - 1));
-            self.alu(ty, Alu::And);
+            self.state.push(Value::Const(size.int(), divisor - 1));
+            self.alu(size, Alu::And);
         }
         true
     }

@@ -1,12 +1,15 @@
 //! Integer operators on constants.
 
 use crate::asm::Cc;
+use crate::asm::encode::OperandSize::{self, S32, S64};
 use crate::asm::encode::{Alu, Shift};
-use crate::value::Ty;
 
-/// The low bits that a type has.
-pub(super) fn truncate(ty: Ty, bits: u64) -> u64 {
-    if ty.is_64() { bits } else { bits & 0xffff_ffff }
+/// The low bits that operands of the size have.
+pub(super) fn truncate(size: OperandSize, bits: u64) -> u64 {
+    match size {
+        S32 => bits & 0xffff_ffff,
+        S64 => bits,
+    }
 }
 
 /// An arithmetic operation; its result may need truncation.
@@ -20,31 +23,28 @@ pub(super) fn fold(op: Alu, a: u64, b: u64) -> u64 {
     }
 }
 
-/// A shift or rotation by less than the type's bits.
-pub(super) fn fold_shift(ty: Ty, op: Shift, bits: u64, amount: u32) -> u64 {
+/// A shift or rotation by less than the operand's bits.
+pub(super) fn fold_shift(size: OperandSize, op: Shift, bits: u64, amount: u32) -> u64 {
     let narrow = bits as u32;
-    match (op, ty.is_64()) {
-        (Shift::Shl, true) => bits << amount,
-        (Shift::Shr, true) => bits >> amount,
-        (Shift::Sar, true) => ((bits as i64) >> amount) as u64,
-        (Shift::Rol, true) => bits.rotate_left(amount),
-        (Shift::Ror, true) => bits.rotate_right(amount),
-        (Shift::Shl, false) => u64::from(narrow << amount),
-        (Shift::Shr, false) => u64::from(narrow >> amount),
-        (Shift::Sar, false) => u64::from(((narrow as i32) >> amount) as u32),
-        (Shift::Rol, false) => u64::from(narrow.rotate_left(amount)),
-        (Shift::Ror, false) => u64::from(narrow.rotate_right(amount)),
+    match (op, size) {
+        (Shift::Shl, S64) => bits << amount,
+        (Shift::Shr, S64) => bits >> amount,
+        (Shift::Sar, S64) => ((bits as i64) >> amount) as u64,
+        (Shift::Rol, S64) => bits.rotate_left(amount),
+        (Shift::Ror, S64) => bits.rotate_right(amount),
+        (Shift::Shl, S32) => u64::from(narrow << amount),
+        (Shift::Shr, S32) => u64::from(narrow >> amount),
+        (Shift::Sar, S32) => u64::from(((narrow as i32) >> amount) as u32),
+        (Shift::Rol, S32) => u64::from(narrow.rotate_left(amount)),
+        (Shift::Ror, S32) => u64::from(narrow.rotate_right(amount)),
     }
 }
 
 /// A comparison.
-pub(super) fn fold_compare(ty: Ty, cc: Cc, a: u64, b: u64) -> bool {
-    let signed = |bits: u64| {
-        if ty.is_64() {
-            bits as i64
-        } else {
-            i64::from(bits as i32)
-        }
+pub(super) fn fold_compare(size: OperandSize, cc: Cc, a: u64, b: u64) -> bool {
+    let signed = |bits: u64| match size {
+        S32 => i64::from(bits as i32),
+        S64 => bits as i64,
     };
     match cc {
         Cc::E => a == b,
@@ -67,20 +67,17 @@ mod tests {
 
     #[test]
     fn narrow_values_stay_narrow() {
-        assert_eq!(truncate(Ty::I32, fold(Alu::Sub, 0, 1)), 0xffff_ffff);
-        assert_eq!(
-            fold_shift(Ty::I32, Shift::Sar, 0x8000_0000, 31),
-            0xffff_ffff
-        );
-        assert_eq!(fold_shift(Ty::I32, Shift::Shl, 0xc000_0000, 1), 0x8000_0000);
-        assert_eq!(fold_shift(Ty::I64, Shift::Rol, 1 << 63, 1), 1);
+        assert_eq!(truncate(S32, fold(Alu::Sub, 0, 1)), 0xffff_ffff);
+        assert_eq!(fold_shift(S32, Shift::Sar, 0x8000_0000, 31), 0xffff_ffff);
+        assert_eq!(fold_shift(S32, Shift::Shl, 0xc000_0000, 1), 0x8000_0000);
+        assert_eq!(fold_shift(S64, Shift::Rol, 1 << 63, 1), 1);
     }
 
     #[test]
     fn comparisons_know_signs() {
-        assert!(fold_compare(Ty::I32, Cc::L, 0xffff_ffff, 0));
-        assert!(!fold_compare(Ty::I64, Cc::L, 0xffff_ffff, 0));
-        assert!(fold_compare(Ty::I32, Cc::A, 0xffff_ffff, 0));
-        assert!(fold_compare(Ty::I64, Cc::Le, u64::MAX, 0));
+        assert!(fold_compare(S32, Cc::L, 0xffff_ffff, 0));
+        assert!(!fold_compare(S64, Cc::L, 0xffff_ffff, 0));
+        assert!(fold_compare(S32, Cc::A, 0xffff_ffff, 0));
+        assert!(fold_compare(S64, Cc::Le, u64::MAX, 0));
     }
 }
