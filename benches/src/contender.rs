@@ -7,8 +7,9 @@ use upshift::Config;
 use upshift::knobs::{self, Group};
 use upshift::profiler::{Detail, LogConfig};
 
-use crate::corpus;
+use crate::dropped::Reason;
 use crate::engines::{Engine, Upshift, Wasmi, Wasmtime};
+use crate::places;
 use crate::record::{EngineInfo, Suite};
 
 /// An engine in one configuration.
@@ -125,9 +126,9 @@ const LAZY: [&str; 4] = ["upshift", "upshift-sync", "node", "bun"];
 ///
 /// # Errors
 ///
-/// If the versions of linked engines can't be read from the source tree.
+/// If the source tree is not found.
 pub fn all() -> Result<Vec<Contender>> {
-    let lock = Lock::read()?;
+    let lock = Lock(include_str!("../../Cargo.lock"));
     let upshift = env!("CARGO_PKG_VERSION");
     let (wasmtime, wasmi) = (lock.version("wasmtime")?, lock.version("wasmi")?);
     let linked = [
@@ -217,7 +218,7 @@ pub fn all() -> Result<Vec<Contender>> {
             start: Start::Wazero { program },
         });
     }
-    if native_folder().is_dir() {
+    if native_folder()?.is_dir() {
         all.push(Contender {
             info: info("native", "native code", "clang", "-O2"),
             start: Start::Native,
@@ -266,17 +267,31 @@ fn javascript() -> Vec<Contender> {
     found
 }
 
+/// Why an engine that a suite is about does not take part here.
+pub fn why_missing(id: &str) -> Reason {
+    match id {
+        "native" => Reason::Native,
+        "wasmer-singlepass" => Reason::Feature,
+        _ => Reason::Engine,
+    }
+}
+
 /// Where `scripts/build-native` leaves its programs.
-pub fn native_folder() -> PathBuf {
-    corpus::root().join("corpus/.native")
+///
+/// # Errors
+///
+/// If the corpus is not found.
+pub fn native_folder() -> Result<PathBuf> {
+    Ok(places::find()?.corpus.join(".native"))
 }
 
 /// A program that `scripts/fetch-engines` brought, or else one on the path.
 fn installed(name: &str) -> Option<PathBuf> {
-    let fetched = corpus::root().join("corpus/.engines").join(name);
+    let fetched = places::find().map(|places| places.corpus.join(".engines").join(name));
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&on_path).map(|folder| folder.join(name));
-    std::iter::once(fetched)
+    fetched
+        .into_iter()
         .chain(folders)
         .find(|path| path.is_file())
 }
@@ -288,16 +303,10 @@ fn version(program: &Path, option: &str) -> Option<String> {
     Some(text.lines().next()?.trim_start_matches('v').to_string())
 }
 
-/// The versions of what is linked in.
-struct Lock(String);
+/// The versions of what is linked in, as they were when this was built.
+struct Lock(&'static str);
 
 impl Lock {
-    fn read() -> Result<Self> {
-        let path = corpus::root().join("Cargo.lock");
-        let text = std::fs::read_to_string(&path);
-        Ok(Self(text.with_context(|| path.display().to_string())?))
-    }
-
     fn version(&self, package: &str) -> Result<String> {
         let entry = format!("name = \"{package}\"\nversion = \"");
         let at = self.0.find(&entry).map(|at| at + entry.len());

@@ -13,11 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::engines::{Driver, Job};
-
-/// The root of the source tree.
-pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
+use crate::places::{self, Places};
 
 /// Which of its workloads a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +92,8 @@ pub struct Program {
     mounts: BTreeMap<String, String>,
     #[serde(default)]
     outputs: Vec<String>,
+    #[serde(skip)]
+    places: Places,
     /// The exit code of a right run.
     #[serde(default)]
     pub exit: i32,
@@ -104,7 +102,7 @@ pub struct Program {
 impl Program {
     /// Where its module is, or will be.
     pub fn path(&self) -> PathBuf {
-        root().join("corpus").join(&self.module)
+        self.places.corpus.join(&self.module)
     }
 
     /// The module in the binary format.
@@ -143,7 +141,7 @@ impl Program {
             args: self.args(size).unwrap_or(&self.args).clone(),
             env: self.env.clone().into_iter().collect(),
             mounts: mounts
-                .map(|(guest, host)| (guest.clone(), root().join(host)))
+                .map(|(guest, host)| (guest.clone(), self.places.tree.join(host)))
                 .collect(),
             outputs: self.outputs.clone(),
             driver: self.driver,
@@ -163,12 +161,14 @@ pub struct LoadOnly {
     /// Proposals that it needs beyond those that Upshift has.
     #[serde(default)]
     pub needs: Vec<String>,
+    #[serde(skip)]
+    places: Places,
 }
 
 impl LoadOnly {
     /// Where its module is, or will be.
     pub fn path(&self) -> PathBuf {
-        root().join("corpus").join(&self.module)
+        self.places.corpus.join(&self.module)
     }
 }
 
@@ -182,9 +182,18 @@ struct Manifest {
 }
 
 fn manifest() -> Result<Manifest> {
-    let path = root().join("tests/programs/programs.json");
+    let places = places::find()?;
+    let path = places.tree.join(places::MANIFEST);
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
+    let manifest = serde_json::from_str(&text);
+    let mut manifest: Manifest = manifest.with_context(|| path.display().to_string())?;
+    for program in &mut manifest.programs {
+        program.places.clone_from(places);
+    }
+    for module in &mut manifest.modules {
+        module.places.clone_from(places);
+    }
+    Ok(manifest)
 }
 
 /// All kernels, by name.
@@ -193,7 +202,7 @@ fn manifest() -> Result<Manifest> {
 ///
 /// If the manifest can't be read, or names a kernel that does not exist.
 pub fn kernels() -> Result<Vec<Kernel>> {
-    let folder = root().join("tests/programs/kernels");
+    let folder = places::find()?.tree.join("tests/programs/kernels");
     let kernel = |(name, scales): (String, Scales)| {
         let files = ["wasm", "wat"].map(|ext| folder.join(&name).with_extension(ext));
         let path = files.into_iter().find(|path| path.exists());

@@ -2,10 +2,11 @@
 //!
 //! From what there is to what is seen:
 //!
+//! - [`places`]: where the source tree and the large programs are on this machine;
 //! - [`corpus`]: what there is to run: own kernels, and large programs that others built;
 //! - [`engines`]: one way to load and run a program with each engine that is linked in;
 //! - [`contender`]: who takes part: those engines in each configuration, and programs from outside;
-//! - [`plan`]: which of them do which [`task`]s, how often;
+//! - [`plan`]: which of them do which [`task`]s, how often, and what is [`dropped`];
 //! - [`run`]: carries it out, each task in a [`process`] of its own, where a [`worker`] does it
 //!   and [`measure`]s;
 //! - [`record`]: the samples, as JSON, by [`metric`];
@@ -24,10 +25,12 @@
 pub mod compare;
 pub mod contender;
 pub mod corpus;
+pub mod dropped;
 pub mod engines;
 pub mod measure;
 pub mod metric;
 pub mod page;
+pub mod places;
 pub mod plan;
 pub mod process;
 pub mod record;

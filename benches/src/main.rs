@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use upshift_benches::contender::Contender;
 use upshift_benches::engines::Engine;
@@ -15,7 +15,7 @@ use upshift_benches::plan::{Plan, Wish};
 use upshift_benches::record::{Results, Suite};
 use upshift_benches::task::Task;
 use upshift_benches::worker::{Handicap, Refused};
-use upshift_benches::{compare, contender, corpus, page, run, summary, tables, worker};
+use upshift_benches::{compare, contender, corpus, page, places, run, summary, tables, worker};
 
 /// Measures Upshift beside other engines on this machine.
 ///
@@ -26,6 +26,14 @@ use upshift_benches::{compare, contender, corpus, page, run, summary, tables, wo
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// A checkout of Upshift with kernels and drivers; else UPSHIFT_TREE, else the one around the
+    /// current folder or this program.
+    #[arg(long, global = true, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    /// The folder of large programs and other engines; else UPSHIFT_CORPUS, else corpus/ in the tree.
+    /// Nothing is fetched: scripts/fetch-corpus does that, and cases without their program are left out.
+    #[arg(long, global = true, value_name = "DIR")]
+    corpus: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -123,7 +131,15 @@ fn handicap(text: &str) -> Result<(String, f64), String> {
 }
 
 fn main() -> Result<ExitCode> {
-    match Cli::parse().command {
+    let Cli {
+        command,
+        tree,
+        corpus,
+    } = Cli::parse();
+    if tree.is_some() || corpus.is_some() {
+        places::name(tree, corpus)?;
+    }
+    match command {
         Command::Quick(common) => measure(common, false)?,
         Command::Full(common) => measure(common, true)?,
         Command::Compare { first, second } => {
@@ -164,7 +180,6 @@ fn main() -> Result<ExitCode> {
 /// Measures, prints each table when its suite is done, and says where the rest is.
 fn measure(common: Common, full: bool) -> Result<()> {
     let began = Instant::now();
-    fetch_corpus()?;
     let handicaps: BTreeMap<_, _> = common.handicaps.into_iter().collect();
     let plan = Plan::new(&Wish {
         full,
@@ -174,12 +189,12 @@ fn measure(common: Common, full: bool) -> Result<()> {
         variants: common.variants,
         launches: common.launches.unwrap_or(if full { 3 } else { 1 }),
     })?;
+    eprint!("{}", plan.dropped);
     let name = if full { "full" } else { "quick" };
     let file = match common.json {
         Some(file) => file,
         None => {
-            let folder = corpus::root().join("target/benches");
-            std::fs::create_dir_all(&folder)?;
+            let folder = places::find()?.scratch()?;
             folder.join(name).with_extension("json")
         }
     };
@@ -217,20 +232,6 @@ fn measure(common: Common, full: bool) -> Result<()> {
         began.elapsed().as_secs_f64(),
         file.display()
     );
-    Ok(())
-}
-
-/// Brings the large programs if they are missing.
-fn fetch_corpus() -> Result<()> {
-    let programs = corpus::programs()?;
-    if programs.iter().all(|program| program.path().is_file()) {
-        return Ok(());
-    }
-    println!("Fetching the corpus first, once …");
-    let script = corpus::root().join("scripts/fetch-corpus");
-    let status = Process::new(&script).status();
-    let status = status.with_context(|| script.display().to_string())?;
-    ensure!(status.success(), "{} failed", script.display());
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::contender::{self, Contender, Start};
 use crate::corpus::{self, Size};
+use crate::dropped::{Dropped, Reason};
+use crate::places;
 use crate::record::{CaseInfo, Suite};
 use crate::task::Task;
 
@@ -47,6 +49,8 @@ pub struct Plan {
     pub cases: Vec<Planned>,
     /// Processes per engine and case.
     pub launches: u32,
+    /// What was asked for and is left out.
+    pub dropped: Dropped,
 }
 
 const SUITES: [Suite; 6] = [
@@ -157,7 +161,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// If the corpus is missing, or nothing at all is left to measure.
+    /// If the source tree is not found, or nothing at all is left to measure.
     pub fn new(wish: &Wish) -> Result<Self> {
         let mut contenders = contender::all()?;
         contenders.extend(wish.variants.iter().cloned());
@@ -170,16 +174,18 @@ impl Plan {
             );
         }
         let mut cases = Vec::new();
+        let mut dropped = Dropped::default();
         for suite in SUITES {
             if wish.suites.is_empty() || wish.suites.contains(&suite) {
-                cases.extend(cases_of(suite, wish, &contenders)?);
+                cases.extend(cases_of(suite, wish, &contenders, &mut dropped)?);
             }
         }
-        ensure!(!cases.is_empty(), "nothing is left to measure");
+        ensure!(!cases.is_empty(), "nothing is left to measure\n{dropped}");
         Ok(Self {
             contenders,
             cases,
             launches: wish.launches,
+            dropped,
         })
     }
 
@@ -190,31 +196,54 @@ impl Plan {
     }
 }
 
-fn cases_of(suite: Suite, wish: &Wish, contenders: &[Contender]) -> Result<Vec<Planned>> {
-    let mut tasks = match suite {
+fn cases_of(
+    suite: Suite,
+    wish: &Wish,
+    contenders: &[Contender],
+    dropped: &mut Dropped,
+) -> Result<Vec<Planned>> {
+    let Tasks { mut found, missing } = match suite {
         Suite::Load => load(wish.full)?,
         Suite::Kernels => kernels(wish.full)?,
         Suite::Programs => programs(wish.full)?,
         Suite::Calls => calls()?,
         Suite::Instances => instances(wish.full)?,
         Suite::Overhead if wish.full || !wish.suites.is_empty() => overhead()?,
-        Suite::Overhead => Vec::new(),
+        Suite::Overhead => Tasks::default(),
     };
     let wanted =
         |name: &String| wish.cases.is_empty() || wish.cases.iter().any(|part| name.contains(part));
-    tasks.retain(|(info, _)| wanted(&info.name));
-    let planned = tasks.into_iter().map(|(info, task)| {
-        let takes_part = |contender: &Contender| {
+    found.retain(|(info, _)| wanted(&info.name));
+    for (reason, name) in missing.into_iter().filter(|(_, name)| wanted(name)) {
+        dropped.note(reason, format!("{suite}/{name}"));
+    }
+    let suits = engines(suite, wish.full || suite == Suite::Overhead);
+    if wish.engines.is_empty() && !found.is_empty() {
+        let here = |id: &str| contenders.iter().any(|contender| contender.info.id == id);
+        for &id in suits.iter().filter(|id| !here(id)) {
+            dropped.note(contender::why_missing(id), id);
+        }
+    }
+    let planned = found.into_iter().map(|(info, task)| {
+        let mut takes_part = |contender: &Contender| {
             let id = contender.info.id.as_str();
             let variant = wish.variants.iter().any(|other| other.info.id == id);
             let chosen = if variant {
                 true
             } else if wish.engines.is_empty() {
-                engines(suite, wish.full || suite == Suite::Overhead).contains(&id)
+                suits.contains(&id)
             } else {
                 wish.engines.iter().any(|wanted| wanted == id)
             };
-            chosen && can(contender, &info, &task)
+            chosen
+                && match can(contender, &info, &task) {
+                    Can::Yes => true,
+                    Can::No => false,
+                    Can::NotHere(reason) => {
+                        dropped.note(reason, format!("{suite}/{}", info.name));
+                        false
+                    }
+                }
         };
         let engines = (0..contenders.len()).filter(|&i| takes_part(&contenders[i]));
         Planned {
@@ -230,30 +259,62 @@ fn cases_of(suite: Suite, wish: &Wish, contenders: &[Contender]) -> Result<Vec<P
 /// together: it loads modules of at most so many bytes of code.
 const TURBOFAN_LIMIT: u64 = 8_000_000;
 
+/// Whether a contender does a task.
+enum Can {
+    Yes,
+    /// Its kind has no such task.
+    No,
+    /// It would, if something were otherwise.
+    NotHere(Reason),
+}
+
 /// Whether the contender's kind can do the task at all; what its engine refuses is another matter.
-fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> bool {
+fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> Can {
     if contender.info.id == "node-turbofan" && info.code_bytes > TURBOFAN_LIMIT {
-        return false;
+        return Can::NotHere(Reason::Size);
     }
     match (&contender.start, task) {
-        (Start::Native, Task::Run { wasm, job, .. }) => {
+        (Start::Native, Task::Run { job, .. }) if !job.mounts.is_empty() => Can::No,
+        (Start::Native, Task::Run { wasm, .. }) => {
             let name = wasm.file_stem().unwrap_or_default();
-            job.mounts.is_empty() && contender::native_folder().join(name).is_file()
+            match contender::native_folder() {
+                Ok(folder) if folder.join(name).is_file() => Can::Yes,
+                _ => Can::NotHere(Reason::Native),
+            }
         }
-        (Start::Native | Start::Wazero { .. }, task) => matches!(task, Task::Run { .. }),
-        (Start::Linked | Start::JavaScript { .. }, _) => true,
+        (Start::Wazero { .. }, Task::Run { .. }) => Can::Yes,
+        (Start::Native | Start::Wazero { .. }, _) => Can::No,
+        (Start::Linked | Start::JavaScript { .. }, _) => Can::Yes,
     }
 }
 
-type Tasks = Vec<(CaseInfo, Task)>;
+/// The tasks of a suite, and the cases whose module is missing.
+#[derive(Default)]
+struct Tasks {
+    found: Vec<(CaseInfo, Task)>,
+    missing: Vec<(Reason, String)>,
+}
+
+impl Tasks {
+    /// Adds a case of a large program, if that is there.
+    fn add(
+        &mut self,
+        (suite, name, about): (Suite, String, &str),
+        wasm: PathBuf,
+        task: impl FnOnce(PathBuf) -> Task,
+    ) -> Result<()> {
+        if wasm.is_file() {
+            let info = case(suite, name, about, &wasm)?;
+            self.found.push((info, task(wasm)));
+        } else {
+            self.missing.push((Reason::Program, name));
+        }
+        Ok(())
+    }
+}
 
 fn case(suite: Suite, name: String, about: &str, wasm: &PathBuf) -> Result<CaseInfo> {
-    let file = fs::metadata(wasm).with_context(|| {
-        format!(
-            "cannot read `{}`; run scripts/fetch-corpus first",
-            wasm.display()
-        )
-    })?;
+    let file = fs::metadata(wasm).with_context(|| wasm.display().to_string())?;
     Ok(CaseInfo {
         suite,
         name,
@@ -265,12 +326,11 @@ fn case(suite: Suite, name: String, about: &str, wasm: &PathBuf) -> Result<CaseI
 }
 
 fn load(full: bool) -> Result<Tasks> {
-    let mut tasks = Vec::new();
+    let mut tasks = Tasks::default();
     for program in corpus::programs()? {
         if full || program.name == "ruby" {
-            let wasm = program.path();
-            let info = case(Suite::Load, program.name.clone(), &program.about, &wasm)?;
-            tasks.push((info, Task::Load { wasm }));
+            let case = (Suite::Load, program.name.clone(), &*program.about);
+            tasks.add(case, program.path(), |wasm| Task::Load { wasm })?;
         }
     }
     for module in corpus::modules()?.into_iter().filter(|_| full) {
@@ -279,10 +339,12 @@ fn load(full: bool) -> Result<Tasks> {
         if wasm.is_file() {
             let mut info = case(Suite::Load, module.name.clone(), &module.about, &wasm)?;
             info.needs = module.needs;
-            tasks.push((info, Task::Load { wasm }));
+            tasks.found.push((info, Task::Load { wasm }));
+        } else {
+            tasks.missing.push((Reason::Module, module.name));
         }
     }
-    tasks.sort_by_key(|(info, _)| info.code_bytes);
+    tasks.found.sort_by_key(|(info, _)| info.code_bytes);
     Ok(tasks)
 }
 
@@ -295,8 +357,7 @@ fn binary(path: PathBuf) -> Result<PathBuf> {
         return Ok(path);
     }
     let wasm = wat::parse_file(&path)?;
-    let folder = corpus::root().join("target/benches");
-    fs::create_dir_all(&folder)?;
+    let folder = places::find()?.scratch()?;
     let name = path.file_name().context("a file has a name")?;
     let binary = folder.join(name).with_extension("wasm");
     fs::write(&binary, wasm).with_context(|| binary.display().to_string())?;
@@ -323,7 +384,10 @@ fn kernel_tasks(
         };
         Ok((info, task))
     };
-    wanted.map(task).collect()
+    Ok(Tasks {
+        found: wanted.map(task).collect::<Result<_>>()?,
+        missing: Vec::new(),
+    })
 }
 
 fn kernels(full: bool) -> Result<Tasks> {
@@ -346,7 +410,7 @@ const WORKLOADS: [(Size, &str); 3] = [
 ];
 
 fn programs(full: bool) -> Result<Tasks> {
-    let mut tasks = Vec::new();
+    let mut tasks = Tasks::default();
     let run = |wasm, job| Task::Run {
         wasm,
         job,
@@ -354,7 +418,6 @@ fn programs(full: bool) -> Result<Tasks> {
         seconds: 0.0,
     };
     for program in corpus::programs()? {
-        let wasm = program.path();
         let quick = matches!(program.name.as_str(), "python" | "yosys");
         for (size, suffix) in WORKLOADS {
             let wanted = full || quick && size != Size::Longest;
@@ -362,8 +425,8 @@ fn programs(full: bool) -> Result<Tasks> {
                 continue;
             }
             let name = format!("{}/{suffix}", program.name);
-            let info = case(Suite::Programs, name, &program.about, &wasm)?;
-            tasks.push((info, run(wasm.clone(), program.job(size))));
+            let case = (Suite::Programs, name, &*program.about);
+            tasks.add(case, program.path(), |wasm| run(wasm, program.job(size)))?;
         }
     }
     for kernel in corpus::kernels()? {
@@ -371,14 +434,14 @@ fn programs(full: bool) -> Result<Tasks> {
             let wasm = binary(kernel.path.clone())?;
             let name = format!("{}/long", kernel.name);
             let info = case(Suite::Programs, name, "a kernel, one long run", &wasm)?;
-            tasks.push((info, run(wasm, kernel.job(Size::Bench))));
+            tasks.found.push((info, run(wasm, kernel.job(Size::Bench))));
         }
     }
     Ok(tasks)
 }
 
 fn calls() -> Result<Tasks> {
-    let drivers = corpus::root().join("benches/drivers");
+    let drivers = places::find()?.tree.join("benches/drivers");
     let wasm = binary(drivers.join("calls.wat"))?;
     let imported = binary(drivers.join("imported.wat"))?;
     let about = "calls of a function that adds 1, one after the other";
@@ -389,24 +452,31 @@ fn calls() -> Result<Tasks> {
         imported,
         count,
     };
-    Ok(vec![(info, task)])
+    Ok(Tasks {
+        found: vec![(info, task)],
+        missing: Vec::new(),
+    })
 }
 
 fn instances(full: bool) -> Result<Tasks> {
-    let mut tasks = Vec::new();
+    let mut tasks = Tasks::default();
     for kernel in corpus::kernels()? {
         if kernel.name == "fib" {
             let wasm = binary(kernel.path)?;
             let about = "a module of a few functions";
             let info = case(Suite::Instances, "fib".into(), about, &wasm)?;
-            tasks.push((info, Task::Instances { wasm, count: 1000 }));
+            tasks
+                .found
+                .push((info, Task::Instances { wasm, count: 1000 }));
         }
     }
     for program in corpus::programs()? {
         if full && matches!(program.name.as_str(), "python" | "yosys") {
-            let wasm = program.path();
-            let info = case(Suite::Instances, program.name, &program.about, &wasm)?;
-            tasks.push((info, Task::Instances { wasm, count: 20 }));
+            let case = (Suite::Instances, program.name.clone(), &*program.about);
+            tasks.add(case, program.path(), |wasm| Task::Instances {
+                wasm,
+                count: 20,
+            })?;
         }
     }
     Ok(tasks)

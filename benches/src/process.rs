@@ -13,10 +13,10 @@ use serde::Deserialize;
 use wait4::{ResUse, Wait4};
 
 use crate::contender::{Contender, Start, native_folder};
-use crate::corpus;
 use crate::engines::{Driver, Job, Outcome, Scratch};
 use crate::measure::Stopwatch;
 use crate::metric::Metric;
+use crate::places;
 use crate::record::{Failure, Iteration, Launch, Suite};
 use crate::stats::median;
 use crate::task::Task;
@@ -74,7 +74,7 @@ pub fn launch(
             let mut command = Command::new(program);
             command
                 .args(options)
-                .arg(corpus::root().join("benches/drivers/driver.mjs"))
+                .arg(places::find()?.tree.join("benches/drivers/driver.mjs"))
                 .arg(serde_json::to_string(task)?);
             worker(command)
         }
@@ -93,7 +93,7 @@ pub fn launch(
         }),
         Start::Native => programs(task, |job, wasm, _| {
             let name = wasm.file_stem().context("the module has no name")?;
-            let program = native_folder().join(name);
+            let program = native_folder()?.join(name);
             ensure!(
                 program.is_file(),
                 "`{}` is missing; run scripts/build-native",

@@ -210,11 +210,11 @@ fn instances(results: &Results) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus;
+    use crate::places;
 
     #[test]
     fn readme_shows_the_committed_run() {
-        let root = corpus::root();
+        let root = &places::find().expect("tests run in the tree").tree;
         let readme = std::fs::read_to_string(root.join("README.md")).expect("README");
         let run = root.join("benches/results/2026-11.json");
         let tables = summary(&Results::read(&run).expect("the committed run"));

@@ -241,3 +241,78 @@ fn a_program_from_outside_is_measured_and_its_output_compared() {
         }
     }
 }
+
+/// An empty folder outside of any source tree, with a copy of the command.
+fn elsewhere(name: &str) -> (PathBuf, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).expect("a folder");
+    let copy = folder.join("copied");
+    let command = env!("CARGO_BIN_EXE_upshift-benches");
+    if fs::hard_link(command, &copy).is_err() {
+        fs::copy(command, &copy).expect("a copy");
+    }
+    (folder, copy)
+}
+
+/// Runs a command in a folder, with no variable that names places.
+fn in_folder(folder: &Path, command: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(command);
+    command.args(arguments).current_dir(folder);
+    command
+        .env_remove("UPSHIFT_TREE")
+        .env_remove("UPSHIFT_CORPUS");
+    command.output().expect("the command starts")
+}
+
+/// It neither reads nor writes in the checkout that it was built in, and fetches nothing.
+#[test]
+fn a_copied_command_asks_where_the_tree_is() {
+    let (folder, copy) = elsewhere("upshift-benches-copied");
+    let kernel = ["quick", "--suite", "kernels", "--case", "fib"];
+    let engine = ["--engine", "wasmi", "--json", "fib.json"];
+    let kernel = [&kernel[..], &engine].concat();
+    let output = in_folder(&folder, &copy, &kernel);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("name one by --tree"), "{stderr}");
+    let entries = fs::read_dir(&folder).expect("the folder").count();
+    assert_eq!(entries, 1, "only the command itself");
+
+    let tree = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output = in_folder(&folder, &copy, &[&["--tree", tree][..], &kernel].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let results = Results::read(&folder.join("fib.json")).expect("the file was written");
+    assert_eq!(results.rows[0].failure, None);
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[test]
+fn cases_without_their_programs_are_listed_once() {
+    let corpus = file("no-corpus");
+    fs::create_dir_all(&corpus).expect("a folder");
+    let corpus = corpus.to_str().expect("UTF-8");
+    let json = file("dropped.json");
+    let json = json.to_str().expect("UTF-8");
+    let load = ["--corpus", corpus, "quick", "--suite", "load"];
+    let more = ["--suite", "kernels", "--case", "ruby", "--case", "crc32"];
+    let engine = ["--engine", "upshift-baseline", "--json", json];
+    let arguments = [&load[..], &more, &engine].concat();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let command = Path::new(env!("CARGO_BIN_EXE_upshift-benches"));
+    let output = in_folder(here, command, &arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let line = "not measured: cases whose program is missing (scripts/fetch-corpus brings it): load/ruby\n";
+    assert_eq!(stderr.matches(line).count(), 1, "{stderr}");
+    let left = fs::read_dir(corpus).expect("the folder").count();
+    assert_eq!(left, 0, "nothing is fetched");
+
+    let arguments = [&load[..], &engine].concat();
+    let output = in_folder(here, command, &arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("nothing is left to measure"), "{stderr}");
+    assert!(stderr.contains("load/ruby"), "{stderr}");
+}
