@@ -48,14 +48,24 @@ pub(crate) fn home(slot: u32) -> Mem {
 }
 
 impl Masm {
-    /// Loads a float or vector constant, through `scratch` if it is not zero.
+    /// Loads a float or vector constant.
     pub(crate) fn float_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
         if bits == 0 {
             asm!(self; xorps Rx(reg), Rx(reg));
         } else {
-            self.mov_imm(Reg::SCRATCH, bits);
-            self.int_to_float(OperandSize::of(kind.width()), reg, Reg::SCRATCH);
+            let constant = self.float_operand(kind.width(), bits);
+            let op = match kind.width() {
+                Width::W32 => Op::MOVSS,
+                Width::W64 => Op::MOVSD,
+                Width::W128 => Op::MOVAPS,
+            };
+            self.rm(op, reg, constant);
         }
+    }
+
+    /// A float or vector constant in memory.
+    pub(crate) fn float_operand(&mut self, width: Width, bits: u64) -> Mem {
+        self.constant(u128::from(bits), width)
     }
 
     /// Copies bits from an integer to a float register, and clears the bits above.
@@ -269,7 +279,7 @@ impl FuncGen<'_> {
         self.masm.rm(op, reg, mem);
     }
 
-    /// Loads a constant. Floats and vectors other than zero go through `scratch`.
+    /// Loads a constant.
     pub(crate) fn load_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
         match (kind.class(), bits) {
             (RegClass::Int, 0) if !self.flags_live => self.masm.zero(reg),
@@ -408,6 +418,9 @@ impl FuncGen<'_> {
                 }
                 self.masm.mov_imm(Reg::SCRATCH, bits);
                 Operand::Reg(Reg::SCRATCH)
+            }
+            Value::Const(kind, bits) if bits != 0 => {
+                Operand::Mem(self.masm.float_operand(kind.width(), bits))
             }
             Value::Slot(_, slot) => Operand::Mem(home(slot)),
             Value::Local(kind, local)

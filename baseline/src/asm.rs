@@ -1,9 +1,9 @@
-//! The assembler: two code sections, their fixups, and the records that become the artifact.
+//! The assembler: three sections, their fixups, and the records that become the artifact.
 //!
 //! Code is written to one of two sections. *Main* is what normally runs; *cold* holds traps,
-//! out-of-line branch edges, tier-up calls and jump tables, and is appended to main at the end, so
-//! that hot code has neither in its way. A [`Pos`] names a byte of either section. A short *head* is
-//! put in front when both are complete.
+//! out-of-line branch edges and tier-up calls, and is appended to main at the end, so that hot code
+//! has neither in its way. *Data* lies behind both: constants and jump tables. A [`Pos`] names a byte
+//! of a section. A short *head* is put in front when all are complete.
 //!
 //! Most instruction sequences are dynasm's ([`asm!`](crate::asm::asm)); the few forms that nearly
 //! every operator emits come from [`encode`], which writes an instruction with one store
@@ -17,6 +17,7 @@
 
 mod buffer;
 mod cold;
+mod data;
 pub(crate) mod encode;
 mod opcode;
 
@@ -24,6 +25,7 @@ use crate::reg::Reg;
 use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
 pub(crate) use cold::Cold;
+use data::Data;
 use encode::{Alu, Op, OperandSize};
 use upshift_abi::{
     CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
@@ -48,21 +50,35 @@ macro_rules! asm {
 }
 pub(crate) use asm;
 
-/// A byte of the code being written: an offset in main, or in cold if the top bit is set.
+/// A byte of what is being written: an offset in a section, which the two highest bits name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pos(u32);
 
 impl Pos {
-    const COLD: u32 = 1 << 31;
+    const COLD: u32 = 1 << 30;
+    const DATA: u32 = 2 << 30;
     /// A position that is yet to be set.
     const UNKNOWN: Pos = Pos(u32::MAX);
 
+    /// A byte of the data section.
+    fn data(offset: u32) -> Self {
+        Pos(Self::DATA | offset)
+    }
+
+    fn section(self) -> u32 {
+        self.0 & (Self::COLD | Self::DATA)
+    }
+
     fn is_cold(self) -> bool {
-        self.0 & Self::COLD != 0
+        self.section() == Self::COLD
+    }
+
+    fn is_main(self) -> bool {
+        self.section() == 0
     }
 
     fn offset(self) -> usize {
-        (self.0 & !Self::COLD) as usize
+        (self.0 & !(Self::COLD | Self::DATA)) as usize
     }
 
     /// The position this many bytes on.
@@ -70,9 +86,9 @@ impl Pos {
         Pos(self.0 + bytes)
     }
 
-    /// Its offset in the whole, where main and cold start there.
-    fn resolve(self, starts: [usize; 2]) -> usize {
-        starts[usize::from(self.is_cold())] + self.offset()
+    /// Its offset in the whole, where the sections start there.
+    fn resolve(self, starts: [usize; 3]) -> usize {
+        starts[(self.section() >> 30) as usize] + self.offset()
     }
 }
 
@@ -133,6 +149,7 @@ pub(crate) struct Masm {
     /// The current section.
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
+    data: Data,
     /// The register whose value the flags say zero or not, if it was changed by the last instruction.
     tested: Option<(usize, Reg, OperandSize)>,
     /// What comes before main, written last.
@@ -147,9 +164,14 @@ pub(crate) struct Masm {
     calls: Vec<(Pos, WasmOffset)>,
 }
 
+/// Between cold code and data: `int3`.
+const PADDING: u8 = 0xcc;
+
 /// What [`Masm::finish`] hands over.
 pub(crate) struct Assembled {
+    /// Code, then data.
     pub(crate) code: Vec<u8>,
+    pub(crate) data_bytes: u32,
     pub(crate) relocations: Vec<Relocation>,
     pub(crate) traps: Vec<TrapSite>,
     pub(crate) calls: Vec<CallSite>,
@@ -163,6 +185,7 @@ impl Masm {
         }
         self.buf.clear();
         self.other.clear();
+        self.data.clear();
         self.head.clear();
         self.head_jump = None;
         self.tested = None;
@@ -187,7 +210,7 @@ impl Masm {
 
     /// Bytes written so far, for limits.
     pub(crate) fn total_len(&self) -> usize {
-        self.buf.len() + self.other.len()
+        self.buf.len() + self.other.len() + self.data.len()
     }
 
     /// Where main starts in the whole.
@@ -198,7 +221,7 @@ impl Masm {
     /// Writes a four-byte field that will hold `target - (its own end)`.
     fn rel32_to(&mut self, target: Pos) {
         let at = self.pos();
-        if target.is_cold() == self.in_cold {
+        if target.section() == self.pos().section() {
             let value = target.offset() as i64 - (at.offset() as i64 + 4);
             self.buf.put(u64::from(value as u32), 4);
         } else {
@@ -231,7 +254,7 @@ impl Masm {
 
     /// The displacement of a two-byte jump back, if the target is near enough.
     fn short_distance(&self, target: Pos) -> Option<u8> {
-        if target.is_cold() != self.in_cold {
+        if target.section() != self.pos().section() {
             return None;
         }
         let distance = target.offset() as i64 - (self.buf.len() as i64 + 2);
@@ -325,7 +348,7 @@ impl Masm {
                 base,
                 next: following,
             } = fixup;
-            if at.is_cold() || base.is_cold() {
+            if !at.is_main() || !base.is_main() {
                 self.late.push(LateFixup { at, base, target });
             } else {
                 let value = target.offset() as i64 - base.offset() as i64;
@@ -333,24 +356,6 @@ impl Masm {
             }
             next = following;
         }
-    }
-
-    /// Writes an entry of a jump table that starts at `table`: the distance from there.
-    pub(crate) fn table_entry(&mut self, table: Pos, target: Pos) {
-        let at = self.pos();
-        self.buf.put(0, 4);
-        self.late.push(LateFixup {
-            at,
-            base: table,
-            target,
-        });
-    }
-
-    /// As [`table_entry`](Self::table_entry), for a label.
-    pub(crate) fn table_entry_label(&mut self, table: Pos, label: &mut Label) {
-        let at = self.pos();
-        self.buf.put(0, 4);
-        self.wait(label, at, table);
     }
 
     /// Loads the address of a position into `scratch`.
@@ -430,11 +435,20 @@ impl Masm {
     /// Joins the sections and resolves what was left open.
     pub(crate) fn finish(&mut self) -> Assembled {
         debug_assert!(!self.in_cold);
-        let starts = [self.head.len(), self.head.len() + self.buf.len()];
-        let mut code = Vec::with_capacity(starts[1] + self.other.len());
+        let main = self.head.len();
+        let cold = main + self.buf.len();
+        let end = cold + self.other.len();
+        let data = self.data.start(end);
+        let starts = [main, cold, data];
+        let mut code = Vec::with_capacity(data + self.data.len());
         code.extend_from_slice(self.head.bytes());
         code.extend_from_slice(self.buf.bytes());
         code.extend_from_slice(self.other.bytes());
+        if self.data.len() > 0 {
+            code.resize(data, PADDING);
+            code.extend_from_slice(self.data.bytes());
+        }
+        let data_bytes = (code.len() - end) as u32;
         let mut set = |at: usize, value: i64| {
             code[at..at + 4].copy_from_slice(&(value as i32).to_le_bytes());
         };
@@ -449,6 +463,7 @@ impl Masm {
         let offset = |pos: Pos| CodeOffset(pos.resolve(starts) as u32);
         Assembled {
             code,
+            data_bytes,
             relocations: in_order(
                 &self.relocations,
                 |r| r.0,

@@ -274,6 +274,7 @@ fn finish(
     Ok(CompiledFunction {
         frame_moves: None,
         code: assembled.code,
+        data_bytes: assembled.data_bytes,
         relocations: assembled.relocations,
         sites: Sites::new(assembled.traps, assembled.calls),
         sources,

@@ -175,7 +175,8 @@ fn expectation(source: &str, options: BaselineOptions) -> String {
 }
 
 fn disassemble(function: &CompiledFunction, text: &mut String) {
-    let mut decoder = Decoder::with_ip(64, &function.code, 0, DecoderOptions::NONE);
+    let code = function.instructions();
+    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_branch_leading_zeros(false);
     formatter
@@ -204,5 +205,13 @@ fn disassemble(function: &CompiledFunction, text: &mut String) {
         let notes = notes.join(", ");
         let separator = if notes.is_empty() { "" } else { " ; " };
         writeln!(text, ";; {start:4x}  {line}{separator}{notes}").expect("infallible");
+    }
+    // Lines begin at multiples of 16, as the section does if it has to.
+    let mut at = code.len();
+    while at < function.code.len() {
+        let end = (at + 1).next_multiple_of(16).min(function.code.len());
+        let bytes = &function.code[at..end];
+        writeln!(text, ";; {at:4x}  data {bytes:02x?}").expect("infallible");
+        at = end;
     }
 }

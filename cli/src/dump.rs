@@ -33,7 +33,8 @@ pub fn print(module: &Module, func: &str) -> Result<()> {
 
 /// One instruction per line, with the WebAssembly offset where it changes, and what else is known.
 fn disassemble(function: &CompiledFunction, out: &mut String) {
-    let mut decoder = Decoder::with_ip(64, &function.code, 0, DecoderOptions::NONE);
+    let code = function.instructions();
+    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();
     let mut sources = function.sources.iter().peekable();
     while decoder.can_decode() {
@@ -49,6 +50,13 @@ fn disassemble(function: &CompiledFunction, out: &mut String) {
         formatter.format(&instruction, &mut text);
         let notes = notes(function, start, end);
         let _ = writeln!(out, "{source:>10}  {start:5x}  {text:<48}{notes}");
+    }
+    let mut start = code.len();
+    while start < function.code.len() {
+        let end = (start + 1).next_multiple_of(16).min(function.code.len());
+        let bytes = &function.code[start..end];
+        let _ = writeln!(out, "{:>10}  {start:5x}  {bytes:02x?}", "data");
+        start = end;
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) fn convert(
         loops: Vec::new(),
         // `rbp` and the return address are part of the frame but not of Cranelift's figure.
         frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset + 16),
+        // Cranelift does not say where its constants begin.
+        data_bytes: 0,
         frame_moves: frame_moves(compiled),
         stats: CompileStats {
             tier: Some(Tier::Optimizer),

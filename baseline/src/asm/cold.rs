@@ -5,8 +5,8 @@
 //! to main or to further cold code in between. What is decided in code that runs rarely would be wrong
 //! for the code that follows.
 //!
-//! Three kinds of cold code need more of the generator than a view: edges of branches, jump tables
-//! and the end of a budget in a loop. They have methods of their own here, and debug builds check that
+//! Two kinds of cold code need more of the generator than a view: edges of branches, and the end of a
+//! budget in a loop. They have methods of their own here, and debug builds check that
 //! the abstract registers are the same afterwards.
 
 use std::ops::{Deref, DerefMut};
@@ -133,20 +133,6 @@ impl FuncGen<'_> {
             this.masm.jmp(back);
         });
         self.masm.late[jump.0].target = pos;
-    }
-
-    /// A table of the distances from its start to labels, or to stubs where there are some.
-    pub(crate) fn jump_table(&mut self, targets: &[(usize, Option<Pos>)]) -> Pos {
-        self.aside(|this| {
-            let table = this.masm.pos();
-            for &(target, stub) in targets {
-                let control = &mut this.control[target];
-                match stub.or(control.header) {
-                    Some(pos) => this.masm.table_entry(table, pos),
-                    None => this.masm.table_entry_label(table, &mut control.label),
-                }
-            }
-        })
     }
 
     /// Writes cold code that needs the generator, though no other registers; returns where it is.

@@ -14,7 +14,7 @@ use crate::reg::Reg;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mem {
     base: u8,
-    /// [`NO_INDEX`](Self::NO_INDEX), or a register's encoding.
+    /// A register's encoding, [`NO_INDEX`](Self::NO_INDEX) or [`DATA`](Self::DATA).
     index: u8,
     scale: u8,
     disp: i32,
@@ -23,6 +23,18 @@ pub(crate) struct Mem {
 impl Mem {
     /// `rsp`, which can't be an index: its encoding says that there is none.
     const NO_INDEX: u8 = 4;
+    /// No register at all: `disp` is an offset in the data section.
+    const DATA: u8 = 0xff;
+
+    /// In the function's data.
+    pub(super) const fn data(offset: u32) -> Self {
+        Mem {
+            base: 0,
+            index: Self::DATA,
+            scale: 0,
+            disp: offset as i32,
+        }
+    }
 
     /// `[base + disp]`.
     #[inline]
@@ -144,6 +156,9 @@ impl Masm {
         // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
         let modrm = if short { 0x40 } else { 0x80 } | (reg & 7) << 3;
         if mem.index != Mem::NO_INDEX || mem.base & 7 == 4 {
+            if mem.index == Mem::DATA {
+                return self.rm_data(op, reg, mem.disp as u32, imm, count);
+            }
             let sib = mem.scale << 6 | (mem.index & 7) << 3 | mem.base & 7;
             bits |= (u64::from(modrm | 4) | u64::from(sib) << 8) << (8 * head_count);
             head_count += 2;

@@ -424,6 +424,7 @@ pub(crate) enum Sse {
     /// Only packed, as the other bitwise ones.
     And = 0x54,
     Or = 0x56,
+    Xor = 0x57,
     Add = 0x58,
     Mul = 0x59,
     Sub = 0x5c,

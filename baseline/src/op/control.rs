@@ -433,9 +433,16 @@ impl FuncGen<'_> {
     }
 
     fn emit_jump_table(&mut self, index: Reg, depths: impl Iterator<Item = u32>) {
-        // Stubs are cold code too: they come before the table.
         let targets: Vec<_> = depths.map(|depth| self.table_target(depth)).collect();
-        let table = self.jump_table(&targets);
+        let table = self.masm.begin_table();
+        for (target, stub) in targets {
+            let control = &mut self.control[target];
+            let target = match stub.or(control.header) {
+                Some(pos) => Target::Pos(pos),
+                None => Target::Label(&mut control.label),
+            };
+            self.masm.table_entry(table, target);
+        }
         self.masm.lea_scratch(table);
         asm!(self.masm
             ; movsxd Rq(index), DWORD [scratch + 4 * Rq(index)]

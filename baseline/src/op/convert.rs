@@ -98,16 +98,6 @@ impl Masm {
         asm!(self; xorps fscratch, fscratch);
         self.ucomi(size, left, Reg::FSCRATCH);
     }
-
-    /// Changes the sign of the float scratch register, through the integer one.
-    fn negate_fscratch(&mut self, size: OperandSize) {
-        match size {
-            S32 => {
-                asm!(self; movd scratch_d, fscratch; btc scratch_d, 31; movd fscratch, scratch_d)
-            }
-            S64 => asm!(self; movq scratch, fscratch; btc scratch, 63; movq fscratch, scratch),
-        }
-    }
 }
 
 impl Cold<'_> {
@@ -224,7 +214,7 @@ impl FuncGen<'_> {
                 S32 => asm!(cold; subss fscratch, Rx(src)),
                 S64 => asm!(cold; subsd fscratch, Rx(src)),
             }
-            cold.negate_fscratch(from);
+            cold.flip_sign(from, Reg::FSCRATCH);
             cold.cvtt(from, S64, dst, Reg::FSCRATCH);
             cold.rr(Op::TEST.wide(), dst, dst);
             let overflow = cold.jcc_short(Cc::S);

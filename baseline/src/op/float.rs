@@ -3,12 +3,12 @@
 //! With `canonicalize_nans`, every operator that can make a NaN checks its result; the repair is
 //! out of line.
 
-use upshift_abi::{Builtin, RegClass};
+use upshift_abi::{Builtin, RegClass, Width};
 
 use crate::alloc::Operand;
 use crate::asm::encode::OperandSize::{self, S32, S64};
 use crate::asm::encode::{Op, Sse};
-use crate::asm::{Cc, asm};
+use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
 use crate::reg::Reg;
@@ -45,8 +45,8 @@ both_sizes! {
     visit_f32_sqrt, visit_f64_sqrt => sqrt();
     visit_f32_min, visit_f64_min => min_max(Sse::Min, Sse::Or);
     visit_f32_max, visit_f64_max => min_max(Sse::Max, Sse::And);
-    visit_f32_abs, visit_f64_abs => sign_mask(SignOp::Abs);
-    visit_f32_neg, visit_f64_neg => sign_mask(SignOp::Neg);
+    visit_f32_abs, visit_f64_abs => abs();
+    visit_f32_neg, visit_f64_neg => neg();
     visit_f32_copysign, visit_f64_copysign => copysign();
     visit_f32_nearest, visit_f64_nearest => round(Rounding::Nearest);
     visit_f32_floor, visit_f64_floor => round(Rounding::Floor);
@@ -76,13 +76,6 @@ enum Comparison {
     Exchanged,
 }
 
-/// Operations on the sign bit alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignOp {
-    Abs,
-    Neg,
-}
-
 /// Rounding to an integral value, with the processor's number of the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
@@ -106,6 +99,34 @@ impl Rounding {
             (Rounding::Ceil, S64) => Builtin::F64Ceil,
             (Rounding::Trunc, S64) => Builtin::F64Trunc,
         }
+    }
+}
+
+/// The bit that holds the sign of a float in the lowest part of a register.
+const fn sign_bit(size: OperandSize) -> u128 {
+    match size {
+        S32 => 1 << 31,
+        S64 => 1 << 63,
+    }
+}
+
+/// Operations on the sign bit alone. They change the rest of the register, too.
+impl Masm {
+    fn with_mask(&mut self, op: Sse, size: OperandSize, reg: Reg, mask: u128) {
+        let mask = self.constant(mask, Width::W128);
+        self.rm(op.packed(size), reg, mask);
+    }
+
+    fn clear_sign(&mut self, size: OperandSize, reg: Reg) {
+        self.with_mask(Sse::And, size, reg, sign_bit(size) - 1);
+    }
+
+    fn keep_sign(&mut self, size: OperandSize, reg: Reg) {
+        self.with_mask(Sse::And, size, reg, sign_bit(size));
+    }
+
+    pub(crate) fn flip_sign(&mut self, size: OperandSize, reg: Reg) {
+        self.with_mask(Sse::Xor, size, reg, sign_bit(size));
     }
 }
 
@@ -183,16 +204,17 @@ impl FuncGen<'_> {
         self.push_reg(size.float(), dst);
     }
 
-    fn sign_mask(&mut self, size: OperandSize, op: SignOp) {
+    fn abs(&mut self, size: OperandSize) {
         let value = self.state.pop();
         let dst = self.own_reg(value);
-        asm!(self.masm; pcmpeqd fscratch, fscratch);
-        match (op, size) {
-            (SignOp::Abs, S32) => asm!(self.masm; psrld fscratch, 1; andps Rx(dst), fscratch),
-            (SignOp::Abs, S64) => asm!(self.masm; psrlq fscratch, 1; andpd Rx(dst), fscratch),
-            (SignOp::Neg, S32) => asm!(self.masm; pslld fscratch, 31; xorps Rx(dst), fscratch),
-            (SignOp::Neg, S64) => asm!(self.masm; psllq fscratch, 63; xorpd Rx(dst), fscratch),
-        }
+        self.masm.clear_sign(size, dst);
+        self.push_reg(size.float(), dst);
+    }
+
+    fn neg(&mut self, size: OperandSize) {
+        let value = self.state.pop();
+        let dst = self.own_reg(value);
+        self.masm.flip_sign(size, dst);
         self.push_reg(size.float(), dst);
     }
 
@@ -201,20 +223,9 @@ impl FuncGen<'_> {
         let magnitude = self.state.pop();
         let dst = self.own_reg(magnitude);
         let sign = self.own_reg(sign);
-        asm!(self.masm; pcmpeqd fscratch, fscratch);
-        match size {
-            S32 => asm!(self.masm
-                ; pslld fscratch, 31
-                ; andps Rx(sign), fscratch
-                ; andnps fscratch, Rx(dst)
-            ),
-            S64 => asm!(self.masm
-                ; psllq fscratch, 63
-                ; andpd Rx(sign), fscratch
-                ; andnpd fscratch, Rx(dst)
-            ),
-        }
-        asm!(self.masm; movaps Rx(dst), fscratch; orps Rx(dst), Rx(sign));
+        self.masm.clear_sign(size, dst);
+        self.masm.keep_sign(size, sign);
+        self.masm.rr(Sse::Or.packed(size), dst, sign);
         self.state.release(sign);
         self.push_reg(size.float(), dst);
     }

@@ -9,13 +9,19 @@ use crate::compiler::Tier;
 use crate::index::{CodeOffset, DefinedFuncIndex, LoopIndex, WasmOffset};
 use crate::sites::Sites;
 
+/// Code is placed at multiples of this many bytes, so data in it can have any alignment up to it.
+pub const CODE_ALIGN: usize = 16;
+
 /// A compiled function, OSR entry or trampoline: position-independent but for its relocations.
 ///
 /// All tables are sorted by code offset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompiledFunction {
-    /// The machine code; execution starts at its first byte.
+    /// The machine code; execution starts at its first byte, which is to be placed at a multiple of
+    /// [`CODE_ALIGN`].
     pub code: Vec<u8>,
+    /// Bytes at the end of `code` that are known to be data or padding, not instructions.
+    pub data_bytes: u32,
     /// Places to patch when the code's address is known.
     pub relocations: Vec<Relocation>,
     /// Instructions that trap, and calls.
@@ -88,6 +94,13 @@ pub struct CompileStats {
     pub body_bytes: u32,
     /// Wall time; filled by the caller of the compiler, which knows no clock.
     pub time: Duration,
+}
+
+impl CompiledFunction {
+    /// The code without the data at its end.
+    pub fn instructions(&self) -> &[u8] {
+        &self.code[..self.code.len() - self.data_bytes as usize]
+    }
 }
 
 impl fmt::Display for RelocationTarget {

@@ -9,7 +9,9 @@ use std::sync::Mutex;
 
 use fastrand::Rng;
 
-use super::{CODE_ALIGN, POISON};
+use upshift_abi::artifact::CODE_ALIGN;
+
+use super::POISON;
 
 /// Largest gap, in steps of the alignment: what is hashed are a few cache lines of 64 bytes.
 const STEPS: usize = 16;

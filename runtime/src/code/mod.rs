@@ -29,6 +29,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
+use upshift_abi::artifact::CODE_ALIGN;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier};
 
@@ -71,9 +72,6 @@ const DISCARD_BYTES: usize = 1 << 20;
 
 /// What the system gives and takes.
 const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
-
-/// Code starts at multiples of this.
-const CODE_ALIGN: usize = 16;
 
 /// Bytes before each piece of code: the pointer to its metadata, padded to the alignment.
 const HEADER: usize = 16;

@@ -7,9 +7,9 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::CODE_ALIGN;
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
+use upshift_abi::artifact::CODE_ALIGN;
 
 /// Bytes of the bitmap that become writable at once.
 const STEP: usize = 64 << 10;

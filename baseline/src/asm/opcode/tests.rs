@@ -398,6 +398,7 @@ fn sse_operations_have_their_opcodes() {
         (Sse::Ucomi, M::Ucomiss, M::Ucomisd),
         (Sse::And, M::Andps, M::Andpd),
         (Sse::Or, M::Orps, M::Orpd),
+        (Sse::Xor, M::Xorps, M::Xorpd),
     ];
     let both = |of: fn(Sse, OperandSize) -> Op| {
         move |(op, single, double)| [(of(op, S32), single), (of(op, S64), double)]

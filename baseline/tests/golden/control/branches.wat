@@ -83,15 +83,7 @@
 ;;   49  mov eax, 0Dh
 ;;   4e  leave
 ;;   4f  ret
-;;   50  stc
-;;   51  (bad)
-;;   53  (bad)
-;;   55  (bad)
-;;   57  jmp rbp
-;;   59  (bad)
-;;   5b  (bad)
-;;   5d  (bad)
-;;   5f  (bad)
+;;   50  data [f9, ff, ff, ff, ef, ff, ff, ff, e5, ff, ff, ff, db, ff, ff, ff]
 ;; def4 select
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

@@ -17,16 +17,16 @@
 ;;   1a  leave
 ;;   1b  ret
 ;;   1c  ucomisd xmm0, xmm0
-;;   21  jp short 4Ah
-;;   23  mov r11, 0C1E0000000200000h
-;;   2d  movq xmm15, r11
-;;   32  ucomisd xmm0, xmm15
-;;   37  jbe short 48h
-;;   39  xorps xmm15, xmm15
-;;   3d  ucomisd xmm0, xmm15
-;;   42  jb 1Ah
-;;   48  ud2 ; trap: integer overflow
-;;   4a  ud2 ; trap: invalid conversion to integer
+;;   21  jp short 44h
+;;   23  movsd xmm15, [48h]
+;;   2c  ucomisd xmm0, xmm15
+;;   31  jbe short 42h
+;;   33  xorps xmm15, xmm15
+;;   37  ucomisd xmm0, xmm15
+;;   3c  jb 1Ah
+;;   42  ud2 ; trap: integer overflow
+;;   44  ud2 ; trap: invalid conversion to integer
+;;   46  data [cc, cc, 00, 00, 20, 00, 00, 00, e0, c1]
 ;; def1 saturating
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
@@ -38,25 +38,25 @@
 ;;   1a  leave
 ;;   1b  ret
 ;;   1c  ucomiss xmm0, xmm0
-;;   20  jp short 6Fh
-;;   22  mov r11d, 5F000000h
-;;   28  movd xmm15, r11d
-;;   2d  ucomiss xmm0, xmm15
-;;   31  jb short 6Fh
-;;   33  subss xmm15, xmm0
-;;   38  movd r11d, xmm15
-;;   3d  btc r11d, 1Fh
-;;   42  movd xmm15, r11d
-;;   47  cvttss2si rax, xmm15
-;;   4c  test rax, rax
-;;   4f  js short 63h
-;;   51  mov r11, 8000000000000000h
-;;   5b  xor rax, r11
-;;   5e  jmp 1Ah
-;;   63  mov rax, 0FFFFFFFFFFFFFFFFh
-;;   6a  jmp 1Ah
-;;   6f  xor eax, eax
-;;   71  jmp 1Ah
+;;   20  jp short 66h
+;;   22  movss xmm15, [70h]
+;;   2b  ucomiss xmm0, xmm15
+;;   2f  jb short 66h
+;;   31  subss xmm15, xmm0
+;;   36  xorps xmm15, [80h]
+;;   3e  cvttss2si rax, xmm15
+;;   43  test rax, rax
+;;   46  js short 5Ah
+;;   48  mov r11, 8000000000000000h
+;;   52  xor rax, r11
+;;   55  jmp 1Ah
+;;   5a  mov rax, 0FFFFFFFFFFFFFFFFh
+;;   61  jmp 1Ah
+;;   66  xor eax, eax
+;;   68  jmp 1Ah
+;;   6d  data [cc, cc, cc]
+;;   70  data [00, 00, 00, 5f, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00]
+;;   80  data [00, 00, 00, 80, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00]
 ;; def2 unsigned
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

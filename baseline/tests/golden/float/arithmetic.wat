@@ -15,12 +15,11 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  movaps xmm2, xmm0
 ;;    f  mulsd xmm2, xmm1
-;;   13  mov r11, 3FF8000000000000h
-;;   1d  movq xmm3, r11
-;;   22  subsd xmm2, xmm3
-;;   26  movaps xmm0, xmm2
-;;   29  leave
-;;   2a  ret
+;;   13  subsd xmm2, [20h]
+;;   1b  movaps xmm0, xmm2
+;;   1e  leave
+;;   1f  ret
+;;   20  data [00, 00, 00, 00, 00, 00, f8, 3f]
 ;; def1 min
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
@@ -44,22 +43,18 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
 ;;    c  movaps xmm2, xmm0
-;;    f  pcmpeqd xmm15, xmm15
-;;   14  psrlq xmm15, 1
-;;   1a  andpd xmm2, xmm15
-;;   1f  movaps xmm3, xmm1
-;;   22  pcmpeqd xmm15, xmm15
-;;   27  psllq xmm15, 3Fh
-;;   2d  xorpd xmm3, xmm15
-;;   32  pcmpeqd xmm15, xmm15
-;;   37  psllq xmm15, 3Fh
-;;   3d  andpd xmm3, xmm15
-;;   42  andnpd xmm15, xmm2
-;;   47  movaps xmm2, xmm15
-;;   4b  orps xmm2, xmm3
-;;   4f  movaps xmm0, xmm2
-;;   52  leave
-;;   53  ret
+;;    f  andpd xmm2, [40h]
+;;   17  movaps xmm3, xmm1
+;;   1a  xorpd xmm3, [50h]
+;;   22  andpd xmm2, [40h]
+;;   2a  andpd xmm3, [50h]
+;;   32  orpd xmm2, xmm3
+;;   36  movaps xmm0, xmm2
+;;   39  leave
+;;   3a  ret
+;;   3b  data [cc, cc, cc, cc, cc]
+;;   40  data [ff, ff, ff, ff, ff, ff, ff, 7f, 00, 00, 00, 00, 00, 00, 00, 00]
+;;   50  data [00, 00, 00, 00, 00, 00, 00, 80, 00, 00, 00, 00, 00, 00, 00, 00]
 ;; def3 round
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

@@ -16,16 +16,17 @@
 ;;   1c  movaps xmm0, xmm1
 ;;   1f  leave
 ;;   20  ret
-;;   21  mov r11d, 7FC00000h
-;;   27  movd xmm1, r11d
-;;   2c  jmp 1Ch
+;;   21  movss xmm1, [30h]
+;;   29  jmp 1Ch
+;;   2e  data [cc, cc]
+;;   30  data [00, 00, c0, 7f]
 ;; def1 round
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 20h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 49h
+;;   10  jb 42h
 ;;   16  mov [rbp-8], rdi
 ;;   1a  movsd [rbp-18h], xmm0
 ;;   1f  call qword ptr [25h] ; builtin[f64_floor]
@@ -34,7 +35,7 @@
 ;;   2d  jp 35h
 ;;   33  leave
 ;;   34  ret
-;;   35  mov r11, 7FF8000000000000h
-;;   3f  movq xmm0, r11
-;;   44  jmp 33h
-;;   49  ud2 ; trap: call stack exhausted
+;;   35  movsd xmm0, [48h]
+;;   3d  jmp 33h
+;;   42  ud2 ; trap: call stack exhausted
+;;   44  data [cc, cc, cc, cc, 00, 00, 00, 00, 00, 00, f8, 7f]
