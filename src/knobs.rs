@@ -99,7 +99,7 @@ knobs! {
         Compile "memory-base": Ablation MEMORY_BASE => optimizer.memory_base,
             "optimizer: how accesses address a module's own memory";
         Compile "spectre": Mode SPECTRE => spectre,
-            "bounds checks that hold speculatively too: of tables, or also explicit ones of memories";
+            "bounds checks that also hold speculatively: tables', or also memories' explicit ones";
         Compile "verify": Trace types::SWITCH => optimizer.verify,
             "run Cranelift's verifier on each function";
         Compile "track-constants": Ablation types::SWITCH => baseline.ablation.track_constants,

@@ -1,4 +1,4 @@
-//! What one call costs: from Rust into WebAssembly, out of it, and inside it, in each compiler.
+//! The cost of one call: from Rust into WebAssembly, out of it, and inside it, in each compiler.
 //!
 //! `cargo bench -p upshift-benches --bench calls`
 
@@ -43,7 +43,7 @@ const MODULE: &str = r#"
 /// Calls per measurement where WebAssembly is the caller.
 const CALLS: i32 = 10_000;
 
-/// The same benchmark against each crate: the two APIs have the same names.
+/// Defines the same benchmark for each crate: the two APIs have the same names.
 macro_rules! bench_api {
     ($bench:ident, $api:ident) => {
         fn $bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, config: &$api::Config) {

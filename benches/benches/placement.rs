@@ -1,5 +1,6 @@
-//! Where optimized code goes: copied into the engine's own code space, or through `cranelift-jit` with one
-//! `JITModule` per unit over fresh pages of one reservation, made executable when it is final.
+//! The cost of placing optimized code: copied into the engine's own code space, or through
+//! `cranelift-jit` with one `JITModule` per unit over fresh pages of one reservation, made
+//! executable when it is final.
 //!
 //! Both place the same bytes of 4 KiB with one relocation, make them callable, and free them.
 
@@ -41,7 +42,7 @@ fn own_code_space(c: &mut Criterion) {
     });
 }
 
-/// Hands out fresh pages of one reservation; writable until final, executable from then on.
+/// A provider of fresh pages of one reservation; writable until final, executable from then on.
 struct Pages {
     base: usize,
     next: usize,
@@ -53,7 +54,7 @@ impl JITMemoryProvider for Pages {
         let size = size.max(1).next_multiple_of(PAGE);
         let start = self.base + self.next;
         self.next += size;
-        // SAFETY: the pages are inside the reservation, and nobody else was given them.
+        // SAFETY: the pages are inside the reservation, and were handed out to no other caller.
         unsafe {
             mprotect(
                 start as *mut _,
@@ -98,7 +99,7 @@ fn cranelift_jit(c: &mut Criterion) {
         b.iter(|| {
             let mut builder =
                 JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
-            // Pages come round again, as they would when freed.
+            // The pages are used again, as they would be when freed.
             builder.memory_provider(Box::new(Pages {
                 base: base + used % (RESERVED / 2),
                 next: 0,

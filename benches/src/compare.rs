@@ -1,10 +1,11 @@
-//! What changed between two runs, beyond what noise explains.
+//! Comparison of two runs: the changes that noise does not explain.
 //!
-//! Two things make times differ that no engine did: the machine was faster or slower during one of
-//! the runs, and single measurements scatter. Against the first, each ratio of ours is divided by
-//! that of the engines that are not ours, measured in the same runs: they did not change. Against the second, an
-//! engine's change in a suite is a geometric mean over all cases, with a 95 % interval from
-//! resampling cases and processes (Kalibera and Jones, ISMM 2013, for the two levels).
+//! Times also differ for two reasons that are not the engine's: the machine was faster or slower
+//! during one of the runs, and single measurements scatter. Against the first, each ratio of
+//! Upshift's is divided by that of the other engines, measured in the same runs, which did not
+//! change. Against the second, an engine's change in a suite is a geometric mean over all cases,
+//! with a 95 % interval from resampling cases and processes (Kalibera and Jones, ISMM 2013, for the
+//! two levels).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,7 @@ use crate::metric::Metric;
 use crate::record::{Results, Row, Suite};
 use crate::stats::{geomean, interval_of, median, resample};
 
-/// Figures that are compared, by suite.
+/// The metrics that are compared, by suite.
 const FIGURES: [(Suite, &[Metric]); 6] = [
     (Suite::Load, &[Metric::LoadCpu, Metric::MachineCode]),
     (Suite::Kernels, &[Metric::SteadyCpu, Metric::MachineCode]),
@@ -28,39 +29,39 @@ const FIGURES: [(Suite, &[Metric]); 6] = [
     (Suite::Overhead, &[Metric::SteadyCpu]),
 ];
 
-/// A change smaller than this is not worth a line, however certain.
+/// The smallest change that is reported, however certain.
 const WORTH: f64 = 0.02;
 
-/// With fewer cases an interval over cases means little, and a larger change is asked for.
+/// With fewer cases an interval over cases means little, and only larger changes are reported.
 const FEW: usize = 5;
 
-/// The change that is asked for then.
+/// The smallest change that is reported with few cases.
 const WORTH_OF_FEW: f64 = 0.08;
 
 const RESAMPLES: usize = 1000;
 
-/// One figure of one engine in one suite, second run over first.
+/// The change of one figure of one engine in one suite, second run over first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The suite.
+    /// The suite of the figure.
     pub suite: Suite,
     /// The engine's id.
     pub engine: String,
-    /// The figure.
+    /// The figure that changed.
     pub metric: Metric,
     /// The geometric mean over all cases of the second run's median over the first's, with the
     /// machine's drift taken out.
     pub ratio: f64,
-    /// Its 95 % interval.
+    /// The ratio's 95 % interval.
     pub interval: (f64, f64),
-    /// Cases that both runs have.
+    /// The number of cases that both runs have.
     pub cases: usize,
     /// The case that changed most, and its ratio.
     pub most: (String, f64),
 }
 
 impl Change {
-    /// Whether noise does not explain it.
+    /// Whether noise does not explain the change.
     pub fn is_real(&self) -> bool {
         let worth = if self.cases < FEW {
             WORTH_OF_FEW
@@ -92,13 +93,13 @@ impl fmt::Display for Change {
     }
 }
 
-/// What two runs say.
+/// The result of comparing two runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Every figure that both runs have, of engines that are ours.
+    /// Every figure that both runs have, of Upshift's configurations.
     pub changes: Vec<Change>,
-    /// How much slower the machine was in the second run, by suite and figure, as the other engines
-    /// show.
+    /// How much slower the machine was in the second run, by suite and figure, according to the
+    /// other engines.
     pub drift: BTreeMap<(Suite, Metric), f64>,
     /// Rows that failed in the second run only.
     pub broken: Vec<String>,
@@ -118,7 +119,7 @@ pub fn compare(first: &Results, second: &Results) -> Comparison {
                 .filter(|engine| second.engines(suite).any(|other| other.id == engine.id));
             let (ours, peers): (Vec<_>, Vec<_>) =
                 engines.partition(|engine| engine.id.starts_with("upshift"));
-            // Sizes do not drift.
+            // Sizes do not drift with the machine's speed.
             let drifts = !matches!(metric, Metric::MachineCode | Metric::PeakMemory);
             let control: Vec<Pair> = peers
                 .iter()
@@ -148,7 +149,7 @@ pub fn compare(first: &Results, second: &Results) -> Comparison {
     comparison
 }
 
-/// A case's samples in both runs.
+/// One case's samples in both runs.
 struct Pair {
     case: String,
     first: Vec<f64>,
@@ -223,7 +224,7 @@ fn broken(first: &Results, second: &Results) -> Vec<String> {
 }
 
 impl Comparison {
-    /// Changes that noise does not explain, the largest first.
+    /// The changes that noise does not explain, the largest first.
     pub fn real(&self) -> Vec<&Change> {
         let mut real: Vec<_> = self
             .changes
@@ -266,7 +267,8 @@ impl fmt::Display for Comparison {
                 let title = metric.title();
                 writeln!(
                     f,
-                    "The other engines drifted by {percent:+.1} % in {suite}, {title}; taken out above."
+                    "The other engines drifted by {percent:+.1} % in {suite}, {title}; \
+                     taken out above."
                 )?;
             }
         }

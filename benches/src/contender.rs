@@ -1,4 +1,4 @@
-//! Who takes part: every engine in each of its configurations, and how to start it.
+//! The contenders: every engine in each of its configurations, and how to start it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use crate::record::{EngineInfo, Suite};
 /// An engine in one configuration.
 #[derive(Clone, Debug)]
 pub struct Contender {
-    /// What results call it.
+    /// The engine's entry in the results.
     pub info: EngineInfo,
-    /// How it is started.
+    /// How the engine is started.
     pub start: Start,
 }
 
 /// How a contender is started.
 #[derive(Clone, Debug)]
 pub enum Start {
-    /// By this program, in a process of its own: the engine is linked into it.
+    /// This program, in a process of its own: the engine is linked into it.
     Linked,
     /// A program that runs JavaScript, with the driver in `drivers/`.
     JavaScript {
@@ -42,12 +42,12 @@ pub enum Start {
     Native,
 }
 
-/// Makes the engine of a [`Start::Linked`] contender.
+/// Creates the engine of a [`Start::Linked`] contender.
 ///
 /// Upshift's configurations are what their flags say: options of the command line, as `name=value`,
-/// with commas between them. `suite` matters for single compilers: for loading they compile everything
-/// at once, and everywhere else each function when it is first called, as far as the engine can.
-/// `layout` seeds the places of Upshift's code.
+/// with commas between them. `suite` matters for single compilers: for loading they compile
+/// everything at once, and everywhere else each function when it is first called, as far as the
+/// engine can. `layout` seeds the places of Upshift's code.
 ///
 /// # Errors
 ///
@@ -118,11 +118,10 @@ fn info(id: &str, name: &str, version: &str, flags: &str) -> EngineInfo {
     }
 }
 
-/// Those that don't compile when they load a module, whatever they are told.
+/// Engines that don't compile when they load a module, in any configuration.
 const LAZY: [&str; 4] = ["upshift", "upshift-sync", "node", "bun"];
 
-/// Everybody who can take part on this machine: engines that are linked in, and those that are
-/// installed.
+/// All contenders on this machine: engines that are linked in, and those that are installed.
 ///
 /// # Errors
 ///
@@ -276,7 +275,7 @@ pub fn why_missing(id: &str) -> Reason {
     }
 }
 
-/// Where `scripts/build-native` leaves its programs.
+/// The folder of the programs that `scripts/build-native` builds.
 ///
 /// # Errors
 ///
@@ -285,7 +284,7 @@ pub fn native_folder() -> Result<PathBuf> {
     Ok(places::find()?.corpus.join(".native"))
 }
 
-/// A program that `scripts/fetch-engines` brought, or else one on the path.
+/// The path of a program that `scripts/fetch-engines` downloaded, or else one on the search path.
 fn installed(name: &str) -> Option<PathBuf> {
     let fetched = places::find().map(|places| places.corpus.join(".engines").join(name));
     let on_path = std::env::var_os("PATH").unwrap_or_default();

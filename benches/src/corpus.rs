@@ -1,4 +1,4 @@
-//! What there is to run, from the one manifest `tests/programs/programs.json`.
+//! The programs to run, from the one manifest `tests/programs/programs.json`.
 //!
 //! Kernels are small programs of one idea each, committed with their sources. Programs are large,
 //! built by others, and fetched by `scripts/fetch-corpus`.
@@ -15,17 +15,17 @@ use serde::Deserialize;
 use crate::engines::{Driver, Job};
 use crate::places::{self, Places};
 
-/// Which of its workloads a program runs.
+/// The workload of a program that is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Milliseconds in any tier.
+    /// A workload of milliseconds in any tier.
     Test,
-    /// For kernels, about ten milliseconds in optimized code: what an iteration needs for its own cost
-    /// not to matter. For programs the same as `Test`.
+    /// For kernels, about ten milliseconds in optimized code: what an iteration needs for its own
+    /// cost not to matter. For programs the same as `Test`.
     Iteration,
-    /// About half a second or more in optimized code.
+    /// A workload of about half a second or more in optimized code.
     Bench,
-    /// About ten seconds, for programs: enough for compilers that take long to earn it back.
+    /// A workload of about ten seconds, for programs: enough for slow compilers to pay off.
     Longest,
 }
 
@@ -57,7 +57,7 @@ impl Kernel {
         read_wasm(&self.path)
     }
 
-    /// How to run it.
+    /// The job that runs the kernel.
     pub fn job(&self, size: Size) -> Job {
         let mut args = vec![self.name.clone()];
         match size {
@@ -78,7 +78,7 @@ impl Kernel {
 pub struct Program {
     /// Its name.
     pub name: String,
-    /// What it does here, in one sentence.
+    /// What the program does in the benchmarks, in one sentence.
     pub about: String,
     module: String,
     args: Vec<String>,
@@ -94,13 +94,13 @@ pub struct Program {
     outputs: Vec<String>,
     #[serde(skip)]
     places: Places,
-    /// The exit code of a right run.
+    /// The exit code of a correct run.
     #[serde(default)]
     pub exit: i32,
 }
 
 impl Program {
-    /// Where its module is, or will be.
+    /// The path of the program's module, whether it exists or not.
     pub fn path(&self) -> PathBuf {
         self.places.corpus.join(&self.module)
     }
@@ -120,7 +120,7 @@ impl Program {
         })
     }
 
-    /// Its arguments, if it has a workload of the size.
+    /// The program's arguments, if it has a workload of the size.
     fn args(&self, size: Size) -> Option<&Vec<String>> {
         match size {
             Size::Test | Size::Iteration => Some(&self.args),
@@ -129,12 +129,12 @@ impl Program {
         }
     }
 
-    /// Whether it has a workload of the size.
+    /// Whether the program has a workload of the size.
     pub fn has(&self, size: Size) -> bool {
         self.args(size).is_some()
     }
 
-    /// How to run it; the workload for tests, if it has none of the size.
+    /// The job that runs the program; with the workload for tests, if it has none of the size.
     pub fn job(&self, size: Size) -> Job {
         let mounts = self.mounts.iter();
         Job {
@@ -149,16 +149,16 @@ impl Program {
     }
 }
 
-/// A large module that is loaded and not run, because what it imports is no WASI.
+/// A large module that is loaded and not run, because it imports more than WASI.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadOnly {
     /// Its name.
     pub name: String,
-    /// What it is, in one sentence.
+    /// What the module is, in one sentence.
     pub about: String,
     module: String,
-    /// Proposals that it needs beyond those that Upshift has.
+    /// Proposals that the module needs beyond those that Upshift has.
     #[serde(default)]
     pub needs: Vec<String>,
     #[serde(skip)]
@@ -166,13 +166,13 @@ pub struct LoadOnly {
 }
 
 impl LoadOnly {
-    /// Where its module is, or will be.
+    /// The path of the module, whether it exists or not.
     pub fn path(&self) -> PathBuf {
         self.places.corpus.join(&self.module)
     }
 }
 
-/// The manifest; the fetching script reads the rest of it.
+/// The manifest's part for the benchmarks; `scripts/fetch-corpus` reads the rest.
 #[derive(Deserialize)]
 struct Manifest {
     programs: Vec<Program>,
@@ -241,8 +241,8 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>> {
 
 /// Bytes of a module's code section; 0 if it has none.
 ///
-/// Reads the headers of sections only: a parent process that has once held a large module in memory passes its
-/// own peak on to whatever it starts, as far as the system's accounts go.
+/// Reads the headers of sections only: a parent process that has held a large module in memory
+/// passes its own peak on to the processes that it starts, as far as the system's accounts go.
 ///
 /// # Errors
 ///

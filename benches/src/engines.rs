@@ -1,4 +1,4 @@
-//! One way to load and run a program, whichever engine does it.
+//! One interface to load and run a program with every linked engine.
 
 mod micro;
 mod ruby;
@@ -25,25 +25,25 @@ pub use self::wasmi::Wasmi;
 pub use self::wasmtime::Wasmtime;
 use crate::record::TierEvent;
 
-/// How a program is started.
+/// How a program is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
-    /// As a command: its export `_start`.
+    /// As a command: by its export `_start`.
     #[default]
     Command,
-    /// As Ruby's library: a script goes through its exported functions, which take strings.
+    /// As Ruby's library: by exported functions that take a script as a string.
     Ruby,
 }
 
-/// One run of a program.
+/// The description of one run of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Arguments, the program's name first.
     pub args: Vec<String>,
     /// Environment variables.
     pub env: Vec<(String, String)>,
-    /// Directories: the guest's name and the host's. A fresh one for output is at `/tmp`.
+    /// Directories: the guest's name and the host's. An empty one for output is at `/tmp`.
     pub mounts: Vec<(String, PathBuf)>,
     /// Files under `/tmp` that are part of the result.
     pub outputs: Vec<String>,
@@ -51,14 +51,14 @@ pub struct Job {
     pub driver: Driver,
 }
 
-/// What a run left behind. Equal runs compare equal.
+/// The result of a run. Equal runs compare equal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The exit code.
     pub exit: i32,
-    /// What was printed to standard output.
+    /// The bytes printed to standard output.
     pub stdout: Vec<u8>,
-    /// The job's output files.
+    /// The contents of the job's output files.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    /// What [`crate::task`] defines as the digest of a run's output.
+    /// The digest of a run's output, as [`crate::task`] defines it.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("{}\n", self.exit));
@@ -90,10 +90,10 @@ impl Outcome {
 
 /// An engine in one configuration.
 pub trait Engine {
-    /// What to call it in tables.
+    /// The engine's name in tables.
     fn name(&self) -> String;
 
-    /// Loads a module in the binary format: whatever the engine does before a run can start.
+    /// Loads a module in the binary format: does all that the engine does before a run can start.
     ///
     /// # Errors
     ///
@@ -111,14 +111,14 @@ pub trait Engine {
 
 /// A loaded module.
 pub trait Loaded {
-    /// Runs it in an instance of its own.
+    /// Runs the module in an instance of its own.
     ///
     /// # Errors
     ///
-    /// If it traps, or the job's directories can't be opened. An exit code is no error.
+    /// If the module traps, or the job's directories can't be opened. An exit code is no error.
     fn run(&self, job: &Job) -> Result<Outcome>;
 
-    /// Makes an instance in a store of its own and drops both, so many times. Imported functions
+    /// Creates an instance in a store of its own and drops both, `count` times. Imported functions
     /// trap.
     ///
     /// # Errors
@@ -126,12 +126,12 @@ pub trait Loaded {
     /// If the module imports anything but functions, or its start function traps.
     fn instantiate(&self, count: u32) -> Result<()>;
 
-    /// Bytes of machine code that exist now, if the engine tells.
+    /// The bytes of machine code that exist now, if the engine reports them.
     fn machine_code(&self) -> Option<u64> {
         None
     }
 
-    /// Functions and loops that changed tiers until now, with times since the engine was made.
+    /// Functions and loops that have changed tiers, with times since the engine was created.
     fn events(&self) -> Vec<TierEvent> {
         Vec::new()
     }

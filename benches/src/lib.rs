@@ -17,8 +17,8 @@
 //! - Engines are used through their public APIs only.
 //! - Engines that are compared take turns in random order, so that a slow spell of the machine hits
 //!   all of them.
-//! - A result is measured only if it is right: every run's output is compared.
-//! - Files hold samples; whoever shows them summarizes.
+//! - Only correct runs are measured: every run's output is compared.
+//! - Files contain samples; summaries are computed where they are shown.
 
 #![forbid(unsafe_code)]
 

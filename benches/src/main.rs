@@ -20,8 +20,8 @@ use upshift_benches::{compare, contender, corpus, page, places, run, summary, ta
 /// Measures Upshift beside other engines on this machine.
 ///
 /// Every measurement is a process of its own; the engines of a case take turns in random order.
-/// Engines that are linked in always take part. Others do if they are installed: node, bun and wazero
-/// from the path or from scripts/fetch-engines, native code from scripts/build-native.
+/// Engines that are linked in always take part. Others do if they are installed: node, bun and
+/// wazero from the path or from scripts/fetch-engines, native code from scripts/build-native.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -30,8 +30,9 @@ struct Cli {
     /// current folder or this program.
     #[arg(long, global = true, value_name = "DIR")]
     tree: Option<PathBuf>,
-    /// The folder of large programs and other engines; else UPSHIFT_CORPUS, else corpus/ in the tree.
-    /// Nothing is fetched: scripts/fetch-corpus does that, and cases without their program are left out.
+    /// The folder of large programs and other engines; else UPSHIFT_CORPUS, else corpus/ in the
+    /// tree. Nothing is fetched: scripts/fetch-corpus does that, and cases without their program
+    /// are left out.
     #[arg(long, global = true, value_name = "DIR")]
     corpus: Option<PathBuf>,
 }
@@ -109,7 +110,8 @@ struct Common {
     /// Go on with the run in the JSON file, if there is one: what it has is not measured again.
     #[arg(long)]
     resume: bool,
-    /// Make an engine slower by a share of its time, to see whether a comparison notices: upshift-baseline=0.1
+    /// Make an engine slower by a share of its time, to see whether a comparison notices:
+    /// upshift-baseline=0.1
     #[arg(long = "handicap", value_name = "ID=SHARE", value_parser = handicap)]
     handicaps: Vec<(String, f64)>,
 }
@@ -177,7 +179,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures, prints each table when its suite is done, and says where the rest is.
+/// Measures, prints each table when its suite is done, and says where the results are.
 fn measure(common: Common, full: bool) -> Result<()> {
     let began = Instant::now();
     let handicaps: BTreeMap<_, _> = common.handicaps.into_iter().collect();
@@ -269,7 +271,7 @@ fn engines() -> Result<()> {
     Ok(())
 }
 
-/// The worker's side of the contract: the answer is the last line.
+/// Runs a worker: does the task and prints the answer in the last line.
 fn work(engine: &dyn Engine, handicap: f64, task: &str) -> Result<()> {
     let task: Task = serde_json::from_str(task)?;
     let answer = match worker::work(engine, &task, Handicap(handicap)) {

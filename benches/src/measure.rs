@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What something took.
+/// Wall and processor time of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// Seconds that passed.
+    /// Wall time in seconds.
     pub wall: f64,
-    /// Seconds of processor time, over all threads of the process.
+    /// Processor time in seconds, over all threads of the process.
     pub cpu: f64,
 }
 
@@ -21,7 +21,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Starts now.
+    /// Starts the clock.
     pub fn start() -> Self {
         Self {
             cpu: cpu_time(),
@@ -29,7 +29,7 @@ impl Stopwatch {
         }
     }
 
-    /// What passed since then.
+    /// The time since the clock was started.
     pub fn elapsed(&self) -> Cost {
         Cost {
             wall: self.wall.elapsed().as_secs_f64(),

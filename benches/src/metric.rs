@@ -1,8 +1,8 @@
-//! The figures, each with its unit and which way is better.
+//! The metrics, each with its unit.
 
 use serde::{Deserialize, Serialize};
 
-/// What a figure counts in.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
@@ -15,21 +15,21 @@ pub enum Unit {
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident: $unit:ident, $title:literal;)*) => {
-        /// A figure. Less is better, whichever it is: speeds are derived where they are shown.
+        /// A metric. Less is better for all of them: speeds are derived where they are shown.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Metric { $($(#[$doc])* $name,)* }
 
         impl Metric {
-            /// All of them.
+            /// All metrics.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// What it counts in.
+            /// The unit of the metric.
             pub fn unit(self) -> Unit {
                 match self { $(Self::$name => Unit::$unit,)* }
             }
 
-            /// What to call it over a column.
+            /// The heading of a column.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
@@ -38,35 +38,35 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// From the module's bytes in memory to a module that can be instantiated.
+    /// Wall time from the module's bytes in memory to a module that can be instantiated.
     LoadWall: Seconds, "load";
-    /// Processor time of the same, all threads.
+    /// Processor time from the module's bytes to a module that can be instantiated, all threads.
     LoadCpu: Seconds, "load, CPU";
-    /// From the module's bytes to the end of the first run.
+    /// Wall time from the module's bytes to the end of the first run.
     FirstResult: Seconds, "first result";
     /// Wall time of the process's main work: load and all runs.
     TotalWall: Seconds, "wall";
-    /// Processor time of the same, all threads.
+    /// Processor time of the process's main work: load and all runs, all threads.
     TotalCpu: Seconds, "CPU";
     /// Wall time of an iteration at the end of the warmup: the median of the last half.
     SteadyWall: Seconds, "steady";
-    /// Processor time of the same.
+    /// Processor time of an iteration at the end of the warmup: the median of the last half.
     SteadyCpu: Seconds, "steady, CPU";
     /// The process's greatest resident set.
     PeakMemory: Bytes, "peak memory";
-    /// Machine code that was generated.
+    /// Bytes of machine code that were generated.
     MachineCode: Bytes, "machine code";
-    /// One more instance of a loaded module, dropped again.
+    /// Time to create one more instance of a loaded module and drop it.
     Instance: Nanoseconds, "instance";
-    /// A call from the host to a Wasm function and back.
+    /// Time of a call from the host to a Wasm function and back.
     HostToWasm: Nanoseconds, "host to Wasm";
-    /// A call from Wasm to a host function and back.
+    /// Time of a call from Wasm to a host function and back.
     WasmToHost: Nanoseconds, "Wasm to host";
-    /// A direct call in a module.
+    /// Time of a direct call in a module.
     Direct: Nanoseconds, "direct";
-    /// A call through a table.
+    /// Time of a call through a table.
     Indirect: Nanoseconds, "indirect";
-    /// A call to another instance's function, through an import.
+    /// Time of a call to another instance's function, through an import.
     Import: Nanoseconds, "import";
 }
 

@@ -1,13 +1,13 @@
-//! One HTML page from the results of a run, with pictures and all numbers.
+//! The HTML page of a run's results, with pictures and all numbers.
 //!
 //! # Invariants
 //!
-//! - The page is one file: it opens from disk, asks no network, and says everything without scripts.
-//!   The one script only highlights an engine that was chosen in a legend.
-//! - Nothing is left out: an engine that refused a case or failed has a row that says so, and a suite
-//!   without results has a section that says how to get some.
+//! - The page is one file: it opens from disk, makes no network request, and shows everything
+//!   without scripts. The one script only highlights an engine that was chosen in a legend.
+//! - Nothing is left out: an engine that refused a case or failed has a row with the reason, and a
+//!   suite without results has a section that says how to get some.
 //! - Samples become medians with intervals here (`estimate`), nowhere before.
-//! - All text from the results is escaped by whoever writes it into HTML or SVG.
+//! - All text from the results is escaped where it is written into HTML or SVG.
 //!
 //! The pictures have no colours of their own: `palette` has them, for light and dark pages.
 
@@ -41,7 +41,7 @@ use palette::{Look, Palette};
 use svg::Svg;
 use tables::{Cell, Table};
 
-/// The page, complete.
+/// The complete page.
 pub fn render(results: &Results) -> String {
     let palette = Palette::new(results);
     let page = Page {
@@ -87,7 +87,7 @@ fn page_colours() -> String {
     )
 }
 
-/// What every section needs.
+/// The data that every section needs.
 struct Page<'a> {
     results: &'a Results,
     palette: &'a Palette,
@@ -103,19 +103,19 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// What an engine has for a metric on a case.
+    /// The outcome of an engine for a metric on a case.
     fn outcome(&self, suite: Suite, case: &str, look: &Look, metric: Metric) -> Outcome<'a> {
         let row = self.results.row(suite, case, &look.id);
         Outcome::of(row, |row| self.figure(row, metric))
     }
 
-    /// A metric of a row that succeeded.
+    /// The estimate of a metric of a row that succeeded.
     fn figure(&self, row: &Row, metric: Metric) -> Option<Estimate> {
         self.estimator.figure(row, metric)
     }
 
-    /// How an engine does in relation to another, over the cases of a suite that both have and that
-    /// are wanted by name.
+    /// The mean of an engine's figures relative to another's, over the cases of a suite that both
+    /// have and that are selected by name.
     fn relative(
         &self,
         suite: Suite,
@@ -167,7 +167,7 @@ impl Section {
         self.push(&format!("<p class=\"note\">{}</p>", escape(text)));
     }
 
-    /// The section when there are no results for it: what is missing, and which suites have it.
+    /// The section without results: what is missing, and which suites have it.
     fn missing(mut self, what: &str, suites: &str) -> Self {
         let suites: Vec<_> = suites
             .split(' ')
@@ -200,7 +200,7 @@ impl Size {
     }
 }
 
-/// A picture drawn for wide and for narrow screens; one of them is seen.
+/// A picture drawn for wide and for narrow screens, one of which is shown.
 fn both_sizes(wide: Size, narrow: Size, draw: impl Fn(Size) -> String) -> String {
     format!(
         "<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>",
@@ -221,13 +221,13 @@ fn picture(title: &str, about: &str, drawn: &str) -> String {
     )
 }
 
-/// Pictures beside each other, as many as fit.
+/// Pictures side by side, as many as fit.
 fn grid(pictures: impl IntoIterator<Item = String>) -> String {
     let pictures: String = pictures.into_iter().collect();
     format!("<div class=\"grid\">{pictures}</div>\n")
 }
 
-/// Which marks are whose.
+/// The legend: which marks belong to which engine.
 fn legend(looks: &[&Look]) -> String {
     let entry = |look: &&Look| {
         let mut svg = Svg::new(34.0, 14.0, "");
@@ -247,7 +247,7 @@ fn legend(looks: &[&Look]) -> String {
     format!("<ul class=\"legend\" aria-label=\"Engines\">{entries}</ul>")
 }
 
-/// What a case is about, and what it needs that Upshift does not have.
+/// A case's description, and the proposals that it needs and Upshift does not have.
 fn about_case(case: &CaseInfo) -> String {
     let about = case.about.trim_end_matches('.');
     if case.needs.is_empty() {
@@ -257,7 +257,7 @@ fn about_case(case: &CaseInfo) -> String {
     format!("{about} (needs {needs}, which Upshift does not have yet)")
 }
 
-/// A warning about cases whose output is not the same everywhere; empty if there are none.
+/// A warning about cases whose output differs between engines; empty if there are none.
 fn disagreements(results: &Results, suite: Suite) -> String {
     let mut notes = Vec::new();
     for case in results.cases(suite) {
@@ -281,8 +281,8 @@ fn disagreements(results: &Results, suite: Suite) -> String {
         return String::new();
     }
     format!(
-        "<p class=\"note bad\">Engines disagree about the output, so at least one of them is wrong: \
-         {}.</p>",
+        "<p class=\"note bad\">Engines disagree about the output, so at least one of them is \
+         wrong: {}.</p>",
         escape(&notes.join("; "))
     )
 }
@@ -339,12 +339,13 @@ fn header(page: &Page<'_>) -> String {
     };
     format!(
         "<h1>Upshift, measured</h1>\n\
-         <p class=\"about\">Upshift is a tiering WebAssembly runtime: functions start in a one-pass \
-         baseline compiler, and hot ones are optimized while the program runs. This page shows one run \
-         of its benchmarks, beside other engines on the same machine. Every figure is a median over \
-         launches, each a process of its own; whiskers, and ± in tables, are 95 % confidence intervals \
-         of the median by bootstrap, ± to the wider side in percent. Where there is only one launch \
-         there is no interval. Point at a mark or a figure for its exact value.</p>\n\
+         <p class=\"about\">Upshift is a tiering WebAssembly runtime: functions start in a \
+         one-pass baseline compiler, and hot ones are optimized while the program runs. This page \
+         shows one run of its benchmarks, beside other engines on the same machine. Every figure \
+         is a median over launches, each a process of its own; whiskers, and ± in tables, are 95 % \
+         confidence intervals of the median by bootstrap, ± to the wider side in percent. Where \
+         there is only one launch there is no interval. Point at a mark or a figure for its exact \
+         value.</p>\n\
          {incomplete}<dl>{facts}</dl>\n{engines}\n"
     )
 }

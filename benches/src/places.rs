@@ -1,9 +1,9 @@
 //! Where the source tree and the corpus are, found at run time: a program that was built in one
 //! checkout and copied elsewhere must not read or write in the first.
 //!
-//! The tree has the kernels, the manifest and the drivers. It is what `--tree` or `UPSHIFT_TREE` names,
-//! else the first folder above the current one that is such a tree, else the first above this
-//! executable. The corpus has the large programs and other engines: what `--corpus` or
+//! The tree has the kernels, the manifest and the drivers. It is what `--tree` or `UPSHIFT_TREE`
+//! names, else the first folder above the current one that is such a tree, else the first above
+//! this executable. The corpus has the large programs and other engines: what `--corpus` or
 //! `UPSHIFT_CORPUS` names, else `corpus/` in the tree. Nothing is ever fetched from here.
 
 use std::env;

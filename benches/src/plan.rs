@@ -1,4 +1,4 @@
-//! What is going to be measured: which engines do which tasks, how often.
+//! The plan of a run: which engines do which tasks, how often.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,42 +12,42 @@ use crate::places;
 use crate::record::{CaseInfo, Suite};
 use crate::task::Task;
 
-/// What someone asked for.
+/// The command line's selection of what to measure.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// Everything, or the part that gives the headlines in minutes.
+    /// Whether to measure everything, or the part that gives the headlines in minutes.
     pub full: bool,
-    /// Only these suites; all if empty.
+    /// The suites to measure; all if empty.
     pub suites: Vec<Suite>,
-    /// Only cases with one of these in their names; all if empty.
+    /// Parts of the names of the cases to measure; all if empty.
     pub cases: Vec<String>,
-    /// Only engines with one of these ids; the suite's choice if empty.
+    /// The ids of the engines to measure; the suite's choice if empty.
     pub engines: Vec<String>,
-    /// More configurations of Upshift, which take part everywhere.
+    /// Further configurations of Upshift, which take part everywhere.
     pub variants: Vec<Contender>,
-    /// Processes per engine and case.
+    /// The number of processes per engine and case.
     pub launches: u32,
 }
 
 /// One case with the engines that run it.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// The case.
+    /// The case's entry in the results.
     pub info: CaseInfo,
-    /// Its task.
+    /// The task that measures the case.
     pub task: Task,
-    /// Indices of contenders.
+    /// The engines that run the case, as indices of contenders.
     pub engines: Vec<usize>,
 }
 
-/// Everything that is going to be measured.
+/// The whole plan.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Who takes part anywhere.
+    /// The engines that take part in any case.
     pub contenders: Vec<Contender>,
     /// The cases, in the order in which they are measured.
     pub cases: Vec<Planned>,
-    /// Processes per engine and case.
+    /// The number of processes per engine and case.
     pub launches: u32,
     /// What was asked for and is left out.
     pub dropped: Dropped,
@@ -62,7 +62,7 @@ const SUITES: [Suite; 6] = [
     Suite::Programs,
 ];
 
-/// Kernels whose time is in what counters count.
+/// Kernels that spend their time in what counters count: calls and loop iterations.
 const COUNTED: [&str; 6] = [
     "fib",
     "small_funcs",
@@ -72,7 +72,7 @@ const COUNTED: [&str; 6] = [
     "sha256",
 ];
 
-/// Which engines a suite is about, those of the quick part first.
+/// The engines that a suite measures, those of the quick part first.
 fn engines(suite: Suite, full: bool) -> &'static [&'static str] {
     let (quick, all): (usize, &[&str]) = match suite {
         Suite::Load => (
@@ -156,8 +156,8 @@ fn engines(suite: Suite, full: bool) -> &'static [&'static str] {
 }
 
 impl Plan {
-    /// Plans what a wish asks for. Modules that the standard takes in the text format are assembled
-    /// into files of the build's folder.
+    /// Plans the selected measurements. Modules in the text format are assembled into files of the
+    /// build's folder.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl Plan {
         })
     }
 
-    /// How many processes that is, at most.
+    /// The highest number of processes in the plan.
     pub fn processes(&self) -> usize {
         let engines: usize = self.cases.iter().map(|case| case.engines.len()).sum();
         engines * self.launches as usize
@@ -255,8 +255,8 @@ fn cases_of(
     Ok(planned.filter(|case| !case.engines.is_empty()).collect())
 }
 
-/// TurboFan takes about 4 s per megabyte of code for a whole module, more than everybody else
-/// together: it loads modules of at most so many bytes of code.
+/// The largest code section, in bytes, that TurboFan loads as a whole module: it takes about 4 s
+/// per megabyte, more than all other engines together.
 const TURBOFAN_LIMIT: u64 = 8_000_000;
 
 /// Whether a contender does a task.
@@ -268,7 +268,7 @@ enum Can {
     NotHere(Reason),
 }
 
-/// Whether the contender's kind can do the task at all; what its engine refuses is another matter.
+/// Whether the contender's kind can do the task at all; engines may still refuse modules.
 fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> Can {
     if contender.info.id == "node-turbofan" && info.code_bytes > TURBOFAN_LIMIT {
         return Can::NotHere(Reason::Size);
@@ -399,10 +399,10 @@ fn overhead() -> Result<Tasks> {
     kernel_tasks(Suite::Overhead, |name| COUNTED.contains(&name), 200, 1.0)
 }
 
-/// Kernels of one long run each: what is entered while it runs, by OSR or not at all.
+/// Kernels of one long run each, whose loops are entered by OSR or not at all.
 const LONG_KERNELS: [&str; 3] = ["main_loop", "interp", "sha256"];
 
-/// What a program can have to do, and what that is called.
+/// The workloads that a program can have, with the names of their cases.
 const WORKLOADS: [(Size, &str); 3] = [
     (Size::Test, "short"),
     (Size::Bench, "long"),

@@ -1,4 +1,4 @@
-//! Runs one task in a process of its own and asks the system what it took.
+//! Runs one task in a process of its own and measures it from outside.
 
 use std::io::Read;
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::stats::median;
 use crate::task::Task;
 use crate::worker::Handicap;
 
-/// A process that takes longer is stopped, and its row is an error.
+/// The time after which a process is stopped, and its row is an error.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What a worker prints in its last line.
+/// The last line that a worker prints.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
@@ -34,7 +34,7 @@ enum Answer {
     Measured(Launch),
 }
 
-/// What a finished process left.
+/// The output and the resource use of a finished process.
 struct Finished {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -42,7 +42,7 @@ struct Finished {
     wall: f64,
 }
 
-/// Runs a task, and says why if it can't be done.
+/// Runs a task; the inner result says why the engine could not do it.
 ///
 /// `layout` seeds where Upshift's code lies: the same program is up to twice as fast or slow by the
 /// luck of its code's addresses, so each launch draws them anew and medians are over many layouts.
@@ -50,7 +50,7 @@ struct Finished {
 ///
 /// # Errors
 ///
-/// What is no fault of the engine: the worker can't be started, or what it prints can't be read.
+/// If the failure is not the engine's: the worker can't be started, or its output can't be parsed.
 pub fn launch(
     contender: &Contender,
     suite: Suite,
@@ -107,8 +107,8 @@ pub fn launch(
     Ok(launched?.map(with_steady))
 }
 
-/// Derives the steady state, whoever measured: the median of the last half of the iterations, from
-/// four on.
+/// Computes the steady state, the same for every kind of worker: the median of the last half of the
+/// iterations, if there are at least four.
 fn with_steady(mut launch: Launch) -> Launch {
     if launch.iterations.len() >= 4 {
         let last = &launch.iterations[launch.iterations.len() / 2..];
@@ -120,7 +120,7 @@ fn with_steady(mut launch: Launch) -> Launch {
     launch
 }
 
-/// Runs a process that knows the contract.
+/// Runs a worker, a process that prints its measurements.
 fn worker(command: Command) -> Result<Result<Launch, Failure>> {
     let finished = match finish(command)? {
         Ok(finished) => finished,
@@ -145,7 +145,8 @@ fn worker(command: Command) -> Result<Result<Launch, Failure>> {
     })
 }
 
-/// Runs a program that knows nothing: each iteration is a process, measured from outside.
+/// Runs a program without measurements of its own: each iteration is a process, measured from
+/// outside.
 fn programs(
     task: &Task,
     command: impl Fn(&Job, &Path, &Scratch) -> Result<Command>,
@@ -203,7 +204,7 @@ fn programs(
     Ok(Ok(launch))
 }
 
-/// The last line that says something.
+/// The last line that is not empty.
 fn last_words(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let line = text.lines().rfind(|line| !line.trim().is_empty());
@@ -211,7 +212,7 @@ fn last_words(stderr: &[u8]) -> String {
     line.chars().take(200).collect()
 }
 
-/// Waits for a process, but not for ever.
+/// Waits for a process, for a limited time.
 fn finish(mut command: Command) -> Result<Result<Finished, Failure>> {
     let watch = Stopwatch::start();
     let mut child = command
@@ -247,14 +248,14 @@ fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Result<Vec<u8>>> 
     })
 }
 
-/// Waits for the process's end; the second value says whether it came by itself.
+/// Waits for the process's end; the second value says whether it ended by itself.
 fn wait(child: Child) -> Result<(ResUse, bool)> {
     let pid = Pid::from_raw(child.id().cast_signed()).context("the process has no number")?;
     let (done, ended) = channel::<()>();
     let watchdog = std::thread::spawn(move || {
         let late = ended.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout);
-        // If the process ended in the very moment of the timeout, its number can't belong to another
-        // one yet: numbers are given in turn.
+        // If the process ended at the very moment of the timeout, its number can't belong to
+        // another yet: numbers are assigned in turn.
         late && kill_process(pid, Signal::KILL).is_ok()
     });
     let used = child.wait4();

@@ -1,8 +1,8 @@
-//! What a run of the benchmarks leaves behind: one JSON file, from which tables, pages and
-//! comparisons are made.
+//! The results of a run of the benchmarks: one JSON file, from which tables, pages and comparisons
+//! are made.
 //!
-//! It holds samples, never summaries: a median or an interval is computed by whoever shows it, so a
-//! better estimate can be had from an old file.
+//! It contains samples, never summaries: medians and intervals are computed where they are shown,
+//! so better estimates can be made from an old file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,38 +12,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 
-/// Version of the format that this code writes and reads.
+/// The version of the format that this code writes and reads.
 pub const FORMAT: u32 = 2;
 
-/// Everything that one run found.
+/// The results of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
-    /// [`FORMAT`].
+    /// The version of the format: [`FORMAT`].
     pub format: u32,
-    /// Where it was measured.
+    /// The machine that was measured.
     pub machine: Machine,
-    /// The command that measured it.
+    /// The command that measured.
     pub command: String,
-    /// When it began, in seconds since 1970 UTC.
+    /// When the run began, in seconds since 1970 UTC.
     pub started: u64,
     /// Whether everything that was planned has been measured.
     pub complete: bool,
-    /// Who took part.
+    /// The engines that took part.
     pub engines: Vec<EngineInfo>,
-    /// What they ran.
+    /// The cases that they ran.
     pub cases: Vec<CaseInfo>,
     /// The samples.
     pub rows: Vec<Row>,
 }
 
-/// A machine, as far as its system tells.
+/// A machine, as its system describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// Hardware threads.
+    /// The number of hardware threads.
     pub threads: usize,
-    /// Bytes of memory.
+    /// The size of memory in bytes.
     pub memory: u64,
     /// The kernel's name and version.
     pub kernel: String,
@@ -52,39 +52,39 @@ pub struct Machine {
 /// An engine in one configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineInfo {
-    /// Short and unique, such as `wasmtime-winch`.
+    /// A short, unique id, such as `wasmtime-winch`.
     pub id: String,
-    /// What to call it, such as `Wasmtime Winch`.
+    /// The name in tables, such as `Wasmtime Winch`.
     pub name: String,
-    /// Its version.
+    /// The engine's version.
     pub version: String,
-    /// How it was configured: flags and settings that differ from the engine's defaults.
+    /// Flags and settings that differ from the engine's defaults.
     pub flags: String,
-    /// Whether it compiles functions when they are first called, in each suite: how long it takes to load a module then
-    /// says nothing about its compilers.
+    /// Whether the engine compiles functions when they are first called, in each suite: then its
+    /// load time says nothing about its compilers.
     #[serde(default)]
     pub lazy: bool,
 }
 
-/// Something that engines ran.
+/// A case: a program or module that engines ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseInfo {
-    /// Which suite it belongs to.
+    /// The suite that the case belongs to.
     pub suite: Suite,
-    /// Unique in its suite.
+    /// The case's name, unique in its suite.
     pub name: String,
-    /// What it does, in one sentence.
+    /// What the case does, in one sentence.
     pub about: String,
     /// Bytes of the module; 0 if it has none.
     pub module_bytes: u64,
     /// Bytes of the module's code section; 0 if it has none.
     pub code_bytes: u64,
-    /// Proposals that it needs and that Upshift does not have yet.
+    /// Proposals that the case needs and that Upshift does not have yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
 }
 
-/// What is measured together.
+/// A group of cases that are measured alike.
 #[derive(
     Clone,
     Copy,
@@ -100,17 +100,18 @@ pub struct CaseInfo {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
-    /// From a module's bytes to a callable module, each engine as it comes and each compiler alone.
+    /// Loading: from a module's bytes to a callable module, each engine as it comes and each
+    /// compiler alone.
     Load,
-    /// The same small program again and again in one process.
+    /// Kernels: the same small program repeatedly in one process.
     Kernels,
-    /// Large programs from bytes to exit, in a process of their own.
+    /// Programs: large programs from bytes to exit, in a process of their own.
     Programs,
-    /// The cost of one call, by kind.
+    /// Calls: the cost of one call, by kind.
     Calls,
-    /// The cost of one more instance.
+    /// Instances: the cost of one more instance.
     Instances,
-    /// What counters and interruption cost.
+    /// Overhead: the cost of counters and interruption.
     Overhead,
 }
 
@@ -121,7 +122,7 @@ impl std::fmt::Display for Suite {
     }
 }
 
-/// One engine on one case.
+/// The samples of one engine on one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The case's suite.
@@ -130,33 +131,33 @@ pub struct Row {
     pub case: String,
     /// The engine's id.
     pub engine: String,
-    /// One for each process that was launched, in the order in which they ran.
+    /// One launch for each process, in the order in which they ran.
     pub launches: Vec<Launch>,
-    /// Why there is nothing to see, in one line: what the engine refused, or what went wrong.
+    /// Why there are no samples, in one line: what the engine refused, or what went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
-/// Why a row has no samples.
+/// The reason why a row has no samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind", content = "why")]
 pub enum Failure {
     /// The engine does not have a feature that the module needs.
     Refused(String),
-    /// It should have worked.
+    /// The engine failed, though it has all features that the module needs.
     Error(String),
 }
 
-/// What one process measured.
+/// The measurements of one process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Launch {
-    /// Single figures.
+    /// Figures by metric.
     pub figures: BTreeMap<Metric, f64>,
     /// Runs of the program in this process, the first one cold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub iterations: Vec<Iteration>,
-    /// When the engine changed code under the program; only Upshift tells.
+    /// Tier changes while the program ran; only Upshift reports them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<TierEvent>,
     /// SHA-256 of the program's exit code and output, in hex; see [`crate::task`].
@@ -167,31 +168,31 @@ pub struct Launch {
 /// One run of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Iteration {
-    /// When it began, in seconds since the process began to load the module.
+    /// When the run began, in seconds since the process began to load the module.
     pub at: f64,
-    /// Seconds that passed.
+    /// Wall time in seconds.
     pub wall: f64,
-    /// Seconds of processor time, over all threads of the process.
+    /// Processor time in seconds, over all threads of the process.
     pub cpu: f64,
 }
 
-/// A function or loop moved to another tier.
+/// The change of a function or loop to another tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TierEvent {
-    /// When, in seconds since the process began to load the module.
+    /// When it changed, in seconds since the process began to load the module.
     pub at: f64,
-    /// What: `optimized` (code was published) or `osr` (code for a running loop was published).
+    /// The kind of change: `optimized` (code was published) or `osr` (an OSR entry was installed).
     pub what: String,
-    /// Which function.
+    /// The name of the function.
     pub function: String,
 }
 
 impl Results {
-    /// Reads a file.
+    /// Reads results from a file.
     ///
     /// # Errors
     ///
-    /// If there is none, or it is not of this [`FORMAT`].
+    /// If there is no such file, or it is not of this [`FORMAT`].
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let value: serde_json::Value =
@@ -205,7 +206,7 @@ impl Results {
         serde_json::from_value(value).with_context(|| path.display().to_string())
     }
 
-    /// Writes a file so that whoever reads it, or an interruption, never sees half of it.
+    /// Writes results to a file atomically: neither readers nor an interruption see half of it.
     ///
     /// # Errors
     ///
@@ -224,12 +225,12 @@ impl Results {
             .find(|row| row.suite == suite && row.case == case && row.engine == engine)
     }
 
-    /// A suite's cases, in order.
+    /// The cases of a suite, in order.
     pub fn cases(&self, suite: Suite) -> impl Iterator<Item = &CaseInfo> {
         self.cases.iter().filter(move |case| case.suite == suite)
     }
 
-    /// Engines that have a row in a suite, in order.
+    /// The engines that have a row in a suite, in order.
     pub fn engines(&self, suite: Suite) -> impl Iterator<Item = &EngineInfo> {
         let takes_part = move |engine: &&EngineInfo| {
             let mut rows = self.rows.iter();
@@ -240,7 +241,7 @@ impl Results {
 }
 
 impl Row {
-    /// A figure of each launch that has it.
+    /// The figure of each launch that has it.
     pub fn samples(&self, metric: Metric) -> Vec<f64> {
         let figure = |launch: &Launch| launch.figures.get(&metric).copied();
         self.launches.iter().filter_map(figure).collect()

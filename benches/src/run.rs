@@ -1,7 +1,7 @@
-//! Carries out a plan: one process after the other, the engines of a case in a new random order in
-//! each round, so that a slow spell of the machine hits all of them alike.
+//! The execution of a plan: one process after the other, the engines of a case in a new random
+//! order in each round, so that a slow spell of the machine hits all of them alike.
 //!
-//! Everything measured so far is in the result file after each process: an interrupted run keeps it.
+//! The result file is complete after each process, so an interrupted run keeps what it measured.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -18,9 +18,9 @@ use crate::worker::Handicap;
 
 /// Measures everything in a plan.
 ///
-/// `before` is a run of the same plan that was interrupted or had fewer processes: what it measured is kept
-/// and counts. `handicaps` slows engines by id. `case_done` is called with all results so far when a case has
-/// been measured, with its place in the plan.
+/// `before` is a run of the same plan that was interrupted or had fewer processes: its measurements
+/// are kept and count. `handicaps` slows engines by id. `case_done` is called with all results so
+/// far when a case has been measured, with its place in the plan.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ fn empty(plan: &Plan) -> Results {
     }
 }
 
-/// Takes out the row that an earlier run left, or else begins one.
+/// Removes and returns the row that an earlier run measured, or else creates one.
 fn take_row(results: &mut Results, case: &CaseInfo, engine: &EngineInfo) -> Row {
     let is_kept =
         |row: &Row| (row.suite, &row.case, &row.engine) == (case.suite, &case.name, &engine.id);
@@ -111,7 +111,7 @@ fn take_row(results: &mut Results, case: &CaseInfo, engine: &EngineInfo) -> Row 
     }
 }
 
-/// Takes over what an earlier run measured, of whatever part of the plan.
+/// Copies the measurements of an earlier run, of whatever part of the plan.
 fn keep(results: &mut Results, before: &Results) {
     results.started = before.started;
     if before.command != results.command {
@@ -131,9 +131,10 @@ fn keep(results: &mut Results, before: &Results) {
     results.cases = cases;
 }
 
-/// A row whose output is not everybody's is an error: what it measured is no run of the program.
+/// Makes a row an error if its output differs from the reference's: its times are not those of the
+/// program.
 ///
-/// The reference is right if it takes part, else whoever comes first.
+/// The reference is the row of [`REFERENCE`] if that succeeded, else the first row that did.
 fn compare_outputs(rows: &mut [Row]) {
     let output = |row: &Row| row.launches.first().map(|launch| launch.output.clone());
     let oracle = rows
@@ -153,7 +154,7 @@ fn compare_outputs(rows: &mut [Row]) {
 }
 
 impl Machine {
-    /// The machine that this runs on.
+    /// Reads the description of the machine that this runs on.
     pub fn this() -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
@@ -172,12 +173,13 @@ impl Machine {
     }
 }
 
-/// One line on standard error, if somebody is there to read it: what, how far, how long still.
+/// One line on standard error, if it is a terminal: what runs, how far the run is, how long it will
+/// take.
 struct Progress {
     total: usize,
     done: usize,
-    /// Processes still to come, seconds spent and processes done, by suite: suites differ far more
-    /// in the length of their processes than the cases of one do.
+    /// Processes still to come, seconds spent and processes done, by suite: the processes of suites
+    /// differ far more in length than those of the cases of one suite.
     suites: BTreeMap<Suite, (usize, f64, usize)>,
     began: Instant,
     terminal: bool,
@@ -209,7 +211,7 @@ impl Progress {
         });
         let (done, total) = (self.done + 1, self.total);
         let (suite, case) = (case.info.suite, &case.info.name);
-        // Without a standard error there is nobody to tell.
+        // A failure to write to standard error can't be reported.
         let _ = write!(
             std::io::stderr(),
             "\r\x1b[K[{done}/{total}{left}] {suite}: {case}, {engine}"
@@ -225,7 +227,7 @@ impl Progress {
         self.began = Instant::now();
     }
 
-    /// For suites that have not begun, what the average process took so far.
+    /// For suites that have not begun, the average over all processes so far is assumed.
     fn seconds_left(&self) -> Option<f64> {
         let (mut spent, mut done) = (0.0, 0);
         for (_, seconds, count) in self.suites.values() {

@@ -1,7 +1,7 @@
-//! What to make of several measurements of one thing.
+//! Statistics of several measurements of one thing.
 //!
-//! Samples of programs are few, skewed and now and then wild, so everything here is about medians,
-//! and intervals come from resampling (Efron 1979) and not from a normal distribution. Resampling is
+//! Samples of programs are few, skewed and sometimes far off, so all figures are medians, and
+//! intervals come from resampling (Efron 1979) and not from a normal distribution. Resampling is
 //! seeded: the same samples give the same interval.
 
 use fastrand::Rng;
@@ -9,7 +9,7 @@ use fastrand::Rng;
 /// Resamples per interval; enough for the second digit of a 95 % interval.
 const RESAMPLES: usize = 2000;
 
-/// The middle value; the mean of the two middle ones if there is no single one.
+/// The median; the mean of the two middle values if there is no single one.
 ///
 /// # Panics
 ///
@@ -23,7 +23,7 @@ pub fn median(values: &[f64]) -> f64 {
 
 /// The 95 % percentile-bootstrap interval of the median.
 ///
-/// With one value, that value twice: nothing is known about its spread.
+/// With one value, the interval is that value: nothing is known about its spread.
 ///
 /// # Panics
 ///
@@ -32,7 +32,7 @@ pub fn interval(values: &[f64]) -> (f64, f64) {
     interval_of(RESAMPLES, |random| median(&resample(values, random)))
 }
 
-/// The 95 % interval of a statistic that is computed anew, with a source of randomness, many times.
+/// The 95 % interval of a statistic that is computed many times from random resamples.
 pub fn interval_of(times: usize, mut statistic: impl FnMut(&mut Rng) -> f64) -> (f64, f64) {
     let mut random = Rng::with_seed(1);
     let mut found: Vec<f64> = (0..times).map(|_| statistic(&mut random)).collect();

@@ -1,5 +1,5 @@
-//! The few tables that say what a run found, as Markdown: README's results are these, and a test holds
-//! them to the committed run.
+//! The tables of README: a run's headline results as Markdown. A test compares README with the
+//! committed run.
 
 use crate::metric::Metric;
 use crate::record::{CaseInfo, EngineInfo, Results, Suite};
@@ -7,7 +7,7 @@ use crate::stats::geomean;
 use crate::table::Table;
 use crate::tables::{REFERENCE, middle, ratio};
 
-// Who is shown where, by engine; those that did not take part are left out.
+// The engines that each table shows; those that did not take part are left out.
 
 const PROGRAMS: [&str; 7] = [
     "upshift",
@@ -40,7 +40,7 @@ const KERNELS: [&str; 11] = [
     "wasmi",
     "native",
 ];
-/// For calls and instances.
+/// The engines in the tables of calls and instances.
 const EMBEDDED: [&str; 7] = [
     "upshift",
     "upshift-baseline",
@@ -51,7 +51,7 @@ const EMBEDDED: [&str; 7] = [
     "wasmi",
 ];
 
-/// The tables, for suites that were measured.
+/// The tables of the suites that were measured.
 pub fn summary(results: &Results) -> Vec<Table> {
     let tables = [
         programs(results),
@@ -90,7 +90,7 @@ fn mean_ratio(
     geomean(results.cases(suite).filter_map(of))
 }
 
-/// End to end, the shortest time of each row in bold.
+/// The table of whole programs, with the shortest time of each row in bold.
 fn programs(results: &Results) -> Table {
     let suite = Suite::Programs;
     let engines = present(results, suite, &PROGRAMS);
@@ -129,7 +129,7 @@ fn programs(results: &Results) -> Table {
     table
 }
 
-/// Compile speed over the modules that all of these could load.
+/// The table of compile speed, over the modules that all of these engines could load.
 fn compilers(results: &Results) -> Table {
     let suite = Suite::Load;
     let engines = present(results, suite, &COMPILERS);
@@ -142,7 +142,8 @@ fn compilers(results: &Results) -> Table {
         .filter(|case| engines.iter().all(|engine| speed(case, engine).is_some()))
         .collect();
     let title = format!(
-        "Compile speed, validation included: MB of code section per second of processor time, geometric mean over {} modules",
+        "Compile speed, validation included: MB of code section per second of processor time, \
+         geometric mean over {} modules",
         common.len()
     );
     let mut table = Table::new(title, names(&engines));
@@ -155,7 +156,7 @@ fn compilers(results: &Results) -> Table {
     table
 }
 
-/// Kernels over the reference.
+/// The table of kernels, relative to the reference.
 fn kernels(results: &Results) -> Table {
     let suite = Suite::Kernels;
     let engines = present(results, suite, &KERNELS);

@@ -1,11 +1,11 @@
-//! Tables for people: a title, headings, and cells that are text already.
+//! Text tables: a title, headings, and cells.
 
 use std::fmt;
 
-/// A table.
+/// A table of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// What is measured, how, in which unit.
+    /// The title: what is measured, how, in which unit.
     pub title: String,
     /// Headings of the cells.
     pub columns: Vec<String>,
@@ -14,7 +14,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new(
         title: impl Into<String>,
         columns: impl IntoIterator<Item = impl Into<String>>,
@@ -36,7 +36,7 @@ impl Table {
         self.rows.push((name.into(), cells));
     }
 
-    /// As a Markdown table, without the title.
+    /// The table in Markdown, without the title.
     pub fn markdown(&self) -> String {
         let line = |name: &str, cells: &[String]| format!("| {name} | {} |\n", cells.join(" | "));
         let mut text = line("", &self.columns);

@@ -6,10 +6,10 @@ use crate::record::{CaseInfo, EngineInfo, Failure, Results, Row, Suite};
 use crate::stats::{geomean, interval, median};
 use crate::table::Table;
 
-/// Everybody's times are shown over this engine's, where ratios are shown.
+/// The engine that ratios are relative to.
 pub const REFERENCE: &str = "wasmtime";
 
-/// All tables of a suite; none if nothing of it was measured.
+/// All tables of a suite; empty if nothing of it was measured.
 pub fn tables(results: &Results, suite: Suite) -> Vec<Table> {
     if results.engines(suite).next().is_none() {
         return Vec::new();
@@ -19,7 +19,8 @@ pub fn tables(results: &Results, suite: Suite) -> Vec<Table> {
             by_case(
                 results,
                 suite,
-                "Compile speed, validation included: MB of code section per second of processor time",
+                "Compile speed, validation included: MB of code section per second of processor \
+                 time",
                 |case, row| {
                     figure(
                         row,
@@ -63,7 +64,7 @@ pub fn tables(results: &Results, suite: Suite) -> Vec<Table> {
     }
 }
 
-/// Cases down, engines across.
+/// A table with a row per case and a column per engine.
 fn by_case(
     results: &Results,
     suite: Suite,
@@ -85,7 +86,7 @@ fn by_case(
     table
 }
 
-/// A median, with half the width of its interval if there is one.
+/// Formats a median, with half the width of its interval if there is one.
 fn figure(row: &Row, metric: Metric, scale: impl Fn(f64) -> f64, digits: usize) -> String {
     if let Some(failure) = &row.failure {
         return match failure {
@@ -105,7 +106,7 @@ fn figure(row: &Row, metric: Metric, scale: impl Fn(f64) -> f64, digits: usize) 
     format!("{middle:.digits$} ± {:.digits$}", (high - low) / 2.0)
 }
 
-/// The median of a figure; `None` if the engine failed or does not tell.
+/// The median of a figure; `None` if the engine failed or does not report it.
 pub fn middle(
     results: &Results,
     suite: Suite,
@@ -131,7 +132,8 @@ pub fn ratio(
     Some(of(engine)? / of(reference)?)
 }
 
-/// Steady time over a reference's (the first engine's, if that did not take part), in processor time, with geometric means.
+/// Steady processor time over a reference's (the first engine's, if that did not take part), with
+/// geometric means.
 fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
     let family = |engine: &&EngineInfo| {
         let ours = engine.id.starts_with("upshift");
@@ -195,7 +197,7 @@ fn calls(results: &Results) -> Table {
     table
 }
 
-/// What went wrong, one line each; refusals are told apart.
+/// The failures, one line each; refusals are marked as such.
 pub fn failures(results: &Results) -> Vec<String> {
     let line = |row: &Row| {
         let (what, why) = match row.failure.as_ref()? {

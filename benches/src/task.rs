@@ -11,8 +11,8 @@
 //! # Output digests
 //!
 //! Two runs agree if the SHA-256 of these bytes is the same: the exit code in decimal, a newline,
-//! standard output, and for each of the job's output files that exists, in the order of their names,
-//! its name, a newline, and its content.
+//! standard output, and for each of the job's output files that exists, in the order of their
+//! names, its name, a newline, and its content.
 
 use std::path::PathBuf;
 
@@ -24,42 +24,43 @@ use crate::engines::Job;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Task {
-    /// Load the module once. Figures: `load-wall`, `load-cpu`, `machine-code` if the engine tells.
+    /// Loads the module once. Figures: `load-wall`, `load-cpu`, `machine-code` if the engine
+    /// reports it.
     Load {
         /// The module, in the binary format.
         wasm: PathBuf,
     },
-    /// Load the module, then run the job, each time in an instance of its own, until the number of
-    /// iterations or the time is used up, but once at least. Figures as for loading, and
+    /// Loads the module, then runs the job, each time in an instance of its own, until the number
+    /// of iterations or the time is used up, but once at least. Figures as for loading, and
     /// `first-result`, `total-wall`, `total-cpu`; iterations; the output digest of every run, which
     /// must be the same.
     Run {
         /// The module, in the binary format.
         wasm: PathBuf,
-        /// How to run it.
+        /// The job to run.
         job: Job,
-        /// At most so many iterations.
+        /// The highest number of iterations.
         iterations: u32,
-        /// No new iteration after so many seconds since loading began.
+        /// The time in seconds since loading began after which no new iteration starts.
         seconds: f64,
     },
-    /// Measure calls with the module `drivers/calls.wat`, which says how to. Figures:
-    /// `host-to-wasm`, `wasm-to-host`, `direct`, `indirect`, `import`.
+    /// Measures calls with the module `drivers/calls.wat`, which says how. Figures: `host-to-wasm`,
+    /// `wasm-to-host`, `direct`, `indirect`, `import`.
     Calls {
         /// That module, in the binary format.
         wasm: PathBuf,
         /// The module whose function it imports.
         imported: PathBuf,
-        /// Calls of each kind, after ten times as many to warm up.
+        /// The number of calls of each kind, after ten times as many to warm up.
         count: u32,
     },
-    /// Load the module, make an instance and drop it so many times after as many to warm up, with
-    /// imports that do nothing; no start function or `_start` is run beyond what instantiating
-    /// does. Figure: `instance`.
+    /// Loads the module, then creates an instance and drops it, `count` times after as many to warm
+    /// up, with imports that do nothing; no start function or `_start` is run beyond what
+    /// instantiating does. Figure: `instance`.
     Instances {
         /// The module, in the binary format.
         wasm: PathBuf,
-        /// How many instances.
+        /// The number of instances.
         count: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! One process's work: what [`crate::task`] describes, for the engines that run inside it.
+//! The work of one process: what [`crate::task`] describes, for the engines that are linked in.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::metric::Metric;
 use crate::record::{Iteration, Launch};
 use crate::task::Task;
 
-/// How a worker's work may be made slower on purpose, to see whether a comparison notices.
+/// A share of its time by which a worker is slowed on purpose, to check that a comparison notices.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handicap(pub f64);
 
 impl Handicap {
-    /// Adds its share to the time that something took so far, by working on nothing.
+    /// Works on nothing for its share of the time that something has taken so far.
     fn pay(self, took: f64) {
         let end = Instant::now() + Duration::from_secs_f64(took * self.0);
         while Instant::now() < end {
@@ -25,7 +25,7 @@ impl Handicap {
     }
 }
 
-/// Does a task.
+/// Does a task and returns its measurements.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub fn work(engine: &dyn Engine, task: &Task, handicap: Handicap) -> Result<Laun
     }
 }
 
-/// The module needs what the engine does not have.
+/// The error context of a module that needs a feature which the engine does not have.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused;
 

@@ -1,4 +1,4 @@
-//! The command: what it measures, keeps and prints.
+//! Tests of the command: what it measures, keeps and prints.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Runs part of the quick table and reads what it left.
+/// Runs part of the quick table and returns the results that it wrote.
 fn quick(name: &str, arguments: &[&str]) -> Results {
     let json = file(name);
     let path = json.to_str().expect("UTF-8");
@@ -182,7 +182,8 @@ fn unknown_engines_are_named() {
     assert!(stderr.contains("there is no engine `nothing`"), "{stderr}");
 }
 
-/// A program called `wazero` that takes the real one's options, checks that it was given a module, and prints a file.
+/// A program called `wazero` that takes the real one's options, checks that it was given a module,
+/// and prints a file.
 fn stand_in(printed: &Path) -> PathBuf {
     let folder = file("path");
     let program = folder.join("wazero");

@@ -1,6 +1,6 @@
-//! What one call costs, by kind.
+//! The cost of one call, by kind.
 //!
-//! A macro and not a function, for the reason that `ruby` gives.
+//! A macro and not a function, for the reason given in `ruby`.
 
 /// Nanoseconds of one call of each kind, loop included.
 #[derive(Clone, Copy, Debug)]
@@ -9,15 +9,15 @@ pub struct CallCosts {
     pub host_to_wasm: f64,
     /// From Wasm to a host function and back.
     pub wasm_to_host: f64,
-    /// Direct, in one module.
+    /// A direct call in one module.
     pub direct: f64,
-    /// Through a table.
+    /// A call through a table.
     pub indirect: f64,
-    /// Through an import, to another instance.
+    /// A call through an import, to another instance.
     pub import: f64,
 }
 
-/// Rounds before the one that is measured: whoever tiers up has done so by then.
+/// Rounds before the measured one: engines that tier up have done so by then.
 pub(super) const WARMUP: u32 = 10;
 
 /// Defines `calls` against an API crate; `$instantiate` is the linker's method for it.

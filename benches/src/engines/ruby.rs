@@ -1,7 +1,7 @@
 //! Drives Ruby's library build: no command, but functions that take and return strings.
 //!
 //! A macro and not a function, because Upshift's API has Wasmtime's names: the same text compiles
-//! against both crates, and that it keeps doing so is worth something by itself.
+//! against both crates, which also tests that.
 
 use anyhow::{Context, Result, bail};
 
@@ -24,7 +24,8 @@ pub fn script(job: &Job) -> Result<String> {
 /// Defines `define_imports` and `run` against an API crate.
 macro_rules! ruby_driver {
     ($api:ident) => {
-        /// Values of Ruby that the host would hold are handles; this host hands them back as they are.
+        /// Defines the imports. The library passes handles of Ruby values to the host, which
+        /// returns them unchanged.
         pub fn define_imports<T: Send + 'static>(
             linker: &mut $api::Linker<T>,
             module: &$api::Module,
@@ -33,7 +34,7 @@ macro_rules! ruby_driver {
             linker.func_wrap(handles, "resource_new_rb-abi-value", |value: i32| value)?;
             linker.func_wrap(handles, "resource_get_rb-abi-value", |handle: i32| handle)?;
             linker.func_wrap(handles, "resource_drop_rb-abi-value", |_: i32| ())?;
-            // The rest is for calls from Ruby to JavaScript.
+            // The other imports are for calls from Ruby to JavaScript.
             linker.define_unknown_imports_as_traps(module)?;
             Ok(())
         }
@@ -55,7 +56,7 @@ macro_rules! ruby_driver {
             let eval =
                 "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>";
             let result = guest.call::<i32>(eval, script)?;
-            // The pair of a value and a state, which is not 0 if an exception got out.
+            // The pair of a value and a state, which is not 0 if an exception was not caught.
             let mut state = [0; 4];
             guest
                 .memory

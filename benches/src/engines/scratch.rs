@@ -1,4 +1,4 @@
-//! A directory for one run's output files.
+//! A temporary directory for one run's output files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 
 use super::{Job, Outcome};
 
-/// Exists for one run and is removed with it.
+/// A directory that exists for one run and is removed when dropped.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// A fresh, empty directory.
+    /// Creates a fresh, empty directory.
     pub fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -22,12 +22,12 @@ impl Scratch {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The result of a run that wrote here. A missing output file is left out, so that it shows as
+    /// The outcome of a run that wrote here. A missing output file is left out, so that it shows as
     /// a difference.
     pub fn outcome(&self, job: &Job, exit: i32, stdout: Vec<u8>) -> Outcome {
         let file = |name: &String| Some((name.clone(), std::fs::read(self.0.join(name)).ok()?));
@@ -42,7 +42,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A leftover directory harms nothing, and a destructor has nobody to tell.
+        // A leftover directory does no harm, and a destructor can't return an error.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

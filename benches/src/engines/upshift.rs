@@ -26,7 +26,7 @@ pub struct Upshift {
 }
 
 impl Upshift {
-    /// In a configuration of one's own.
+    /// Upshift in this configuration.
     pub fn new(name: impl Into<String>, config: Config) -> Self {
         Self {
             name: name.into(),
@@ -34,33 +34,33 @@ impl Upshift {
         }
     }
 
-    /// As it is if nothing is configured: baseline first, optimizing in the background.
+    /// Upshift in the default configuration: baseline first, optimizing in the background.
     pub fn tiered() -> Self {
         Self::new("upshift tiered", Config::new())
     }
 
-    /// The baseline only.
+    /// Upshift with the baseline only.
     pub fn baseline() -> Self {
         let mut config = Config::new();
         config.strategy(Strategy::Baseline);
         Self::new("upshift baseline", config)
     }
 
-    /// The optimizer for every function, at its first call.
+    /// Upshift with the optimizer for every function, at its first call.
     pub fn optimizer() -> Self {
         let mut config = Config::new();
         config.strategy(Strategy::Optimizer);
         Self::new("upshift optimizer", config)
     }
 
-    /// Tiering without threads: the running thread waits for the optimizer.
+    /// Upshift that tiers without threads: the running thread waits for the optimizer.
     pub fn synchronous() -> Self {
         let mut config = Config::new();
         config.switching(Switching::Synchronous);
         Self::new("upshift tiered-sync", config)
     }
 
-    /// Everything when the module is loaded, by one thread.
+    /// Upshift that compiles everything when the module is loaded, on one thread.
     pub fn eager(strategy: Strategy) -> Self {
         let mut config = Config::new();
         config
@@ -138,7 +138,7 @@ impl Loaded for Module {
     }
 }
 
-/// What a run printed, once its store is gone.
+/// The output of a run, whose store has been dropped.
 pub(super) fn printed(stdout: WritePipe<std::io::Cursor<Vec<u8>>>) -> Result<Vec<u8>> {
     let stdout = stdout.try_into_inner();
     let stdout = stdout.ok().context("standard output is still in use")?;

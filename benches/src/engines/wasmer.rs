@@ -1,8 +1,8 @@
 //! Wasmer with its Singlepass compiler, in process: the other one-pass compiler written in Rust.
 //!
-//! Wasmer's own WASI is a system of its own, several times as large as the engine. What kernels need
-//! is little: arguments, standard output and an exit code, so that is here, and programs that need
-//! more are refused.
+//! Wasmer's own WASI implementation is several times as large as the engine. Kernels need only
+//! arguments, standard output and an exit code, which this file implements; programs that need more
+//! are refused.
 
 use std::time::Instant;
 
@@ -136,7 +136,7 @@ impl Loaded for Compiled {
     }
 }
 
-/// An exit code on its way out of the guest.
+/// The error by which an exit code leaves the guest.
 #[derive(Debug, thiserror::Error)]
 #[error("exit with code {0}")]
 struct Exit(i32);
@@ -149,7 +149,7 @@ struct Guest {
 
 type Wasi = std::result::Result<i32, RuntimeError>;
 
-/// What a call that has no meaning here returns: the file can't seek.
+/// The error of operations that the stream does not support: it can't seek.
 const ESPIPE: i32 = 70;
 
 fn wasi(store: &mut Store, env: &FunctionEnv<Guest>) -> Imports {
@@ -170,7 +170,7 @@ fn proc_exit(code: i32) -> std::result::Result<(), RuntimeError> {
     Err(RuntimeError::user(Box::new(Exit(code))))
 }
 
-/// Runs a function with the guest's memory; an access outside of it is a trap.
+/// Calls a function with the guest's memory; an access outside of it is a trap.
 fn with_memory<R>(
     env: &mut FunctionEnvMut<'_, Guest>,
     work: impl FnOnce(&MemoryView<'_>, &[String]) -> Result<R>,
@@ -231,7 +231,7 @@ fn fd_write(
     Ok(0)
 }
 
-/// A stream of characters with all rights.
+/// The `fdstat` of a character device with all rights.
 fn fd_fdstat_get(mut env: FunctionEnvMut<'_, Guest>, _fd: i32, stat: i32) -> Wasi {
     with_memory(&mut env, |memory, _| {
         let mut bytes = [0xff; 24];

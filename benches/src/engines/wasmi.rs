@@ -21,7 +21,7 @@ pub struct Wasmi {
 }
 
 impl Wasmi {
-    /// As it comes: functions are translated to its bytecode when they are first called.
+    /// wasmi as it comes: functions are translated to its bytecode when they are first called.
     pub fn lazy() -> Self {
         Self {
             name: "wasmi",
@@ -29,7 +29,7 @@ impl Wasmi {
         }
     }
 
-    /// Everything is translated to its bytecode when the module is loaded.
+    /// wasmi that translates everything to its bytecode when the module is loaded.
     pub fn eager() -> Self {
         Self {
             name: "wasmi eager",
@@ -109,7 +109,7 @@ fn context(
     Ok(wasi.build())
 }
 
-/// What a run printed, once its store is gone.
+/// The output of a run, whose store has been dropped.
 fn printed(stdout: WritePipe<std::io::Cursor<Vec<u8>>>) -> Result<Vec<u8>> {
     let stdout = stdout.try_into_inner();
     let stdout = stdout.ok().context("standard output is still in use")?;

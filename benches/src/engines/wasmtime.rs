@@ -25,24 +25,24 @@ pub struct Wasmtime {
 }
 
 impl Wasmtime {
-    /// With its optimizing compiler.
+    /// Wasmtime with its optimizing compiler, Cranelift.
     pub fn cranelift() -> Self {
         Self::new("wasmtime cranelift", Strategy::Cranelift)
     }
 
-    /// With its baseline compiler.
+    /// Wasmtime with its baseline compiler, Winch.
     pub fn winch() -> Self {
         Self::new("wasmtime winch", Strategy::Winch)
     }
 
-    /// With Cranelift and checks for interruption, at loop headers and function entries.
+    /// Wasmtime with Cranelift and checks for interruption, at loop headers and function entries.
     pub fn epochs() -> Self {
         let mut engine = Self::new("wasmtime epochs", Strategy::Cranelift);
         engine.config.epoch_interruption(true);
         engine
     }
 
-    /// With Cranelift and the count of executed instructions that its fuel takes.
+    /// Wasmtime with Cranelift and fuel, which counts executed instructions.
     pub fn fuel() -> Self {
         let mut engine = Self::new("wasmtime fuel", Strategy::Cranelift);
         engine.config.consume_fuel(true);
@@ -109,7 +109,7 @@ impl Loaded for Module {
     }
 }
 
-/// Epochs never pass here, and fuel does not run out.
+/// Sets limits that are never reached: epochs never pass, and fuel does not run out.
 fn no_limits<T>(store: &mut Store<T>) {
     store.set_epoch_deadline(1);
     // An error means that fuel is not counted.
@@ -153,7 +153,7 @@ fn exit_code(result: wasmtime::Result<()>) -> wasmtime::Result<i32> {
     }
 }
 
-/// Wasmtime's error is a type of its own; its text is all that is needed here.
+/// Converts Wasmtime's error, a type of its own, by its text.
 fn opaque(error: wasmtime::Error) -> anyhow::Error {
     anyhow::Error::msg(format!("{error:#}"))
 }

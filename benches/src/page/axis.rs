@@ -2,7 +2,7 @@
 
 use super::svg::{Anchor, Point, Svg, text_width};
 
-/// How values become places.
+/// A mapping from values to places in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     log: bool,
@@ -17,12 +17,12 @@ pub struct Scale {
 pub struct Tick {
     /// The value.
     pub value: f64,
-    /// How much it deserves a label: 0 never gets one, greater ones get it first.
+    /// The priority of a label: 0 never gets one, greater ones get one first.
     pub rank: u8,
 }
 
 impl Scale {
-    /// Even steps. An empty range is widened.
+    /// A linear scale. An empty range is widened.
     pub fn linear((low, high): (f64, f64), (start, end): (f64, f64)) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         Self {
@@ -34,7 +34,7 @@ impl Scale {
         }
     }
 
-    /// Even factors. An empty range is widened; values must be positive.
+    /// A logarithmic scale. An empty range is widened; values must be positive.
     pub fn log((low, high): (f64, f64), (start, end): (f64, f64)) -> Self {
         let low = low.max(f64::MIN_POSITIVE);
         let (low, high) = if high > low * 1.000_001 {
@@ -51,7 +51,7 @@ impl Scale {
         }
     }
 
-    /// Where a value is. It is not a number if the scale has no place for the value.
+    /// The place of a value. It is not a number if the scale has no place for the value.
     pub fn at(&self, value: f64) -> f64 {
         let part = if self.log {
             (value / self.low).ln() / (self.high / self.low).ln()
@@ -61,17 +61,17 @@ impl Scale {
         self.start + part * (self.end - self.start)
     }
 
-    /// Whether factors are even.
+    /// Whether the scale is logarithmic.
     pub fn is_log(&self) -> bool {
         self.log
     }
 
-    /// The value at the end.
+    /// The value at the end of the scale.
     pub fn high(&self) -> f64 {
         self.high
     }
 
-    /// Round values inside, in order; about `count` of them if steps are even.
+    /// Round values within the scale, in order; about `count` of them if it is linear.
     pub fn ticks(&self, count: usize) -> Vec<Tick> {
         let decades = (self.high / self.low).log10();
         if !self.log || decades < 0.7 {
@@ -117,7 +117,7 @@ impl Scale {
     }
 }
 
-/// The least and the greatest of some values that are numbers, positive ones if so wanted.
+/// The least and the greatest of the values that are numbers, and positive if required.
 pub fn extent(values: impl IntoIterator<Item = f64>, positive: bool) -> Option<(f64, f64)> {
     let usable = |value: &f64| value.is_finite() && (!positive || *value > 0.0);
     let mut values = values.into_iter().filter(usable);
@@ -127,21 +127,21 @@ pub fn extent(values: impl IntoIterator<Item = f64>, positive: bool) -> Option<(
     }))
 }
 
-/// Where the data is in a picture.
+/// The part of a picture that shows data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frame {
-    /// Its left edge.
+    /// The frame's left edge.
     pub left: f64,
-    /// Its upper edge.
+    /// The frame's upper edge.
     pub top: f64,
-    /// Its right edge.
+    /// The frame's right edge.
     pub right: f64,
-    /// Its lower edge.
+    /// The frame's lower edge.
     pub bottom: f64,
 }
 
 impl Frame {
-    /// The middle of an edge and so on.
+    /// The middle of the frame.
     pub fn middle(&self) -> Point {
         (
             f64::midpoint(self.left, self.right),
@@ -202,7 +202,7 @@ impl Frame {
     }
 }
 
-/// The ticks whose labels fit beside each other, the ones of a higher rank first.
+/// The ticks whose labels fit beside each other, those of a higher rank first.
 fn choose(
     ticks: &[Tick],
     at: impl Fn(usize) -> f64,

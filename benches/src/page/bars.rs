@@ -1,4 +1,4 @@
-//! Bars from zero, one row per engine.
+//! Bar charts: bars from zero, one row per engine.
 
 use super::axis::{Frame, Scale, extent};
 use super::estimate::{Estimate, Outcome};
@@ -11,22 +11,22 @@ use super::tables::describe;
 /// One engine's row.
 #[derive(Clone, Debug)]
 pub struct Bar<'a> {
-    /// Whose it is.
+    /// The look of the engine.
     pub look: &'a Look,
-    /// The thick bar, or why there is none.
+    /// The value of the thick bar, or the reason why there is none.
     pub main: Outcome<'a>,
-    /// The thin bar under it.
+    /// The value of the thin bar under it.
     pub thin: Option<Estimate>,
 }
 
-/// What the bars of a picture show.
+/// The meaning of the bars of a picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Meaning {
-    /// What the thick bars are.
+    /// What the thick bars show.
     pub main: &'static str,
-    /// What the thin bars are.
+    /// What the thin bars show.
     pub thin: &'static str,
-    /// The unit for values up to a greatest one.
+    /// The unit in which values up to a greatest one are shown.
     pub unit: fn(f64) -> Unit,
 }
 
@@ -131,7 +131,7 @@ fn length(
     end.max(high)
 }
 
-/// Where the scale ends. `None` if there is nothing on it.
+/// The value at which the scale ends; `None` if there is nothing on it.
 fn limit(bars: &[Bar<'_>]) -> Option<f64> {
     let mains = bars.iter().filter_map(|bar| bar.main.estimate());
     let mut values: Vec<f64> = mains.map(|main| main.value).collect();

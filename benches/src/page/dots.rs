@@ -1,4 +1,4 @@
-//! Ratios to a reference as dots on a logarithmic scale, one row per engine.
+//! Dot charts: ratios to a reference on a logarithmic scale, one row per engine.
 
 use super::axis::{Frame, Scale, extent};
 use super::estimate::Mean;
@@ -13,8 +13,8 @@ const VALUES: f64 = 44.0;
 const ROW: f64 = 18.0;
 const TOP: f64 = 4.0;
 
-/// Draws the rows in their order. The scale has room for one, the reference, and for all rows of
-/// `also`, so that neighbouring pictures can share it.
+/// Draws the rows in their order. The scale includes 1, the reference, and the rows of `also`, so
+/// that neighbouring pictures can share it.
 pub fn panel(
     label: &str,
     rows: &[(&Look, Option<Mean>)],

@@ -1,4 +1,4 @@
-//! What the samples say: medians with their intervals, and what is made from several of them.
+//! Estimates from samples: medians with their intervals, and figures computed from several of them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,33 +10,32 @@ use crate::stats;
 /// A value and the ends of its 95 % confidence interval, all finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The median over the launches, or what was computed from such.
+    /// The median over the launches, or a figure computed from medians.
     pub value: f64,
-    /// The interval's lower end.
+    /// The lower end of the interval.
     pub low: f64,
-    /// The interval's upper end.
+    /// The upper end of the interval.
     pub high: f64,
-    /// Launches that it stands on; the fewest of its parts if it has several.
+    /// The number of launches; the fewest of its parts if it has several.
     pub launches: usize,
 }
 
-/// Makes estimates, each only once: intervals are expensive, and the same figure is shown in several
-/// places.
+/// A cache of estimates: intervals are expensive, and the same figure is shown in several places.
 #[derive(Debug, Default)]
 pub struct Estimator {
-    /// By the samples' bits, in their order.
+    /// Estimates by the bits of the samples, in their order.
     known: RefCell<HashMap<Vec<u64>, Option<Estimate>>>,
 }
 
 impl Estimator {
-    /// The median of some samples. `None` if none of them is a number.
+    /// The median of some samples; `None` if none of them is a number.
     pub fn of(&self, samples: &[f64]) -> Option<Estimate> {
         let bits = samples.iter().map(|sample| sample.to_bits()).collect();
         let mut known = self.known.borrow_mut();
         *known.entry(bits).or_insert_with(|| Estimate::of(samples))
     }
 
-    /// A metric of a row that succeeded.
+    /// The estimate of a metric of a row that succeeded.
     pub fn figure(&self, row: &Row, metric: Metric) -> Option<Estimate> {
         if row.failure.is_some() {
             return None;
@@ -46,7 +45,7 @@ impl Estimator {
 }
 
 impl Estimate {
-    /// The median of some samples. `None` if none of them is a number.
+    /// The median of some samples; `None` if none of them is a number.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut samples = samples.to_vec();
         samples.retain(|sample| sample.is_finite());
@@ -68,7 +67,7 @@ impl Estimate {
         .checked()
     }
 
-    /// One, without doubt: something in relation to itself.
+    /// The estimate 1 without an interval: the ratio of a figure to itself.
     fn unity(launches: usize) -> Self {
         Self {
             value: 1.0,
@@ -83,7 +82,7 @@ impl Estimate {
         self.low < self.high
     }
 
-    /// How much of something was done per unit of this.
+    /// The rate: `amount` per unit of this.
     pub fn rate(&self, amount: f64) -> Option<Self> {
         Self {
             value: amount / self.value,
@@ -100,23 +99,23 @@ impl Estimate {
     }
 }
 
-/// What there is to show for an engine on a case.
+/// The outcome of an engine on a case.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome<'a> {
-    /// A figure.
+    /// The figure was measured.
     Measured(Estimate),
     /// The engine does not have a feature that the module needs.
     Refused(&'a str),
-    /// It should have worked.
+    /// The engine failed, though it has all features that the module needs.
     Failed(&'a str),
-    /// The engine ran, but does not tell this figure.
+    /// The engine ran, but does not report this figure.
     NotTold,
-    /// It was not tried.
+    /// The engine was not run on the case.
     NotRun,
 }
 
 impl<'a> Outcome<'a> {
-    /// What a row has for a figure.
+    /// The outcome for a figure of a row.
     pub fn of(row: Option<&'a Row>, figure: impl FnOnce(&Row) -> Option<Estimate>) -> Self {
         let Some(row) = row else {
             return Self::NotRun;
@@ -129,7 +128,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// The estimate, if it was measured.
+    /// The estimate, if the figure was measured.
     pub fn estimate(&self) -> Option<Estimate> {
         match self {
             Self::Measured(estimate) => Some(*estimate),
@@ -137,7 +136,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// Why there is no figure, in words.
+    /// The reason why there is no figure, in words.
     pub fn excuse(&self) -> String {
         match self {
             Self::Measured(_) => String::new(),
@@ -149,19 +148,19 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// Resamples for the interval of a mean.
+/// The number of resamples for the interval of a mean.
 const RESAMPLES: usize = 500;
 
-/// A geometric mean over cases, and how many of them it could use.
+/// A geometric mean over cases.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
-    /// The mean.
+    /// The mean and its interval.
     pub estimate: Estimate,
-    /// Cases that it is over.
+    /// The number of cases that it is over.
     pub cases: usize,
 }
 
-/// What a mean knows about one case: samples, positive and finite.
+/// One case's samples for a mean, positive and finite.
 #[derive(Clone, Debug)]
 pub struct Part {
     own: Vec<f64>,
@@ -169,7 +168,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// Of figures as they are. `None` if there are none.
+    /// The samples of figures as they are; `None` if there are none.
     pub fn plain(own: Vec<f64>) -> Option<Self> {
         Some(Self {
             own: positive(own)?,
@@ -177,7 +176,7 @@ impl Part {
         })
     }
 
-    /// Of figures in relation to those of a reference. `None` if one has none.
+    /// The samples of figures and those of a reference; `None` if one has none.
     pub fn ratio(own: Vec<f64>, reference: Vec<f64>) -> Option<Self> {
         Some(Self {
             own: positive(own)?,
@@ -204,8 +203,8 @@ fn positive(mut samples: Vec<f64>) -> Option<Vec<f64>> {
 }
 
 impl Mean {
-    /// Over what the cases have. The interval comes from drawing the launches of every case anew; the
-    /// cases themselves stay: the mean is about these.
+    /// The mean over the cases' samples. Its interval comes from resampling the launches of every
+    /// case; the cases themselves stay, as the mean is about these.
     pub fn of(parts: &[Part]) -> Option<Self> {
         let value = stats::geomean(parts.iter().map(|part| part.value(<[f64]>::to_vec)))?;
         let launches = parts.iter().map(Part::launches).min()?;
@@ -229,7 +228,7 @@ impl Mean {
         })
     }
 
-    /// Of a reference in relation to itself, over as many cases.
+    /// The mean of a reference relative to itself, over that many cases.
     pub fn unity(parts: &[Part]) -> Option<Self> {
         Some(Self {
             estimate: Estimate::unity(parts.iter().map(Part::launches).min()?),

@@ -1,9 +1,10 @@
-//! Numbers, quantities and dates as people read them.
+//! Formatting of numbers, quantities and dates for people.
 
-/// What stands where there is no number.
+/// The text where there is no number.
 pub const NOTHING: &str = "–";
 
-/// A number with so many significant digits, in full: no exponents, thin spaces between thousands.
+/// A number with that many significant digits, in full: no exponents, thin spaces between
+/// thousands.
 pub fn significant(value: f64, digits: i32) -> String {
     if !value.is_finite() {
         return NOTHING.to_owned();
@@ -43,22 +44,22 @@ fn group(number: &str) -> String {
 /// A unit to show values in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unit {
-    /// How many of it one base unit (second, byte) is.
+    /// How many of this unit one base unit (second, byte) is.
     pub factor: f64,
-    /// Its symbol.
+    /// The symbol.
     pub symbol: &'static str,
 }
 
 impl Unit {
-    /// Seconds.
+    /// Seconds, recorded in seconds.
     pub const S: Self = Self::new(1.0, "s");
-    /// Milliseconds.
+    /// Milliseconds, recorded in seconds.
     pub const MS: Self = Self::new(1e3, "ms");
     /// Megabytes, of a million bytes.
     pub const MB: Self = Self::new(1e-6, "MB");
-    /// What is recorded in nanoseconds, as such.
+    /// Nanoseconds, recorded in nanoseconds.
     pub const NS: Self = Self::new(1.0, "ns");
-    /// What is recorded in nanoseconds, in microseconds.
+    /// Microseconds, recorded in nanoseconds.
     pub const NS_AS_US: Self = Self::new(1e-3, "µs");
     /// Megabytes per second.
     pub const MB_PER_S: Self = Self::new(1e-6, "MB/s");
@@ -69,7 +70,7 @@ impl Unit {
         Self { factor, symbol }
     }
 
-    /// The unit for times of up to so many seconds.
+    /// The unit for times of at most `most` seconds.
     pub fn of_seconds(most: f64) -> Self {
         match most {
             most if most >= 1.0 => Self::S,
@@ -79,7 +80,7 @@ impl Unit {
         }
     }
 
-    /// The unit for sizes of up to so many bytes.
+    /// The unit for sizes of at most `most` bytes.
     pub fn of_bytes(most: f64) -> Self {
         match most {
             most if most >= 1e9 => Self::new(1e-9, "GB"),
@@ -94,15 +95,15 @@ impl Unit {
         significant(value * self.factor, 3)
     }
 
-    /// A round value, for an axis: number and symbol without needless digits.
+    /// A round value for an axis: number and symbol without needless digits.
     pub fn text_of_tick(self, value: f64) -> String {
-        // Digits that are not there after rounding to nine are no digits of a round value.
+        // Rounded to nine digits, as round values have no more.
         let number = group(&format!("{:.9}", value * self.factor));
         let number = number.trim_end_matches('0').trim_end_matches('.');
         format!("{number}\u{a0}{}", self.symbol)
     }
 
-    /// Number and symbol.
+    /// The number with the symbol.
     pub fn text(self, value: f64) -> String {
         if value.is_finite() {
             format!("{}\u{a0}{}", self.number(value), self.symbol)
@@ -137,7 +138,7 @@ pub fn number_of_tick(value: f64) -> String {
     Unit::TIMES.text_of_tick(value).replace("\u{a0}×", "")
 }
 
-/// A moment in UTC, from seconds since 1970.
+/// A time in UTC, from seconds since 1970.
 pub fn moment(seconds: u64) -> String {
     let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;

@@ -1,4 +1,4 @@
-//! How loading grows with the size of the module.
+//! The section on how load times grow with the size of the module.
 
 use super::axis::{Frame, Scale, extent};
 use super::estimate::{Estimate, Outcome};
@@ -12,16 +12,17 @@ use super::{Page, Section, Size, about_case, both_sizes, legend, picture};
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Suite};
 
-/// The section.
+/// Writes the section.
 pub fn section(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Load);
     let mut section = Section::new(
         "growth",
         "Growth with module size",
-        "Wall time from a module's bytes in memory to a module that can be instantiated, against the \
-         size of its code section; both axes are logarithmic, lower is better. A compiler that takes \
-         twice as long for twice the code is a straight line that climbs one decade per decade; engines \
-         that use several threads, or compile when functions are first called, lie lower.",
+        "Wall time from a module's bytes in memory to a module that can be instantiated, against \
+         the size of its code section; both axes are logarithmic, lower is better. A compiler that \
+         takes twice as long for twice the code is a straight line that climbs one decade per \
+         decade; engines that use several threads, or compile when functions are first called, lie \
+         lower.",
     );
     if looks.is_empty() {
         return section.missing("loading", "load");
@@ -105,7 +106,7 @@ fn draw(page: &Page<'_>, lines: &[Line<'_>], size: Size) -> String {
     svg.finish()
 }
 
-/// Names the modules above the frame, as far as there is room.
+/// Writes the modules' names above the frame, as far as there is room.
 fn draw_modules(svg: &mut Svg, page: &Page<'_>, x: &Scale, frame: &Frame) {
     let mut cases: Vec<_> = page.results.cases(Suite::Load).collect();
     cases.retain(|case| case.code_bytes > 0);
@@ -146,7 +147,7 @@ fn draw_line(svg: &mut Svg, line: &Line<'_>, x: &Scale, y: &Scale) {
     }
 }
 
-/// Names the lines on the right.
+/// Writes the lines' names on the right.
 fn draw_names(svg: &mut Svg, lines: &[Line<'_>], x: &Scale, y: &Scale, frame: &Frame) {
     let last = |line: &Line<'_>| {
         let (case, wall) = line.points.last()?;

@@ -1,6 +1,6 @@
-//! Text that is safe inside HTML and SVG.
+//! Escaping of text for HTML and SVG.
 
-/// A text for element content and for attribute values in double quotes.
+/// The text, escaped for element content and for attribute values in double quotes.
 ///
 /// Control characters, which neither may contain, become spaces.
 pub fn escape(text: &str) -> String {

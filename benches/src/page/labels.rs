@@ -1,4 +1,4 @@
-//! Where names go so that they don't cover each other.
+//! Placement of names in pictures, so that they don't cover each other.
 
 use super::axis::Frame;
 use super::svg::{Anchor, Point};
@@ -6,20 +6,20 @@ use super::svg::{Anchor, Point};
 /// A name to be placed near a point.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// The point.
+    /// The point that the name belongs to.
     pub at: Point,
-    /// The name's width.
+    /// The width of the name.
     pub width: f64,
 }
 
-/// Where a name went.
+/// The place of a name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placed {
-    /// The place of its text.
+    /// The place of the name's text.
     pub at: Point,
-    /// Which end of the text that is.
+    /// Which end of the text is at that place.
     pub anchor: Anchor,
-    /// Whether it is so far from its point that a line should lead there.
+    /// Whether the name is so far from its point that a line should connect them.
     pub far: bool,
     area: Frame,
 }
@@ -35,13 +35,13 @@ impl Placed {
 }
 
 const HEIGHT: f64 = 14.0;
-/// Half the side of what a point covers.
+/// Half the side of the square that a point covers.
 const POINT: f64 = 8.0;
 
 /// Places names around their points, inside a frame.
 ///
-/// Each name goes where it covers least, given the others; a few rounds of that are enough for the
-/// number of names that a picture can have.
+/// Each name is placed where it covers least, given the others; a few rounds of that are enough for
+/// the number of names that a picture can have.
 pub fn place(requests: &[Request], inside: &Frame) -> Vec<Placed> {
     let first = |request: &Request| candidates(request)[0];
     let mut placed: Vec<Placed> = requests.iter().map(first).collect();
@@ -136,7 +136,7 @@ fn distance(one: Point, other: Point) -> f64 {
     (one.0 - other.0).hypot(one.1 - other.1)
 }
 
-/// Moves positions on a line apart, as little as it takes, inside limits.
+/// Moves positions on a line apart, as little as necessary, inside limits.
 pub fn spread(wanted: &[f64], apart: f64, (low, high): (f64, f64)) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|one, other| wanted[*one].total_cmp(&wanted[*other]));

@@ -1,4 +1,4 @@
-//! What is measured on its own: calls, instances, and what counters and interruption cost.
+//! The sections on calls, instances, and the cost of counters and interruption.
 
 use super::bars::{self, Bar, Meaning};
 use super::dots;
@@ -10,7 +10,7 @@ use super::{Page, Section, about_case, disagreements, grid, legend, picture};
 use crate::metric::Metric;
 use crate::record::{Row, Suite};
 
-/// The kinds of calls, with what each is.
+/// The kinds of calls, with descriptions.
 const CALLS: [(Metric, &str); 5] = [
     (
         Metric::HostToWasm,
@@ -25,7 +25,7 @@ const CALLS: [(Metric, &str); 5] = [
     ),
 ];
 
-/// The section about calls.
+/// Writes the section on calls.
 pub fn calls(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Calls);
     let mut section = Section::new(
@@ -79,7 +79,7 @@ pub fn calls(page: &Page<'_>) -> Section {
     section
 }
 
-/// The section about instances.
+/// Writes the section on instances.
 pub fn instances(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Instances);
     let mut section = Section::new(
@@ -105,15 +105,15 @@ pub fn instances(page: &Page<'_>) -> Section {
     section
 }
 
-/// The section about what counters and interruption cost.
+/// Writes the section on the cost of counters and interruption.
 pub fn overhead(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Overhead);
     let mut section = Section::new(
         "overhead",
         "Overhead of counters and interruption",
-        "Processor time of steady iterations in configurations that differ in what is watched while \
-         code runs, each relative to the first configuration of the same engine. Above 1 is what the \
-         others pay.",
+        "Processor time of steady iterations in configurations that differ in what is watched \
+         while code runs, each relative to the first configuration of the same engine. Above 1 is \
+         what the others pay.",
     );
     if looks.is_empty() {
         return section.missing("the overhead of counters and interruption", "overhead");
@@ -135,12 +135,12 @@ pub fn overhead(page: &Page<'_>) -> Section {
     section
 }
 
-/// The engine that an id names a configuration of.
+/// The engine whose configuration an id names.
 fn family(id: &str) -> &str {
     id.split('-').next().unwrap_or(id)
 }
 
-/// Configurations of one engine together, in the order of the first ones.
+/// Configurations grouped by engine, in the order of the first ones.
 fn families<'a>(looks: &[&'a Look]) -> Vec<Vec<&'a Look>> {
     let mut families: Vec<Vec<&Look>> = Vec::new();
     for look in looks {
@@ -153,7 +153,7 @@ fn families<'a>(looks: &[&'a Look]) -> Vec<Vec<&'a Look>> {
     families
 }
 
-/// Steady processor time in relation to another configuration, over the cases wanted by name.
+/// Steady processor time relative to another configuration, over the cases selected by name.
 fn cost(page: &Page<'_>, look: &Look, first: &Look, wanted: &dyn Fn(&str) -> bool) -> Option<Mean> {
     let steady = |row: &Row| row.samples(Metric::SteadyCpu);
     page.relative(Suite::Overhead, &look.id, &first.id, wanted, steady)

@@ -1,7 +1,7 @@
-//! How engines look: the same in every picture, also without colours.
+//! The looks of engines: the same in every picture, also without colours.
 //!
-//! Configurations of one engine share a hue; each has a marker and a dash of its own, so that colour
-//! never is the only difference.
+//! Configurations of one engine share a hue; each has a marker and a dash of its own, so that
+//! colour is never the only difference.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::record::Results;
 /// The page's background in light and in dark.
 pub const PAGE: [u32; 2] = [0xff_ff_ff, 0x14_17_1c];
 
-/// A marker.
+/// The shape of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// ●
@@ -34,7 +34,7 @@ pub enum Shape {
     Plus,
 }
 
-/// Colours, marker and dash.
+/// The look of a configuration: colours, marker and dash.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Style {
     light: u32,
@@ -119,7 +119,7 @@ const KNOWN: &[(&str, Style)] = &[
     ),
 ];
 
-/// For configurations of Upshift that have no entry of their own.
+/// Styles of Upshift's configurations that have no entry of their own.
 const OTHER_UPSHIFT: &[Style] = &[
     style(0x1f_5f_c4, 0x7c_b0_ff, Shape::Down, false, SHORT),
     style(0x35_57_a0, 0x9c_bc_f0, Shape::Diamond, true, DOTS),
@@ -127,7 +127,7 @@ const OTHER_UPSHIFT: &[Style] = &[
     style(0x22_3f_9c, 0x62_8b_ff, Shape::Up, true, MIXED),
 ];
 
-/// For engines that have no entry of their own.
+/// Styles of engines that have no entry of their own.
 const OTHERS: &[Style] = &[
     style(0xa3_30_30, 0xff_8a_80, Shape::Square, false, DOTS),
     style(0x5f_6b_00, 0xcd_d6_4a, Shape::Down, true, SHORT),
@@ -137,62 +137,62 @@ const OTHERS: &[Style] = &[
     style(0x80_60_00, 0xe0_c0_50, Shape::Up, false, SHORT),
 ];
 
-/// How one engine looks, and what it is called.
+/// The look of one engine, and its name.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// The engine's id.
     pub id: String,
-    /// What to call it.
+    /// The name in texts and pictures.
     pub name: String,
-    /// The class of its marks, which has its colour, dash and width.
+    /// The CSS class of the engine's marks, which has colour, dash and width.
     pub class: String,
-    /// Its marker.
+    /// The shape of the engine's marker.
     pub shape: Shape,
     /// Whether the marker is an outline.
     pub hollow: bool,
-    /// Whether it is what the page is about.
+    /// Whether the page is about this engine.
     pub emphasized: bool,
     style: Style,
 }
 
 impl Look {
-    /// The classes of a group of this engine's marks.
+    /// The CSS classes of a group of this engine's marks.
     pub fn marks(&self) -> String {
         format!("m {}", self.class)
     }
 
-    /// The class of texts that name it.
+    /// The CSS class of texts that name the engine.
     pub fn name_class(&self) -> &'static str {
         if self.emphasized { "name own" } else { "name" }
     }
 
-    /// About how wide its name is in a picture.
+    /// About how wide the engine's name is in a picture.
     pub fn name_width(&self) -> f64 {
         text_width(&self.name) * if self.emphasized { 1.1 } else { 1.0 }
     }
 
-    /// The marker's size.
+    /// The marker's radius, in pixels.
     pub fn radius(&self) -> f64 {
         let radius = if self.emphasized { 4.4 } else { 3.7 };
-        // So that an outline around a filled marker can be seen.
+        // Larger, so that an outline around a filled marker can be seen.
         if self.hollow { radius + 0.4 } else { radius }
     }
 }
 
-/// Room for the names of some engines in a column, with a margin; the longest are cut.
+/// The width of a column for the names of some engines, with a margin; the longest are cut.
 pub fn names_column<'a>(looks: impl IntoIterator<Item = &'a Look>) -> f64 {
     let widths = looks.into_iter().map(Look::name_width);
     widths.fold(0.0, f64::max).clamp(60.0, 190.0) + 12.0
 }
 
-/// Everyone who takes part.
+/// The looks of all engines of a page.
 #[derive(Clone, Debug)]
 pub struct Palette {
     looks: Vec<Look>,
 }
 
 impl Palette {
-    /// Looks for all engines of some results, those with rows only included.
+    /// Looks for all engines of some results, those that only have rows included.
     pub fn new(results: &Results) -> Self {
         let listed = results.engines.iter().map(|e| (&e.id, &e.name));
         let running = results.rows.iter().map(|row| (&row.engine, &row.engine));
@@ -229,13 +229,13 @@ impl Palette {
         });
     }
 
-    /// All of them, in the order of the results.
+    /// All looks, in the order of the results.
     pub fn looks(&self) -> &[Look] {
         &self.looks
     }
 
-    /// Puts what belongs to engines into the order in which it is to be drawn: what the page is about
-    /// last, its first configuration on top.
+    /// Sorts what belongs to engines in the order in which it is drawn: the engine that the page is
+    /// about last, its first configuration on top.
     pub fn drawing_order<T>(items: Vec<T>, look: impl Fn(&T) -> &Look) -> Vec<T> {
         let (own, mut order): (Vec<T>, Vec<T>) =
             items.into_iter().partition(|item| look(item).emphasized);
@@ -243,12 +243,12 @@ impl Palette {
         order
     }
 
-    /// Those for which something holds.
+    /// The looks for which a condition holds.
     pub fn select(&self, wanted: impl Fn(&Look) -> bool) -> Vec<&Look> {
         self.looks.iter().filter(|look| wanted(look)).collect()
     }
 
-    /// The rules for the engines' classes, for both colour schemes.
+    /// The CSS rules of the engines' classes, for both colour schemes.
     pub fn css(&self) -> String {
         let mut light = String::new();
         let mut dark = String::new();

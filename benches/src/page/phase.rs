@@ -1,34 +1,34 @@
-//! What is told about the iterations of one engine on one kernel.
+//! Summaries of the iterations of one engine on one kernel.
 //!
-//! Some have the names that JetStream 3 gives them: the first; the mean of the four slowest after it,
-//! the worst; and the mean of all after it, the average.
+//! Three are named as in JetStream 3: the first; the mean of the four slowest after it, the worst;
+//! and the mean of all after it, the average.
 
 use super::estimate::{Estimate, Estimator};
 use crate::metric::Metric;
 use crate::record::{Launch, Row};
 
-/// Iterations that make up the worst.
+/// The number of iterations in the worst.
 const WORST: usize = 4;
 
-/// What is told about the iterations of one engine on one kernel.
+/// A summary of the iterations of one engine on one kernel.
 #[derive(Clone, Copy, Debug)]
 pub enum Phase {
-    /// Load and the first iteration.
+    /// The wall time of loading and the first iteration.
     Result,
-    /// The first iteration.
+    /// The wall time of the first iteration.
     First,
-    /// The mean of the slowest ones after the first.
+    /// The mean wall time of the slowest iterations after the first.
     Worst,
-    /// The mean of all after the first.
+    /// The mean wall time of all iterations after the first.
     Average,
-    /// The median of the last half.
+    /// The median wall time of the last half of the iterations.
     Steady,
-    /// Its processor time.
+    /// The median processor time of the last half of the iterations.
     SteadyCpu,
 }
 
 impl Phase {
-    /// All of them.
+    /// All phases.
     pub const ALL: [Self; 6] = [
         Self::Result,
         Self::First,
@@ -38,7 +38,7 @@ impl Phase {
         Self::SteadyCpu,
     ];
 
-    /// What to call it over a column.
+    /// The heading of a column.
     pub fn title(self) -> &'static str {
         match self {
             Self::Result => "Load + first",
@@ -50,7 +50,7 @@ impl Phase {
         }
     }
 
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Result => "from the module's bytes to the end of the first iteration",
@@ -67,7 +67,7 @@ impl Phase {
         estimator.of(&self.samples(row))
     }
 
-    /// One for each launch that has it.
+    /// The phase's value in each launch that has it.
     pub fn samples(self, row: &Row) -> Vec<f64> {
         let of_launch = |launch: &Launch| -> Option<f64> {
             let (first, others) = launch.iterations.split_first()?;

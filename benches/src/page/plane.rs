@@ -1,4 +1,4 @@
-//! The plane of compile speed and code quality.
+//! The section on the plane of compile speed and code quality.
 
 use super::axis::{Frame, Scale, extent};
 use super::estimate::{Mean, Part};
@@ -11,7 +11,7 @@ use super::{Page, REFERENCE, Section, Size, both_sizes, picture};
 use crate::metric::Metric;
 use crate::record::Suite;
 
-/// What is known about one engine.
+/// One engine's point in the plane.
 struct Compiler<'a> {
     look: &'a Look,
     speed: Option<Mean>,
@@ -49,17 +49,17 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The section.
+/// Writes the section.
 pub fn section(page: &Page<'_>) -> Section {
     let mut section = Section::new(
         "plane",
         "Compile speed and code quality",
         "Each compiler is a point. To the right: megabytes of a module's code section compiled per \
-         second of processor time, validation included, geometric mean over the modules of the load \
-         suite. Downwards: processor time of kernels after their warmup relative to wasmtime, geometric \
-         mean over the kernels that both ran. A compiler usually buys one with the other; the lower \
-         right corner is where both are good. Engines that compile functions when they are first called \
-         have no compile speed and stand in the table only.",
+         second of processor time, validation included, geometric mean over the modules of the \
+         load suite. Downwards: processor time of kernels after their warmup relative to wasmtime, \
+         geometric mean over the kernels that both ran. A compiler usually buys one with the \
+         other; the lower right corner is where both are good. Engines that compile functions when \
+         they are first called have no compile speed and stand in the table only.",
     );
     let taking_part = page.palette.select(|look| {
         let mut rows = page.results.rows.iter();
@@ -74,15 +74,16 @@ pub fn section(page: &Page<'_>) -> Section {
         .iter()
         .any(|c| c.speed.is_some() && c.quality.is_some())
     {
-        let caption = "Whiskers: 95 % intervals of the means, launches drawn anew, for these modules and \
-                       kernels.";
+        let caption = "Whiskers: 95 % intervals of the means, launches drawn anew, for these \
+                       modules and kernels.";
         let drawn = both_sizes(Size::new(920.0, 480.0), Size::new(380.0, 420.0), |size| {
             draw(&compilers, size)
         });
         section.push(&picture("", caption, &drawn));
     } else {
         section.note(
-            "There is no picture: no engine has both a load time and a kernel that wasmtime ran, too.",
+            "There is no picture: no engine has both a load time and a kernel that wasmtime ran, \
+             too.",
         );
     }
     section.push(&table(page, &compilers));

@@ -1,4 +1,4 @@
-//! Whole programs: end-to-end times, and memory.
+//! The sections on whole programs: end-to-end times, and memory.
 
 use super::bars::{self, Bar, Meaning};
 use super::dots;
@@ -10,7 +10,7 @@ use super::{Page, REFERENCE, Section, about_case, disagreements, grid, legend, p
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Suite};
 
-/// Workloads by the last part of a case's name, with what to call their pictures.
+/// Workloads by the last part of a case's name, with the titles of their pictures.
 const WORKLOADS: [(&str, &str); 3] = [
     ("short", "Short workloads"),
     ("long", "Long workloads"),
@@ -40,17 +40,18 @@ fn programs<'a>(page: &Page<'a>) -> Vec<(&'a str, Vec<&'a CaseInfo>)> {
     programs
 }
 
-/// The section about time from bytes to exit.
+/// Writes the section on time from bytes to exit.
 pub fn end_to_end(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Programs);
     let mut section = Section::new(
         "programs",
         "Starts at once",
-        "Large real programs, each run in a process of its own: from the module's bytes in memory to \
-         the program's exit, compiling included. The thick bar is wall time, the thin bar under it \
-         processor time over all threads; shorter is better. Most have a short workload, where \
-         starting decides, and a long one, where the code that was compiled decides. An engine that is \
-         good at both has short bars on both sides. Bars with a gap are cut; their figure is right.",
+        "Large real programs, each run in a process of its own: from the module's bytes in memory \
+         to the program's exit, compiling included. The thick bar is wall time, the thin bar under \
+         it processor time over all threads; shorter is better. Most have a short workload, where \
+         starting decides, and a long one, where the code that was compiled decides. An engine \
+         that is good at both has short bars on both sides. Bars with a gap are cut; their figure \
+         is right.",
     );
     if looks.is_empty() {
         return section.missing("whole programs", "programs");
@@ -74,15 +75,16 @@ pub fn end_to_end(page: &Page<'_>) -> Section {
     section
 }
 
-/// The section about memory.
+/// Writes the section on memory.
 pub fn memory(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Programs);
     let mut section = Section::new(
         "memory",
         "Memory",
-        "The greatest resident set of the processes above, as the system counts it: the engine itself, \
-         the module, its machine code and compilers' working memory, and the program's own memory. \
-         Shorter is better. Machine code is what the engine says it generated; most don't tell.",
+        "The greatest resident set of the processes above, as the system counts it: the engine \
+         itself, the module, its machine code and compilers' working memory, and the program's own \
+         memory. Shorter is better. Machine code is what the engine says it generated; most don't \
+         tell.",
     );
     let measured = |look: &&Look| {
         let mut rows = page.results.rows.iter();
@@ -241,7 +243,7 @@ fn times(page: &Page<'_>, looks: &[&Look]) -> String {
     table.render()
 }
 
-/// A row for each engine on each case: its cells, or why there are none.
+/// A row for each engine on each case: its cells, or the reason why there are none.
 fn each_case(
     page: &Page<'_>,
     looks: &[&Look],

@@ -1,4 +1,4 @@
-//! Results that could be real, to try the page with.
+//! Made-up but plausible results, for tests of the page.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::record::{
     TierEvent,
 };
 
-/// An engine and how good it is: MB of code loaded per CPU second, run time of its code at first and
-/// in the end relative to an optimizing compiler's, start of its process in seconds.
+/// A made-up engine: MB of code loaded per CPU second, run time of its code at first and in the end
+/// relative to an optimizing compiler's, start time of its process in seconds.
 struct Model {
     id: &'static str,
     name: &'static str,
@@ -132,11 +132,11 @@ const PROGRAMS: [(&str, f64, f64, f64); 7] = [
 
 const LAUNCHES: usize = 5;
 
-/// A small generator of noise.
+/// A small random number generator.
 struct Noise(u64);
 
 impl Noise {
-    /// A number around 1, seldom far above.
+    /// A random number around 1, seldom far above.
     fn factor(&mut self) -> f64 {
         let mut next = || {
             self.0 ^= self.0 << 13;
@@ -149,7 +149,7 @@ impl Noise {
     }
 }
 
-/// An engine's entry.
+/// The engine's entry in the results.
 pub fn engine(id: &str, name: &str) -> EngineInfo {
     EngineInfo {
         id: id.into(),
@@ -164,7 +164,7 @@ pub fn engine(id: &str, name: &str) -> EngineInfo {
     }
 }
 
-/// A run that measured nothing.
+/// Results of a run that measured nothing.
 pub fn empty() -> Results {
     Results {
         format: FORMAT,
@@ -183,12 +183,12 @@ pub fn empty() -> Results {
     }
 }
 
-/// A run with everything.
+/// Results of a run with all engines and cases.
 pub fn full() -> Results {
     sized(KERNELS.len(), 5)
 }
 
-/// A run with something of everything.
+/// Results of a run with some engines and cases of every suite.
 pub fn small() -> Results {
     sized(8, 2)
 }
@@ -217,7 +217,7 @@ fn sized(kernel_count: usize, launches: usize) -> Results {
     results
 }
 
-/// An interrupted run of few engines without the reference, one launch each.
+/// Results of an interrupted run of few engines without the reference, one launch each.
 pub fn sparse() -> Results {
     let mut results = small();
     results.complete = false;
@@ -376,7 +376,7 @@ fn kernels(results: &mut Results, noise: &mut Noise, count: usize) {
     }
 }
 
-/// A launch that warms up.
+/// A launch with iterations that warm up.
 fn warm(model: &Model, work: f64, noise: &mut Noise) -> Launch {
     let load = 0.02 / model.speed + 0.000_2;
     let mut launch = launch(&[(Metric::LoadWall, load), (Metric::LoadCpu, load)], noise);

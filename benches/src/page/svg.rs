@@ -1,6 +1,6 @@
-//! A small writer for pictures.
+//! A small writer of SVG pictures.
 //!
-//! What it writes has no colours: marks have classes, and the style sheet knows the rest, so the same
+//! The pictures have no colours: marks have classes, and the style sheet has the rest, so the same
 //! picture is right on a light and on a dark page. A mark with a coordinate that is not a number is
 //! left out.
 
@@ -12,18 +12,18 @@ use super::palette::Shape;
 /// A place in a picture, in pixels from its upper left corner.
 pub type Point = (f64, f64);
 
-/// Which end of a text its place is.
+/// Which end of a text is at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// The left one.
+    /// The left end.
     Start,
-    /// The middle.
+    /// The middle of the text.
     Middle,
-    /// The right one.
+    /// The right end.
     End,
 }
 
-/// A picture being drawn.
+/// A picture under construction.
 #[derive(Debug)]
 pub struct Svg {
     width: f64,
@@ -33,7 +33,7 @@ pub struct Svg {
 }
 
 impl Svg {
-    /// An empty picture; the label says what it shows to who can't see it.
+    /// An empty picture; `label` describes it for readers who can't see it.
     pub fn new(width: f64, height: f64, label: &str) -> Self {
         Self {
             width,
@@ -43,14 +43,14 @@ impl Svg {
         }
     }
 
-    /// Draws something as a group of a class.
+    /// Draws something as a group with a CSS class.
     pub fn group(&mut self, class: &str, draw: impl FnOnce(&mut Self)) {
         self.write(format_args!("<g class=\"{class}\">"));
         draw(self);
         self.body.push_str("</g>");
     }
 
-    /// A straight line.
+    /// Draws a straight line.
     pub fn line(&mut self, class: &str, from: Point, to: Point) {
         if drawable(&[from, to]) {
             self.write(format_args!(
@@ -63,7 +63,7 @@ impl Svg {
         }
     }
 
-    /// A line through several points.
+    /// Draws a line through several points.
     pub fn path(&mut self, class: &str, points: &[Point]) {
         let Some((first, rest)) = points.split_first() else {
             return;
@@ -84,7 +84,7 @@ impl Svg {
         self.body.push_str("\"/>");
     }
 
-    /// A rectangle from its upper left corner, with a tooltip.
+    /// Draws a rectangle from its upper left corner, with a tooltip.
     pub fn rect(&mut self, class: &str, corner: Point, size: Point, tip: &str) {
         if drawable(&[corner, size]) && size.0 >= 0.0 && size.1 >= 0.0 {
             self.write(format_args!(
@@ -98,12 +98,12 @@ impl Svg {
         }
     }
 
-    /// Text on one line.
+    /// Writes text on one line.
     pub fn text(&mut self, class: &str, at: Point, anchor: Anchor, text: &str) {
         self.text_with_tip(class, at, anchor, text, "");
     }
 
-    /// Text on one line with a tooltip.
+    /// Writes text on one line with a tooltip.
     pub fn text_with_tip(&mut self, class: &str, at: Point, anchor: Anchor, text: &str, tip: &str) {
         if drawable(&[at]) {
             let anchor = match anchor {
@@ -121,7 +121,7 @@ impl Svg {
         }
     }
 
-    /// Text turned by so many degrees.
+    /// Writes text turned by an angle in degrees.
     pub fn turned_text(
         &mut self,
         class: &str,
@@ -140,7 +140,7 @@ impl Svg {
         }
     }
 
-    /// An engine's marker, with a tooltip.
+    /// Draws an engine's marker, with a tooltip.
     pub fn marker(&mut self, shape: Shape, hollow: bool, at: Point, radius: f64, tip: &str) {
         if !drawable(&[at]) {
             return;
@@ -157,7 +157,7 @@ impl Svg {
         ));
     }
 
-    /// The picture.
+    /// The SVG text of the picture.
     pub fn finish(self) -> String {
         format!(
             "<svg viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" \
@@ -184,7 +184,7 @@ fn drawable(points: &[Point]) -> bool {
     points.iter().all(|(x, y)| x.is_finite() && y.is_finite())
 }
 
-/// A path of a marker around a point. All shapes have about the same area.
+/// The path of a marker around a point. All shapes have about the same area.
 fn outline(shape: Shape, at: Point, radius: f64) -> String {
     let polygon = |corners: &[(f64, f64)]| {
         let mut path = String::new();
@@ -234,7 +234,7 @@ fn strokes(at: Point, radius: f64, lines: [(f64, f64, f64, f64); 2]) -> String {
     lines.map(line).concat()
 }
 
-/// A tooltip, if there is anything to say.
+/// A tooltip; nothing if the text is empty.
 struct Title<'a>(&'a str);
 
 impl std::fmt::Display for Title<'_> {
@@ -246,7 +246,7 @@ impl std::fmt::Display for Title<'_> {
     }
 }
 
-/// A coordinate to a tenth of a pixel.
+/// A coordinate, rounded to a tenth of a pixel.
 struct Coordinate(f64);
 
 impl std::fmt::Display for Coordinate {

@@ -1,4 +1,4 @@
-//! Tables of numbers.
+//! HTML tables of numbers.
 
 use std::fmt::Write as _;
 
@@ -7,25 +7,26 @@ use super::format::{NOTHING, Unit};
 use super::html::{escape, shorten};
 use super::palette::Look;
 
-/// Longer tables start closed.
+/// Tables with more rows are collapsed at first.
 const OPEN_ROWS: usize = 20;
 
-/// One place in a table.
+/// The content of a table's cell.
 #[derive(Clone, Debug)]
 pub struct Cell(String);
 
 impl Cell {
-    /// Words.
+    /// A cell with words.
     pub fn text(text: &str) -> Self {
         Self(format!("<td>{}</td>", escape(text)))
     }
 
-    /// A number as it is to be shown.
+    /// A cell with a formatted number.
     pub fn number(number: &str) -> Self {
         Self(format!("<td>{}</td>", escape(number)))
     }
 
-    /// An estimate without its unit, with how far the interval reaches to its wider side.
+    /// A cell with an estimate without its unit, and the distance to the farther end of its
+    /// interval.
     pub fn estimate(estimate: &Estimate, unit: Unit) -> Self {
         if !estimate.has_interval() {
             return Self::number(&unit.number(estimate.value));
@@ -45,17 +46,17 @@ impl Cell {
         ))
     }
 
-    /// An estimate, if there is one.
+    /// A cell with an estimate, empty if there is none.
     pub fn optional(estimate: Option<Estimate>, unit: Unit) -> Self {
         estimate.map_or_else(Self::nothing, |estimate| Self::estimate(&estimate, unit))
     }
 
-    /// A mean over cases; the tooltip has their number.
+    /// A cell with a mean over cases; the tooltip has their number.
     pub fn mean(mean: Option<Mean>, unit: Unit) -> Self {
         Self::optional(mean.map(|mean| mean.estimate), unit)
     }
 
-    /// What came of something: an estimate, or why there is none.
+    /// A cell with an outcome: an estimate, or the reason why there is none.
     pub fn outcome(outcome: &Outcome<'_>, unit: Unit) -> Self {
         match outcome {
             Outcome::Measured(estimate) => Self::estimate(estimate, unit),
@@ -64,7 +65,7 @@ impl Cell {
         }
     }
 
-    /// Why there is no number, in short, with the whole of it in a tooltip.
+    /// A cell with a short reason why there is no number, and the whole reason in a tooltip.
     fn excuse(excuse: &str) -> Self {
         Self(format!(
             "<td class=\"excuse\" title=\"{}\">{}</td>",
@@ -73,13 +74,13 @@ impl Cell {
         ))
     }
 
-    /// Nothing.
+    /// An empty cell.
     pub fn nothing() -> Self {
         Self(format!("<td class=\"none\">{NOTHING}</td>"))
     }
 }
 
-/// Value, interval and launches in words.
+/// Value, interval and number of launches in words.
 pub fn describe(estimate: &Estimate, unit: Unit) -> String {
     let value = unit.text(estimate.value);
     match (estimate.has_interval(), estimate.launches) {
@@ -94,7 +95,7 @@ pub fn describe(estimate: &Estimate, unit: Unit) -> String {
     )
 }
 
-/// A table being made.
+/// A table under construction.
 #[derive(Debug)]
 pub struct Table {
     caption: String,
@@ -105,7 +106,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table. The first column is that of the rows' names.
+    /// A table without rows. The first column has the rows' names.
     pub fn new<S: AsRef<str>>(caption: &str, columns: impl IntoIterator<Item = S>) -> Self {
         let columns = columns.into_iter().map(|c| c.as_ref().to_owned());
         Self {
@@ -117,7 +118,7 @@ impl Table {
         }
     }
 
-    /// The same as a table of words, whose columns begin on the left.
+    /// Makes it a table of words, whose columns are aligned on the left.
     pub fn of_words(self) -> Self {
         Self {
             class: "words",
@@ -138,17 +139,17 @@ impl Table {
         );
     }
 
-    /// A row with a plain name.
+    /// Adds a row with a plain name.
     pub fn row(&mut self, name: &str, cells: &[Cell]) {
         self.push(&format!("<th scope=\"row\">{}</th>", escape(name)), cells);
     }
 
-    /// An engine's row.
+    /// Adds an engine's row.
     pub fn engine(&mut self, look: &Look, cells: &[Cell]) {
         self.push(&engine_head(look), cells);
     }
 
-    /// An engine's row when there is no number for it.
+    /// Adds an engine's row without a number.
     pub fn engine_without(&mut self, look: &Look, why: &str) {
         let _ = write!(
             self.body,
@@ -166,7 +167,7 @@ impl Table {
         self.rows += 1;
     }
 
-    /// The table, closed if it is long.
+    /// The table's HTML, collapsed if it is long.
     pub fn render(&self) -> String {
         let columns: String = self
             .columns
@@ -174,7 +175,7 @@ impl Table {
             .map(|column| format!("<th scope=\"col\">{}</th>", escape(column)))
             .collect();
         let caption = escape(&self.caption);
-        // The caption stays outside: what scrolls sideways would take it along.
+        // The caption stays outside, so that it does not scroll sideways with the table.
         let table = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\
              <table class=\"{}\" aria-label=\"{caption}\"><thead><tr>{columns}</tr></thead>\

@@ -1,4 +1,4 @@
-//! Of the whole page.
+//! Tests of the whole page.
 
 use super::*;
 use crate::record::{Failure, Launch, Row};

@@ -1,4 +1,4 @@
-//! Warmup: how fast the same program is when it is run again and again in one process.
+//! The section on warmup: how fast the same program is when it runs repeatedly in one process.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,26 @@ use crate::metric::Metric;
 use crate::record::{CaseInfo, Iteration, Row, Suite, TierEvent};
 use crate::stats;
 
-/// Kernels to show first, if they are there: a hash of a few loops, floats, memory, an interpreter's
-/// dispatch, one long loop that only OSR can leave, and allocation with recursion.
+/// Kernels that are shown first, if they are present: a hash of a few loops, floats, memory, an
+/// interpreter's dispatch, one long loop that only OSR can leave, and allocation with recursion.
 const CHOSEN: [&str; 6] = ["sha256", "nbody", "hashmap", "interp", "main_loop", "trees"];
 
-/// Height of a line of ticks for events.
+/// The height of a line of ticks for events.
 const LANE: f64 = 10.0;
 
-/// The section.
+/// Writes the section.
 pub fn section(page: &Page<'_>) -> Section {
     let looks = page.looks(Suite::Kernels);
     let mut section = Section::new(
         "warmup",
         "Warmup",
-        "Small programs that are loaded once and then run again and again in one process, each time in \
-         an instance of its own. First a summary relative to wasmtime; then, by kernel, wall time of \
-         each iteration (up) at the time when it ended, counted from when loading began (right), both \
-         logarithmic: lines that start further left answer earlier, lower ones are faster. Each line is \
-         the median over launches, marked where it starts and where it ends. Ticks on the lower edge are \
-         tier changes of Upshift's first launch: short ones publish a function's optimized code, long \
-         ones the code of a running loop (OSR).",
+        "Small programs that are loaded once and then run again and again in one process, each \
+         time in an instance of its own. First a summary relative to wasmtime; then, by kernel, \
+         wall time of each iteration (up) at the time when it ended, counted from when loading \
+         began (right), both logarithmic: lines that start further left answer earlier, lower ones \
+         are faster. Each line is the median over launches, marked where it starts and where it \
+         ends. Ticks on the lower edge are tier changes of Upshift's first launch: short ones \
+         publish a function's optimized code, long ones the code of a running loop (OSR).",
     );
     if looks.is_empty() {
         return section.missing("kernels", "kernels");
@@ -106,9 +106,9 @@ fn summary(page: &Page<'_>, looks: &[&Look]) -> String {
     grid(pictures) + &table.render()
 }
 
-/// An engine's iterations: when each ended and how long it took, medians over the launches.
+/// An engine's iterations: when each ended and how long it took, as medians over the launches.
 ///
-/// As far as at least half of the launches came.
+/// Contains the iterations that at least half of the launches reached.
 fn curve(row: &Row) -> Vec<Point> {
     let launches: Vec<&[Iteration]> = row
         .launches
@@ -179,7 +179,7 @@ fn panel(page: &Page<'_>, case: &CaseInfo, looks: &[&Look], time: (f64, f64)) ->
         return svg.finish();
     };
     let x = Scale::log((time.0 / 1.2, time.1 * 1.2), frame.across());
-    // Along the lower edge, each engine with events has a lane for them.
+    // Along the lower edge, each engine with events has a lane for its ticks.
     let lanes: Vec<_> = curves
         .iter()
         .filter_map(|(look, row, _)| Some((*look, &row.as_ref()?.launches.first()?.events)))
@@ -223,8 +223,8 @@ fn draw_curve(svg: &mut Svg, look: &Look, curve: &[Point], x: &Scale, y: &Scale)
     }
 }
 
-/// Leaves out what can't be seen: of the points in a column of pixels, the first, the last, the
-/// highest and the lowest stay.
+/// Removes points that can't be seen: of the points in a column of pixels, the first, the last, the
+/// highest and the lowest remain.
 fn thin(points: &[Point]) -> Vec<Point> {
     let column = |point: &Point| point.0.floor();
     let mut kept = Vec::new();
@@ -245,7 +245,7 @@ fn thin(points: &[Point]) -> Vec<Point> {
     kept
 }
 
-/// Ticks for events; those of one kind in one pixel become one.
+/// Draws ticks for events; events of one kind in one pixel become one tick.
 fn draw_events(
     svg: &mut Svg,
     look: &Look,
@@ -295,7 +295,7 @@ fn table(page: &Page<'_>, looks: &[&Look]) -> String {
         table.group(&case.name, &about_case(case));
         for look in looks {
             let row = row_of(page, case, look);
-            // Whatever figure is asked for, a row that failed or is absent has the same excuse.
+            // A row that failed or is absent has the same reason for every figure.
             let outcome = Outcome::of(row, |row| {
                 let first = Phase::First.of(&page.estimator, row);
                 first.or_else(|| page.figure(row, Metric::SteadyWall))
