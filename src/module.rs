@@ -13,7 +13,8 @@ use upshift_runtime::ModuleCode;
 pub use inspect::Dump;
 
 use crate::{
-    Engine, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result, TableType,
+    Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
+    TableType,
 };
 
 /// A WebAssembly module.
@@ -89,8 +90,12 @@ impl Module {
     /// If the file can't be read, or as [`new`](Self::new).
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the module `{}`", Printable(path.display())))?;
+        // The cause stands in the message as well, which is then one line.
+        let bytes = std::fs::read(path).map_err(|error| {
+            let path = Printable(path.display());
+            let message = format!("cannot read the module `{path}`: {error}");
+            Error::new(error).context(message)
+        })?;
         Self::from_any(engine, &bytes, Some(path))
             .with_context(|| format!("cannot load `{}`", Printable(path.display())))
     }

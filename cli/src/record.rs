@@ -1,16 +1,18 @@
 //! The reports of a run: statistics, story, events, trace, symbol map.
 //!
 //! Files are opened before the run, so that a name that can't be written is known at once, and
-//! written after it, however it ended. A report that can't be written makes the command fail.
+//! written after it, however it ended; the symbol map while it goes on. A report that can't be
+//! written makes the command fail.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use upshift::profiler::chrome::chrome_trace;
-use upshift::profiler::perf_map::perf_map;
-use upshift::profiler::{EventLog, story};
+use upshift::profiler::perf_map::perf_map_line;
+use upshift::profiler::{EventLog, Names, Record, story};
 use upshift::{Engine, Printable, Result};
 
 use crate::options::{Options, StatsFormat};
@@ -21,7 +23,6 @@ use crate::report;
 enum Content {
     Events,
     Trace,
-    PerfMap,
 }
 
 /// A report file that is open.
@@ -38,6 +39,46 @@ pub struct Recorder {
     stats: Option<StatsFormat>,
     story: bool,
     files: Vec<Target>,
+    symbols: Option<SymbolMap>,
+}
+
+/// A symbol map that is open. It is written while the program runs, so that profilers can name code of a
+/// process that is killed.
+#[derive(Clone, Debug)]
+struct SymbolMap {
+    path: PathBuf,
+    output: Arc<Mutex<SymbolOutput>>,
+}
+
+/// The file of a symbol map, and the first error of writing it.
+#[derive(Debug)]
+struct SymbolOutput {
+    file: File,
+    result: io::Result<()>,
+}
+
+impl SymbolMap {
+    fn new(path: PathBuf, file: File) -> Self {
+        let output = SymbolOutput {
+            file,
+            result: Ok(()),
+        };
+        Self {
+            path,
+            output: Arc::new(Mutex::new(output)),
+        }
+    }
+
+    fn output(&self) -> MutexGuard<'_, SymbolOutput> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &str) {
+        let mut output = self.output();
+        if output.result.is_ok() {
+            output.result = output.file.write_all(line.as_bytes());
+        }
+    }
 }
 
 impl Recorder {
@@ -48,33 +89,44 @@ impl Recorder {
     /// If one can't be made.
     pub fn open(options: &Options) -> Result<Self> {
         let around = &options.around;
+        let contents = [
+            (Content::Events, &around.events),
+            (Content::Trace, &around.trace),
+        ];
         let mut files = Vec::new();
-        let mut open = |content, path: PathBuf, opened: io::Result<File>| -> Result<()> {
-            let file =
-                opened.with_context(|| format!("cannot create `{}`", Printable(path.display())))?;
-            files.push(Target {
-                content,
-                path,
-                file,
-            });
-            Ok(())
-        };
-        if let Some(path) = &around.events {
-            open(Content::Events, path.clone(), File::create(path))?;
+        for (content, path) in contents {
+            if let Some(path) = path {
+                files.push(Target {
+                    content,
+                    path: path.clone(),
+                    file: created(path, File::create(path))?,
+                });
+            }
         }
-        if let Some(path) = &around.trace {
-            open(Content::Trace, path.clone(), File::create(path))?;
-        }
+        let mut symbols = None;
         if around.perf_map {
             let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
-            let opened = create_afresh(&path);
-            open(Content::PerfMap, path, opened)?;
+            let file = created(&path, create_afresh(&path))?;
+            symbols = Some(SymbolMap::new(path, file));
         }
         Ok(Self {
             stats: options.stats,
             story: around.story,
             files,
+            symbols,
         })
+    }
+
+    /// Begins with the reports that are written while the engine runs.
+    pub fn start(&self, engine: &Engine) {
+        if let Some(symbols) = self.symbols.clone() {
+            let observe = move |record: &Record, names: &Names| {
+                if let Some(line) = perf_map_line(record, names) {
+                    symbols.add(&line);
+                }
+            };
+            engine.event_log().observe(observe);
+        }
     }
 
     /// Writes all reports, as far as possible, and says what could not be written.
@@ -94,6 +146,13 @@ impl Recorder {
         for target in self.files {
             let what = format!("`{}`", Printable(target.path.display()));
             check(&what, write(target, log));
+        }
+        if let Some(symbols) = self.symbols {
+            let what = format!("`{}`", Printable(symbols.path.display()));
+            check(
+                &what,
+                std::mem::replace(&mut symbols.output().result, Ok(())),
+            );
         }
         match self.stats {
             Some(StatsFormat::Table) => {
@@ -127,9 +186,12 @@ fn write(target: Target, log: &EventLog) -> io::Result<()> {
         Content::Trace => {
             serde_json::to_writer(&mut out, &chrome_trace(&log.records(), &log.names()))?;
         }
-        Content::PerfMap => out.write_all(perf_map(&log.records(), &log.names()).as_bytes())?,
     }
     out.flush()
+}
+
+fn created(path: &Path, opened: io::Result<File>) -> Result<File> {
+    opened.with_context(|| format!("cannot create `{}`", Printable(path.display())))
 }
 
 /// Creates a file in a directory that everyone may write to: never through a link, and never one that

@@ -42,7 +42,11 @@ pub fn run_module<L>(options: &Options, load: L) -> ExitCode
 where
     L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
 {
-    let prepared = Recorder::open(options).and_then(|recorder| Ok((recorder, engine(options)?)));
+    let prepared = Recorder::open(options).and_then(|recorder| {
+        let engine = engine(options)?;
+        recorder.start(&engine);
+        Ok((recorder, engine))
+    });
     let (recorder, engine) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return ExitCode::from(failed(&error)),
@@ -80,10 +84,6 @@ fn engine(options: &Options) -> Result<Engine> {
         logger::install();
     }
     let mut config: Config = options.config.clone();
-    if options.around.perf_map {
-        // What perf looks up in a map.
-        config.code_mapping(CodeMapping::Anonymous);
-    }
     if options.around.needs_events() {
         config.event_log(LogConfig {
             detail: Detail::Events,

@@ -159,23 +159,32 @@ struct Received {
     impatient: Arc<AtomicBool>,
 }
 
-/// Lets signals ring the bell. A signal that is ignored (as by `nohup`, or in a shell's background) stays so.
+/// Lets signals ring the bell: all of them, or none if there are no descriptors for all, so that the
+/// guest has those that are left. A signal that is ignored (as by `nohup`, or in a shell's
+/// background) stays so.
 fn watch_signals(ringer: &UnixStream) -> Received {
     let received = Received::default();
     let ignored = ignored_signals();
-    for (signal, name) in SIGNALS {
-        if ignored & (1 << (signal - 1)) != 0 {
-            continue;
+    let watched = SIGNALS
+        .iter()
+        .filter(|(signal, _)| ignored & (1 << (signal - 1)) == 0);
+    let ringers = watched.map(|signal| Ok((signal, ringer.try_clone()?)));
+    match ringers.collect::<std::io::Result<Vec<_>>>() {
+        Ok(ringers) => {
+            for (&(signal, name), ringer) in ringers {
+                if let Err(error) = watch(signal, &received, ringer) {
+                    report::warning(&format!("{name} will end the run without reports: {error}"));
+                }
+            }
         }
-        let watched = watch(signal, &received, ringer);
-        if let Err(error) = watched {
-            report::warning(&format!("{name} will end the run without reports: {error}"));
-        }
+        Err(error) => report::warning(&format!(
+            "signals will end the run without reports: {error}"
+        )),
     }
     received
 }
 
-fn watch(signal: i32, received: &Received, ringer: &UnixStream) -> std::io::Result<()> {
+fn watch(signal: i32, received: &Received, ringer: UnixStream) -> std::io::Result<()> {
     // In the order in which a signal runs them.
     if signal == SIGINT {
         let status = i32::from(Signal(signal).exit_code());
@@ -183,7 +192,7 @@ fn watch(signal: i32, received: &Received, ringer: &UnixStream) -> std::io::Resu
     }
     let number = received.signal.clone();
     flag::register_usize(signal, number, signal as usize)?;
-    low_level::pipe::register(signal, ringer.try_clone()?)?;
+    low_level::pipe::register(signal, ringer)?;
     Ok(())
 }
 

@@ -178,6 +178,8 @@ fn environments() -> Vec<Environment> {
         shell("file-size", Works, r#"ulimit -f 1000; exec "$@""#),
         shell("stack-1mb", Works, r#"ulimit -s 1024; exec "$@""#),
         shell("descriptors-16", Works, r#"ulimit -n 16; exec "$@""#),
+        shell("descriptors-8", Works, r#"ulimit -n 8; exec "$@""#),
+        shell("descriptors-4", MayRefuse, r#"ulimit -n 4; exec "$@""#),
         within("memfd-enosys", deny("memfd_create=ENOSYS")),
         within("memfd-eperm", deny("memfd_create=EPERM")),
         within("membarrier-enosys", deny("membarrier=ENOSYS")),

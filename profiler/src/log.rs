@@ -6,6 +6,7 @@
 //! [off](Detail::Off) costs one relaxed load per event.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -94,6 +95,18 @@ struct Inner {
     stats: Stats,
     records: VecDeque<Record>,
     names: Names,
+    observer: Option<Observer>,
+}
+
+/// What is called with each stored event.
+struct Observer(Box<Observe>);
+
+type Observe = dyn FnMut(&Record, &Names) + Send;
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 impl Default for EventLog {
@@ -164,7 +177,14 @@ impl EventLog {
                 inner.stats.events_forgotten += 1;
             }
             let thread = thread_number();
-            inner.records.push_back(Record { at, thread, event });
+            let record = Record { at, thread, event };
+            let Inner {
+                names, observer, ..
+            } = &mut *inner;
+            if let Some(Observer(observe)) = observer {
+                observe(&record, names);
+            }
+            inner.records.push_back(record);
         }
     }
 
@@ -173,6 +193,14 @@ impl EventLog {
         if self.does(Detail::Events) {
             self.record(event);
         }
+    }
+
+    /// Calls `observer` with each event that is stored from now on, for reports that must be there
+    /// even if the process is killed. It replaces an earlier observer. It runs on the thread that
+    /// records the event, under the log's lock: it must not use the log, and what it takes, the
+    /// compilation takes.
+    pub fn observe(&self, observer: impl FnMut(&Record, &Names) + Send + 'static) {
+        self.lock().observer = Some(Observer(Box::new(observer)));
     }
 
     /// The totals up to now.

@@ -3,40 +3,36 @@
 //! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used
 //! again, so the map is right for the code that was placed last at an address.
 
-use std::fmt::Write as _;
-
 use upshift_abi::Printable;
 
 use crate::event::Event;
 use crate::key::tier_name;
 use crate::log::{Names, Record};
 
-/// The text of the map: a line of start, length (both hexadecimal) and name for each piece of code.
-pub fn perf_map(records: &[Record], names: &Names) -> String {
-    let mut out = String::new();
-    for record in records {
-        let (Event::Published {
-            code,
-            address,
-            code_bytes,
-        }
-        | Event::OsrReady {
-            code,
-            address,
-            code_bytes,
-        }) = record.event
-        else {
-            continue;
-        };
-        let name = Printable(names.of(code.func));
-        let tier = tier_name(code.tier);
-        let part = code
-            .loop_number()
-            .map_or_else(String::new, |number| format!(" loop {number}"));
-        writeln!(out, "{address:x} {code_bytes:x} {name}{part} [{tier}]")
-            .expect("strings take everything");
+/// The map's line for an event that says where a piece of code is, `None` for others: start, length
+/// (both hexadecimal) and name, and a newline.
+pub fn perf_map_line(record: &Record, names: &Names) -> Option<String> {
+    let (Event::Published {
+        code,
+        address,
+        code_bytes,
     }
-    out
+    | Event::OsrReady {
+        code,
+        address,
+        code_bytes,
+    }) = record.event
+    else {
+        return None;
+    };
+    let name = Printable(names.of(code.func));
+    let tier = tier_name(code.tier);
+    let part = code
+        .loop_number()
+        .map_or_else(String::new, |number| format!(" loop {number}"));
+    Some(format!(
+        "{address:x} {code_bytes:x} {name}{part} [{tier}]\n"
+    ))
 }
 
 #[cfg(test)]
@@ -62,12 +58,15 @@ mod tests {
             address: 0xabc0,
             code_bytes: 0x40,
         };
-        let records = [Record {
+        let record = |event| Record {
             at: Nanos(0),
             thread: 0,
             event,
-        }];
-        let map = perf_map(&records, &Names::default());
-        assert_eq!(map, "abc0 40 module 1 def2 loop 0 [optimizer]\n");
+        };
+        let line = perf_map_line(&record(event), &Names::default());
+        let expected = "abc0 40 module 1 def2 loop 0 [optimizer]\n";
+        assert_eq!(line.as_deref(), Some(expected));
+        let event = Event::FirstCall { func };
+        assert_eq!(perf_map_line(&record(event), &Names::default()), None);
     }
 }

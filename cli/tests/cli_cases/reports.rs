@@ -9,31 +9,33 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{command, file, path, upshift};
 
-/// Prints a line and then runs until it is stopped.
-const ENDLESS: &str = r#"(module
-    (import "wasi_snapshot_preview1" "fd_write"
-        (func $write (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 16) "go\n")
-    (func (export "_start")
-        (i32.store (i32.const 0) (i32.const 16))
-        (i32.store (i32.const 4) (i32.const 3))
-        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
-        (loop (br 0))))"#;
+/// A program that prints a line and then does something.
+fn prints_and(then: &str) -> String {
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_read"
+                (func $read (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "go\n")
+            (func (export "_start")
+                (i32.store (i32.const 0) (i32.const 16))
+                (i32.store (i32.const 4) (i32.const 3))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                {then}))"#
+    )
+}
 
-/// As `ENDLESS`, but waits for input instead.
-const BLOCKED: &str = r#"(module
-    (import "wasi_snapshot_preview1" "fd_write"
-        (func $write (param i32 i32 i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_read"
-        (func $read (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 16) "go\n")
-    (func (export "_start")
-        (i32.store (i32.const 0) (i32.const 16))
-        (i32.store (i32.const 4) (i32.const 3))
-        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
-        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+/// Runs until it is stopped.
+fn endless() -> String {
+    prints_and("(loop (br 0))")
+}
+
+/// Waits for input.
+fn blocked() -> String {
+    prints_and("(drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))")
+}
 
 /// Starts a program and waits for its first line.
 fn started(args: &[&str]) -> Child {
@@ -78,7 +80,7 @@ fn signals_end_a_run_with_its_reports() {
         events.display(),
         trace.display()
     );
-    for (name, program) in [("endless", ENDLESS), ("blocked", BLOCKED)] {
+    for (name, program) in [("endless", endless()), ("blocked", blocked())] {
         let program = file(&format!("signal-{name}.wat"), program);
         for (signal, code, says) in [
             (Signal::INT, 130, "error: stopped by SIGINT\n"),
@@ -102,7 +104,7 @@ fn signals_end_a_run_with_its_reports() {
 /// As where `timeout` signals both the process and its group.
 #[test]
 fn a_signal_that_comes_twice_loses_no_report() {
-    let program = file("signal-twice.wat", ENDLESS);
+    let program = file("signal-twice.wat", endless());
     for _ in 0..5 {
         let child = started(&["--stats", &program]);
         send(&child, Signal::TERM);
@@ -116,7 +118,7 @@ fn a_signal_that_comes_twice_loses_no_report() {
 #[test]
 fn a_second_interrupt_does_not_wait() {
     const PIPE: usize = 64 << 10;
-    let program = file("signal-impatient.wat", ENDLESS);
+    let program = file("signal-impatient.wat", endless());
     let (_reader, mut stderr) = std::io::pipe().expect("the system has pipes");
     stderr.write_all(&[b' '; PIPE]).expect("a pipe takes that");
     let mut command = command(&["--stats", &program]);
@@ -136,7 +138,7 @@ fn a_second_interrupt_does_not_wait() {
 /// As `nohup`, and as a shell without job control does for what it runs in the background.
 #[test]
 fn an_ignored_signal_stays_ignored() {
-    let program = file("signal-ignored.wat", ENDLESS);
+    let program = file("signal-ignored.wat", endless());
     let script = "trap '' INT HUP; exec \"$0\" \"$1\"";
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_upshift"), &program]);
@@ -157,7 +159,7 @@ fn an_ignored_signal_stays_ignored() {
 
 #[test]
 fn report_files_are_opened_before_the_run() {
-    let program = file("never-runs.wat", ENDLESS);
+    let program = file("never-runs.wat", endless());
     for option in ["events", "trace"] {
         let debug = format!("{option}=/no/such/folder/file");
         let stderr = upshift(&["-D", &debug, &program]).failure(1);
@@ -212,7 +214,7 @@ fn a_failed_report_keeps_a_programs_exit_code() {
 /// A symbol map goes to a folder that everyone may write to, under a name that can be guessed.
 #[test]
 fn a_symbol_map_is_not_written_through_a_link() {
-    let (program, victim) = (file("perf-map.wat", ENDLESS), path("victim"));
+    let (program, victim) = (file("perf-map.wat", endless()), path("victim"));
     std::fs::write(&victim, "precious").unwrap();
     let script = r#"ln -s "$2" /tmp/perf-$$.map; exec "$0" -D perf-map "$1""#;
     let mut child = std::process::Command::new("sh")
@@ -224,10 +226,11 @@ fn a_symbol_map_is_not_written_through_a_link() {
         .expect("the shell runs");
     let map = format!("/tmp/perf-{}.map", child.id());
     wait_for_line(&mut child);
-    let (stderr, code) = stopped_by(child, Signal::INT);
+    // It is written as the program runs.
+    let (stderr, code) = stopped_by(child, Signal::KILL);
     let symbols = std::fs::read_to_string(&map);
     std::fs::remove_file(&map).unwrap();
-    assert_eq!(code, Some(130), "{stderr}");
+    assert_eq!(code, None, "{stderr}");
     assert!(symbols.unwrap().contains("_start [baseline]"), "{stderr}");
     assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
 }
