@@ -5,14 +5,16 @@
 //! however small its stack is. The system is asked once per thread; entering costs a comparison.
 //!
 //! A host may have switched to a stack of its own making (coroutines, fibers). The system knows
-//! nothing of those, so there only the configured size holds, and who makes such a stack must make it
-//! large enough.
+//! nothing of those, so there only the configured size holds, and such a stack must be made large
+//! enough.
 
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::{mem, ptr};
 
 use upshift_abi::frame::STACK_RESERVE;
+
+use crate::sys::PAGE;
 
 /// Bytes at the end of a stack that WebAssembly leaves to the host: for functions that it calls at its
 /// deepest (host functions, compilation at a first call), signal handlers, and small frames that
@@ -21,9 +23,9 @@ pub const HOST_RESERVE: usize = 256 << 10;
 
 const _: () = assert!(HOST_RESERVE > 2 * STACK_RESERVE as usize);
 
-/// Where a stack is.
+/// Where a stack is, without its guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bounds {
+pub(crate) struct Bounds {
     /// Its lowest usable address.
     low: usize,
     /// The address behind it.
@@ -34,7 +36,7 @@ impl Bounds {
     /// No address is inside: the stack is unknown.
     const NONE: Bounds = Bounds { low: 0, high: 0 };
 
-    fn contains(self, address: usize) -> bool {
+    pub(crate) fn contains(self, address: usize) -> bool {
         (self.low..self.high).contains(&address)
     }
 }
@@ -44,14 +46,21 @@ thread_local! {
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
+/// The calling thread's stack as the system knows it; no address is inside where it knows none. On other stacks,
+/// to which a host can switch, this says nothing of where the stack pointer is.
+#[inline]
+pub(crate) fn bounds() -> Bounds {
+    match BOUNDS.get() {
+        Some(bounds) => bounds,
+        None => ask(),
+    }
+}
+
 /// The lowest address that WebAssembly frames may reach, if it enters at `sp` and may use `max` bytes.
 /// It can lie above `sp`, where the thread has no stack left: then the first call overflows.
 #[inline]
 pub fn limit(sp: usize, max: usize) -> usize {
-    let bounds = match BOUNDS.get() {
-        Some(bounds) => bounds,
-        None => ask(),
-    };
+    let bounds = bounds();
     let wanted = sp.saturating_sub(max);
     if bounds.contains(sp) {
         wanted.max(bounds.low + HOST_RESERVE)
@@ -65,7 +74,7 @@ pub fn limit(sp: usize, max: usize) -> usize {
 /// thread's stack has besides is left to host functions.
 pub fn available() -> Option<usize> {
     let sp = stack_pointer();
-    let bounds = BOUNDS.get().unwrap_or_else(ask);
+    let bounds = bounds();
     let rest = sp.saturating_sub(bounds.low + HOST_RESERVE);
     bounds.contains(sp).then_some(rest)
 }
@@ -109,7 +118,6 @@ fn from_thread() -> Option<Bounds> {
 /// The stack of the process's first thread, without `/proc`: it ends with the program's file name,
 /// where the kernel put it, and may grow down to its resource limit.
 fn from_process() -> Option<Bounds> {
-    const PAGE: usize = 4096;
     /// What to count on where the stack may grow without a limit: the kernel keeps far more than this free
     /// below it then.
     const UNLIMITED: u64 = 1 << 30;

@@ -1,10 +1,12 @@
 //! Address space and threads: the one module to edit when porting to another system.
 //!
 //! - `code_pages`: memory that is executable, and the ways to write it;
-//! - `process`: which process something belongs to.
+//! - `process`: which process something belongs to;
+//! - `x64`: what depends on the processor.
 
 mod code_pages;
 mod process;
+mod x64;
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -20,9 +22,10 @@ use crate::error::RuntimeError;
 
 pub use code_pages::CodePages;
 pub use process::{PerProcess, Process};
+pub use x64::preserved_registers;
 
 /// What the system maps and protects as a whole.
-const PAGE: usize = 4096;
+pub const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
 
 /// A range of reserved address space; unmapped when dropped.
 #[derive(Debug)]
@@ -337,41 +340,4 @@ pub fn thread_id(process: &Process) -> i32 {
     let id = rustix::thread::gettid().as_raw_nonzero().get();
     ID.set((process.number(), id));
     id
-}
-
-/// The addresses of the calling thread's stack, as the system's thread library knows them: on other stacks, that
-/// somebody switches to, what this says has nothing to do with the stack pointer.
-pub fn thread_stack() -> Option<std::ops::Range<usize>> {
-    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-    let (mut base, mut len) = (ptr::null_mut(), 0);
-    // SAFETY: the first call initializes the attributes if it succeeds; the others read and free them.
-    let known = unsafe {
-        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
-            return None;
-        }
-        let known = libc::pthread_attr_getstack(attributes.as_ptr(), &mut base, &mut len) == 0;
-        libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        known
-    };
-    known.then(|| base as usize..base as usize + len)
-}
-
-/// What the registers hold that functions preserve for their callers.
-#[inline(always)]
-pub fn preserved_registers() -> [u64; 6] {
-    let mut registers = [0_u64; 6];
-    // SAFETY: writes six words to the array, and changes nothing else.
-    unsafe {
-        std::arch::asm!(
-            "mov [{to}], rbx",
-            "mov [{to} + 8], rbp",
-            "mov [{to} + 16], r12",
-            "mov [{to} + 24], r13",
-            "mov [{to} + 32], r14",
-            "mov [{to} + 40], r15",
-            to = in(reg) registers.as_mut_ptr(),
-            options(nostack, preserves_flags)
-        );
-    }
-    registers
 }

@@ -10,6 +10,8 @@
 //! memories. An access of such code to a part of a context that is filled on demand is no trap: the part is
 //! filled and the instruction runs again. Everything else goes to the handler that was installed before.
 
+mod x64;
+
 use std::ffi::c_void;
 use std::mem;
 use std::ptr;
@@ -24,6 +26,7 @@ use crate::error::RuntimeError;
 use crate::interrupt::INTERRUPT_SIGNAL;
 use crate::store::{Provided, Store, TrapRecord, current_store};
 use crate::stubs;
+use x64::Registers;
 
 const SIGNALS: [libc::c_int; 5] = [
     libc::SIGSEGV,
@@ -64,10 +67,6 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
 /// access to a field of a null pointer faults there.
 const NULL_PAGE: usize = 4096;
 
-/// Bytes below the stack pointer that the System V convention leaves to the code that was running. Ours does not
-/// use them; the distance costs nothing.
-const RED_ZONE: usize = 128;
-
 /// The handler of all our signals.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let vm = current_store();
@@ -91,10 +90,8 @@ unsafe fn take_over(
     vm: *mut VmStore,
 ) -> bool {
     // SAFETY: the system's context of this thread, which is stopped here.
-    let registers = unsafe { &mut (*context).uc_mcontext.gregs };
-    let pc = registers[libc::REG_RIP as usize] as usize;
-    let fp = registers[libc::REG_RBP as usize] as usize;
-    let sp = registers[libc::REG_RSP as usize] as usize;
+    let mut registers = Registers::new(unsafe { &mut *context });
+    let (pc, sp, fp) = (registers.pc(), registers.sp(), registers.fp());
     // SAFETY: the store outlives its activation; only fields that no one is changing are read:
     // generated code was running, or (for an interruption) anything, but then the lookup fails.
     let store = unsafe { (*vm).host.cast::<Store>() };
@@ -163,9 +160,7 @@ unsafe fn take_over(
     // SAFETY: generated code was running, so nobody is using the store's trap record.
     unsafe { Store::set_trap_record(store, TrapRecord { code, pc, sp, fp }) };
     // `sp` is within the stack: functions compare with the limit before they move it far.
-    registers[libc::REG_RSP as usize] = (sp.wrapping_sub(RED_ZONE) & !15) as i64;
-    registers[libc::REG_RDI as usize] = vm as i64;
-    registers[libc::REG_RIP as usize] = stubs::trapped as *const () as i64;
+    registers.go_to(stubs::trapped as *const () as usize, vm as usize);
     true
 }
 

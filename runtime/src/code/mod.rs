@@ -21,6 +21,7 @@ mod epoch;
 mod layout;
 mod meta;
 mod registry;
+mod x64;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -39,17 +40,17 @@ pub use meta::{CodeKind, CodeMeta, FunctionCode};
 
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
-use crate::sys::{CodePages, Process, Reservation};
+use crate::sys::{CodePages, PAGE, Process, Reservation};
 use alloc::RangeAllocator;
 use data::DataPart;
 use epoch::Reclaimer;
 use layout::Layout;
 use registry::Registry;
+use x64::THUNK_SIZE;
 
 /// Bytes for first-call thunks: one for each function that a valid module can have.
 const THUNKS_BYTES: usize = MAX_FUNCS * THUNK_SIZE;
 const MAX_FUNCS: usize = 1 << 20;
-const THUNK_SIZE: usize = 16;
 
 /// Bytes for slots, budgets and the builtin table, beside so many bytes of code.
 fn data_bytes(code_bytes: usize) -> usize {
@@ -69,9 +70,6 @@ pub(crate) fn code_space_bytes(asked: usize) -> usize {
 
 /// Bytes of code that are freed before the memory of whole pages goes back to the system.
 const DISCARD_BYTES: usize = 1 << 20;
-
-/// What the system gives and takes.
-const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
 
 /// Bytes before each piece of code: the pointer to its metadata, padded to the alignment.
 const HEADER: usize = 16;
@@ -208,7 +206,7 @@ impl CodeSpace {
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
         // The allocator gave the range to us alone. No thread executes there before the slot that leads to it
-        // is published with a release store, and x86 keeps instruction fetch coherent.
+        // is published with a release store, which suffices on x86-64: see `x64`.
         let parts = [&header[..], &compiled.code];
         let written = match deferred {
             Some(deferred) => deferred.push(this, allocated_at, gap, parts),
@@ -319,14 +317,8 @@ impl CodeSpace {
         let cell = self.builtin_cell(Builtin::FirstCall);
         let mut thunks = Vec::with_capacity(count.saturating_sub(written) * THUNK_SIZE);
         for n in written..count {
-            let thunk = self.thunk(n as u32);
-            let mut bytes = [0xcc; THUNK_SIZE];
-            bytes[0] = 0x68; // push imm32
-            bytes[1..5].copy_from_slice(&(n as u32).to_le_bytes());
-            bytes[5..7].copy_from_slice(&[0xff, 0x25]); // jmp [rip + disp32]
-            let disp = cell as i64 - (thunk + 11) as i64;
-            bytes[7..11].copy_from_slice(&(disp as i32).to_le_bytes());
-            thunks.extend_from_slice(&bytes);
+            let n = n as u32;
+            thunks.extend_from_slice(&x64::thunk(n, self.thunk(n), cell));
         }
         // Only this function writes the thunk part, under the lock, and no slot leads to these thunks before the
         // count below says so.

@@ -13,7 +13,7 @@ use std::any::Any;
 use upshift_abi::{RefType, ValType, frame};
 
 use super::Store;
-use crate::sys;
+use crate::{stack, sys};
 
 /// A value of the embedder that WebAssembly can refer to.
 pub type ExternValue = Box<dyn Any + Send + Sync>;
@@ -202,8 +202,8 @@ impl Store {
         let registers = sys::preserved_registers();
         let start = (&raw const registers) as usize;
         let end = self.outermost_entry(start)?;
-        let stack = sys::thread_stack()?;
-        if !stack.contains(&start) || !stack.contains(&end) {
+        let stack = stack::bounds();
+        if !stack.contains(start) || !stack.contains(end) {
             return None;
         }
         registers.iter().for_each(|&word| look_at(word));

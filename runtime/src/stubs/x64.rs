@@ -1,0 +1,237 @@
+//! The stubs of x86-64. All offsets come from [`upshift_abi::frame`] and [`upshift_abi::vmctx`].
+
+use std::arch::naked_asm;
+
+use upshift_abi::vmctx::{VmContext, VmStore};
+use upshift_abi::{for_each_builtin, frame};
+
+use crate::builtins;
+
+/// Where first-call thunks go: the pushed function index is on top, all argument registers are live.
+///
+/// Saves the argument registers, asks Rust for the code, and jumps there as if it had been called.
+#[unsafe(naked)]
+pub unsafe extern "C" fn first_call() {
+    naked_asm!(
+        // The pushed index lies where a frame record has the caller's rbp: [rsp] = index, [rsp + 8] = return address.
+        "xchg rbp, [rsp]",          // rbp = index, [rsp] = caller's rbp: a frame record
+        "mov eax, ebp",
+        "mov rbp, rsp",
+        "sub rsp, 112",
+        "mov [rsp], rdi",
+        "mov [rsp + 8], rsi",
+        "mov [rsp + 16], rdx",
+        "mov [rsp + 24], rcx",
+        "mov [rsp + 32], r8",
+        "mov [rsp + 40], r9",
+        "movsd [rsp + 48], xmm0",
+        "movsd [rsp + 56], xmm1",
+        "movsd [rsp + 64], xmm2",
+        "movsd [rsp + 72], xmm3",
+        "movsd [rsp + 80], xmm4",
+        "movsd [rsp + 88], xmm5",
+        "movsd [rsp + 96], xmm6",
+        "movsd [rsp + 104], xmm7",
+        "mov esi, eax",
+        "mov rdx, rbp",
+        "call {function}",
+        "mov rdi, [rsp]",
+        "mov rsi, [rsp + 8]",
+        "mov rdx, [rsp + 16]",
+        "mov rcx, [rsp + 24]",
+        "mov r8, [rsp + 32]",
+        "mov r9, [rsp + 40]",
+        "movsd xmm0, [rsp + 48]",
+        "movsd xmm1, [rsp + 56]",
+        "movsd xmm2, [rsp + 64]",
+        "movsd xmm3, [rsp + 72]",
+        "movsd xmm4, [rsp + 80]",
+        "movsd xmm5, [rsp + 88]",
+        "movsd xmm6, [rsp + 96]",
+        "movsd xmm7, [rsp + 104]",
+        "leave",
+        "test rax, rax",
+        "jz 2f",
+        "jmp rax",
+        "2:",
+        "mov rdi, [rdi + {store}]",
+        "jmp {unwind}",
+        function = sym builtins::compile_first,
+        unwind = sym unwind,
+        store = const VmContext::STORE.0,
+    )
+}
+
+/// Told that a budget is gone; see [`Builtin::TierUp`](upshift_abi::Builtin::TierUp) for the convention. Leaves WebAssembly
+/// if Rust left a reason pending.
+#[unsafe(naked)]
+pub unsafe extern "C" fn tier_up() {
+    naked_asm!(
+        // [rsp] = return address, [rsp + 8] = site, [rsp + 16] = function and, on return, the answer.
+        "push rbp",                 // with the return address a frame record, for the backtrace
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push rbx",
+        "mov rbx, rsp",
+        "sub rsp, 256",
+        "and rsp, -16",
+        "movups [rsp], xmm0",
+        "movups [rsp + 16], xmm1",
+        "movups [rsp + 32], xmm2",
+        "movups [rsp + 48], xmm3",
+        "movups [rsp + 64], xmm4",
+        "movups [rsp + 80], xmm5",
+        "movups [rsp + 96], xmm6",
+        "movups [rsp + 112], xmm7",
+        "movups [rsp + 128], xmm8",
+        "movups [rsp + 144], xmm9",
+        "movups [rsp + 160], xmm10",
+        "movups [rsp + 176], xmm11",
+        "movups [rsp + 192], xmm12",
+        "movups [rsp + 208], xmm13",
+        "movups [rsp + 224], xmm14",
+        "movups [rsp + 240], xmm15",
+        "mov rdi, [rbp + {vmctx}]",
+        "mov rsi, [rbx + 104]",     // 11 pushes, return address, site
+        "mov rdx, [rbx + 96]",
+        "lea rcx, [rbx + 80]",
+        "call {function}",
+        "test rdx, rdx",
+        "jnz 2f",
+        "mov [rbx + 104], rax",
+        "movups xmm0, [rsp]",
+        "movups xmm1, [rsp + 16]",
+        "movups xmm2, [rsp + 32]",
+        "movups xmm3, [rsp + 48]",
+        "movups xmm4, [rsp + 64]",
+        "movups xmm5, [rsp + 80]",
+        "movups xmm6, [rsp + 96]",
+        "movups xmm7, [rsp + 112]",
+        "movups xmm8, [rsp + 128]",
+        "movups xmm9, [rsp + 144]",
+        "movups xmm10, [rsp + 160]",
+        "movups xmm11, [rsp + 176]",
+        "movups xmm12, [rsp + 192]",
+        "movups xmm13, [rsp + 208]",
+        "movups xmm14, [rsp + 224]",
+        "movups xmm15, [rsp + 240]",
+        "mov rsp, rbx",
+        "pop rbx",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "pop rbp",
+        "ret",
+        "2:",
+        "mov rdi, [rbp + {vmctx}]",
+        "mov rdi, [rdi + {store}]",
+        "jmp {unwind}",
+        function = sym builtins::tier_up,
+        unwind = sym unwind,
+        vmctx = const frame::VMCTX,
+        store = const VmContext::STORE.0,
+    )
+}
+
+/// Defines the stubs of builtins that walk ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the
+/// function returns its result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
+macro_rules! walking {
+    (walks $function:ident) => {
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $function() {
+            naked_asm!(
+                "push rbp",
+                "mov rbp, rsp",
+                "push rdi",
+                "sub rsp, 8",
+                // As in a host function, this is where WebAssembly was left.
+                "mov rax, [rdi + {store}]",
+                "mov [rax + {exit_fp}], rbp",
+                "call {function}",
+                "mov rdi, [rbp - 8]",
+                "leave",
+                "test rdx, rdx",
+                "jnz 2f",
+                "ret",
+                "2:",
+                "mov rdi, [rdi + {store}]",
+                "jmp {unwind}",
+                function = sym builtins::$function,
+                unwind = sym unwind,
+                store = const VmContext::STORE.0,
+                exit_fp = const VmStore::EXIT_FP.0,
+            )
+        }
+    };
+    ($kind:ident $function:ident) => {};
+}
+
+macro_rules! stubs {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $function:ident: $kind:ident $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
+    )*) => {
+        $(walking!($kind $function);)*
+    };
+}
+
+for_each_builtin!(stubs);
+
+/// Leaves the innermost activation: `rdi` is the `VmStore*`. The entry trampoline's call returns 1.
+#[unsafe(naked)]
+pub unsafe extern "C" fn unwind() {
+    naked_asm!(
+        "mov rbp, [rdi + {entry_fp}]",
+        "mov rcx, [rbp + {previous_entry_fp}]",
+        "mov [rdi + {entry_fp}], rcx",
+        "mov rcx, [rbp + {previous_exit_fp}]",
+        "mov [rdi + {exit_fp}], rcx",
+        "mov rbx, [rbp + {rbx}]",
+        "mov r12, [rbp + {r12}]",
+        "mov r13, [rbp + {r13}]",
+        "mov r14, [rbp + {r14}]",
+        "mov r15, [rbp + {r15}]",
+        "mov eax, 1",
+        "mov edx, 1",
+        "leave",
+        "ret",
+        entry_fp = const VmStore::ENTRY_FP.0,
+        exit_fp = const VmStore::EXIT_FP.0,
+        previous_entry_fp = const frame::entry::PREVIOUS_ENTRY_FP,
+        previous_exit_fp = const frame::entry::PREVIOUS_EXIT_FP,
+        rbx = const frame::entry::RBX,
+        r12 = const frame::entry::R12,
+        r13 = const frame::entry::R13,
+        r14 = const frame::entry::R14,
+        r15 = const frame::entry::R15,
+    )
+}
+
+/// Where the signal handler sends a trapped thread: `rdi` is the `VmStore*`, the stack is aligned.
+/// Records the backtrace, which a signal handler must not, and unwinds.
+#[unsafe(naked)]
+pub unsafe extern "C" fn trapped() {
+    naked_asm!(
+        "push rdi",
+        "push rdi",
+        "call {record}",
+        "pop rdi",
+        "pop rdi",
+        "jmp {unwind}",
+        record = sym builtins::record_trap,
+        unwind = sym unwind,
+    )
+}
