@@ -9,8 +9,8 @@ pub enum CodeMapping {
     /// system refuses memory files, as [`Anonymous`](Self::Anonymous).
     #[default]
     MemoryFile,
-    /// In shared anonymous memory, for which profilers like `perf` look names up in a perf map. A second, writable mapping
-    /// of the pages exists for some microseconds whenever code is written.
+    /// In shared anonymous memory, for which profilers like `perf` look names up in a perf map. A
+    /// second, writable mapping of the pages exists for some microseconds whenever code is written.
     Anonymous,
 }
 
@@ -19,13 +19,13 @@ pub enum CodeMapping {
 pub struct RuntimeConfig {
     /// Address space for code, in bytes; at most 1 GiB. Costs nothing until used.
     pub code_space_bytes: usize,
-    /// Places each piece of code behind a random gap of at most 240 bytes, for experiments that must not
-    /// depend on the luck of addresses; 0 for no gaps.
+    /// Places each piece of code behind a random gap of at most 240 bytes, for experiments that
+    /// must not depend on the luck of addresses; 0 for no gaps.
     pub layout_seed: u32,
     /// Where code lies.
     pub code_mapping: CodeMapping,
-    /// Bytes of stack that WebAssembly may use below the outermost call from the host; less where the
-    /// calling thread has less, see [`stack`](crate::stack).
+    /// Bytes of stack that WebAssembly may use below the outermost call from the host; less where
+    /// the calling thread has less, see [`stack`](crate::stack).
     pub max_wasm_stack: usize,
     /// How accesses beyond a memory's length are caught, and how much is reserved for one.
     pub memory: MemoryOptions,

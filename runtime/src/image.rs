@@ -1,12 +1,14 @@
 //! The initial contents of a module's memory, made once and mapped copy-on-write by each instance.
 //!
-//! Copying the data of a large module takes milliseconds per instance. Mapped, it takes one system call, and a page is
-//! copied when the instance first writes to it. All images of a runtime lie in one memory file, one behind the
-//! other: an image costs no file descriptor, and holes between segments no memory.
+//! Copying the data of a large module takes milliseconds per instance. Mapped, it takes one system
+//! call, and a page is copied when the instance first writes to it. All images of a runtime lie in
+//! one memory file, one behind the other: an image costs no file descriptor, and holes between
+//! segments no memory.
 //!
-//! An image is complete or absent. A module whose data depends on an imported global, goes to an imported memory, or
-//! would trap half-way is initialized by copying, as is one with so little data that a mapping costs more, or with so much
-//! room between segments that instances which touch it would fill the file with zeros.
+//! An image is complete or absent. A module whose data depends on an imported global, goes to an
+//! imported memory, or would trap half-way is initialized by copying, as is one with so little data
+//! that a mapping costs more, or with so much room between segments that instances which touch it
+//! would fill the file with zeros.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -26,8 +28,9 @@ const MAX_GAPS: usize = 1 << 20;
 
 const POISON: &str = "no panic happens under this lock";
 
-/// The file with the images of a runtime. It is made with the first image: what needs none works where the system
-/// has no memory files. A forked child shares it with its parent, so only the process that made it writes it.
+/// The file with the images of a runtime. It is made with the first image: what needs none works
+/// where the system has no memory files. A forked child shares it with its parent, so only the
+/// process that made it writes it.
 #[derive(Debug)]
 pub struct ImageFile {
     process: Process,
@@ -123,7 +126,8 @@ impl MemoryImage {
         self.memory
     }
 
-    /// Maps it over a memory that starts at the offset in the reservation and still holds only zeros.
+    /// Maps it over a memory that starts at the offset in the reservation and still holds only
+    /// zeros.
     pub fn map(&self, space: &Reservation, memory: usize) -> Result<(), RuntimeError> {
         space.map_private(
             memory + self.start,
@@ -135,7 +139,8 @@ impl MemoryImage {
 }
 
 impl Drop for MemoryImage {
-    /// No instance uses it any more: each holds its module longer than its memory, and the module holds this.
+    /// No instance uses it any more: each holds its module longer than its memory, and the module
+    /// holds this.
     fn drop(&mut self) {
         if !self.images.process.is_current() {
             return;
@@ -153,8 +158,9 @@ impl Drop for MemoryImage {
 /// An offset in a memory and what belongs there.
 type Segment<'a> = (usize, &'a [u8]);
 
-/// The active segments that are not empty with their offsets, in order, and the memory that they go to: if that is one
-/// memory, which the module defines and whose contents can be mapped, and all go to fixed places inside it.
+/// The active segments that are not empty with their offsets, in order, and the memory that they go
+/// to: if that is one memory, which the module defines and whose contents can be mapped, and all go
+/// to fixed places inside it.
 fn fixed_segments<'a>(
     facts: &ModuleFacts,
     wasm: &'a [u8],

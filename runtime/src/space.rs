@@ -1,8 +1,9 @@
 //! How much address space an engine takes, and how it makes do with less.
 //!
-//! With guard pages a memory takes 8 GiB and a bit, of which nothing is used but addresses: what an index and an offset can reach,
-//! and what lies before it (see `upshift_abi::plan`). Where that much can't be had (`ulimit -v`, some
-//! containers), an engine checks bounds explicitly, and shares what there is between its code and its memories.
+//! With guard pages a memory takes 8 GiB and a bit, of which nothing is used but addresses: what an
+//! index and an offset can reach, and what lies before it (see `upshift_abi::plan`). Where that
+//! much can't be had (`ulimit -v`, some containers), an engine checks bounds explicitly, and shares
+//! what there is between its code and its memories.
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::{MemoryBounds, MemoryOptions};
@@ -16,8 +17,9 @@ use crate::sys::Reservation;
 const GRANULE: usize = 1 << 16;
 
 impl RuntimeConfig {
-    /// What works with the address space that this process can have now: the same, or explicit bounds, smaller
-    /// memories and less room for code. What was changed goes to the log as a warning.
+    /// What works with the address space that this process can have now: the same, or explicit
+    /// bounds, smaller memories and less room for code. What was changed goes to the log as a
+    /// warning.
     pub fn fitted(self) -> Self {
         let memory = self.memory.usual_space() as usize;
         let wanted = code_space_bytes(self.code_space_bytes) + memory;
@@ -48,7 +50,8 @@ impl RuntimeConfig {
 
 /// Reserves address space for a memory, behind so many bytes of other things.
 ///
-/// A memory with explicit bounds gets less than its maximum where that can't be had, and grows no further.
+/// A memory with explicit bounds gets less than its maximum where that can't be had, and grows no
+/// further.
 ///
 /// # Errors
 ///

@@ -314,13 +314,13 @@ impl FuncGen<'_> {
         self.masm.rm(Op::MOV.wide(), dst, length);
         self.masm
             .shift_imm(Shift::Shr, OperandSize::S64, dst, style.page_shift());
-        self.push_reg(style.index().ty().kind(), dst);
+        self.push_reg(style.index().kind(), dst);
     }
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
         let index = self.facts.plan.memory(MemoryIndex(memory)).style.index();
-        self.call_builtin(Builtin::MemoryGrow, &args, Some(index.ty().kind()));
+        self.call_builtin(Builtin::MemoryGrow, &args, Some(index.kind()));
     }
 
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {

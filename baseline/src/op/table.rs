@@ -63,7 +63,7 @@ impl FuncGen<'_> {
     pub(crate) fn visit_table_size(&mut self, table: u32) {
         let dst = self.alloc(RegClass::Int);
         let plan = self.facts.plan.table(TableIndex(table));
-        let (place, kind) = (plan.place, plan.index().ty().kind());
+        let (place, kind) = (plan.place, plan.index().kind());
         let length = self.header(place, dst).field(VmTable::LEN);
         self.load(kind, dst, length);
         self.push_reg(kind, dst);
@@ -72,7 +72,7 @@ impl FuncGen<'_> {
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
         let index = self.facts.plan.table(TableIndex(table)).index();
-        self.call_builtin(Builtin::TableGrow, &args, Some(index.ty().kind()));
+        self.call_builtin(Builtin::TableGrow, &args, Some(index.kind()));
     }
 
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {

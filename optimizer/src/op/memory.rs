@@ -1,7 +1,7 @@
 //! Linear memory: loads and stores in line, everything else through builtins.
 //!
-//! With guard pages an access is one instruction: the base of a defined memory is `VmContext*` plus a
-//! constant, which goes with the static offset into the displacement of `[vmctx + index + disp]`.
+//! With guard pages an access is one instruction: the base of a defined memory is `VmContext*` plus
+//! a constant, which goes with the static offset into the displacement of `[vmctx + index + disp]`.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
@@ -205,8 +205,8 @@ impl Translator<'_> {
         }
     }
 
-    /// Traps unless `index + end` is within the memory. 64 bits hold the sum: both are below 2^33. Returns the
-    /// condition on which it traps.
+    /// Traps unless `index + end` is within the memory. 64 bits hold the sum: both are below 2^33.
+    /// Returns the condition on which it traps.
     fn check_bounds(&mut self, memory: MemoryIndex, index: Value, end: u64) -> Value {
         let len = self.memory_len(memory);
         let outside = if end == 1 {

@@ -80,8 +80,8 @@ pub enum ConstOp {
 pub struct ConstExpr(pub Box<[ConstOp]>);
 
 impl ConstExpr {
-    /// The index that it always gives, in a memory or table with such indexes; `None` if that depends on
-    /// the instance or has to be computed.
+    /// The index that it always gives, in a memory or table with such indexes; `None` if that
+    /// depends on the instance or has to be computed.
     pub fn fixed_index(&self, kind: IndexKind) -> Option<u64> {
         match (kind, &*self.0) {
             (IndexKind::I32, &[ConstOp::I32Const(index)]) => Some(u64::from(index as u32)),
@@ -215,8 +215,8 @@ pub struct ModuleFacts {
     pub func_refs: Vec<u32>,
     /// The functions that can become references, by their number.
     pub ref_funcs: Vec<FuncIndex>,
-    /// What a table holds at first, where instances are to get that on demand: then no active element segment is
-    /// written when a module is instantiated.
+    /// What a table holds at first, where instances are to get that on demand: then no active
+    /// element segment is written when a module is instantiated.
     pub table_image: Option<TableImage>,
     /// Offsets in the module's instances.
     pub layout: VmLayout,
@@ -225,8 +225,8 @@ pub struct ModuleFacts {
 }
 
 impl ModuleFacts {
-    /// Plans memories and tables for an engine with these options, before anything is compiled. Until
-    /// then, plans are for the default options.
+    /// Plans memories and tables for an engine with these options, before anything is compiled.
+    /// Until then, plans are for the default options.
     pub fn plan_for(&mut self, options: MemoryOptions) {
         if *self.plan.options() != options {
             self.plan = ModulePlan::new(self, options);

@@ -2,15 +2,16 @@
 //! instantiation, images and the limiter ask.
 //!
 //! A plan follows from a type, the module's layout and the engine's [`MemoryOptions`], and holds no
-//! address, so it is computed once per module, before anything is compiled. Code that accesses a memory
-//! and the runtime that reserves it can't disagree, because both read the same plan.
+//! address, so it is computed once per module, before anything is compiled. Code that accesses a
+//! memory and the runtime that reserves it can't disagree, because both read the same plan.
 //!
 //! # Invariant
 //!
-//! A memory is made by one module or by the host and imported by others, whose code was compiled from
-//! plans of their own. So [`MemoryStyle::bounds`], which those must agree on, follows only from what an
-//! import must match exactly (index kind, page size, sharing) and from the options, which are the same
-//! for the whole engine: never from limits, nor from which of a module's memories it is.
+//! A memory is made by one module or by the host and imported by others, whose code was compiled
+//! from plans of their own. So [`MemoryStyle::bounds`], which those must agree on, follows only
+//! from what an import must match exactly (index kind, page size, sharing) and from the options,
+//! which are the same for the whole engine: never from limits, nor from which of a module's
+//! memories it is.
 
 use std::ops::RangeInclusive;
 
@@ -23,21 +24,21 @@ use crate::vmctx::{PAGE_SIZE, Place, VmLayout, VmOffset};
 /// With guard pages, the inaccessible bytes before a memory, at least.
 const MEMORY_GUARD: u32 = 64 << 20;
 
-/// With guard pages, the distance from a context to the memory behind it, for all modules whose contexts
-/// leave a [`MEMORY_GUARD`] in it.
+/// With guard pages, the distance from a context to the memory behind it, for all modules whose
+/// contexts leave a [`MEMORY_GUARD`] in it.
 const MEMORY_DISTANCE: u32 = 2 * MEMORY_GUARD;
 
-/// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the length as
-/// a 64-bit number, so that one that is negative by mistake never reaches memory, and address space may
-/// be short.
+/// With explicit bounds, the inaccessible bytes before a memory: an index is compared with the
+/// length as a 64-bit number, so that one that is negative by mistake never reaches memory, and
+/// address space may be short.
 const SMALL_MEMORY_GUARD: u32 = 1 << 16;
 
-/// The largest static offset that guard pages cover: with it, any 32-bit index and any access ends inside
-/// [`GUARDED_SPACE`].
+/// The largest static offset that guard pages cover: with it, any 32-bit index and any access ends
+/// inside [`GUARDED_SPACE`].
 const GUARDED_OFFSET: u64 = u32::MAX as u64;
 
-/// The address space of a memory with guard pages: what a 32-bit index and [`GUARDED_OFFSET`] reach,
-/// and room for the widest access there.
+/// The address space of a memory with guard pages: what a 32-bit index and [`GUARDED_OFFSET`]
+/// reach, and room for the widest access there.
 const GUARDED_SPACE: u64 = (1 << 33) + (1 << 16);
 
 /// The least address space that is reserved for a memory with explicit bounds.
@@ -51,8 +52,8 @@ pub const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
 pub struct MemoryOptions {
     /// How accesses beyond a memory's length are caught, where the memory's type leaves the choice.
     pub bounds: MemoryBounds,
-    /// With explicit bounds, the most address space that is reserved for a memory whose minimum needs no
-    /// more, in bytes. It can't grow beyond.
+    /// With explicit bounds, the most address space that is reserved for a memory whose minimum
+    /// needs no more, in bytes. It can't grow beyond.
     pub reservation: usize,
 }
 
@@ -75,7 +76,8 @@ impl MemoryOptions {
         }
     }
 
-    /// The address space that the usual memory takes, with the context and the guard before it, in bytes.
+    /// The address space that the usual memory takes, with the context and the guard before it, in
+    /// bytes.
     pub fn usual_space(&self) -> u64 {
         match self.bounds {
             MemoryBounds::GuardPages => GUARDED_SPACE + u64::from(MEMORY_DISTANCE),
@@ -89,22 +91,22 @@ impl MemoryOptions {
 pub enum Access {
     /// The access itself: wherever the index leads that is out of bounds, nothing is accessible.
     Guarded,
-    /// A comparison before it: it traps where `index + end` exceeds the memory's length. The index has 32
-    /// bits, so 64 hold the sum.
+    /// A comparison before it: it traps where `index + end` exceeds the memory's length. The index
+    /// has 32 bits, so 64 hold the sum.
     Checked {
         /// The static offset plus the access's size in bytes.
         end: u64,
     },
     /// As `Checked`, with an index of 64 bits: where the sum carries, it traps too.
     CheckedWide {
-        /// The static offset plus the access's size in bytes; `u64::MAX` if 64 bits don't hold that,
-        /// with which every access traps.
+        /// The static offset plus the access's size in bytes; `u64::MAX` if 64 bits don't hold
+        /// that, with which every access traps.
         end: u64,
     },
 }
 
-/// What is decided about a memory wherever it lies: the same for the module that defines it, for those
-/// that import it and for the host.
+/// What is decided about a memory wherever it lies: the same for the module that defines it, for
+/// those that import it and for the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryStyle {
     ty: MemoryType,
@@ -115,8 +117,8 @@ pub struct MemoryStyle {
 impl MemoryStyle {
     /// Decides about a memory of the type.
     pub fn new(ty: MemoryType, options: &MemoryOptions) -> Self {
-        // Guards begin at a page of the processor, so a memory must end at one; and they can't cover
-        // what a 64-bit index reaches.
+        // Guards begin at a page of the processor, so a memory must end at one; and they can't
+        // cover what a 64-bit index reaches.
         let can_guard = ty.index == IndexKind::I32 && ty.page_bytes() >= u64::from(PAGE_SIZE);
         Self {
             ty,
@@ -134,6 +136,7 @@ impl MemoryStyle {
     }
 
     /// The kind of its addresses, sizes in pages included.
+    #[inline]
     pub fn index(&self) -> IndexKind {
         self.ty.index
     }
@@ -144,6 +147,7 @@ impl MemoryStyle {
     }
 
     /// What keeps an access of so many bytes at the static offset inside the memory.
+    #[inline]
     pub fn access(&self, offset: u64, bytes: u32) -> Access {
         let end = offset.saturating_add(bytes.into());
         match (self.bounds, self.index()) {
@@ -154,6 +158,7 @@ impl MemoryStyle {
     }
 
     /// Bytes of a page, as a power of two.
+    #[inline]
     pub fn page_shift(&self) -> u8 {
         self.ty.page_shift
     }
@@ -197,8 +202,8 @@ impl MemoryStyle {
         }
     }
 
-    /// The address space to reserve from its first byte on, in bytes: what it must have, up to what it is
-    /// to have if the system grants that. It can't grow beyond what it gets.
+    /// The address space to reserve from its first byte on, in bytes: what it must have, up to what
+    /// it is to have if the system grants that. It can't grow beyond what it gets.
     pub fn space(&self) -> RangeInclusive<u64> {
         match self.bounds {
             MemoryBounds::GuardPages => GUARDED_SPACE..=GUARDED_SPACE,
@@ -216,8 +221,8 @@ impl MemoryStyle {
         }
     }
 
-    /// Whether its first contents can be mapped copy-on-write: pages of the processor that nobody else
-    /// sees.
+    /// Whether its first contents can be mapped copy-on-write: it consists of whole pages of the
+    /// processor, and only one thread sees it.
     pub fn can_map_contents(&self) -> bool {
         self.ty.page_bytes() >= u64::from(PAGE_SIZE) && self.ty.sharing == Sharing::Private
     }
@@ -235,7 +240,8 @@ impl MemoryStyle {
     }
 }
 
-/// Where a memory's bytes and its [`VmMemory`](crate::vmctx::VmMemory) lie, as the module's code reaches them.
+/// Where a memory's bytes and its [`VmMemory`](crate::vmctx::VmMemory) lie, as the module's code
+/// reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryPlace {
     /// Behind the context, in one reservation with it: the first memory that the module defines.
@@ -259,6 +265,7 @@ pub enum MemoryPlace {
 
 impl MemoryPlace {
     /// Where the `VmMemory` is found.
+    #[inline]
     pub fn header(self) -> Place {
         match self {
             MemoryPlace::BehindContext { header, .. } | MemoryPlace::Apart { header } => {
@@ -293,8 +300,8 @@ pub enum TableFilling {
 pub struct TablePlan {
     /// Its type.
     pub ty: TableType,
-    /// Where its [`VmTable`](crate::vmctx::VmTable) lies: in the context, or behind a pointer there if it
-    /// is imported.
+    /// Where its [`VmTable`](crate::vmctx::VmTable) lies: in the context, or behind a pointer there
+    /// if it is imported.
     pub place: Place,
     /// When its first elements are written; without meaning for imports.
     pub filling: TableFilling,
@@ -302,6 +309,7 @@ pub struct TablePlan {
 
 impl TablePlan {
     /// The kind of its indexes and of its size.
+    #[inline]
     pub fn index(&self) -> IndexKind {
         self.ty.index
     }

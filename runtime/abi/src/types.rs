@@ -172,11 +172,12 @@ impl IndexKind {
         }
     }
 
-    /// The type of values that are indexes.
-    pub const fn ty(self) -> ValType {
+    /// The kind of values that are indexes.
+    #[inline]
+    pub const fn kind(self) -> Kind {
         match self {
-            IndexKind::I32 => ValType::I32,
-            IndexKind::I64 => ValType::I64,
+            IndexKind::I32 => Kind::I32,
+            IndexKind::I64 => Kind::I64,
         }
     }
 

@@ -1,10 +1,12 @@
 //! The structures that generated code reads, and their offsets.
 //!
-//! One allocation per instance: header, then the arrays that [`VmLayout`] places, padded to a
-//! page, then (if the module defines a memory) a guard, then the reservation of memory 0. So the base of a
-//! defined memory is `VmContext*` plus a [distance](crate::plan::MemoryPlace): a constant, no load, no register.
+//! One allocation per instance: header, then the arrays that [`VmLayout`] places, padded to a page,
+//! then (if the module defines memories) a guard, then room for the first of those. So the base of
+//! a defined memory is `VmContext*` plus a [distance](crate::plan::MemoryPlace): a constant, no
+//! load, no register.
 //!
-//! The guard is for the bugs of compilers: an access before the memory's beginning faults instead of reaching the context.
+//! The guard is for the bugs of compilers: an access before the memory's beginning faults instead
+//! of reaching the context.
 //!
 //! Who writes what: the runtime fills everything before the first call. Afterwards generated code
 //! writes globals and table elements; the runtime writes memory and table lengths, from the one
@@ -196,10 +198,10 @@ const _: () = assert!(
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmHostContext {
-    /// What the host trampoline calls; the function's slot says which of the two it is. Through an array:
-    /// `extern "sysv64" fn(*mut VmHostContext, values: *mut VmVal) -> u32` reads its arguments from `values` and
-    /// writes its results there; 0 is success, else the trampoline unwinds. Native:
-    /// `extern "sysv64" fn(*mut VmHostContext, arguments...) -> NativeResult`.
+    /// What the host trampoline calls; the function's slot says which of the two it is. Through an
+    /// array: `extern "sysv64" fn(*mut VmHostContext, values: *mut VmVal) -> u32` reads its
+    /// arguments from `values` and writes its results there; 0 is success, else the trampoline
+    /// unwinds. Native: `extern "sysv64" fn(*mut VmHostContext, arguments...) -> NativeResult`.
     pub call: *const u8,
     /// The runtime's own data of the function.
     pub func: *const c_void,
@@ -221,8 +223,8 @@ impl VmHostContext {
     pub const STORE: VmOffset = VmOffset::of(offset_of!(VmHostContext, store));
 }
 
-/// What native functions return: System V passes a float in `xmm0` and the status in `rax`, anything else in
-/// `rax` and the status in `rdx`; without a value the status is in `rax`.
+/// What native functions return: System V passes a float in `xmm0` and the status in `rax`,
+/// anything else in `rax` and the status in `rdx`; without a value the status is in `rax`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct NativeResult<V> {
@@ -250,8 +252,8 @@ pub struct VmLayout {
     on_demand: Option<OnDemandLayout>,
 }
 
-/// Bytes that are filled at once where parts of a context are filled on demand: whole pages, and whole function
-/// references.
+/// Bytes that are filled at once where parts of a context are filled on demand: whole pages, and
+/// whole function references.
 pub const CHUNK: u32 = 12 * PAGE_SIZE;
 
 const _: () = assert!((CHUNK as usize).is_multiple_of(size_of::<VmFuncRef>()));
@@ -259,8 +261,8 @@ const _: () = assert!((CHUNK as usize).is_multiple_of(size_of::<VmFuncRef>()));
 /// Function references and table elements of less than this are not worth a fault.
 const MIN_ON_DEMAND: usize = 2 * PAGE_SIZE as usize;
 
-/// The part of a context that the runtime fills when it is first touched, in chunks of [`CHUNK`] bytes: function
-/// references, then, at a chunk of their own, the elements of the table that has an
+/// The part of a context that the runtime fills when it is first touched, in chunks of [`CHUNK`]
+/// bytes: function references, then, at a chunk of their own, the elements of the table that has an
 /// [image](crate::facts::TableImage). Offsets from the `VmContext*`; both ends are those of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnDemandLayout {
@@ -374,7 +376,8 @@ impl VmLayout {
         }
     }
 
-    /// Whether the function references of a module and a table with this image are worth filling on demand.
+    /// Whether the function references of a module and a table with this image are worth filling on
+    /// demand.
     pub(crate) fn fills_on_demand(facts: &ModuleFacts, image: Option<&TableImage>) -> bool {
         let func_refs = facts.ref_funcs.len() * size_of::<VmFuncRef>();
         let elements = image.map_or(0, |image| image.elements.len() * size_of::<usize>());

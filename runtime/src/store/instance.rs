@@ -1,9 +1,9 @@
 //! Instances: one allocation each, filled from the module's facts.
 //!
-//! Instantiation follows the specification's order: imports are checked, everything is allocated, globals and
-//! tables get their initial values, active element segments are written, then active data segments, then
-//! the start function runs. A trap on the way leaves what was written; the instance stays in
-//! the store, as tables may refer to it already.
+//! Instantiation follows the specification's order: imports are checked, everything is allocated,
+//! globals and tables get their initial values, active element segments are written, then active
+//! data segments, then the start function runs. A trap on the way leaves what was written; the
+//! instance stays in the store, as tables may refer to it already.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,15 +33,16 @@ const DECLARED: &str = "validation declares references";
 /// An instance: its module, its context, and the ids behind its index spaces.
 pub struct Instance {
     pub(crate) id: InstanceId,
-    /// Context, then a guard and the reservation of memory 0 if the module defines it. Dropped before the module, which owns
-    /// what is mapped there.
+    /// Context, then a guard and the room of the first memory that the module defines, if any.
+    /// Dropped before the module, which owns what is mapped there.
     space: Arc<Reservation>,
     pub(crate) module: Arc<ModuleCode>,
     tables: Vec<TableId>,
     memories: Vec<MemoryId>,
     globals: Vec<GlobalId>,
     dropped_elements: Box<[bool]>,
-    /// How many data segments instantiation is done with: the active ones among them count as dropped.
+    /// How many data segments instantiation is done with: the active ones among them count as
+    /// dropped.
     data_written: usize,
     /// By segment, once one was dropped: some modules have tens of thousands.
     dropped_data: Box<[bool]>,
@@ -90,7 +91,8 @@ impl Instance {
         self.dropped_elements[index.index()] = true;
     }
 
-    /// A range of an element segment, if it is within the segment, or what is left of it: nothing once it was dropped.
+    /// A range of an element segment, if it is within the segment, or what is left of it: nothing
+    /// once it was dropped.
     pub(crate) fn element_range(
         &self,
         index: ElemIndex,
@@ -145,8 +147,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the imports don't fit, the limiter refuses or something can't be allocated, an active segment is out of bounds, or the start
-    /// function fails.
+    /// If the imports don't fit, the limiter refuses or something can't be allocated, an active
+    /// segment is out of bounds, or the start function fails.
     pub fn instantiate(
         &mut self,
         module: &Arc<ModuleCode>,

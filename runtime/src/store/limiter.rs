@@ -1,7 +1,8 @@
-//! What a store may take: asked before a memory or table is made or grows, and before an instance is made.
+//! What a store may take: asked before a memory or table is made or grows, and before an instance
+//! is made.
 //!
-//! The interface is Wasmtime's, so that limiters written for it work here. A store without a limiter is
-//! limited by what the modules declare and by what the system gives.
+//! The interface is Wasmtime's, so that limiters written for it work here. A store without a
+//! limiter is limited by what the modules declare and by what the system gives.
 
 use std::any::Any;
 
@@ -20,12 +21,13 @@ pub const DEFAULT_MEMORY_LIMIT: usize = 10_000;
 
 /// Decides what the instances of a store may take.
 ///
-/// It is asked on the thread that runs the store: when a module is instantiated, by `memory.grow` and `table.grow`, and when
-/// the embedder makes or grows a memory or table. What it does not see: the embedder's own data, compiled code, and
-/// what the runtime keeps per item.
+/// It is asked on the thread that runs the store: when a module is instantiated, by `memory.grow`
+/// and `table.grow`, and when the embedder makes or grows a memory or table. What it does not see:
+/// the embedder's own data, compiled code, and what the runtime keeps per item.
 pub trait ResourceLimiter: Send {
-    /// A memory is about to have `desired` bytes instead of `current`, multiples of 64 KiB; `current` is 0 for a new
-    /// one. `maximum` is the memory's declared maximum in bytes. Called even if `desired` is beyond that.
+    /// A memory is about to have `desired` bytes instead of `current`, multiples of 64 KiB;
+    /// `current` is 0 for a new one. `maximum` is the memory's declared maximum in bytes. Called
+    /// even if `desired` is beyond that.
     ///
     /// `Ok(false)` refuses: `memory.grow` returns -1, making a memory or an instance fails.
     ///
@@ -39,7 +41,8 @@ pub trait ResourceLimiter: Send {
         maximum: Option<usize>,
     ) -> anyhow::Result<bool>;
 
-    /// Growth that [`memory_growing`](Self::memory_growing) permitted has failed: beyond the maximum, or refused by the system.
+    /// Growth that [`memory_growing`](Self::memory_growing) permitted has failed: beyond the
+    /// maximum, or refused by the system.
     ///
     /// # Errors
     ///
@@ -49,8 +52,9 @@ pub trait ResourceLimiter: Send {
         Ok(())
     }
 
-    /// A table is about to have `desired` elements (8 bytes each where they are not null) instead of `current`, which is 0 for a new
-    /// one; otherwise as [`memory_growing`](Self::memory_growing).
+    /// A table is about to have `desired` elements (8 bytes each where they are not null) instead
+    /// of `current`, which is 0 for a new one; otherwise as
+    /// [`memory_growing`](Self::memory_growing).
     ///
     /// # Errors
     ///
@@ -77,12 +81,14 @@ pub trait ResourceLimiter: Send {
         DEFAULT_INSTANCE_LIMIT
     }
 
-    /// How many tables the store may have, those of its instances and the embedder's: 10,000 by default.
+    /// How many tables the store may have, those of its instances and the embedder's: 10,000 by
+    /// default.
     fn tables(&self) -> usize {
         DEFAULT_TABLE_LIMIT
     }
 
-    /// How many memories the store may have, those of its instances and the embedder's: 10,000 by default.
+    /// How many memories the store may have, those of its instances and the embedder's: 10,000 by
+    /// default.
     fn memories(&self) -> usize {
         DEFAULT_MEMORY_LIMIT
     }
@@ -228,8 +234,8 @@ impl StoreLimitsBuilder {
         self
     }
 
-    /// Whether `memory.grow` and `table.grow` trap where they would return -1: not what the specification says, but
-    /// it shows where a program runs out of memory. Off by default.
+    /// Whether `memory.grow` and `table.grow` trap where they would return -1: not what the
+    /// specification says, but it shows where a program runs out of memory. Off by default.
     #[must_use]
     pub fn trap_on_grow_failure(mut self, trap: bool) -> Self {
         self.0.trap_on_grow_failure = trap;

@@ -62,8 +62,8 @@ impl MemoryEntry {
         Ok(entry)
     }
 
-    /// A memory in a reservation of its own, described by `vm` or, if that is null, by a structure of its
-    /// own; its minimum is committed.
+    /// A memory in a reservation of its own, described by `vm` or, if that is null, by a structure
+    /// of its own; its minimum is committed.
     pub fn apart(style: MemoryStyle, vm: *mut VmMemory) -> Result<Self, Error> {
         let guard = style.guard_before() as usize;
         let space = reserve_memory(&style, guard)?;
@@ -141,7 +141,8 @@ impl MemoryEntry {
         let (old, new) = (self.len(), self.style.bytes(pages) as usize);
         match &self.space {
             MemorySpace::Instance { space, offset, .. } => {
-                // SAFETY: the instance's allocation lives as long as the store, which owns this entry.
+                // SAFETY: the instance's allocation lives as long as the store, which owns this
+                // entry.
                 let space = unsafe { &**space };
                 space.make_writable(offset + old, new - old)?;
             }
@@ -200,8 +201,8 @@ impl Store {
         self.memories[memory.index()].vm
     }
 
-    /// Whether the address lies in a memory of this store or its guard. May be called in a signal handler
-    /// while generated code was running.
+    /// Whether the address lies in a memory of this store or its guard. May be called in a signal
+    /// handler while generated code was running.
     pub(crate) fn memory_contains(&self, addr: usize) -> bool {
         self.memories.iter().any(|memory| memory.contains(addr))
     }
@@ -234,7 +235,8 @@ impl Store {
         (self.memories[memory.index()].bytes_mut(), &mut *self.data)
     }
 
-    /// Grows it by pages: the previous size in pages, or `None` if the maximum, the limiter or the system forbids it.
+    /// Grows it by pages: the previous size in pages, or `None` if the maximum, the limiter or the
+    /// system forbids it.
     ///
     /// # Errors
     ///
@@ -265,8 +267,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As for all bulk operations: the trap for a range out of bounds, before anything is written; or
-    /// [`TrapCode::Interrupt`], when a part is done.
+    /// As for all bulk operations: the trap for a range out of bounds, before anything is written;
+    /// or [`TrapCode::Interrupt`], when a part is done.
     pub(crate) fn memory_copy(
         &mut self,
         to: MemoryId,
@@ -312,7 +314,8 @@ impl Store {
         })
     }
 
-    /// Copies a part of `data` to the memory: `memory.init`; errors as [`memory_copy`](Self::memory_copy)'s.
+    /// Copies a part of `data` to the memory: `memory.init`; errors as
+    /// [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn memory_init(
         &mut self,
         memory: MemoryId,

@@ -1,13 +1,14 @@
 //! The parts of an instance's context that are filled when generated code first touches them.
 //!
-//! A large module has thousands of functions that can become references, and a table that holds most of them; an instance
-//! that runs for a short time uses few. So the function references and the elements of that table start
-//! without access. The first touch of a chunk faults, and the signal handler fills the chunk with what
-//! the module says and lets the instruction run again. Generated code pays nothing for it, and does not know.
+//! A large module has thousands of functions that can become references, and a table that holds
+//! most of them; an instance that runs for a short time uses few. So the function references and
+//! the elements of that table start without access. The first touch of a chunk faults, and the
+//! signal handler fills the chunk with what the module says and lets the instruction run again.
+//! Generated code pays nothing for it, and does not know.
 //!
 //! Who touches: generated code, in whatever instance of the store, for which the handler asks
-//! [`Store::provide`]; and this crate, which asks before it reads or writes elements, and never reads function references there:
-//! it makes [copies](Store::func_id) of those it needs.
+//! [`Store::provide`]; and this crate, which asks before it reads or writes elements, and never
+//! reads function references there: it makes [copies](Store::func_id) of those it needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +28,9 @@ pub(super) struct OnDemand {
     /// Dropped after `space`; see `Instance`.
     module: Arc<ModuleCode>,
     layout: OnDemandLayout,
-    /// By chunk: whether it is filled. Written by the thread that runs the store, in its signal handler too, which interrupts
-    /// nothing that looks at this: it acts where generated code was running.
+    /// By chunk: whether it is filled. Written by the thread that runs the store, in its signal
+    /// handler too, which interrupts nothing that looks at this: it acts where generated code was
+    /// running.
     filled: Box<[AtomicBool]>,
 }
 
@@ -167,8 +169,8 @@ pub(crate) enum Provided {
 }
 
 impl Store {
-    /// Fills what generated code touched, if that was waiting for it. May be called in a signal handler while generated
-    /// code was running.
+    /// Fills what generated code touched, if that was waiting for it. May be called in a signal
+    /// handler while generated code was running.
     pub(crate) fn provide(&self, address: usize) -> Provided {
         let Some((part, chunk)) = self.on_demand_at(address) else {
             return Provided::NotOurs;

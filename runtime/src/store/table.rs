@@ -1,6 +1,7 @@
 //! Tables: reference words, in memory that the system provides where elements are not null.
 //!
-//! A module of a few bytes can declare tables of gigabytes, so a null element must not cost anything.
+//! A module of a few bytes can declare tables of gigabytes, so a null element must not cost
+//! anything.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use super::{Instance, Order, Store, TableId, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
 
-/// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the system.
+/// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the
+/// system.
 const SMALL_BYTES: usize = 4096;
 
 /// Bytes of an element.
@@ -35,7 +37,8 @@ enum Elements {
     Small(Vec<usize>),
     /// Takes memory where elements are not null only.
     Mapped(Reservation),
-    /// In the context of the instance that defines the table, filled when touched; as many as the table had at first.
+    /// In the context of the instance that defines the table, filled when touched; as many as the
+    /// table had at first.
     OnDemand(Arc<OnDemand>, usize),
 }
 
@@ -87,7 +90,8 @@ impl Elements {
             Elements::Small(_) | Elements::OnDemand(..) => {
                 self.settle()?;
                 let space = Reservation::zeroed(bytes(wanted).next_multiple_of(SMALL_BYTES))?;
-                // SAFETY: the new mapping is longer than what is copied, which is filled, and nobody else knows it.
+                // SAFETY: the new mapping is longer than what is copied, which is filled, and
+                // nobody else knows it.
                 unsafe {
                     let to = space.base().cast();
                     self.base().copy_to_nonoverlapping(to, capacity);
@@ -103,7 +107,8 @@ impl Elements {
 }
 
 impl TableEntry {
-    /// A table of its minimum size, described by `vm` or, if that is null, by a structure of its own.
+    /// A table of its minimum size, described by `vm` or, if that is null, by a structure of its
+    /// own.
     pub fn new(ty: TableType, vm: *mut VmTable, init: u64) -> Result<Self, Error> {
         let mut own = vm.is_null().then(|| {
             Box::new(VmTable {
@@ -167,14 +172,16 @@ impl TableEntry {
         Ok(Some(previous))
     }
 
-    /// The elements. Generated code writes them too, through `vm`, while the host does not borrow the store.
+    /// The elements. Generated code writes them too, through `vm`, while the host does not borrow
+    /// the store.
     ///
     /// # Errors
     ///
     /// If the system refuses memory for those that are filled on demand.
     fn elements(&self) -> Result<&[usize], RuntimeError> {
         self.elements.settle()?;
-        // SAFETY: `vm` describes `self.elements`; reading through its pointer sees what generated code wrote.
+        // SAFETY: `vm` describes `self.elements`; reading through its pointer sees what generated
+        // code wrote.
         Ok(unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) })
     }
 
@@ -244,16 +251,19 @@ impl Store {
     ///
     /// # Safety
     ///
-    /// The word is 0 or a reference of this store, of the table's type: generated code calls through it.
+    /// The word is 0 or a reference of this store, of the table's type: generated code calls
+    /// through it.
     pub unsafe fn table_set(&mut self, table: TableId, index: u64, word: u64) -> bool {
         self.table_write(table, index, &[word]).is_ok()
     }
 
-    /// Grows it: the previous length, or `None` if the maximum, the limiter or the system forbids it.
+    /// Grows it: the previous length, or `None` if the maximum, the limiter or the system forbids
+    /// it.
     ///
     /// # Errors
     ///
-    /// The limiter's; and [`TrapCode::Interrupt`] if an interruption waits: not all new elements hold the word then.
+    /// The limiter's; and [`TrapCode::Interrupt`] if an interruption waits: not all new elements
+    /// hold the word then.
     ///
     /// # Safety
     ///

@@ -293,7 +293,8 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Reads the name section as far as it makes sense; custom sections can't make a module invalid.
+    /// Reads the name section as far as it makes sense; custom sections can't make a module
+    /// invalid.
     fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
         for name in names {
             match name {
@@ -323,8 +324,8 @@ impl Decoder<'_> {
     }
 }
 
-/// Refuses limits of memories in encodings that are longer than their type allows: five bytes with 32-bit
-/// addresses, ten with 64-bit ones. The decoder reads all of them as 64-bit numbers.
+/// Refuses limits of memories in encodings that are longer than their type allows: five bytes with
+/// 32-bit addresses, ten with 64-bit ones. The decoder reads all of them as 64-bit numbers.
 fn check_limits_encoding(section: Range<u64>, wasm: &[u8]) -> Result<(), DecodeError> {
     const HAS_MAXIMUM: u8 = 1;
     const INDEX64: u8 = 4;

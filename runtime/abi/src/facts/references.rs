@@ -4,8 +4,8 @@ use super::{ConstExpr, ConstOp, ElementItems, Item, ModuleFacts, SegmentMode};
 use crate::index::{FuncIndex, TableIndex};
 use crate::types::{RefType, TableType};
 
-/// The first elements of a table that is known before there is an instance: from the module's active element
-/// segments, if all of them go to fixed places of one table that the module defines.
+/// The first elements of a table that is known before there is an instance: from the module's
+/// active element segments, if all of them go to fixed places of one table that the module defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableImage {
     /// The table.
@@ -56,8 +56,8 @@ pub(super) fn number_func_refs(facts: &mut ModuleFacts) {
 
 /// The image of the table that all active segments go to, if there is one.
 ///
-/// A segment that is out of bounds traps when the module is instantiated, after those before it were written; so
-/// an image is complete or absent.
+/// A segment that is out of bounds traps when the module is instantiated, after those before it
+/// were written; so an image is complete or absent.
 pub(super) fn table_image(facts: &ModuleFacts) -> Option<TableImage> {
     let mut image: Option<TableImage> = None;
     for segment in &facts.elements {
