@@ -12,7 +12,7 @@ use upshift_abi::{Kind, RegClass, Width};
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
-use crate::reg::{Reg, RegSet};
+use crate::reg::{Reg, RegSet, Scratch};
 use crate::state::Home;
 use crate::value::{Cond, Value, fits_imm32};
 
@@ -34,9 +34,9 @@ pub(crate) const fn as_words(kind: Kind) -> Kind {
 }
 
 /// The second operand of an instruction.
-#[derive(Clone, Copy, Debug)]
 pub(crate) enum Operand {
-    Reg(Reg),
+    /// A register, which may be the scratch one.
+    Reg(Reg, Option<Scratch>),
     Imm(i32),
     Mem(Mem),
 }
@@ -297,6 +297,13 @@ impl FuncGen<'_> {
         }
     }
 
+    /// Copies memory through the float scratch register.
+    pub(crate) fn copy(&mut self, kind: Kind, to: Mem, from: Mem) {
+        let via = self.masm.fscratch();
+        self.load(kind, via.reg(), from);
+        self.store(kind, to, via.reg());
+    }
+
     /// Copies a value to memory.
     pub(crate) fn store_value(&mut self, mem: Mem, value: Value) {
         match value {
@@ -323,16 +330,16 @@ impl FuncGen<'_> {
         if fits_imm32(bits) {
             self.masm.store_imm(OperandSize::S64, mem, bits as i32);
         } else {
-            self.masm.mov_imm(Reg::SCRATCH, bits);
-            self.store(Kind::I64, mem, Reg::SCRATCH);
+            let scratch = self.masm.scratch();
+            self.masm.mov_imm(scratch.reg(), bits);
+            self.store(Kind::I64, mem, scratch.reg());
         }
     }
 
     /// Copies a slot to memory through the float scratch register, so that `scratch` may be in use.
     fn copy_slot(&mut self, kind: Kind, mem: Mem, slot: u32) {
         let kind = as_float(kind);
-        self.load(kind, Reg::FSCRATCH, home(slot));
-        self.store(kind, mem, Reg::FSCRATCH);
+        self.copy(kind, mem, home(slot));
     }
 
     /// Loads a value into a register that the caller has.
@@ -356,14 +363,16 @@ impl FuncGen<'_> {
         match cond {
             Cond::Cc(cc) => self.masm.setcc(cc, reg),
             Cond::FloatEq => {
-                self.masm.setcc(Cc::Np, Reg::SCRATCH);
+                let scratch = self.masm.scratch();
+                self.masm.setcc(Cc::Np, scratch.reg());
                 self.masm.setcc(Cc::E, reg);
-                self.masm.rr(Alu::And.op(), reg, Reg::SCRATCH);
+                self.masm.rr(Alu::And.op(), reg, scratch.reg());
             }
             Cond::FloatNe => {
-                self.masm.setcc(Cc::P, Reg::SCRATCH);
+                let scratch = self.masm.scratch();
+                self.masm.setcc(Cc::P, scratch.reg());
                 self.masm.setcc(Cc::Ne, reg);
-                self.masm.rr(Alu::Or.op(), reg, Reg::SCRATCH);
+                self.masm.rr(Alu::Or.op(), reg, scratch.reg());
             }
         }
         self.masm.extend8(Op::MOVZX8, reg, reg);
@@ -416,8 +425,9 @@ impl FuncGen<'_> {
                 if let Some(imm) = value.imm32() {
                     return Operand::Imm(imm);
                 }
-                self.masm.mov_imm(Reg::SCRATCH, bits);
-                Operand::Reg(Reg::SCRATCH)
+                let scratch = self.masm.scratch();
+                self.masm.mov_imm(scratch.reg(), bits);
+                Operand::Reg(scratch.reg(), Some(scratch))
             }
             Value::Const(kind, bits) if bits != 0 => {
                 Operand::Mem(self.masm.float_operand(kind.width(), bits))
@@ -429,14 +439,14 @@ impl FuncGen<'_> {
             {
                 Operand::Mem(home(local))
             }
-            _ => Operand::Reg(self.use_reg(value)),
+            _ => Operand::Reg(self.use_reg(value), None),
         }
     }
 
     /// Frees the operand's register.
     #[inline]
     pub(crate) fn release_operand(&mut self, operand: Operand) {
-        if let Operand::Reg(reg) = operand {
+        if let Operand::Reg(reg, _) = operand {
             self.state.release(reg);
         }
     }

@@ -21,18 +21,19 @@ mod data;
 pub(crate) mod encode;
 mod opcode;
 
-use crate::reg::Reg;
+use crate::reg::{Reg, Scratch, ScratchRegs};
 use crate::value::Cond;
 pub(crate) use buffer::CodeBuffer;
 pub(crate) use cold::Cold;
 use data::Data;
 use encode::{Alu, Op, OperandSize};
 use upshift_abi::{
-    CallSite, CodeOffset, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
+    CallSite, CodeOffset, RegClass, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
 };
 
 /// Assembles with dynasm into a [`Masm`]'s current section. `vmctx` and `scratch` name the
-/// registers with these roles.
+/// registers with these roles; the scratch ones can be used by who shows them to hold them, as
+/// `asm!(masm, scratch; …)`.
 macro_rules! asm {
     ($masm:expr; $($code:tt)*) => {{
         #[allow(unused_imports)]
@@ -41,7 +42,13 @@ macro_rules! asm {
         dynasmrt::dynasm!(buffer
             ; .arch x64
             ; .alias vmctx, rdi
-            ; .alias scratch, r11
+            ; $($code)*
+        )
+    }};
+    ($masm:expr, $($scratch:ident),+; $($code:tt)*) => {{
+        $(let _: &crate::reg::Scratch = &$scratch;)+
+        crate::asm::asm!($masm;
+            .alias scratch, r11
             ; .alias scratch_d, r11d
             ; .alias fscratch, xmm15
             ; $($code)*
@@ -150,6 +157,7 @@ pub(crate) struct Masm {
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
     data: Data,
+    scratch: ScratchRegs,
     /// The register whose value the flags say zero or not, if it was changed by the last instruction.
     tested: Option<(usize, Reg, OperandSize)>,
     /// What comes before main, written last.
@@ -199,6 +207,18 @@ impl Masm {
     fn switch(&mut self) {
         std::mem::swap(&mut self.buf, &mut self.other);
         self.in_cold = !self.in_cold;
+    }
+
+    /// The integer scratch register, until the result is dropped.
+    #[inline]
+    pub(crate) fn scratch(&self) -> Scratch {
+        self.scratch.lend(RegClass::Int)
+    }
+
+    /// The float scratch register, until the result is dropped.
+    #[inline]
+    pub(crate) fn fscratch(&self) -> Scratch {
+        self.scratch.lend(RegClass::Float)
     }
 
     /// The next byte's position.
@@ -358,9 +378,9 @@ impl Masm {
         }
     }
 
-    /// Loads the address of a position into `scratch`.
-    pub(crate) fn lea_scratch(&mut self, target: Pos) {
-        self.rip(Op::LEA.wide(), Reg::SCRATCH.hw());
+    /// Loads the address of a position.
+    pub(crate) fn lea(&mut self, dst: Reg, target: Pos) {
+        self.rip(Op::LEA.wide(), dst.hw());
         self.rel32_to(target);
     }
 

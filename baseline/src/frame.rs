@@ -20,8 +20,8 @@ use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, Masm, Pos, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
-use crate::reg::{Reg, RegSet};
-use crate::runs::{INLINE, Way, runs};
+use crate::reg::{Reg, RegSet, Scratch};
+use crate::runs::{Base, INLINE, Way, runs};
 use crate::state::Home;
 use crate::value::Value;
 
@@ -98,7 +98,7 @@ impl FuncGen<'_> {
             };
             for mut run in runs(sig.params.iter().map(on_stack), 8) {
                 run.offset += 16;
-                self.copy_run(Way::In, run.first as u32, Reg::RBP, run);
+                self.copy_run(Way::In, run.first as u32, Base::Reg(Reg::RBP), run);
             }
         }
         for (local, &(kind, location)) in sig.params.iter().enumerate() {
@@ -107,8 +107,7 @@ impl FuncGen<'_> {
                 ArgLocation::Stack(_) if many => {}
                 ArgLocation::Stack(offset) => {
                     let mem = Mem::base(Reg::RBP, 16 + offset as i32);
-                    self.load(as_words(kind), Reg::FSCRATCH, mem);
-                    self.store_slot(as_words(kind), local, Reg::FSCRATCH);
+                    self.copy(as_words(kind), home(local), mem);
                 }
                 ArgLocation::Int(reg) => {
                     let reg = Reg::from(reg);
@@ -134,14 +133,16 @@ impl FuncGen<'_> {
         if count == 0 {
             return;
         }
-        asm!(self.masm; xorps fscratch, fscratch);
+        let fscratch = self.masm.fscratch();
+        asm!(self.masm, fscratch; xorps fscratch, fscratch);
         let mut slot = first;
         if count > CLEAR_INLINE {
             let pairs = count / 2;
             // Slots go downwards: the last pair has the lowest address.
             let lowest = frame::home_slot(first + 2 * pairs - 1);
-            asm!(self.masm
-                ; lea scratch, [rbp + lowest]
+            let scratch = self.masm.scratch();
+            asm!(self.masm, scratch, fscratch;
+                lea scratch, [rbp + lowest]
                 ; mov r10d, pairs as i32
                 ; movups [scratch], fscratch
                 ; add scratch, 16
@@ -153,11 +154,11 @@ impl FuncGen<'_> {
         }
         while slot + 1 < first + count {
             self.masm
-                .rm(Op::MOVUPS_STORE, Reg::FSCRATCH, home(slot + 1));
+                .rm(Op::MOVUPS_STORE, fscratch.reg(), home(slot + 1));
             slot += 2;
         }
         if slot < first + count {
-            self.store_slot(Kind::F64, slot, Reg::FSCRATCH);
+            self.store_slot(Kind::F64, slot, fscratch.reg());
         }
     }
 
@@ -208,24 +209,26 @@ impl FuncGen<'_> {
             for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
                 let slot = self.state.stack_slot(from + run.first);
                 let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
-                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, area);
-                self.copy_run(Way::Out, slot, Reg::SCRATCH, run);
+                let base = self.masm.scratch();
+                self.masm.rm(Op::MOV.wide(), base.reg(), area);
+                self.copy_run(Way::Out, slot, Base::Scratch(base), run);
             }
             return;
         }
         for (i, &(_, location)) in sig.results.iter().enumerate() {
             if let ResultLocation::Area(offset) = location {
                 let value = self.state.stack[from + i];
-                if let Value::Const(kind, bits) = value {
-                    // A wide constant takes `scratch`, which holds the area's address.
-                    self.load_const(as_float(kind), Reg::FSCRATCH, bits);
-                }
+                let base = self.masm.scratch();
                 let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
-                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, area);
-                let mem = Mem::base(Reg::SCRATCH, offset as i32);
-                match value {
-                    Value::Const(kind, _) => self.store(as_float(kind), mem, Reg::FSCRATCH),
-                    _ => self.store_value(mem, value),
+                self.masm.rm(Op::MOV.wide(), base.reg(), area);
+                let mem = Mem::base(base.reg(), offset as i32);
+                if let Value::Const(kind, bits) = value {
+                    // Not as an integer: a wide one would take the scratch register, too.
+                    let via = self.masm.fscratch();
+                    self.load_const(as_float(kind), via.reg(), bits);
+                    self.store(as_float(kind), mem, via.reg());
+                } else {
+                    self.store_value(mem, value);
                 }
             }
         }
@@ -248,7 +251,7 @@ impl FuncGen<'_> {
 
     /// Where to jump with an OSR entry's address in `scratch`: calls it and returns its results.
     /// Its return address is no call site: backtraces skip this frame.
-    pub(crate) fn osr_exit(&mut self) -> Pos {
+    pub(crate) fn osr_exit(&mut self, scratch: &Scratch) -> Pos {
         if let Some(pos) = self.osr_exit {
             return pos;
         }
@@ -256,9 +259,9 @@ impl FuncGen<'_> {
         let pos = self.masm.pos();
         asm!(self.masm; mov vmctx, [rbp + frame::VMCTX]);
         if self.sig.result_area > 0 {
-            asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp; call scratch);
+            asm!(self.masm, scratch; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp; call scratch);
         } else {
-            asm!(self.masm; mov rsi, rbp; call scratch);
+            asm!(self.masm, scratch; mov rsi, rbp; call scratch);
         }
         self.masm.jmp_label(&mut self.epilogue);
         self.masm.bind_short(over);
@@ -284,8 +287,9 @@ impl FuncGen<'_> {
         asm!(self.masm; push rbp; mov rbp, rsp);
         match overflow {
             Some(overflow) if reach > MADE_FIRST => {
-                asm!(self.masm; lea scratch, [rbp - reach as i32]);
-                self.emit_stack_check(Reg::SCRATCH, overflow);
+                let scratch = self.masm.scratch();
+                asm!(self.masm, scratch; lea scratch, [rbp - reach as i32]);
+                self.emit_stack_check(scratch.reg(), overflow);
                 self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below);
             }
             Some(overflow) => {

@@ -17,7 +17,7 @@ use crate::alloc::home;
 use crate::asm::Target;
 use crate::control::BlockKind;
 use crate::func_gen::FuncGen;
-use crate::reg::{Reg, RegSet};
+use crate::reg::{Reg, RegSet, Scratch};
 use crate::value::{Cond, Value};
 
 /// Which local is in which register at a label.
@@ -71,6 +71,7 @@ pub(crate) fn result_reg(class: RegClass) -> Reg {
 impl FuncGen<'_> {
     /// Emits moves in an order that overwrites nothing still needed, through scratch in cycles.
     pub(crate) fn emit_moves(&mut self, mut moves: Moves) {
+        let mut held: [Option<Scratch>; 2] = [None, None];
         while !moves.pending.is_empty() {
             let mut progress = false;
             for dst in moves.pending {
@@ -83,7 +84,11 @@ impl FuncGen<'_> {
                 }
             }
             if let (false, Some(blocked)) = (progress, moves.pending.first()) {
-                let scratch = Reg::scratch(blocked.class());
+                let scratch = match blocked.class() {
+                    RegClass::Int => held[0].get_or_insert_with(|| self.masm.scratch()),
+                    RegClass::Float => held[1].get_or_insert_with(|| self.masm.fscratch()),
+                };
+                let scratch = scratch.reg();
                 self.masm.mov(scratch, blocked);
                 for dst in moves.pending {
                     if moves.source[dst.index()] == blocked {

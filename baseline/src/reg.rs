@@ -5,10 +5,19 @@
 //! otherwise, never live from one operator to the next. `rsp` and `rbp` are the frame's. All
 //! others are allocated.
 
+mod scratch;
+
 use std::fmt;
 
 use upshift_abi::RegClass;
 use upshift_abi::callconv::{CALLEE_SAVED, Gpr, Xmm};
+
+pub(crate) use scratch::{Scratch, ScratchRegs};
+
+/// The integer scratch register.
+const SCRATCH: Reg = Reg(11);
+/// The float scratch register.
+const FSCRATCH: Reg = Reg(31);
 
 /// A general-purpose register (0–15) or an SSE register (16–31).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,10 +38,6 @@ impl Reg {
 impl Reg {
     /// Holds the `VmContext*`.
     pub(crate) const VMCTX: Reg = Reg(7);
-    /// The integer scratch register.
-    pub(crate) const SCRATCH: Reg = Reg(11);
-    /// The float scratch register.
-    pub(crate) const FSCRATCH: Reg = Reg(31);
 
     /// The register with the number.
     #[inline]
@@ -60,15 +65,6 @@ impl Reg {
             RegClass::Int
         } else {
             RegClass::Float
-        }
-    }
-
-    /// The scratch register of a class.
-    #[inline]
-    pub(crate) const fn scratch(class: RegClass) -> Self {
-        match class {
-            RegClass::Int => Reg::SCRATCH,
-            RegClass::Float => Reg::FSCRATCH,
         }
     }
 
@@ -121,10 +117,10 @@ impl RegSet {
     pub(crate) const NONE: RegSet = RegSet(0);
     /// The integer registers that are allocated.
     pub(crate) const INTS: RegSet = RegSet(
-        0xffff & !(Reg::RSP.bit().0 | Reg::RBP.bit().0 | Reg::VMCTX.bit().0 | Reg::SCRATCH.bit().0),
+        0xffff & !(Reg::RSP.bit().0 | Reg::RBP.bit().0 | Reg::VMCTX.bit().0 | SCRATCH.bit().0),
     );
     /// The float registers that are allocated.
-    pub(crate) const FLOATS: RegSet = RegSet(0xffff_0000 & !Reg::FSCRATCH.bit().0);
+    pub(crate) const FLOATS: RegSet = RegSet(0xffff_0000 & !FSCRATCH.bit().0);
     /// All that are allocated.
     pub(crate) const ALL: RegSet = RegSet(Self::INTS.0 | Self::FLOATS.0);
     /// Those that calls preserve, and that a function must preserve for its caller.

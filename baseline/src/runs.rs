@@ -14,7 +14,7 @@ use crate::asm::Cc;
 use crate::asm::asm;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::func_gen::FuncGen;
-use crate::reg::Reg;
+use crate::reg::{Reg, Scratch};
 use crate::value::Value;
 
 /// Values up to this number are moved one by one.
@@ -55,6 +55,13 @@ pub(crate) fn runs(places: impl Iterator<Item = Option<u32>>, stride: u32) -> Ve
     runs
 }
 
+/// What a run's offset is from.
+pub(crate) enum Base {
+    Reg(Reg),
+    /// The scratch register, which changes.
+    Scratch(Scratch),
+}
+
 /// Which way a run is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -74,14 +81,17 @@ impl FuncGen<'_> {
 
     /// Copies home slots from one on to or from a run, whose offset is from `base`. Of registers only the
     /// scratch ones change; the context's is loaded again. Flags don't survive.
-    pub(crate) fn copy_run(&mut self, way: Way, slot: u32, base: Reg, run: Run) {
+    pub(crate) fn copy_run(&mut self, way: Way, slot: u32, base: Base, run: Run) {
+        let (base, held) = match base {
+            Base::Reg(reg) => (reg, None),
+            Base::Scratch(scratch) => (scratch.reg(), Some(scratch)),
+        };
         let one = |this: &mut Self, inner: Mem, outer: Mem| {
             let (from, to) = match way {
                 Way::Out => (inner, outer),
                 Way::In => (outer, inner),
             };
-            this.load(Kind::F64, Reg::FSCRATCH, from);
-            this.store(Kind::F64, to, Reg::FSCRATCH);
+            this.copy(Kind::F64, to, from);
         };
         if run.count <= INLINE {
             for i in 0..run.count as u32 {
@@ -96,17 +106,15 @@ impl FuncGen<'_> {
             Reg::VMCTX,
             Mem::base(base, run.offset as i32),
         );
-        self.masm.zero(Reg::SCRATCH);
+        let scratch = held.unwrap_or_else(|| self.masm.scratch());
+        let index = scratch.reg();
+        self.masm.zero(index);
         let top = self.masm.pos();
-        let inner = Mem::element(Reg::RBP, Reg::SCRATCH, home_slot(slot));
+        let inner = Mem::element(Reg::RBP, index, home_slot(slot));
         one(self, inner, Mem::base(Reg::VMCTX, 0));
-        asm!(self.masm; add vmctx, run.stride as i32; dec scratch);
-        self.masm.ri(
-            Alu::Cmp,
-            OperandSize::S64,
-            Reg::SCRATCH,
-            -(run.count as i32),
-        );
+        asm!(self.masm, scratch; add vmctx, run.stride as i32; dec scratch);
+        self.masm
+            .ri(Alu::Cmp, OperandSize::S64, index, -(run.count as i32));
         self.masm.jcc(Cc::Ne, top);
         self.masm.rm(
             Op::MOV.wide(),
@@ -117,14 +125,15 @@ impl FuncGen<'_> {
 
     /// Copies home slots to others further down the operand stack.
     fn move_slots_down(&mut self, to: u32, from: u32, count: usize) {
-        self.masm.zero(Reg::SCRATCH);
+        let scratch = self.masm.scratch();
+        let index = scratch.reg();
+        self.masm.zero(index);
         let top = self.masm.pos();
-        let slot = |slot| Mem::element(Reg::RBP, Reg::SCRATCH, home_slot(slot));
-        self.load(Kind::F64, Reg::FSCRATCH, slot(from));
-        self.store(Kind::F64, slot(to), Reg::FSCRATCH);
-        asm!(self.masm; dec scratch);
+        let slot = |slot| Mem::element(Reg::RBP, index, home_slot(slot));
+        self.copy(Kind::F64, slot(to), slot(from));
+        asm!(self.masm, scratch; dec scratch);
         self.masm
-            .ri(Alu::Cmp, OperandSize::S64, Reg::SCRATCH, -(count as i32));
+            .ri(Alu::Cmp, OperandSize::S64, index, -(count as i32));
         self.masm.jcc(Cc::Ne, top);
     }
 
@@ -147,18 +156,18 @@ impl FuncGen<'_> {
 
     /// Moves a tail call's arguments from `rsp` on to `[rax + disp]`, the last one first. The return address
     /// is in `scratch` before and after; no float register but those of arguments is in use.
-    pub(crate) fn move_outgoing(&mut self, disp: i32, count: usize) {
+    pub(crate) fn move_outgoing(&mut self, scratch: &Scratch, disp: i32, count: usize) {
+        let index = scratch.reg();
         let kept = Reg::from_index(16 + 8);
-        self.masm.int_to_float(OperandSize::S64, kept, Reg::SCRATCH);
-        self.masm.mov_imm(Reg::SCRATCH, count as u64);
+        self.masm.int_to_float(OperandSize::S64, kept, index);
+        self.masm.mov_imm(index, count as u64);
         let top = self.masm.pos();
-        let from = Mem::element(Reg::RSP, Reg::SCRATCH, -8);
-        let to = Mem::element(Reg::RAX, Reg::SCRATCH, disp - 8);
-        self.load(Kind::F64, Reg::FSCRATCH, from);
-        self.store(Kind::F64, to, Reg::FSCRATCH);
-        asm!(self.masm; dec scratch);
+        let from = Mem::element(Reg::RSP, index, -8);
+        let to = Mem::element(Reg::RAX, index, disp - 8);
+        self.copy(Kind::F64, to, from);
+        asm!(self.masm, scratch; dec scratch);
         self.masm.jcc(Cc::Ne, top);
-        self.masm.float_to_int(OperandSize::S64, Reg::SCRATCH, kept);
+        self.masm.float_to_int(OperandSize::S64, index, kept);
     }
 }
 

@@ -20,8 +20,9 @@ use crate::asm::encode::{Mem, Op, OperandSize};
 use crate::asm::{Cc, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::{Moves, result_reg};
-use crate::reg::{Reg, RegSet};
-use crate::runs::{INLINE, Way, runs};
+use crate::op::table::table_element;
+use crate::reg::{Reg, RegSet, Scratch};
+use crate::runs::{Base, INLINE, Way, runs};
 use crate::signature::CallSignature;
 use crate::value::Value;
 
@@ -78,8 +79,8 @@ impl FuncGen<'_> {
         let index = self.state.pop();
         let index = self.use_reg(index);
         let checked = self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
-        self.masm
-            .rm(Op::MOV.wide(), FUNC_REF, Mem::element(FUNC_REF, checked, 0));
+        let element = table_element(FUNC_REF, index, &checked);
+        self.masm.rm(Op::MOV.wide(), FUNC_REF, element);
         self.masm.rr(Op::TEST.wide(), FUNC_REF, FUNC_REF);
         self.trap_if(Cc::E, TrapCode::UninitializedElement);
         let id = self.facts.type_ids[ty.index()].0 as i32;
@@ -117,13 +118,13 @@ impl FuncGen<'_> {
             Callee::Func(func) => match self.facts.defined_func(func) {
                 Some(func) => self.masm.call_cell(RelocationTarget::Slot(func)),
                 None => {
-                    self.load_import(func);
-                    asm!(self.masm; call QWORD [scratch]);
+                    let scratch = self.load_import(func);
+                    asm!(self.masm, scratch; call QWORD [scratch]);
                 }
             },
             Callee::FuncRef => {
-                self.load_callee();
-                asm!(self.masm; call QWORD [scratch]);
+                let scratch = self.load_callee();
+                asm!(self.masm, scratch; call QWORD [scratch]);
             }
         }
         self.masm.call_site(self.wasm_offset());
@@ -139,23 +140,27 @@ impl FuncGen<'_> {
     }
 
     /// Loads an imported function's slot address and context.
-    fn load_import(&mut self, func: FuncIndex) {
+    fn load_import(&mut self, func: FuncIndex) -> Scratch {
         let import = self.facts.layout.imported_func(func).disp();
         let slot = import + offset_of!(VmImportedFunc, slot) as i32;
         let vmctx = import + offset_of!(VmImportedFunc, vmctx) as i32;
+        let scratch = self.masm.scratch();
         self.masm
-            .rm(Op::MOV.wide(), Reg::SCRATCH, Mem::base(Reg::VMCTX, slot));
+            .rm(Op::MOV.wide(), scratch.reg(), Mem::base(Reg::VMCTX, slot));
         self.masm
             .rm(Op::MOV.wide(), Reg::VMCTX, Mem::base(Reg::VMCTX, vmctx));
+        scratch
     }
 
     /// Loads the slot address and context from a function reference.
-    fn load_callee(&mut self) {
+    fn load_callee(&mut self) -> Scratch {
         let field = |offset: i32| Mem::base(FUNC_REF, offset);
         self.masm
             .rm(Op::MOV.wide(), Reg::VMCTX, field(VmFuncRef::VMCTX.disp()));
-        self.masm
-            .rm(Op::MOV.wide(), Reg::SCRATCH, field(VmFuncRef::SLOT.disp()));
+        let scratch = self.masm.scratch();
+        let slot = field(VmFuncRef::SLOT.disp());
+        self.masm.rm(Op::MOV.wide(), scratch.reg(), slot);
+        scratch
     }
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
@@ -169,7 +174,7 @@ impl FuncGen<'_> {
             };
             for run in runs(sig.params.iter().map(on_stack), 8) {
                 let slot = self.state.stack_slot(from + run.first);
-                self.copy_run(Way::Out, slot, Reg::RSP, run);
+                self.copy_run(Way::Out, slot, Base::Reg(Reg::RSP), run);
             }
         }
         let mut regs = [(Value::Const(Kind::I32, 0), Reg::RAX); MAX_REG_ARGS];
@@ -220,7 +225,7 @@ impl FuncGen<'_> {
             };
             for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
                 let slot = self.state.stack_slot(base + run.first);
-                self.copy_run(Way::In, slot, Reg::RSP, run);
+                self.copy_run(Way::In, slot, Base::Reg(Reg::RSP), run);
             }
         }
         for &(kind, location) in &sig.results {
@@ -231,8 +236,7 @@ impl FuncGen<'_> {
                     let slot = self.state.stack_slot(self.state.stack.len());
                     if !many {
                         let from = Mem::base(Reg::RSP, offset as i32);
-                        self.load(as_words(kind), Reg::FSCRATCH, from);
-                        self.store(as_words(kind), home(slot), Reg::FSCRATCH);
+                        self.copy(as_words(kind), home(slot), from);
                     }
                     self.state.push(Value::Slot(kind, slot));
                     continue;
@@ -285,13 +289,13 @@ impl FuncGen<'_> {
                     self.masm.relocate(RelocationTarget::Slot(func), 0);
                 }
                 None => {
-                    self.load_import(func);
-                    asm!(self.masm; jmp QWORD [scratch]);
+                    let scratch = self.load_import(func);
+                    asm!(self.masm, scratch; jmp QWORD [scratch]);
                 }
             },
             Callee::FuncRef => {
-                self.load_callee();
-                asm!(self.masm; jmp QWORD [scratch]);
+                let scratch = self.load_callee();
+                asm!(self.masm, scratch; jmp QWORD [scratch]);
             }
         }
         if callee == Callee::FuncRef {
@@ -307,17 +311,18 @@ impl FuncGen<'_> {
     /// the frame pointer of a frame whose record stands, as a walk from an interruption needs it.
     fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
         let end = 16 + ours - theirs;
-        asm!(self.masm; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
+        let scratch = self.masm.scratch();
+        asm!(self.masm, scratch; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
         let count = theirs as usize / 8;
         if count > INLINE {
-            self.move_outgoing(end, count);
+            self.move_outgoing(&scratch, end, count);
         }
         let one_by_one = if count > INLINE { 0 } else { theirs };
         for offset in (0..one_by_one).step_by(8).rev() {
-            self.load(Kind::F64, Reg::FSCRATCH, Mem::base(Reg::RSP, offset));
-            self.store(Kind::F64, Mem::base(Reg::RAX, end + offset), Reg::FSCRATCH);
+            let to = Mem::base(Reg::RAX, end + offset);
+            self.copy(Kind::F64, to, Mem::base(Reg::RSP, offset));
         }
-        asm!(self.masm; lea rsp, [rax + end - 8]; mov [rsp], scratch);
+        asm!(self.masm, scratch; lea rsp, [rax + end - 8]; mov [rsp], scratch);
     }
 
     /// Calls a builtin that moves entries between two places: their indexes, then the three topmost

@@ -144,10 +144,11 @@ impl FuncGen<'_> {
             self.store_slot(self.local_kind(local), local, reg);
         }
         self.masm.tier_up(self.func, site);
-        asm!(self.masm; lea rsp, [rsp + 8]; pop scratch);
+        let scratch = self.masm.scratch();
+        asm!(self.masm, scratch; lea rsp, [rsp + 8]; pop scratch);
         if self.options.osr {
-            let exit = self.osr_exit();
-            asm!(self.masm; test scratch, scratch);
+            let exit = self.osr_exit(&scratch);
+            asm!(self.masm, scratch; test scratch, scratch);
             self.masm.jcc(Cc::Ne, exit);
         }
     }
@@ -443,9 +444,10 @@ impl FuncGen<'_> {
             };
             self.masm.table_entry(table, target);
         }
-        self.masm.lea_scratch(table);
-        asm!(self.masm
-            ; movsxd Rq(index), DWORD [scratch + 4 * Rq(index)]
+        let scratch = self.masm.scratch();
+        self.masm.lea(scratch.reg(), table);
+        asm!(self.masm, scratch;
+            movsxd Rq(index), DWORD [scratch + 4 * Rq(index)]
             ; add scratch, Rq(index)
             ; jmp scratch
         );

@@ -93,10 +93,10 @@ impl Masm {
         }
     }
 
-    /// Changes the float scratch register.
-    fn compare_with_zero(&mut self, size: OperandSize, left: Reg) {
-        asm!(self; xorps fscratch, fscratch);
-        self.ucomi(size, left, Reg::FSCRATCH);
+    fn compare_with(&mut self, size: OperandSize, left: Reg, bits: u64) {
+        let right = self.fscratch();
+        self.float_const(size.float(), right.reg(), bits);
+        self.ucomi(size, left, right.reg());
     }
 }
 
@@ -152,17 +152,16 @@ impl FuncGen<'_> {
                         (S32, S32) => (power_bits(from, 31) | sign_bit(from), Cc::Ae),
                         (_, S64) => (power_bits(from, 63) | sign_bit(from), Cc::Ae),
                     };
-                    cold.float_const(from.float(), Reg::FSCRATCH, bound);
-                    cold.ucomi(from, src, Reg::FSCRATCH);
+                    cold.compare_with(from, src, bound);
                     let below = cold.jcc_short(cc.negate());
-                    cold.compare_with_zero(from, src);
+                    cold.compare_with(from, src, 0);
                     cold.resume_if(Cc::B);
                     cold.bind_short(below);
                     cold.trap_overflow_or(nan);
                 }
                 OutOfRange::Saturate => {
                     // `dst` is the smallest integer already; one less is the largest.
-                    cold.compare_with_zero(from, src);
+                    cold.compare_with(from, src, 0);
                     cold.resume_if(Cc::B);
                     cold.ri(Alu::Sub, to, dst, 1);
                     cold.resume();
@@ -177,15 +176,16 @@ impl FuncGen<'_> {
     /// Through 64 bits: the result is right exactly if its upper half is zero.
     fn truncate_u32(&mut self, from: OperandSize, out: OutOfRange, src: Reg, dst: Reg) {
         self.masm.cvtt(from, S64, dst, src);
-        self.masm.mov32(Reg::SCRATCH, dst);
-        self.masm.rr(Alu::Cmp.op().wide(), dst, Reg::SCRATCH);
+        let low = self.masm.scratch();
+        self.masm.mov32(low.reg(), dst);
+        self.masm.rr(Alu::Cmp.op().wide(), dst, low.reg());
         self.out_of_line(Cc::Ne, |cold| {
             cold.ucomi(from, src, src);
             let nan = cold.jcc_short(Cc::P);
             match out {
                 OutOfRange::Trap => cold.trap_overflow_or(nan),
                 OutOfRange::Saturate => {
-                    cold.compare_with_zero(from, src);
+                    cold.compare_with(from, src, 0);
                     let negative = cold.jcc_short(Cc::B);
                     cold.mov_imm(dst, 0xffff_ffff);
                     cold.resume();
@@ -206,20 +206,22 @@ impl FuncGen<'_> {
         self.out_of_line(Cc::S, |cold| {
             cold.ucomi(from, src, src);
             let nan = cold.jcc_short(Cc::P);
-            cold.float_const(from.float(), Reg::FSCRATCH, power_bits(from, 63));
-            cold.ucomi(from, src, Reg::FSCRATCH);
+            let fscratch = cold.fscratch();
+            cold.float_const(from.float(), fscratch.reg(), power_bits(from, 63));
+            cold.ucomi(from, src, fscratch.reg());
             let negative = cold.jcc_short(Cc::B);
-            // FSCRATCH = src - 2^63, without changing src.
+            // src - 2^63, without changing src.
             match from {
-                S32 => asm!(cold; subss fscratch, Rx(src)),
-                S64 => asm!(cold; subsd fscratch, Rx(src)),
+                S32 => asm!(cold, fscratch; subss fscratch, Rx(src)),
+                S64 => asm!(cold, fscratch; subsd fscratch, Rx(src)),
             }
-            cold.flip_sign(from, Reg::FSCRATCH);
-            cold.cvtt(from, S64, dst, Reg::FSCRATCH);
+            cold.flip_sign(from, fscratch.reg());
+            cold.cvtt(from, S64, dst, fscratch.reg());
             cold.rr(Op::TEST.wide(), dst, dst);
             let overflow = cold.jcc_short(Cc::S);
-            cold.mov_imm(Reg::SCRATCH, sign_bit(S64));
-            cold.rr(Alu::Xor.op().wide(), dst, Reg::SCRATCH);
+            let sign = cold.scratch();
+            cold.mov_imm(sign.reg(), sign_bit(S64));
+            cold.rr(Alu::Xor.op().wide(), dst, sign.reg());
             cold.resume();
             match out {
                 OutOfRange::Trap => {
@@ -337,9 +339,15 @@ impl FuncGen<'_> {
         let large = self.masm.jcc_cold(Cc::S);
         self.masm.cvtsi(S64, to, dst, src);
         self.write_cold(large, |cold| {
-            cold.mov(Reg::SCRATCH, src);
-            asm!(cold; mov Rd(low), Rd(src); and Rd(low), BYTE 1; shr scratch, 1; or scratch, Rq(low));
-            cold.cvtsi(S64, to, dst, Reg::SCRATCH);
+            let scratch = cold.scratch();
+            cold.mov(scratch.reg(), src);
+            asm!(cold, scratch;
+                mov Rd(low), Rd(src)
+                ; and Rd(low), BYTE 1
+                ; shr scratch, 1
+                ; or scratch, Rq(low)
+            );
+            cold.cvtsi(S64, to, dst, scratch.reg());
             match to {
                 S32 => asm!(cold; addss Rx(dst), Rx(dst)),
                 S64 => asm!(cold; addsd Rx(dst), Rx(dst)),

@@ -157,15 +157,15 @@ impl FuncGen<'_> {
             self.own_reg(left)
         });
         let right = self.operand(right);
-        self.emit_sse(op, dst, right);
+        self.emit_sse(op, dst, &right);
         self.release_operand(right);
         self.canonicalize(size, dst);
         self.push_dest(target, size.float(), dst);
     }
 
-    fn emit_sse(&mut self, op: Op, dst: Reg, operand: Operand) {
-        match operand {
-            Operand::Reg(reg) => self.masm.rr(op, dst, reg),
+    fn emit_sse(&mut self, op: Op, dst: Reg, operand: &Operand) {
+        match *operand {
+            Operand::Reg(reg, _) => self.masm.rr(op, dst, reg),
             Operand::Mem(mem) => self.masm.rm(op, dst, mem),
             Operand::Imm(_) => unreachable!("float constants are no immediates"),
         }
@@ -261,7 +261,7 @@ impl FuncGen<'_> {
         }
         let left = self.use_reg(left);
         let right = self.operand(right);
-        self.emit_sse(Sse::Ucomi.packed(size), left, right);
+        self.emit_sse(Sse::Ucomi.packed(size), left, &right);
         self.release_operand(right);
         self.state.release(left);
         self.push_cond(cond);

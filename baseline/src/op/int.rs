@@ -112,7 +112,7 @@ impl FuncGen<'_> {
             let left = self.use_reg(left);
             match self.operand(right) {
                 Operand::Imm(imm) => self.masm.rm(Op::LEA.sized(size), dst, Mem::base(left, imm)),
-                Operand::Reg(right) => {
+                Operand::Reg(right, _scratch) => {
                     self.masm
                         .rm(Op::LEA.sized(size), dst, Mem::indexed(left, right, 0));
                     self.state.release(right);
@@ -129,17 +129,17 @@ impl FuncGen<'_> {
                 self.state.discard(left);
             }
             let right = self.operand(right);
-            self.emit_alu(op, size, dst, right);
+            self.emit_alu(op, size, dst, &right);
             self.masm.sets_zero_flag(dst, size);
             self.release_operand(right);
         }
         self.push_dest(target, size.int(), dst);
     }
 
-    fn emit_alu(&mut self, op: Alu, size: OperandSize, reg: Reg, operand: Operand) {
-        match operand {
+    fn emit_alu(&mut self, op: Alu, size: OperandSize, reg: Reg, operand: &Operand) {
+        match *operand {
             Operand::Imm(imm) => self.masm.ri(op, size, reg, imm),
-            Operand::Reg(right) => self.masm.rr(op.op().sized(size), reg, right),
+            Operand::Reg(right, _) => self.masm.rr(op.op().sized(size), reg, right),
             Operand::Mem(mem) => self.masm.rm(op.op().sized(size), reg, mem),
         }
     }
@@ -173,7 +173,7 @@ impl FuncGen<'_> {
         }
         let dst = self.own_reg(left);
         match self.operand(right) {
-            Operand::Reg(right) => {
+            Operand::Reg(right, _scratch) => {
                 self.masm.rr(Op::IMUL.sized(size), dst, right);
                 self.state.release(right);
             }
@@ -279,7 +279,7 @@ impl FuncGen<'_> {
                 };
                 self.masm.test_zero(left, size, test);
             }
-            _ => self.emit_alu(Alu::Cmp, size, left, right),
+            _ => self.emit_alu(Alu::Cmp, size, left, &right),
         }
         self.release_operand(right);
         self.state.release(left);
@@ -319,17 +319,18 @@ impl FuncGen<'_> {
         let value = self.state.pop();
         let src = self.use_reg(value);
         let dst = self.alloc(RegClass::Int);
+        let scratch = self.masm.scratch();
         match (self.options.features.lzcnt, size) {
             (true, S32) => asm!(self.masm; lzcnt Rd(dst), Rd(src)),
             (true, S64) => asm!(self.masm; lzcnt Rq(dst), Rq(src)),
-            (false, S32) => asm!(self.masm
-                ; bsr Rd(dst), Rd(src)
+            (false, S32) => asm!(self.masm, scratch;
+                  bsr Rd(dst), Rd(src)
                 ; mov scratch_d, 63
                 ; cmovz Rd(dst), scratch_d
                 ; xor Rd(dst), BYTE 31
             ),
-            (false, S64) => asm!(self.masm
-                ; bsr Rq(dst), Rq(src)
+            (false, S64) => asm!(self.masm, scratch;
+                  bsr Rq(dst), Rq(src)
                 ; mov scratch_d, 127
                 ; cmovz Rq(dst), scratch
                 ; xor Rq(dst), BYTE 63
@@ -343,16 +344,17 @@ impl FuncGen<'_> {
         let value = self.state.pop();
         let src = self.use_reg(value);
         let dst = self.alloc(RegClass::Int);
+        let scratch = self.masm.scratch();
         match (self.options.features.bmi1, size) {
             (true, S32) => asm!(self.masm; tzcnt Rd(dst), Rd(src)),
             (true, S64) => asm!(self.masm; tzcnt Rq(dst), Rq(src)),
-            (false, S32) => asm!(self.masm
-                ; bsf Rd(dst), Rd(src)
+            (false, S32) => asm!(self.masm, scratch;
+                  bsf Rd(dst), Rd(src)
                 ; mov scratch_d, 32
                 ; cmovz Rd(dst), scratch_d
             ),
-            (false, S64) => asm!(self.masm
-                ; bsf Rq(dst), Rq(src)
+            (false, S64) => asm!(self.masm, scratch;
+                  bsf Rq(dst), Rq(src)
                 ; mov scratch_d, 64
                 ; cmovz Rq(dst), scratch
             ),
@@ -383,7 +385,8 @@ impl FuncGen<'_> {
         let mask = self.alloc(RegClass::Int);
         let masks: [u64; 4] = [!0 / 3, !0 / 15 * 3, !0 / 255 * 15, !0 / 255];
         let masks = masks.map(|mask| truncate(size, mask));
-        let scratch = Reg::SCRATCH;
+        let held = self.masm.scratch();
+        let scratch = held.reg();
         let and = Alu::And.op().sized(size);
         let add = Alu::Add.op().sized(size);
         self.masm.mov(scratch, dst);

@@ -13,7 +13,7 @@ use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize, Shift};
 use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
-use crate::reg::Reg;
+use crate::reg::{Reg, Scratch};
 use crate::value::{Value, fits_imm32};
 
 /// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context.
@@ -95,6 +95,8 @@ stores! {
 struct Address {
     mem: Mem,
     regs: [Option<Reg>; 2],
+    /// Held if it is one of the address's registers.
+    _scratch: Option<Scratch>,
 }
 
 /// Where a `VmMemory` or `VmTable` is.
@@ -197,13 +199,15 @@ impl FuncGen<'_> {
                 return Address {
                     mem,
                     regs: [owned_base, None],
+                    _scratch: None,
                 };
             }
-            self.masm.mov_imm(Reg::SCRATCH, offset);
-            let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
+            let scratch = self.masm.scratch();
+            self.masm.mov_imm(scratch.reg(), offset);
             return Address {
-                mem,
+                mem: Mem::indexed(base, scratch.reg(), base_disp),
                 regs: [owned_base, None],
+                _scratch: Some(scratch),
             };
         }
         let index = self.use_reg(index);
@@ -212,14 +216,16 @@ impl FuncGen<'_> {
             return Address {
                 mem,
                 regs: [owned_base, Some(index)],
+                _scratch: None,
             };
         }
-        self.masm.mov_imm(Reg::SCRATCH, offset);
-        self.masm.rr(Alu::Add.op().wide(), Reg::SCRATCH, index);
-        let mem = Mem::indexed(base, Reg::SCRATCH, base_disp);
+        let scratch = self.masm.scratch();
+        self.masm.mov_imm(scratch.reg(), offset);
+        self.masm.rr(Alu::Add.op().wide(), scratch.reg(), index);
         Address {
-            mem,
+            mem: Mem::indexed(base, scratch.reg(), base_disp),
             regs: [owned_base, Some(index)],
+            _scratch: Some(scratch),
         }
     }
 
@@ -232,21 +238,23 @@ impl FuncGen<'_> {
         bytes: u32,
     ) -> Address {
         let index = self.use_reg(index);
+        let scratch = self.masm.scratch();
+        let end_reg = scratch.reg();
         if end <= MAX_DISP {
             self.masm
-                .rm(Op::LEA.wide(), Reg::SCRATCH, Mem::base(index, end as i32));
+                .rm(Op::LEA.wide(), end_reg, Mem::base(index, end as i32));
         } else {
-            self.masm.mov_imm(Reg::SCRATCH, end);
-            self.masm.rr(Alu::Add.op().wide(), Reg::SCRATCH, index);
+            self.masm.mov_imm(end_reg, end);
+            self.masm.rr(Alu::Add.op().wide(), end_reg, index);
         }
         let header = self.memory_header(place);
         let length = header.field(VmMemory::LEN);
-        self.masm.rm(Alu::Cmp.op().wide(), Reg::SCRATCH, length);
+        self.masm.rm(Alu::Cmp.op().wide(), end_reg, length);
         self.trap_if(Cc::A, TrapCode::MemoryOutOfBounds);
         let masked = self.options.spectre.of_memories();
         if masked {
             // An end beyond the memory becomes the memory's.
-            self.masm.cmov_mem(Cc::A, Reg::SCRATCH, length);
+            self.masm.cmov_mem(Cc::A, end_reg, length);
         }
         let (base, base_disp) = match place {
             MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
@@ -259,11 +267,16 @@ impl FuncGen<'_> {
         let bytes = bytes as i32;
         if end <= MAX_DISP && !masked {
             let mem = Mem::indexed(base, index, base_disp + end as i32 - bytes);
-            Address { mem, regs }
+            Address {
+                mem,
+                regs,
+                _scratch: None,
+            }
         } else {
             Address {
-                mem: Mem::indexed(base, Reg::SCRATCH, base_disp - bytes),
+                mem: Mem::indexed(base, end_reg, base_disp - bytes),
                 regs,
+                _scratch: Some(scratch),
             }
         }
     }

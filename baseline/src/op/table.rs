@@ -7,32 +7,40 @@ use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::func_gen::FuncGen;
 use crate::op::call::BuiltinArg;
-use crate::reg::Reg;
+use crate::reg::{Reg, Scratch};
+
+/// The element of a table whose elements are at `base`.
+pub(crate) fn table_element(base: Reg, index: Reg, masked: &Option<Scratch>) -> Mem {
+    let index = masked.as_ref().map_or(index, Scratch::reg);
+    Mem::element(base, index, 0)
+}
 
 impl FuncGen<'_> {
     /// Checks an index (zero-extended) against a table's length and loads the address of its elements
-    /// into `base`. Returns the register with the index to use: `scratch`, if it is to be in bounds speculatively too.
+    /// into `base`. Returns the scratch register with the index to use instead, if it is to be in
+    /// bounds speculatively too.
     pub(crate) fn table_base(
         &mut self,
         table: TableIndex,
         index: Reg,
         base: Reg,
         trap: TrapCode,
-    ) -> Reg {
+    ) -> Option<Scratch> {
         let header = self.header(self.facts.plan.table(table).place, base);
         let length = header.field(VmTable::LEN);
         let masked = self.options.spectre.of_tables();
-        if masked {
-            self.masm.zero(Reg::SCRATCH);
+        let masked = masked.then(|| self.masm.scratch());
+        if let Some(masked) = &masked {
+            self.masm.zero(masked.reg());
         }
         self.masm.rm(Alu::Cmp.op().wide(), index, length);
         self.trap_if(Cc::Ae, trap);
-        if masked {
-            self.masm.cmov(Cc::B, OperandSize::S32, Reg::SCRATCH, index);
+        if let Some(masked) = &masked {
+            self.masm.cmov(Cc::B, OperandSize::S32, masked.reg(), index);
         }
         let elements = header.field(VmTable::BASE);
         self.masm.rm(Op::MOV.wide(), base, elements);
-        if masked { Reg::SCRATCH } else { index }
+        masked
     }
 
     pub(crate) fn visit_table_get(&mut self, table: u32) {
@@ -40,8 +48,8 @@ impl FuncGen<'_> {
         let index = self.use_reg(index);
         let dst = self.alloc(RegClass::Int);
         let checked = self.table_base(TableIndex(table), index, dst, TrapCode::TableOutOfBounds);
-        self.masm
-            .rm(Op::MOV.wide(), dst, Mem::element(dst, checked, 0));
+        let element = table_element(dst, index, &checked);
+        self.masm.rm(Op::MOV.wide(), dst, element);
         self.state.release(index);
         self.push_reg(Kind::Ref, dst);
     }
@@ -53,8 +61,8 @@ impl FuncGen<'_> {
         let index = self.use_reg(index);
         let base = self.alloc(RegClass::Int);
         let checked = self.table_base(TableIndex(table), index, base, TrapCode::TableOutOfBounds);
-        self.masm
-            .rm(Op::STORE.wide(), value, Mem::element(base, checked, 0));
+        let element = table_element(base, index, &checked);
+        self.masm.rm(Op::STORE.wide(), value, element);
         for reg in [value, index, base] {
             self.state.release(reg);
         }

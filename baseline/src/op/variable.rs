@@ -9,7 +9,7 @@ use crate::asm::encode::{Mem, Op, OperandSize};
 use crate::asm::{Cc, ZeroTest};
 use crate::func_gen::FuncGen;
 use crate::peek::Next;
-use crate::reg::Reg;
+use crate::reg::{Reg, Scratch};
 use crate::state::Home;
 use crate::value::{Cond, Value};
 
@@ -85,7 +85,7 @@ impl FuncGen<'_> {
     pub(crate) fn visit_global_get(&mut self, global: u32) {
         let global = GlobalIndex(global);
         let kind = self.facts.globals[global.index()].content.kind();
-        let mem = self.global_place(global);
+        let (mem, _scratch) = self.global_place(global);
         let target = self.target_reg(kind);
         let dst = self.dest(target, kind);
         self.load(kind, dst, mem);
@@ -95,24 +95,25 @@ impl FuncGen<'_> {
     pub(crate) fn visit_global_set(&mut self, global: u32) {
         let value = self.state.pop();
         if value.imm32().is_some() {
-            let mem = self.global_place(GlobalIndex(global));
+            let (mem, _scratch) = self.global_place(GlobalIndex(global));
             self.store_value(mem, value);
         } else {
             let reg = self.use_reg(value);
-            let mem = self.global_place(GlobalIndex(global));
+            let (mem, _scratch) = self.global_place(GlobalIndex(global));
             self.store(value.kind(), mem, reg);
             self.state.release(reg);
         }
     }
 
-    /// A global's value; may use `scratch` to reach it.
-    fn global_place(&mut self, global: GlobalIndex) -> Mem {
+    /// A global's value, and the scratch register if that leads to it.
+    fn global_place(&mut self, global: GlobalIndex) -> (Mem, Option<Scratch>) {
         match self.facts.layout.global(global) {
-            Place::Inline(offset) => Mem::base(Reg::VMCTX, offset.disp()),
+            Place::Inline(offset) => (Mem::base(Reg::VMCTX, offset.disp()), None),
             Place::Pointer(offset) => {
                 let pointer = Mem::base(Reg::VMCTX, offset.disp());
-                self.masm.rm(Op::MOV.wide(), Reg::SCRATCH, pointer);
-                Mem::base(Reg::SCRATCH, 0)
+                let scratch = self.masm.scratch();
+                self.masm.rm(Op::MOV.wide(), scratch.reg(), pointer);
+                (Mem::base(scratch.reg(), 0), Some(scratch))
             }
         }
     }
