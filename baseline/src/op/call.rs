@@ -5,7 +5,7 @@
 
 use std::mem::offset_of;
 
-use upshift_abi::builtin::BuiltinResult;
+use upshift_abi::builtin::{BuiltinKind, BuiltinResult};
 use upshift_abi::callconv::{
     ArgLocation, FLOAT_ARGS, INT_ARGS, RESULT_AREA_STRIDE, ResultLocation, Xmm,
 };
@@ -366,6 +366,9 @@ impl FuncGen<'_> {
         self.assign_regs(&assignments);
         self.state.truncate(from);
         self.masm.call_cell(RelocationTarget::Builtin(builtin));
+        if builtin.kind() == BuiltinKind::Walks {
+            self.masm.call_site(self.wasm_offset());
+        }
         if let BuiltinResult::Status(trap) = signature.result {
             asm!(self.masm; test eax, eax);
             self.trap_if(Cc::Ne, trap);
