@@ -1,7 +1,7 @@
 //! The addresses of what generated code calls, by the table in [`upshift_abi::builtin`].
 //!
-//! Each function is coerced to the type that its row demands, so that a signature that differs from the one by which
-//! compilers emit calls is a compile error here.
+//! Each function is coerced to the type that its row demands, so that a signature that differs from
+//! the one by which compilers emit calls is a compile error here.
 
 use upshift_abi::builtin::functions;
 use upshift_abi::for_each_builtin;

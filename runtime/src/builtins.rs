@@ -1,10 +1,12 @@
 //! The functions that generated code and stubs call; the list is [`upshift_abi::builtin`]'s.
 //!
-//! All get the calling function's `VmContext*` first and never unwind; those that may leave WebAssembly are of the kind
-//! [`Walks`](upshift_abi::builtin::BuiltinKind::Walks): their stub unwinds for them.
+//! All get the calling function's `VmContext*` first and never unwind; those that may leave
+//! WebAssembly are of the kind [`Walks`](upshift_abi::builtin::BuiltinKind::Walks): their stub
+//! unwinds for them.
 //!
-//! Those that may take long are interruptible: they stop between two parts of their work. The next call of the module
-//! then finds a part of it done, as after a trap that struck between two instructions.
+//! Those that may take long are interruptible: they stop between two parts of their work. The next
+//! call of the module then finds a part of it done, as after a trap that struck between two
+//! instructions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -23,12 +25,12 @@ use crate::store::{Instance, Pending, Store};
 ///
 /// # Safety
 ///
-/// `vmctx` is an instance's context, and the calling thread runs its store: nobody else uses the store until
-/// the builtin returns, so the exclusive reference is one.
+/// `vmctx` is an instance's context, and the calling thread runs its store: nothing else uses the
+/// store until the builtin returns, so the exclusive reference is one.
 unsafe fn context<'a>(vmctx: *mut VmContext) -> (&'a mut Store, &'a mut Instance) {
-    // SAFETY: an instance's context points to its store's `VmStore` and to the boxed instance; the store's
-    // own address was written at the last entry, and the store can't move while it runs. The
-    // instance is a separate allocation that the store's methods called below do not reach.
+    // SAFETY: an instance's context points to its store's `VmStore` and to the boxed instance; the
+    // store's own address was written at the last entry, and the store can't move while it runs.
+    // The instance is a separate allocation that the store's methods called below do not reach.
     unsafe {
         let store = (*(*vmctx).store).host.cast::<Store>();
         let instance = (*vmctx).instance.cast::<Instance>();
@@ -81,7 +83,7 @@ pub unsafe extern "sysv64" fn compile_first(
 ///
 /// Called by the `trapped` stub only: `vm` is the store that the calling thread runs.
 pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
-    // SAFETY: the stub passes the running store's `VmStore`; nobody else uses the store now.
+    // SAFETY: the stub passes the running store's `VmStore`; nothing else uses the store now.
     let store = unsafe { &mut *(*vm).host.cast::<Store>() };
     let Some(record) = store.take_trap_record() else {
         unreachable!("the handler leaves a record before it sends a thread here");
@@ -91,8 +93,8 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     store.set_pending(Pending::Trap(record.code, backtrace));
 }
 
-/// A budget is gone: the address of an OSR entry, or 0 to go on. The status makes the stub unwind, whose frame
-/// record is at `frame`.
+/// A budget is gone: the address of an OSR entry, or 0 to go on. The status makes the stub unwind,
+/// whose frame record is at `frame`.
 pub unsafe extern "sysv64" fn tier_up(
     vmctx: *mut VmContext,
     func: u32,
@@ -141,8 +143,8 @@ unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
     }
 }
 
-/// What bulk operations give: 0, or 1 for the caller to trap (which trap, it knows). If it was interrupted, the stub
-/// unwinds instead.
+/// What bulk operations give: 0, or 1 for the caller to trap (which trap, it knows). If it was
+/// interrupted, the stub unwinds instead.
 ///
 /// # Safety
 ///
@@ -158,7 +160,8 @@ unsafe fn bulk(store: &mut Store, result: Result<(), TrapCode>) -> NativeResult<
     }
 }
 
-/// What growing gives: the previous size or -1; or what the limiter said instead, for which the stub unwinds.
+/// What growing gives: the previous size or -1; or what the limiter said instead, for which the
+/// stub unwinds.
 ///
 /// # Safety
 ///

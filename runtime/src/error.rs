@@ -139,7 +139,8 @@ impl From<Box<Error>> for Error {
     }
 }
 
-/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and not by a handle.
+/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and
+/// not by a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut {
     after: Option<Duration>,

@@ -63,7 +63,9 @@ impl ImageFile {
     }
 
     fn file(&self) -> &MemoryFile {
-        self.file.get().expect("whoever asks has allocated there")
+        self.file
+            .get()
+            .expect("a part of the file was allocated before")
     }
 }
 

@@ -10,10 +10,12 @@
 //! - `sys`: the operating system; [`stack`]: how far down a thread's stack may be used;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
-//! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and deadlines;
+//! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
+//!   deadlines;
 //! - `runtime`: what all modules and stores share;
 //! - [`module`]: one module's slots, budgets and placed code;
-//! - [`store`]: instances, functions, memories, tables, globals, calls into WebAssembly, and walks of its stack;
+//! - [`store`]: instances, functions, memories, tables, globals, calls into WebAssembly, and walks
+//!   of its stack;
 //! - `builtins`: the functions that generated code calls; `stubs`: where it meets them;
 //! - `trap`: signal handling; `builtin_table`: the addresses of builtins.
 //!

@@ -18,17 +18,17 @@ use crate::module_id::ModuleId;
 use crate::runtime::Runtime;
 use crate::types::TypeUses;
 
-/// What the runtime asks of whoever decides about compilation; called on the thread that runs
-/// WebAssembly.
+/// What the runtime asks of tiering, which decides about compilation; called on the thread that
+/// runs WebAssembly.
 pub trait TierHooks: Send + Sync {
     /// A function is called that has no code yet: returns published code, compiling it first.
-    /// Several threads may ask for the same function at once. The caller waits until it is cancelled: the store is
-    /// interrupted.
+    /// Several threads may ask for the same function at once. The caller waits until it is
+    /// cancelled: the store is interrupted.
     ///
     /// # Errors
     ///
-    /// If the function can't be compiled; the caller's call fails with it. [`CompileError::Cancelled`] if it is
-    /// cancelled.
+    /// If the function can't be compiled; the caller's call fails with it.
+    /// [`CompileError::Cancelled`] if it is cancelled.
     fn on_first_call(
         &self,
         module: &Arc<ModuleCode>,
@@ -36,8 +36,8 @@ pub trait TierHooks: Send + Sync {
         cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError>;
 
-    /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a loop, the answer
-    /// may be an OSR entry of that loop, which then takes over the frame.
+    /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a
+    /// loop, the answer may be an OSR entry of that loop, which then takes over the frame.
     fn on_budget_exhausted(
         &self,
         module: &Arc<ModuleCode>,
@@ -68,8 +68,8 @@ pub enum BudgetSite {
 
 /// A module as the runtime sees it. All its instances share the code, the slots and the budgets.
 ///
-/// Every instance holds its module, so nobody runs its code when it is dropped: the code is freed at once, except
-/// where a handle is still around.
+/// Every instance holds its module, so no thread runs its code when it is dropped: the code is
+/// freed at once, except where a handle is still around.
 pub struct ModuleCode {
     id: ModuleId,
     runtime: Arc<Runtime>,
@@ -84,11 +84,11 @@ pub struct ModuleCode {
     instantiated: AtomicBool,
     /// Made by the second instance; `None` inside where data is copied.
     image: OnceLock<Option<MemoryImage>>,
-    /// Code that waits to be written, while the module is being loaded: it is placed and published already, but nobody who could call
-    /// it has the module yet.
+    /// Code that waits to be written, while the module is being loaded: it is placed and published
+    /// already, but no thread that could call it has the module yet.
     deferred: Mutex<Option<Deferred>>,
-    /// All code that was placed and not retired, by address: what slots and running frames lead to stays alive
-    /// because it is here, whatever others do with their handles.
+    /// All code that was placed and not retired, by address: what slots and running frames lead to
+    /// stays alive because it is here, whatever others do with their handles.
     placed: Mutex<HashMap<CodeAddr, CodeRef>>,
     /// Dropped behind `placed` and `hooks`, which hold the code's handles too.
     _trim: TrimOnDrop,
@@ -113,8 +113,8 @@ impl ModuleCode {
     ///
     /// # Panics
     ///
-    /// If `facts.type_ids` are not the ids of `types`, those are another runtime's, or memories and tables are planned for
-    /// other options.
+    /// If `facts.type_ids` are not the ids of `types`, those are another runtime's, or memories and
+    /// tables are planned for other options.
     pub fn new(
         runtime: &Arc<Runtime>,
         facts: Arc<ModuleFacts>,
@@ -180,8 +180,9 @@ impl ModuleCode {
         &self.hooks
     }
 
-    /// The initial contents of the module's memory, if the instance that asks is to map and not to copy them. The
-    /// first one copies: for it alone, making the image and copying the pages it writes takes longer.
+    /// The initial contents of the module's memory, if the instance that asks is to map and not to
+    /// copy them. The first one copies: for it alone, making the image and copying the pages it
+    /// writes takes longer.
     pub(crate) fn image(&self) -> Option<&MemoryImage> {
         if !self.instantiated.swap(true, Ordering::Relaxed) {
             return None;
@@ -206,13 +207,13 @@ impl ModuleCode {
 
     fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {
         assert!(func.index() < self.facts.bodies.len());
-        // SAFETY: the cells hold one aligned, zeroed word per function. Generated code subtracts from it
-        // without atomicity, which can lose an update but not tear one.
+        // SAFETY: the cells hold one aligned, zeroed word per function. Generated code subtracts
+        // from it without atomicity, which can lose an update but not tear one.
         unsafe { &*self.budgets.base().cast::<AtomicI32>().add(func.index()) }
     }
 
-    /// Copies code into the code space, relocates it and registers its metadata. Nothing leads to it
-    /// until it is published, or entered by OSR. Any thread; takes two short locks.
+    /// Copies code into the code space, relocates it and registers its metadata. Nothing leads to
+    /// it until it is published, or entered by OSR. Any thread; takes two short locks.
     ///
     /// # Errors
     ///
@@ -251,8 +252,9 @@ impl ModuleCode {
         Ok(code)
     }
 
-    /// Lets code that is placed from now on wait for [`write_deferred`](Self::write_deferred), for a module that is compiled as a
-    /// whole: many functions are then written at once. Nothing of the module may be called until then.
+    /// Lets code that is placed from now on wait for [`write_deferred`](Self::write_deferred), for
+    /// a module that is compiled as a whole: many functions are then written at once. Nothing of
+    /// the module may be called until then.
     pub fn defer_writes(&self) {
         let mut deferred = self.deferred.lock().expect(POISON);
         deferred.get_or_insert_default();

@@ -44,8 +44,8 @@ impl Runtime {
         }))
     }
 
-    /// The process that the runtime belongs to. In a child of that process, nothing of the runtime can be called
-    /// or made.
+    /// The process that the runtime belongs to. In a child of that process, nothing of the runtime
+    /// can be called or made.
     pub fn process(&self) -> Process {
         self.process
     }
@@ -79,7 +79,8 @@ impl Runtime {
         self.code.stats()
     }
 
-    /// Frees retired code that no thread can be running any more, and gives its memory back to the system.
+    /// Frees retired code that no thread can be running any more, and gives its memory back to the
+    /// system.
     pub fn collect_garbage(&self) {
         self.code.collect();
         self.code.trim();

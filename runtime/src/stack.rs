@@ -1,8 +1,9 @@
 //! The calling thread's stack: how far down WebAssembly may use it.
 //!
-//! A store's stack limit is its configured size below the entry from the host, but never nearer to the
-//! end of the thread's real stack than [`HOST_RESERVE`]: so recursion ends in a trap on any thread,
-//! however small its stack is. The system is asked once per thread; entering costs a comparison.
+//! A store's stack limit is its configured size below the entry from the host, but never nearer to
+//! the end of the thread's real stack than [`HOST_RESERVE`]: so recursion ends in a trap on any
+//! thread, however small its stack is. The system is asked once per thread; entering costs a
+//! comparison.
 //!
 //! A host may have switched to a stack of its own making (coroutines, fibers). The system knows
 //! nothing of those, so there only the configured size holds, and such a stack must be made large
@@ -16,9 +17,9 @@ use upshift_abi::frame::STACK_RESERVE;
 
 use crate::sys::PAGE;
 
-/// Bytes at the end of a stack that WebAssembly leaves to the host: for functions that it calls at its
-/// deepest (host functions, compilation at a first call), signal handlers, and small frames that
-/// are made without a check.
+/// Bytes at the end of a stack that WebAssembly leaves to the host: for functions that it calls at
+/// its deepest (host functions, compilation at a first call), signal handlers, and small frames
+/// that are made without a check.
 pub const HOST_RESERVE: usize = 256 << 10;
 
 const _: () = assert!(HOST_RESERVE > 2 * STACK_RESERVE as usize);
@@ -46,8 +47,8 @@ thread_local! {
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
-/// The calling thread's stack as the system knows it; no address is inside where it knows none. On other stacks,
-/// to which a host can switch, this says nothing of where the stack pointer is.
+/// The calling thread's stack as the system knows it; no address is inside where it knows none. On
+/// other stacks, to which a host can switch, this says nothing of where the stack pointer is.
 #[inline]
 pub(crate) fn bounds() -> Bounds {
     match BOUNDS.get() {
@@ -56,8 +57,8 @@ pub(crate) fn bounds() -> Bounds {
     }
 }
 
-/// The lowest address that WebAssembly frames may reach, if it enters at `sp` and may use `max` bytes.
-/// It can lie above `sp`, where the thread has no stack left: then the first call overflows.
+/// The lowest address that WebAssembly frames may reach, if it enters at `sp` and may use `max`
+/// bytes. It can lie above `sp`, where the thread has no stack left: then the first call overflows.
 #[inline]
 pub fn limit(sp: usize, max: usize) -> usize {
     let bounds = bounds();
@@ -69,9 +70,9 @@ pub fn limit(sp: usize, max: usize) -> usize {
     }
 }
 
-/// Bytes of the calling thread's stack that WebAssembly may use at most if it is called from here, whatever
-/// the configuration says; `None` where the stack is not one that the system knows of. What a
-/// thread's stack has besides is left to host functions.
+/// Bytes of the calling thread's stack that WebAssembly may use at most if it is called from here,
+/// whatever the configuration says; `None` where the stack is not one that the system knows of.
+/// What a thread's stack has besides is left to host functions.
 pub fn available() -> Option<usize> {
     let sp = stack_pointer();
     let bounds = bounds();
@@ -95,8 +96,8 @@ fn ask() -> Bounds {
 
 /// What the thread library knows. For the process's first thread it reads `/proc/self/maps`.
 fn from_thread() -> Option<Bounds> {
-    // SAFETY: the attributes are initialized by `pthread_getattr_np` if it succeeds, read only then, and destroyed
-    // once; the other pointers lead to locals.
+    // SAFETY: the attributes are initialized by `pthread_getattr_np` if it succeeds, read only
+    // then, and destroyed once; the other pointers lead to locals.
     unsafe {
         let mut attributes: libc::pthread_attr_t = mem::zeroed();
         if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
@@ -118,11 +119,11 @@ fn from_thread() -> Option<Bounds> {
 /// The stack of the process's first thread, without `/proc`: it ends with the program's file name,
 /// where the kernel put it, and may grow down to its resource limit.
 fn from_process() -> Option<Bounds> {
-    /// What to count on where the stack may grow without a limit: the kernel keeps far more than this free
-    /// below it then.
+    /// What to count on where the stack may grow without a limit: the kernel keeps far more than
+    /// this free below it then.
     const UNLIMITED: u64 = 1 << 30;
-    // SAFETY: a query without pointers; the kernel's answer is null or a string that stays for the life of
-    // the process.
+    // SAFETY: a query without pointers; the kernel's answer is null or a string that stays for the
+    // life of the process.
     let name_end = unsafe {
         let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
         if name.is_null() {
@@ -191,7 +192,8 @@ mod tests {
         });
     }
 
-    /// The test's own thread is not the first, so the two can be compared only from outside of this stack.
+    /// The test's own thread is not the first, so the two can be compared only from outside of this
+    /// stack.
     #[test]
     fn the_first_threads_stack_is_found_without_proc() {
         let found = from_process().expect("the kernel says where");

@@ -34,8 +34,8 @@ pub struct Reservation {
     len: usize,
 }
 
-// SAFETY: a reservation is an address range that it owns alone; what is done with the memory behind it is the
-// business of those who hold pointers into it.
+// SAFETY: a reservation is an address range that it owns alone; what is done with the memory behind
+// it is the business of those who hold pointers into it.
 unsafe impl Send for Reservation {}
 // SAFETY: as for `Send`; its methods change page protections only, which the system serializes.
 unsafe impl Sync for Reservation {}
@@ -44,7 +44,8 @@ impl Reservation {
     /// Reserves address space without access and without committing memory.
     pub fn new(len: usize) -> Result<Self, RuntimeError> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a fresh anonymous mapping at an address of the system's choice touches nothing else.
+        // SAFETY: a fresh anonymous mapping at an address of the system's choice touches nothing
+        // else.
         let base =
             unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::empty(), flags) }
                 .map_err(|e| RuntimeError::system("reserve address space", e))?;
@@ -56,7 +57,7 @@ impl Reservation {
     ///
     /// # Safety
     ///
-    /// The range is mapped and nobody else's.
+    /// The range is mapped, and nothing else unmaps it.
     unsafe fn from_mapping(base: *mut c_void, len: usize) -> Self {
         let base = NonNull::new(base.cast());
         Self {
@@ -78,11 +79,12 @@ impl Reservation {
         })
     }
 
-    /// Lengthens what [`zeroed`](Self::zeroed) made; the contents move with their pages, without being copied, and zeros
-    /// follow. Nobody may keep an address in it.
+    /// Lengthens what [`zeroed`](Self::zeroed) made; the contents move with their pages, without
+    /// being copied, and zeros follow. No address in it may be kept.
     pub fn lengthen(&mut self, len: usize) -> Result<(), RuntimeError> {
         let flags = rustix::mm::MremapFlags::MAYMOVE;
-        // SAFETY: the mapping is ours and one as a whole; the exclusive borrow says that nobody uses it.
+        // SAFETY: the mapping is ours and one as a whole; the exclusive borrow says that it is not
+        // in use.
         let base = unsafe { rustix::mm::mremap(self.base().cast(), self.len, len, flags) }
             .map_err(|e| RuntimeError::system("get memory", e))?;
         self.base = NonNull::new(base.cast()).expect("mremap returns no null");
@@ -118,8 +120,8 @@ impl Reservation {
         .map_err(|e| RuntimeError::system("commit memory", e))
     }
 
-    /// Provides the pages of a writable, page-aligned part at once: cheaper than one fault for each if all will be
-    /// written. A kernel that can't (before Linux 5.14) leaves them to faults.
+    /// Provides the pages of a writable, page-aligned part at once: cheaper than one fault for each
+    /// if all will be written. A kernel that can't (before Linux 5.14) leaves them to faults.
     pub fn populate(&self, offset: usize, len: usize) {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: the range is inside our own mapping; contents don't change.
@@ -144,8 +146,8 @@ impl Reservation {
         .map_err(|e| RuntimeError::system("make memory readable", e))
     }
 
-    /// Replaces a page-aligned part by what a file holds at a page-aligned position; what is written there
-    /// stays private to this reservation.
+    /// Replaces a page-aligned part by what a file holds at a page-aligned position; what is
+    /// written there stays private to this reservation.
     pub fn map_private(
         &self,
         offset: usize,
@@ -167,7 +169,7 @@ impl Reservation {
         sharing: MapFlags,
     ) -> Result<(), RuntimeError> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
-        // SAFETY: `MAP_FIXED` replaces pages of our own reservation, which nobody uses yet.
+        // SAFETY: `MAP_FIXED` replaces pages of our own reservation, which are not in use yet.
         unsafe {
             let start = self.base().add(offset).cast::<c_void>();
             let flags = sharing | MapFlags::FIXED | MapFlags::NORESERVE;
@@ -180,7 +182,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and whoever held pointers into it is gone before its owner is.
+        // SAFETY: the mapping is ours, and pointers into it are gone before their owner is.
         let result = unsafe { rustix::mm::munmap(self.base().cast(), self.len) };
         debug_assert!(result.is_ok(), "unmapping our own reservation can't fail");
     }
@@ -202,8 +204,8 @@ impl MemoryFile {
     ///
     /// # Errors
     ///
-    /// If the process may not have files of that size (`RLIMIT_FSIZE`). The system would send a signal that
-    /// ends the process by default, so it is not asked.
+    /// If the process may not have files of that size (`RLIMIT_FSIZE`). The system would send a
+    /// signal that ends the process by default, so it is not asked.
     pub fn set_len(&self, len: u64) -> Result<(), RuntimeError> {
         let limit = rustix::process::getrlimit(Resource::Fsize).current;
         let resized = match limit {
@@ -235,8 +237,8 @@ impl MemoryFile {
         Ok(())
     }
 
-    /// Lets `write` change a page-aligned part that nobody else has mapped. (A module can have tens of thousands of
-    /// segments, so this is one mapping and not one call to the system each.)
+    /// Lets `write` change a page-aligned part that is mapped nowhere else. (A module can have tens
+    /// of thousands of segments, so this is one mapping and not one call to the system each.)
     pub fn fill(
         &self,
         position: u64,
@@ -280,13 +282,14 @@ impl Event {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: just made, and nobody else knows it.
+        // SAFETY: just made, and owned here alone.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
     }
 
     /// Sets it.
     pub fn set(&self) {
-        // The counter has room for more settings than a process can make, and the call can't fail otherwise.
+        // The counter has room for more settings than a process can make, and the call can't fail
+        // otherwise.
         let _ = (&self.0).write(&1_u64.to_ne_bytes());
     }
 
@@ -320,14 +323,15 @@ fn membarrier(command: libc::c_int) -> bool {
 
 /// Sends a signal to one thread of this process. A thread that is gone is no error.
 pub fn signal_thread(thread: i32, signal: libc::c_int) {
-    // SAFETY: the call takes no pointers; a stale thread id fails or reaches a thread whose handler ignores it.
+    // SAFETY: the call takes no pointers; a stale thread id fails or reaches a thread whose handler
+    // ignores it.
     unsafe {
         libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal);
     }
 }
 
-/// The system's number for the calling thread of the process; asked once per thread, and once more in a child, where the
-/// thread has another.
+/// The system's number for the calling thread of the process; asked once per thread, and once more
+/// in a child, where the thread has another.
 #[inline]
 pub fn thread_id(process: &Process) -> i32 {
     thread_local! {

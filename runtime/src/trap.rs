@@ -1,14 +1,15 @@
 //! From hardware faults to traps: the signal handlers, one set for the process.
 //!
-//! A trap is a fault at a listed instruction. The handler recognizes it, notes where it happened, and sends the
-//! thread to [`stubs::trapped`], which walks the stack as ordinary code and leaves the activation. An
-//! interruption from another thread ([`interrupt`](crate::interrupt)) takes the same way, from any instruction of
-//! WebAssembly code.
+//! A trap is a fault at a listed instruction. The handler recognizes it, notes where it happened,
+//! and sends the thread to [`stubs::trapped`], which walks the stack as ordinary code and leaves
+//! the activation. An interruption from another thread ([`interrupt`](crate::interrupt)) takes the
+//! same way, from any instruction of WebAssembly code.
 //!
-//! A fault is ours only if this thread runs a store, the PC is in that store's code space, the exact
-//! instruction is a listed trap site, and (for a memory access) the address lies in one of the store's
-//! memories. An access of such code to a part of a context that is filled on demand is no trap: the part is
-//! filled and the instruction runs again. Everything else goes to the handler that was installed before.
+//! A fault is ours only if this thread runs a store, the PC is in that store's code space, the
+//! exact instruction is a listed trap site, and (for a memory access) the address lies in one of
+//! the store's memories. An access of such code to a part of a context that is filled on demand is
+//! no trap: the part is filled and the instruction runs again. Everything else goes to the handler
+//! that was installed before.
 
 mod x64;
 
@@ -63,14 +64,15 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
     })
 }
 
-/// Bytes from address 0 that the system maps for nobody (its `vm.mmap_min_addr` is no less): an
+/// Bytes from address 0 that the system never maps (its `vm.mmap_min_addr` is no less): an
 /// access to a field of a null pointer faults there.
 const NULL_PAGE: usize = 4096;
 
 /// The handler of all our signals.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let vm = current_store();
-    // SAFETY: the system passes the thread's context; `vm` is null or the store this thread is running.
+    // SAFETY: the system passes the thread's context; `vm` is null or the store this thread is
+    // running.
     let ours = !vm.is_null() && unsafe { take_over(signal, info, context.cast(), vm) };
     if !ours {
         // SAFETY: the arguments are the system's own.
@@ -121,7 +123,8 @@ unsafe fn take_over(
         if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
             return false;
         }
-        // Where the frame is being moved, no walk can start: the watchdog's next signal finds another place.
+        // Where the frame is being moved, no walk can start: the watchdog's next signal finds
+        // another place.
         if meta.is_frame_moving(pc) {
             // SAFETY: as above; the handler only reads the pointer to the part that threads share.
             unsafe { (*store).shared().retry_soon() };
@@ -129,7 +132,8 @@ unsafe fn take_over(
         }
         TrapCode::Interrupt
     } else {
-        // SAFETY: as above. What a process sends has nothing to do with the instruction it happens to strike.
+        // SAFETY: as above. What a process sends has nothing to do with the instruction it happens
+        // to strike.
         let sent = unsafe { was_sent(info) };
         let Some(site) = meta.trap_at(pc).filter(|_| !sent) else {
             return false;
@@ -141,7 +145,8 @@ unsafe fn take_over(
                 match site.trap {
                     // SAFETY: the store is as above.
                     TrapCode::MemoryOutOfBounds => unsafe { (*store).memory_contains(address) },
-                    // A call through a null element may read the null descriptor instead of testing it.
+                    // A call through a null element may read the null descriptor instead of testing
+                    // it.
                     TrapCode::UninitializedElement => address < NULL_PAGE,
                     _ => false,
                 }
@@ -157,7 +162,7 @@ unsafe fn take_over(
         }
         site.trap
     };
-    // SAFETY: generated code was running, so nobody is using the store's trap record.
+    // SAFETY: generated code was running, so nothing else is using the store's trap record.
     unsafe { Store::set_trap_record(store, TrapRecord { code, pc, sp, fp }) };
     // `sp` is within the stack: functions compare with the limit before they move it far.
     registers.go_to(stubs::trapped as *const () as usize, vm as usize);
@@ -178,12 +183,13 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
         libc::SIG_IGN => {}
         libc::SIG_DFL if signal == INTERRUPT_SIGNAL => {}
         libc::SIG_DFL => {
-            // SAFETY: back to the default action: returning repeats the fault, and the process ends as it
-            // would have without us.
+            // SAFETY: back to the default action: returning repeats the fault, and the process ends
+            // as it would have without us.
             unsafe { libc::sigaction(signal, previous, ptr::null_mut()) };
             // SAFETY: as for this function. No instruction repeats what a process has sent.
             if unsafe { was_sent(info) } {
-                // SAFETY: async-signal-safe. The signal is delivered as soon as the handler returns.
+                // SAFETY: async-signal-safe. The signal is delivered as soon as the handler
+                // returns.
                 unsafe { libc::raise(signal) };
             }
         }
@@ -200,8 +206,8 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
         }
     }
     // Rust's own handler of stack overflows, for one, gives a signal that it can't explain back to
-    // the default action, so that the fault repeats and ends the process. A signal that was sent does
-    // not repeat: without this, the next trap of any store would end the process instead.
+    // the default action, so that the fault repeats and ends the process. A signal that was sent
+    // does not repeat: without this, the next trap of any store would end the process instead.
     // SAFETY: as for this function.
     if previous.sa_sigaction != libc::SIG_DFL && unsafe { was_sent(info) } {
         install(signal);
@@ -218,7 +224,8 @@ unsafe fn was_sent(info: *const libc::siginfo_t) -> bool {
     unsafe { (*info).si_code <= 0 }
 }
 
-/// Makes [`handle`] the signal's handler; false if the system refuses. May be called in a signal handler.
+/// Makes [`handle`] the signal's handler; false if the system refuses. May be called in a signal
+/// handler.
 fn install(signal: libc::c_int) -> bool {
     // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
     // `SA_SIGINFO` demands, and it only does what a signal handler may.
@@ -230,8 +237,8 @@ fn install(signal: libc::c_int) -> bool {
             INTERRUPT_SIGNAL => libc::SA_RESTART,
             _ => libc::SA_NODEFER,
         };
-        // Interruptions come in bursts, and the signal stack has room for few frames: they wait until
-        // the handler is done.
+        // Interruptions come in bursts, and the signal stack has room for few frames: they wait
+        // until the handler is done.
         libc::sigemptyset(&mut action.sa_mask);
         libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
         libc::sigaction(signal, &action, ptr::null_mut()) == 0

@@ -1,4 +1,5 @@
-//! Function types of an engine: one id each, and the trampolines that go with it, as long as somebody uses the type.
+//! Function types of an engine: one id each, and the trampolines that go with it, as long as the
+//! type is in use.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -49,7 +50,7 @@ struct HostTrampoline {
     _code: CodeRef,
 }
 
-/// A type that somebody uses.
+/// A type that is in use.
 struct Entry {
     ty: Arc<FuncType>,
     uses: usize,
@@ -74,7 +75,8 @@ impl Entry {
 struct Types {
     ids: HashMap<Arc<FuncType>, TypeId>,
     entries: HashMap<TypeId, Entry>,
-    /// Where the search for the next id starts. Ids come up again after 2^32 others, if they are not in use then.
+    /// Where the search for the next id starts. Ids come up again after 2^32 others, if they are
+    /// not in use then.
     next: u32,
 }
 
@@ -133,16 +135,16 @@ impl Types {
 
 /// The function types in use by an engine's modules and stores.
 ///
-/// Generated code compares ids, so an id must mean one type as long as any code, function or store knows it. Whoever keeps
-/// ids therefore keeps their [`TypeUses`]: a module those that its code compares, a store those of its host functions
-/// and of the types that it called.
+/// Generated code compares ids, so an id must mean one type as long as any code, function or store
+/// knows it. A holder that keeps ids therefore keeps their [`TypeUses`]: a module those that its
+/// code compares, a store those of its host functions and of the types that it called.
 pub struct TypeRegistry {
     process: Process,
     types: RwLock<Types>,
     compiler: Box<dyn Trampolines>,
 }
 
-/// Types that somebody uses: their ids mean them as long as this exists.
+/// Types in use: their ids mean them as long as this exists.
 pub struct TypeUses {
     registry: Arc<TypeRegistry>,
     ids: Box<[TypeId]>,
@@ -292,7 +294,7 @@ impl fmt::Debug for TypeRegistry {
     }
 }
 
-const IN_USE: &str = "whoever has an id uses its type";
+const IN_USE: &str = "an id is known only while its type is in use";
 
 const POISON: &str = "no panic happens under this lock";
 

@@ -1,5 +1,5 @@
-//! Backtraces of code into which functions were inlined: one frame for each function that is active, whether it has a
-//! stack frame of its own or not.
+//! Backtraces of code into which functions were inlined: one frame for each function that is
+//! active, whether it has a stack frame of its own or not.
 
 mod support;
 
@@ -19,7 +19,8 @@ const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
 /// Where the instruction behind the prologue starts.
 const BODY: CodeOffset = CodeOffset(4);
 
-/// Function 2 inlined into function 1, which is inlined into the function itself: from the body up to `end`.
+/// Function 2 inlined into function 1, which is inlined into the function itself: from the body up
+/// to `end`.
 fn inlined(end: CodeOffset) -> Option<Box<SiteDetails>> {
     let frame = |parent, func, wasm| InlinedFrame {
         parent,

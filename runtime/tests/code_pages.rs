@@ -1,4 +1,5 @@
-//! What the system sees of the code space: which pages can be written, and how much memory code takes.
+//! What the system sees of the code space: which pages can be written, and how much memory code
+//! takes.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! Many threads call a function while its code is replaced, retired and freed under them.
 //!
-//! Every version returns its own number. Should a caller ever run freed or half-written code, it would crash or
-//! return a number that was never published.
+//! Every version returns its own number. Should a caller ever run freed or half-written code, it
+//! would crash or return a number that was never published.
 
 mod support;
 

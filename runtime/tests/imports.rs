@@ -1,9 +1,9 @@
-//! The modules of this crate import each other without a cycle, so each can be understood and changed with only
-//! those below it in mind.
+//! The modules of this crate import each other without a cycle, so each can be understood and
+//! changed with only those below it in mind.
 //!
-//! A module here is a file or folder directly in `src`: what lies in one folder may refer to its siblings. The
-//! root, `lib.rs`, puts the parts together and imports all of them, so a path through its re-exports
-//! (`crate::Store`) closes a cycle as well.
+//! A module here is a file or folder directly in `src`: what lies in one folder may refer to its
+//! siblings. The root, `lib.rs`, puts the parts together and imports all of them, so a path through
+//! its re-exports (`crate::Store`) closes a cycle as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

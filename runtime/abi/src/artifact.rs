@@ -54,7 +54,8 @@ pub struct Relocation {
 /// What a relocation can reach: everything is within ±2 GiB of all code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelocationTarget {
-    /// The function's [`VmSlot`](crate::vmctx::VmSlot), an 8-byte cell that holds its current code's address.
+    /// The function's [`VmSlot`](crate::vmctx::VmSlot), an 8-byte cell that holds its current
+    /// code's address.
     Slot(DefinedFuncIndex),
     /// The function's budget, a 4-byte signed cell, shared by all instances of the module.
     /// Threads race on it with plain subtractions: a lost update only moves a tier-up.

@@ -1,38 +1,40 @@
 //! The one list of runtime functions that generated code calls.
 //!
 //! Their addresses stand in a table within reach of a rip-relative operand
-//! ([`RelocationTarget::Builtin`](crate::RelocationTarget::Builtin)), so that a call is `call [rip + cell]` in both
-//! tiers. All but the stubs follow the platform's C convention (`sysv64`: `rbx`, `rbp`, `r12`–`r15` survive) with the
-//! calling function's `VmContext*` as first argument, and never unwind: what can fail returns a status and the
-//! caller traps at a site of its own, with the trap that the table names.
+//! ([`RelocationTarget::Builtin`](crate::RelocationTarget::Builtin)), so that both tiers call them
+//! with `call [rip + cell]`. All but the stubs follow the platform's C convention (`sysv64`: `rbx`,
+//! `rbp`, `r12`–`r15` survive) with the calling function's `VmContext*` as first argument, and
+//! never unwind: what can fail returns a status and the caller traps at a site of its own, with the
+//! trap that the table names.
 //!
-//! From [`for_each_builtin!`](crate::for_each_builtin) come [`Builtin`] with the signatures that compilers emit calls
-//! by, and the types in [`functions`] that the runtime's functions must have: where the two differ, the runtime does
-//! not compile.
+//! From [`for_each_builtin!`](crate::for_each_builtin) come [`Builtin`] with the signatures that
+//! compilers emit calls by, and the types in [`functions`] that the runtime's functions must have:
+//! where the two differ, the runtime does not compile.
 
 use crate::kind::Kind;
 use crate::trap::TrapCode;
 
 /// Passes the table of builtins to a macro: `for_each_builtin!(rows)` expands to `rows! { … }`.
 ///
-/// A row is `Name = function: kind (parameters) -> result;`, where the parameters behind the `VmContext*` are
-/// [`Kind`]s, the result is a [`BuiltinResult`] (a status names its [`TrapCode`]), and the kind, a
-/// [`BuiltinKind`], is `leaf`, `walks` or, without parameters and result, `stub`.
+/// A row is `Name = function: kind (parameters) -> result;`, where the parameters behind the
+/// `VmContext*` are [`Kind`]s, the result is a [`BuiltinResult`] (a status names its [`TrapCode`]),
+/// and the kind, a [`BuiltinKind`], is `leaf`, `walks` or, without parameters and result, `stub`.
 #[macro_export]
 macro_rules! for_each_builtin {
     ($rows:ident) => {
         $rows! {
-            /// Told that a budget is gone. Called with `call [rip + cell]` after two pushes: first the
-            /// `DefinedFuncIndex`, then the site (a `LoopIndex` or `frame::ENTRY_SITE`); `rbp` is the baseline
-            /// frame. Any stack alignment. **Every register is preserved**, flags are not. The stub
-            /// replaces the word pushed first by the address of an OSR entry, or 0 to go on; the
-            /// caller pops both words.
+            /// Told that a budget is gone. Called with `call [rip + cell]` after two pushes: first
+            /// the `DefinedFuncIndex`, then the site (a `LoopIndex` or `frame::ENTRY_SITE`); `rbp`
+            /// is the baseline frame. Any stack alignment. **Every register is preserved**, flags
+            /// are not. The stub replaces the word pushed first by the address of an OSR entry, or
+            /// 0 to go on; the caller pops both words.
             TierUp = tier_up: stub;
-            /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument registers
-            /// are live. Compiles the function and jumps to it. Not called by compiled code.
+            /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument
+            /// registers are live. Compiles the function and jumps to it. Not called by compiled
+            /// code.
             FirstCall = first_call: stub;
-            /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*`: leaves the
-            /// innermost activation.
+            /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*`:
+            /// leaves the innermost activation.
             Unwind = unwind: stub;
             /// `memory.grow`: (memory, pages) -> previous pages or -1, as an i64.
             MemoryGrow = memory_grow: walks (I32, I64) -> Value(I64);
@@ -88,14 +90,14 @@ pub enum BuiltinResult {
 /// How a builtin is reached, and what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinKind {
-    /// A C function that is called directly. It leaves no trace on the stack, so nothing that it does may look at the
-    /// frames below it, or leave WebAssembly.
+    /// A C function that is called directly. It leaves no trace on the stack, so nothing that it
+    /// does may look at the frames below it, or leave WebAssembly.
     Leaf,
     /// A C function that is called through a stub, which leaves an exit frame
-    /// ([`VmStore::exit_fp`](crate::vmctx::VmStore::exit_fp)): the frames below it can be walked, and the
-    /// activation can be left. The Rust function returns a
-    /// [`NativeResult`](crate::vmctx::NativeResult); if its status is not 0, it has left a reason pending, and the
-    /// stub unwinds. Else the stub returns the value.
+    /// ([`VmStore::exit_fp`](crate::vmctx::VmStore::exit_fp)): the frames below it can be walked,
+    /// and the activation can be left. The Rust function returns a
+    /// [`NativeResult`](crate::vmctx::NativeResult); if its status is not 0, it has left a reason
+    /// pending, and the stub unwinds. Else the stub returns the value.
     Walks,
     /// A piece of machine code with a convention of its own, see its documentation.
     Stub,

@@ -1,24 +1,27 @@
-//! Where arguments and results live at a call: Cranelift's `tail` convention on x86-64, spelled out.
+//! Where arguments and results live at a call: Cranelift's `tail` convention on x86-64, spelled
+//! out.
 //!
 //! Every function, whichever tier compiled it, and every trampoline follows it:
 //!
 //! - `rdi` holds the callee's `VmContext*`. A function whose results do not all fit registers takes
 //!   a pointer to its *result area* in `rsi`; WebAssembly parameters follow.
-//! - Integers and references take `rsi, rdx, rcx, r8, r9` (from `rdx` behind a result area), floats and
-//!   vectors `xmm0`–`xmm7`. The rest go to the stack, first one lowest, each in a word of 8 bytes,
-//!   a vector in 16 aligned bytes; the area is padded to 16 bytes. **The callee pops them** (`ret n`),
-//!   which is what makes tail calls possible.
-//! - Up to four integer results in `rax, rcx, rdx, rsi`, up to four floats and vectors in `xmm0`–`xmm3`.
-//!   Each further result is stored by the callee in the result area: the k-th one of them at
-//!   `16 * k`. The limit is ours, below Cranelift's own, so that its implicit areas never appear.
-//! - **`rbx` and `r12`–`r15` survive a call** ([`CALLEE_SAVED`]), as do `rsp` and `rbp`; nothing else
-//!   does. Bits of a register or word above a value's [`width`](crate::Kind::width) are undefined.
+//! - Integers and references take `rsi, rdx, rcx, r8, r9` (from `rdx` behind a result area), floats
+//!   and vectors `xmm0`–`xmm7`. The rest go to the stack, first one lowest, each in a word of 8
+//!   bytes, a vector in 16 aligned bytes; the area is padded to 16 bytes. **The callee pops them**
+//!   (`ret n`), which is what makes tail calls possible.
+//! - Up to four integer results in `rax, rcx, rdx, rsi`, up to four floats and vectors in
+//!   `xmm0`–`xmm3`. Each further result is stored by the callee in the result area: the k-th one of
+//!   them at `16 * k`. The limit is ours, below Cranelift's own, so that its implicit areas never
+//!   appear.
+//! - **`rbx` and `r12`–`r15` survive a call** ([`CALLEE_SAVED`]), as do `rsp` and `rbp`; nothing
+//!   else does. Bits of a register or word above a value's [`width`](crate::Kind::width) are
+//!   undefined.
 //! - `rsp + 8` is a multiple of 16 at the callee's first instruction (behind the return address),
-//!   and every function keeps a frame pointer: `[rbp]` is the caller's `rbp`, `[rbp + 8]` the return
-//!   address, stack arguments start at `rbp + 16`.
+//!   and every function keeps a frame pointer: `[rbp]` is the caller's `rbp`, `[rbp + 8]` the
+//!   return address, stack arguments start at `rbp + 16`.
 //!
-//! For most signatures this is System V's convention as well, so Rust functions are called and call with
-//! nothing moved: [`is_native`] says for which.
+//! For most signatures this is System V's convention as well, so Rust functions are called and call
+//! with nothing moved: [`is_native`] says for which.
 //!
 //! `Locations` is the only place where these rules are computed.
 
@@ -104,8 +107,9 @@ impl Locations {
         }
     }
 
-    /// Whether a Rust `extern "sysv64"` function can take these arguments and give this result in the same
-    /// registers: all arguments in registers, at most one result. See [`NativeResult`](crate::vmctx::NativeResult).
+    /// Whether a Rust `extern "sysv64"` function can take these arguments and give this result in
+    /// the same registers: all arguments in registers, at most one result. See
+    /// [`NativeResult`](crate::vmctx::NativeResult).
     pub fn is_native(&self) -> bool {
         self.stack_args == 0 && self.results.len() <= 1
     }

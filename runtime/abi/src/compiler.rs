@@ -38,8 +38,9 @@ pub enum MemoryBounds {
     Explicit,
 }
 
-/// Which bounds checks hold in code that runs speculatively too, behind a branch that the processor predicted
-/// wrongly (Spectre, variant 1). There, the index is replaced by one that is in bounds, without a branch.
+/// Which bounds checks hold in code that runs speculatively too, behind a branch that the processor
+/// predicted wrongly (Spectre, variant 1). There, the index is replaced by one that is in bounds,
+/// without a branch.
 ///
 /// Guard pages need nothing of the kind: what they catch can't be read speculatively either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,7 +75,7 @@ pub enum CompileUnit {
     Loop(LoopIndex),
 }
 
-/// Lets a compilation be given up: whoever asks for it says when, compilers ask between operators and
+/// Lets a compilation be given up: the caller says when, compilers check between operators and
 /// passes. Compilers know no clocks and no threads; this is where those reach them.
 #[derive(Clone, Copy, Default)]
 pub struct Cancel<'a>(Option<&'a dyn Fn() -> bool>);
@@ -83,8 +84,8 @@ impl<'a> Cancel<'a> {
     /// The compilation runs to its end.
     pub const NEVER: Self = Self(None);
 
-    /// Given up once `requested` returns true. It is called on the compiling thread, every few thousand
-    /// operators and a few times afterwards, so it may take a microsecond.
+    /// Given up once `requested` returns true. It is called on the compiling thread, every few
+    /// thousand operators and a few times afterwards, so it may take a microsecond.
     pub fn when(requested: &'a dyn Fn() -> bool) -> Self {
         Self(Some(requested))
     }
@@ -104,9 +105,10 @@ impl fmt::Debug for Cancel<'_> {
     }
 }
 
-/// What runs of a function have shown so far. All figures are estimates: threads count without agreeing.
+/// What runs of a function have shown so far. All figures are estimates: threads count without
+/// agreeing.
 ///
-/// The default is that of a function that has not run, or whose runs nobody counts.
+/// The default is that of a function that has not run, or whose runs are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// Budget units that it has used up since its first code: entries and back edges.
@@ -226,8 +228,8 @@ pub trait CompileSession {
     ///
     /// # Errors
     ///
-    /// If the body is invalid (only where the request asks to validate), exceeds a limit, the request was
-    /// cancelled, or the compiler has a bug. The session stays usable.
+    /// If the body is invalid (only where the request asks to validate), exceeds a limit, the
+    /// request was cancelled, or the compiler has a bug. The session stays usable.
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
 }
 
@@ -236,23 +238,25 @@ pub trait CompileSession {
 pub enum Passing {
     /// Through an array, which works for every signature.
     Array,
-    /// In the registers where both sides expect them, for signatures that are [*native*](crate::callconv::is_native).
+    /// In the registers where both sides expect them, for signatures that are
+    /// [*native*](crate::callconv::is_native).
     Native,
 }
 
 /// Makes the code between Rust and WebAssembly; one piece per signature and way of passing values.
 pub trait Trampolines: Send + Sync {
-    /// Calls a function, see [`frame`](crate::frame). Through an array:
-    /// `extern "sysv64" fn(vmctx, code, values: *mut VmVal, store: *mut VmStore) -> u32` calls `code` with
-    /// arguments from `values` and writes the results there; result 1 means that the activation was unwound. Native:
-    /// `extern "sysv64" fn(func: *const VmFuncRef, arguments...) -> NativeResult`.
+    /// Calls a function, see [`frame`](crate::frame). Through an array: `extern "sysv64" fn(vmctx,
+    /// code, values: *mut VmVal, store: *mut VmStore) -> u32` calls `code` with arguments from
+    /// `values` and writes the results there; result 1 means that the activation was unwound.
+    /// Native: `extern "sysv64" fn(func: *const VmFuncRef, arguments...) -> NativeResult`.
     ///
     /// # Panics
     ///
     /// If the values are to pass natively and the type is not native.
     fn entry(&self, ty: &FuncType, passing: Passing) -> CompiledFunction;
 
-    /// A function of the type that calls [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
+    /// A function of the type that calls
+    /// [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
     ///
     /// # Panics
     ///

@@ -168,7 +168,7 @@ pub struct Export {
 pub struct ModuleFacts {
     /// The type section.
     pub types: Vec<FuncType>,
-    /// The engine's ids of `types`; filled by whoever registers the module with an engine, before
+    /// The engine's ids of `types`; filled when the module is registered with an engine, before
     /// anything is compiled.
     pub type_ids: Vec<TypeId>,
     /// Imports in their order.

@@ -1,4 +1,4 @@
-//! The parts of stack frames that are read by somebody other than the code that made them.
+//! The parts of stack frames that are read by other code than that which made them.
 //!
 //! # The baseline frame
 //!
@@ -18,13 +18,13 @@
 //! # OSR entry
 //!
 //! At a loop header the baseline, out of budget, stores every local and every operand that lives in
-//! a register or is a constant to its home slot and calls [`Builtin::TierUp`](crate::Builtin::TierUp).
-//! If that returns an OSR entry, the frame's state now belongs to the optimized code: it is called
-//! like a function with the loop function's results and one `i64` parameter, the baseline frame's
-//! `rbp` (see [`osr_params`]), reads the home slots in its prologue, runs to the end of the
-//! function, and its results are the function's results. The baseline frame stays below it
-//! only to return. (Method: a per-loop entry compiled as a function of its own, as JavaScriptCore
-//! did first; see RATIONALE.md.)
+//! a register or is a constant to its home slot and calls
+//! [`Builtin::TierUp`](crate::Builtin::TierUp). If that returns an OSR entry, the frame's state now
+//! belongs to the optimized code: it is called like a function with the loop function's results and
+//! one `i64` parameter, the baseline frame's `rbp` (see [`osr_params`]), reads the home slots in
+//! its prologue, runs to the end of the function, and its results are the function's results. The
+//! baseline frame stays below it only to return. (Method: a per-loop entry compiled as a function
+//! of its own, as JavaScriptCore did first; see RATIONALE.md.)
 //!
 //! # The entry frame
 //!
@@ -36,8 +36,8 @@
 //!
 //! Saved registers are restored by unwinding only: a call that returns has preserved them.
 //!
-//! The native entry trampoline, `extern "sysv64" fn(func, arguments...) -> NativeResult`, makes the same frame.
-//! Unwinding returns 1 in `rax` and `rdx`, so that it is the status of either.
+//! The native entry trampoline, `extern "sysv64" fn(func, arguments...) -> NativeResult`, makes the
+//! same frame. Unwinding returns 1 in `rax` and `rdx`, so that it is the status of either.
 //!
 //! # The host frame
 //!
@@ -50,13 +50,15 @@ use crate::kind::Kind;
 use crate::callconv::RESULT_AREA_STRIDE;
 use crate::vmctx::VmVal;
 
-/// Bytes below [`VmStore::stack_limit`](crate::vmctx::VmStore::stack_limit) that generated code may use without asking.
+/// Bytes below [`VmStore::stack_limit`](crate::vmctx::VmStore::stack_limit) that generated code may
+/// use without asking.
 ///
 /// The limit holds for frames with what their calls pass on the stack: each function that calls
-/// anything compares before it writes there. Below it may lie, at once: one frame of a function that calls
-/// nothing, the array of values of one host trampoline, or the stack arguments and the result area that an entry
-/// trampoline makes for a host function at the limit; and the records of a stub. Whoever sets the limit leaves this many bytes of stack
-/// below it, and what Rust needs in builtins, host functions and signal handlers below that.
+/// anything compares before it writes there. Below it may lie, at once: one frame of a function
+/// that calls nothing, the array of values of one host trampoline, or the stack arguments and the
+/// result area that an entry trampoline makes for a host function at the limit; and the records of
+/// a stub. The runtime, which sets the limit, leaves this many bytes of stack below it, and what
+/// Rust needs in builtins, host functions and signal handlers below that.
 pub const STACK_RESERVE: u32 = 64 << 10;
 
 /// Values that one function may take, and may return: what validation allows.
@@ -92,8 +94,8 @@ pub const fn osr_params() -> &'static [Kind] {
     &[Kind::I64]
 }
 
-/// What [`Builtin::TierUp`](crate::Builtin::TierUp) is told when the budget ran out at a function's entry; else the
-/// loop's index.
+/// What [`Builtin::TierUp`](crate::Builtin::TierUp) is told when the budget ran out at a function's
+/// entry; else the loop's index.
 pub const ENTRY_SITE: u32 = u32::MAX;
 
 /// Bytes of the entry frame below its `rbp`.

@@ -1,9 +1,9 @@
 //! Value kinds: what compilers, calling convention and frames need to know of a value's type.
 //!
-//! A [`ValType`](crate::ValType) is a type of WebAssembly's; several of them may be the same to machine code. A
-//! [`Kind`] says which registers hold a value, how many of its bits count, and how much of a frame
-//! it takes. All code that depends on this matches on these enums without a catch-all arm, so that the
-//! compiler lists the places that a new kind concerns.
+//! A [`ValType`](crate::ValType) is a type of WebAssembly's; several of them may be the same to
+//! machine code. A [`Kind`] says which registers hold a value, how many of its bits count, and how
+//! much of a frame it takes. All code that depends on this matches on these enums without a
+//! catch-all arm, so that the compiler lists the places that a new kind concerns.
 
 /// How machine code holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,8 +18,8 @@ pub enum Kind {
     F64,
     /// 128-bit vector.
     V128,
-    /// A reference: one machine word, null is zero. Kept apart from [`I64`](Kind::I64), so that live
-    /// references can be found in registers and frames.
+    /// A reference: one machine word, null is zero. Kept apart from [`I64`](Kind::I64), so that
+    /// live references can be found in registers and frames.
     Ref,
 }
 

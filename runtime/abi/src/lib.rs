@@ -9,7 +9,7 @@
 //! - [`plan`]: what is decided about each memory and table;
 //! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
 //! - [`callconv`]: where arguments and results live at a call;
-//! - [`frame`]: the parts of a stack frame that somebody other than its owner reads;
+//! - [`frame`]: the parts of a stack frame that other code than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
 //! - [`printable`]: how names from modules are shown;
 //! - [`artifact`], [`sites`], [`compiler`]: what a compiler is asked for and what it returns.
@@ -17,7 +17,8 @@
 //! # Invariants
 //!
 //! - Data only: this crate knows no operating system, follows no pointer, and names no compiler.
-//! - No number that describes a layout is written outside this crate; offsets come from `offset_of!`.
+//! - No number that describes a layout is written outside this crate; offsets come from
+//!   `offset_of!`.
 //! - Every list (traps, builtins, value types, value kinds) exists once, here.
 
 #![forbid(unsafe_code)]

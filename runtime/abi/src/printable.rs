@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-/// Shows text without what controls a terminal or the order of what is read: control characters (C0, DEL
-/// and C1) and Unicode's bidirectional overrides appear as escapes, such as `\u{1b}`.
+/// Shows text without what controls a terminal or the order of what is read: control characters
+/// (C0, DEL and C1) and Unicode's bidirectional overrides appear as escapes, such as `\u{1b}`.
 ///
-/// Names in a module are whatever its author chose. Shown as they are, they could forge lines, hide what
-/// follows, or give commands to a terminal.
+/// Names in a module are whatever its author chose. Shown as they are, they could forge lines, hide
+/// what follows, or give commands to a terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 

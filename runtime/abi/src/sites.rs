@@ -1,22 +1,24 @@
-//! Places in compiled code that something outside of it must find: instructions that trap and calls.
+//! Places in compiled code that something outside of it must find: instructions that trap and
+//! calls.
 //!
-//! A site says where it is and which WebAssembly instruction it was compiled from. What few sites have stands in
-//! [`SiteDetails`], which most code does without: the functions that were inlined there, exception
-//! handlers, and live references. So a site stays at eight bytes.
+//! A site says where it is and which WebAssembly instruction it was compiled from. What few sites
+//! have stands in [`SiteDetails`], which most code does without: the functions that were inlined
+//! there, exception handlers, and live references. So a site stays at eight bytes.
 //!
 //! # Inlining
 //!
-//! The functions inlined into a piece of code form a tree, from the root down: an [`InlinedFrame`] is one
-//! copy of a function's body, and its parent is the copy (or the function itself) that the call stood in. Runs of code
-//! say which copy they belong to, so that each PC has its chain of functions, be it a trap, a call or the place where
-//! an interruption struck: [`Sites::sources`].
+//! The functions inlined into a piece of code form a tree, from the root down: an [`InlinedFrame`]
+//! is one copy of a function's body, and its parent is the copy (or the function itself) that the
+//! call stood in. Runs of code say which copy they belong to, so that each PC has its chain of
+//! functions, be it a trap, a call or the place where an interruption struck: [`Sites::sources`].
 //!
 //! # Exceptional edges
 //!
-//! A call that throws continues at a handler of its site. **An exceptional edge clobbers all registers** but the stack
-//! and the frame pointer, callee-saved ones included (Cranelift's rule): what a handler needs is in the frame.
-//! Where no handler covers a site, its function is left; where none does up to the entry frame, the activation is.
-//! Traps, errors of host functions and interruptions are no exceptions: they leave the activation.
+//! A call that throws continues at a handler of its site. **An exceptional edge clobbers all
+//! registers** but the stack and the frame pointer, callee-saved ones included (Cranelift's rule):
+//! what a handler needs is in the frame. Where no handler covers a site, its function is left;
+//! where none does up to the entry frame, the activation is. Traps, errors of host functions and
+//! interruptions are no exceptions: they leave the activation.
 
 use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, TagIndex, WasmOffset};
 use crate::trap::TrapCode;
@@ -44,7 +46,8 @@ pub struct CallSite {
 /// One copy of a function's body inside of another function's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InlinedFrame {
-    /// The copy that the call stood in, which precedes this one in the list; `None` for the function itself.
+    /// The copy that the call stood in, which precedes this one in the list; `None` for the
+    /// function itself.
     pub parent: Option<InlinedIndex>,
     /// The function that was inlined.
     pub func: DefinedFuncIndex,
@@ -99,8 +102,8 @@ pub struct SiteDetails {
 pub struct Sites {
     /// Instructions that may fault or are `ud2`.
     pub traps: Box<[TrapSite]>,
-    /// Return addresses of calls that a backtrace shows. A return address that is not listed belongs to a frame
-    /// that backtraces skip (a baseline frame below its OSR entry).
+    /// Return addresses of calls that a backtrace shows. A return address that is not listed
+    /// belongs to a frame that backtraces skip (a baseline frame below its OSR entry).
     pub calls: Box<[CallSite]>,
     /// What few sites have; `None` where it would be empty.
     pub details: Option<Box<SiteDetails>>,
@@ -146,8 +149,9 @@ impl Sites {
         trap.max(call).map(|(_, wasm)| wasm)
     }
 
-    /// The functions that are active at an instruction, innermost first: those inlined there, then the one that
-    /// the code was compiled for. `wasm` is the WebAssembly instruction that the innermost one is at.
+    /// The functions that are active at an instruction, innermost first: those inlined there, then
+    /// the one that the code was compiled for. `wasm` is the WebAssembly instruction that the
+    /// innermost one is at.
     pub fn sources(
         &self,
         code: CodeOffset,

@@ -88,9 +88,9 @@ pub type VmVal = VmGlobal;
 
 /// One entry of the indirection table: where calls of a function go now.
 ///
-/// Protocol: written by whoever publishes code, with a release store and after the code's bytes and
-/// metadata are in place; read by generated code with a plain load (x86 loads acquire), by
-/// the runtime with acquire. A reader may use the code it found until its thread has left
+/// Protocol: written by the thread that publishes code, with a release store and after the code's
+/// bytes and metadata are in place; read by generated code with a plain load (x86 loads acquire),
+/// by the runtime with acquire. A reader may use the code it found until its thread has left
 /// WebAssembly; see the runtime's reclamation for when old code is freed.
 #[derive(Debug)]
 #[repr(transparent)]

@@ -1,7 +1,7 @@
 //! A first-fit allocator over a range of offsets, with immediate merging.
 //!
-//! Fresh space is handed out from one growing end; what is freed is reused first. Code comes in thousands of
-//! pieces and is freed rarely, so the free list stays short.
+//! Fresh space is handed out from one growing end; what is freed is reused first. Code comes in
+//! thousands of pieces and is freed rarely, so the free list stays short.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -38,7 +38,8 @@ impl RangeAllocator {
         }
     }
 
-    /// An aligned part of the size. Sizes are multiples of their alignment here, so no space is lost.
+    /// An aligned part of the size. Sizes are multiples of their alignment here, so no space is
+    /// lost.
     pub fn allocate(&mut self, len: usize, align: usize) -> Option<usize> {
         debug_assert!(len > 0 && len.is_multiple_of(align) || len >= align);
         let fits = |(&offset, &free): (&usize, &Free)| {
@@ -90,7 +91,8 @@ impl RangeAllocator {
         self.freed
     }
 
-    /// The whole pages that are free and hold what is left of their last use, for somebody who clears them.
+    /// The whole pages that are free and hold what is left of their last use, to be given back to
+    /// the system.
     pub fn take_used_pages(&mut self, page: usize) -> Vec<Range<usize>> {
         let whole = |start: usize, end: usize| start.next_multiple_of(page)..end / page * page;
         let mut pages = Vec::new();

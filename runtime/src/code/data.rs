@@ -1,6 +1,7 @@
 //! The data part of a code space: memory that becomes writable as it is used.
 //!
-//! Not all at once, as limits on a process's data (`RLIMIT_DATA`) and strict overcommit count what is writable, used or not.
+//! Not all at once, as limits on a process's data (`RLIMIT_DATA`) and strict overcommit count what
+//! is writable, used or not.
 
 use super::alloc::RangeAllocator;
 use crate::error::RuntimeError;

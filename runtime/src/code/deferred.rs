@@ -1,7 +1,8 @@
 //! Code that is placed and not written yet, so that many pieces take one call to the system.
 //!
-//! Loading a module with all its functions places thousands of pieces one behind the other, and nothing runs them before the
-//! module is loaded. They are collected here, and written when they are many, when the next is elsewhere, and at the end.
+//! Loading a module with all its functions places thousands of pieces one behind the other, and
+//! nothing runs them before the module is loaded. They are collected here, and written when they
+//! are many, when the next is elsewhere, and at the end.
 
 use super::{CODE_ALIGN, CodeSpace, HEADER};
 use crate::error::RuntimeError;
@@ -9,8 +10,8 @@ use crate::error::RuntimeError;
 /// Bytes that are worth a call.
 const ENOUGH: usize = 256 << 10;
 
-/// Adjacent pieces that are not written yet. What is dropped with some of them is never written: their places must not be
-/// used by others before.
+/// Adjacent pieces that are not written yet. What is dropped with some of them is never written:
+/// their places must not be used by others before.
 #[derive(Debug, Default)]
 pub struct Deferred {
     /// Where the bytes go.

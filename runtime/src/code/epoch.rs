@@ -1,15 +1,17 @@
-//! When retired code can be freed: epochs at host entry and exit, with all the cost on the collector.
+//! When retired code can be freed: epochs at host entry and exit, with all the cost on the
+//! collector.
 //!
-//! A thread may run code that it found in a slot until it has left WebAssembly. So code that
-//! was taken out of its slot at epoch e can be freed once every store that is inside WebAssembly entered
-//! it at epoch e or later.
+//! A thread may run code that it found in a slot until it has left WebAssembly. So code that was
+//! taken out of its slot at epoch e can be freed once every store that is inside WebAssembly
+//! entered it at epoch e or later.
 //!
-//! Protocol: entering is a plain store of the current epoch to the store's own cell, followed by the loads
-//! of slots; leaving stores 0. The collector (after the slot was overwritten and the epoch moved) runs a
-//! barrier on every thread of the process (`membarrier`) and then reads the cells. If it does not see an
-//! entry, that entry's slot loads come after the barrier and see the new slot; the expensive fence between the
-//! cell's store and the slot's load is thus paid by the collector, not by each call. Without `membarrier`,
-//! entering fences. (Method: asymmetric barriers as in userspace RCU, Desnoyers et al., IEEE TPDS 2012.)
+//! Protocol: entering is a plain store of the current epoch to the store's own cell, followed by
+//! the loads of slots; leaving stores 0. The collector (after the slot was overwritten and the
+//! epoch moved) runs a barrier on every thread of the process (`membarrier`) and then reads the
+//! cells. If it does not see an entry, that entry's slot loads come after the barrier and see the
+//! new slot; the expensive fence between the cell's store and the slot's load is thus paid by the
+//! collector, not by each call. Without `membarrier`, entering fences. (Method: asymmetric barriers
+//! as in userspace RCU, Desnoyers et al., IEEE TPDS 2012.)
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence, fence};
 use std::sync::{Arc, Mutex, Weak};
@@ -47,8 +49,8 @@ struct Garbage {
 #[derive(Debug, Default)]
 struct Cells {
     list: Vec<Weak<ActiveEpoch>>,
-    /// The length at which those that are gone are removed: twice what was left the last time, so that a store pays for
-    /// a constant number of them however many there are.
+    /// The length at which those that are gone are removed: twice what was left the last time, so
+    /// that a store pays for a constant number of them however many there are.
     sweep_at: usize,
 }
 
@@ -87,8 +89,8 @@ impl Reclaimer {
         cell
     }
 
-    /// The store enters WebAssembly. What the thread does next can't be seen before what it did until now by whoever runs a barrier on
-    /// all threads in between.
+    /// The store enters WebAssembly. A thread that runs a barrier on all threads sees the entry, or
+    /// what this thread loads afterwards is loaded after that barrier.
     #[inline]
     pub fn enter(&self, cell: &ActiveEpoch) {
         cell.0
@@ -109,7 +111,7 @@ impl Reclaimer {
         garbage.bytes >= garbage.kept + COLLECT_BYTES
     }
 
-    /// Takes out what nobody can be running.
+    /// Takes out what no thread can be running.
     pub fn collect(&self) -> Vec<CodeRef> {
         let mut garbage = self.garbage.lock().expect(POISON);
         if garbage.codes.is_empty() {
@@ -117,8 +119,9 @@ impl Reclaimer {
         }
         if self.membarrier.load(Ordering::Relaxed) {
             if !sys::membarrier_all_threads() {
-                // A filter of system calls that came after the registration, say. Stores have entered without a
-                // fence, so there is no other way to know who can be running what.
+                // A filter of system calls that came after the registration, say. Stores have
+                // entered without a fence, so there is no other way to know who can be running
+                // what.
                 if garbage.kept != NEVER {
                     log::warn!("membarrier is refused from now on: replaced code keeps its memory");
                     garbage.kept = NEVER;

@@ -88,14 +88,15 @@ impl CodeMeta {
         self.sites.call_at(self.offset(return_address))
     }
 
-    /// The functions that are active at the instruction that the PC is in, innermost first, the last one being
-    /// the function itself; `wasm` is the WebAssembly instruction that it was compiled from.
+    /// The functions that are active at the instruction that the PC is in, innermost first, the
+    /// last one being the function itself; `wasm` is the WebAssembly instruction that it was
+    /// compiled from.
     pub fn sources(&self, pc: usize, wasm: Option<WasmOffset>) -> impl Iterator<Item = Source> {
         self.sites.sources(self.offset(pc), wasm)
     }
 
-    /// The instruction that the PC was compiled from, as far as known: exact where source locations were
-    /// asked for, else the nearest call or trap before it.
+    /// The instruction that the PC was compiled from, as far as known: exact where source locations
+    /// were asked for, else the nearest call or trap before it.
     pub fn wasm_offset_near(&self, pc: usize) -> Option<WasmOffset> {
         let offset = self.offset(pc);
         let behind = self.sources.partition_point(|run| run.code <= offset);

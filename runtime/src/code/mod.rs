@@ -6,10 +6,10 @@
 //!   RX                  RX                                         RW
 //! ```
 //!
-//! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement. Thunks and
-//! code are `CodePages`: what is written there is written by another way than this mapping, and
-//! nothing that is executable is writable. The data part holds the address table of builtins and
-//! each module's slots and budgets; it becomes writable as it is used.
+//! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement.
+//! Thunks and code are `CodePages`: what is written there is written by another way than this
+//! mapping, and nothing that is executable is writable. The data part holds the address table of
+//! builtins and each module's slots and budgets; it becomes writable as it is used.
 //!
 //! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the `Registry` finds the start
 //! of the piece that holds a PC. Both can be read in a signal handler.
@@ -115,8 +115,8 @@ pub struct CodeStats {
 
 /// All code of an engine.
 pub struct CodeSpace {
-    /// The process that runs and frees the code. In its children, dropping any of it does nothing: the pages are shared with it,
-    /// and locks may be held by threads that the child does not have.
+    /// The process that runs and frees the code. In its children, dropping any of it does nothing:
+    /// the pages are shared with it, and locks may be held by threads that the child does not have.
     process: Process,
     /// Thunks and code, at the beginning of `space`.
     pages: CodePages,
@@ -131,7 +131,8 @@ pub struct CodeSpace {
     /// Address of the table of builtins, in the data part.
     builtin_cells: usize,
     reclaimer: Reclaimer,
-    /// Held to free a piece of code, and shared to look an arbitrary address up: see [`PlacedCode`].
+    /// Held to free a piece of code, and shared to look an arbitrary address up: see
+    /// [`PlacedCode`].
     freeing: RwLock<()>,
     stats: Mutex<CodeStats>,
 }
@@ -164,7 +165,8 @@ impl CodeSpace {
             space,
             pages,
         };
-        // SAFETY: the cells were just allocated for this many words, and no other thread knows them yet.
+        // SAFETY: the cells were just allocated for this many words, and no other thread knows them
+        // yet.
         unsafe { (code_space.builtin_cells as *mut BuiltinAddresses).write(*builtins) };
         Ok(Arc::new(code_space))
     }
@@ -174,9 +176,11 @@ impl CodeSpace {
         self.builtin_cells + 8 * builtin.index()
     }
 
-    /// Places code: relocates and writes its bytes and registers its metadata. Nothing calls it yet.
+    /// Places code: relocates and writes its bytes and registers its metadata. Nothing calls it
+    /// yet.
     ///
-    /// `resolve` gives the addresses of slots and budgets. Where writes are deferred, nothing may call it before they are done.
+    /// `resolve` gives the addresses of slots and budgets. Where writes are deferred, nothing may
+    /// call it before they are done.
     pub fn place(
         this: &Arc<Self>,
         kind: CodeKind,
@@ -205,8 +209,8 @@ impl CodeSpace {
         let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
-        // The allocator gave the range to us alone. No thread executes there before the slot that leads to it
-        // is published with a release store, which suffices on x86-64: see `x64`.
+        // The allocator gave the range to us alone. No thread executes there before the slot that
+        // leads to it is published with a release store, which suffices on x86-64: see `x64`.
         let parts = [&header[..], &compiled.code];
         let written = match deferred {
             Some(deferred) => deferred.push(this, allocated_at, gap, parts),
@@ -263,8 +267,8 @@ impl CodeSpace {
     ///
     /// # Safety
     ///
-    /// The code must stay placed while the reference is used: the PC belongs to a frame of a
-    /// thread that is inside WebAssembly (retired code waits for it), or the caller holds its [`CodeRef`].
+    /// The code must stay placed while the reference is used: the PC belongs to a frame of a thread
+    /// that is inside WebAssembly (retired code waits for it), or the caller holds its [`CodeRef`].
     pub unsafe fn lookup<'a>(&self, pc: usize) -> Option<&'a CodeMeta> {
         let offset = pc.checked_sub(self.space.base() as usize)?;
         let start = self.registry.start_before(offset)?;
@@ -281,8 +285,8 @@ impl CodeSpace {
         (offset - start < meta.len as usize).then_some(meta)
     }
 
-    /// Keeps all placed code placed, to look up addresses that may be anything. Not for signal handlers: it waits while
-    /// a piece of code is being freed.
+    /// Keeps all placed code placed, to look up addresses that may be anything. Not for signal
+    /// handlers: it waits while a piece of code is being freed.
     pub fn hold_placed(&self) -> PlacedCode<'_> {
         PlacedCode {
             space: self,
@@ -290,7 +294,8 @@ impl CodeSpace {
         }
     }
 
-    /// The address of the n-th first-call thunk, which must be written: see [`ensure_thunks`](Self::ensure_thunks).
+    /// The address of the n-th first-call thunk, which must be written: see
+    /// [`ensure_thunks`](Self::ensure_thunks).
     pub fn thunk(&self, n: u32) -> usize {
         self.space.base() as usize + n as usize * THUNK_SIZE
     }
@@ -320,8 +325,8 @@ impl CodeSpace {
             let n = n as u32;
             thunks.extend_from_slice(&x64::thunk(n, self.thunk(n), cell));
         }
-        // Only this function writes the thunk part, under the lock, and no slot leads to these thunks before the
-        // count below says so.
+        // Only this function writes the thunk part, under the lock, and no slot leads to these
+        // thunks before the count below says so.
         self.pages.write(written * THUNK_SIZE, &[&thunks])?;
         self.thunks.fetch_max(count as u32, Ordering::Release);
         Ok(())
@@ -346,7 +351,8 @@ impl CodeSpace {
         })
     }
 
-    /// Hands over code that nothing leads to any more; it is freed when no thread can be running it.
+    /// Hands over code that nothing leads to any more; it is freed when no thread can be running
+    /// it.
     pub fn retire(&self, code: CodeRef) {
         if !self.process.is_current() {
             return;
@@ -426,7 +432,8 @@ impl fmt::Debug for CodeSpace {
 
 /// The placed code of a code space, none of which is freed while this exists.
 ///
-/// [`CodeSpace::lookup`] relies on who runs the code; here the address may come from anywhere, a guest's stack for instance.
+/// [`CodeSpace::lookup`] relies on who runs the code; here the address may come from anywhere, a
+/// guest's stack for instance.
 #[derive(Debug)]
 pub struct PlacedCode<'s> {
     space: &'s CodeSpace,
@@ -436,8 +443,8 @@ pub struct PlacedCode<'s> {
 impl PlacedCode<'_> {
     /// The metadata of the code that holds the address, if any does.
     pub fn lookup(&self, addr: usize) -> Option<&CodeMeta> {
-        // SAFETY: a piece of code leaves the registry, and then its metadata is freed, only under the
-        // lock that `self` shares.
+        // SAFETY: a piece of code leaves the registry, and then its metadata is freed, only under
+        // the lock that `self` shares.
         unsafe { self.space.lookup(addr) }
     }
 }
@@ -476,7 +483,7 @@ impl Drop for Cells {
 }
 
 /// Placed code: a cheap clone of a shared handle. The bytes are freed with the last one, so
-/// whoever makes code reachable keeps a handle until it is retired.
+/// reachable code needs a handle that is kept until it is retired.
 #[derive(Clone, Debug)]
 pub struct CodeRef(Arc<Placed>);
 

@@ -1,9 +1,10 @@
 //! From a PC to the start of the code that holds it: a bitmap with one bit per possible start.
 //!
-//! Protocol: `insert` sets a bit with release order after the code's header is written; `start_before`
-//! loads with acquire order, so who sees the bit sees the header. A bit is cleared before its
-//! range is reused. A reader asks only for PCs inside code that can't be freed meanwhile, and
-//! between the start of that code and the PC no bit ever changes, so it needs no lock.
+//! Protocol: `insert` sets a bit with release order after the code's header is written;
+//! `start_before` loads with acquire order, so a thread that reads the bit reads the header too. A
+//! bit is cleared before its range is reused. A reader asks only for PCs inside code that can't be
+//! freed meanwhile, and between the start of that code and the PC no bit ever changes, so it needs
+//! no lock.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -1,7 +1,8 @@
 //! First-call thunks as x86-64's bytes, and what placing code relies on.
 //!
-//! x86-64 keeps instruction fetch coherent with stores: a thread that reads a code address, published with a release
-//! store, fetches the bytes that were written before it. Other processors need a barrier in each thread.
+//! x86-64 keeps instruction fetch coherent with stores: a thread that reads a code address,
+//! published with a release store, fetches the bytes that were written before it. Other processors
+//! need a barrier in each thread.
 
 /// Bytes from one first-call thunk to the next.
 pub const THUNK_SIZE: usize = 16;

@@ -1,19 +1,20 @@
 //! Interruption and deadlines, at no cost to running code.
 //!
-//! The interrupter sets the store's interrupt word and signals the thread that runs the store. If the signal
-//! finds WebAssembly code running, the handler makes the thread trap right there: leaving is all that
-//! happens afterwards, so no state of the generated code matters. If it finds host code, the word is
-//! read when the host function or builtin returns; those that wait or work for long read it themselves, through an
-//! [`Interruption`]. Between the two are short windows (the last instructions of a host function, say) in
-//! which a signal is without effect; so the [`Watchdog`] repeats it until the word is cleared.
+//! The interrupter sets the store's interrupt word and signals the thread that runs the store. If
+//! the signal finds WebAssembly code running, the handler makes the thread trap right there:
+//! leaving is all that happens afterwards, so no state of the generated code matters. If it finds
+//! host code, the word is read when the host function or builtin returns; those that wait or work
+//! for long read it themselves, through an [`Interruption`]. Between the two are short windows (the
+//! last instructions of a host function, say) in which a signal is without effect; so the
+//! [`Watchdog`] repeats it until the word is cleared.
 //!
 //! A deadline is an interruption that the watchdog makes.
 //!
 //! # What an interruption ends
 //!
-//! The outermost call from the host: the word stays set until that call reports it, so a host function that
-//! ignores the error of an inner call is interrupted when it returns. A deadline that has passed stays
-//! passed: all further calls end at once, until it is moved or taken away.
+//! The outermost call from the host: the word stays set until that call reports it, so a host
+//! function that ignores the error of an inner call is interrupted when it returns. A deadline that
+//! has passed stays passed: all further calls end at once, until it is moved or taken away.
 
 mod watchdog;
 
@@ -33,8 +34,8 @@ use crate::error::TimedOut;
 use crate::sys;
 use watchdog::Watchdog;
 
-/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a stray one
-/// does no harm.
+/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a
+/// stray one does no harm.
 pub const INTERRUPT_SIGNAL: libc::c_int = libc::SIGURG;
 
 const POISON: &str = "no panic happens under this lock";
@@ -52,31 +53,34 @@ enum Cause {
 /// The part of a store that other threads share: it outlives the store if their handles do.
 pub struct StoreShared {
     vm: UnsafeCell<VmStore>,
-    /// The thread that is running the store; 0 outside WebAssembly. Written by that thread around its
-    /// outermost entry; read by interrupters, for whom a stale value is harmless: a signal to a
+    /// The thread that is running the store; 0 outside WebAssembly. Written by that thread around
+    /// its outermost entry; read by interrupters, for whom a stale value is harmless: a signal to a
     /// thread that does not run a store with its interrupt word set is ignored.
     ///
-    /// Entering is a store to this field, the fence of [`CodeSpace::enter`](crate::code::CodeSpace::enter), a load of the interrupt word;
-    /// interrupting is a store to the word, a fence on all threads, a load of this field. So one of the two sees the
-    /// other: the thread refuses to enter, or the interrupter signals it.
+    /// Entering is a store to this field, the fence of
+    /// [`CodeSpace::enter`](crate::code::CodeSpace::enter), a load of the interrupt word;
+    /// interrupting is a store to the word, a fence on all threads, a load of this field. So one of
+    /// the two sees the other: the thread refuses to enter, or the interrupter signals it.
     thread: AtomicI32,
-    /// Set by the signal handler where it found code of ours that can't be left at this instruction, taken by the
-    /// watchdog: the next signal is worth sending soon. Relaxed: a late one costs a longer wait.
+    /// Set by the signal handler where it found code of ours that can't be left at this
+    /// instruction, taken by the watchdog: the next signal is worth sending soon. Relaxed: a late
+    /// one costs a longer wait.
     retry: AtomicBool,
     /// Held while the interrupt word changes, so that the word, `changed` and `event` agree.
     /// No other lock but the watchdog's is taken under it.
     state: Mutex<State>,
     /// Told when the interrupt word becomes non-zero.
     changed: Condvar,
-    /// Readable while the interrupt word is not zero. Made, under the lock of `state`, when first asked for.
+    /// Readable while the interrupt word is not zero. Made, under the lock of `state`, when first
+    /// asked for.
     event: OnceLock<sys::Event>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     deadline: Option<Deadline>,
-    /// The watchdog's earliest alarm for this store. A deadline that moves away keeps the alarm, which
-    /// then sets the next one: moving and disarming are cheap.
+    /// The watchdog's earliest alarm for this store. A deadline that moves away keeps the alarm,
+    /// which then sets the next one: moving and disarming are cheap.
     alarm: Option<Instant>,
 }
 
@@ -87,8 +91,8 @@ struct Deadline {
     after: Option<Duration>,
 }
 
-// SAFETY: other threads touch only the atomic `interrupt` word of the `VmStore` and the fields that are `Sync`; everything
-// else belongs to the thread that has the store.
+// SAFETY: other threads touch only the atomic `interrupt` word of the `VmStore` and the fields that
+// are `Sync`; everything else belongs to the thread that has the store.
 unsafe impl Sync for StoreShared {}
 // SAFETY: as above; the pointers inside are the store's, which is `Send` itself.
 unsafe impl Send for StoreShared {}
@@ -158,7 +162,8 @@ impl StoreShared {
         self.withdraw(&self.state(), Cause::Requested as u32);
     }
 
-    /// The signal handler found code of ours that can't be left at this instruction. Async-signal-safe.
+    /// The signal handler found code of ours that can't be left at this instruction.
+    /// Async-signal-safe.
     pub fn retry_soon(&self) {
         self.retry.store(true, Ordering::Relaxed);
     }
@@ -186,7 +191,8 @@ impl StoreShared {
         }
     }
 
-    /// Makes the running thread see the word; called by who set it first, and not under the state's lock.
+    /// Makes the running thread see the word; called by who set it first, and not under the state's
+    /// lock.
     fn take_effect(self: &Arc<Self>) {
         if !sys::membarrier_all_threads() {
             fence(Ordering::SeqCst);
@@ -196,7 +202,8 @@ impl StoreShared {
         }
     }
 
-    /// Sets the word and wakes whoever waits for it; true if it was zero. `_state` is the store's.
+    /// Sets the word and wakes the threads that wait for it; true if it was zero. `_state` is the
+    /// store's.
     fn raise(&self, _state: &State, cause: Cause) -> bool {
         let first = self.word().fetch_or(cause as u32, Ordering::Release) == 0;
         if first {
@@ -237,7 +244,8 @@ impl StoreShared {
         }
     }
 
-    /// The watchdog's alarm that was set for the moment `at`: interrupts, if the deadline has passed.
+    /// The watchdog's alarm that was set for the moment `at`: interrupts, if the deadline has
+    /// passed.
     pub(super) fn alarm(self: &Arc<Self>, at: Instant) {
         let mut state = self.state();
         if state.alarm != Some(at) {
@@ -331,10 +339,11 @@ impl InterruptHandle {
 
     /// Makes the running call (or, if there is none, the next one) trap with
     /// [`TrapCode::Interrupt`] soon: within microseconds if WebAssembly code is running, within
-    /// milliseconds in a builtin or a compilation, else when the host function returns, which may ask its
-    /// [`Interruption`] earlier.
+    /// milliseconds in a builtin or a compilation, else when the host function returns, which may
+    /// ask its [`Interruption`] earlier.
     ///
-    /// An interruption that is not needed any more because the call has ended is withdrawn by [disarming](Self::disarm).
+    /// An interruption that is not needed any more because the call has ended is withdrawn by
+    /// [disarming](Self::disarm).
     pub fn interrupt(&self) {
         self.shared.interrupt(Cause::Requested);
     }
@@ -345,10 +354,11 @@ impl InterruptHandle {
     }
 }
 
-/// Tells a host function that the call it is part of is to end: by a handle, or because a deadline has passed.
+/// Tells a host function that the call it is part of is to end: by a handle, or because a deadline
+/// has passed.
 ///
-/// A host function that waits or works for long asks it; others need not, as the call ends when they return.
-/// Clones are cheap and may go to other threads.
+/// A host function that waits or works for long asks it; others need not, as the call ends when
+/// they return. Clones are cheap and may go to other threads.
 #[derive(Clone, Debug)]
 pub struct Interruption {
     shared: Arc<StoreShared>,
@@ -415,9 +425,9 @@ impl Interruption {
         self.check()
     }
 
-    /// A descriptor that is readable while an interruption waits, to be polled together with those that a host
-    /// function waits for. Nothing is to be read from it. All clones have the same one; it is closed when the
-    /// store and its handles are gone.
+    /// A descriptor that is readable while an interruption waits, to be polled together with those
+    /// that a host function waits for. Nothing is to be read from it. All clones have the same one;
+    /// it is closed when the store and its handles are gone.
     ///
     /// # Errors
     ///

@@ -1,10 +1,11 @@
-//! The thread that repeats signals and waits for deadlines; one for the process, started when first needed.
+//! The thread that repeats signals and waits for deadlines; one for the process, started when first
+//! needed.
 //!
-//! A signal is repeated because it may strike one of the short windows in which it has no effect. Where it found host
-//! code, which looks at the interrupt word by itself when it returns, the next signal comes after a wait that grows
-//! eightfold each time: system calls of a host function that waits see a handful of `EINTR`, not a thousand per
-//! second. Where it found code of ours that can't be left at that very instruction, the next one comes after a
-//! millisecond.
+//! A signal is repeated because it may strike one of the short windows in which it has no effect.
+//! Where it found host code, which looks at the interrupt word by itself when it returns, the next
+//! signal comes after a wait that grows eightfold each time: system calls of a host function that
+//! waits see a handful of `EINTR`, not a thousand per second. Where it found code of ours that
+//! can't be left at that very instruction, the next one comes after a millisecond.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,7 +33,8 @@ pub struct Watchdog {
     work: Mutex<Work>,
     /// Told when there is something to do earlier than before.
     earlier: Condvar,
-    /// Whether the thread was started. Who sets it starts the thread, and takes it back if that fails.
+    /// Whether the thread was started. The call that sets it starts the thread, and clears it again
+    /// if that fails.
     started: AtomicBool,
 }
 
@@ -40,7 +42,8 @@ pub struct Watchdog {
 struct Work {
     repeats: Vec<Repeat>,
     alarms: BinaryHeap<Reverse<Alarm>>,
-    /// How many alarms there may be before those of dropped stores are swept out: twice what the last sweep left.
+    /// How many alarms there may be before those of dropped stores are swept out: twice what the
+    /// last sweep left.
     sweep_at: usize,
 }
 
@@ -61,8 +64,8 @@ struct Alarm {
 }
 
 impl Watchdog {
-    /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's threads. If the
-    /// system refused the thread before, it is asked again.
+    /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's
+    /// threads. If the system refused the thread before, it is asked again.
     pub fn get() -> &'static Self {
         static WATCHDOG: PerProcess<Watchdog> = PerProcess::new();
         let (watchdog, _) = WATCHDOG.get();
@@ -91,7 +94,8 @@ impl Watchdog {
         self.earlier.notify_one();
     }
 
-    /// Calls [`StoreShared::alarm`] at the moment, or as soon after it as the system lets a thread run.
+    /// Calls [`StoreShared::alarm`] at the moment, or as soon after it as the system lets a thread
+    /// run.
     pub fn alarm(&self, store: &Arc<StoreShared>, at: Instant) {
         let mut work = self.work.lock().expect(POISON);
         work.sweep();
@@ -137,8 +141,9 @@ impl Work {
         repeats.chain(alarm).min()
     }
 
-    /// Forgets alarms of stores that were dropped, once there may be as many of them as of others: a server that gives
-    /// each of its short calls a long time would otherwise collect them until that time is over.
+    /// Forgets alarms of stores that were dropped, once there may be as many of them as of others:
+    /// a server that gives each of its short calls a long time would otherwise collect them until
+    /// that time is over.
     fn sweep(&mut self) {
         if self.alarms.len() < self.sweep_at.max(FEW_ALARMS) {
             return;

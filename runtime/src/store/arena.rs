@@ -1,4 +1,5 @@
-//! Containers for what a store makes much of: pinned items, and maps whose keys are words of our own.
+//! Containers for what a store makes much of: pinned items, and maps whose keys are words of our
+//! own.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -48,7 +49,7 @@ impl<T> Arena<T> {
     }
 }
 
-/// A map from addresses or ids of our own, which nobody chooses to make it slow.
+/// A map from addresses or ids of our own, which no attacker can choose to make it slow.
 pub type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
 
 /// Spreads one word.

@@ -48,7 +48,8 @@ pub enum Pending {
 pub(super) type Entry =
     unsafe extern "sysv64" fn(*mut VmContext, *const u8, *mut VmVal, *mut VmStore) -> u32;
 
-/// The native entry trampoline: `extern "sysv64" fn(*const VmFuncRef, arguments...) -> NativeResult`.
+/// The native entry trampoline: `extern "sysv64" fn(*const VmFuncRef, arguments...) ->
+/// NativeResult`.
 #[derive(Clone, Copy, Debug)]
 pub struct NativeEntry(pub NonNull<u8>);
 
@@ -71,7 +72,8 @@ struct OuterThread {
 /// What calls of one type need.
 pub(super) struct TypeInfo {
     entry: Option<Entry>,
-    /// The slots of this store's host functions of the type: those called through an array, those called natively.
+    /// The slots of this store's host functions of the type: those called through an array, those
+    /// called natively.
     host_slots: [Option<NonNull<VmSlot>>; 2],
     /// The greater of the numbers of parameters and results.
     values: usize,
@@ -115,8 +117,8 @@ impl Store {
             Some(entry) => entry,
             None => self.prepare_array(func)?,
         };
-        // SAFETY: the store's function entries point to function references that live as long as it; the
-        // values are the caller's promise.
+        // SAFETY: the store's function entries point to function references that live as long as
+        // it; the values are the caller's promise.
         unsafe { self.call_through(entry, &*func_ref, values) }
     }
 
@@ -135,7 +137,8 @@ impl Store {
 
     /// # Safety
     ///
-    /// As for [`call_func_ref`](Self::call_func_ref); the entry is what `entry_of` says about the callee's type.
+    /// As for [`call_func_ref`](Self::call_func_ref); the entry is what `entry_of` says about the
+    /// callee's type.
     unsafe fn call_through(
         &mut self,
         (entry, needed): (Entry, usize),
@@ -147,8 +150,8 @@ impl Store {
             "{} values where {needed} are needed",
             values.len()
         );
-        // SAFETY: the slot holds code of the callee's type (or a first-call thunk), the trampoline is that
-        // type's, the values suffice, and the context is the callee's.
+        // SAFETY: the slot holds code of the callee's type (or a first-call thunk), the trampoline
+        // is that type's, the values suffice, and the context is the callee's.
         let call = |vm| unsafe {
             let code = (*callee.slot).0.load(Ordering::Acquire);
             entry(callee.vmctx, code, values.as_mut_ptr(), vm)
@@ -157,8 +160,8 @@ impl Store {
         Ok(())
     }
 
-    /// Calls a function whose type is [native](upshift_abi::callconv::is_native): `call` gets the entry trampoline to
-    /// call and the function to pass it first, and its arguments follow.
+    /// Calls a function whose type is [native](upshift_abi::callconv::is_native): `call` gets the
+    /// entry trampoline to call and the function to pass it first, and its arguments follow.
     ///
     /// # Errors
     ///
@@ -170,8 +173,8 @@ impl Store {
     ///
     /// # Safety
     ///
-    /// `call` calls the entry once, with arguments and a result of the function's types; a reference
-    /// is 0 or one of this store.
+    /// `call` calls the entry once, with arguments and a result of the function's types; a
+    /// reference is 0 or one of this store.
     #[inline]
     pub unsafe fn call_native<R>(
         &mut self,
@@ -188,8 +191,9 @@ impl Store {
         Ok(returned.value)
     }
 
-    /// Runs `call`, which goes through an entry trampoline, and reports what was left pending if it failed.
-    /// Exclusive access to the store passes to generated code and comes back through `VmStore::host` to whoever that calls.
+    /// Runs `call`, which goes through an entry trampoline, and reports what was left pending if it
+    /// failed. Exclusive access to the store passes to generated code and comes back through
+    /// `VmStore::host` to the functions that it calls.
     #[inline]
     fn activate<R>(
         &mut self,
@@ -200,7 +204,8 @@ impl Store {
             return Err(self.refuse_forked());
         }
         let vm = self.vm();
-        // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated code.
+        // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated
+        // code.
         let (outer_host, outermost) = unsafe {
             let outer = (*vm).host;
             (*vm).host = (&raw mut *self).cast();
@@ -247,7 +252,8 @@ impl Store {
         Ok(())
     }
 
-    /// The error of the interruption that waits; it is over when the outermost call has reported it.
+    /// The error of the interruption that waits; it is over when the outermost call has reported
+    /// it.
     #[cold]
     pub(super) fn interrupted(&self, outermost: bool, backtrace: WasmBacktrace) -> Box<Error> {
         let timeout = self.shared.timed_out();
@@ -270,7 +276,7 @@ impl Store {
     #[cold]
     fn report_pending(&mut self, outermost: bool) -> Box<Error> {
         let pending = self.pending.take();
-        Box::new(match pending.expect("whoever unwinds leaves a reason") {
+        Box::new(match pending.expect("code that unwinds leaves a reason") {
             Pending::Trap(TrapCode::Interrupt, backtrace) => {
                 return self.interrupted(outermost, backtrace);
             }
@@ -296,8 +302,8 @@ impl Store {
             return Ok((entry, info.values));
         }
         let addr = self.prepare_entry(id, Passing::Array)?;
-        // SAFETY: the trampoline compiler made the code with this signature; it lives as long as the
-        // type's trampolines, which stay in its `TypeInfo`.
+        // SAFETY: the trampoline compiler made the code with this signature; it lives as long as
+        // the type's trampolines, which stay in its `TypeInfo`.
         let entry = unsafe { std::mem::transmute::<NonNull<u8>, Entry>(addr) };
         let info = self.type_info(id);
         info.entry = Some(entry);
@@ -358,7 +364,8 @@ impl Store {
         slot.is_some() && info.is_some_and(|info| info.host_slots.contains(&slot))
     }
 
-    /// The id of a type that this store uses from now on. `known` are uses of this type alone, to save the search.
+    /// The id of a type that this store uses from now on. `known` are uses of this type alone, to
+    /// save the search.
     pub(super) fn use_type(&mut self, ty: &FuncType, known: Option<&TypeUses>) -> TypeId {
         let registry = self.runtime.types();
         if let Some(known) = known.filter(|known| known.belong_to(registry)) {
@@ -372,8 +379,8 @@ impl Store {
         id
     }
 
-    /// What calls of a type need; looked up once per store and type. The type is in use, by the module whose function
-    /// is to be called or by this store.
+    /// What calls of a type need; looked up once per store and type. The type is in use, by the
+    /// module whose function is to be called or by this store.
     fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
         let runtime = &self.runtime;
         let new = || TypeInfo::new(runtime, id);
@@ -391,8 +398,9 @@ impl Store {
         self.runtime.code().enter(&self.activity);
     }
 
-    /// Prepares a call from a host function that has passed the store on to another thread, and waits for it there: that
-    /// thread has another stack, and interruptions have to find it. What to restore afterwards, if so.
+    /// Prepares a call from a host function that has passed the store on to another thread, and
+    /// waits for it there: that thread has another stack, and interruptions have to find it. What
+    /// to restore afterwards, if so.
     #[inline]
     fn change_thread(&mut self) -> Option<OuterThread> {
         let (thread, here) = (self.shared.thread(), sys::thread_id(&self.process));

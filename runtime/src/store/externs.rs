@@ -1,11 +1,12 @@
 //! Host values that WebAssembly refers to, and when they are freed.
 //!
-//! A value lives as long as the embedder has a handle to it or WebAssembly can reach it. Handles can be copied, so they count
-//! until the *scope* ends in which they were made: the call of a host function, one that the embedder opened, or
-//! else the store. What WebAssembly holds is found by looking: into tables and globals of the type, and, while it runs, at every
-//! word of its stack. That last search is conservative (a number that looks like a reference keeps a value
-//! alive), which is why references have a tag that numbers rarely have; in return neither tier keeps
-//! maps of its frames, and passing references costs nothing. It happens when a new value is made and
+//! A value lives as long as the embedder has a handle to it or WebAssembly can reach it. Handles
+//! can be copied, so they count until the *scope* ends in which they were made: the call of a host
+//! function, one that the embedder opened, or else the store. What WebAssembly holds is found by
+//! looking: into tables and globals of the type, and, while it runs, at every word of its stack.
+//! That last search is conservative (a number that looks like a reference keeps a value alive),
+//! which is why references have a tag that numbers rarely have; in return neither tier keeps maps
+//! of its frames, and passing references costs nothing. It happens when a new value is made and
 //! there are twice as many as were left after the last search.
 
 use std::any::Any;
@@ -32,7 +33,8 @@ const WORDS_PER_VALUE: usize = 64;
 pub(super) struct Externs {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// The slots of values with handles, each once, by the scope in which it got the first one that still counts.
+    /// The slots of values with handles, each once, by the scope in which it got the first one that
+    /// still counts.
     roots: Vec<u32>,
     /// How many values there may be before the next search.
     limit: usize,
@@ -109,7 +111,8 @@ impl Marks<'_> {
 }
 
 impl Store {
-    /// A reference to host data as a word for WebAssembly; as a handle it counts until the innermost scope ends.
+    /// A reference to host data as a word for WebAssembly; as a handle it counts until the
+    /// innermost scope ends.
     pub fn extern_ref_word(&mut self, value: ExternValue) -> u64 {
         if self.externs.live() >= self.externs.limit.max(MIN_VALUES) {
             self.collect_externs();
@@ -119,8 +122,8 @@ impl Store {
         word
     }
 
-    /// The value of a reference gets a handle that counts until the innermost scope ends; false if there is no such
-    /// value.
+    /// The value of a reference gets a handle that counts until the innermost scope ends; false if
+    /// there is no such value.
     pub fn root_extern(&mut self, word: u64) -> bool {
         let externs = &mut self.externs;
         let Some(index) = externs.index(word) else {
@@ -139,7 +142,8 @@ impl Store {
             .as_deref()
     }
 
-    /// Begins a scope of handles: [`end_extern_scope`](Self::end_extern_scope) is to be called with what this returns.
+    /// Begins a scope of handles: [`end_extern_scope`](Self::end_extern_scope) is to be called with
+    /// what this returns.
     #[inline]
     pub fn begin_extern_scope(&self) -> usize {
         self.externs.roots()
@@ -151,8 +155,9 @@ impl Store {
         self.externs.end_scope(scope);
     }
 
-    /// Frees the values that neither the embedder nor WebAssembly can reach. If WebAssembly is running on a stack that this
-    /// thread did not start with, what it holds can't be found, and nothing is freed.
+    /// Frees the values that neither the embedder nor WebAssembly can reach. If WebAssembly is
+    /// running on a stack that this thread did not start with, what it holds can't be found, and
+    /// nothing is freed.
     pub fn collect_externs(&mut self) {
         let Some((marks, words)) = self.reachable_externs() else {
             self.externs.limit = 2 * self.externs.live();
@@ -172,7 +177,8 @@ impl Store {
         drop(freed);
     }
 
-    /// By slot whether the value is reachable, and at how many words that took looking; `None` if it can't be known.
+    /// By slot whether the value is reachable, and at how many words that took looking; `None` if
+    /// it can't be known.
     fn reachable_externs(&self) -> Option<(Vec<bool>, usize)> {
         let mut found = Marks {
             externs: &self.externs,
@@ -196,7 +202,8 @@ impl Store {
         Some((found.marks, found.words))
     }
 
-    /// Passes every word that frames of this store's activations hold, in memory and in the registers that calls preserve.
+    /// Passes every word that frames of this store's activations hold, in memory and in the
+    /// registers that calls preserve.
     #[inline(never)]
     fn search_stack(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
         let registers = sys::preserved_registers();
@@ -208,8 +215,8 @@ impl Store {
         }
         registers.iter().for_each(|&word| look_at(word));
         for address in (start..end).step_by(size_of::<u64>()) {
-            // SAFETY: between a local of this function and a frame that called it the thread's stack is mapped; it is only
-            // read, and as words without meaning.
+            // SAFETY: between a local of this function and a frame that called it the thread's
+            // stack is mapped; it is only read, and as words without meaning.
             look_at(unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() });
         }
         Some(())

@@ -51,11 +51,13 @@ pub struct HostCall<'a> {
 
 /// A function with an id.
 pub(super) struct FuncEntry {
-    /// Lives as long as the store, and can be read: a copy, if the reference lies where they are filled on demand.
+    /// Lives as long as the store, and can be read: a copy, if the reference lies where they are
+    /// filled on demand.
     pub func_ref: *const VmFuncRef,
     /// The native entry trampoline of its type, once it was called natively.
     pub native_entry: Option<NativeEntry>,
-    /// The entry trampoline of its type, once it was called through an array, and how many values a call needs.
+    /// The entry trampoline of its type, once it was called through an array, and how many values a
+    /// call needs.
     pub array_entry: Option<(Entry, usize)>,
 }
 
@@ -82,7 +84,8 @@ impl HostFuncData {
 }
 
 impl Store {
-    /// Makes a host function. `known` are uses of its type, which saves a search; those of another runtime are ignored.
+    /// Makes a host function. `known` are uses of its type, which saves a search; those of another
+    /// runtime are ignored.
     ///
     /// # Errors
     ///
@@ -90,9 +93,9 @@ impl Store {
     ///
     /// # Safety
     ///
-    /// When the function returns `Ok`, the values are of the type's results; a reference is 0 or one of the
-    /// calling store. A native function's code has the parameters and the result of the type. Known uses are of the
-    /// type alone.
+    /// When the function returns `Ok`, the values are of the type's results; a reference is 0 or
+    /// one of the calling store. A native function's code has the parameters and the result of the
+    /// type. Known uses are of the type alone.
     ///
     /// # Panics
     ///
@@ -142,8 +145,8 @@ impl Store {
         self.host_contexts.reserve(2 * count);
     }
 
-    /// The context that an instance's calls of an imported function pass: the function's own, but for a host
-    /// function one that names the instance as its caller.
+    /// The context that an instance's calls of an imported function pass: the function's own, but
+    /// for a host function one that names the instance as its caller.
     pub(super) fn import_context(
         &mut self,
         func: FuncId,
@@ -154,7 +157,8 @@ impl Store {
         if !self.is_host_slot(func_ref.type_id, func_ref.slot) {
             return func_ref.vmctx;
         }
-        // SAFETY: a function behind a host trampoline has a host context, which lives as long as the store.
+        // SAFETY: a function behind a host trampoline has a host context, which lives as long as
+        // the store.
         let own = unsafe { &*func_ref.vmctx.cast::<VmHostContext>() };
         let context = VmHostContext { caller, ..*own };
         self.host_contexts.push(context).cast()
@@ -203,7 +207,8 @@ impl Store {
         self.func_ref(func) as u64
     }
 
-    /// The function of a `funcref` word that came from this store's WebAssembly code or tables; `None` for null.
+    /// The function of a `funcref` word that came from this store's WebAssembly code or tables;
+    /// `None` for null.
     ///
     /// # Safety
     ///
@@ -213,12 +218,13 @@ impl Store {
     }
 }
 
-/// What host trampolines call for functions that get an array: runs the host function; 1 makes the trampoline unwind.
+/// What host trampolines call for functions that get an array: runs the host function; 1 makes the
+/// trampoline unwind.
 ///
 /// # Safety
 ///
-/// `context` is a host context of the store that the calling thread runs, and `values` holds the arguments
-/// and has room for the results.
+/// `context` is a host context of the store that the calling thread runs, and `values` holds the
+/// arguments and has room for the results.
 unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut VmVal) -> u32 {
     let run = |store: &mut Store, caller, data: &HostFuncData| {
         // SAFETY: the trampoline of this type passes this many.
@@ -237,13 +243,15 @@ unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut Vm
     u32::from(returned.is_none())
 }
 
-/// Runs a native host function: `run` gets the store, the instance that imported the function (`None` if it was called from the
-/// host or through a table that the host put it in) and the function's data. An error or a panic
-/// is kept for whoever called WebAssembly, and the result's status makes the trampoline unwind.
+/// Runs a native host function: `run` gets the store, the instance that imported the function
+/// (`None` if it was called from the host or through a table that the host put it in) and the
+/// function's data. An error or a panic is kept for the caller of WebAssembly, and the result's
+/// status makes the trampoline unwind.
 ///
 /// # Safety
 ///
-/// The code of a [`HostFunc::Native`] whose data is a `D` calls this with the context that it was given.
+/// The code of a [`HostFunc::Native`] whose data is a `D` calls this with the context that it was
+/// given.
 #[inline]
 pub unsafe fn run_native<D, R: Default>(
     context: *mut VmHostContext,
@@ -263,7 +271,8 @@ pub unsafe fn run_native<D, R: Default>(
 ///
 /// # Safety
 ///
-/// `context` is a host context of the store that the calling thread runs, and its function's data is a `D`.
+/// `context` is a host context of the store that the calling thread runs, and its function's data
+/// is a `D`.
 #[inline]
 unsafe fn run_host<D, R>(
     context: *mut VmHostContext,
@@ -302,8 +311,8 @@ unsafe fn run_host<D, R>(
     None
 }
 
-/// Whether WebAssembly may go on after a host function: it was not interrupted, and this is no forked child, whose code
-/// its parent replaces.
+/// Whether WebAssembly may go on after a host function: it was not interrupted, and this is no
+/// forked child, whose code its parent replaces.
 ///
 /// # Safety
 ///
@@ -318,7 +327,8 @@ unsafe fn may_go_on(vm: *mut VmStore) -> bool {
 }
 
 impl Store {
-    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an interruption or a fork.
+    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an
+    /// interruption or a fork.
     ///
     /// # Safety
     ///

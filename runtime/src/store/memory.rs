@@ -88,7 +88,7 @@ impl MemoryEntry {
     }
 
     fn commit_minimum(&mut self) -> Result<(), Error> {
-        // SAFETY: `vm` is ours to fill; nobody knows this memory yet.
+        // SAFETY: `vm` is ours to fill; no other code knows this memory yet.
         unsafe {
             (*self.vm).base = self.base();
             (*self.vm).len = 0;

@@ -1,7 +1,8 @@
 //! A store: instances and what they share, run by one thread at a time.
 //!
-//! Ids are indexes into the store's own lists, so this API is safe; that an id belongs to this store is for the
-//! embedding API to check (a wrong one panics or means another item, never undefined behaviour).
+//! Ids are indexes into the store's own lists, so this API is safe; that an id belongs to this
+//! store is for the embedding API to check (a wrong one panics or means another item, never
+//! undefined behaviour).
 
 mod arena;
 mod call;
@@ -138,10 +139,11 @@ pub struct Store {
     trap_record: Option<TrapRecord>,
 }
 
-// SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared by all
-// threads. Embedder data, host functions and extern values are `Send`. A store that moves to another thread is
-// not inside WebAssembly, as calls borrow it exclusively; or a host function passes it on and waits, and a call on
-// that thread takes over stack limit and interruptions (`Store::change_thread`).
+// SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared
+// by all threads. Embedder data, host functions and extern values are `Send`. A store that moves to
+// another thread is not inside WebAssembly, as calls borrow it exclusively; or a host function
+// passes it on and waits, and a call on that thread takes over stack limit and interruptions
+// (`Store::change_thread`).
 unsafe impl Send for Store {}
 
 impl Store {
@@ -261,7 +263,8 @@ impl Store {
     ///
     /// `this` is the store that the calling thread runs, and generated code was running.
     pub(crate) unsafe fn set_trap_record(this: *mut Store, record: TrapRecord) {
-        // SAFETY: nobody else uses the store now; a plain write of a `Copy` value without a destructor.
+        // SAFETY: nothing else uses the store now; a plain write of a `Copy` value without a
+        // destructor.
         unsafe { std::ptr::addr_of_mut!((*this).trap_record).write(Some(record)) };
     }
 }
@@ -275,7 +278,8 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Bytes that bulk operations handle between two looks at the interrupt word: a fraction of a millisecond.
+/// Bytes that bulk operations handle between two looks at the interrupt word: a fraction of a
+/// millisecond.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The order in which a copy handles its parts.
@@ -286,12 +290,13 @@ enum Order {
 }
 
 impl Store {
-    /// Runs a bulk operation on `len` items in parts: `part` gets where each starts and how many items it has.
+    /// Runs a bulk operation on `len` items in parts: `part` gets where each starts and how many
+    /// items it has.
     ///
     /// # Errors
     ///
-    /// [`TrapCode::Interrupt`] if an interruption waits behind a part, even the last one, and the part's. What was done
-    /// before stays.
+    /// [`TrapCode::Interrupt`] if an interruption waits behind a part, even the last one, and the
+    /// part's. What was done before stays.
     fn in_parts(
         &mut self,
         len: usize,
@@ -325,7 +330,8 @@ impl Store {
         }
     }
 
-    /// Asks for a further signal soon, if an interruption waits: for builtins that are too short to leave themselves.
+    /// Asks for a further signal soon, if an interruption waits: for builtins that are too short to
+    /// leave themselves.
     #[inline]
     pub(crate) fn retry_interruption(&self) {
         if self.shared.is_interrupted() {
@@ -334,7 +340,8 @@ impl Store {
     }
 }
 
-/// In which order to copy within one memory or table, so that nothing is overwritten before it is copied.
+/// In which order to copy within one memory or table, so that nothing is overwritten before it is
+/// copied.
 fn copy_order(dst: usize, src: usize) -> Order {
     if dst <= src {
         Order::Forward

@@ -1,4 +1,5 @@
-//! Walks of the stack: which functions were active, by frame pointers, through all activations of a store.
+//! Walks of the stack: which functions were active, by frame pointers, through all activations of a
+//! store.
 
 use std::collections::VecDeque;
 
@@ -21,7 +22,8 @@ pub struct TrapRecord {
     pub pc: usize,
     /// The stack pointer there: all frames are above it.
     pub sp: usize,
-    /// The frame pointer: of the instruction's function, or of its caller where the function has no frame.
+    /// The frame pointer: of the instruction's function, or of its caller where the function has no
+    /// frame.
     pub fp: usize,
 }
 
@@ -32,7 +34,8 @@ enum Innermost {
     Instruction(usize),
     /// At the call of a builtin, whose stub's frame stands.
     Call { return_address: usize },
-    /// In the stub or trampoline whose frame is the first record: its caller is the innermost function.
+    /// In the stub or trampoline whose frame is the first record: its caller is the innermost
+    /// function.
     Stub,
 }
 
@@ -41,8 +44,8 @@ impl WasmBacktrace {
     ///
     /// # Safety
     ///
-    /// The calling thread is inside the store's innermost activation, and its stack holds what it held
-    /// at the trap from `sp` on.
+    /// The calling thread is inside the store's innermost activation, and its stack holds what it
+    /// held at the trap from `sp` on.
     pub(crate) unsafe fn capture(store: &Store, trap: &TrapRecord) -> Self {
         // SAFETY: the caller's promise.
         unsafe { Self::walk(store, Innermost::Instruction(trap.pc), trap.sp, trap.fp) }
@@ -107,11 +110,12 @@ impl WasmBacktrace {
 
 /// Adds the callers of the function whose frame is `fp`, through all activations of the store.
 ///
-/// Within an activation nothing is believed: an interruption can strike where `rbp` leads to no frame,
-/// and what it then points to may be anything that a guest has left on its stack. So frame pointers
-/// must be aligned and rise strictly from `low` to the entry frame, and each return address must lie
-/// in placed code; where one does not, the activation's other frames are left out. Entry frames and
-/// what they hold are written by trampolines only, outside of what generated code can address.
+/// Within an activation nothing is believed: an interruption can strike where `rbp` leads to no
+/// frame, and what it then points to may be anything that a guest has left on its stack. So frame
+/// pointers must be aligned and rise strictly from `low` to the entry frame, and each return
+/// address must lie in placed code; where one does not, the activation's other frames are left out.
+/// Entry frames and what they hold are written by trampolines only, outside of what generated code
+/// can address.
 ///
 /// # Safety
 ///
@@ -160,7 +164,8 @@ unsafe fn walk_activation<'p>(
         if !is_frame {
             return;
         }
-        // SAFETY: aligned and within the readable part; the entry frame above is larger than a record.
+        // SAFETY: aligned and within the readable part; the entry frame above is larger than a
+        // record.
         let [caller, return_address] = unsafe { (fp as *const [usize; 2]).read() };
         if caller == entry_fp {
             // The outermost function returns to the entry trampoline.
@@ -176,8 +181,8 @@ unsafe fn walk_activation<'p>(
     }
 }
 
-/// Takes the frames of a walk, innermost first, and keeps those that a backtrace shows. Its size does
-/// not depend on how many it takes.
+/// Takes the frames of a walk, innermost first, and keeps those that a backtrace shows. Its size
+/// does not depend on how many it takes.
 #[derive(Default)]
 struct FrameSink<'a> {
     innermost: Vec<Site<'a>>,
@@ -193,8 +198,9 @@ struct Site<'a> {
 }
 
 impl<'a> FrameSink<'a> {
-    /// Takes the next frame outwards: the instruction that it is at, and what that was compiled from. It becomes a
-    /// frame for each function that was inlined there, and one for the function itself. Trampolines are not shown.
+    /// Takes the next frame outwards: the instruction that it is at, and what that was compiled
+    /// from. It becomes a frame for each function that was inlined there, and one for the function
+    /// itself. Trampolines are not shown.
     fn push(&mut self, meta: &'a CodeMeta, pc: usize, wasm: Option<WasmOffset>) {
         let CodeKind::Function(code) = &meta.kind else {
             return;

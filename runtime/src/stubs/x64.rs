@@ -7,13 +7,15 @@ use upshift_abi::{for_each_builtin, frame};
 
 use crate::builtins;
 
-/// Where first-call thunks go: the pushed function index is on top, all argument registers are live.
+/// Where first-call thunks go: the pushed function index is on top, all argument registers are
+/// live.
 ///
 /// Saves the argument registers, asks Rust for the code, and jumps there as if it had been called.
 #[unsafe(naked)]
 pub unsafe extern "C" fn first_call() {
     naked_asm!(
-        // The pushed index lies where a frame record has the caller's rbp: [rsp] = index, [rsp + 8] = return address.
+        // The pushed index lies where a frame record has the caller's rbp: [rsp] = index, [rsp + 8]
+        // = return address.
         "xchg rbp, [rsp]",          // rbp = index, [rsp] = caller's rbp: a frame record
         "mov eax, ebp",
         "mov rbp, rsp",
@@ -62,12 +64,13 @@ pub unsafe extern "C" fn first_call() {
     )
 }
 
-/// Told that a budget is gone; see [`Builtin::TierUp`](upshift_abi::Builtin::TierUp) for the convention. Leaves WebAssembly
-/// if Rust left a reason pending.
+/// Told that a budget is gone; see [`Builtin::TierUp`](upshift_abi::Builtin::TierUp) for the
+/// convention. Leaves WebAssembly if Rust left a reason pending.
 #[unsafe(naked)]
 pub unsafe extern "C" fn tier_up() {
     naked_asm!(
-        // [rsp] = return address, [rsp + 8] = site, [rsp + 16] = function and, on return, the answer.
+        // [rsp] = return address, [rsp + 8] = site, [rsp + 16] = function and, on return, the
+        // answer.
         "push rbp",                 // with the return address a frame record, for the backtrace
         "push rax",
         "push rcx",
@@ -146,8 +149,9 @@ pub unsafe extern "C" fn tier_up() {
     )
 }
 
-/// Defines the stubs of builtins that walk ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the
-/// function returns its result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
+/// Defines the stubs of builtins that walk
+/// ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the function returns its
+/// result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.
 macro_rules! walking {
     (walks $function:ident) => {
         #[unsafe(naked)]

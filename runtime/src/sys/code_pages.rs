@@ -1,9 +1,10 @@
 //! Pages of code: executable where they are mapped, and not writable there or anywhere else.
 //!
-//! There are two ways to write them. Pages of a memory file are written by a system call on the file, so that no
-//! writable mapping of code ever exists: a stray write of the host has no address to hit. Where a
-//! memory file can't be had, or where profilers have to recognize the mapping, the pages are shared
-//! anonymous memory, and each write maps a second, writable window to them for as long as it takes.
+//! There are two ways to write them. Pages of a memory file are written by a system call on the
+//! file, so that no writable mapping of code ever exists: a stray write of the host has no address
+//! to hit. Where a memory file can't be had, or where profilers have to recognize the mapping, the
+//! pages are shared anonymous memory, and each write maps a second, writable window to them for as
+//! long as it takes.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -14,8 +15,8 @@ use super::{MemoryFile, PAGE, Process, Reservation};
 use crate::config::CodeMapping;
 use crate::error::RuntimeError;
 
-/// Executable pages at the beginning of a reservation, which outlives them. A forked child shares them with its parent, so only the
-/// process that made them writes them.
+/// Executable pages at the beginning of a reservation, which outlives them. A forked child shares
+/// them with its parent, so only the process that made them writes them.
 #[derive(Debug)]
 pub struct CodePages {
     base: NonNull<u8>,
@@ -31,8 +32,8 @@ unsafe impl Send for CodePages {}
 unsafe impl Sync for CodePages {}
 
 impl CodePages {
-    /// Replaces the beginning of the reservation. Without memory files it takes anonymous pages, which are
-    /// slower to write.
+    /// Replaces the beginning of the reservation. Without memory files it takes anonymous pages,
+    /// which are slower to write.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl CodePages {
         let protection = ProtFlags::READ | ProtFlags::EXEC;
         let flags = MapFlags::SHARED | MapFlags::FIXED | MapFlags::NORESERVE;
         let start = space.base().cast::<c_void>();
-        // SAFETY: `MAP_FIXED` replaces pages of a reservation that nobody uses yet.
+        // SAFETY: `MAP_FIXED` replaces pages of a reservation that is not in use yet.
         let mapped = unsafe {
             match &file {
                 Some(file) => rustix::mm::mmap(start, len, protection, flags, file.0.as_file(), 0),
@@ -73,7 +74,8 @@ impl CodePages {
         })
     }
 
-    /// Writes the parts one behind the other. The range must be the caller's alone, and nothing may be executing there.
+    /// Writes the parts one behind the other. The range must be the caller's alone, and nothing may
+    /// be executing there.
     ///
     /// # Errors
     ///
@@ -99,7 +101,8 @@ impl CodePages {
         }
     }
 
-    /// Gives the memory of whole pages back to the system; they read as zeros from now on. Nothing may be executing there.
+    /// Gives the memory of whole pages back to the system; they read as zeros from now on. Nothing
+    /// may be executing there.
     ///
     /// # Errors
     ///
@@ -127,8 +130,8 @@ impl CodePages {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
     }
 
-    /// Lets `write` change a range through a window that exists only meanwhile, at an address of the
-    /// system's choice.
+    /// Lets `write` change a range through a window that exists only meanwhile, at an address of
+    /// the system's choice.
     fn window(
         &self,
         offset: usize,
@@ -137,7 +140,8 @@ impl CodePages {
     ) -> Result<(), RuntimeError> {
         let first = offset / PAGE * PAGE;
         let window = self.map_window(first, offset + len - first)?;
-        // SAFETY: the window is mapped, readable and writable; the range in it is the caller's alone.
+        // SAFETY: the window is mapped, readable and writable; the range in it is the caller's
+        // alone.
         write(unsafe { std::slice::from_raw_parts_mut(window.base().add(offset - first), len) });
         Ok(())
     }
@@ -145,8 +149,9 @@ impl CodePages {
     /// A writable mapping of anonymous pages, from a page's beginning on.
     fn map_window(&self, offset: usize, len: usize) -> Result<Reservation, RuntimeError> {
         let len = len.next_multiple_of(PAGE);
-        // SAFETY: an old length of 0 makes a second mapping of shared pages, at a fresh address, and leaves
-        // the first as it is. The window then gains rights to write and loses those to execute.
+        // SAFETY: an old length of 0 makes a second mapping of shared pages, at a fresh address,
+        // and leaves the first as it is. The window then gains rights to write and loses those to
+        // execute.
         unsafe {
             let start = self.base.as_ptr().add(offset).cast::<c_void>();
             let window = rustix::mm::mremap(start, 0, len, MremapFlags::MAYMOVE)

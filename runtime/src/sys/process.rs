@@ -1,11 +1,13 @@
 //! Which process something belongs to: what a child made by `fork` has copies of is its parent's.
 //!
-//! A child shares code pages and memory images with its parent, and has none of its threads. So everything
-//! that would use them asks first whether it is still in the process that made them, which must
-//! cost nothing: it is asked at each call into WebAssembly. One word of the process says which it is. The word lies in
-//! a page that the system fills with zeros in a child; the first who asks there gives the child a number of its own.
+//! A child shares code pages and memory images with its parent, and has none of its threads. So
+//! everything that would use them asks first whether it is still in the process that made them,
+//! which must cost nothing: it is asked at each call into WebAssembly. One word of the process says
+//! which it is. The word lies in a page that the system fills with zeros in a child; the first
+//! query there gives the child a number of its own.
 //!
-//! A child of `vfork` or of `clone` with shared memory is, for our purposes, a thread of its parent.
+//! A child of `vfork` or of `clone` with shared memory is, for our purposes, a thread of its
+//! parent.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -59,7 +61,8 @@ impl Process {
     }
 }
 
-/// The word that a child finds to be zero. No lock guards its making: the thread that holds it might be missing in a child.
+/// The word that a child finds to be zero. No lock guards its making: the thread that holds it
+/// might be missing in a child.
 fn word() -> &'static AtomicU64 {
     static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
     let known = WORD.load(Ordering::Acquire);
@@ -138,8 +141,8 @@ impl<T: Default + Sync + 'static> PerProcess<T> {
             // SAFETY: the box is never freed.
             Ok(_) => (unsafe { &(*made).1 }, true),
             Err(faster) => {
-                // SAFETY: nobody else has seen our box; the other one is never freed, and of this process: its
-                // threads are the only ones that store here after a fork.
+                // SAFETY: no other thread has seen our box; the other one is never freed, and of
+                // this process: its threads are the only ones that store here after a fork.
                 unsafe {
                     drop(Box::from_raw(made));
                     (&(*faster).1, false)

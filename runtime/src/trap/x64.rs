@@ -1,7 +1,7 @@
 //! Registers of an interrupted thread on x86-64, as Linux hands them to signal handlers.
 
-/// Bytes below the stack pointer that the System V convention leaves to the code that was running. Generated code does
-/// not use them; the distance costs nothing.
+/// Bytes below the stack pointer that the System V convention leaves to the code that was running.
+/// Generated code does not use them; the distance costs nothing.
 const RED_ZONE: usize = 128;
 
 /// The registers that a thread goes on with when the signal handler returns.
@@ -28,7 +28,8 @@ impl<'c> Registers<'c> {
         self.0.gregs[libc::REG_RBP as usize] as usize
     }
 
-    /// Sends the thread to a function that does not return, with one argument, below the stack that is in use.
+    /// Sends the thread to a function that does not return, with one argument, below the stack that
+    /// is in use.
     pub fn go_to(&mut self, function: usize, argument: usize) {
         let sp = self.sp().wrapping_sub(RED_ZONE) & !15;
         self.0.gregs[libc::REG_RSP as usize] = sp as i64;

@@ -1,4 +1,5 @@
-//! A module that is run without compilers: tests and measurements place code of their own making in it.
+//! A module that is run without compilers: tests and measurements place code of their own making in
+//! it.
 
 #![allow(dead_code, reason = "each of its users needs a part")]
 

@@ -1,4 +1,5 @@
-//! The types of builtins by x86-64's convention: `sysv64`, whose registers calls of both compilers follow.
+//! The types of builtins by x86-64's convention: `sysv64`, whose registers calls of both compilers
+//! follow.
 
 /// A kind of the table as Rust's type, which System V passes in the same registers.
 macro_rules! rust_type {
@@ -39,7 +40,8 @@ macro_rules! function_type {
     (walks ($($param:ident),*) -> Value($of:ident)) => {
         unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> NativeResult<rust_type!($of)>
     };
-    // A status, or a value that the caller does not read: `()` would move the stub's status to another register.
+    // A status, or a value that the caller does not read: `()` would move the stub's status to
+    // another register.
     (walks ($($param:ident),*) -> $result:ident $(($of:ident))?) => {
         unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> NativeResult<u32>
     };
@@ -51,8 +53,8 @@ macro_rules! function_types {
         $name:ident = $function:ident: $kind:ident
         $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
     )*) => {
-        /// The types that the runtime's functions must have: of those that generated code calls for leaves, of
-        /// those that their stubs call for builtins that walk.
+        /// The types that the runtime's functions must have: of those that generated code calls for
+        /// leaves, of those that their stubs call for builtins that walk.
         ///
         /// ```
         /// use upshift_abi::builtin::functions;
