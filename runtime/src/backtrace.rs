@@ -1,9 +1,9 @@
-//! What a backtrace keeps: both ends of the stack and how much lies between them.
+//! Backtraces of bounded size: both ends of the stack and the number of frames between them.
 //!
-//! A stack can be a million calls deep, and an error outlives it, so a backtrace is bounded: the
-//! [`KEPT`] innermost frames, which say what happened, the [`KEPT`] outermost ones, which say how
-//! it began, and a count. Nothing is looked up while the stack is walked: a frame is a function's
-//! index and the declarations of its module, from which names are looked up when they are shown.
+//! A stack can be a million calls deep, and an error outlives it, so a backtrace has the [`KEPT`]
+//! innermost frames, which show what happened, the [`KEPT`] outermost ones, which show how it
+//! began, and a count. No name is searched while the stack is walked: a frame has the function's
+//! index and the declarations of its module, in which names are found when they are shown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use upshift_abi::{FuncIndex, ModuleFacts, Tier, WasmOffset};
 
 use crate::module_id::ModuleId;
 
-/// Frames that a backtrace keeps at each end of the stack.
+/// The number of frames that a backtrace has from each end of the stack.
 pub const KEPT: usize = 16;
 
-/// One active function.
+/// The frame of one active function.
 #[derive(Clone)]
 pub struct Frame {
-    /// The module it belongs to.
+    /// The module that the function belongs to.
     pub module: ModuleId,
     /// The module's declarations.
     pub facts: Arc<ModuleFacts>,
-    /// The function.
+    /// The index of the function.
     pub func: FuncIndex,
-    /// The instruction: the one that trapped, or the call. Unknown where an interruption
-    /// struck code far from both.
+    /// The instruction that trapped, or the call. `None` where an interruption struck code far from
+    /// both.
     pub wasm: Option<WasmOffset>,
-    /// Which tier's code was running.
+    /// The tier of the code that was running.
     pub tier: Tier,
 }
 
@@ -52,12 +52,12 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The functions that were active.
+/// The functions that were active when an error happened.
 #[derive(Clone, Debug, Default)]
 pub struct WasmBacktrace {
     /// The frames, innermost first: all of them, or, where some are omitted, [`KEPT`] from each
     /// end of the stack.
     pub frames: Vec<Frame>,
-    /// How many frames are left out behind the first [`KEPT`].
+    /// The number of frames that are left out behind the first [`KEPT`].
     pub omitted: usize,
 }

@@ -1,7 +1,7 @@
-//! The addresses of what generated code calls, by the table in [`upshift_abi::builtin`].
+//! The table of addresses that generated code calls, from the table in [`upshift_abi::builtin`].
 //!
-//! Each function is coerced to the type that its row demands, so that a signature that differs from
-//! the one by which compilers emit calls is a compile error here.
+//! Each function is coerced to the type that its row demands, so a signature that differs from the
+//! one by which compilers emit calls is a compile error here.
 
 use upshift_abi::builtin::functions;
 use upshift_abi::for_each_builtin;
@@ -9,7 +9,7 @@ use upshift_abi::for_each_builtin;
 use crate::code::BuiltinAddresses;
 use crate::{builtins, stubs};
 
-/// What generated code calls for a row: a leaf's function itself, else a stub.
+/// The address that generated code calls for a row: a leaf's function itself, else a stub.
 macro_rules! address {
     (leaf $name:ident $function:ident) => {{
         const FUNCTION: functions::$name = builtins::$function;
@@ -30,7 +30,7 @@ macro_rules! addresses {
         $(#[$doc:meta])*
         $name:ident = $function:ident: $kind:ident $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
     )*) => {
-        /// The table that a code space holds for generated code.
+        /// The table of builtins that a code space contains for generated code.
         pub fn addresses() -> BuiltinAddresses {
             [$(address!($kind $name $function)),*]
         }

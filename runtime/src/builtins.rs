@@ -1,12 +1,12 @@
-//! The functions that generated code and stubs call; the list is [`upshift_abi::builtin`]'s.
+//! The builtins: functions that generated code and stubs call; their list is
+//! [`upshift_abi::builtin`].
 //!
-//! All get the calling function's `VmContext*` first and never unwind; those that may leave
+//! All get the calling function's `VmContext*` first and never unwind. Those that may leave
 //! WebAssembly are of the kind [`Walks`](upshift_abi::builtin::BuiltinKind::Walks): their stub
 //! unwinds for them.
 //!
 //! Those that may take long are interruptible: they stop between two parts of their work. The next
-//! call of the module then finds a part of it done, as after a trap that struck between two
-//! instructions.
+//! call of the module then finds a part of it done, as after a trap between two instructions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,7 +38,8 @@ unsafe fn context<'a>(vmctx: *mut VmContext) -> (&'a mut Store, &'a mut Instance
     }
 }
 
-/// Compiles a function at its first call: its address, or 0 to unwind. `frame` is the stub's.
+/// Compiles a function at its first call; returns its address, or 0 to make the stub, whose frame
+/// is `frame`, unwind.
 pub unsafe extern "sysv64" fn compile_first(
     vmctx: *mut VmContext,
     func: u32,
@@ -55,7 +56,7 @@ pub unsafe extern "sysv64" fn compile_first(
         let compile = || hooks.on_first_call(&module, func, Cancel::when(&interrupted));
         let result = catch_unwind(AssertUnwindSafe(compile));
         match result {
-            // The interruption was withdrawn in the meantime.
+            // The interruption has been withdrawn, so the call goes on.
             Ok(Err(FirstCallError::Compile(CompileError::Cancelled { .. }))) if !interrupted() => {}
             result => break result,
         }
@@ -77,7 +78,7 @@ pub unsafe extern "sysv64" fn compile_first(
     0
 }
 
-/// Turns the handler's note into a pending trap with a backtrace.
+/// Turns the signal handler's trap record into a pending trap with a backtrace.
 ///
 /// # Safety
 ///
@@ -93,8 +94,8 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     store.set_pending(Pending::Trap(record.code, backtrace));
 }
 
-/// A budget is gone: the address of an OSR entry, or 0 to go on. The status makes the stub unwind,
-/// whose frame record is at `frame`.
+/// Handles an exhausted budget; returns the address of an OSR entry, or 0 to go on. The status
+/// makes the stub, whose frame record is at `frame`, unwind.
 pub unsafe extern "sysv64" fn tier_up(
     vmctx: *mut VmContext,
     func: u32,
@@ -127,14 +128,14 @@ pub unsafe extern "sysv64" fn tier_up(
     NativeResult { value, status: 0 }
 }
 
-/// Makes the stub unwind for the interruption that waits.
+/// Leaves the pending interruption as the error, with a backtrace, and makes the stub unwind.
 ///
 /// # Safety
 ///
 /// Called by a builtin that may leave WebAssembly: `exit_fp` is its stub's frame, which stands.
 #[cold]
 unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
     store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
     NativeResult {
@@ -143,15 +144,15 @@ unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
     }
 }
 
-/// What bulk operations give: 0, or 1 for the caller to trap (which trap, it knows). If it was
-/// interrupted, the stub unwinds instead.
+/// The result of a bulk operation: 0, or 1 for the calling function to trap (it knows which trap).
+/// If it was interrupted, the stub unwinds instead.
 ///
 /// # Safety
 ///
 /// Called by the stub of a bulk operation, whose frame stands.
 unsafe fn bulk(store: &mut Store, result: Result<(), TrapCode>) -> NativeResult<u32> {
     match result {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         Err(TrapCode::Interrupt) => unsafe { leave_interrupted(store) },
         result => NativeResult {
             value: result.is_err().into(),
@@ -160,8 +161,8 @@ unsafe fn bulk(store: &mut Store, result: Result<(), TrapCode>) -> NativeResult<
     }
 }
 
-/// What growing gives: the previous size or -1; or what the limiter said instead, for which the
-/// stub unwinds.
+/// The result of growing: the previous size or -1; or the limiter's error, for which the stub
+/// unwinds.
 ///
 /// # Safety
 ///
@@ -173,7 +174,7 @@ unsafe fn grown(store: &mut Store, result: anyhow::Result<Option<u64>>) -> Nativ
             status: 0,
         },
         Err(error) => {
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
             store.set_pending(Pending::Host(error, backtrace));
             NativeResult {
@@ -184,7 +185,8 @@ unsafe fn grown(store: &mut Store, result: anyhow::Result<Option<u64>>) -> Nativ
     }
 }
 
-/// Grows something with the limiter's consent. The limiter is the embedder's code, so it may panic.
+/// Grows a memory or table if the limiter allows it. The limiter is the embedder's code, so it may
+/// panic.
 ///
 /// # Safety
 ///
@@ -194,9 +196,9 @@ unsafe fn grow(
     run: impl FnOnce(&mut Store) -> anyhow::Result<Option<u64>>,
 ) -> NativeResult<u64> {
     match catch_unwind(AssertUnwindSafe(|| run(store))) {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         Ok(_) if store.shared().is_interrupted() => unsafe { leave_interrupted(store) },
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         Ok(result) => unsafe { grown(store, result) },
         Err(payload) => {
             store.set_pending(Pending::Panic(payload));
@@ -208,7 +210,7 @@ unsafe fn grow(
     }
 }
 
-/// `memory.grow`, called by its stub.
+/// The instruction `memory.grow`, called by its stub.
 pub unsafe extern "sysv64" fn memory_grow(
     vmctx: *mut VmContext,
     memory: u32,
@@ -222,7 +224,7 @@ pub unsafe extern "sysv64" fn memory_grow(
     }
 }
 
-/// `table.grow`, called by its stub.
+/// The instruction `table.grow`, called by its stub.
 pub unsafe extern "sysv64" fn table_grow(
     vmctx: *mut VmContext,
     table: u32,

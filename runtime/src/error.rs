@@ -1,4 +1,4 @@
-//! Errors of the runtime.
+//! The errors of the runtime.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use upshift_abi::{CompileError, Printable, TrapCode};
 
 use crate::backtrace::WasmBacktrace;
 
-/// The system or the code space refused something.
+/// The system or the code space refused a resource.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// A system call failed.
     #[error("cannot {what}: {source}")]
     System {
-        /// What was tried.
+        /// What the runtime tried to do.
         what: &'static str,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// In a child made by `fork`, something of the parent was used.
+    /// A child made by `fork` used something of its parent.
     #[error(
         "this engine was made before `fork` and belongs to the parent process; make a new one in the child"
     )]
     Forked,
-    /// No room for more code.
+    /// The code space has no room for more code.
     #[error(
         "the code space is full ({bytes} bytes more were needed); give the engine a larger one or fewer modules"
     )]
     CodeSpaceFull {
-        /// Bytes that were asked for.
+        /// The number of bytes that were requested.
         bytes: usize,
     },
 }
@@ -46,69 +46,70 @@ impl RuntimeError {
     }
 }
 
-/// An import does not fit what the module asks for.
+/// An import does not fit the module's declaration.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// Fewer or more externs than imports.
+    /// There are fewer or more externs than imports.
     #[error("expected {expected} imports, found {found}")]
     Count {
-        /// Imports of the module.
+        /// The number of the module's imports.
         expected: usize,
-        /// Externs given.
+        /// The number of externs given.
         found: usize,
     },
-    /// The extern has another type.
+    /// An extern has another type than the import.
     #[error(
         "incompatible import type for `{}::{}`: expected {expected}, found {found}",
         Printable(module),
         Printable(name)
     )]
     Type {
-        /// The import's first name.
+        /// The name of the module to import from.
         module: String,
-        /// The import's second name.
+        /// The name of the item to import.
         name: String,
-        /// The type the module asks for.
+        /// The type of the import.
         expected: String,
-        /// The type given.
+        /// The type of the extern.
         found: String,
     },
 }
 
-/// Why a call into WebAssembly did not return. (A host function's panic resumes as a panic.)
+/// The reason why a call into WebAssembly did not return. (A host function's panic resumes as a
+/// panic.)
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// WebAssembly trapped.
     #[error("{code}")]
     Trap {
-        /// Why.
+        /// The reason of the trap.
         code: TrapCode,
-        /// Where, innermost frame first.
+        /// The active functions, innermost first.
         backtrace: WasmBacktrace,
     },
     /// A deadline ended the call.
     #[error("{timeout}")]
     TimedOut {
-        /// Which one.
+        /// The deadline that passed.
         timeout: TimedOut,
-        /// Where, innermost frame first.
+        /// The active functions, innermost first.
         backtrace: WasmBacktrace,
     },
     /// A host function failed.
     #[error("{error}")]
     Host {
-        /// What it returned.
+        /// The error that the host function returned.
         error: anyhow::Error,
-        /// Where it was called from, innermost frame first.
+        /// The active functions, innermost first.
         backtrace: WasmBacktrace,
     },
-    /// The imports don't fit.
+    /// The imports don't fit the module.
     #[error(transparent)]
     Link(#[from] LinkError),
     /// The system refused memory, or code space is full.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// A function could not be compiled when it was first called.
+    /// A function could not be compiled at its first call.
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// A memory or table is larger than this host can provide, or the store's limiter refuses it.
@@ -124,7 +125,7 @@ impl Error {
         }
     }
 
-    /// An error of the embedder's outside of WebAssembly.
+    /// Wraps an error of the embedder outside of WebAssembly.
     pub(crate) fn from_host(error: anyhow::Error) -> Self {
         Error::Host {
             error,
@@ -139,8 +140,8 @@ impl From<Box<Error>> for Error {
     }
 }
 
-/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was made by a deadline and
-/// not by a handle.
+/// A deadline has passed: the context of a [`TrapCode::Interrupt`] that was caused by a deadline
+/// and not by a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut {
     after: Option<Duration>,
@@ -151,7 +152,7 @@ impl TimedOut {
         Self { after }
     }
 
-    /// How much time the calls were given, if the deadline was set as a duration.
+    /// The time that the calls were given, if the deadline was set as a duration.
     pub fn after(&self) -> Option<Duration> {
         self.after
     }

@@ -1,14 +1,15 @@
-//! The initial contents of a module's memory, made once and mapped copy-on-write by each instance.
+//! The initial contents of a module's memory, computed once and mapped copy-on-write by each
+//! instance.
 //!
-//! Copying the data of a large module takes milliseconds per instance. Mapped, it takes one system
-//! call, and a page is copied when the instance first writes to it. All images of a runtime lie in
+//! Copying the data of a large module takes milliseconds per instance. Mapping it takes one system
+//! call, and a page is copied when the instance first writes to it. All images of a runtime are in
 //! one memory file, one behind the other: an image costs no file descriptor, and holes between
 //! segments no memory.
 //!
 //! An image is complete or absent. A module whose data depends on an imported global, goes to an
 //! imported memory, or would trap half-way is initialized by copying, as is one with so little data
-//! that a mapping costs more, or with so much room between segments that instances which touch it
-//! would fill the file with zeros.
+//! that a mapping costs more, or with such large gaps between segments that instances which touch
+//! them would fill the file with zeros.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -20,27 +21,27 @@ use upshift_abi::{MemoryIndex, ModuleFacts};
 use crate::error::RuntimeError;
 use crate::sys::{MemoryFile, Process, Reservation};
 
-/// Data below this is copied: a mapping costs about as much as copying it.
+/// The fewest bytes of data that are mapped: a mapping costs about as much as copying them.
 const MIN_DATA_BYTES: usize = 16 << 10;
 
-/// How many bytes between segments an image may have beyond twice the data.
+/// How many bytes of gaps between segments an image may have beyond twice the data.
 const MAX_GAPS: usize = 1 << 20;
 
 const POISON: &str = "no panic happens under this lock";
 
-/// The file with the images of a runtime. It is made with the first image: what needs none works
-/// where the system has no memory files. A forked child shares it with its parent, so only the
-/// process that made it writes it.
+/// The file with the images of a runtime. It is created with the first image, so modules without
+/// images also run where the system has no memory files. A forked child shares it with its parent,
+/// so only the process that created it writes it.
 #[derive(Debug)]
 pub struct ImageFile {
     process: Process,
     file: OnceLock<MemoryFile>,
-    /// Where the next image goes. Never goes back: freed parts become holes.
+    /// The position of the next image. Never decreases: freed parts become holes.
     end: Mutex<u64>,
 }
 
 impl ImageFile {
-    /// Without a file at first.
+    /// Creates the value without a file.
     pub fn new(process: Process) -> Arc<Self> {
         Arc::new(Self {
             process,
@@ -69,25 +70,26 @@ impl ImageFile {
     }
 }
 
-/// A module's initial memory contents, whole pages.
+/// A module's initial memory contents, in whole pages.
 #[derive(Debug)]
 pub struct MemoryImage {
     images: Arc<ImageFile>,
-    /// The memory that it is of.
+    /// The memory that the image belongs to.
     memory: MemoryIndex,
-    /// Where it lies in the file.
+    /// The position of the image in the file.
     position: u64,
-    /// Where it belongs in the memory.
+    /// The offset of the image in the memory.
     start: usize,
     len: usize,
 }
 
 impl MemoryImage {
-    /// The image of what the module's active data segments write; `None` if they are to be copied.
+    /// Creates the image of what the module's active data segments write; `None` if they are to be
+    /// copied.
     ///
     /// # Errors
     ///
-    /// If the memory file can't take it.
+    /// If the memory file can't be written.
     pub fn new(
         images: &Arc<ImageFile>,
         facts: &ModuleFacts,
@@ -123,13 +125,13 @@ impl MemoryImage {
         Ok(Some(image))
     }
 
-    /// The memory of the module that starts with it.
+    /// The memory of the module that the image initializes.
     pub fn memory(&self) -> MemoryIndex {
         self.memory
     }
 
-    /// Maps it over a memory that starts at the offset in the reservation and still holds only
-    /// zeros.
+    /// Maps the image over a memory that starts at the offset in the reservation and still contains
+    /// only zeros.
     pub fn map(&self, space: &Reservation, memory: usize) -> Result<(), RuntimeError> {
         space.map_private(
             memory + self.start,
@@ -141,8 +143,8 @@ impl MemoryImage {
 }
 
 impl Drop for MemoryImage {
-    /// No instance uses it any more: each holds its module longer than its memory, and the module
-    /// holds this.
+    /// Frees the image. No instance uses it any more: each holds its module longer than its memory,
+    /// and the module holds the image.
     fn drop(&mut self) {
         if !self.images.process.is_current() {
             return;
@@ -157,7 +159,7 @@ impl Drop for MemoryImage {
     }
 }
 
-/// An offset in a memory and what belongs there.
+/// An offset in a memory and the bytes that belong there.
 type Segment<'a> = (usize, &'a [u8]);
 
 /// The active segments that are not empty with their offsets, in order, and the memory that they go
@@ -202,7 +204,7 @@ fn fixed_segments<'a>(
 mod tests {
     use super::*;
 
-    /// Offsets and lengths of the segments that an image would have.
+    /// The offsets and lengths of the segments that an image would have.
     fn segments(module: &str) -> Option<Vec<(usize, usize)>> {
         let wasm = wat::parse_str(module).expect("text that can be assembled");
         let facts = upshift_abi::facts::decode(&wasm)

@@ -1,13 +1,13 @@
 //! Live code, memories, instances, traps and stacks: everything that is unsafe by nature.
 //!
-//! Compilers hand over inert bytes; this crate makes them live. It knows where code is, switches a
+//! Compilers return inert bytes; this crate makes them live. It knows where code is, switches a
 //! function from one piece of code to another, runs it for a store, and turns hardware faults into
-//! traps. What to compile when is decided elsewhere: [`TierHooks`] asks for it.
+//! traps. What is compiled when is decided by [`TierHooks`].
 //!
 //! Modules, from the bottom up; each imports only those above it in this list (`tests/imports.rs`):
 //!
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
-//! - `sys`: the operating system; [`stack`]: how far down a thread's stack may be used;
+//! - `sys`: the operating system; [`stack`]: the limits of a thread's stack;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
@@ -16,7 +16,7 @@
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, calls into WebAssembly, and walks
 //!   of its stack;
-//! - `builtins`: the functions that generated code calls; `stubs`: where it meets them;
+//! - `builtins`: the functions that generated code calls; `stubs`: the machine code around them;
 //! - `trap`: signal handling; `builtin_table`: the addresses of builtins.
 //!
 //! # Invariants
@@ -24,8 +24,8 @@
 //! - No page is writable and executable through one mapping, and no live code is moved or changed.
 //! - Knows no compiler and no policy, and no clock but that of deadlines.
 //! - Only the signal handlers and the interrupt watchdog are global to the process.
-//! - Generated code is trusted, modules are not: whatever a module says has been validated before
-//!   code was made from it, and every length and index that arrives here at run time is checked.
+//! - Generated code is trusted, modules are not: modules are validated before code is compiled from
+//!   them, and every length and index that arrives here at run time is checked.
 
 mod backtrace;
 mod builtin_table;

@@ -21,14 +21,14 @@ use crate::types::TypeUses;
 /// What the runtime asks of tiering, which decides about compilation; called on the thread that
 /// runs WebAssembly.
 pub trait TierHooks: Send + Sync {
-    /// A function is called that has no code yet: returns published code, compiling it first.
-    /// Several threads may ask for the same function at once. The caller waits until it is
-    /// cancelled: the store is interrupted.
+    /// Returns the published code of a function that was called without having any, after compiling
+    /// it. Several threads may request the same function at once. The calling thread waits until
+    /// `cancel` is requested, because the store is interrupted.
     ///
     /// # Errors
     ///
-    /// If the function can't be compiled; the caller's call fails with it.
-    /// [`CompileError::Cancelled`] if it is cancelled.
+    /// If the function can't be compiled; the WebAssembly call fails with the error.
+    /// [`CompileError::Cancelled`] if it was cancelled.
     fn on_first_call(
         &self,
         module: &Arc<ModuleCode>,
@@ -36,8 +36,8 @@ pub trait TierHooks: Send + Sync {
         cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError>;
 
-    /// A function's budget went below zero: sets the next one ([`ModuleCode::set_budget`]). At a
-    /// loop, the answer may be an OSR entry of that loop, which then takes over the frame.
+    /// Handles an exhausted budget of a function: sets the next one ([`ModuleCode::set_budget`]).
+    /// At a loop it may return an OSR entry of that loop, which then takes over the frame.
     fn on_budget_exhausted(
         &self,
         module: &Arc<ModuleCode>,
@@ -46,7 +46,7 @@ pub trait TierHooks: Send + Sync {
     ) -> Option<CodeAddr>;
 }
 
-/// Why a function has no code.
+/// The reason why a function has no first code.
 #[derive(Debug, thiserror::Error)]
 pub enum FirstCallError {
     /// The compiler failed.
@@ -57,16 +57,16 @@ pub enum FirstCallError {
     Runtime(#[from] RuntimeError),
 }
 
-/// Where a budget ran out.
+/// The place in a function where its budget ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BudgetSite {
-    /// At the function's entry.
+    /// The budget ran out at the function's entry.
     Entry,
-    /// At a back edge of the loop.
+    /// The budget ran out at a back edge of the loop.
     Loop(LoopIndex),
 }
 
-/// A module as the runtime sees it. All its instances share the code, the slots and the budgets.
+/// The code of a module. All its instances share the code, the slots and the budgets.
 ///
 /// Every instance holds its module, so no thread runs its code when it is dropped: the code is
 /// freed at once, except where a handle is still around.
@@ -74,27 +74,27 @@ pub struct ModuleCode {
     id: ModuleId,
     runtime: Arc<Runtime>,
     facts: Arc<ModuleFacts>,
-    /// Keeps the ids that this module's code compares.
+    /// Keeps the type ids that this module's code compares.
     _types: TypeUses,
     wasm: Arc<[u8]>,
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
     budgets: Cells,
-    /// Whether there was an instance.
+    /// Whether an instance has been created.
     instantiated: AtomicBool,
-    /// Made by the second instance; `None` inside where data is copied.
+    /// Created for the second instance; contains `None` where data is copied.
     image: OnceLock<Option<MemoryImage>>,
     /// Code that waits to be written, while the module is being loaded: it is placed and published
     /// already, but no thread that could call it has the module yet.
     deferred: Mutex<Option<Deferred>>,
-    /// All code that was placed and not retired, by address: what slots and running frames lead to
-    /// stays alive because it is here, whatever others do with their handles.
+    /// All code that was placed and not retired, by address: the code that slots and running frames
+    /// lead to is kept here, whatever happens to other handles.
     placed: Mutex<HashMap<CodeAddr, CodeRef>>,
-    /// Dropped behind `placed` and `hooks`, which hold the code's handles too.
+    /// Dropped after `placed` and `hooks`, which hold handles to code too.
     _trim: TrimOnDrop,
 }
 
-/// Frees what of the module is retired and gives pages without code back to the system.
+/// On drop, frees the module's retired code and returns pages without code to the system.
 struct TrimOnDrop(Arc<Runtime>);
 
 impl Drop for TrimOnDrop {
@@ -113,8 +113,8 @@ impl ModuleCode {
     ///
     /// # Panics
     ///
-    /// If `facts.type_ids` are not the ids of `types`, those are another runtime's, or memories and
-    /// tables are planned for other options.
+    /// If `facts.type_ids` are not the ids of `types`, if those belong to another runtime, or if
+    /// memories and tables are planned for other options.
     pub fn new(
         runtime: &Arc<Runtime>,
         facts: Arc<ModuleFacts>,
@@ -156,22 +156,22 @@ impl ModuleCode {
         Ok(Arc::new(module))
     }
 
-    /// Its number.
+    /// The module's number.
     pub fn id(&self) -> ModuleId {
         self.id
     }
 
-    /// Its declarations.
+    /// The module's declarations.
     pub fn facts(&self) -> &Arc<ModuleFacts> {
         &self.facts
     }
 
-    /// Its bytes.
+    /// The module's bytes.
     pub fn wasm(&self) -> &Arc<[u8]> {
         &self.wasm
     }
 
-    /// The runtime it belongs to.
+    /// The runtime that the module belongs to.
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
@@ -180,9 +180,9 @@ impl ModuleCode {
         &self.hooks
     }
 
-    /// The initial contents of the module's memory, if the instance that asks is to map and not to
-    /// copy them. The first one copies: for it alone, making the image and copying the pages it
-    /// writes takes longer.
+    /// The initial contents of the module's memory, if the instance that is being created is to map
+    /// and not to copy them. The first instance copies: for it alone, creating the image and
+    /// copying the pages it writes takes longer.
     pub(crate) fn image(&self) -> Option<&MemoryImage> {
         if !self.instantiated.swap(true, Ordering::Relaxed) {
             return None;
@@ -207,7 +207,7 @@ impl ModuleCode {
 
     fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {
         assert!(func.index() < self.facts.bodies.len());
-        // SAFETY: the cells hold one aligned, zeroed word per function. Generated code subtracts
+        // SAFETY: the cells contain one aligned, zeroed word per function. Generated code subtracts
         // from it without atomicity, which can lose an update but not tear one.
         unsafe { &*self.budgets.base().cast::<AtomicI32>().add(func.index()) }
     }
@@ -252,19 +252,19 @@ impl ModuleCode {
         Ok(code)
     }
 
-    /// Lets code that is placed from now on wait for [`write_deferred`](Self::write_deferred), for
-    /// a module that is compiled as a whole: many functions are then written at once. Nothing of
-    /// the module may be called until then.
+    /// Defers writing the code that is placed from now on until
+    /// [`write_deferred`](Self::write_deferred), for a module that is compiled as a whole: many
+    /// functions are then written at once. Nothing of the module may be called until then.
     pub fn defer_writes(&self) {
         let mut deferred = self.deferred.lock().expect(POISON);
         deferred.get_or_insert_default();
     }
 
-    /// Writes the code that waits; code that is placed from now on is written at once.
+    /// Writes the deferred code; code that is placed from now on is written at once.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for it: the module is then of no use.
+    /// If the system has no memory for the code: the module can't be used then.
     pub fn write_deferred(&self) -> Result<(), RuntimeError> {
         let deferred = self.deferred.lock().expect(POISON).take();
         match deferred {
@@ -273,11 +273,11 @@ impl ModuleCode {
         }
     }
 
-    /// Makes calls of the function go to the code from now on. Any thread.
+    /// Publishes code: calls of its function run it from now on. Any thread.
     ///
     /// # Panics
     ///
-    /// If the code is another module's or an OSR entry.
+    /// If the code belongs to another module or is an OSR entry.
     pub fn publish(&self, code: &CodeRef) {
         let function = code.function();
         assert_eq!(function.module, self.id, "code belongs to one module");
@@ -296,13 +296,13 @@ impl ModuleCode {
         self.slot(func).0.store(thunk, Ordering::Release);
     }
 
-    /// Where calls of the function go now; `None` before its first call.
+    /// The published code of the function; `None` before its first call.
     pub fn published(&self, func: DefinedFuncIndex) -> Option<CodeRef> {
         let addr = CodeAddr::new(self.slot(func).0.load(Ordering::Acquire) as usize)?;
         self.placed.lock().expect(POISON).get(&addr).cloned()
     }
 
-    /// Gives up code that nothing leads to any more: neither a slot nor the answer to an exhausted
+    /// Retires code that nothing leads to any more: neither a slot nor the result of an exhausted
     /// budget. It is freed when no thread can be running it.
     ///
     /// # Panics
@@ -330,13 +330,13 @@ impl ModuleCode {
         }
     }
 
-    /// What is left of the function's budget.
+    /// The units left of the function's budget.
     pub fn budget(&self, func: DefinedFuncIndex) -> i32 {
         self.budget_cell(func).load(Ordering::Relaxed)
     }
 
-    /// Sets the function's budget: units that entries and back edges take before
-    /// [`TierHooks::on_budget_exhausted`].
+    /// Sets the function's budget: the units that entries and back edges take before
+    /// [`TierHooks::on_budget_exhausted`] is called.
     pub fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
         self.budget_cell(func).store(budget, Ordering::Relaxed);
     }

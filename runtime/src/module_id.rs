@@ -1,4 +1,4 @@
-//! The number by which code, backtraces and reports name a module.
+//! The number of a module, in code, backtraces and reports.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct ModuleId(pub u64);
 
 impl ModuleId {
-    /// A number that no module has had before.
+    /// Returns a number that no module has had before.
     pub(crate) fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

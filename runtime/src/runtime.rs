@@ -1,4 +1,5 @@
-//! What all modules and stores of an engine share.
+//! The runtime of an engine: the code space, function types and the options of all its modules and
+//! stores.
 
 use std::sync::Arc;
 
@@ -45,22 +46,22 @@ impl Runtime {
     }
 
     /// The process that the runtime belongs to. In a child of that process, nothing of the runtime
-    /// can be called or made.
+    /// can be called or created.
     pub fn process(&self) -> Process {
         self.process
     }
 
-    /// The sizes and modes it was made with.
+    /// The configuration that the runtime was created with.
     pub fn config(&self) -> &RuntimeConfig {
         &self.config
     }
 
-    /// Gives function types the engine's ids; equal types have equal ids. Takes a lock.
+    /// Assigns the engine's ids to function types; equal types have equal ids. Takes a lock.
     pub fn register_types(&self, types: &[FuncType]) -> TypeUses {
         self.types.register(types)
     }
 
-    /// How many function types are in use. Takes a lock.
+    /// The number of function types in use. Takes a lock.
     pub fn type_count(&self) -> usize {
         self.types.len()
     }
@@ -69,17 +70,17 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// If no type has the id: it is another runtime's, or its [`TypeUses`] are gone.
+    /// If no type has the id: it is from another runtime, or its [`TypeUses`] were dropped.
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
         self.types.func_type(id)
     }
 
-    /// Bytes of code by state. Takes a lock.
+    /// The bytes of code by state. Takes a lock.
     pub fn code_stats(&self) -> CodeStats {
         self.code.stats()
     }
 
-    /// Frees retired code that no thread can be running any more, and gives its memory back to the
+    /// Frees retired code that no thread can be running any more, and returns its memory to the
     /// system.
     pub fn collect_garbage(&self) {
         self.code.collect();

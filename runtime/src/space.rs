@@ -1,9 +1,9 @@
-//! How much address space an engine takes, and how it makes do with less.
+//! The address space that an engine reserves, and how it adapts to less.
 //!
 //! With guard pages a memory takes 8 GiB and a bit, of which nothing is used but addresses: what an
-//! index and an offset can reach, and what lies before it (see `upshift_abi::plan`). Where that
-//! much can't be had (`ulimit -v`, some containers), an engine checks bounds explicitly, and shares
-//! what there is between its code and its memories.
+//! index and an offset can reach, and what is before the memory (see `upshift_abi::plan`). Where
+//! that much can't be reserved (`ulimit -v`, some containers), an engine checks bounds explicitly,
+//! and divides what there is between its code and its memories.
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::{MemoryBounds, MemoryOptions};
@@ -13,12 +13,12 @@ use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
 
-/// What shares of the address space are rounded down to.
+/// The granularity of the parts of the address space.
 const GRANULE: usize = 1 << 16;
 
 impl RuntimeConfig {
-    /// What works with the address space that this process can have now: the same, or explicit
-    /// bounds, smaller memories and less room for code. What was changed goes to the log as a
+    /// The configuration adapted to the address space that this process can reserve now: the same,
+    /// or explicit bounds, smaller memories and less room for code. Changes go to the log as a
     /// warning.
     pub fn fitted(self) -> Self {
         let memory = self.memory.usual_space() as usize;
@@ -37,8 +37,9 @@ impl RuntimeConfig {
             ..self
         };
         log::warn!(
-            "only {} MiB of address space can be had, not {}: memory accesses are checked explicitly, a memory has at most \
-             {} MiB (or its minimum), and there is room for {} MiB of code",
+            "only {} MiB of address space can be had, not {}: memory accesses are checked \
+             explicitly, a memory has at most {} MiB (or its minimum), and there is room for {} \
+             MiB of code",
             available >> 20,
             wanted >> 20,
             fitted.memory.reservation >> 20,
@@ -48,14 +49,14 @@ impl RuntimeConfig {
     }
 }
 
-/// Reserves address space for a memory, behind so many bytes of other things.
+/// Reserves address space for a memory, behind that many bytes for other things.
 ///
-/// A memory with explicit bounds gets less than its maximum where that can't be had, and grows no
-/// further.
+/// A memory with explicit bounds gets less than its maximum where that can't be reserved, and grows
+/// no further.
 ///
 /// # Errors
 ///
-/// If not even its minimum can be had.
+/// If not even the memory's minimum can be reserved.
 pub(crate) fn reserve_memory(
     style: &MemoryStyle,
     before: usize,
@@ -70,7 +71,7 @@ pub(crate) fn reserve_memory(
     }
 }
 
-/// About the most address space that can be had at once, below a size that can't.
+/// About the largest size that can be reserved at once, below a size that can't.
 fn available(mut refused: usize) -> usize {
     const STEP: usize = 1 << 20;
     let mut granted = 0;

@@ -1,8 +1,8 @@
-//! The calling thread's stack: how far down WebAssembly may use it.
+//! The calling thread's stack, and the limit down to which WebAssembly may use it.
 //!
 //! A store's stack limit is its configured size below the entry from the host, but never nearer to
 //! the end of the thread's real stack than [`HOST_RESERVE`]: so recursion ends in a trap on any
-//! thread, however small its stack is. The system is asked once per thread; entering costs a
+//! thread, however small its stack is. The system is queried once per thread; entering costs a
 //! comparison.
 //!
 //! A host may have switched to a stack of its own making (coroutines, fibers). The system knows
@@ -19,7 +19,7 @@ use crate::sys::PAGE;
 
 /// Bytes at the end of a stack that WebAssembly leaves to the host: for functions that it calls at
 /// its deepest (host functions, compilation at a first call), signal handlers, and small frames
-/// that are made without a check.
+/// that are pushed without a check.
 pub const HOST_RESERVE: usize = 256 << 10;
 
 const _: () = assert!(HOST_RESERVE > 2 * STACK_RESERVE as usize);
@@ -27,14 +27,14 @@ const _: () = assert!(HOST_RESERVE > 2 * STACK_RESERVE as usize);
 /// Where a stack is, without its guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// Its lowest usable address.
+    /// The lowest usable address.
     low: usize,
-    /// The address behind it.
+    /// The address behind the stack.
     high: usize,
 }
 
 impl Bounds {
-    /// No address is inside: the stack is unknown.
+    /// The empty range of an unknown stack.
     const NONE: Bounds = Bounds { low: 0, high: 0 };
 
     pub(crate) fn contains(self, address: usize) -> bool {
@@ -43,7 +43,7 @@ impl Bounds {
 }
 
 thread_local! {
-    /// The calling thread's stack; `None` until the system has been asked.
+    /// The calling thread's stack; `None` until the system has been queried.
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn bounds() -> Bounds {
 }
 
 /// The lowest address that WebAssembly frames may reach, if it enters at `sp` and may use `max`
-/// bytes. It can lie above `sp`, where the thread has no stack left: then the first call overflows.
+/// bytes. It can be above `sp`, where the thread has no stack left: then the first call overflows.
 #[inline]
 pub fn limit(sp: usize, max: usize) -> usize {
     let bounds = bounds();
@@ -70,9 +70,9 @@ pub fn limit(sp: usize, max: usize) -> usize {
     }
 }
 
-/// Bytes of the calling thread's stack that WebAssembly may use at most if it is called from here,
-/// whatever the configuration says; `None` where the stack is not one that the system knows of.
-/// What a thread's stack has besides is left to host functions.
+/// The most bytes of the calling thread's stack that WebAssembly may use if it is called from here,
+/// whatever the configuration allows; `None` where the system does not know the stack. The rest of
+/// the thread's stack is left to host functions.
 pub fn available() -> Option<usize> {
     let sp = stack_pointer();
     let bounds = bounds();
@@ -94,7 +94,8 @@ fn ask() -> Bounds {
     bounds
 }
 
-/// What the thread library knows. For the process's first thread it reads `/proc/self/maps`.
+/// The stack's range according to the thread library. For the process's first thread it reads
+/// `/proc/self/maps`.
 fn from_thread() -> Option<Bounds> {
     // SAFETY: the attributes are initialized by `pthread_getattr_np` if it succeeds, read only
     // then, and destroyed once; the other pointers lead to locals.
@@ -119,10 +120,10 @@ fn from_thread() -> Option<Bounds> {
 /// The stack of the process's first thread, without `/proc`: it ends with the program's file name,
 /// where the kernel put it, and may grow down to its resource limit.
 fn from_process() -> Option<Bounds> {
-    /// What to count on where the stack may grow without a limit: the kernel keeps far more than
-    /// this free below it then.
+    /// The size to assume where the stack may grow without a limit: the kernel then keeps far more
+    /// than this free below it.
     const UNLIMITED: u64 = 1 << 30;
-    // SAFETY: a query without pointers; the kernel's answer is null or a string that stays for the
+    // SAFETY: a query without pointers; the kernel's result is null or a string that stays for the
     // life of the process.
     let name_end = unsafe {
         let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;

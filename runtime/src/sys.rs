@@ -24,7 +24,7 @@ pub use code_pages::CodePages;
 pub use process::{PerProcess, Process};
 pub use x64::preserved_registers;
 
-/// What the system maps and protects as a whole.
+/// The unit in which the system maps and protects memory.
 pub const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
 
 /// A range of reserved address space; unmapped when dropped.
@@ -34,8 +34,8 @@ pub struct Reservation {
     len: usize,
 }
 
-// SAFETY: a reservation is an address range that it owns alone; what is done with the memory behind
-// it is the business of those who hold pointers into it.
+// SAFETY: a reservation is an address range that it owns alone; accesses to the memory behind it
+// are the responsibility of the holders of pointers into it.
 unsafe impl Send for Reservation {}
 // SAFETY: as for `Send`; its methods change page protections only, which the system serializes.
 unsafe impl Sync for Reservation {}
@@ -49,11 +49,11 @@ impl Reservation {
         let base =
             unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::empty(), flags) }
                 .map_err(|e| RuntimeError::system("reserve address space", e))?;
-        // SAFETY: the mapping was just made.
+        // SAFETY: the mapping was just created.
         Ok(unsafe { Self::from_mapping(base, len) })
     }
 
-    /// Takes over a mapping.
+    /// Takes ownership of a mapping.
     ///
     /// # Safety
     ///
@@ -66,7 +66,7 @@ impl Reservation {
         }
     }
 
-    /// Zeroed memory that may be read and written and takes space only where it is touched.
+    /// Maps zeroed memory that may be read and written and takes space only where it is touched.
     pub fn zeroed(len: usize) -> Result<Self, RuntimeError> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -92,12 +92,12 @@ impl Reservation {
         Ok(())
     }
 
-    /// Its first address.
+    /// The first address.
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }
 
-    /// Its bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -112,7 +112,7 @@ impl Reservation {
         if len == 0 {
             return Ok(());
         }
-        // SAFETY: the range is inside our own mapping; pages only gain access rights.
+        // SAFETY: the range is inside the mapping of `self`; pages only gain access rights.
         unsafe {
             let start = self.base().add(offset).cast::<c_void>();
             rustix::mm::mprotect(start, len, MprotectFlags::READ | MprotectFlags::WRITE)
@@ -124,7 +124,7 @@ impl Reservation {
     /// if all will be written. A kernel that can't (before Linux 5.14) leaves them to faults.
     pub fn populate(&self, offset: usize, len: usize) {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
-        // SAFETY: the range is inside our own mapping; contents don't change.
+        // SAFETY: the range is inside the mapping of `self`; contents don't change.
         let _ = unsafe {
             let start = self.base().add(offset).cast::<c_void>();
             rustix::mm::madvise(start, len, Advice::LinuxPopulateWrite)
@@ -138,7 +138,7 @@ impl Reservation {
     /// If the part is not inside the reservation.
     pub fn make_readable(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
-        // SAFETY: the range is inside our own mapping; pages only gain access rights.
+        // SAFETY: the range is inside the mapping of `self`; pages only gain access rights.
         unsafe {
             let start = self.base().add(offset).cast::<c_void>();
             rustix::mm::mprotect(start, len, MprotectFlags::READ)
@@ -146,8 +146,8 @@ impl Reservation {
         .map_err(|e| RuntimeError::system("make memory readable", e))
     }
 
-    /// Replaces a page-aligned part by what a file holds at a page-aligned position; what is
-    /// written there stays private to this reservation.
+    /// Replaces a page-aligned part by the contents of a file at a page-aligned position; writes to
+    /// it stay private to this reservation.
     pub fn map_private(
         &self,
         offset: usize,
@@ -188,24 +188,24 @@ impl Drop for Reservation {
     }
 }
 
-/// A file without a name that lives in memory; its unwritten parts are zeros that cost nothing.
+/// A file without a name in memory; its unwritten parts are zeros that cost nothing.
 #[derive(Debug)]
 pub struct MemoryFile(Memfd);
 
 impl MemoryFile {
-    /// An empty one; the name is for people who look into `/proc`.
+    /// Creates an empty file; the name is for people who look into `/proc`.
     pub fn new(name: &str) -> Result<Self, RuntimeError> {
         let file = MemfdOptions::default().close_on_exec(true).create(name);
         file.map(Self)
             .map_err(|e| RuntimeError::system("create a memory file", io::Error::other(e)))
     }
 
-    /// Makes it this long.
+    /// Sets the length.
     ///
     /// # Errors
     ///
-    /// If the process may not have files of that size (`RLIMIT_FSIZE`). The system would send a
-    /// signal that ends the process by default, so it is not asked.
+    /// If the process may not have files of that size (`RLIMIT_FSIZE`). That is checked here, as
+    /// the system would send a signal that ends the process by default.
     pub fn set_len(&self, len: u64) -> Result<(), RuntimeError> {
         let limit = rustix::process::getrlimit(Resource::Fsize).current;
         let resized = match limit {
@@ -248,12 +248,12 @@ impl MemoryFile {
         let window = Reservation::new(len)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         window.map_file(0, len, self, position, protection, MapFlags::SHARED)?;
-        // SAFETY: the window is mapped, readable, writable and ours alone while it exists.
+        // SAFETY: the window is mapped, readable, writable and exclusive while it exists.
         write(unsafe { std::slice::from_raw_parts_mut(window.base(), len) });
         Ok(())
     }
 
-    /// Gives the memory of a part back; it reads as zeros from now on.
+    /// Returns the memory of a part to the system; the part reads as zeros from now on.
     pub fn punch_hole(&self, position: u64, len: u64) -> Result<(), RuntimeError> {
         let flags = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
         let file = self.0.as_file().as_raw_fd();
@@ -270,12 +270,12 @@ impl MemoryFile {
     }
 }
 
-/// A descriptor that is readable while it is set.
+/// A flag with a descriptor that is readable while the flag is set.
 #[derive(Debug)]
 pub struct Event(std::fs::File);
 
 impl Event {
-    /// One that is not set.
+    /// Creates a flag that is not set.
     pub fn new() -> io::Result<Self> {
         // SAFETY: the call takes no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -286,16 +286,16 @@ impl Event {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
     }
 
-    /// Sets it.
+    /// Sets the flag.
     pub fn set(&self) {
         // The counter has room for more settings than a process can make, and the call can't fail
         // otherwise.
         let _ = (&self.0).write(&1_u64.to_ne_bytes());
     }
 
-    /// Takes it back; harmless if it is not set.
+    /// Clears the flag; harmless if it is not set.
     pub fn reset(&self) {
-        // Refused where it is not set, since it does not block.
+        // Fails without blocking if the flag is not set.
         let _ = (&self.0).read(&mut [0; 8]);
     }
 }
@@ -306,7 +306,7 @@ impl AsFd for Event {
     }
 }
 
-/// Makes `membarrier` available to this process; false where the kernel lacks it.
+/// Registers this process for `membarrier`; returns false where the kernel lacks it.
 pub fn register_membarrier() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 }
@@ -321,7 +321,7 @@ fn membarrier(command: libc::c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-/// Sends a signal to one thread of this process. A thread that is gone is no error.
+/// Sends a signal to one thread of this process. It is no error if the thread has ended.
 pub fn signal_thread(thread: i32, signal: libc::c_int) {
     // SAFETY: the call takes no pointers; a stale thread id fails or reaches a thread whose handler
     // ignores it.
@@ -330,8 +330,8 @@ pub fn signal_thread(thread: i32, signal: libc::c_int) {
     }
 }
 
-/// The system's number for the calling thread of the process; asked once per thread, and once more
-/// in a child, where the thread has another.
+/// The system's number of the calling thread; queried once per thread, and once more in a child,
+/// where the thread has another.
 #[inline]
 pub fn thread_id(process: &Process) -> i32 {
     thread_local! {

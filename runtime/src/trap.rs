@@ -1,15 +1,15 @@
-//! From hardware faults to traps: the signal handlers, one set for the process.
+//! Traps from hardware faults: the signal handlers, one set for the process.
 //!
-//! A trap is a fault at a listed instruction. The handler recognizes it, notes where it happened,
-//! and sends the thread to [`stubs::trapped`], which walks the stack as ordinary code and leaves
-//! the activation. An interruption from another thread ([`interrupt`](crate::interrupt)) takes the
-//! same way, from any instruction of WebAssembly code.
+//! A trap is a fault at a listed instruction. The handler recognizes it, records its place, and
+//! sends the thread to [`stubs::trapped`], which walks the stack as ordinary code and leaves the
+//! activation. An interruption from another thread ([`interrupt`](crate::interrupt)) takes the same
+//! way, from any instruction of WebAssembly code.
 //!
-//! A fault is ours only if this thread runs a store, the PC is in that store's code space, the
-//! exact instruction is a listed trap site, and (for a memory access) the address lies in one of
-//! the store's memories. An access of such code to a part of a context that is filled on demand is
-//! no trap: the part is filled and the instruction runs again. Everything else goes to the handler
-//! that was installed before.
+//! The handler claims a fault only if this thread runs a store, the PC is in that store's code
+//! space, the exact instruction is a listed trap site, and (for a memory access) the address is in
+//! one of the store's memories. An access of such code to a part of a context that is filled on
+//! demand is no trap: the part is filled and the instruction runs again. Everything else goes to
+//! the previous handler.
 
 mod x64;
 
@@ -37,7 +37,7 @@ const SIGNALS: [libc::c_int; 5] = [
     INTERRUPT_SIGNAL,
 ];
 
-/// Who handled each of `SIGNALS` before.
+/// The previous handler of each of `SIGNALS`.
 static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
 
 /// Installs the handlers once per process.
@@ -47,7 +47,7 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
         // SAFETY: `sigaction` is a C struct for which all zeros are valid.
         let mut previous: [libc::sigaction; SIGNALS.len()] = unsafe { mem::zeroed() };
         for (signal, old) in SIGNALS.into_iter().zip(&mut previous) {
-            // SAFETY: a query with a valid place for the answer.
+            // SAFETY: a query with a valid place for the result.
             unsafe { libc::sigaction(signal, ptr::null(), old) };
         }
         PREVIOUS.get_or_init(|| previous);
@@ -68,7 +68,7 @@ pub fn install_handlers() -> Result<(), RuntimeError> {
 /// access to a field of a null pointer faults there.
 const NULL_PAGE: usize = 4096;
 
-/// The handler of all our signals.
+/// The handler of all signals of the engine.
 unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let vm = current_store();
     // SAFETY: the system passes the thread's context; `vm` is null or the store this thread is
@@ -94,10 +94,10 @@ unsafe fn take_over(
     // SAFETY: the system's context of this thread, which is stopped here.
     let mut registers = Registers::new(unsafe { &mut *context });
     let (pc, sp, fp) = (registers.pc(), registers.sp(), registers.fp());
-    // SAFETY: the store outlives its activation; only fields that no one is changing are read:
+    // SAFETY: the store outlives its activation; only fields that no code is changing are read:
     // generated code was running, or (for an interruption) anything, but then the lookup fails.
     let store = unsafe { (*vm).host.cast::<Store>() };
-    // SAFETY: as above; the code at `pc` is running on this thread if it is code of ours.
+    // SAFETY: as above; the code at `pc` is running on this thread if it is in the code space.
     let meta = unsafe { (*store).runtime().code().lookup(pc) };
     let Some(meta) = meta else {
         return false;
@@ -123,7 +123,7 @@ unsafe fn take_over(
         if unsafe { (*vm).interrupt.load(Ordering::Acquire) } == 0 {
             return false;
         }
-        // Where the frame is being moved, no walk can start: the watchdog's next signal finds
+        // Where the frame is being changed, no walk can start: the watchdog's next signal strikes
         // another place.
         if meta.is_frame_moving(pc) {
             // SAFETY: as above; the handler only reads the pointer to the part that threads share.
@@ -132,8 +132,8 @@ unsafe fn take_over(
         }
         TrapCode::Interrupt
     } else {
-        // SAFETY: as above. What a process sends has nothing to do with the instruction it happens
-        // to strike.
+        // SAFETY: as above. A signal that a process sends is unrelated to the instruction that it
+        // strikes.
         let sent = unsafe { was_sent(info) };
         let Some(site) = meta.trap_at(pc).filter(|_| !sent) else {
             return false;
@@ -169,7 +169,7 @@ unsafe fn take_over(
     true
 }
 
-/// Passes the signal on to its previous handler.
+/// Passes the signal to the previous handler.
 ///
 /// # Safety
 ///
@@ -183,10 +183,10 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
         libc::SIG_IGN => {}
         libc::SIG_DFL if signal == INTERRUPT_SIGNAL => {}
         libc::SIG_DFL => {
-            // SAFETY: back to the default action: returning repeats the fault, and the process ends
-            // as it would have without us.
+            // SAFETY: restores the default action: returning repeats the fault, and the process
+            // ends as it would have without the engine.
             unsafe { libc::sigaction(signal, previous, ptr::null_mut()) };
-            // SAFETY: as for this function. No instruction repeats what a process has sent.
+            // SAFETY: as for this function. A sent signal is not repeated by an instruction.
             if unsafe { was_sent(info) } {
                 // SAFETY: async-signal-safe. The signal is delivered as soon as the handler
                 // returns.
@@ -205,9 +205,9 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
             handler(signal);
         }
     }
-    // Rust's own handler of stack overflows, for one, gives a signal that it can't explain back to
-    // the default action, so that the fault repeats and ends the process. A signal that was sent
-    // does not repeat: without this, the next trap of any store would end the process instead.
+    // Rust's own handler of stack overflows, for one, resets a signal that it can't explain to the
+    // default action, so that the fault repeats and ends the process. A signal that was sent does
+    // not repeat: without this, the next trap of any store would end the process instead.
     // SAFETY: as for this function.
     if previous.sa_sigaction != libc::SIG_DFL && unsafe { was_sent(info) } {
         install(signal);
@@ -224,8 +224,8 @@ unsafe fn was_sent(info: *const libc::siginfo_t) -> bool {
     unsafe { (*info).si_code <= 0 }
 }
 
-/// Makes [`handle`] the signal's handler; false if the system refuses. May be called in a signal
-/// handler.
+/// Makes [`handle`] the signal's handler; returns false if the system refuses. May be called in a
+/// signal handler.
 fn install(signal: libc::c_int) -> bool {
     // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
     // `SA_SIGINFO` demands, and it only does what a signal handler may.
@@ -237,8 +237,8 @@ fn install(signal: libc::c_int) -> bool {
             INTERRUPT_SIGNAL => libc::SA_RESTART,
             _ => libc::SA_NODEFER,
         };
-        // Interruptions come in bursts, and the signal stack has room for few frames: they wait
-        // until the handler is done.
+        // Interruptions come in bursts, and the signal stack has room for few frames: further
+        // signals wait until the handler has returned.
         libc::sigemptyset(&mut action.sa_mask);
         libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
         libc::sigaction(signal, &action, ptr::null_mut()) == 0

@@ -22,7 +22,7 @@ pub struct TypeTrampolines {
     native: Pair,
 }
 
-/// The trampolines for one way of passing values, each compiled when it is first asked for.
+/// The trampolines for one way of passing values, each compiled when first needed.
 #[derive(Debug, Default)]
 struct Pair {
     entry: OnceLock<CodeRef>,
@@ -30,7 +30,7 @@ struct Pair {
 }
 
 impl TypeTrampolines {
-    /// The type.
+    /// The function type.
     pub fn func_type(&self) -> &FuncType {
         &self.ty
     }
@@ -54,7 +54,7 @@ struct HostTrampoline {
 struct Entry {
     ty: Arc<FuncType>,
     uses: usize,
-    /// Made when it is first asked for: most types of most modules are never called from the host.
+    /// Created when first needed: most types of most modules are never called from the host.
     trampolines: OnceLock<Arc<TypeTrampolines>>,
 }
 
@@ -75,8 +75,8 @@ impl Entry {
 struct Types {
     ids: HashMap<Arc<FuncType>, TypeId>,
     entries: HashMap<TypeId, Entry>,
-    /// Where the search for the next id starts. Ids come up again after 2^32 others, if they are
-    /// not in use then.
+    /// The id where the search for the next one starts. Ids are assigned again after 2^32 others,
+    /// if they are not in use then.
     next: u32,
 }
 
@@ -111,7 +111,7 @@ impl Types {
         self.entries.get_mut(&id).expect(IN_USE)
     }
 
-    /// Takes a use back, and the type out if that was the last one.
+    /// Removes a use, and the type if that was the last one.
     fn remove(&mut self, id: TypeId) -> Option<Entry> {
         let entry = self.entry_mut(id);
         entry.uses -= 1;
@@ -122,7 +122,7 @@ impl Types {
         self.entries.remove(&id)
     }
 
-    /// Gives memory back once most of what it was needed for is gone.
+    /// Frees memory once most of the types that needed it are gone.
     fn shrink(&mut self) {
         const SMALL: usize = 1024;
         let len = self.entries.len();
@@ -151,7 +151,7 @@ pub struct TypeUses {
 }
 
 impl TypeUses {
-    /// The types' ids, in the order in which they were given.
+    /// The types' ids, in the order in which the types were given.
     pub fn ids(&self) -> &[TypeId] {
         &self.ids
     }
@@ -171,7 +171,7 @@ impl Drop for TypeUses {
         let freed: Vec<Entry> = self.ids.iter().filter_map(|&id| types.remove(id)).collect();
         types.shrink();
         drop(types);
-        // Not under the lock: trampolines give their code back.
+        // Not under the lock: trampolines free their code.
         drop(freed);
     }
 }
@@ -213,7 +213,7 @@ impl TypeRegistry {
         types.unwrap_or_else(|_| panic!("{}", RuntimeError::Forked))
     }
 
-    /// Uses types; equal ones have equal ids.
+    /// Adds uses of types; equal types have equal ids.
     pub fn register(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
         let mut types = self.write();
         TypeUses {
@@ -222,7 +222,7 @@ impl TypeRegistry {
         }
     }
 
-    /// Uses a type that is in use already; with its trampolines.
+    /// Adds a use of a type that is in use already; returns it with the type's trampolines.
     pub fn reuse(self: &Arc<Self>, id: TypeId) -> (TypeUses, Arc<TypeTrampolines>) {
         let mut types = self.write();
         let entry = types.entry_mut(id);
@@ -238,12 +238,13 @@ impl TypeRegistry {
         self.read().entry(id).ty.clone()
     }
 
-    /// How many types are in use.
+    /// The number of types in use.
     pub fn len(&self) -> usize {
         self.read().entries.len()
     }
 
-    /// The code that leads from Rust into any function of the type. It lives as long as `of`.
+    /// The entry trampoline of the type, which leads from Rust into any function. It lives as long
+    /// as `of`.
     pub fn entry(
         &self,
         of: &TypeTrampolines,
@@ -252,7 +253,7 @@ impl TypeRegistry {
     ) -> Result<CodeAddr, RuntimeError> {
         let cell = &of.pair(passing).entry;
         if cell.get().is_none() {
-            // Another thread may have been faster; its code serves as well.
+            // Another thread may have stored its code first, which serves as well.
             let _ = cell.set(place(code, self.compiler.entry(&of.ty, passing))?);
         }
         Ok(cell.get().expect("just set").addr())

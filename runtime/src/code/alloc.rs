@@ -1,21 +1,21 @@
 //! A first-fit allocator over a range of offsets, with immediate merging.
 //!
-//! Fresh space is handed out from one growing end; what is freed is reused first. Code comes in
-//! thousands of pieces and is freed rarely, so the free list stays short.
+//! Freed space is reused first; fresh space is taken from one growing end. Code is placed in
+//! thousands of pieces and rarely freed, so the free list stays short.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Free and fresh parts of a range.
+/// The free and fresh parts of a range.
 #[derive(Debug)]
 pub struct RangeAllocator {
     /// Freed parts by offset; never adjacent to each other or to `fresh`.
     free: BTreeMap<usize, Free>,
     fresh: usize,
-    /// What is from here on was never used since it was last [cleared](Self::take_used_pages).
+    /// The offset from which nothing was used since it was last [cleared](Self::take_used_pages).
     unused: usize,
     end: usize,
-    /// Bytes freed since then.
+    /// Bytes freed since the last [`take_used_pages`](Self::take_used_pages).
     freed: usize,
 }
 
@@ -23,7 +23,7 @@ pub struct RangeAllocator {
 #[derive(Clone, Copy, Debug)]
 struct Free {
     len: usize,
-    /// Whether it holds what is left of its last use, as opposed to nothing.
+    /// Whether the part still contains bytes of its last use, or zeros.
     used: bool,
 }
 
@@ -38,8 +38,7 @@ impl RangeAllocator {
         }
     }
 
-    /// An aligned part of the size. Sizes are multiples of their alignment here, so no space is
-    /// lost.
+    /// Allocates an aligned part. Sizes are multiples of their alignment here, so no space is lost.
     pub fn allocate(&mut self, len: usize, align: usize) -> Option<usize> {
         debug_assert!(len > 0 && len.is_multiple_of(align) || len >= align);
         let fits = |(&offset, &free): (&usize, &Free)| {
@@ -66,7 +65,7 @@ impl RangeAllocator {
         Some(offset)
     }
 
-    /// Takes back a part that `allocate` gave.
+    /// Frees a part that `allocate` returned.
     pub fn free(&mut self, mut offset: usize, mut len: usize) {
         self.freed += len;
         if let Some((&before, &part)) = self.free.range(..offset).next_back()
@@ -140,12 +139,12 @@ mod tests {
         ranges.free(parts[1], 5000);
         assert_eq!(ranges.freed(), 5000);
         assert_eq!(taken(&mut ranges), []);
-        // With its neighbour, a page is whole.
+        // With its neighbour free, a whole page is.
         ranges.free(parts[2], 5000);
         assert_eq!(taken(&mut ranges), [(2, 3)]);
         assert_eq!(taken(&mut ranges), []);
         assert_eq!(ranges.freed(), 0);
-        // The end, and used again.
+        // The last part, and used again.
         ranges.free(parts[7], 5000);
         assert_eq!(taken(&mut ranges), [(9, 10)]);
         assert_eq!(ranges.allocate(10_000, 8), Some(parts[1]));

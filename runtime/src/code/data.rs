@@ -1,29 +1,29 @@
 //! The data part of a code space: memory that becomes writable as it is used.
 //!
-//! Not all at once, as limits on a process's data (`RLIMIT_DATA`) and strict overcommit count what
-//! is writable, used or not.
+//! It does not become writable all at once, because limits on a process's data (`RLIMIT_DATA`) and
+//! strict overcommit count what is writable, used or not.
 
 use super::alloc::RangeAllocator;
 use crate::error::RuntimeError;
 use crate::sys::Reservation;
 
-/// Allocations are multiples of this, and aligned to it.
+/// The granularity and alignment of allocations.
 const ALIGN: usize = 64;
 
-/// Bytes that become writable at once.
+/// The number of bytes that become writable at once.
 const STEP: usize = 1 << 20;
 
-/// Free and used parts of the data part.
+/// The allocator of the data part.
 #[derive(Debug)]
 pub struct DataPart {
     ranges: RangeAllocator,
-    /// What is before this offset is writable.
+    /// The offset up to which the part is writable.
     writable: usize,
     end: usize,
 }
 
 impl DataPart {
-    /// A page-aligned part of a reservation.
+    /// A data part at a page-aligned place of a reservation.
     pub fn new(start: usize, len: usize) -> Self {
         Self {
             ranges: RangeAllocator::new(start, len),
@@ -32,12 +32,12 @@ impl DataPart {
         }
     }
 
-    /// What an allocation of the size takes.
+    /// The size of an allocation: `bytes` rounded up.
     pub fn rounded(bytes: usize) -> usize {
         bytes.max(1).next_multiple_of(ALIGN)
     }
 
-    /// A writable part of the reservation, of the [rounded](Self::rounded) size.
+    /// Allocates a writable part of the reservation, of the [rounded](Self::rounded) size.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl DataPart {
         Ok(offset)
     }
 
-    /// Takes back a part that `allocate` gave.
+    /// Frees a part that `allocate` returned.
     pub fn free(&mut self, offset: usize, bytes: usize) {
         self.ranges.free(offset, bytes);
     }

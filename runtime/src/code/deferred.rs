@@ -1,32 +1,32 @@
-//! Code that is placed and not written yet, so that many pieces take one call to the system.
+//! Code that is placed and not written yet, so that many pieces take one system call.
 //!
 //! Loading a module with all its functions places thousands of pieces one behind the other, and
-//! nothing runs them before the module is loaded. They are collected here, and written when they
-//! are many, when the next is elsewhere, and at the end.
+//! nothing runs them before the module is loaded. They are collected here and written when they are
+//! many, when the next one is elsewhere, and at the end.
 
 use super::{CODE_ALIGN, CodeSpace, HEADER};
 use crate::error::RuntimeError;
 
-/// Bytes that are worth a call.
+/// The number of collected bytes that are written at once.
 const ENOUGH: usize = 256 << 10;
 
-/// Adjacent pieces that are not written yet. What is dropped with some of them is never written:
-/// their places must not be used by others before.
+/// Adjacent pieces that are not written yet. If this is dropped with pieces in it, they are never
+/// written: their places must not be used by others before.
 #[derive(Debug, Default)]
 pub struct Deferred {
-    /// Where the bytes go.
+    /// The address of the first piece.
     at: usize,
     bytes: Vec<u8>,
-    /// Starts to register once the bytes are written.
+    /// The starts to register once the bytes are written.
     starts: Vec<usize>,
 }
 
 impl Deferred {
-    /// Takes a piece of code with its header, for a place behind a gap.
+    /// Collects a piece of code with its header, for a place behind a gap.
     ///
     /// # Errors
     ///
-    /// If pieces can't be written; all that were not written are then lost.
+    /// If the pieces can't be written; all collected ones are then lost.
     pub(super) fn push(
         &mut self,
         space: &CodeSpace,
@@ -51,11 +51,11 @@ impl Deferred {
         self.flush(space)
     }
 
-    /// Writes what was collected.
+    /// Writes the collected pieces.
     ///
     /// # Errors
     ///
-    /// If it can't be written; it is then lost.
+    /// If they can't be written; they are then lost.
     pub(super) fn flush(&mut self, space: &CodeSpace) -> Result<(), RuntimeError> {
         let written = space.pages.write(self.at, &[&self.bytes]);
         if written.is_ok() {

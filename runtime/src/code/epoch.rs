@@ -1,5 +1,4 @@
-//! When retired code can be freed: epochs at host entry and exit, with all the cost on the
-//! collector.
+//! Reclamation of retired code: epochs at host entry and exit, with all the cost on the collector.
 //!
 //! A thread may run code that it found in a slot until it has left WebAssembly. So code that was
 //! taken out of its slot at epoch e can be freed once every store that is inside WebAssembly
@@ -19,45 +18,46 @@ use std::sync::{Arc, Mutex, Weak};
 use super::{CodeRef, POISON};
 use crate::sys;
 
-/// A store's cell: 0 outside WebAssembly, else the epoch at which it entered.
+/// A store's cell: 0 outside WebAssembly, else the epoch at which the store entered it. Written by
+/// the thread that runs the store, read by collectors.
 #[derive(Debug, Default)]
 pub struct ActiveEpoch(AtomicU64);
 
 impl ActiveEpoch {
-    /// The store left WebAssembly.
+    /// Records that the store has left WebAssembly.
     #[inline]
     pub fn leave(&self) {
         self.0.store(0, Ordering::Release);
     }
 }
 
-/// Retired bytes that make a collection worth its barrier.
+/// The number of retired bytes that justify a collection's barrier.
 const COLLECT_BYTES: usize = 1 << 20;
 
-/// As the bytes kept by the last collection: there will be no other.
+/// The value of `kept` that prevents further collections.
 const NEVER: usize = usize::MAX - COLLECT_BYTES;
 
 #[derive(Debug, Default)]
 struct Garbage {
     codes: Vec<(u64, CodeRef)>,
     bytes: usize,
-    /// `bytes` after the last collection: what is left then is in use for long.
+    /// The number of bytes that the last collection left: they are in use for long.
     kept: usize,
 }
 
-/// The cells of the stores there are, and of some that are gone.
+/// The cells of all stores, and of some that have been dropped.
 #[derive(Debug, Default)]
 struct Cells {
     list: Vec<Weak<ActiveEpoch>>,
-    /// The length at which those that are gone are removed: twice what was left the last time, so
-    /// that a store pays for a constant number of them however many there are.
+    /// The number of cells at which those of dropped stores are removed: twice the number after the
+    /// last sweep, so that the cost per store is constant however many exist.
     sweep_at: usize,
 }
 
-/// Fewer cells than this are not worth a sweep.
+/// The fewest cells that are swept.
 const MIN_CELLS: usize = 64;
 
-/// Retired code and who may be running it.
+/// The retired code of an engine, and the cells that tell whether a store can be running it.
 #[derive(Debug)]
 pub struct Reclaimer {
     epoch: AtomicU64,
@@ -102,7 +102,7 @@ impl Reclaimer {
         }
     }
 
-    /// Takes code whose slot was overwritten; true if a collection is due.
+    /// Retires code whose slot was overwritten; returns whether a collection is due.
     pub fn retire(&self, code: CodeRef) -> bool {
         let mut garbage = self.garbage.lock().expect(POISON);
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
@@ -119,9 +119,9 @@ impl Reclaimer {
         }
         if self.membarrier.load(Ordering::Relaxed) {
             if !sys::membarrier_all_threads() {
-                // A filter of system calls that came after the registration, say. Stores have
-                // entered without a fence, so there is no other way to know who can be running
-                // what.
+                // The barrier was refused, by a system call filter that was installed after the
+                // registration, say. Stores have entered without a fence, so there is no other way
+                // to know which code they can be running.
                 if garbage.kept != NEVER {
                     log::warn!("membarrier is refused from now on: replaced code keeps its memory");
                     garbage.kept = NEVER;

@@ -13,22 +13,23 @@ use upshift_abi::artifact::CODE_ALIGN;
 
 use super::POISON;
 
-/// Largest gap, in steps of the alignment: what is hashed are a few cache lines of 64 bytes.
+/// The largest gap, in steps of the alignment: processors hash a few cache lines of 64 bytes.
 const STEPS: usize = 16;
 
-/// The source of gaps.
+/// The generator of gaps.
 #[derive(Debug)]
 pub struct Layout(Option<Mutex<Rng>>);
 
 impl Layout {
-    /// Gaps by a seed; none with seed 0.
+    /// Creates the generator from a seed; no gaps with seed 0.
     pub fn new(seed: u32) -> Self {
         // Forked, as neighbouring seeds alone give sequences that resemble each other.
         let rng = || Mutex::new(Rng::with_seed(seed.into()).fork());
         Self((seed != 0).then(rng))
     }
 
-    /// Bytes to leave free before the next piece of code: a multiple of its alignment.
+    /// The number of bytes to leave free before the next piece of code: a multiple of its
+    /// alignment.
     pub fn gap(&self) -> usize {
         let rng = self.0.as_ref();
         rng.map_or(0, |rng| {

@@ -1,4 +1,4 @@
-//! What is known of a piece of placed code; readable in a signal handler.
+//! The metadata of a piece of placed code, readable in a signal handler.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,40 +12,40 @@ use upshift_abi::{
 
 use crate::module_id::ModuleId;
 
-/// What a piece of code is.
+/// The kind of a piece of code.
 #[derive(Debug)]
 pub enum CodeKind {
-    /// Between Rust and WebAssembly.
+    /// A trampoline between Rust and WebAssembly.
     Trampoline,
-    /// A function's code.
+    /// Code of a function.
     Function(FunctionCode),
 }
 
-/// Which function, and which code of it.
+/// The function and the compile unit that a piece of code belongs to.
 #[derive(Clone, Debug)]
 pub struct FunctionCode {
-    /// The module.
+    /// The module that the function belongs to.
     pub module: ModuleId,
     /// The module's declarations.
     pub facts: Arc<ModuleFacts>,
-    /// The function.
+    /// The index of the function.
     pub func: DefinedFuncIndex,
-    /// The function from its beginning, or from a loop on.
+    /// The whole function, or one loop of it as an OSR entry.
     pub unit: CompileUnit,
-    /// Who compiled it.
+    /// The tier that compiled the code.
     pub tier: Tier,
 }
 
-/// A piece of placed code without its bytes. Immutable.
+/// The metadata of a piece of placed code. Immutable.
 #[derive(Debug)]
 pub struct CodeMeta {
-    /// Address of its first byte.
+    /// The address of the first byte.
     pub start: usize,
-    /// Bytes.
+    /// The length in bytes.
     pub len: u32,
-    /// What it is.
+    /// The kind of the code.
     pub kind: CodeKind,
-    /// Bytes of stack that a frame takes.
+    /// The size of the code's frame in bytes.
     pub frame_size: u32,
     frame_moves: Option<Range<CodeOffset>>,
     sites: Sites,
@@ -53,7 +53,7 @@ pub struct CodeMeta {
 }
 
 impl CodeMeta {
-    /// Takes the tables out of a compiled function.
+    /// Moves the tables out of a compiled function.
     pub(super) fn new(start: usize, kind: CodeKind, compiled: &mut CompiledFunction) -> Self {
         Self {
             start,
@@ -66,7 +66,7 @@ impl CodeMeta {
         }
     }
 
-    /// Offset of a PC from the first byte.
+    /// The offset of a PC from the first byte.
     fn offset(&self, pc: usize) -> CodeOffset {
         CodeOffset((pc - self.start) as u32)
     }
@@ -76,7 +76,7 @@ impl CodeMeta {
         self.sites.trap_at(self.offset(pc))
     }
 
-    /// Whether the code at the PC is moving its frame, so that `rbp` leads to no frame; see
+    /// Whether the code at the PC is changing its frame, so that `rbp` leads to no frame; see
     /// [`CompiledFunction::frame_moves`].
     pub fn is_frame_moving(&self, pc: usize) -> bool {
         let moves = self.frame_moves.as_ref();
@@ -88,15 +88,14 @@ impl CodeMeta {
         self.sites.call_at(self.offset(return_address))
     }
 
-    /// The functions that are active at the instruction that the PC is in, innermost first, the
-    /// last one being the function itself; `wasm` is the WebAssembly instruction that it was
-    /// compiled from.
+    /// The functions that are active at the PC, innermost first, the last one being the function
+    /// itself; `wasm` is the WebAssembly instruction that the PC was compiled from.
     pub fn sources(&self, pc: usize, wasm: Option<WasmOffset>) -> impl Iterator<Item = Source> {
         self.sites.sources(self.offset(pc), wasm)
     }
 
     /// The instruction that the PC was compiled from, as far as known: exact where source locations
-    /// were asked for, else the nearest call or trap before it.
+    /// were requested, else the nearest call or trap before it.
     pub fn wasm_offset_near(&self, pc: usize) -> Option<WasmOffset> {
         let offset = self.offset(pc);
         let behind = self.sources.partition_point(|run| run.code <= offset);

@@ -1,4 +1,4 @@
-//! The code space: where all machine code of an engine lives.
+//! The code space: the address range of all machine code of an engine.
 //!
 //! ```text
 //! base                                                              base + len
@@ -7,12 +7,12 @@
 //! ```
 //!
 //! One reservation below 2 GiB, so that everything reaches everything with a 32-bit displacement.
-//! Thunks and code are `CodePages`: what is written there is written by another way than this
-//! mapping, and nothing that is executable is writable. The data part holds the address table of
-//! builtins and each module's slots and budgets; it becomes writable as it is used.
+//! Thunks and code are `CodePages`: they are written through another mapping or by system calls,
+//! and nothing that is executable is writable. The data part has the address table of builtins and
+//! each module's slots and budgets; it becomes writable as it is used.
 //!
 //! Each piece of code is preceded by a pointer to its [`CodeMeta`]; the `Registry` finds the start
-//! of the piece that holds a PC. Both can be read in a signal handler.
+//! of the piece that contains a PC. Both can be read in a signal handler.
 
 mod alloc;
 mod data;
@@ -52,23 +52,23 @@ use x64::THUNK_SIZE;
 const THUNKS_BYTES: usize = MAX_FUNCS * THUNK_SIZE;
 const MAX_FUNCS: usize = 1 << 20;
 
-/// Bytes for slots, budgets and the builtin table, beside so many bytes of code.
+/// Bytes for slots, budgets and the builtin table, given the bytes for code.
 fn data_bytes(code_bytes: usize) -> usize {
     (code_bytes / 2).clamp(16 << 20, 256 << 20)
 }
 
-/// Bytes for code, of those asked for.
+/// Bytes for code, of those requested.
 fn code_bytes(asked: usize) -> usize {
     asked.clamp(1 << 20, 1 << 30).next_multiple_of(1 << 16)
 }
 
-/// Address space that a code space with so many bytes for code takes.
+/// The address space of a code space with that many bytes for code.
 pub(crate) fn code_space_bytes(asked: usize) -> usize {
     let code = code_bytes(asked);
     THUNKS_BYTES + code + data_bytes(code)
 }
 
-/// Bytes of code that are freed before the memory of whole pages goes back to the system.
+/// Bytes of freed code after which the memory of whole pages is returned to the system.
 const DISCARD_BYTES: usize = 1 << 20;
 
 /// Bytes before each piece of code: the pointer to its metadata, padded to the alignment.
@@ -85,7 +85,7 @@ impl CodeAddr {
         NonZeroUsize::new(addr).map(Self)
     }
 
-    /// The address.
+    /// The address as a number.
     pub const fn get(self) -> usize {
         self.0.get()
     }
@@ -98,22 +98,22 @@ impl CodeAddr {
 /// The addresses of builtins, by [`Builtin::index`].
 pub type BuiltinAddresses = [usize; Builtin::ALL.len()];
 
-/// Bytes of code by state.
+/// The bytes of compiled code of an engine, by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodeStats {
-    /// Baseline code that can be called.
+    /// Bytes of baseline code that can be called.
     pub baseline: usize,
-    /// Optimized code that can be called, OSR entries included.
+    /// Bytes of optimized code that can be called, OSR entries included.
     pub optimizer: usize,
-    /// Trampolines.
+    /// Bytes of trampolines.
     pub trampolines: usize,
-    /// Code that was replaced and waits until no thread can be running it.
+    /// Bytes of replaced code that waits until no thread can be running it.
     pub retired: usize,
-    /// Code that was freed, in total.
+    /// Bytes of code that has been freed, in total.
     pub freed: usize,
 }
 
-/// All code of an engine.
+/// The code space of an engine.
 pub struct CodeSpace {
     /// The process that runs and frees the code. In its children, dropping any of it does nothing:
     /// the pages are shared with it, and locks may be held by threads that the child does not have.
@@ -125,13 +125,13 @@ pub struct CodeSpace {
     code: Mutex<RangeAllocator>,
     layout: Layout,
     data: Mutex<DataPart>,
-    /// How many first-call thunks are written. Grows under `code`'s lock; thunks are written before
-    /// the release store that counts them.
+    /// The number of written first-call thunks. Grows under `code`'s lock, by a release store after
+    /// the thunks were written.
     thunks: AtomicU32,
-    /// Address of the table of builtins, in the data part.
+    /// The address of the table of builtins, in the data part.
     builtin_cells: usize,
     reclaimer: Reclaimer,
-    /// Held to free a piece of code, and shared to look an arbitrary address up: see
+    /// Locked to free a piece of code, and shared to find the code of an arbitrary address: see
     /// [`PlacedCode`].
     freeing: RwLock<()>,
     stats: Mutex<CodeStats>,
@@ -171,16 +171,16 @@ impl CodeSpace {
         Ok(Arc::new(code_space))
     }
 
-    /// Address of the cell that holds the builtin's address.
+    /// The address of the cell that contains the builtin's address.
     fn builtin_cell(&self, builtin: Builtin) -> usize {
         self.builtin_cells + 8 * builtin.index()
     }
 
-    /// Places code: relocates and writes its bytes and registers its metadata. Nothing calls it
+    /// Places code: relocates and writes its bytes and registers its metadata. No slot leads to it
     /// yet.
     ///
-    /// `resolve` gives the addresses of slots and budgets. Where writes are deferred, nothing may
-    /// call it before they are done.
+    /// `resolve` returns the addresses of slots and budgets. Where writes are deferred, the code
+    /// must not be called before they are done.
     pub fn place(
         this: &Arc<Self>,
         kind: CodeKind,
@@ -233,11 +233,11 @@ impl CodeSpace {
         })))
     }
 
-    /// Writes what was deferred.
+    /// Writes the deferred code.
     ///
     /// # Errors
     ///
-    /// If the system has no memory for it: it is then lost.
+    /// If the system has no memory for the code: it is then lost.
     pub fn write_deferred(&self, deferred: &mut Deferred) -> Result<(), RuntimeError> {
         deferred.flush(self)
     }
@@ -261,7 +261,7 @@ impl CodeSpace {
         take()?.ok_or(RuntimeError::CodeSpaceFull { bytes })
     }
 
-    /// The metadata of the code that holds the PC.
+    /// The metadata of the code that contains the PC.
     ///
     /// Takes no lock and may be called in a signal handler.
     ///
@@ -285,8 +285,8 @@ impl CodeSpace {
         (offset - start < meta.len as usize).then_some(meta)
     }
 
-    /// Keeps all placed code placed, to look up addresses that may be anything. Not for signal
-    /// handlers: it waits while a piece of code is being freed.
+    /// Prevents all placed code from being freed, so that arbitrary addresses can be looked up. Not
+    /// for signal handlers: it waits while a piece of code is being freed.
     pub fn hold_placed(&self) -> PlacedCode<'_> {
         PlacedCode {
             space: self,
@@ -300,7 +300,7 @@ impl CodeSpace {
         self.space.base() as usize + n as usize * THUNK_SIZE
     }
 
-    /// Writes first-call thunks up to this many.
+    /// Writes first-call thunks up to this number.
     ///
     /// Thunk n is `push n; jmp [first_call]`: all modules share them, as the callee's `VmContext*`,
     /// which is in a register, tells the module.
@@ -326,7 +326,7 @@ impl CodeSpace {
             thunks.extend_from_slice(&x64::thunk(n, self.thunk(n), cell));
         }
         // Only this function writes the thunk part, under the lock, and no slot leads to these
-        // thunks before the count below says so.
+        // thunks before the count below includes them.
         self.pages.write(written * THUNK_SIZE, &[&thunks])?;
         self.thunks.fetch_max(count as u32, Ordering::Release);
         Ok(())
@@ -342,7 +342,7 @@ impl CodeSpace {
             .expect(POISON)
             .allocate(&this.space, bytes)?;
         let base = this.space.base().wrapping_add(offset);
-        // SAFETY: the range is inside the writable data part and was just given to us alone.
+        // SAFETY: the range is inside the writable data part and was just allocated.
         unsafe { ptr::write_bytes(base, 0, bytes) };
         Ok(Cells {
             space: this.clone(),
@@ -351,8 +351,7 @@ impl CodeSpace {
         })
     }
 
-    /// Hands over code that nothing leads to any more; it is freed when no thread can be running
-    /// it.
+    /// Retires code that nothing leads to any more; it is freed when no thread can be running it.
     pub fn retire(&self, code: CodeRef) {
         if !self.process.is_current() {
             return;
@@ -375,7 +374,7 @@ impl CodeSpace {
         drop(self.reclaimer.collect());
     }
 
-    /// Gives the memory of pages without code back to the system.
+    /// Returns the memory of pages without code to the system.
     pub fn trim(&self) {
         if !self.process.is_current() {
             return;
@@ -391,7 +390,7 @@ impl CodeSpace {
         }
     }
 
-    /// Registers a thread of execution (a store) with reclamation.
+    /// Registers a store with reclamation.
     pub fn register_activity(&self) -> Arc<ActiveEpoch> {
         if !self.process.is_current() {
             return Arc::default();
@@ -399,13 +398,13 @@ impl CodeSpace {
         self.reclaimer.register()
     }
 
-    /// Marks the activity as inside WebAssembly.
+    /// Records that a store enters WebAssembly.
     #[inline]
     pub fn enter(&self, activity: &ActiveEpoch) {
         self.reclaimer.enter(activity);
     }
 
-    /// Bytes by state.
+    /// The bytes of code by state. Takes a lock.
     pub fn stats(&self) -> CodeStats {
         *self.stats.lock().expect(POISON)
     }
@@ -430,10 +429,10 @@ impl fmt::Debug for CodeSpace {
     }
 }
 
-/// The placed code of a code space, none of which is freed while this exists.
+/// A guard that keeps all code of a code space placed while it exists.
 ///
-/// [`CodeSpace::lookup`] relies on who runs the code; here the address may come from anywhere, a
-/// guest's stack for instance.
+/// [`CodeSpace::lookup`] relies on the thread that runs the code; here the address may come from
+/// anywhere, a guest's stack for instance.
 #[derive(Debug)]
 pub struct PlacedCode<'s> {
     space: &'s CodeSpace,
@@ -441,7 +440,7 @@ pub struct PlacedCode<'s> {
 }
 
 impl PlacedCode<'_> {
-    /// The metadata of the code that holds the address, if any does.
+    /// The metadata of the code that contains the address, if any does.
     pub fn lookup(&self, addr: usize) -> Option<&CodeMeta> {
         // SAFETY: a piece of code leaves the registry, and then its metadata is freed, only under
         // the lock that `self` shares.
@@ -458,7 +457,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Its first byte, aligned to 64.
+    /// The address of the first byte, aligned to 64.
     pub fn base(&self) -> *mut u8 {
         self.space.space.base().wrapping_add(self.offset)
     }
@@ -466,8 +465,9 @@ impl Cells {
     /// The cells as slots.
     pub fn slots(&self, count: usize) -> &[VmSlot] {
         assert!(count * size_of::<VmSlot>() <= self.bytes);
-        // SAFETY: the range is ours, aligned, zeroed (a valid null pointer) and only accessed
-        // through atomics by Rust; generated code reads it with plain loads as `VmSlot` allows.
+        // SAFETY: the range belongs to `self`, is aligned, zeroed (a valid null pointer) and only
+        // accessed through atomics by Rust; generated code reads it with plain loads as `VmSlot`
+        // allows.
         unsafe { std::slice::from_raw_parts(self.base().cast(), count) }
     }
 }
@@ -490,26 +490,26 @@ pub struct CodeRef(Arc<Placed>);
 #[derive(Debug)]
 struct Placed {
     space: Arc<CodeSpace>,
-    /// Offsets of everything that was allocated for it: a gap, the header, the code.
+    /// The offsets of everything that was allocated for the code: a gap, the header, the code.
     allocated: Range<usize>,
-    /// Set once by `retire`, for the accounts only.
+    /// Set once by `retire`, for the statistics only.
     retired: AtomicBool,
     meta: Box<CodeMeta>,
 }
 
 impl CodeRef {
-    /// Where execution starts.
+    /// The address at which execution starts.
     pub fn addr(&self) -> CodeAddr {
         CodeAddr(NonZeroUsize::new(self.0.meta.start).expect("code is never at address zero"))
     }
 
-    /// Bytes of code.
+    /// The length of the code in bytes.
     #[allow(clippy::len_without_is_empty, reason = "code is never empty")]
     pub fn len(&self) -> usize {
         self.0.meta.len as usize
     }
 
-    /// What is known of it.
+    /// The metadata of the code.
     pub fn meta(&self) -> &CodeMeta {
         &self.0.meta
     }
@@ -524,7 +524,7 @@ impl CodeRef {
     ///
     /// # Panics
     ///
-    /// If it is a trampoline.
+    /// If the code is a trampoline.
     pub fn function(&self) -> &FunctionCode {
         match &self.0.meta.kind {
             CodeKind::Function(function) => function,
@@ -532,7 +532,7 @@ impl CodeRef {
         }
     }
 
-    /// Offset of a PC in this code.
+    /// The offset of a PC in this code.
     pub fn offset_of(&self, pc: usize) -> CodeOffset {
         CodeOffset((pc - self.0.meta.start) as u32)
     }

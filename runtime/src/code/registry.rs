@@ -12,21 +12,21 @@ use crate::error::RuntimeError;
 use crate::sys::Reservation;
 use upshift_abi::artifact::CODE_ALIGN;
 
-/// Bytes of the bitmap that become writable at once.
+/// The number of bytes of the bitmap that become writable at once.
 const STEP: usize = 64 << 10;
 
-/// Starts of all placed code.
+/// The starts of all placed code.
 #[derive(Debug)]
 pub struct Registry {
-    /// Readable throughout, as zeros; writable where code has been.
+    /// The bitmap: readable throughout, as zeros; writable where code has been.
     bits: Reservation,
     words: usize,
-    /// Bytes of `bits` that are writable. Written by [`cover`](Self::cover) only.
+    /// The number of bytes of `bits` that are writable. Written by [`cover`](Self::cover) only.
     writable: AtomicUsize,
 }
 
 impl Registry {
-    /// A registry for this many bytes of code.
+    /// Creates a registry for this many bytes of code.
     pub fn new(code_bytes: usize) -> Result<Self, RuntimeError> {
         let words = code_bytes.div_ceil(CODE_ALIGN * 64);
         let bits = Reservation::new((words * 8).next_multiple_of(STEP))?;
@@ -38,7 +38,7 @@ impl Registry {
         })
     }
 
-    /// Makes room for starts below the offset. Not called by two threads at once.
+    /// Makes the bitmap writable for starts below the offset. Not called by two threads at once.
     ///
     /// # Errors
     ///
@@ -58,13 +58,13 @@ impl Registry {
         unsafe { std::slice::from_raw_parts(self.bits.base().cast(), self.words) }
     }
 
-    /// Registers a start, which must be [covered](Self::cover).
+    /// Adds a start, which must be [covered](Self::cover).
     pub fn insert(&self, offset: usize) {
         let bit = offset / CODE_ALIGN;
         self.words()[bit / 64].fetch_or(1 << (bit % 64), Ordering::Release);
     }
 
-    /// Forgets a start.
+    /// Removes a start.
     pub fn remove(&self, offset: usize) {
         let bit = offset / CODE_ALIGN;
         self.words()[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Release);

@@ -1,20 +1,21 @@
 //! Interruption and deadlines, at no cost to running code.
 //!
 //! The interrupter sets the store's interrupt word and signals the thread that runs the store. If
-//! the signal finds WebAssembly code running, the handler makes the thread trap right there:
-//! leaving is all that happens afterwards, so no state of the generated code matters. If it finds
-//! host code, the word is read when the host function or builtin returns; those that wait or work
-//! for long read it themselves, through an [`Interruption`]. Between the two are short windows (the
-//! last instructions of a host function, say) in which a signal is without effect; so the
-//! [`Watchdog`] repeats it until the word is cleared.
+//! the signal strikes WebAssembly code, the handler makes the thread trap right there: leaving is
+//! all that happens afterwards, so no state of the generated code matters. If it strikes host code,
+//! the word is read when the host function or builtin returns; those that wait or work for long
+//! read it themselves, through an [`Interruption`]. Between the two are short windows (the last
+//! instructions of a host function, say) in which a signal is without effect; so the [`Watchdog`]
+//! repeats it until the word is cleared.
 //!
-//! A deadline is an interruption that the watchdog makes.
+//! A deadline is an interruption that the watchdog causes.
 //!
 //! # What an interruption ends
 //!
-//! The outermost call from the host: the word stays set until that call reports it, so a host
-//! function that ignores the error of an inner call is interrupted when it returns. A deadline that
-//! has passed stays passed: all further calls end at once, until it is moved or taken away.
+//! An interruption ends the outermost call from the host: the word stays set until that call
+//! reports it, so a host function that ignores the error of an inner call is interrupted when it
+//! returns. A deadline that has passed stays passed: all further calls end at once, until it is
+//! moved or removed.
 
 mod watchdog;
 
@@ -34,13 +35,13 @@ use crate::error::TimedOut;
 use crate::sys;
 use watchdog::Watchdog;
 
-/// The signal that asks a thread to look at its store's interrupt word. Ignored by default, so a
-/// stray one does no harm.
+/// The signal that makes a thread check its store's interrupt word. Ignored by default, so a stray
+/// one does no harm.
 pub const INTERRUPT_SIGNAL: libc::c_int = libc::SIGURG;
 
 const POISON: &str = "no panic happens under this lock";
 
-/// Why a store is interrupted: a bit of its interrupt word.
+/// The cause of an interruption: a bit of the store's interrupt word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum Cause {
@@ -62,25 +63,25 @@ pub struct StoreShared {
     /// interrupting is a store to the word, a fence on all threads, a load of this field. So one of
     /// the two sees the other: the thread refuses to enter, or the interrupter signals it.
     thread: AtomicI32,
-    /// Set by the signal handler where it found code of ours that can't be left at this
-    /// instruction, taken by the watchdog: the next signal is worth sending soon. Relaxed: a late
-    /// one costs a longer wait.
+    /// Set by the signal handler where it struck code of the engine that can't be left at this
+    /// instruction, taken by the watchdog: the next signal should be sent soon. Relaxed: a late one
+    /// costs a longer wait.
     retry: AtomicBool,
-    /// Held while the interrupt word changes, so that the word, `changed` and `event` agree.
-    /// No other lock but the watchdog's is taken under it.
+    /// Locked while the interrupt word changes, so that the word, `changed` and `event` agree. No
+    /// other lock but the watchdog's is taken under it.
     state: Mutex<State>,
-    /// Told when the interrupt word becomes non-zero.
+    /// Notified when the interrupt word becomes non-zero.
     changed: Condvar,
-    /// Readable while the interrupt word is not zero. Made, under the lock of `state`, when first
-    /// asked for.
+    /// Readable while the interrupt word is not zero. Created, under the lock of `state`, when
+    /// first requested.
     event: OnceLock<sys::Event>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     deadline: Option<Deadline>,
-    /// The watchdog's earliest alarm for this store. A deadline that moves away keeps the alarm,
-    /// which then sets the next one: moving and disarming are cheap.
+    /// The watchdog's earliest alarm for this store. Moving the deadline to a later time keeps the
+    /// alarm, which then sets the next one, so moving and disarming are cheap.
     alarm: Option<Instant>,
 }
 
@@ -91,14 +92,14 @@ struct Deadline {
     after: Option<Duration>,
 }
 
-// SAFETY: other threads touch only the atomic `interrupt` word of the `VmStore` and the fields that
-// are `Sync`; everything else belongs to the thread that has the store.
+// SAFETY: other threads access only the atomic `interrupt` word of the `VmStore` and the fields
+// that are `Sync`; everything else belongs to the thread that has the store.
 unsafe impl Sync for StoreShared {}
 // SAFETY: as above; the pointers inside are the store's, which is `Send` itself.
 unsafe impl Send for StoreShared {}
 
 impl StoreShared {
-    /// The shared part of a new store.
+    /// Creates the shared part of a new store.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             vm: UnsafeCell::new(VmStore {
@@ -116,13 +117,14 @@ impl StoreShared {
         })
     }
 
-    /// What generated code sees; stable for the life of the store.
+    /// The part of the store that generated code accesses; its address is stable for the life of
+    /// the store.
     #[inline]
     pub fn vm(&self) -> *mut VmStore {
         self.vm.get()
     }
 
-    /// Notes which thread runs the store.
+    /// Records which thread runs the store.
     #[inline]
     pub fn set_thread(&self, thread: i32) {
         self.thread.store(thread, Ordering::Release);
@@ -143,13 +145,13 @@ impl StoreShared {
         self.state.lock().expect(POISON)
     }
 
-    /// Whether an interruption waits.
+    /// Whether an interruption is pending.
     #[inline]
     pub fn is_interrupted(&self) -> bool {
         self.word().load(Ordering::Acquire) != 0
     }
 
-    /// What to add to the error of the interruption that waits, if a deadline has passed.
+    /// The context for the error of the pending interruption, if a deadline has passed.
     pub fn timed_out(&self) -> Option<TimedOut> {
         let state = self.state();
         let after = state.deadline?.after;
@@ -157,23 +159,23 @@ impl StoreShared {
         passed.then(|| TimedOut::new(after))
     }
 
-    /// The interruption was reported: the next call may run, unless a deadline has passed.
+    /// Clears a reported interruption: the next call may run, unless a deadline has passed.
     pub fn reported(&self) {
         self.withdraw(&self.state(), Cause::Requested as u32);
     }
 
-    /// The signal handler found code of ours that can't be left at this instruction.
-    /// Async-signal-safe.
+    /// Records that the signal handler struck code of the engine that can't be left at this
+    /// instruction. Async-signal-safe.
     pub fn retry_soon(&self) {
         self.retry.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the last signal found code that can't be left at that instruction.
+    /// Whether the last signal struck code that can't be left at that instruction.
     pub(super) fn take_retry(&self) -> bool {
         self.retry.swap(false, Ordering::Relaxed)
     }
 
-    /// Signals the running thread; false if there is nothing more to do.
+    /// Signals the running thread; returns false if there is nothing more to do.
     pub(super) fn nudge(&self) -> bool {
         let thread = self.thread.load(Ordering::Acquire);
         let waiting = self.is_interrupted() && thread != 0;
@@ -191,7 +193,7 @@ impl StoreShared {
         }
     }
 
-    /// Makes the running thread see the word; called by who set it first, and not under the state's
+    /// Makes the running thread check the word. Called after setting it, and not under the state's
     /// lock.
     fn take_effect(self: &Arc<Self>) {
         if !sys::membarrier_all_threads() {
@@ -215,7 +217,7 @@ impl StoreShared {
         first
     }
 
-    /// Takes causes out of the word. `_state` is the store's.
+    /// Removes causes from the word. `_state` is the store's.
     fn withdraw(&self, _state: &State, causes: u32) {
         let before = self.word().fetch_and(!causes, Ordering::Release);
         if before != 0
@@ -226,7 +228,7 @@ impl StoreShared {
         }
     }
 
-    /// Sets or takes away the deadline; one that had passed is forgotten.
+    /// Sets or removes the deadline; a deadline that had passed is cleared.
     fn replace_deadline(self: &Arc<Self>, deadline: Option<Deadline>) {
         let mut state = self.state();
         state.deadline = deadline;
@@ -234,7 +236,7 @@ impl StoreShared {
         self.set_alarm(&mut state);
     }
 
-    /// Sees to it that the watchdog looks when the deadline passes.
+    /// Sets an alarm of the watchdog at the deadline, unless an earlier one is set.
     fn set_alarm(self: &Arc<Self>, state: &mut State) {
         if let Some(deadline) = state.deadline
             && state.alarm.is_none_or(|alarm| alarm > deadline.at)
@@ -244,7 +246,7 @@ impl StoreShared {
         }
     }
 
-    /// The watchdog's alarm that was set for the moment `at`: interrupts, if the deadline has
+    /// Handles the watchdog's alarm that was set for the time `at`: interrupts, if the deadline has
     /// passed.
     pub(super) fn alarm(self: &Arc<Self>, at: Instant) {
         let mut state = self.state();
@@ -253,7 +255,8 @@ impl StoreShared {
         }
         state.alarm = None;
         if state.deadline.is_some_and(|deadline| deadline.at <= at) {
-            // Under the lock under which deadlines are moved: one that is gone is never raised.
+            // Under the lock under which deadlines are moved, so that a removed one never
+            // interrupts.
             let first = self.raise(&state, Cause::TimedOut);
             drop(state);
             if first {
@@ -264,13 +267,14 @@ impl StoreShared {
         }
     }
 
-    /// Takes the deadline away, and what was interrupted and not reported yet.
+    /// Removes the deadline, and interruptions that have not been reported yet.
     pub fn disarm(self: &Arc<Self>) {
         self.replace_deadline(None);
         self.reported();
     }
 
-    /// Ends calls that run at the moment or start after it, until the deadline is another.
+    /// Sets a deadline: ends calls that run at that time or start after it, until the deadline is
+    /// changed.
     pub fn set_deadline(self: &Arc<Self>, at: Option<Instant>) {
         self.replace_deadline(at.map(|at| Deadline::new(at, None)));
     }
@@ -295,19 +299,19 @@ impl fmt::Debug for StoreShared {
 
 /// A time limit for the calls made while this exists; dropping it disarms the limit.
 ///
-/// Only the limit that it stands for: a deadline that was set later stays.
+/// Only this limit: a deadline that was set later stays.
 #[derive(Debug)]
 #[must_use = "the limit ends when this is dropped"]
 pub struct ArmedTimeout {
     shared: Arc<StoreShared>,
-    /// The deadline's; `None` if the time never ends.
+    /// The deadline's number; `None` if the time never ends.
     id: Option<u64>,
 }
 
 impl ArmedTimeout {
-    /// Gives the store's calls this much time from now on, all together.
+    /// Limits the total time of the store's calls from now on.
     pub(crate) fn new(shared: Arc<StoreShared>, time: Duration) -> Self {
-        // A time that the clock can't count to does not pass.
+        // A time beyond the clock's range never passes.
         let at = Instant::now().checked_add(time);
         let deadline = at.map(|at| Deadline::new(at, Some(time)));
         shared.replace_deadline(deadline);
@@ -326,7 +330,7 @@ impl Drop for ArmedTimeout {
     }
 }
 
-/// Interrupts a store from any thread.
+/// A handle that interrupts a store from any thread.
 #[derive(Clone, Debug)]
 pub struct InterruptHandle {
     shared: Arc<StoreShared>,
@@ -340,7 +344,7 @@ impl InterruptHandle {
     /// Makes the running call (or, if there is none, the next one) trap with
     /// [`TrapCode::Interrupt`] soon: within microseconds if WebAssembly code is running, within
     /// milliseconds in a builtin or a compilation, else when the host function returns, which may
-    /// ask its [`Interruption`] earlier.
+    /// check its [`Interruption`] earlier.
     ///
     /// An interruption that is not needed any more because the call has ended is withdrawn by
     /// [disarming](Self::disarm).
@@ -354,11 +358,11 @@ impl InterruptHandle {
     }
 }
 
-/// Tells a host function that the call it is part of is to end: by a handle, or because a deadline
-/// has passed.
+/// The interruption of a store, by which a host function finds out that the call that it is part of
+/// is to end: by a handle, or because a deadline has passed.
 ///
-/// A host function that waits or works for long asks it; others need not, as the call ends when
-/// they return. Clones are cheap and may go to other threads.
+/// A host function that waits or works for long checks it; others need not, as the call ends when
+/// they return. Clones are cheap and may be sent to other threads.
 #[derive(Clone, Debug)]
 pub struct Interruption {
     shared: Arc<StoreShared>,
@@ -369,13 +373,13 @@ impl Interruption {
         Self { shared }
     }
 
-    /// Whether an interruption waits. One load.
+    /// Whether an interruption is pending. One load.
     #[inline]
     pub fn is_pending(&self) -> bool {
         self.shared.is_interrupted()
     }
 
-    /// An error to return from the host function, if an interruption waits.
+    /// Returns an error, for the host function to return, if an interruption is pending.
     ///
     /// # Errors
     ///
@@ -398,11 +402,11 @@ impl Interruption {
         }
     }
 
-    /// Sleeps; signals don't shorten it.
+    /// Sleeps for the time; signals don't shorten it.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check), as soon as an interruption waits.
+    /// As [`check`](Self::check), as soon as an interruption is pending.
     pub fn sleep(&self, time: Duration) -> anyhow::Result<()> {
         let end = Instant::now().checked_add(time);
         let mut state = self.shared.state();
@@ -417,7 +421,7 @@ impl Interruption {
                         .expect(POISON)
                         .0
                 }
-                // Longer than the clock can count.
+                // A time beyond the clock's range.
                 None => self.shared.changed.wait(state).expect(POISON),
             };
         }
@@ -425,9 +429,9 @@ impl Interruption {
         self.check()
     }
 
-    /// A descriptor that is readable while an interruption waits, to be polled together with those
-    /// that a host function waits for. Nothing is to be read from it. All clones have the same one;
-    /// it is closed when the store and its handles are gone.
+    /// A descriptor that is readable while an interruption is pending, to be polled together with
+    /// those that a host function waits for. Nothing is to be read from it. All clones have the
+    /// same one; it is closed when the store and its handles are dropped.
     ///
     /// # Errors
     ///

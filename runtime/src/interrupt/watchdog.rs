@@ -1,11 +1,11 @@
-//! The thread that repeats signals and waits for deadlines; one for the process, started when first
-//! needed.
+//! The watchdog: a thread that repeats signals and waits for deadlines; one for the process,
+//! started when first needed.
 //!
 //! A signal is repeated because it may strike one of the short windows in which it has no effect.
-//! Where it found host code, which looks at the interrupt word by itself when it returns, the next
+//! Where it struck host code, which reads the interrupt word itself when it returns, the next
 //! signal comes after a wait that grows eightfold each time: system calls of a host function that
-//! waits see a handful of `EINTR`, not a thousand per second. Where it found code of ours that
-//! can't be left at that very instruction, the next one comes after a millisecond.
+//! waits see a handful of `EINTR`, not a thousand per second. Where it struck code of the engine
+//! that can't be left at that very instruction, the next one comes after a millisecond.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,16 +22,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(1);
 /// How much longer each further wait is while signals find host code.
 const WAIT_FACTOR: u32 = 8;
 
-/// The longest of these waits.
+/// The longest wait between two signals.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 const POISON: &str = "no panic happens under this lock";
 
-/// The watchdog's lists. Stores are held weakly: one that is dropped is forgotten.
+/// The watchdog's lists. They refer to stores weakly.
 #[derive(Default)]
 pub struct Watchdog {
     work: Mutex<Work>,
-    /// Told when there is something to do earlier than before.
+    /// Notified when there is something to do earlier than before.
     earlier: Condvar,
     /// Whether the thread was started. The call that sets it starts the thread, and clears it again
     /// if that fails.
@@ -42,22 +42,22 @@ pub struct Watchdog {
 struct Work {
     repeats: Vec<Repeat>,
     alarms: BinaryHeap<Reverse<Alarm>>,
-    /// How many alarms there may be before those of dropped stores are swept out: twice what the
-    /// last sweep left.
+    /// The number of alarms at which those of dropped stores are removed: twice what the last sweep
+    /// left.
     sweep_at: usize,
 }
 
-/// So few alarms are not worth a sweep.
+/// The fewest alarms that are swept.
 const FEW_ALARMS: usize = 64;
 
-/// A store whose thread is signalled until it has left.
+/// A store whose thread is signalled until it has left WebAssembly.
 struct Repeat {
     store: Weak<StoreShared>,
     at: Instant,
     wait: Duration,
 }
 
-/// A moment at which a store's deadline is to be looked at.
+/// A time at which a store's deadline is checked.
 struct Alarm {
     at: Instant,
     store: Weak<StoreShared>,
@@ -65,7 +65,7 @@ struct Alarm {
 
 impl Watchdog {
     /// The process's watchdog. A forked child gets one of its own, as it does not have its parent's
-    /// threads. If the system refused the thread before, it is asked again.
+    /// threads. If the system refused the thread before, it is requested again.
     pub fn get() -> &'static Self {
         static WATCHDOG: PerProcess<Watchdog> = PerProcess::new();
         let (watchdog, _) = WATCHDOG.get();
@@ -81,7 +81,7 @@ impl Watchdog {
         watchdog
     }
 
-    /// Signals the store's thread again and again, until there is nothing to do.
+    /// Signals the store's thread repeatedly, until there is nothing to do.
     pub fn repeat(&self, store: &Arc<StoreShared>) {
         let mut work = self.work.lock().expect(POISON);
         work.repeats
@@ -94,7 +94,7 @@ impl Watchdog {
         self.earlier.notify_one();
     }
 
-    /// Calls [`StoreShared::alarm`] at the moment, or as soon after it as the system lets a thread
+    /// Calls [`StoreShared::alarm`] at the time, or as soon after it as the system lets a thread
     /// run.
     pub fn alarm(&self, store: &Arc<StoreShared>, at: Instant) {
         let mut work = self.work.lock().expect(POISON);
@@ -114,7 +114,7 @@ impl Watchdog {
             work.repeats
                 .retain_mut(|repeat| repeat.at > now || repeat.again(now));
             if let Some(alarm) = work.take_due(now) {
-                // Not under the lock, which is taken under the store's.
+                // Unlocked first: the store's lock is taken before the watchdog's.
                 drop(work);
                 if let Some(store) = alarm.store.upgrade() {
                     store.alarm(alarm.at);
@@ -134,16 +134,16 @@ impl Watchdog {
 }
 
 impl Work {
-    /// The next moment at which there is something to do.
+    /// The next time at which there is something to do.
     fn next(&self) -> Option<Instant> {
         let repeats = self.repeats.iter().map(|repeat| repeat.at);
         let alarm = self.alarms.peek().map(|Reverse(alarm)| alarm.at);
         repeats.chain(alarm).min()
     }
 
-    /// Forgets alarms of stores that were dropped, once there may be as many of them as of others:
-    /// a server that gives each of its short calls a long time would otherwise collect them until
-    /// that time is over.
+    /// Removes alarms of dropped stores, once there may be as many of them as of others: a server
+    /// that gives each of its short calls a long time would otherwise collect them until that time
+    /// is over.
     fn sweep(&mut self) {
         if self.alarms.len() < self.sweep_at.max(FEW_ALARMS) {
             return;
@@ -160,7 +160,7 @@ impl Work {
 }
 
 impl Repeat {
-    /// Signals once more; false if there is nothing to do.
+    /// Signals once more; returns false if there is nothing to do.
     fn again(&mut self, now: Instant) -> bool {
         let Some(store) = self.store.upgrade() else {
             return false;

@@ -1,13 +1,12 @@
-//! Containers for what a store makes much of: pinned items, and maps whose keys are words of our
-//! own.
+//! Containers for a store's many items: pinned items, and maps whose keys the runtime chooses.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Items that never move, freed together. Cheaper than a box each.
+/// Items that never move and are freed together. Cheaper than a box each.
 #[derive(Debug)]
 pub struct Arena<T> {
-    /// Each is allocated once, at its full capacity.
+    /// The items. Each chunk is allocated once, at its full capacity.
     chunks: Vec<Vec<T>>,
 }
 
@@ -18,7 +17,7 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
-    /// Makes room for so many more items at once.
+    /// Makes room for that many more items at once.
     pub fn reserve(&mut self, count: usize) {
         let room = |chunk: &Vec<T>| chunk.capacity() - chunk.len();
         if self.chunks.last().map_or(0, room) < count {
@@ -26,7 +25,7 @@ impl<T> Arena<T> {
         }
     }
 
-    /// Adds an item. It stays where it is until the arena is dropped.
+    /// Adds an item. Its address is stable until the arena is dropped.
     pub fn push(&mut self, item: T) -> *mut T {
         const FIRST: usize = 8;
         const LARGEST: usize = 256;
@@ -52,7 +51,7 @@ impl<T> Arena<T> {
 /// A map from addresses or ids of our own, which no attacker can choose to make it slow.
 pub type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
 
-/// Spreads one word.
+/// A hasher for one word.
 #[derive(Debug, Default)]
 pub struct WordHasher(u64);
 
@@ -72,7 +71,7 @@ impl Hasher for WordHasher {
     }
 
     fn write_u64(&mut self, word: u64) {
-        // Fibonacci hashing; the map looks at the lowest and the highest bits.
+        // Fibonacci hashing; the map uses the lowest and the highest bits.
         let product = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = product ^ product >> 32;
     }

@@ -1,4 +1,4 @@
-//! Calls into WebAssembly, and what comes back when they don't return.
+//! Calls into WebAssembly, and the errors of calls that don't return.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -32,7 +32,7 @@ pub(crate) fn current_store() -> *mut VmStore {
     CURRENT.get()
 }
 
-/// Why the innermost activation is being left.
+/// The reason why the innermost activation is being left.
 pub enum Pending {
     /// A trap.
     Trap(TrapCode, WasmBacktrace),
@@ -40,7 +40,7 @@ pub enum Pending {
     Host(anyhow::Error, WasmBacktrace),
     /// A host function's panic.
     Panic(Box<dyn Any + Send>),
-    /// A function without code.
+    /// A function's first code could not be compiled.
     FirstCall(FirstCallError),
 }
 
@@ -53,12 +53,12 @@ pub(super) type Entry =
 #[derive(Clone, Copy, Debug)]
 pub struct NativeEntry(pub NonNull<u8>);
 
-/// Why a call from the host does not enter WebAssembly.
+/// The reason why a call from the host does not enter WebAssembly.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
     /// The host is deeper in its stack than WebAssembly may reach.
     StackOverflow,
-    /// An interruption waits.
+    /// An interruption is pending.
     Interrupt,
 }
 
@@ -69,7 +69,7 @@ struct OuterThread {
     stack_limit: usize,
 }
 
-/// What calls of one type need.
+/// The data that calls of one function type need.
 pub(super) struct TypeInfo {
     entry: Option<Entry>,
     /// The slots of this store's host functions of the type: those called through an array, those
@@ -78,7 +78,7 @@ pub(super) struct TypeInfo {
     /// The greater of the numbers of parameters and results.
     values: usize,
     trampolines: Arc<TypeTrampolines>,
-    /// Keeps the id, so that it can't come to mean another type while this is here.
+    /// Keeps the id, so that it is not assigned to another type while this exists.
     _uses: TypeUses,
 }
 
@@ -97,7 +97,7 @@ impl TypeInfo {
 }
 
 impl Store {
-    /// Calls a function: arguments are in the first values, results will be.
+    /// Calls a function: the arguments are the first values, and are replaced by the results.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Store {
             None => self.prepare_array(func)?,
         };
         // SAFETY: the store's function entries point to function references that live as long as
-        // it; the values are the caller's promise.
+        // it; the values are guaranteed by the caller.
         unsafe { self.call_through(entry, &*func_ref, values) }
     }
 
@@ -131,7 +131,7 @@ impl Store {
         values: &mut [VmVal],
     ) -> Result<(), Error> {
         let entry = self.entry_of(callee.type_id)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.call_through(entry, callee, values) }
     }
 
@@ -150,8 +150,8 @@ impl Store {
             "{} values where {needed} are needed",
             values.len()
         );
-        // SAFETY: the slot holds code of the callee's type (or a first-call thunk), the trampoline
-        // is that type's, the values suffice, and the context is the callee's.
+        // SAFETY: the slot leads to code of the callee's type (or a first-call thunk), the
+        // trampoline is that type's, the values suffice, and the context is the callee's.
         let call = |vm| unsafe {
             let code = (*callee.slot).0.load(Ordering::Acquire);
             entry(callee.vmctx, code, values.as_mut_ptr(), vm)
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Calls a function whose type is [native](upshift_abi::callconv::is_native): `call` gets the
-    /// entry trampoline to call and the function to pass it first, and its arguments follow.
+    /// entry trampoline to call and the function to pass it first, followed by the arguments.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl Store {
             return Err(self.refuse_forked());
         }
         let vm = self.vm();
-        // SAFETY: the store's own `VmStore`, which its thread may use as it likes outside generated
+        // SAFETY: the store's own `VmStore`, which its thread may access freely outside generated
         // code.
         let (outer_host, outermost) = unsafe {
             let outer = (*vm).host;
@@ -239,7 +239,7 @@ impl Store {
         }
     }
 
-    /// Whether the host may enter WebAssembly now.
+    /// Returns whether the host may enter WebAssembly now, or why not.
     #[inline]
     fn may_enter(&self, vm: *mut VmStore) -> Result<(), Refusal> {
         // SAFETY: as in `activate`.
@@ -252,7 +252,7 @@ impl Store {
         Ok(())
     }
 
-    /// The error of the interruption that waits; it is over when the outermost call has reported
+    /// The error of the pending interruption, which is cleared when the outermost call has reported
     /// it.
     #[cold]
     pub(super) fn interrupted(&self, outermost: bool, backtrace: WasmBacktrace) -> Box<Error> {
@@ -272,7 +272,7 @@ impl Store {
         Box::new(RuntimeError::Forked.into())
     }
 
-    /// The error to return for what was left pending; panics go on here.
+    /// The error for the pending reason; panics are resumed here.
     #[cold]
     fn report_pending(&mut self, outermost: bool) -> Box<Error> {
         let pending = self.pending.take();
@@ -282,7 +282,7 @@ impl Store {
             }
             Pending::Trap(code, backtrace) => Error::Trap { code, backtrace },
             Pending::Host(error, backtrace) => {
-                // The host function asked, or passes an inner call's error on.
+                // The host function checked its interruption, or returns an inner call's error.
                 if outermost && error.downcast_ref() == Some(&TrapCode::Interrupt) {
                     self.shared.reported();
                 }
@@ -294,7 +294,7 @@ impl Store {
         })
     }
 
-    /// The entry trampoline of a type, and how many values a call needs.
+    /// The entry trampoline of a type, and the number of values that a call needs.
     fn entry_of(&mut self, id: TypeId) -> Result<(Entry, usize), Error> {
         if let Some(info) = self.type_infos.get(&id)
             && let Some(entry) = info.entry
@@ -310,7 +310,7 @@ impl Store {
         Ok((entry, info.values))
     }
 
-    /// The entry trampoline of a function's type, and how many values a call needs.
+    /// The entry trampoline of a function's type, and the number of values that a call needs.
     #[cold]
     fn prepare_array(&mut self, func: FuncId) -> Result<(Entry, usize), Error> {
         let entry = self.entry_of(self.func_type_id(func))?;
@@ -364,8 +364,8 @@ impl Store {
         slot.is_some() && info.is_some_and(|info| info.host_slots.contains(&slot))
     }
 
-    /// The id of a type that this store uses from now on. `known` are uses of this type alone, to
-    /// save the search.
+    /// The id of a type that this store uses from now on. `known` are uses of this type alone,
+    /// which save the search.
     pub(super) fn use_type(&mut self, ty: &FuncType, known: Option<&TypeUses>) -> TypeId {
         let registry = self.runtime.types();
         if let Some(known) = known.filter(|known| known.belong_to(registry)) {
@@ -379,8 +379,8 @@ impl Store {
         id
     }
 
-    /// What calls of a type need; looked up once per store and type. The type is in use, by the
-    /// module whose function is to be called or by this store.
+    /// The data that calls of a type need; searched once per store and type. The type is in use, by
+    /// the module whose function is to be called or by this store.
     fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
         let runtime = &self.runtime;
         let new = || TypeInfo::new(runtime, id);
@@ -399,8 +399,8 @@ impl Store {
     }
 
     /// Prepares a call from a host function that has passed the store on to another thread, and
-    /// waits for it there: that thread has another stack, and interruptions have to find it. What
-    /// to restore afterwards, if so.
+    /// waits for it: that thread has another stack, and interruptions must find it. Returns what to
+    /// restore afterwards, if so.
     #[inline]
     fn change_thread(&mut self) -> Option<OuterThread> {
         let (thread, here) = (self.shared.thread(), sys::thread_id(&self.process));
@@ -411,7 +411,7 @@ impl Store {
         // SAFETY: as in `activate`.
         let stack_limit = unsafe { std::mem::replace(&mut (*self.vm()).stack_limit, limit) };
         self.shared.set_thread(here);
-        // As at the outermost entry, without changing the epoch at which that was.
+        // As at the outermost entry, without changing its epoch.
         fence(Ordering::SeqCst);
         Some(OuterThread {
             thread,

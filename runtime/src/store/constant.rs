@@ -1,4 +1,4 @@
-//! Constant expressions: initial values and offsets.
+//! Evaluation of constant expressions: initial values and offsets.
 
 use upshift_abi::facts::{ConstExpr, ConstOp};
 use upshift_abi::vmctx::VmVal;
@@ -9,7 +9,7 @@ impl Instance {
     /// The value of a constant expression.
     pub(super) fn evaluate(&self, store: &Store, expr: &ConstExpr) -> VmVal {
         let bits = match *expr.0 {
-            // Nearly all of them, and some modules have tens of thousands: no stack.
+            // Nearly all expressions, and some modules have tens of thousands: needs no stack.
             [op] => self.operand(store, op),
             _ => None,
         };
@@ -30,7 +30,7 @@ impl Instance {
         pop(&mut stack)
     }
 
-    /// What an operator without operands gives.
+    /// The value of an operator without operands.
     fn operand(&self, store: &Store, op: ConstOp) -> Option<u64> {
         Some(match op {
             ConstOp::I32Const(value) => u64::from(value as u32),

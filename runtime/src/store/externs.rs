@@ -1,13 +1,13 @@
-//! Host values that WebAssembly refers to, and when they are freed.
+//! Host values that WebAssembly refers to, and their collection.
 //!
 //! A value lives as long as the embedder has a handle to it or WebAssembly can reach it. Handles
-//! can be copied, so they count until the *scope* ends in which they were made: the call of a host
-//! function, one that the embedder opened, or else the store. What WebAssembly holds is found by
-//! looking: into tables and globals of the type, and, while it runs, at every word of its stack.
-//! That last search is conservative (a number that looks like a reference keeps a value alive),
-//! which is why references have a tag that numbers rarely have; in return neither tier keeps maps
-//! of its frames, and passing references costs nothing. It happens when a new value is made and
-//! there are twice as many as were left after the last search.
+//! can be copied, so they count until the *scope* ends in which they were created: the call of a
+//! host function, a scope that the embedder opened, or else the store. The references of
+//! WebAssembly are found by searching: tables and globals of the type, and, while it runs, every
+//! word of its stack. That last search is conservative (a number that looks like a reference keeps
+//! a value alive), which is why references have a tag that numbers rarely have; in return neither
+//! tier needs maps of its frames, and passing references costs nothing. A search happens when a new
+//! value is created and there are twice as many as were left after the last search.
 
 use std::any::Any;
 
@@ -22,21 +22,21 @@ pub type ExternValue = Box<dyn Any + Send + Sync>;
 /// The upper half of the first reference to a slot; each later one has the next.
 const TAG: u32 = 0xe87e_b1de;
 
-/// Fewer values than this are not worth a search.
+/// The fewest values that are searched for.
 const MIN_VALUES: usize = 64;
 
-/// Words that are searched for each value made meanwhile, at most.
+/// The most words that are searched for each value created meanwhile.
 const WORDS_PER_VALUE: usize = 64;
 
-/// The values, each in a slot that its reference names.
+/// The values of a store, each in a slot that its reference names.
 #[derive(Default)]
 pub(super) struct Externs {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// The slots of values with handles, each once, by the scope in which it got the first one that
-    /// still counts.
+    /// The slots of values with handles, each once, in the order of the scopes in which they got
+    /// the first handle that still counts.
     roots: Vec<u32>,
-    /// How many values there may be before the next search.
+    /// The number of values at which the next search happens.
     limit: usize,
 }
 
@@ -44,7 +44,7 @@ struct Slot {
     value: Option<ExternValue>,
     /// The upper half of references to the value.
     tag: u32,
-    /// Whether it stands in `roots`.
+    /// Whether the slot is in `roots`.
     is_root: bool,
 }
 
@@ -80,13 +80,13 @@ impl Externs {
         u64::from(slot.tag) << 32 | (index as u64 + 1)
     }
 
-    /// How many roots there are: the mark to end a scope at that begins now.
+    /// The number of roots: the mark of a scope that begins now.
     #[inline]
     pub fn roots(&self) -> usize {
         self.roots.len()
     }
 
-    /// Handles that were made since the mark was taken no longer count.
+    /// Removes handles that were created since the mark.
     pub fn end_scope(&mut self, mark: usize) {
         for index in self.roots.drain(mark.min(self.roots.len())..) {
             self.slots[index as usize].is_root = false;
@@ -94,7 +94,7 @@ impl Externs {
     }
 }
 
-/// Which values are reachable.
+/// The values that were found reachable.
 struct Marks<'a> {
     externs: &'a Externs,
     marks: Vec<bool>,
@@ -111,8 +111,8 @@ impl Marks<'_> {
 }
 
 impl Store {
-    /// A reference to host data as a word for WebAssembly; as a handle it counts until the
-    /// innermost scope ends.
+    /// The `externref` word of a new host value; as a handle it counts until the innermost scope
+    /// ends.
     pub fn extern_ref_word(&mut self, value: ExternValue) -> u64 {
         if self.externs.live() >= self.externs.limit.max(MIN_VALUES) {
             self.collect_externs();
@@ -122,8 +122,8 @@ impl Store {
         word
     }
 
-    /// The value of a reference gets a handle that counts until the innermost scope ends; false if
-    /// there is no such value.
+    /// Gives the value of a reference a handle that counts until the innermost scope ends; returns
+    /// false if there is no such value.
     pub fn root_extern(&mut self, word: u64) -> bool {
         let externs = &mut self.externs;
         let Some(index) = externs.index(word) else {
@@ -135,15 +135,15 @@ impl Store {
         true
     }
 
-    /// The host data behind a non-null `externref` word of this store; `None` if it was freed.
+    /// The host value of a non-null `externref` word of this store; `None` if it was freed.
     pub fn extern_ref_data(&self, word: u64) -> Option<&(dyn Any + Send + Sync)> {
         self.externs.slots[self.externs.index(word)?]
             .value
             .as_deref()
     }
 
-    /// Begins a scope of handles: [`end_extern_scope`](Self::end_extern_scope) is to be called with
-    /// what this returns.
+    /// Begins a scope of handles; returns the mark to pass to
+    /// [`end_extern_scope`](Self::end_extern_scope).
     #[inline]
     pub fn begin_extern_scope(&self) -> usize {
         self.externs.roots()
@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Frees the values that neither the embedder nor WebAssembly can reach. If WebAssembly is
-    /// running on a stack that this thread did not start with, what it holds can't be found, and
+    /// running on a stack that this thread did not start with, its references can't be found, and
     /// nothing is freed.
     pub fn collect_externs(&mut self) {
         let Some((marks, words)) = self.reachable_externs() else {
@@ -173,12 +173,12 @@ impl Store {
             }
         }
         externs.limit = 2 * externs.live() + words / WORDS_PER_VALUE;
-        // Last, as it runs code of the embedder's.
+        // Last, as this runs code of the embedder.
         drop(freed);
     }
 
-    /// By slot whether the value is reachable, and at how many words that took looking; `None` if
-    /// it can't be known.
+    /// For each slot whether its value is reachable, and the number of words that were searched;
+    /// `None` if that can't be known.
     fn reachable_externs(&self) -> Option<(Vec<bool>, usize)> {
         let mut found = Marks {
             externs: &self.externs,
@@ -202,8 +202,8 @@ impl Store {
         Some((found.marks, found.words))
     }
 
-    /// Passes every word that frames of this store's activations hold, in memory and in the
-    /// registers that calls preserve.
+    /// Passes every word in frames of this store's activations, in memory and in callee-saved
+    /// registers, to `look_at`.
     #[inline(never)]
     fn search_stack(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
         let registers = sys::preserved_registers();
@@ -216,13 +216,13 @@ impl Store {
         registers.iter().for_each(|&word| look_at(word));
         for address in (start..end).step_by(size_of::<u64>()) {
             // SAFETY: between a local of this function and a frame that called it the thread's
-            // stack is mapped; it is only read, and as words without meaning.
+            // stack is mapped; it is only read, as words without a type.
             look_at(unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() });
         }
         Some(())
     }
 
-    /// The outermost entry frame, if all activations lie above `start` in the order of their calls.
+    /// The outermost entry frame, if all activations are above `start` in the order of their calls.
     fn outermost_entry(&self, start: usize) -> Option<usize> {
         let (mut last, mut fp) = (start, self.entry_fp());
         loop {

@@ -1,4 +1,4 @@
-//! Functions of a store: references to WebAssembly functions and functions of the host.
+//! Functions of a store: references to WebAssembly functions, and host functions.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -20,14 +20,14 @@ use crate::types::TypeUses;
 /// A host function.
 #[derive(Clone)]
 pub enum HostFunc {
-    /// Of any type: arguments are in the first values, results go there.
+    /// A function of any type: arguments are the first values, and are replaced by results.
     Array(ArrayFunc),
-    /// Of a [native](upshift_abi::callconv::is_native) type.
+    /// A function of a [native](upshift_abi::callconv::is_native) type.
     Native {
         /// `extern "sysv64" fn(*mut VmHostContext, arguments...) -> NativeResult`, which calls
         /// [`run_native`] with the type of `data`'s content.
         code: NativeFunc,
-        /// What the code works with.
+        /// The data that the code uses.
         data: Arc<dyn Any + Send + Sync>,
     },
 }
@@ -40,24 +40,25 @@ pub type NativeFunc = unsafe extern "sysv64" fn();
 
 /// One call of a host function through an array.
 pub struct HostCall<'a> {
-    /// The store whose code called.
+    /// The store whose code called the function.
     pub store: &'a mut Store,
-    /// The instance that imported the function; `None` if it was called from the host or
-    /// through a table that the host put it in.
+    /// The instance that imported the function; `None` if it was called from the host or through a
+    /// table that the host put it in.
     pub caller: Option<InstanceId>,
-    /// As many values as the function has parameters or results, whichever are more.
+    /// The arguments, to be replaced by results: as many values as the function has parameters or
+    /// results, whichever are more.
     pub values: &'a mut [VmVal],
 }
 
-/// A function with an id.
+/// A function of a store that has an id.
 pub(super) struct FuncEntry {
-    /// Lives as long as the store, and can be read: a copy, if the reference lies where they are
-    /// filled on demand.
+    /// Lives as long as the store, and can be read: a copy, if the reference is where references
+    /// are filled on demand.
     pub func_ref: *const VmFuncRef,
-    /// The native entry trampoline of its type, once it was called natively.
+    /// The native entry trampoline of the function's type, after its first native call.
     pub native_entry: Option<NativeEntry>,
-    /// The entry trampoline of its type, once it was called through an array, and how many values a
-    /// call needs.
+    /// The entry trampoline of the function's type, after its first call through an array, and the
+    /// number of values that a call needs.
     pub array_entry: Option<(Entry, usize)>,
 }
 
@@ -67,14 +68,14 @@ pub(super) struct HostFuncEntry {
     func_ref: VmFuncRef,
 }
 
-/// What the contexts of a host function that gets an array point to.
+/// The data that the contexts of a host function with an array point to.
 struct HostFuncData {
     func: HostFunc,
     values: usize,
 }
 
 impl HostFuncData {
-    /// What to call, and the data to give it.
+    /// The code that host contexts call, and the data that it gets.
     fn target(&self) -> (*const u8, *const c_void) {
         match &self.func {
             HostFunc::Array(_) => (host_call as *const u8, ptr::from_ref(self).cast()),
@@ -84,7 +85,7 @@ impl HostFuncData {
 }
 
 impl Store {
-    /// Makes a host function. `known` are uses of its type, which saves a search; those of another
+    /// Creates a host function. `known` are uses of its type, which save a search; those of another
     /// runtime are ignored.
     ///
     /// # Errors
@@ -124,7 +125,7 @@ impl Store {
                 type_id,
             },
         });
-        // SAFETY: just made, and pinned.
+        // SAFETY: the entry was just created, and is pinned.
         let entry = unsafe { &mut *entry };
         let (call, func) = entry.data.target();
         let context = self.host_contexts.push(VmHostContext {
@@ -137,7 +138,7 @@ impl Store {
         Ok(self.func_id(&entry.func_ref))
     }
 
-    /// Makes room for so many host functions, each imported once.
+    /// Makes room for that many host functions, each imported once.
     pub fn reserve_host_funcs(&mut self, count: usize) {
         self.funcs.reserve(count);
         self.func_ids.reserve(count);
@@ -218,12 +219,12 @@ impl Store {
     }
 }
 
-/// What host trampolines call for functions that get an array: runs the host function; 1 makes the
-/// trampoline unwind.
+/// The function that host trampolines call for functions with an array: runs the host function; 1
+/// makes the trampoline unwind.
 ///
 /// # Safety
 ///
-/// `context` is a host context of the store that the calling thread runs, and `values` holds the
+/// `context` is a host context of the store that the calling thread runs, and `values` contains the
 /// arguments and has room for the results.
 unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut VmVal) -> u32 {
     let run = |store: &mut Store, caller, data: &HostFuncData| {
@@ -238,7 +239,7 @@ unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut Vm
             values,
         })
     };
-    // SAFETY: the caller's promise; `target` gives contexts of this code a `HostFuncData`.
+    // SAFETY: guaranteed by the caller; `target` gives contexts of this code a `HostFuncData`.
     let returned = unsafe { run_host(context, run) };
     u32::from(returned.is_none())
 }
@@ -257,7 +258,7 @@ pub unsafe fn run_native<D, R: Default>(
     context: *mut VmHostContext,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> NativeResult<R> {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     match unsafe { run_host(context, run) } {
         Some(value) => NativeResult { value, status: 0 },
         None => NativeResult {
@@ -278,8 +279,8 @@ unsafe fn run_host<D, R>(
     context: *mut VmHostContext,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> Option<R> {
-    // SAFETY: host contexts and what they point to live as long as the store; exclusive access
-    // to the store is generated code's, which lends it to us until we return.
+    // SAFETY: host contexts and what they point to live as long as the store; exclusive access to
+    // the store is generated code's, which lends it to this function until it returns.
     let (vm, store, data, caller) = unsafe {
         let context = &*context;
         let vm = context.store;
@@ -289,13 +290,13 @@ unsafe fn run_host<D, R>(
         (vm, store, data, caller)
     };
     let scope = store.begin_extern_scope();
-    // Not the closure's result: what passes through `catch_unwind` passes through memory.
+    // Not as the closure's result: what passes through `catch_unwind` passes through memory.
     let (mut value, mut error) = (None, None);
     let caught = catch_unwind(AssertUnwindSafe(|| match run(store, caller, data) {
         Ok(returned) => value = Some(returned),
         Err(failed) => error = Some(failed),
     }));
-    // SAFETY: as above; the closure, which had the store, is gone.
+    // SAFETY: as above; the closure, which had the store, has ended.
     unsafe {
         let store = &mut *(*vm).host.cast::<Store>();
         if store.begin_extern_scope() != scope {
@@ -306,12 +307,12 @@ unsafe fn run_host<D, R>(
     if value.is_some() && unsafe { may_go_on(vm) } {
         return value;
     }
-    // SAFETY: as above; and the host trampoline's frame, which called us, stands.
+    // SAFETY: as above; and the frame of the host trampoline, which called this function, stands.
     unsafe { (*(*vm).host.cast::<Store>()).leave_host(caught.map(|()| error)) };
     None
 }
 
-/// Whether WebAssembly may go on after a host function: it was not interrupted, and this is no
+/// Whether WebAssembly may go on after a host function: it was not interrupted, and this is not a
 /// forked child, whose code its parent replaces.
 ///
 /// # Safety
@@ -319,7 +320,7 @@ unsafe fn run_host<D, R>(
 /// The calling thread runs the store.
 #[inline]
 unsafe fn may_go_on(vm: *mut VmStore) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let store = &*(*vm).host.cast::<Store>();
         (*vm).interrupt.load(Ordering::Acquire) == 0 && store.process.is_current()
@@ -327,15 +328,15 @@ unsafe fn may_go_on(vm: *mut VmStore) -> bool {
 }
 
 impl Store {
-    /// Notes why a host function's caller is left: an error, a panic, or (`Ok(None)`) an
-    /// interruption or a fork.
+    /// Records why the WebAssembly that called a host function is left: an error, a panic, or
+    /// (`Ok(None)`) an interruption or a fork.
     ///
     /// # Safety
     ///
     /// The host trampoline's frame stands.
     #[cold]
     unsafe fn leave_host(&mut self, result: std::thread::Result<Option<anyhow::Error>>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         let backtrace = |store: &Self| unsafe { WasmBacktrace::capture_at_exit(store) };
         let pending = match result {
             Ok(Some(error)) => Pending::Host(error, backtrace(self)),

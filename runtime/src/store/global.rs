@@ -8,23 +8,23 @@ use super::{GlobalId, Store};
 /// A global of a store.
 pub(super) struct GlobalEntry {
     ty: GlobalType,
-    /// In the context of the instance that defines it, or in `own`.
+    /// The global's value: in the context of the instance that defines it, or in `own`.
     vm: *mut VmGlobal,
     _own: Option<Box<VmGlobal>>,
 }
 
 impl GlobalEntry {
-    /// A global whose value is at `vm`.
+    /// Creates an entry for a global whose value is at `vm`.
     pub fn in_instance(ty: GlobalType, vm: *mut VmGlobal) -> Self {
         Self { ty, vm, _own: None }
     }
 
-    /// The type of its value.
+    /// The type of the global's value.
     pub fn content(&self) -> ValType {
         self.ty.content
     }
 
-    /// Its value's low word.
+    /// The low word of the global's value.
     pub fn word(&self) -> u64 {
         // SAFETY: globals live as long as the store, and generated code is not running now.
         unsafe { (*self.vm).bits[0] }
@@ -32,7 +32,7 @@ impl GlobalEntry {
 }
 
 impl Store {
-    /// Makes a global of the host's.
+    /// Creates a global that belongs to the host.
     ///
     /// # Safety
     ///
@@ -60,13 +60,13 @@ impl Store {
         self.globals[global.index()].ty
     }
 
-    /// Its value.
+    /// The global's value.
     pub fn global_get(&self, global: GlobalId) -> VmVal {
         // SAFETY: globals live as long as the store, and generated code is not running now.
         unsafe { *self.vm_global(global) }
     }
 
-    /// Sets its value, whatever its mutability.
+    /// Sets the global's value, whatever its mutability.
     ///
     /// # Safety
     ///

@@ -41,10 +41,11 @@ pub struct Instance {
     memories: Vec<MemoryId>,
     globals: Vec<GlobalId>,
     dropped_elements: Box<[bool]>,
-    /// How many data segments instantiation is done with: the active ones among them count as
+    /// How many data segments instantiation has written: the active ones among them count as
     /// dropped.
     data_written: usize,
-    /// By segment, once one was dropped: some modules have tens of thousands.
+    /// Whether each data segment was dropped; empty before the first was: some modules have tens of
+    /// thousands.
     dropped_data: Box<[bool]>,
 }
 
@@ -69,7 +70,7 @@ impl Instance {
         self.tables[index.index()]
     }
 
-    /// A data segment's bytes, as instructions see them: none once it was dropped.
+    /// A data segment's bytes for instructions: none once it was dropped.
     pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
         let segment = self.facts().data(index);
         let written = index.index() < self.data_written && segment.mode != SegmentMode::Passive;
@@ -130,12 +131,12 @@ impl Instance {
         }
     }
 
-    /// At an offset that the module's layout gave.
+    /// A pointer to an offset from the module's context layout.
     fn at<T>(&self, offset: VmOffset) -> *mut T {
         self.space.base().wrapping_add(offset.0 as usize).cast()
     }
 
-    /// The reference to a function that can become one.
+    /// The reference to a function that the module can make a reference of.
     pub(super) fn func_ref(&self, func: FuncIndex) -> *const VmFuncRef {
         let n = self.facts().func_ref(func).expect(DECLARED);
         self.at(self.facts().layout.func_ref(n))
@@ -143,7 +144,7 @@ impl Instance {
 }
 
 impl Store {
-    /// Makes an instance of the module and runs its start function.
+    /// Creates an instance of the module and runs its start function.
     ///
     /// # Errors
     ///
@@ -225,7 +226,7 @@ impl Store {
             dropped_data: Box::default(),
         });
         let header: *mut VmContext = instance.vmctx();
-        // SAFETY: the context part is committed, zeroed and not known to anybody else yet.
+        // SAFETY: the context part is committed, zeroed and not accessible to other code yet.
         unsafe {
             (*header).store = self.vm();
             (*header).instance = (&raw mut *instance).cast();
@@ -233,7 +234,7 @@ impl Store {
         self.link_imports(&mut instance, &facts, imports);
         let before = (self.memories.len(), self.globals.len(), self.tables.len());
         if let Err(error) = self.allocate_items(&mut instance, &facts, on_demand.as_ref()) {
-            // What was made so far points into the context, which ends with this function.
+            // The items created so far point into the context, which ends with this function.
             self.memories.truncate(before.0);
             self.globals.truncate(before.1);
             self.tables.truncate(before.2);
@@ -246,7 +247,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Makes what the module defines. After an error, the store holds a part of it.
+    /// Creates the items that the module defines. After an error, the store contains a part of
+    /// them.
     fn allocate_items(
         &mut self,
         instance: &mut Instance,
@@ -425,7 +427,7 @@ impl Store {
     }
 }
 
-/// Fills the function references of a new instance.
+/// Fills in the function references of a new instance.
 fn fill_func_refs(instance: &Instance, facts: &ModuleFacts) {
     let func_refs: *mut VmFuncRef = instance.at(facts.layout.func_ref(0));
     for (n, &func) in facts.ref_funcs.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! What a store may take: asked before a memory or table is made or grows, and before an instance
-//! is made.
+//! Limits of a store's resources, checked before a memory or table is created or grows, and before
+//! an instance is created.
 //!
 //! The interface is Wasmtime's, so that limiters written for it work here. A store without a
-//! limiter is limited by what the modules declare and by what the system gives.
+//! limiter is limited by what the modules declare and by what the system grants.
 
 use std::any::Any;
 
@@ -12,24 +12,24 @@ use upshift_abi::{ModuleFacts, TableType};
 use super::Store;
 use crate::error::Error;
 
-/// What [`ResourceLimiter::instances`] says by default.
+/// The default of [`ResourceLimiter::instances`].
 pub const DEFAULT_INSTANCE_LIMIT: usize = 10_000;
-/// What [`ResourceLimiter::tables`] says by default.
+/// The default of [`ResourceLimiter::tables`].
 pub const DEFAULT_TABLE_LIMIT: usize = 10_000;
-/// What [`ResourceLimiter::memories`] says by default.
+/// The default of [`ResourceLimiter::memories`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 10_000;
 
-/// Decides what the instances of a store may take.
+/// Decides which resources the instances of a store may allocate.
 ///
-/// It is asked on the thread that runs the store: when a module is instantiated, by `memory.grow`
-/// and `table.grow`, and when the embedder makes or grows a memory or table. What it does not see:
-/// the embedder's own data, compiled code, and what the runtime keeps per item.
+/// It is called on the thread that runs the store: when a module is instantiated, by `memory.grow`
+/// and `table.grow`, and when the embedder creates or grows a memory or table. It does not limit
+/// the embedder's own data, compiled code, and the runtime's data per item.
 pub trait ResourceLimiter: Send {
-    /// A memory is about to have `desired` bytes instead of `current`, multiples of 64 KiB;
+    /// Decides whether a memory may have `desired` bytes instead of `current`, multiples of 64 KiB;
     /// `current` is 0 for a new one. `maximum` is the memory's declared maximum in bytes. Called
     /// even if `desired` is beyond that.
     ///
-    /// `Ok(false)` refuses: `memory.grow` returns -1, making a memory or an instance fails.
+    /// `Ok(false)` refuses: `memory.grow` returns -1, creating a memory or an instance fails.
     ///
     /// # Errors
     ///
@@ -41,8 +41,8 @@ pub trait ResourceLimiter: Send {
         maximum: Option<usize>,
     ) -> anyhow::Result<bool>;
 
-    /// Growth that [`memory_growing`](Self::memory_growing) permitted has failed: beyond the
-    /// maximum, or refused by the system.
+    /// Called when growth that [`memory_growing`](Self::memory_growing) permitted has failed:
+    /// beyond the maximum, or refused by the system.
     ///
     /// # Errors
     ///
@@ -52,8 +52,8 @@ pub trait ResourceLimiter: Send {
         Ok(())
     }
 
-    /// A table is about to have `desired` elements (8 bytes each where they are not null) instead
-    /// of `current`, which is 0 for a new one; otherwise as
+    /// Decides whether a table may have `desired` elements (8 bytes each where they are not null)
+    /// instead of `current`, which is 0 for a new one; otherwise like
     /// [`memory_growing`](Self::memory_growing).
     ///
     /// # Errors
@@ -66,7 +66,7 @@ pub trait ResourceLimiter: Send {
         maximum: Option<usize>,
     ) -> anyhow::Result<bool>;
 
-    /// Growth that [`table_growing`](Self::table_growing) permitted has failed.
+    /// Called when growth that [`table_growing`](Self::table_growing) permitted has failed.
     ///
     /// # Errors
     ///
@@ -76,29 +76,29 @@ pub trait ResourceLimiter: Send {
         Ok(())
     }
 
-    /// How many instances the store may have: 10,000 by default.
+    /// The most instances that the store may have: 10,000 by default.
     fn instances(&self) -> usize {
         DEFAULT_INSTANCE_LIMIT
     }
 
-    /// How many tables the store may have, those of its instances and the embedder's: 10,000 by
-    /// default.
+    /// The most tables that the store may have, those of its instances and the embedder's: 10,000
+    /// by default.
     fn tables(&self) -> usize {
         DEFAULT_TABLE_LIMIT
     }
 
-    /// How many memories the store may have, those of its instances and the embedder's: 10,000 by
-    /// default.
+    /// The most memories that the store may have, those of its instances and the embedder's: 10,000
+    /// by default.
     fn memories(&self) -> usize {
         DEFAULT_MEMORY_LIMIT
     }
 }
 
-/// Finds the limiter in the embedder's data.
+/// Returns the limiter in the embedder's data.
 pub type FindLimiter =
     Box<dyn (for<'a> FnMut(&'a mut (dyn Any + Send)) -> &'a mut dyn ResourceLimiter) + Send + Sync>;
 
-/// Fixed limits for a store; [`StoreLimitsBuilder`] makes them.
+/// Fixed limits for a store, built by [`StoreLimitsBuilder`].
 ///
 /// The default limits only the numbers of instances, tables and memories: to 10,000 each.
 #[derive(Clone, Debug)]
@@ -189,52 +189,52 @@ impl ResourceLimiter for StoreLimits {
     }
 }
 
-/// Makes [`StoreLimits`].
+/// Builds [`StoreLimits`].
 #[derive(Clone, Debug, Default)]
 pub struct StoreLimitsBuilder(StoreLimits);
 
 impl StoreLimitsBuilder {
-    /// The default limits.
+    /// Starts with the default limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many bytes each memory may have; unlimited by default.
+    /// Sets how many bytes each memory may have; unlimited by default.
     #[must_use]
     pub fn memory_size(mut self, bytes: usize) -> Self {
         self.0.memory_size = Some(bytes);
         self
     }
 
-    /// How many elements each table may have; unlimited by default.
+    /// Sets how many elements each table may have; unlimited by default.
     #[must_use]
     pub fn table_elements(mut self, elements: usize) -> Self {
         self.0.table_elements = Some(elements);
         self
     }
 
-    /// How many instances the store may have: 10,000 by default.
+    /// Sets how many instances the store may have: 10,000 by default.
     #[must_use]
     pub fn instances(mut self, count: usize) -> Self {
         self.0.instances = count;
         self
     }
 
-    /// How many tables the store may have: 10,000 by default.
+    /// Sets how many tables the store may have: 10,000 by default.
     #[must_use]
     pub fn tables(mut self, count: usize) -> Self {
         self.0.tables = count;
         self
     }
 
-    /// How many memories the store may have: 10,000 by default.
+    /// Sets how many memories the store may have: 10,000 by default.
     #[must_use]
     pub fn memories(mut self, count: usize) -> Self {
         self.0.memories = count;
         self
     }
 
-    /// Whether `memory.grow` and `table.grow` trap where they would return -1: not what the
+    /// Sets whether `memory.grow` and `table.grow` trap where they would return -1: not what the
     /// specification says, but it shows where a program runs out of memory. Off by default.
     #[must_use]
     pub fn trap_on_grow_failure(mut self, trap: bool) -> Self {
@@ -242,23 +242,23 @@ impl StoreLimitsBuilder {
         self
     }
 
-    /// The limits.
+    /// Returns the limits.
     pub fn build(self) -> StoreLimits {
         self.0
     }
 }
 
-/// What a limiter distinguishes.
+/// The kinds of resources that limiters decide on by size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
-    /// Sizes are bytes.
+    /// A memory, whose size is in bytes.
     Memory,
-    /// Sizes are elements.
+    /// A table, whose size is in elements.
     Table,
 }
 
 impl Store {
-    /// Sets who decides what the instances of this store may take from now on.
+    /// Sets the limiter that decides on the resources of this store's instances from now on.
     pub fn set_limiter(&mut self, limiter: FindLimiter) {
         self.limiter = Some(limiter);
     }
@@ -268,7 +268,8 @@ impl Store {
         Some(find(&mut *self.data))
     }
 
-    /// Whether a memory or table may grow. Sizes that no `usize` can hold are refused.
+    /// Asks the limiter whether a memory or table may grow. Sizes that no `usize` can represent are
+    /// refused.
     pub(super) fn may_grow(
         &mut self,
         what: Resource,
@@ -288,7 +289,7 @@ impl Store {
         }
     }
 
-    /// Tells the limiter that something could not grow that it had permitted to.
+    /// Tells the limiter that growth which it permitted has failed.
     pub(super) fn grow_failed(
         &mut self,
         what: Resource,
@@ -304,7 +305,7 @@ impl Store {
         }
     }
 
-    /// Whether the store may have so many more.
+    /// Checks that the store may have that many more instances, tables or memories.
     pub(super) fn admit(
         &mut self,
         instances: usize,
@@ -324,14 +325,15 @@ impl Store {
         for ((count, limit), kind) in counts.into_iter().zip(limits).zip(kinds) {
             if count > limit {
                 return Err(Error::Resource(format!(
-                    "resource limit exceeded: the store would have {count} {kind}, and may have {limit}"
+                    "resource limit exceeded: the store would have {count} {kind}, and may have \
+                     {limit}"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Whether the store may have what an instance of the module defines.
+    /// Checks that the store may have what an instance of the module defines.
     pub(super) fn admit_instance(&mut self, facts: &ModuleFacts) -> Result<(), Error> {
         let memories = &facts.plan.memories()[facts.imported_memories as usize..];
         let tables = &facts.tables[facts.imported_tables as usize..];
@@ -342,7 +344,7 @@ impl Store {
         tables.iter().try_for_each(|ty| self.admit_table(ty))
     }
 
-    /// Whether the store may have a memory of its minimum size.
+    /// Checks that the store may have a memory of its minimum size.
     pub(super) fn admit_memory(&mut self, style: &MemoryStyle) -> Result<(), Error> {
         let (min, max) = (style.min_bytes(), style.max_bytes());
         self.admit_size(Resource::Memory, min, max, || {
@@ -351,7 +353,7 @@ impl Store {
         })
     }
 
-    /// Whether the store may have a table of the type's minimum.
+    /// Checks that the store may have a table of the type's minimum.
     pub(super) fn admit_table(&mut self, ty: &TableType) -> Result<(), Error> {
         let (min, max) = (ty.limits.min, ty.limits.max);
         self.admit_size(Resource::Table, min, max, || {

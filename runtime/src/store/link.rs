@@ -1,4 +1,4 @@
-//! Whether what is given fits what a module imports.
+//! Import matching: whether externs fit what a module imports.
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,8 @@ impl Store {
         Ok(())
     }
 
-    /// Import matching: functions and globals exactly, tables and memories by their limits now.
+    /// Matches an extern with an import: functions and globals exactly, tables and memories by
+    /// their present limits.
     fn fits(&self, facts: &ModuleFacts, wanted: &ImportType, given: Extern) -> bool {
         match (*wanted, given) {
             (ImportType::Func(ty), Extern::Func(func)) => {
@@ -80,7 +81,7 @@ impl Store {
     }
 }
 
-/// A size now and a declared maximum satisfy the wanted limits.
+/// Whether a present size and a declared maximum satisfy the required limits.
 fn limits_fit(wanted: Limits, size: u64, declared: Limits) -> bool {
     let max_fits = match (wanted.max, declared.max) {
         (None, _) => true,

@@ -16,13 +16,13 @@ use crate::sys::Reservation;
 /// A memory of a store.
 pub(super) struct MemoryEntry {
     style: MemoryStyle,
-    /// In the context of the instance that defines it, or in `own`.
+    /// The memory's description: in the context of the instance that defines it, or in `own`.
     vm: *mut VmMemory,
-    /// The reservation that holds it, and where in there it starts.
+    /// The reservation that contains the memory, and its offset there.
     space: MemorySpace,
 }
 
-/// Where a memory's bytes are.
+/// The address space of a memory.
 pub(super) enum MemorySpace {
     /// Behind the context of an instance, whose allocation lives as long as the store.
     Instance {
@@ -31,17 +31,17 @@ pub(super) enum MemorySpace {
         space: *const Reservation,
         offset: usize,
     },
-    /// On its own, behind a guard.
+    /// In a reservation of its own, behind a guard.
     Own {
         space: Reservation,
         guard: usize,
-        /// What `vm` points to, unless that lies in a context.
+        /// The structure that `vm` points to, unless it is in a context.
         _vm: Option<Box<VmMemory>>,
     },
 }
 
 impl MemoryEntry {
-    /// A memory in the reservation, from the offset on; its minimum is committed.
+    /// Creates a memory in the reservation, from the offset on; its minimum is committed.
     pub fn in_instance(
         style: MemoryStyle,
         vm: *mut VmMemory,
@@ -62,8 +62,8 @@ impl MemoryEntry {
         Ok(entry)
     }
 
-    /// A memory in a reservation of its own, described by `vm` or, if that is null, by a structure
-    /// of its own; its minimum is committed.
+    /// Creates a memory in a reservation of its own, described by `vm` or, if that is null, by a
+    /// structure of its own; its minimum is committed.
     pub fn apart(style: MemoryStyle, vm: *mut VmMemory) -> Result<Self, Error> {
         let guard = style.guard_before() as usize;
         let space = reserve_memory(&style, guard)?;
@@ -130,7 +130,7 @@ impl MemoryEntry {
         self.style.pages(self.len() as u64)
     }
 
-    /// Grows by pages: the previous size, or `None` beyond the maximum or what is reserved.
+    /// Grows by pages; returns the previous size, or `None` beyond the maximum or what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
         let reserved = self.style.pages(self.reserved() as u64);
@@ -166,7 +166,7 @@ impl MemoryEntry {
 }
 
 impl Store {
-    /// Makes a memory of the host's.
+    /// Creates a memory that belongs to the host.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Store {
         MemoryId::new(self.memories.len() - 1)
     }
 
-    /// Lets the memory start with the image. It was just made, and nothing was written to it.
+    /// Maps an image over a memory that was just created and not written to.
     pub(super) fn map_image(
         &mut self,
         memory: MemoryId,
@@ -201,7 +201,7 @@ impl Store {
         self.memories[memory.index()].vm
     }
 
-    /// Whether the address lies in a memory of this store or its guard. May be called in a signal
+    /// Whether the address is in a memory of this store or its guard. May be called in a signal
     /// handler while generated code was running.
     pub(crate) fn memory_contains(&self, addr: usize) -> bool {
         self.memories.iter().any(|memory| memory.contains(addr))
@@ -212,22 +212,22 @@ impl Store {
         self.memories[memory.index()].style.ty()
     }
 
-    /// Its size in pages.
+    /// The memory's size in pages.
     pub fn memory_pages(&self, memory: MemoryId) -> u64 {
         self.memories[memory.index()].pages()
     }
 
-    /// Its bytes.
+    /// The memory's bytes.
     pub fn memory_data(&self, memory: MemoryId) -> &[u8] {
         self.memories[memory.index()].bytes()
     }
 
-    /// Its bytes.
+    /// The memory's bytes, mutable.
     pub fn memory_data_mut(&mut self, memory: MemoryId) -> &mut [u8] {
         self.memories[memory.index()].bytes_mut()
     }
 
-    /// Its bytes, and the embedder's data.
+    /// The memory's bytes and the embedder's data, both mutable.
     pub fn memory_and_data_mut(
         &mut self,
         memory: MemoryId,
@@ -235,12 +235,12 @@ impl Store {
         (self.memories[memory.index()].bytes_mut(), &mut *self.data)
     }
 
-    /// Grows it by pages: the previous size in pages, or `None` if the maximum, the limiter or the
-    /// system forbids it.
+    /// Grows the memory by pages; returns the previous size in pages, or `None` if the maximum, the
+    /// limiter or the system forbids it.
     ///
     /// # Errors
     ///
-    /// The limiter's.
+    /// The limiter's error.
     pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> anyhow::Result<Option<u64>> {
         let entry = &self.memories[memory.index()];
         let (current, style) = (entry.pages(), entry.style);
@@ -263,7 +263,7 @@ impl Store {
         Ok(None)
     }
 
-    /// `memory.copy`.
+    /// The instruction `memory.copy`.
     ///
     /// # Errors
     ///
@@ -297,7 +297,7 @@ impl Store {
         })
     }
 
-    /// `memory.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
+    /// The instruction `memory.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn memory_fill(
         &mut self,
         memory: MemoryId,
@@ -314,7 +314,7 @@ impl Store {
         })
     }
 
-    /// Copies a part of `data` to the memory: `memory.init`; errors as
+    /// The instruction `memory.init`, with the bytes of the segment; errors as
     /// [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn memory_init(
         &mut self,

@@ -1,8 +1,8 @@
 //! A store: instances and what they share, run by one thread at a time.
 //!
-//! Ids are indexes into the store's own lists, so this API is safe; that an id belongs to this
-//! store is for the embedding API to check (a wrong one panics or means another item, never
-//! undefined behaviour).
+//! Ids are indexes into the store's own lists, so this API is safe; the embedding API checks that
+//! an id belongs to this store (a wrong one panics or means another item, never undefined
+//! behaviour).
 
 mod arena;
 mod call;
@@ -72,15 +72,15 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An instance of a store.
+    /// The id of an instance of a store.
     InstanceId;
-    /// A function of a store.
+    /// The id of a function of a store.
     FuncId;
-    /// A memory of a store.
+    /// The id of a memory of a store.
     MemoryId;
-    /// A table of a store.
+    /// The id of a table of a store.
     TableId;
-    /// A global of a store.
+    /// The id of a global of a store.
     GlobalId;
 }
 
@@ -88,7 +88,7 @@ ids! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoreId(u64);
 
-/// Something that can be imported or exported.
+/// An item that can be imported or exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extern {
     /// A function.
@@ -101,18 +101,18 @@ pub enum Extern {
     Global(GlobalId),
 }
 
-/// Instances and their memories, tables, globals and functions, with the embedder's data.
+/// A store: instances and their memories, tables, globals and functions, with the embedder's data.
 ///
-/// More fields than a reader can hold in mind at once: it owns everything that generated code of
-/// its instances points to, one list per kind.
+/// It has many fields because it owns everything that generated code of its instances points to, in
+/// one list per kind.
 pub struct Store {
     id: StoreId,
     runtime: Arc<Runtime>,
-    /// The runtime's: only this process calls WebAssembly in the store.
+    /// The runtime's process: only it may call WebAssembly in the store.
     process: Process,
     shared: Arc<StoreShared>,
     activity: Arc<ActiveEpoch>,
-    /// The runtime's, where each call has it at hand.
+    /// A copy of the runtime's setting, which each call reads.
     max_wasm_stack: usize,
     data: Box<dyn Any + Send>,
     limiter: Option<FindLimiter>,
@@ -123,17 +123,17 @@ pub struct Store {
     tables: Vec<TableEntry>,
     globals: Vec<GlobalEntry>,
     funcs: Vec<FuncEntry>,
-    /// What instances get on demand, by its first address.
+    /// The parts of instances that are filled on demand, by their first address.
     on_demand: BTreeMap<usize, Arc<OnDemand>>,
-    /// Copies of references that lie where they are filled on demand.
+    /// Copies of references that are in memory which is filled on demand.
     func_refs: Arena<VmFuncRef>,
     /// The functions' ids, by the addresses of their references.
     func_ids: WordMap<usize, FuncId>,
     host_funcs: Arena<HostFuncEntry>,
-    /// Of each host function one for calls from the host and one per import of it.
+    /// For each host function one context for calls from the host and one per import of it.
     host_contexts: Arena<VmHostContext>,
     externs: Externs,
-    /// The types that were called or given to host functions.
+    /// The data of the types that were called or given to host functions.
     type_infos: WordMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
     trap_record: Option<TrapRecord>,
@@ -147,7 +147,7 @@ pub struct Store {
 unsafe impl Send for Store {}
 
 impl Store {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new(runtime: &Arc<Runtime>, data: Box<dyn Any + Send>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -176,12 +176,12 @@ impl Store {
         }
     }
 
-    /// Its number.
+    /// The store's number.
     pub fn id(&self) -> StoreId {
         self.id
     }
 
-    /// The runtime it belongs to.
+    /// The runtime that the store belongs to.
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
@@ -191,12 +191,12 @@ impl Store {
         &*self.data
     }
 
-    /// The embedder's data.
+    /// The embedder's data, mutable.
     pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
         &mut *self.data
     }
 
-    /// Gives the embedder's data back and drops everything else.
+    /// Returns the embedder's data and drops everything else.
     pub fn into_data(mut self) -> Box<dyn Any + Send> {
         std::mem::replace(&mut self.data, Box::new(()))
     }
@@ -206,22 +206,24 @@ impl Store {
         InterruptHandle::new(self.shared.clone())
     }
 
-    /// With which host functions learn that the call they are part of is to end.
+    /// The interruption of this store, by which host functions find out that the call that they are
+    /// part of is to end.
     pub fn interruption(&self) -> Interruption {
         Interruption::new(self.shared.clone())
     }
 
-    /// Ends calls that run at that moment or are made after it; replaces the deadline before.
+    /// Sets the time after which calls end, and replaces the deadline before.
     pub fn set_deadline(&self, deadline: Option<Instant>) {
         self.shared.set_deadline(deadline);
     }
 
-    /// As [`set_deadline`](Self::set_deadline), for as long as the value that is returned exists.
+    /// Sets a deadline like [`set_deadline`](Self::set_deadline), for as long as the returned value
+    /// exists.
     pub fn arm_timeout(&self, time: Duration) -> ArmedTimeout {
         ArmedTimeout::new(self.shared.clone(), time)
     }
 
-    /// Takes the deadline away, and interruptions that have not ended a call yet.
+    /// Removes the deadline, and interruptions that have not ended a call yet.
     pub fn disarm(&self) {
         self.shared.disarm();
     }
@@ -257,7 +259,7 @@ impl Store {
         self.trap_record.take()
     }
 
-    /// Notes a trap, in a signal handler.
+    /// Records a trap, in a signal handler.
     ///
     /// # Safety
     ///
@@ -282,7 +284,7 @@ impl fmt::Debug for Store {
 /// millisecond.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The order in which a copy handles its parts.
+/// The order in which a copy processes its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     Forward,
@@ -290,13 +292,13 @@ enum Order {
 }
 
 impl Store {
-    /// Runs a bulk operation on `len` items in parts: `part` gets where each starts and how many
-    /// items it has.
+    /// Runs a bulk operation on `len` items in parts: `part` gets the start of each part and its
+    /// number of items.
     ///
     /// # Errors
     ///
-    /// [`TrapCode::Interrupt`] if an interruption waits behind a part, even the last one, and the
-    /// part's. What was done before stays.
+    /// [`TrapCode::Interrupt`] if an interruption is pending after a part, even the last one, and
+    /// the errors of `part`. What was done before stays.
     fn in_parts(
         &mut self,
         len: usize,
@@ -321,7 +323,7 @@ impl Store {
         }
     }
 
-    /// [`TrapCode::Interrupt`] if an interruption waits.
+    /// [`TrapCode::Interrupt`] if an interruption is pending.
     #[inline]
     pub(crate) fn check_interruption(&self) -> Result<(), TrapCode> {
         match self.shared.is_interrupted() {
@@ -330,8 +332,8 @@ impl Store {
         }
     }
 
-    /// Asks for a further signal soon, if an interruption waits: for builtins that are too short to
-    /// leave themselves.
+    /// Requests a further signal soon, if an interruption is pending: for builtins that are too
+    /// short to leave WebAssembly themselves.
     #[inline]
     pub(crate) fn retry_interruption(&self) {
         if self.shared.is_interrupted() {
@@ -340,8 +342,8 @@ impl Store {
     }
 }
 
-/// In which order to copy within one memory or table, so that nothing is overwritten before it is
-/// copied.
+/// The order in which to copy within one memory or table, so that nothing is overwritten before it
+/// is copied.
 fn copy_order(dst: usize, src: usize) -> Order {
     if dst <= src {
         Order::Forward

@@ -1,14 +1,15 @@
 //! The parts of an instance's context that are filled when generated code first touches them.
 //!
-//! A large module has thousands of functions that can become references, and a table that holds
-//! most of them; an instance that runs for a short time uses few. So the function references and
-//! the elements of that table start without access. The first touch of a chunk faults, and the
-//! signal handler fills the chunk with what the module says and lets the instruction run again.
-//! Generated code pays nothing for it, and does not know.
+//! A large module has thousands of functions that references can be made of, and a table of most of
+//! them; an instance that runs for a short time uses few. So the function references and the
+//! elements of that table start without access. The first access to a chunk faults, and the signal
+//! handler fills the chunk from the module and lets the instruction run again. Generated code pays
+//! nothing for it.
 //!
-//! Who touches: generated code, in whatever instance of the store, for which the handler asks
-//! [`Store::provide`]; and this crate, which asks before it reads or writes elements, and never
-//! reads function references there: it makes [copies](Store::func_id) of those it needs.
+//! Two kinds of code access these parts: generated code, in whatever instance of the store, for
+//! which the handler calls [`Store::provide`]; and this crate, which has elements filled before it
+//! reads or writes them, and never reads function references there: it makes
+//! [copies](Store::func_id) of those it needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,16 +22,16 @@ use crate::error::RuntimeError;
 use crate::module::ModuleCode;
 use crate::sys::Reservation;
 
-/// What of one instance is filled on demand.
+/// The parts of one instance that are filled on demand.
 pub(super) struct OnDemand {
-    /// The instance's.
+    /// The instance's reservation.
     space: Arc<Reservation>,
     /// Dropped after `space`; see `Instance`.
     module: Arc<ModuleCode>,
     layout: OnDemandLayout,
-    /// By chunk: whether it is filled. Written by the thread that runs the store, in its signal
-    /// handler too, which interrupts nothing that looks at this: it acts where generated code was
-    /// running.
+    /// Whether each chunk is filled. Written by the thread that runs the store, also in its signal
+    /// handler, which can't interrupt other code that accesses this: it acts only where generated
+    /// code was running.
     filled: Box<[AtomicBool]>,
 }
 
@@ -46,19 +47,19 @@ impl OnDemand {
         }
     }
 
-    /// Its first address.
+    /// The first address of these parts.
     pub fn start(&self) -> usize {
         self.space.base() as usize + self.layout.start as usize
     }
 
-    /// Which chunk an address is in.
+    /// The chunk that an address is in.
     fn chunk_of(&self, address: usize) -> Option<usize> {
         let offset = address.checked_sub(self.start())?;
         let inside = offset < (self.layout.end - self.layout.start) as usize;
         inside.then_some(offset / CHUNK as usize)
     }
 
-    /// Fills a chunk, unless that has happened. Neither allocates nor locks.
+    /// Fills a chunk, unless that has been done. Neither allocates nor locks.
     fn fill(&self, chunk: usize) -> Result<(), RuntimeError> {
         if self.filled[chunk].load(Ordering::Relaxed) {
             return Ok(());
@@ -115,7 +116,7 @@ impl OnDemand {
         (first as usize..self.filled.len()).try_for_each(|chunk| self.fill(chunk))
     }
 
-    /// The table's first element.
+    /// The address of the table's first element.
     pub fn elements(&self) -> *mut usize {
         self.at(self.layout.elements.unwrap_or(self.layout.end))
     }
@@ -128,7 +129,7 @@ impl OnDemand {
         self.at(0)
     }
 
-    /// What the function reference at an address says, whether it is filled or not.
+    /// The contents of the function reference at an address, whether it is filled or not.
     pub fn func_ref(&self, address: usize) -> Option<VmFuncRef> {
         self.chunk_of(address)?;
         let n = (address - self.start()) / size_of::<VmFuncRef>();
@@ -145,7 +146,7 @@ pub(super) fn callee(vmctx: *mut VmContext, module: &ModuleCode, func: FuncIndex
         None => {
             let offset = facts.layout.imported_func(func).0 as usize;
             let import = vmctx.wrapping_byte_add(offset).cast::<VmImportedFunc>();
-            // SAFETY: the layout's entry of this import, filled before anything asks.
+            // SAFETY: the layout's entry of this import, which was filled before.
             let import = unsafe { &*import };
             (import.slot, import.vmctx)
         }
@@ -157,26 +158,26 @@ pub(super) fn callee(vmctx: *mut VmContext, module: &ModuleCode, func: FuncIndex
     }
 }
 
-/// What became of a fault.
+/// The result of handling a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provided {
-    /// It was about something else.
+    /// The address is not in a part that is filled on demand, or its chunk is filled already.
     NotOurs,
-    /// The instruction can run again.
+    /// The chunk was filled: the instruction can run again.
     Filled,
     /// The system refused the memory.
     Refused,
 }
 
 impl Store {
-    /// Fills what generated code touched, if that was waiting for it. May be called in a signal
-    /// handler while generated code was running.
+    /// Fills the chunk that generated code accessed, if it is filled on demand. May be called in a
+    /// signal handler while generated code was running.
     pub(crate) fn provide(&self, address: usize) -> Provided {
         let Some((part, chunk)) = self.on_demand_at(address) else {
             return Provided::NotOurs;
         };
         if part.filled[chunk].load(Ordering::Relaxed) {
-            // Then it faults for another reason.
+            // A filled chunk faults for another reason.
             return Provided::NotOurs;
         }
         match part.fill(chunk) {
@@ -190,7 +191,7 @@ impl Store {
         part.chunk_of(address).map(|chunk| (&**part, chunk))
     }
 
-    /// What a function reference says, if it lies where references are filled on demand.
+    /// The contents of a function reference, if it is where references are filled on demand.
     pub(super) fn func_ref_on_demand(&self, func_ref: *const VmFuncRef) -> Option<VmFuncRef> {
         let (part, _) = self.on_demand_at(func_ref as usize)?;
         part.func_ref(func_ref as usize)

@@ -1,7 +1,6 @@
 //! Tables: reference words, in memory that the system provides where elements are not null.
 //!
-//! A module of a few bytes can declare tables of gigabytes, so a null element must not cost
-//! anything.
+//! A module of a few bytes can declare tables of gigabytes, so a null element must not cost memory.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,29 +15,29 @@ use super::{Instance, Order, Store, TableId, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
 
-/// Bytes up to which elements lie in ordinary memory: a mapping takes whole pages and calls to the
-/// system.
+/// The most bytes of elements that are in ordinary memory: a mapping takes whole pages and system
+/// calls.
 const SMALL_BYTES: usize = 4096;
 
-/// Bytes of an element.
+/// The size of an element in bytes.
 const WORD: usize = size_of::<usize>();
 
 /// A table of a store.
 pub(super) struct TableEntry {
     ty: TableType,
-    /// In the context of the instance that defines it, or in `own`.
+    /// The table's description: in the context of the instance that defines it, or in `own`.
     vm: *mut VmTable,
     _own: Option<Box<VmTable>>,
     elements: Elements,
 }
 
-/// Where elements are: as many words as fit, those beyond the table's length zero.
+/// The memory of a table's elements, with zeros beyond the table's length.
 enum Elements {
     Small(Vec<usize>),
-    /// Takes memory where elements are not null only.
+    /// A mapping, which takes memory only where elements are not null.
     Mapped(Reservation),
-    /// In the context of the instance that defines the table, filled when touched; as many as the
-    /// table had at first.
+    /// The context of the instance that defines the table, filled on demand; the number of elements
+    /// that the table had at first.
     OnDemand(Arc<OnDemand>, usize),
 }
 
@@ -59,7 +58,7 @@ impl Elements {
         }
     }
 
-    /// Makes all of them readable and writable for this crate.
+    /// Fills all elements, so that this crate can read and write them.
     fn settle(&self) -> Result<(), RuntimeError> {
         match self {
             Elements::OnDemand(part, _) => part.fill_table(),
@@ -90,8 +89,8 @@ impl Elements {
             Elements::Small(_) | Elements::OnDemand(..) => {
                 self.settle()?;
                 let space = Reservation::zeroed(bytes(wanted).next_multiple_of(SMALL_BYTES))?;
-                // SAFETY: the new mapping is longer than what is copied, which is filled, and
-                // nobody else knows it.
+                // SAFETY: the new mapping is longer than what is copied, which is filled, and no
+                // other code knows it.
                 unsafe {
                     let to = space.base().cast();
                     self.base().copy_to_nonoverlapping(to, capacity);
@@ -107,8 +106,8 @@ impl Elements {
 }
 
 impl TableEntry {
-    /// A table of its minimum size, described by `vm` or, if that is null, by a structure of its
-    /// own.
+    /// Creates a table of its minimum size, described by `vm` or, if that is null, by a structure
+    /// of its own.
     pub fn new(ty: TableType, vm: *mut VmTable, init: u64) -> Result<Self, Error> {
         let mut own = vm.is_null().then(|| {
             Box::new(VmTable {
@@ -133,7 +132,8 @@ impl TableEntry {
         }
     }
 
-    /// A table of its minimum size whose elements the part holds, with its image.
+    /// Creates a table of its minimum size whose elements, with their initial values, are filled on
+    /// demand.
     pub fn on_demand(ty: TableType, vm: *mut VmTable, part: &Arc<OnDemand>) -> Self {
         let len = ty.limits.min as usize;
         let mut entry = Self {
@@ -157,7 +157,7 @@ impl TableEntry {
         unsafe { self.vm.write(VmTable { base, len }) };
     }
 
-    /// Grows by elements: the previous length, or `None` beyond the maximum.
+    /// Grows by elements; returns the previous length, or `None` beyond the maximum.
     fn grow(&mut self, delta: u64, init: u64) -> Result<Option<u64>, RuntimeError> {
         let (previous, max) = (self.len() as u64, self.ty.max_len());
         let Some(len) = previous.checked_add(delta).filter(|&len| len <= max) else {
@@ -165,7 +165,7 @@ impl TableEntry {
         };
         self.elements.reserve(len as usize, max as usize)?;
         self.describe(len as usize);
-        // Null is what is there already; writing it would take the memory.
+        // New elements are null already; writing nulls would take memory.
         if init != 0 {
             self.elements_mut()?[previous as usize..].fill(init as usize);
         }
@@ -177,7 +177,7 @@ impl TableEntry {
     ///
     /// # Errors
     ///
-    /// If the system refuses memory for those that are filled on demand.
+    /// If the system refuses memory for elements that are filled on demand.
     fn elements(&self) -> Result<&[usize], RuntimeError> {
         self.elements.settle()?;
         // SAFETY: `vm` describes `self.elements`; reading through its pointer sees what generated
@@ -185,10 +185,10 @@ impl TableEntry {
         Ok(unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) })
     }
 
-    /// The elements of a table of `externref`; none of others.
+    /// The elements of a table of `externref`; empty for others.
     pub fn extern_words(&self) -> &[usize] {
         match self.ty.element {
-            // Only function references are filled on demand, so there is nothing that can fail.
+            // Only function references are filled on demand, so this can't fail.
             RefType::Extern => self.elements().unwrap_or_default(),
             RefType::Func => &[],
         }
@@ -202,11 +202,11 @@ impl TableEntry {
 }
 
 impl Store {
-    /// Makes a table of the host's, filled with the word.
+    /// Creates a table that belongs to the host, filled with the word.
     ///
     /// # Errors
     ///
-    /// If its minimum exceeds the limit of 10,000,000 elements.
+    /// If the table's minimum exceeds the limit of 10,000,000 elements.
     ///
     /// # Safety
     ///
@@ -232,7 +232,7 @@ impl Store {
         self.tables[table.index()].ty
     }
 
-    /// Its number of elements.
+    /// The table's number of elements.
     pub fn table_len(&self, table: TableId) -> u64 {
         self.tables[table.index()].len() as u64
     }
@@ -247,7 +247,7 @@ impl Store {
         elements.get(index).map(|&word| word as u64)
     }
 
-    /// Sets an element; false out of bounds.
+    /// Sets an element; returns false out of bounds.
     ///
     /// # Safety
     ///
@@ -257,13 +257,13 @@ impl Store {
         self.table_write(table, index, &[word]).is_ok()
     }
 
-    /// Grows it: the previous length, or `None` if the maximum, the limiter or the system forbids
-    /// it.
+    /// Grows a table; returns the previous length, or `None` if the maximum, the limiter or the
+    /// system forbids it.
     ///
     /// # Errors
     ///
-    /// The limiter's; and [`TrapCode::Interrupt`] if an interruption waits: not all new elements
-    /// hold the word then.
+    /// The limiter's error; and [`TrapCode::Interrupt`] if an interruption is pending: not all new
+    /// elements are the word then.
     ///
     /// # Safety
     ///
@@ -294,7 +294,7 @@ impl Store {
         }
         let error = match self.tables[table.index()].grow(delta, 0) {
             Ok(Some(previous)) => {
-                // Null is what is there already; writing it would take the memory.
+                // New elements are null already; writing nulls would take memory.
                 if word != 0 && self.table_fill(table, previous, word, delta).is_err() {
                     return Err(self.interruption().error());
                 }
@@ -324,7 +324,7 @@ impl Store {
         Ok(())
     }
 
-    /// `table.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
+    /// The instruction `table.fill`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_fill(
         &mut self,
         table: TableId,
@@ -341,7 +341,7 @@ impl Store {
         })
     }
 
-    /// `table.copy`; errors as [`memory_copy`](Self::memory_copy)'s.
+    /// The instruction `table.copy`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_copy(
         &mut self,
         to: TableId,
@@ -372,7 +372,7 @@ impl Store {
         })
     }
 
-    /// `table.init`; errors as [`memory_copy`](Self::memory_copy)'s.
+    /// The instruction `table.init`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_init(
         &mut self,
         table: TableId,

@@ -1,5 +1,4 @@
-//! Walks of the stack: which functions were active, by frame pointers, through all activations of a
-//! store.
+//! Stack walks: find the active functions by frame pointers, through all activations of a store.
 
 use std::collections::VecDeque;
 
@@ -10,24 +9,24 @@ use super::Store;
 use crate::backtrace::{Frame, KEPT, WasmBacktrace};
 use crate::code::{CodeKind, CodeMeta, FunctionCode, PlacedCode};
 
-/// Frame pointers are multiples of this: the convention aligns `rsp` to 16 at calls.
+/// The alignment of frame pointers: the convention aligns `rsp` to 16 at calls.
 const FRAME_ALIGN: usize = 16;
 
-/// Where a trap happened.
+/// The place of a trap.
 #[derive(Clone, Copy, Debug)]
 pub struct TrapRecord {
-    /// Why.
+    /// The reason of the trap.
     pub code: TrapCode,
-    /// The instruction.
+    /// The address of the instruction.
     pub pc: usize,
-    /// The stack pointer there: all frames are above it.
+    /// The stack pointer at the instruction: all frames are above it.
     pub sp: usize,
-    /// The frame pointer: of the instruction's function, or of its caller where the function has no
-    /// frame.
+    /// The frame pointer at the instruction: of its function, or of the caller where the function
+    /// has no frame.
     pub fp: usize,
 }
 
-/// Where a walk begins.
+/// The place where a walk begins.
 #[derive(Clone, Copy, Debug)]
 enum Innermost {
     /// At an instruction of WebAssembly code.
@@ -40,18 +39,18 @@ enum Innermost {
 }
 
 impl WasmBacktrace {
-    /// From an instruction of WebAssembly code on.
+    /// Captures the backtrace of a trap.
     ///
     /// # Safety
     ///
-    /// The calling thread is inside the store's innermost activation, and its stack holds what it
-    /// held at the trap from `sp` on.
+    /// The calling thread is inside the store's innermost activation, and its stack is unchanged
+    /// since the trap, from `sp` on.
     pub(crate) unsafe fn capture(store: &Store, trap: &TrapRecord) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { Self::walk(store, Innermost::Instruction(trap.pc), trap.sp, trap.fp) }
     }
 
-    /// From the code that called a builtin which may leave WebAssembly.
+    /// Captures the backtrace of the code that called a builtin which may leave WebAssembly.
     ///
     /// # Safety
     ///
@@ -64,7 +63,7 @@ impl WasmBacktrace {
         unsafe { Self::walk(store, Innermost::Call { return_address }, fp, caller) }
     }
 
-    /// From the host function that the store is running.
+    /// Captures the backtrace of the code that called the host function which the store is running.
     ///
     /// # Safety
     ///
@@ -75,7 +74,7 @@ impl WasmBacktrace {
         unsafe { Self::walk(store, Innermost::Stub, fp, fp) }
     }
 
-    /// The innermost function and the callers of the function whose frame is `fp`.
+    /// Walks from the innermost function to the callers of the function whose frame is `fp`.
     ///
     /// # Safety
     ///
@@ -85,7 +84,7 @@ impl WasmBacktrace {
             // In a forked child, a thread that it does not have may hold the lock below.
             return Self::default();
         }
-        // No code is freed while addresses in it are looked up.
+        // Code is kept from being freed while addresses in it are looked up.
         let placed = store.runtime().code().hold_placed();
         let mut frames = FrameSink::default();
         let pc = match innermost {
@@ -102,7 +101,7 @@ impl WasmBacktrace {
             };
             frames.push(meta, pc, site.or_else(|| meta.wasm_offset_near(pc)));
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { walk_callers(&placed, store.entry_fp(), low, fp, &mut frames) };
         frames.finish()
     }
@@ -110,12 +109,12 @@ impl WasmBacktrace {
 
 /// Adds the callers of the function whose frame is `fp`, through all activations of the store.
 ///
-/// Within an activation nothing is believed: an interruption can strike where `rbp` leads to no
-/// frame, and what it then points to may be anything that a guest has left on its stack. So frame
-/// pointers must be aligned and rise strictly from `low` to the entry frame, and each return
-/// address must lie in placed code; where one does not, the activation's other frames are left out.
-/// Entry frames and what they hold are written by trampolines only, outside of what generated code
-/// can address.
+/// Within an activation nothing on the stack is trusted: an interruption can strike where `rbp`
+/// leads to no frame, and what it then points to may be anything that a guest has left on its
+/// stack. So frame pointers must be aligned and rise strictly from `low` to the entry frame, and
+/// each return address must be in placed code; where one is not, the activation's other frames are
+/// left out. Entry frames and their contents are written by trampolines only, outside of what
+/// generated code can address.
 ///
 /// # Safety
 ///
@@ -157,8 +156,8 @@ unsafe fn walk_activation<'p>(
     mut fp: usize,
     frames: &mut FrameSink<'p>,
 ) {
-    // An interruption may strike before a function has made its frame or after it gave it up: `fp`
-    // is then its caller's, for the outermost function the entry frame itself.
+    // An interruption may strike before a function has set up its frame or after it has removed it:
+    // `fp` is then its caller's, for the outermost function the entry frame itself.
     while fp != entry_fp {
         let is_frame = fp.is_multiple_of(FRAME_ALIGN) && low <= fp && fp < entry_fp;
         if !is_frame {
@@ -181,24 +180,24 @@ unsafe fn walk_activation<'p>(
     }
 }
 
-/// Takes the frames of a walk, innermost first, and keeps those that a backtrace shows. Its size
-/// does not depend on how many it takes.
+/// A collector of the frames of a walk, innermost first, which keeps those that a backtrace shows.
+/// Its size does not depend on how many it gets.
 #[derive(Default)]
 struct FrameSink<'a> {
     innermost: Vec<Site<'a>>,
-    /// The last frames taken, beyond `innermost`.
+    /// The last frames added, beyond `innermost`.
     outermost: VecDeque<Site<'a>>,
     omitted: usize,
 }
 
-/// An active function and where it is; not yet a [`Frame`], as most are dropped again.
+/// An active function and its position; not yet a [`Frame`], as most are dropped again.
 struct Site<'a> {
     code: &'a FunctionCode,
     source: Source,
 }
 
 impl<'a> FrameSink<'a> {
-    /// Takes the next frame outwards: the instruction that it is at, and what that was compiled
+    /// Adds the next frame outwards: the instruction that it is at, and what that was compiled
     /// from. It becomes a frame for each function that was inlined there, and one for the function
     /// itself. Trampolines are not shown.
     fn push(&mut self, meta: &'a CodeMeta, pc: usize, wasm: Option<WasmOffset>) {
@@ -222,7 +221,7 @@ impl<'a> FrameSink<'a> {
         self.outermost.push_back(site);
     }
 
-    /// The backtrace of what was taken.
+    /// The backtrace of the added frames.
     fn finish(self) -> WasmBacktrace {
         let sites = self.innermost.into_iter().chain(self.outermost);
         WasmBacktrace {

@@ -186,7 +186,8 @@ macro_rules! walking {
 macro_rules! stubs {
     ($(
         $(#[$doc:meta])*
-        $name:ident = $function:ident: $kind:ident $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
+        $name:ident = $function:ident: $kind:ident
+            $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
     )*) => {
         $(walking!($kind $function);)*
     };

@@ -2,7 +2,7 @@
 //!
 //! There are two ways to write them. Pages of a memory file are written by a system call on the
 //! file, so that no writable mapping of code ever exists: a stray write of the host has no address
-//! to hit. Where a memory file can't be had, or where profilers have to recognize the mapping, the
+//! to hit. Where memory files are refused, or where profilers have to recognize the mapping, the
 //! pages are shared anonymous memory, and each write maps a second, writable window to them for as
 //! long as it takes.
 
@@ -16,13 +16,13 @@ use crate::config::CodeMapping;
 use crate::error::RuntimeError;
 
 /// Executable pages at the beginning of a reservation, which outlives them. A forked child shares
-/// them with its parent, so only the process that made them writes them.
+/// them with its parent, so only the process that created them writes them.
 #[derive(Debug)]
 pub struct CodePages {
     base: NonNull<u8>,
     len: usize,
     process: Process,
-    /// The file that the pages belong to; `None` if they are anonymous.
+    /// The file of the pages; `None` if they are anonymous.
     file: Option<MemoryFile>,
 }
 
@@ -32,8 +32,8 @@ unsafe impl Send for CodePages {}
 unsafe impl Sync for CodePages {}
 
 impl CodePages {
-    /// Replaces the beginning of the reservation. Without memory files it takes anonymous pages,
-    /// which are slower to write.
+    /// Replaces the beginning of the reservation. Where the system refuses memory files, the pages
+    /// are anonymous, and slower to write.
     ///
     /// # Errors
     ///
@@ -101,8 +101,8 @@ impl CodePages {
         }
     }
 
-    /// Gives the memory of whole pages back to the system; they read as zeros from now on. Nothing
-    /// may be executing there.
+    /// Returns the memory of whole pages to the system; they read as zeros from now on. Nothing may
+    /// be executing there.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl CodePages {
             Some(file) => file.punch_hole(offset as u64, len as u64),
             None => {
                 let window = self.map_window(offset, len)?;
-                // SAFETY: the window is our own, and the caller owns the pages behind it.
+                // SAFETY: the window belongs to this call, and the caller owns the pages behind it.
                 unsafe { rustix::mm::madvise(window.base().cast(), len, Advice::LinuxRemove) }
                     .map_err(|e| RuntimeError::system("give code pages back", e))
             }
@@ -130,8 +130,8 @@ impl CodePages {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
     }
 
-    /// Lets `write` change a range through a window that exists only meanwhile, at an address of
-    /// the system's choice.
+    /// Lets `write` change a range through a window that exists only meanwhile, at an address that
+    /// the system chooses.
     fn window(
         &self,
         offset: usize,
@@ -149,8 +149,8 @@ impl CodePages {
     /// A writable mapping of anonymous pages, from a page's beginning on.
     fn map_window(&self, offset: usize, len: usize) -> Result<Reservation, RuntimeError> {
         let len = len.next_multiple_of(PAGE);
-        // SAFETY: an old length of 0 makes a second mapping of shared pages, at a fresh address,
-        // and leaves the first as it is. The window then gains rights to write and loses those to
+        // SAFETY: an old length of 0 creates a second mapping of shared pages, at a fresh address,
+        // and leaves the first as it is. The window then gains the right to write and loses that to
         // execute.
         unsafe {
             let start = self.base.as_ptr().add(offset).cast::<c_void>();

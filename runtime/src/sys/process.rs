@@ -1,4 +1,4 @@
-//! Which process something belongs to: what a child made by `fork` has copies of is its parent's.
+//! Identities of processes: a child made by `fork` must not use its copies of the parent's engines.
 //!
 //! A child shares code pages and memory images with its parent, and has none of its threads. So
 //! everything that would use them asks first whether it is still in the process that made them,
@@ -6,8 +6,7 @@
 //! which it is. The word lies in a page that the system fills with zeros in a child; the first
 //! query there gives the child a number of its own.
 //!
-//! A child of `vfork` or of `clone` with shared memory is, for our purposes, a thread of its
-//! parent.
+//! A child of `vfork` or of `clone` with shared memory counts as a thread of its parent.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -17,10 +16,11 @@ use rustix::mm::Advice;
 use super::{PAGE, Reservation};
 use crate::error::RuntimeError;
 
-/// A process, as opposed to those that it is forked from and forks.
+/// The identity of a process, as opposed to those that it is forked from and forks.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
-    /// The word: this process's number, or 0 before it has one.
+    /// The word: this process's number, or 0 before it has one. Written by the first check in a
+    /// process.
     word: &'static AtomicU64,
     number: u64,
 }
@@ -28,7 +28,7 @@ pub struct Process {
 impl Process {
     /// The calling process.
     pub fn current() -> Self {
-        // Numbers are never given twice in a line of descent: a child goes on where its parent was.
+        // Numbers are unique in a line of descent: a child goes on where its parent was.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let word = word();
         let fresh = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +37,7 @@ impl Process {
         Self { word, number }
     }
 
-    /// Whether this is the calling process. Two loads that are nearly always in the cache.
+    /// Whether this is the calling process. Two loads, nearly always from the cache.
     #[inline]
     pub fn is_current(&self) -> bool {
         self.word.load(Ordering::Relaxed) == self.number
@@ -55,14 +55,14 @@ impl Process {
         }
     }
 
-    /// Its number.
+    /// The number of the process.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 }
 
-/// The word that a child finds to be zero. No lock guards its making: the thread that holds it
-/// might be missing in a child.
+/// The word that is zero in a child. It is created without a lock: the thread that holds it might
+/// be missing in a child.
 fn word() -> &'static AtomicU64 {
     static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
     let known = WORD.load(Ordering::Acquire);
@@ -78,15 +78,16 @@ fn word() -> &'static AtomicU64 {
     } else {
         known
     };
-    // SAFETY: only references to words that stay for good were stored.
+    // SAFETY: only references to words that are never freed were stored.
     unsafe { &*word }
 }
 
-/// A word in a page of its own that the system makes zero in children (since Linux 4.14).
+/// Creates a word in a page of its own that the system fills with zeros in children (since Linux
+/// 4.14).
 fn wiped_word() -> Result<&'static AtomicU64, RuntimeError> {
     let page = Reservation::new(PAGE)?;
     page.make_writable(0, PAGE)?;
-    // SAFETY: the page is ours, and nothing but its contents in a child changes.
+    // SAFETY: the page belongs to this function, and only its contents in a child change.
     unsafe { rustix::mm::madvise(page.base().cast(), PAGE, Advice::LinuxWipeOnFork) }
         .map_err(|e| RuntimeError::system("have a page wiped in forked children", e))?;
     let word: *const AtomicU64 = page.base().cast();
@@ -95,7 +96,7 @@ fn wiped_word() -> Result<&'static AtomicU64, RuntimeError> {
     Ok(unsafe { &*word })
 }
 
-/// A word that the C library makes zero when it forks.
+/// Creates a word that the C library sets to zero when it forks.
 fn reset_word() -> &'static AtomicU64 {
     static WORD: AtomicU64 = AtomicU64::new(0);
     unsafe extern "C" fn in_child() {
@@ -109,22 +110,23 @@ fn reset_word() -> &'static AtomicU64 {
     &WORD
 }
 
-/// A value that each process makes for itself and never drops.
+/// A value that each process creates for itself and never drops.
 #[derive(Debug)]
 pub struct PerProcess<T: 'static> {
-    /// The value of the process that asked last, or its parent's.
+    /// The value of the process that used it last, or its parent's. Stored with release and loaded
+    /// with acquire, so a reader sees the whole value.
     latest: AtomicPtr<(Process, T)>,
 }
 
 impl<T: Default + Sync + 'static> PerProcess<T> {
-    /// None yet.
+    /// Creates the cell without a value.
     pub const fn new() -> Self {
         Self {
             latest: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
-    /// The calling process's value, and whether this call made it.
+    /// The calling process's value, and whether this call created it.
     pub fn get(&'static self) -> (&'static T, bool) {
         let latest = self.latest.load(Ordering::Acquire);
         // SAFETY: only leaked boxes are stored below.
