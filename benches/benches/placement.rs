@@ -20,7 +20,9 @@ use upshift_runtime::RuntimeConfig;
 
 const BYTES: usize = 4096;
 const PAGE: usize = 4096;
-const RESERVED: usize = 1 << 30;
+/// Bytes of address space for the modules of `cranelift-jit`. Each leaves two mappings behind, and a
+/// process may have 65,530.
+const RESERVED: usize = 64 << 20;
 
 fn own_code_space(c: &mut Criterion) {
     let runtime = support::runtime(RuntimeConfig::default());
@@ -101,7 +103,7 @@ fn cranelift_jit(c: &mut Criterion) {
                 JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
             // The pages are used again, as they would be when freed.
             builder.memory_provider(Box::new(Pages {
-                base: base + used % (RESERVED / 2),
+                base: base + used % RESERVED,
                 next: 0,
                 fresh: Vec::new(),
             }));
