@@ -28,7 +28,8 @@ macro_rules! address {
 macro_rules! addresses {
     ($(
         $(#[$doc:meta])*
-        $name:ident = $function:ident: $kind:ident $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
+        $name:ident = $function:ident: $kind:ident
+            $(($($param:ident),*) -> $result:ident $(($of:ident))?)?;
     )*) => {
         /// The table of builtins that a code space contains for generated code.
         pub fn addresses() -> BuiltinAddresses {

@@ -242,7 +242,10 @@ pub unsafe extern "sysv64" fn table_grow(
 /// Defines bulk operations, called by their stubs, as methods of the store or the instance.
 macro_rules! bulk {
     ($($name:ident($store:ident, $instance:ident $(, $arg:ident: $ty:ty)*) $body:block)*) => {$(
-        pub unsafe extern "sysv64" fn $name(vmctx: *mut VmContext $(, $arg: $ty)*) -> NativeResult<u32> {
+        pub unsafe extern "sysv64" fn $name(
+            vmctx: *mut VmContext
+            $(, $arg: $ty)*
+        ) -> NativeResult<u32> {
             // SAFETY: generated code passes its own instance's context.
             let ($store, $instance) = unsafe { context(vmctx) };
             let result = $body;

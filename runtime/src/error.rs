@@ -20,12 +20,14 @@ pub enum RuntimeError {
     },
     /// A child made by `fork` used something of its parent.
     #[error(
-        "this engine was made before `fork` and belongs to the parent process; make a new one in the child"
+        "this engine was made before `fork` and belongs to the parent process; make a new one in \
+         the child"
     )]
     Forked,
     /// The code space has no room for more code.
     #[error(
-        "the code space is full ({bytes} bytes more were needed); give the engine a larger one or fewer modules"
+        "the code space is full ({bytes} bytes more were needed); give the engine a larger one or \
+         fewer modules"
     )]
     CodeSpaceFull {
         /// The number of bytes that were requested.

@@ -222,7 +222,8 @@ mod tests {
     #[test]
     fn only_data_that_is_known_and_fits_makes_an_image() {
         let fits = r#"(module (memory 65536)
-            (data (i32.const 0xffff_fffe) "ab") (data "passive") (data (i32.const 5) "") (data (i32.const 3) "c"))"#;
+            (data (i32.const 0xffff_fffe) "ab") (data "passive") (data (i32.const 5) "")
+            (data (i32.const 3) "c"))"#;
         assert_eq!(segments(fits), Some(vec![(0xffff_fffe, 2), (3, 1)]));
         for absent in [
             r#"(module (memory 1) (data (i32.const 0xffff) "ab"))"#,

@@ -84,7 +84,7 @@ fn publish(module: &ModuleCode, func: u32, code: CompiledFunction) {
     module.publish(&code.unwrap());
 }
 
-/// Calls function 0; the functions and instructions of the backtrace, innermost first.
+/// Calls function 0; returns the functions and instructions of the backtrace, innermost first.
 fn trace(functions: impl IntoIterator<Item = (u32, CompiledFunction)>) -> Vec<(u32, u32)> {
     let runtime = support::runtime(RuntimeConfig::default());
     let text = r#"(module (func (export "f")) (func) (func) (func))"#;

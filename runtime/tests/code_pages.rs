@@ -1,4 +1,4 @@
-//! What the system sees of the code space: which pages can be written, and how much memory code
+//! The code space from the system's view: which pages can be written, and how much memory code
 //! takes.
 
 mod support;
@@ -113,7 +113,7 @@ fn pages_without_code_go_back_to_the_system() {
         let sums: u64 = codes.iter().map(sum).sum();
         assert!(sums > 0 && resident(start) >= PIECE * PIECES, "{kind:?}");
 
-        // What stays, stays as it was.
+        // The remaining code is unchanged.
         let mut codes = codes.into_iter();
         let kept = codes.nth(PIECES / 2).unwrap();
         let before = sum(&kept);

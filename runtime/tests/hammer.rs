@@ -64,7 +64,7 @@ fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> 
     support::module(runtime, text, hooks)
 }
 
-/// Calls the module's function until told to stop, and checks every answer.
+/// Calls the module's function until told to stop, and checks every result.
 fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -> u64 {
     let mut store = Store::new(module.runtime(), Box::new(()));
     let instance = store.instantiate(module, &[]).unwrap();

@@ -117,7 +117,7 @@ const SWITCHING: Type<Switching> = Type {
         },
         Variant {
             name: "virtual",
-            help: "compiled at the request, installed when the module has used that many more units",
+            help: "compiled at the request, installed once the module has used that many units",
             params: &[
                 Param {
                     name: "fixed",
@@ -135,7 +135,7 @@ const SWITCHING: Type<Switching> = Type {
         },
         Variant {
             name: "zeal",
-            help: "compiled, installed, replaced and taken back at random, to test switching itself",
+            help: "compiled, installed, replaced and taken back at random, to test switching",
             params: &[Param {
                 name: "seed",
                 values: types::count("", 0, u64::MAX).values,

@@ -1,4 +1,4 @@
-//! What both compilers return: inert bytes and everything that must be known about them.
+//! The output of both compilers: inert bytes, and the tables that describe them.
 
 use std::fmt;
 use std::ops::Range;
@@ -20,32 +20,34 @@ pub struct CompiledFunction {
     /// The machine code; execution starts at its first byte, which is to be placed at a multiple of
     /// [`CODE_ALIGN`].
     pub code: Vec<u8>,
-    /// Bytes at the end of `code` that are known to be data or padding, not instructions.
+    /// The number of bytes at the end of `code` that are known to be data or padding, not
+    /// instructions.
     pub data_bytes: u32,
     /// Places to patch when the code's address is known.
     pub relocations: Vec<Relocation>,
     /// Instructions that trap, and calls.
     pub sites: Sites,
-    /// Where each instruction came from, sparsely: each entry holds until the next one.
-    /// Empty unless the request asked for it.
+    /// The WebAssembly instruction of each piece of code, sparsely: each entry holds until the next
+    /// one. Empty unless the request asked for it.
     pub sources: Vec<SourceLocation>,
-    /// The loops of a baseline function that can be left for optimized code.
+    /// The loops of a baseline function that can have an OSR entry.
     pub loops: Vec<OsrEntryInfo>,
-    /// Bytes of stack that a frame takes, for reports.
+    /// The size of a frame in bytes, for reports.
     pub frame_size: u32,
-    /// Where the function is moving its frame: `rbp` is then neither its own frame pointer nor its
-    /// caller's, and what it points to is whatever the stack held. An interruption waits there.
+    /// The code that changes the frame: there `rbp` is neither the function's own frame pointer nor
+    /// its caller's, and what it points to is whatever the stack contained. An interruption is
+    /// delayed there.
     pub frame_moves: Option<Range<CodeOffset>>,
-    /// What it cost.
+    /// Size and time figures of the compilation.
     pub stats: CompileStats,
 }
 
 /// A four-byte rip-relative field: `target + addend - address of the field`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relocation {
-    /// Where the four bytes are.
+    /// The offset of the four bytes.
     pub offset: CodeOffset,
-    /// What they must reach.
+    /// The target that they must reach.
     pub target: RelocationTarget,
     /// Added to the target; -4 when the field ends its instruction.
     pub addend: i32,
@@ -54,46 +56,46 @@ pub struct Relocation {
 /// What a relocation can reach: everything is within ±2 GiB of all code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelocationTarget {
-    /// The function's [`VmSlot`](crate::vmctx::VmSlot), an 8-byte cell that holds its current
-    /// code's address.
+    /// The function's [`VmSlot`](crate::vmctx::VmSlot), an 8-byte cell with the address of its
+    /// current code.
     Slot(DefinedFuncIndex),
     /// The function's budget, a 4-byte signed cell, shared by all instances of the module.
     /// Threads race on it with plain subtractions: a lost update only moves a tier-up.
     Budget(DefinedFuncIndex),
-    /// The 8-byte cell that holds the builtin's address.
+    /// The 8-byte cell with the builtin's address.
     Builtin(Builtin),
-    /// The first byte of this very code.
+    /// The first byte of the code that contains the relocation.
     Start,
 }
 
 /// Start of a run of code with one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// First byte of the run.
+    /// The first byte of the run.
     pub code: CodeOffset,
-    /// The instruction it was compiled from.
+    /// The instruction that the run was compiled from.
     pub wasm: WasmOffset,
 }
 
-/// A loop of a baseline function.
+/// A loop of a baseline function that can have an OSR entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OsrEntryInfo {
-    /// Which loop.
+    /// The index of the loop.
     pub index: LoopIndex,
-    /// The `loop` instruction.
+    /// The position of the `loop` instruction.
     pub wasm: WasmOffset,
-    /// How many loops are around it.
+    /// The number of loops around it.
     pub depth: u32,
 }
 
 /// Size and time figures of one compilation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompileStats {
-    /// Which tier.
+    /// The tier that compiled.
     pub tier: Option<Tier>,
     /// Bytes of the function's body.
     pub body_bytes: u32,
-    /// Wall time; filled by the caller of the compiler, which knows no clock.
+    /// Wall time; filled in by the caller of the compiler, which knows no clock.
     pub time: Duration,
 }
 

@@ -76,22 +76,23 @@ macro_rules! for_each_builtin {
     };
 }
 
-/// What a builtin's result means.
+/// The result of a builtin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinResult {
-    /// It can't fail and returns nothing.
+    /// The builtin can't fail and returns nothing.
     Nothing,
-    /// It can't fail and returns a value.
+    /// The builtin can't fail and returns a value.
     Value(Kind),
-    /// `i32` 0 is success; anything else makes the caller trap with the code.
+    /// The builtin returns a status: 0 is success; anything else makes the caller trap with the
+    /// code.
     Status(TrapCode),
 }
 
 /// How a builtin is reached, and what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinKind {
-    /// A C function that is called directly. It leaves no trace on the stack, so nothing that it
-    /// does may look at the frames below it, or leave WebAssembly.
+    /// A C function that is called directly. It leaves no exit frame, so it must neither walk the
+    /// frames below it nor leave WebAssembly.
     Leaf,
     /// A C function that is called through a stub, which leaves an exit frame
     /// ([`VmStore::exit_fp`](crate::vmctx::VmStore::exit_fp)): the frames below it can be walked,
@@ -99,7 +100,7 @@ pub enum BuiltinKind {
     /// [`NativeResult`](crate::vmctx::NativeResult); if its status is not 0, it has left a reason
     /// pending, and the stub unwinds. Else the stub returns the value.
     Walks,
-    /// A piece of machine code with a convention of its own, see its documentation.
+    /// A piece of machine code with a convention of its own, which its documentation describes.
     Stub,
 }
 
@@ -108,7 +109,7 @@ pub enum BuiltinKind {
 pub struct BuiltinSignature {
     /// Parameters behind the `VmContext*`.
     pub params: &'static [Kind],
-    /// Result and failure.
+    /// The result, and how a failure shows.
     pub result: BuiltinResult,
 }
 
@@ -160,19 +161,19 @@ macro_rules! builtins {
             /// Every builtin, in the order of the address table.
             pub const ALL: &'static [Builtin] = &[$(Builtin::$name,)*];
 
-            /// How it is reached.
+            /// How the builtin is called.
             pub const fn kind(self) -> BuiltinKind {
                 match self { $(Builtin::$name => kind!($kind),)* }
             }
 
-            /// Parameters and result; `None` for a stub.
+            /// The parameters and the result; `None` for a stub.
             pub const fn signature(self) -> Option<BuiltinSignature> {
                 match self {
                     $(Builtin::$name => signature!($(($($param),*) -> $result $(($of))?)?),)*
                 }
             }
 
-            /// The name that listings and reports use.
+            /// The builtin's name in listings and reports.
             pub const fn name(self) -> &'static str {
                 match self { $(Builtin::$name => stringify!($function),)* }
             }
@@ -188,7 +189,7 @@ mod x64;
 pub use x64::functions;
 
 impl Builtin {
-    /// Position in the address table.
+    /// The position in the address table.
     pub const fn index(self) -> usize {
         self as usize
     }

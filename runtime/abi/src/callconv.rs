@@ -1,5 +1,4 @@
-//! Where arguments and results live at a call: Cranelift's `tail` convention on x86-64, spelled
-//! out.
+//! The calling convention: Cranelift's `tail` convention on x86-64, spelled out.
 //!
 //! Every function, whichever tier compiled it, and every trampoline follows it:
 //!
@@ -35,7 +34,7 @@ use crate::types::{FuncType, ValType};
 /// Bytes between two results in a result area.
 pub const RESULT_AREA_STRIDE: u32 = 16;
 
-/// Where one argument is at the callee's first instruction.
+/// The location of one argument at the callee's first instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgLocation {
     /// In a general-purpose register.
@@ -47,7 +46,7 @@ pub enum ArgLocation {
     Stack(u32),
 }
 
-/// Where one result is when the callee has returned.
+/// The location of one result when the callee has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultLocation {
     /// In a general-purpose register.
@@ -61,9 +60,9 @@ pub enum ResultLocation {
 /// The kinds and locations of a signature's parameters and results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locations {
-    /// One for each WebAssembly parameter.
+    /// The kind and location of each WebAssembly parameter.
     pub params: Box<[(Kind, ArgLocation)]>,
-    /// One for each result.
+    /// The kind and location of each result.
     pub results: Box<[(Kind, ResultLocation)]>,
     /// Bytes of stack arguments, a multiple of 16; the callee pops them.
     pub stack_args: u32,

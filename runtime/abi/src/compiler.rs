@@ -1,4 +1,4 @@
-//! What a compiler is asked for: pure functions from a body and facts to an artifact.
+//! The interface of compilers: pure functions from a body and facts to an artifact.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use crate::facts::ModuleFacts;
 use crate::index::{DefinedFuncIndex, LoopIndex, WasmOffset};
 use crate::types::FuncType;
 
-/// Which compiler made a piece of code.
+/// The compiler that a piece of code is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tier {
-    /// One pass, fast to compile.
+    /// The baseline compiler: one pass, fast to compile.
     Baseline,
-    /// Cranelift.
+    /// The optimizer: Cranelift.
     Optimizer,
 }
 
@@ -38,16 +38,16 @@ pub enum MemoryBounds {
     Explicit,
 }
 
-/// Which bounds checks hold in code that runs speculatively too, behind a branch that the processor
-/// predicted wrongly (Spectre, variant 1). There, the index is replaced by one that is in bounds,
-/// without a branch.
+/// Which bounds checks also hold in code that runs speculatively, behind a branch that the
+/// processor predicted wrongly (Spectre, variant 1). There, the index is replaced by one that is in
+/// bounds, without a branch.
 ///
-/// Guard pages need nothing of the kind: what they catch can't be read speculatively either.
+/// Guard pages need no such check: what they catch can't be read speculatively either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SpectreMitigation {
-    /// None.
+    /// No bounds checks hold speculatively.
     None,
-    /// Those of tables.
+    /// The bounds checks of tables hold speculatively.
     #[default]
     Tables,
     /// Those of tables, and explicit ones of memories.
@@ -55,21 +55,21 @@ pub enum SpectreMitigation {
 }
 
 impl SpectreMitigation {
-    /// Whether it includes the checks of tables.
+    /// Whether the checks of tables hold speculatively.
     pub fn of_tables(self) -> bool {
         self != Self::None
     }
 
-    /// Whether it includes the explicit checks of memories.
+    /// Whether the explicit checks of memories hold speculatively.
     pub fn of_memories(self) -> bool {
         self == Self::All
     }
 }
 
-/// What of a function to compile.
+/// The part of a function that is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompileUnit {
-    /// The function, from its beginning.
+    /// The whole function.
     Function,
     /// The function from a loop header on, as an OSR entry (see [`frame`](crate::frame)).
     Loop(LoopIndex),
@@ -81,16 +81,16 @@ pub enum CompileUnit {
 pub struct Cancel<'a>(Option<&'a dyn Fn() -> bool>);
 
 impl<'a> Cancel<'a> {
-    /// The compilation runs to its end.
+    /// The condition of compilations that run to their end.
     pub const NEVER: Self = Self(None);
 
-    /// Given up once `requested` returns true. It is called on the compiling thread, every few
+    /// Cancels once `requested` returns true. It is called on the compiling thread, every few
     /// thousand operators and a few times afterwards, so it may take a microsecond.
     pub fn when(requested: &'a dyn Fn() -> bool) -> Self {
         Self(Some(requested))
     }
 
-    /// Whether to give up: return [`CompileError::Cancelled`] soon.
+    /// Whether to cancel: compilers then return [`CompileError::Cancelled`] soon.
     pub fn is_requested(self) -> bool {
         self.0.is_some_and(|requested| requested())
     }
@@ -105,17 +105,17 @@ impl fmt::Debug for Cancel<'_> {
     }
 }
 
-/// What runs of a function have shown so far. All figures are estimates: threads count without
-/// agreeing.
+/// What earlier runs of a function have shown. All figures are estimates: threads count without
+/// synchronization.
 ///
 /// The default is that of a function that has not run, or whose runs are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// Budget units that it has used up since its first code: entries and back edges.
+    /// Budget units that the function has used since its first code: entries and back edges.
     pub units: u64,
-    /// How often its budget ran out at its entry.
+    /// How often the function's budget ran out at its entry.
     pub entry_exhaustions: u32,
-    /// How often its budget ran out at a back edge.
+    /// How often the function's budget ran out at a back edge.
     pub loop_exhaustions: u32,
 }
 
@@ -128,20 +128,20 @@ pub struct CompileRequest<'a> {
     pub wasm: &'a [u8],
     /// The function.
     pub func: DefinedFuncIndex,
-    /// What of it.
+    /// The part of the function to compile.
     pub unit: CompileUnit,
-    /// Validate the body in the same pass, with this validator. `None`: the body is valid already.
+    /// The validator to validate the body with in the same pass. `None`: the body is valid already.
     pub validate: Option<FuncToValidate<ValidatorResources>>,
-    /// Fill [`CompiledFunction::sources`].
+    /// Whether to fill [`CompiledFunction::sources`].
     pub sources: bool,
-    /// When to give up.
+    /// The condition under which to cancel.
     pub cancel: Cancel<'a>,
-    /// How the function has run.
+    /// What earlier runs have shown.
     pub profile: Profile,
 }
 
 impl<'a> CompileRequest<'a> {
-    /// A request for a whole, already validated function.
+    /// Creates a request for a whole, already validated function.
     pub fn new(facts: &'a ModuleFacts, wasm: &'a [u8], func: DefinedFuncIndex) -> Self {
         Self {
             facts,
@@ -161,7 +161,7 @@ impl<'a> CompileRequest<'a> {
         &self.wasm[range.start as usize..range.end as usize]
     }
 
-    /// Where the body starts in the module.
+    /// The offset of the body in the module.
     pub fn body_offset(&self) -> WasmOffset {
         WasmOffset(self.facts.bodies[self.func.index()].start)
     }
@@ -172,7 +172,7 @@ impl<'a> CompileRequest<'a> {
     }
 }
 
-/// Why a function was not compiled.
+/// The reason why a function was not compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// The body is not valid WebAssembly.
@@ -182,7 +182,7 @@ pub enum CompileError {
         func: DefinedFuncIndex,
         /// Offset in the module.
         offset: u32,
-        /// What is wrong.
+        /// What is invalid.
         message: String,
     },
     /// The function exceeds a limit of the compiler, which the message names with its value.
@@ -190,10 +190,10 @@ pub enum CompileError {
     TooLarge {
         /// The function.
         func: DefinedFuncIndex,
-        /// Which limit, and its value.
+        /// The limit, and its value.
         limit: String,
     },
-    /// The request's [`Cancel`] asked for it.
+    /// The request's [`Cancel`] requested it.
     #[error("{func}: the compilation was given up")]
     Cancelled {
         /// The function.
@@ -206,23 +206,23 @@ pub enum CompileError {
         func: DefinedFuncIndex,
         /// The compiler.
         tier: Tier,
-        /// What happened.
+        /// What the compiler found.
         message: String,
     },
 }
 
 /// A compiler: immutable, shared by all threads; the work is done in sessions.
 pub trait Compiler: Send + Sync {
-    /// Which tier it is.
+    /// The tier that the compiler is of.
     fn tier(&self) -> Tier;
 
-    /// A session for one thread: holds the buffers that successive compilations reuse.
+    /// Opens a session for one thread, with the buffers that successive compilations reuse.
     fn session(&self) -> Box<dyn CompileSession + '_>;
 }
 
 /// One thread's use of a [`Compiler`].
 pub trait CompileSession {
-    /// Compiles.
+    /// Compiles a function.
     ///
     /// The result depends on the request and the compiler's options only.
     ///
@@ -243,7 +243,8 @@ pub enum Passing {
     Native,
 }
 
-/// Makes the code between Rust and WebAssembly; one piece per signature and way of passing values.
+/// Generates the code between Rust and WebAssembly; one piece per signature and way of passing
+/// values.
 pub trait Trampolines: Send + Sync {
     /// Calls a function, see [`frame`](crate::frame). Through an array: `extern "sysv64" fn(vmctx,
     /// code, values: *mut VmVal, store: *mut VmStore) -> u32` calls `code` with arguments from
@@ -255,7 +256,7 @@ pub trait Trampolines: Send + Sync {
     /// If the values are to pass natively and the type is not native.
     fn entry(&self, ty: &FuncType, passing: Passing) -> CompiledFunction;
 
-    /// A function of the type that calls
+    /// Generates a function of the type that calls
     /// [`VmHostContext::call`](crate::vmctx::VmHostContext::call).
     ///
     /// # Panics

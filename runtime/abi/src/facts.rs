@@ -20,11 +20,11 @@ use crate::vmctx::VmLayout;
 /// An imported item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// First name.
+    /// The name of the module to import from.
     pub module: Box<str>,
-    /// Second name.
+    /// The name of the item to import.
     pub name: Box<str>,
-    /// What it must be.
+    /// The type that the item must have.
     pub ty: ImportType,
 }
 
@@ -80,8 +80,8 @@ pub enum ConstOp {
 pub struct ConstExpr(pub Box<[ConstOp]>);
 
 impl ConstExpr {
-    /// The index that it always gives, in a memory or table with such indexes; `None` if that
-    /// depends on the instance or has to be computed.
+    /// The index that the expression always evaluates to, in a memory or table with such indexes;
+    /// `None` if that depends on the instance or has to be computed.
     pub fn fixed_index(&self, kind: IndexKind) -> Option<u64> {
         match (kind, &*self.0) {
             (IndexKind::I32, &[ConstOp::I32Const(index)]) => Some(u64::from(index as u32)),
@@ -91,16 +91,16 @@ impl ConstExpr {
     }
 }
 
-/// When a segment is copied.
+/// When a segment is copied to its memory or table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SegmentMode<I> {
-    /// By `memory.init` or `table.init`.
+    /// By `memory.init` or `table.init` only.
     Passive,
     /// At instantiation, to the offset.
     Active {
-        /// Where to.
+        /// The memory or table to copy to.
         target: I,
-        /// Offset in the target.
+        /// The offset in the memory or table.
         offset: ConstExpr,
     },
     /// Never: an element segment that only declares functions for `ref.func`.
@@ -112,9 +112,9 @@ pub enum SegmentMode<I> {
 pub struct ElementSegment {
     /// Type of the elements.
     pub ty: RefType,
-    /// When it is copied.
+    /// When the segment is copied.
     pub mode: SegmentMode<TableIndex>,
-    /// What is copied.
+    /// The elements.
     pub items: ElementItems,
 }
 
@@ -136,7 +136,7 @@ impl ElementItems {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -145,25 +145,24 @@ impl ElementItems {
 /// A data segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSegment {
-    /// When it is copied.
+    /// When the segment is copied.
     pub mode: SegmentMode<MemoryIndex>,
-    /// Where its bytes are in the module.
+    /// The range of the segment's bytes in the module.
     pub bytes: Range<u32>,
 }
 
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// Its name.
+    /// The name of the export.
     pub name: Box<str>,
-    /// What it is.
+    /// The exported item.
     pub item: Item,
 }
 
-/// Everything that a module declares. Index spaces hold imports first.
+/// Everything that a module declares. Index spaces start with imports.
 ///
-/// More fields than a reader can hold in mind at once, but they are the module format's own
-/// sections, in its order.
+/// It has many fields because they are the module format's own sections, in its order.
 #[derive(Clone, Debug)]
 pub struct ModuleFacts {
     /// The type section.
@@ -215,12 +214,12 @@ pub struct ModuleFacts {
     pub func_refs: Vec<u32>,
     /// The functions that can become references, by their number.
     pub ref_funcs: Vec<FuncIndex>,
-    /// What a table holds at first, where instances are to get that on demand: then no active
-    /// element segment is written when a module is instantiated.
+    /// The initial elements of a table that instances fill on demand: then no active element
+    /// segment is written when a module is instantiated.
     pub table_image: Option<TableImage>,
     /// Offsets in the module's instances.
     pub layout: VmLayout,
-    /// What is decided about each memory and table.
+    /// The plans of memories and tables.
     pub plan: ModulePlan,
 }
 

@@ -51,7 +51,7 @@ use crate::callconv::RESULT_AREA_STRIDE;
 use crate::vmctx::VmVal;
 
 /// Bytes below [`VmStore::stack_limit`](crate::vmctx::VmStore::stack_limit) that generated code may
-/// use without asking.
+/// use without a check.
 ///
 /// The limit holds for frames with what their calls pass on the stack: each function that calls
 /// anything compares before it writes there. Below it may lie, at once: one frame of a function
@@ -61,7 +61,7 @@ use crate::vmctx::VmVal;
 /// Rust needs in builtins, host functions and signal handlers below that.
 pub const STACK_RESERVE: u32 = 64 << 10;
 
-/// Values that one function may take, and may return: what validation allows.
+/// The most parameters and the most results of one function: what validation allows.
 pub const MAX_VALUES: u32 = 1000;
 
 const _: () = {
@@ -94,8 +94,8 @@ pub const fn osr_params() -> &'static [Kind] {
     &[Kind::I64]
 }
 
-/// What [`Builtin::TierUp`](crate::Builtin::TierUp) is told when the budget ran out at a function's
-/// entry; else the loop's index.
+/// The site that [`Builtin::TierUp`](crate::Builtin::TierUp) gets when the budget ran out at a
+/// function's entry; else it is the loop's index.
 pub const ENTRY_SITE: u32 = u32::MAX;
 
 /// Bytes of the entry frame below its `rbp`.

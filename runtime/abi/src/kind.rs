@@ -1,11 +1,11 @@
-//! Value kinds: what compilers, calling convention and frames need to know of a value's type.
+//! Value kinds: the properties of a value's type that matter to machine code.
 //!
-//! A [`ValType`](crate::ValType) is a type of WebAssembly's; several of them may be the same to
-//! machine code. A [`Kind`] says which registers hold a value, how many of its bits count, and how
-//! much of a frame it takes. All code that depends on this matches on these enums without a
-//! catch-all arm, so that the compiler lists the places that a new kind concerns.
+//! A [`ValType`](crate::ValType) is a type of WebAssembly; several of them may be the same to
+//! machine code. A [`Kind`] determines which registers a value is in, how many of its bits are
+//! significant, and how much of a frame it takes. All code that depends on this matches on these
+//! enums without a catch-all arm, so that the compiler lists the places that a new kind concerns.
 
-/// How machine code holds a value.
+/// The machine representation of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// 32-bit integer. The upper half of its register or slot is undefined at a call.
@@ -23,7 +23,7 @@ pub enum Kind {
     Ref,
 }
 
-/// The registers that hold a value.
+/// A class of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RegClass {
     /// General-purpose registers.
@@ -32,7 +32,7 @@ pub enum RegClass {
     Float,
 }
 
-/// How many bits of a register or slot a value occupies.
+/// The number of significant bits of a value in a register or slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Width {
     /// 32 bits.
@@ -57,7 +57,7 @@ impl Kind {
         Kind::Ref,
     ];
 
-    /// The class of registers that hold it.
+    /// The class of registers for values of the kind.
     #[inline]
     pub const fn class(self) -> RegClass {
         match self {
@@ -66,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// The bits that count.
+    /// The number of significant bits.
     #[inline]
     pub const fn width(self) -> Width {
         match self {
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is a reference, which a collector must find.
+    /// Whether the value is a reference, which a collector must find.
     #[inline]
     pub const fn is_ref(self) -> bool {
         match self {
@@ -85,7 +85,7 @@ impl Kind {
         }
     }
 
-    /// Words that it takes in a frame or among stack arguments.
+    /// The number of words that a value takes in a frame or among stack arguments.
     #[inline]
     pub const fn words(self) -> u32 {
         self.width().words()
@@ -98,7 +98,7 @@ impl RegClass {
 }
 
 impl Width {
-    /// Bytes of a value.
+    /// The number of bytes of a value.
     #[inline]
     pub const fn bytes(self) -> u32 {
         match self {
@@ -108,7 +108,7 @@ impl Width {
         }
     }
 
-    /// Words that a value takes in a frame or among stack arguments.
+    /// The number of words that a value takes in a frame or among stack arguments.
     #[inline]
     pub const fn words(self) -> u32 {
         self.bytes().div_ceil(WORD_BYTES)

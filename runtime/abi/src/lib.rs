@@ -1,18 +1,18 @@
-//! What both compilers and the runtime agree on, and nothing else.
+//! The contracts between both compilers and the runtime, and nothing else.
 //!
 //! Two compilers emit code that calls each other without adapters, replaces each other while it
 //! runs, and traps the same way. They can do so because everything that they share is fixed here:
 //!
 //! - [`index`], [`types`]: the module's index spaces and value types as newtypes and enums;
-//! - [`kind`]: how machine code holds a value: register class, width, size of its slot;
-//! - [`facts`]: what a module declares, decoded once, read by everyone;
-//! - [`plan`]: what is decided about each memory and table;
+//! - [`kind`]: the machine representation of values: register class, width, size of slots;
+//! - [`facts`]: the declarations of a module, decoded once;
+//! - [`plan`]: the decisions about each memory and table;
 //! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
-//! - [`callconv`]: where arguments and results live at a call;
+//! - [`callconv`]: the locations of arguments and results at a call;
 //! - [`frame`]: the parts of a stack frame that other code than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
-//! - [`printable`]: how names from modules are shown;
-//! - [`artifact`], [`sites`], [`compiler`]: what a compiler is asked for and what it returns.
+//! - [`printable`]: names from modules, made safe to show;
+//! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns.
 //!
 //! # Invariants
 //!
@@ -25,7 +25,8 @@
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
-    "Upshift builds on x86-64 Linux only; another processor needs a sibling of each `x64` module and of the baseline's `asm`"
+    "Upshift builds on x86-64 Linux only; another processor needs a sibling of each `x64` module \
+     and of the baseline's `asm`"
 );
 
 pub mod artifact;

@@ -1,8 +1,8 @@
-//! What is decided about each memory and table of a module: the one place that both compilers,
-//! instantiation, images and the limiter ask.
+//! The plans of memories and tables: decisions that both compilers, instantiation, images and the
+//! limiter read.
 //!
-//! A plan follows from a type, the module's layout and the engine's [`MemoryOptions`], and holds no
-//! address, so it is computed once per module, before anything is compiled. Code that accesses a
+//! A plan follows from a type, the module's layout and the engine's [`MemoryOptions`], and contains
+//! no address, so it is computed once per module, before anything is compiled. Code that accesses a
 //! memory and the runtime that reserves it can't disagree, because both read the same plan.
 //!
 //! # Invariant
@@ -44,10 +44,10 @@ const GUARDED_SPACE: u64 = (1 << 33) + (1 << 16);
 /// The least address space that is reserved for a memory with explicit bounds.
 const SMALLEST_SPACE: u64 = 1 << 16;
 
-/// Elements that a table can have; the specification allows any limit below what its indexes reach.
+/// The most elements of a table; the specification allows any limit below what its indexes reach.
 pub const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
 
-/// What an engine decides about all its memories.
+/// An engine's options for all its memories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryOptions {
     /// How accesses beyond a memory's length are caught, where the memory's type leaves the choice.
@@ -89,15 +89,15 @@ impl MemoryOptions {
 /// What keeps an access inside its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The access itself: wherever the index leads that is out of bounds, nothing is accessible.
+    /// Guard pages: every out-of-bounds address that the access can have is inaccessible.
     Guarded,
-    /// A comparison before it: it traps where `index + end` exceeds the memory's length. The index
-    /// has 32 bits, so 64 hold the sum.
+    /// A comparison before the access: it traps where `index + end` exceeds the memory's length.
+    /// The index has 32 bits, so the sum fits 64.
     Checked {
         /// The static offset plus the access's size in bytes.
         end: u64,
     },
-    /// As `Checked`, with an index of 64 bits: where the sum carries, it traps too.
+    /// A comparison like `Checked`, with an index of 64 bits: where the sum carries, it traps too.
     CheckedWide {
         /// The static offset plus the access's size in bytes; `u64::MAX` if 64 bits don't hold
         /// that, with which every access traps.
@@ -105,8 +105,8 @@ pub enum Access {
     },
 }
 
-/// What is decided about a memory wherever it lies: the same for the module that defines it, for
-/// those that import it and for the host.
+/// The decisions about a memory that don't depend on its place: the same for the module that
+/// defines it, for those that import it and for the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryStyle {
     ty: MemoryType,
@@ -130,7 +130,8 @@ impl MemoryStyle {
         }
     }
 
-    /// The memory's type.
+    /// The type of the memory.
+    /// The check that keeps an access of that many bytes at the static offset inside the memory.
     pub fn ty(&self) -> MemoryType {
         self.ty
     }
@@ -173,23 +174,24 @@ impl MemoryStyle {
         bytes >> self.page_shift()
     }
 
-    /// Its bytes at first.
+    /// The initial size in bytes.
     pub fn min_bytes(&self) -> u64 {
         self.bytes(self.ty.limits.min)
     }
 
-    /// Its declared maximum in bytes.
+    /// The declared maximum in bytes.
     pub fn max_bytes(&self) -> Option<u64> {
         self.ty.limits.max.map(|pages| self.bytes(pages))
     }
 
-    /// The most pages that it can ever have: its declared maximum, or what its indexes reach.
+    /// The most pages that the memory can ever have: its declared maximum, or what its indexes
+    /// reach.
     pub fn max_pages(&self) -> u64 {
         let reached = self.pages(self.index().reach());
         self.ty.limits.max.map_or(reached, |max| max.min(reached))
     }
 
-    /// Its length in bytes, if that never changes.
+    /// The length in bytes, if that never changes.
     pub fn fixed_bytes(&self) -> Option<u64> {
         self.ty.limits.fixed().map(|pages| self.bytes(pages))
     }
@@ -240,8 +242,8 @@ impl MemoryStyle {
     }
 }
 
-/// Where a memory's bytes and its [`VmMemory`](crate::vmctx::VmMemory) lie, as the module's code
-/// reaches them.
+/// The place of a memory's bytes and of its [`VmMemory`](crate::vmctx::VmMemory), as the module's
+/// code reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryPlace {
     /// Behind the context, in one reservation with it: the first memory that the module defines.
@@ -256,7 +258,7 @@ pub enum MemoryPlace {
         /// The `VmMemory`, in the context.
         header: VmOffset,
     },
-    /// Wherever the instance or host that defined it has put it.
+    /// Where the defining instance or host has placed it.
     Imported {
         /// A pointer to the `VmMemory`, in the context.
         pointer: VmOffset,
@@ -264,7 +266,7 @@ pub enum MemoryPlace {
 }
 
 impl MemoryPlace {
-    /// Where the `VmMemory` is found.
+    /// The place of the `VmMemory`.
     #[inline]
     pub fn header(self) -> Place {
         match self {
@@ -276,12 +278,12 @@ impl MemoryPlace {
     }
 }
 
-/// What is decided about a memory of a module.
+/// The plan of a memory of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// What does not depend on the module.
+    /// The decisions that don't depend on the module.
     pub style: MemoryStyle,
-    /// Where it lies.
+    /// The place of the memory.
     pub place: MemoryPlace,
 }
 
@@ -295,7 +297,7 @@ pub enum TableFilling {
     OnDemand,
 }
 
-/// What is decided about a table of a module.
+/// The plan of a table of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TablePlan {
     /// Its type.
@@ -303,7 +305,7 @@ pub struct TablePlan {
     /// Where its [`VmTable`](crate::vmctx::VmTable) lies: in the context, or behind a pointer there
     /// if it is imported.
     pub place: Place,
-    /// When its first elements are written; without meaning for imports.
+    /// When the initial elements are written; without meaning for imports.
     pub filling: TableFilling,
 }
 
@@ -314,13 +316,13 @@ impl TablePlan {
         self.ty.index
     }
 
-    /// Its length, if that never changes. Then its elements don't move either.
+    /// The length, if that never changes. Then the elements don't move either.
     pub fn fixed_len(&self) -> Option<u64> {
         self.ty.limits.fixed()
     }
 }
 
-/// What is decided about the memories and tables of a module.
+/// The plans of the memories and tables of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModulePlan {
     options: MemoryOptions,
@@ -329,7 +331,7 @@ pub struct ModulePlan {
 }
 
 impl ModulePlan {
-    /// Decides about the memories and tables that the facts name; their layout is known.
+    /// Plans the memories and tables that the facts declare; their layout is known.
     pub(crate) fn new(facts: &ModuleFacts, options: MemoryOptions) -> Self {
         let layout = &facts.layout;
         let memories = facts.memories.iter().enumerate().map(|(n, &ty)| {
@@ -366,7 +368,7 @@ impl ModulePlan {
         }
     }
 
-    /// The engine's options that it was made with.
+    /// The engine's options that the plans were made for.
     pub fn options(&self) -> &MemoryOptions {
         &self.options
     }
@@ -402,7 +404,7 @@ impl ModulePlan {
     }
 }
 
-/// Where a memory of a module with the layout lies.
+/// The place of a memory of a module with the layout.
 fn memory_place(layout: &VmLayout, memory: MemoryIndex, style: &MemoryStyle) -> MemoryPlace {
     match layout.memory(memory) {
         Place::Pointer(pointer) => MemoryPlace::Imported { pointer },

@@ -1,12 +1,12 @@
-//! Text from modules and from outside, made fit to be shown to people.
+//! Text from modules and other untrusted sources, made safe to show.
 
 use std::fmt::{self, Write as _};
 
-/// Shows text without what controls a terminal or the order of what is read: control characters
+/// Shows text without characters that control a terminal or the reading order: control characters
 /// (C0, DEL and C1) and Unicode's bidirectional overrides appear as escapes, such as `\u{1b}`.
 ///
-/// Names in a module are whatever its author chose. Shown as they are, they could forge lines, hide
-/// what follows, or give commands to a terminal.
+/// Names in a module are chosen by its author. Shown unchanged, they could forge lines, hide what
+/// follows, or control a terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
@@ -23,7 +23,7 @@ impl<T: fmt::Display> fmt::Display for Printable<T> {
     }
 }
 
-/// As [`Printable`], for text of several lines: line feeds stay.
+/// Like [`Printable`], for text of several lines: line feeds stay.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintableLines<T>(pub T);
 
@@ -40,14 +40,14 @@ impl<T: fmt::Display> fmt::Display for PrintableLines<T> {
     }
 }
 
-/// What happens to line feeds.
+/// How line feeds are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lines {
     Escaped,
     Kept,
 }
 
-/// Passes text on, escaped where needed.
+/// A writer that passes text on, escaped where needed.
 struct Escaping<'a, 'b> {
     out: &'a mut fmt::Formatter<'b>,
     lines: Lines,
@@ -72,7 +72,7 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// Whether the character acts on a terminal or on the order of the text around it.
+/// Whether the character controls a terminal or the order of the text around it.
 fn misleads(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,15 +1,15 @@
-//! Places in compiled code that something outside of it must find: instructions that trap and
+//! Sites: places in compiled code that the runtime must find, namely instructions that trap and
 //! calls.
 //!
-//! A site says where it is and which WebAssembly instruction it was compiled from. What few sites
-//! have stands in [`SiteDetails`], which most code does without: the functions that were inlined
+//! A site has a code offset and the WebAssembly instruction that it was compiled from. What few
+//! sites have is in [`SiteDetails`], which most code does without: the functions that were inlined
 //! there, exception handlers, and live references. So a site stays at eight bytes.
 //!
 //! # Inlining
 //!
 //! The functions inlined into a piece of code form a tree, from the root down: an [`InlinedFrame`]
-//! is one copy of a function's body, and its parent is the copy (or the function itself) that the
-//! call stood in. Runs of code say which copy they belong to, so that each PC has its chain of
+//! is one copy of a function's body, and its parent is the copy (or the function itself) that
+//! contained the call. Runs of code state which copy they belong to, so each PC has its chain of
 //! functions, be it a trap, a call or the place where an interruption struck: [`Sites::sources`].
 //!
 //! # Exceptional edges
@@ -30,7 +30,7 @@ pub struct TrapSite {
     pub code: CodeOffset,
     /// The instruction it was compiled from, of the innermost function inlined there.
     pub wasm: WasmOffset,
-    /// What the fault means.
+    /// The trap that the fault stands for.
     pub trap: TrapCode,
 }
 
@@ -64,18 +64,18 @@ pub struct InlinedRun {
     pub frame: Option<InlinedIndex>,
 }
 
-/// Where a call continues if it throws.
+/// The handler at which a call continues if it throws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExceptionHandler {
     /// The return address of the call.
     pub call: CodeOffset,
-    /// The exceptions that the handler takes; `None` for all.
+    /// The exceptions that the handler catches; `None` for all.
     pub tag: Option<TagIndex>,
-    /// Its first instruction.
+    /// The handler's first instruction.
     pub target: CodeOffset,
 }
 
-/// A word of the frame that holds a reference while a call runs.
+/// A word of the frame that contains a reference while a call runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveReference {
     /// The return address of the call.
@@ -84,14 +84,14 @@ pub struct LiveReference {
     pub frame_offset: i32,
 }
 
-/// What only some code has.
+/// The tables that only some code has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteDetails {
     /// Inlined copies, parents before their children.
     pub inlined: Vec<InlinedFrame>,
     /// Which code belongs to them, sorted; what precedes the first run is the function's own.
     pub runs: Vec<InlinedRun>,
-    /// Exception handlers, sorted by call; those of one call in the order in which they are asked.
+    /// Exception handlers, sorted by call; those of one call in the order in which they are tried.
     pub handlers: Vec<ExceptionHandler>,
     /// References that calls leave in the frame, sorted by call.
     pub references: Vec<LiveReference>,
@@ -105,11 +105,11 @@ pub struct Sites {
     /// Return addresses of calls that a backtrace shows. A return address that is not listed
     /// belongs to a frame that backtraces skip (a baseline frame below its OSR entry).
     pub calls: Box<[CallSite]>,
-    /// What few sites have; `None` where it would be empty.
+    /// The details; `None` where they would be empty.
     pub details: Option<Box<SiteDetails>>,
 }
 
-/// An active function and where in it.
+/// An active function, and its instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The inlined function; `None` for the one that the code was compiled for.
@@ -119,7 +119,7 @@ pub struct Source {
 }
 
 impl Sites {
-    /// Sites without details.
+    /// Creates sites without details.
     pub fn new(traps: impl Into<Box<[TrapSite]>>, calls: impl Into<Box<[CallSite]>>) -> Self {
         Self {
             traps: traps.into(),
@@ -172,7 +172,7 @@ impl Sites {
         })
     }
 
-    /// The exception handlers of a call, in the order in which they are asked.
+    /// The exception handlers of a call, in the order in which they are tried.
     pub fn handlers_of(&self, call: CodeOffset) -> &[ExceptionHandler] {
         let handlers = self.details.as_deref().map(|details| &details.handlers[..]);
         range_of(handlers.unwrap_or_default(), |handler| handler.call, call)

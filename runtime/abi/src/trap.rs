@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! traps {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $message:literal;)*) => {
-        /// Why WebAssembly code stopped. `Display` is the specification's wording.
+        /// The reason why WebAssembly code trapped. `Display` is the specification's wording.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         #[non_exhaustive]

@@ -35,7 +35,7 @@ impl ValType {
     /// A nullable reference to an embedder's value.
     pub const EXTERNREF: Self = ValType::Ref(RefType::Extern);
 
-    /// How machine code holds a value of the type.
+    /// The machine representation of values of the type.
     #[inline]
     pub const fn kind(self) -> Kind {
         match self {
@@ -47,8 +47,8 @@ impl ValType {
         }
     }
 
-    /// Translates wasmparser's type; `None` for one outside the supported standard, which
-    /// validation has refused with the feature's name before anyone asks.
+    /// Converts wasmparser's type; `None` for one outside the supported standard, which validation
+    /// has refused with the feature's name before.
     pub fn from_wasm(ty: wasmparser::ValType) -> Option<Self> {
         Some(match ty {
             wasmparser::ValType::I32 => ValType::I32,
@@ -62,7 +62,7 @@ impl ValType {
 }
 
 impl RefType {
-    /// Translates wasmparser's reference type; `None` for one outside the supported standard.
+    /// Converts wasmparser's reference type; `None` for one outside the supported standard.
     pub fn from_wasm(ty: wasmparser::RefType) -> Option<Self> {
         if ty == wasmparser::RefType::FUNCREF {
             Some(RefType::Func)
@@ -163,8 +163,8 @@ pub enum IndexKind {
 }
 
 impl IndexKind {
-    /// How many bytes or elements an index can tell apart, as far as the processor can address
-    /// them.
+    /// The number of bytes or elements that an index can distinguish, as far as the processor can
+    /// address them.
     pub const fn reach(self) -> u64 {
         match self {
             IndexKind::I32 => 1 << 32,
@@ -181,7 +181,7 @@ impl IndexKind {
         }
     }
 
-    /// The index that a value's bits say; those above the kind's width mean nothing.
+    /// The index in a value's bits; those above the kind's width are undefined.
     pub const fn zero_extend(self, bits: u64) -> u64 {
         match self {
             IndexKind::I32 => bits as u32 as u64,
@@ -190,10 +190,10 @@ impl IndexKind {
     }
 }
 
-/// Who may access a memory.
+/// Which threads may access a memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sharing {
-    /// The thread that runs its store.
+    /// Only the thread that runs the memory's store.
     #[default]
     Private,
     /// Several threads: the threads proposal, which validation refuses so far.

@@ -5,13 +5,12 @@
 //! a defined memory is `VmContext*` plus a [distance](crate::plan::MemoryPlace): a constant, no
 //! load, no register.
 //!
-//! The guard is for the bugs of compilers: an access before the memory's beginning faults instead
-//! of reaching the context.
+//! The guard protects against bugs of compilers: an access before the memory's beginning faults
+//! instead of reaching the context.
 //!
-//! Who writes what: the runtime fills everything before the first call. Afterwards generated code
-//! writes globals and table elements; the runtime writes memory and table lengths, from the one
-//! thread that runs the store. The exceptions have their protocol at the field: [`VmSlot`],
-//! [`VmStore::interrupt`].
+//! The runtime fills everything before the first call. Afterwards generated code writes globals and
+//! table elements; the runtime writes memory and table lengths, from the one thread that runs the
+//! store. The exceptions have their protocol at the field: [`VmSlot`], [`VmStore::interrupt`].
 
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
@@ -86,7 +85,7 @@ pub struct VmGlobal {
 /// An argument or result between Rust and the trampolines: 16 bytes, value in the low ones.
 pub type VmVal = VmGlobal;
 
-/// One entry of the indirection table: where calls of a function go now.
+/// One entry of the indirection table: the address of the code that calls of a function run.
 ///
 /// Protocol: written by the thread that publishes code, with a release store and after the code's
 /// bytes and metadata are in place; read by generated code with a plain load (x86 loads acquire),
@@ -96,7 +95,7 @@ pub type VmVal = VmGlobal;
 #[repr(transparent)]
 pub struct VmSlot(pub AtomicPtr<u8>);
 
-/// What a function reference points to.
+/// The structure that a function reference points to.
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmFuncRef {
@@ -117,7 +116,7 @@ impl VmFuncRef {
     pub const TYPE_ID: VmOffset = VmOffset::of(offset_of!(VmFuncRef, type_id));
 }
 
-/// An imported function: what `call` of it needs.
+/// An imported function, with what calling it needs.
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmImportedFunc {
@@ -134,7 +133,7 @@ impl VmImportedFunc {
     pub const VMCTX: VmOffset = VmOffset::of(offset_of!(VmImportedFunc, vmctx));
 }
 
-/// What all instances of a store share; pinned for the store's life.
+/// The structure that all instances of a store share; pinned for the store's life.
 #[derive(Debug)]
 #[repr(C)]
 pub struct VmStore {
@@ -192,7 +191,7 @@ const _: () = assert!(
     "the header fits one-byte displacements"
 );
 
-/// The context of a host function: what its callers pass in `rdi`.
+/// The context of a host function, which its callers pass in `rdi`.
 ///
 /// One per importing instance, so that the host function knows which instance called it.
 #[derive(Debug)]
@@ -223,18 +222,18 @@ impl VmHostContext {
     pub const STORE: VmOffset = VmOffset::of(offset_of!(VmHostContext, store));
 }
 
-/// What native functions return: System V passes a float in `xmm0` and the status in `rax`,
+/// The result of native functions: System V passes a float in `xmm0` and the status in `rax`,
 /// anything else in `rax` and the status in `rdx`; without a value the status is in `rax`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct NativeResult<V> {
-    /// The WebAssembly function's result: `()`, a 32-bit or a 64-bit value. Anything, if it failed.
+    /// The WebAssembly function's result: `()`, a 32-bit or a 64-bit value. Undefined if it failed.
     pub value: V,
-    /// 0, or not: the function did not return.
+    /// 0 if the function returned, else another value.
     pub status: u64,
 }
 
-/// Where the arrays behind the header are, for one module.
+/// The offsets of the arrays behind the header, for one module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VmLayout {
     imported_funcs: u32,
@@ -258,7 +257,7 @@ pub const CHUNK: u32 = 12 * PAGE_SIZE;
 
 const _: () = assert!((CHUNK as usize).is_multiple_of(size_of::<VmFuncRef>()));
 
-/// Function references and table elements of less than this are not worth a fault.
+/// The fewest bytes of function references and table elements that are filled on demand.
 const MIN_ON_DEMAND: usize = 2 * PAGE_SIZE as usize;
 
 /// The part of a context that the runtime fills when it is first touched, in chunks of [`CHUNK`]
@@ -266,15 +265,15 @@ const MIN_ON_DEMAND: usize = 2 * PAGE_SIZE as usize;
 /// [image](crate::facts::TableImage). Offsets from the `VmContext*`; both ends are those of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnDemandLayout {
-    /// Where it starts: with the function references.
+    /// The start: the function references.
     pub start: u32,
-    /// Where it ends.
+    /// The end.
     pub end: u32,
-    /// Where the table's elements are.
+    /// The start of the table's elements.
     pub elements: Option<u32>,
 }
 
-/// Where a table, global or memory is found.
+/// The place of a table's, global's or memory's structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The structure itself is at this offset from the `VmContext*`.

@@ -74,7 +74,8 @@ impl Watchdog {
             if let Err(error) = thread.spawn(|| watchdog.run()) {
                 watchdog.started.store(false, Ordering::Relaxed);
                 log::error!(
-                    "no watchdog thread ({error}): deadlines don't end calls, and an interruption may come late"
+                    "no watchdog thread ({error}): deadlines don't end calls, and an interruption \
+                     may come late"
                 );
             }
         }

@@ -1,5 +1,4 @@
-//! A module that is run without compilers: tests and measurements place code of their own making in
-//! it.
+//! Modules that run without compilers: tests and measurements place their own code in them.
 
 #![allow(dead_code, reason = "each of its users needs a part")]
 
@@ -10,7 +9,7 @@ use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks};
 
-/// The hooks of a module all of whose called functions have code, and count nothing.
+/// The hooks of a module whose called functions all have code, and which counts nothing.
 pub struct NoHooks;
 
 impl TierHooks for NoHooks {

@@ -38,7 +38,10 @@ macro_rules! function_type {
         unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> u32
     };
     (walks ($($param:ident),*) -> Value($of:ident)) => {
-        unsafe extern "sysv64" fn(*mut VmContext $(, rust_type!($param))*) -> NativeResult<rust_type!($of)>
+        unsafe extern "sysv64" fn(
+            *mut VmContext
+            $(, rust_type!($param))*
+        ) -> NativeResult<rust_type!($of)>
     };
     // A status, or a value that the caller does not read: `()` would move the stub's status to
     // another register.

@@ -28,10 +28,10 @@ impl Gpr {
     pub const R15: Gpr = Gpr(15);
 }
 
-/// Where the callee's `VmContext*` is passed.
+/// The register of the callee's `VmContext*`.
 pub const VMCTX: Gpr = Gpr::RDI;
 
-/// Where the pointer to the result area is passed, if the signature has one.
+/// The register of the pointer to the result area, if the signature has one.
 pub const RESULT_AREA: Gpr = Gpr::RSI;
 
 /// Integer argument registers in order, `VMCTX` included.

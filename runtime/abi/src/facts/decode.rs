@@ -1,7 +1,7 @@
-//! From a module's bytes to its facts, validating every section on the way.
+//! The decoder from a module's bytes to its facts, which validates every section on the way.
 //!
-//! Function bodies are not looked into: each comes back as a [`FuncToValidate`], to be checked on
-//! whichever thread has time, or by the baseline compiler in its own pass.
+//! Function bodies are not read: each yields a [`FuncToValidate`], to be validated later on any
+//! thread, or by the baseline compiler in its own pass.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -24,7 +24,7 @@ use crate::types::{
 };
 use crate::vmctx::VmLayout;
 
-/// The proposals that modules may use; everything else is refused by name.
+/// The proposals that modules may use; all others are refused by name.
 pub fn supported_features() -> WasmFeatures {
     WasmFeatures::WASM1
         | WasmFeatures::SIGN_EXTENSION
@@ -38,10 +38,10 @@ pub fn supported_features() -> WasmFeatures {
         | WasmFeatures::TAIL_CALL
 }
 
-/// Why a module was refused.
+/// The reason why a module was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// It is malformed, invalid, or uses a feature outside the supported standard.
+    /// The module is malformed, invalid, or uses a feature outside the supported standard.
     #[error("invalid WebAssembly module at offset {offset:#x}: {message}")]
     Invalid {
         /// Offset in the module's bytes.
@@ -49,7 +49,7 @@ pub enum DecodeError {
         /// What is wrong; names the proposal where one is missing.
         message: String,
     },
-    /// It exceeds an implementation limit.
+    /// The module exceeds an implementation limit.
     #[error("module too large: {0}")]
     TooLarge(String),
 }
@@ -63,7 +63,7 @@ impl From<BinaryReaderError> for DecodeError {
     }
 }
 
-/// A decoded module whose bodies still wait for validation.
+/// A decoded module whose bodies have not been validated yet.
 #[derive(Debug)]
 pub struct DecodedModule {
     /// The module's declarations.
@@ -74,7 +74,7 @@ pub struct DecodedModule {
 
 /// Decodes a module in the binary format and validates everything but function bodies.
 ///
-/// Linear in the module's size without its code section, which is only stepped over.
+/// Linear in the module's size without its code section, whose bodies are skipped.
 ///
 /// # Errors
 ///
@@ -141,7 +141,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Takes in one section, which validation has accepted.
+    /// Decodes one section, which validation has accepted.
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), DecodeError> {
         match payload {
             Payload::TypeSection(reader) => {
@@ -293,7 +293,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Reads the name section as far as it makes sense; custom sections can't make a module
+    /// Reads the name section as far as it is well-formed; custom sections can't make a module
     /// invalid.
     fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
         for name in names {

@@ -1,11 +1,11 @@
-//! Which functions can become references, and what a table holds at first.
+//! The functions that references can be made of, and the initial elements of tables.
 
 use super::{ConstExpr, ConstOp, ElementItems, Item, ModuleFacts, SegmentMode};
 use crate::index::{FuncIndex, TableIndex};
 use crate::types::{RefType, TableType};
 
-/// The first elements of a table that is known before there is an instance: from the module's
-/// active element segments, if all of them go to fixed places of one table that the module defines.
+/// The initial elements of a table that are known before instantiation: from the module's active
+/// element segments, if all of them go to fixed places of one table that the module defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableImage {
     /// The table.
@@ -14,10 +14,11 @@ pub struct TableImage {
     pub elements: Box<[u32]>,
 }
 
-/// Longer tables have no image: what their segments say is written to each instance's.
+/// The most elements of a table with an image: the segments of longer tables are written at each
+/// instantiation.
 const MAX_IMAGE: u64 = 1 << 16;
 
-/// Numbers the functions that can become references: those that exports, element segments,
+/// Numbers the functions that references can be made of: those that exports, element segments,
 /// global and table initializers name. `ref.func` in a body is valid only for these.
 pub(super) fn number_func_refs(facts: &mut ModuleFacts) {
     let mut numbers = vec![u32::MAX; facts.funcs.len()];

@@ -1,4 +1,5 @@
-//! Plans as a table, from types and options to decisions: of what validation refuses today too.
+//! Tests of plans as tables from types and options to decisions, also for types that validation
+//! refuses today.
 
 use super::*;
 use crate::facts::decode;
