@@ -4,7 +4,7 @@
 //! result in the flags, an addition before a `local.set` computes in the local's register. A [`Peek`]
 //! tells where an operator ends and which one follows. It knows every operator of every proposal, in
 //! whatever length its numbers are encoded, from one table ([`opcodes`]), and has wasmparser read the
-//! numbers themselves.
+//! numbers themselves, except those of one byte.
 //!
 //! Bytes that were not validated yet may be anything: the answer may then be anything too, but it comes, in
 //! time that is bounded by what is looked at, and never from beyond the function's end.
@@ -84,8 +84,11 @@ impl<'a> Peek<'a> {
     /// Where the operator at a position ends; the body's end if it can't be read.
     #[inline]
     fn behind(self, at: usize) -> usize {
-        match self.wasm.get(at) {
-            Some(&opcode) if ONE_BYTE[usize::from(opcode)].is_opcode_alone() => at + 1,
+        match self.wasm.get(at..) {
+            Some(&[opcode, ref rest @ ..]) => match ONE_BYTE[usize::from(opcode)].short_len(rest) {
+                Some(len) => at + 1 + len,
+                None => self.behind_immediates(at),
+            },
             _ => self.behind_immediates(at),
         }
     }
@@ -117,10 +120,27 @@ impl Iterator for Operators<'_> {
 }
 
 impl Entry {
-    /// Whether the operator has neither a prefix nor immediates.
+    /// The bytes of the operator's immediates, if it has no prefix, at most one immediate, and that in
+    /// its shortest encoding: nearly every operator, for which no reader is set up.
     #[inline]
-    fn is_opcode_alone(&self) -> bool {
-        self.op.is_some() && self.shape[0] == Imm::None
+    fn short_len(&self, immediates: &[u8]) -> Option<usize> {
+        const PLAIN_MEMARG: u8 = 1 << 4;
+        const ONE_BYTE_NUMBER: u8 = 1 << 7;
+        self.op?;
+        match (self.shape, immediates) {
+            ([Imm::None, ..], _) => Some(0),
+            ([Imm::U32 | Imm::S32 | Imm::S64, Imm::None, ..], &[number, ..])
+                if number < ONE_BYTE_NUMBER =>
+            {
+                Some(1)
+            }
+            ([Imm::MemArg, Imm::None, ..], &[flags, offset, ..])
+                if flags < PLAIN_MEMARG && offset < ONE_BYTE_NUMBER =>
+            {
+                Some(2)
+            }
+            _ => None,
+        }
     }
 }
 
