@@ -1,4 +1,4 @@
-//! Prints what both compilers make of one function.
+//! `-D dump`: prints both compilers' code of one function.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,8 @@ pub fn print(module: &Module, func: &str) -> Result<()> {
     report::out(&PrintableLines(&out).to_string())
 }
 
-/// One instruction per line, with the WebAssembly offset where it changes, and what else is known.
+/// One instruction per line, with the WebAssembly offset where it changes, and notes from the
+/// artifact's tables.
 fn disassemble(function: &CompiledFunction, out: &mut String) {
     let code = function.instructions();
     let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
@@ -60,7 +61,7 @@ fn disassemble(function: &CompiledFunction, out: &mut String) {
     }
 }
 
-/// What the artifact's tables say about the instruction.
+/// The notes on an instruction from the artifact's tables.
 fn notes(function: &CompiledFunction, start: u32, end: u32) -> String {
     let mut notes = Vec::new();
     let relocations = function.relocations.iter();

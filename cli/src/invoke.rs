@@ -1,11 +1,11 @@
-//! Calls one exported function with arguments that are text.
+//! `--invoke`: calls one exported function with arguments given as text.
 
 use anyhow::{Context as _, ensure};
 
 use crate::run::Program;
 use upshift::{Instance, Printable, Result, Store, Val, ValType};
 
-/// Why the arguments don't fit the function: wrong usage rather than a failed run.
+/// The arguments don't fit the function: wrong usage rather than a failed run.
 #[derive(Debug)]
 pub struct UsageError(pub String);
 
@@ -54,7 +54,7 @@ fn no_function(store: &mut Store<Program>, instance: Instance, name: &str) -> St
     }
 }
 
-/// The names of all exported functions, as a sentence lists them.
+/// The names of all exported functions, as a list in a sentence.
 pub fn exported_functions(store: &mut Store<Program>, instance: Instance) -> String {
     let functions: Vec<_> = instance
         .exports(store)
@@ -66,7 +66,7 @@ pub fn exported_functions(store: &mut Store<Program>, instance: Instance) -> Str
     functions.join(", ")
 }
 
-/// A number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them.
+/// Parses a number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them.
 fn parse(ty: ValType, text: &str) -> Option<Val> {
     Some(match ty {
         ValType::I32 => {

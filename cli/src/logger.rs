@@ -1,4 +1,4 @@
-//! `-D log`: what the engine has to say while it works, on standard error.
+//! `-D log`: prints the engine's warnings and errors on standard error.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -21,7 +21,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Prints warnings and errors from now on.
+/// Starts printing warnings and errors.
 pub fn install() {
     if log::set_logger(&Logger).is_ok() {
         log::set_max_level(LevelFilter::Warn);

@@ -6,14 +6,13 @@
 //! - `record`: the reports of a run;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
-//! - `dump`: what both compilers make of one function;
-//! - `report`: what errors look like;
-//! - `story`: the embedded example and how it is told.
+//! - `dump`: both compilers' code of one function;
+//! - `report`: output, errors and warnings;
+//! - `story`: the embedded example and its story.
 //!
-//! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be run
-//! or a report could not be written; 2 for a command line that makes no sense; 128 and the signal's
-//! number if a signal ended it. Standard output belongs to the guest; everything else goes to
-//! standard error.
+//! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be
+//! run or a report could not be written; 2 for wrong usage; 128 and the signal's number if a signal
+//! ended it. Standard output belongs to the guest; everything else goes to standard error.
 
 mod dump;
 mod invoke;

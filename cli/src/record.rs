@@ -1,6 +1,6 @@
 //! The reports of a run: statistics, story, events, trace, symbol map.
 //!
-//! Files are opened before the run, so that a name that can't be written is known at once, and
+//! Files are opened before the run, so that a name that can't be written is reported at once, and
 //! written after it, however it ended; the symbol map while it goes on. A report that can't be
 //! written makes the command fail.
 
@@ -18,14 +18,14 @@ use upshift::{Engine, Printable, Result};
 use crate::options::{Options, StatsFormat};
 use crate::report;
 
-/// What a report file is filled with.
+/// The content of a report file.
 #[derive(Clone, Copy, Debug)]
 enum Content {
     Events,
     Trace,
 }
 
-/// A report file that is open.
+/// An open report file.
 #[derive(Debug)]
 struct Target {
     content: Content,
@@ -33,7 +33,7 @@ struct Target {
     file: File,
 }
 
-/// The reports that the options ask for.
+/// The reports that the options request.
 #[derive(Debug)]
 pub struct Recorder {
     stats: Option<StatsFormat>,
@@ -42,7 +42,7 @@ pub struct Recorder {
     symbols: Option<SymbolMap>,
 }
 
-/// A symbol map that is open. It is written while the program runs, so that profilers can name code of a
+/// An open symbol map. It is written while the program runs, so that profilers can name code of a
 /// process that is killed.
 #[derive(Clone, Debug)]
 struct SymbolMap {
@@ -86,7 +86,7 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// If one can't be made.
+    /// If a file can't be created.
     pub fn open(options: &Options) -> Result<Self> {
         let around = &options.around;
         let contents = [
@@ -117,7 +117,7 @@ impl Recorder {
         })
     }
 
-    /// Begins with the reports that are written while the engine runs.
+    /// Starts the reports that are written while the engine runs.
     pub fn start(&self, engine: &Engine) {
         if let Some(symbols) = self.symbols.clone() {
             let observe = move |record: &Record, names: &Names| {
@@ -129,7 +129,7 @@ impl Recorder {
         }
     }
 
-    /// Writes all reports, as far as possible, and says what could not be written.
+    /// Writes all reports, as far as possible, and prints why others could not be written.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Recorder {
     }
 }
 
-/// Not every report was written.
+/// The error that a report could not be written.
 #[derive(Debug)]
 pub struct Incomplete;
 
@@ -194,8 +194,9 @@ fn created(path: &Path, opened: io::Result<File>) -> Result<File> {
     opened.with_context(|| format!("cannot create `{}`", Printable(path.display())))
 }
 
-/// Creates a file in a directory that everyone may write to: never through a link, and never one that
-/// someone else has put there. What an earlier process with the same number left behind is replaced.
+/// Creates a file in a directory that every user may write to: never through a link, and never a
+/// file that another user has put there. A file that an earlier process with the same number left
+/// behind is replaced.
 fn create_afresh(path: &Path) -> io::Result<File> {
     let create = || OpenOptions::new().write(true).create_new(true).open(path);
     match create() {

@@ -1,4 +1,4 @@
-//! How the command speaks: output, errors with their causes, warnings.
+//! The command's messages: output, errors with their causes, warnings.
 
 use std::io::{self, Write as _};
 
@@ -36,17 +36,17 @@ pub fn err_json(json: &str) -> io::Result<()> {
     err(&format!("{json}\n"))
 }
 
-/// One line that says what is wrong. If nobody can read it, the exit code still tells.
+/// Prints one line with an error. If it can't be written, the exit code still tells.
 pub fn error_line(message: &str) {
     let _ = err(&format!("error: {}\n", PrintableLines(message)));
 }
 
-/// One line that says what is not as asked for, though the run goes on.
+/// Prints one line with a warning: the run differs from what was requested, but goes on.
 pub fn warning(message: &str) {
     let _ = err(&format!("warning: {}\n", PrintableLines(message)));
 }
 
-/// One line that helps to get what was probably wanted.
+/// Prints one line with a hint at what was probably intended.
 pub fn note(message: &str) {
     let _ = err(&format!("note: {}\n", PrintableLines(message)));
 }

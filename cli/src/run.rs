@@ -1,4 +1,4 @@
-//! One program, from its file to its end.
+//! The run of one program, from its file to its end.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -19,16 +19,16 @@ use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
 use crate::{dump, report};
 
-/// What `timeout` of the GNU core utilities exits with when the time is over.
+/// The exit code when the time is over, as of `timeout` of the GNU core utilities.
 const TIMED_OUT: u8 = 124;
 
-/// What a shell reports for a process that aborted: 128 + `SIGABRT`.
+/// The exit code of a trap: 128 + `SIGABRT`, which a shell reports for a process that aborted.
 const TRAPPED: u8 = 134;
 
-/// The exit code for a command line that makes no sense.
+/// The exit code for wrong usage.
 const USAGE: u8 = 2;
 
-/// The exit code for what could not be run or written.
+/// The exit code for a program that could not be run, or a report that could not be written.
 const FAILED: u8 = 1;
 
 /// Runs the program that the options name.
@@ -37,7 +37,7 @@ pub fn program(options: &Options) -> ExitCode {
     run_module(options, move |engine| load(engine, &file))
 }
 
-/// Loads a module, runs it and reports what was asked for.
+/// Loads a module, runs it and writes the requested reports.
 pub fn run_module<L>(options: &Options, load: L) -> ExitCode
 where
     L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
@@ -73,12 +73,12 @@ where
         Err(Incomplete) if code == 0 => FAILED,
         _ => code,
     };
-    // The process ends now. Dropping the engine would wait for compilations that nobody is going to use.
+    // The process ends now. Dropping the engine would only take time.
     std::mem::forget(engine);
     ExitCode::from(code)
 }
 
-/// An engine as configured, that remembers events if a report needs them.
+/// Creates an engine as configured, which stores events if a report needs them.
 fn engine(options: &Options) -> Result<Engine> {
     if options.around.log {
         logger::install();
@@ -91,7 +91,7 @@ fn engine(options: &Options) -> Result<Engine> {
         });
     }
     if options.around.perf_map {
-        // The only kind of memory for which `perf` looks into the map.
+        // The only kind of mapping for which `perf` looks into the map.
         config.code_mapping(CodeMapping::Anonymous);
     }
     Engine::new(&config)
@@ -109,13 +109,13 @@ fn load(engine: &Engine, file: &Path) -> Result<Module> {
     Module::new(engine, bytes).context("cannot load standard input")
 }
 
-/// What the command keeps for the program that it runs.
+/// The host data of the program's store.
 pub struct Program {
     wasi: WasiCtx,
     limits: StoreLimits,
 }
 
-/// Instantiates the module and calls its start, or what `--invoke` names.
+/// Instantiates the module and calls its start, or the function of `--invoke`.
 fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
@@ -145,7 +145,7 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     }
 }
 
-/// A library's `_initialize` runs before anything else of it.
+/// Calls a library's `_initialize`, which must run before its other functions.
 fn initialize(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     if instance.get_func(&mut *store, "_initialize").is_some() {
         instance
@@ -172,7 +172,7 @@ fn start(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     Ok(())
 }
 
-/// Prints an error, unless it is the program's way to say its exit code, and finds the code.
+/// Prints an error, unless it is an exit code of the program, and returns the exit code.
 fn failed(error: &Error) -> u8 {
     if let Some(&Exit(code)) = error.downcast_ref() {
         // As any process's, the code is cut to eight bits.

@@ -7,7 +7,8 @@ use upshift::Module;
 use crate::options::Options;
 use crate::{report, run};
 
-/// Five chapters of about equal length, each hot in another way; see its folder.
+/// The built-in program: five chapters of about equal length, each hot in another way; see its
+/// folder.
 const PROGRAM: &[u8] = include_bytes!("../story/story.wasm");
 
 const INTRODUCTION: &str = "\
@@ -16,7 +17,7 @@ the hot ones are recompiled by Cranelift while they run. `upshift --help` says m
 
 ";
 
-/// Runs the program and tells what happened.
+/// Runs the program and prints the story.
 pub fn tell(options: &Options) -> ExitCode {
     let mut options = options.clone();
     options.file = "story.wasm".into();

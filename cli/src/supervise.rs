@@ -1,12 +1,12 @@
-//! The guest on a thread of its own, and what ends it from outside.
+//! Supervision of the guest, which runs on a thread of its own, and of signals that end it.
 //!
-//! The guest's thread has a stack that suits the configuration, whatever the limits of the process's
-//! first thread are. The first thread waits: for the guest's end, or for a signal. A signal interrupts
-//! the guest, and the run ends as any other, with its reports; a guest that does not end within
-//! [`GRACE`], because the host is blocked on its behalf, is left behind.
+//! The guest's thread has a stack that suits the configuration, whatever the limits of the
+//! process's first thread are. The first thread waits for the guest's end or for a signal. A signal
+//! interrupts the guest, and the run ends as any other, with its reports; a guest that does not end
+//! within [`GRACE`], because the host is blocked on its behalf, is abandoned.
 //!
-//! Where the system refuses a thread, the guest runs on the first one, and signals keep their default
-//! actions.
+//! Where the system refuses a thread, the guest runs on the first one, and signals keep their
+//! default actions.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -28,9 +28,9 @@ const GRACE: Duration = Duration::from_millis(300);
 /// The signals that end a run in an orderly way, with their names.
 const SIGNALS: [(i32, &str); 3] = [(SIGHUP, "SIGHUP"), (SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")];
 
-/// How the guest came to its end.
+/// How the guest ended.
 pub enum Ended {
-    /// By itself, or by an error of its own.
+    /// The guest returned, with or without an error.
     Returned(Result<()>),
     /// A signal was sent to this process. The guest may still be running.
     Signal(Signal),
@@ -41,19 +41,19 @@ pub enum Ended {
 pub struct Signal(i32);
 
 impl Signal {
-    /// What a shell reports for a process that the signal ended.
+    /// The exit code that a shell reports for a process that the signal ended.
     pub fn exit_code(self) -> u8 {
         128 + self.0 as u8
     }
 
-    /// Its name, as `SIGINT`.
+    /// The signal's name, as `SIGINT`.
     pub fn name(self) -> &'static str {
         let found = SIGNALS.iter().find(|(number, _)| *number == self.0);
         found.map_or("a signal", |(_, name)| name)
     }
 }
 
-/// Where the guest leaves the handle that interrupts it, once it has a store.
+/// The place where the guest's thread stores the handle that interrupts it, once it has a store.
 pub type HandleSlot = OnceLock<InterruptHandle>;
 
 /// Makes writing beyond a file size limit (`ulimit -f`) an error instead of the process's end.
@@ -79,8 +79,8 @@ where
         handle: HandleSlot::new(),
         ended: AtomicBool::new(false),
     });
-    // A closure that could not be spawned is gone; so the thread fetches it from here, and has to wait
-    // until signals are watched.
+    // A closure that could not be spawned is dropped; so the thread takes it from here, and has to
+    // wait until signals are watched.
     let guest = Arc::new(Mutex::new(Some(guest)));
     let mut waiting = lock(&guest);
     let spawned = Builder::new()
@@ -114,7 +114,7 @@ where
     }
 }
 
-/// Says so if this thread's stack is smaller than the one that was refused.
+/// Prints a warning if this thread's stack is smaller than the one that was refused.
 fn warn_of_small_stack(config: &Config, refused: &std::io::Error) {
     let wanted = config.thread_stack_size();
     if let Some(available) = available_stack()
@@ -130,10 +130,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the guest's thread and the first one share.
+/// The data that the guest's thread and the first thread share.
 struct Shared {
     handle: HandleSlot,
-    /// Set before the bell rings for the guest's end, which tells that from a signal.
+    /// Set by the guest's thread, with release, before the bell rings for the guest's end, which
+    /// tells that from a signal.
     ended: AtomicBool,
 }
 
@@ -146,7 +147,7 @@ struct EndBell {
 impl Drop for EndBell {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
-        // The other end is open for as long as anyone listens, and a byte fits.
+        // The other end is open as long as the first thread waits, and a byte fits.
         let _ = (&*self.ringer).write(&[0]);
     }
 }
@@ -159,9 +160,9 @@ struct Received {
     impatient: Arc<AtomicBool>,
 }
 
-/// Lets signals ring the bell: all of them, or none if there are no descriptors for all, so that the
-/// guest has those that are left. A signal that is ignored (as by `nohup`, or in a shell's
-/// background) stays so.
+/// Makes signals ring the bell: all of them, or none if there are no descriptors for all, so that
+/// the guest gets those that are left. A signal that is ignored (as by `nohup`, or in a shell's
+/// background) stays ignored.
 fn watch_signals(ringer: &UnixStream) -> Received {
     let received = Received::default();
     let ignored = ignored_signals();
@@ -196,7 +197,8 @@ fn watch(signal: i32, received: &Received, ringer: UnixStream) -> std::io::Resul
     Ok(())
 }
 
-/// The signals that this process ignores, one bit each from bit 0 for signal 1. Without `/proc` none are known.
+/// The signals that this process ignores, one bit each from bit 0 for signal 1. Without `/proc`
+/// none are known.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -204,7 +206,7 @@ fn ignored_signals() -> u64 {
         .unwrap_or(0)
 }
 
-/// The first thread, while the guest runs on another.
+/// The first thread's state while the guest runs on another.
 struct Supervisor {
     shared: Arc<Shared>,
     bell: UnixStream,
@@ -219,7 +221,7 @@ impl Supervisor {
             self.received.impatient.store(true, Ordering::Release);
             match self.shared.handle.get() {
                 Some(handle) => handle.interrupt(),
-                // It is still being loaded, so there is nothing to wait for.
+                // The program is still being loaded, so there is nothing to interrupt.
                 None => return Ended::Signal(signal),
             }
             self.listen(Some(GRACE));

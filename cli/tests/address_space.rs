@@ -1,4 +1,4 @@
-//! The command where little address space can be had, and where files and data are limited.
+//! Tests of the command with little address space, and with limits on files and data.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The command: what it runs, prints and returns, as a process.
+//! Tests of the command as a process: what it runs, prints and returns.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +25,7 @@ const MODES: &[&[&str]] = &[
     &["-W", "bounds=explicit"],
 ];
 
-/// What a process printed and how it ended.
+/// The output of a process and how it ended.
 struct Ran {
     stdout: String,
     stderr: String,
@@ -43,14 +43,14 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// Checks that it ended well, and returns what it printed.
+    /// Checks that it succeeded, and returns its standard output.
     #[track_caller]
     fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self.stdout
     }
 
-    /// Checks that it failed with the code, and returns what it said.
+    /// Checks that it failed with the code, and returns its standard error.
     #[track_caller]
     fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}", self.stderr);
@@ -69,7 +69,7 @@ fn upshift(args: &[impl AsRef<OsStr>]) -> Ran {
     command(args).output().expect("the command runs").into()
 }
 
-/// As `upshift`, in every mode.
+/// Runs the command like `upshift`, in every mode.
 fn upshift_in_every_mode(args: &[&str], check: impl Fn(Ran)) {
     for mode in MODES {
         eprintln!("{mode:?}");
@@ -91,7 +91,7 @@ fn upshift_with_input(args: &[&str], input: &[u8]) -> Ran {
     child.wait_with_output().expect("the command ends").into()
 }
 
-/// A file in the tests' own folder.
+/// The path of a file in the tests' own folder.
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

@@ -1,13 +1,14 @@
 //! The environment matrix: the `upshift` command where the system grants less than usual.
 //!
-//! Each test is one environment and one program: `environment/no-memfd/compute`. A program gives the
-//! right output, or the command ends with an exit code other than 0 and one line on standard error
-//! that says what is missing; what an environment may refuse is in its row. Never does a signal
-//! end it, and never does it hang.
+//! Each test is one environment and one program: `environment/no-memfd/compute`. A program gives
+//! the right output, or the command ends with an exit code other than 0 and one line on standard
+//! error that says what is missing; what an environment may refuse is in its row. Never does a
+//! signal end it, and never does it hang.
 //!
-//! An environment is a command that runs another one in it. For refused system calls that
-//! is this file's own executable: `environments --deny memfd_create=ENOSYS -- CMD ARGS` installs a filter and
-//! becomes `CMD`. What the machine does not allow to set up (mounts need root) is skipped, and said so.
+//! An environment is a command that runs another one in it. For refused system calls that is this
+//! file's own executable: `environments --deny memfd_create=ENOSYS -- CMD ARGS` installs a filter
+//! and becomes `CMD`. What the machine does not allow to set up (mounts need root) is skipped, and
+//! said so.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -26,21 +27,21 @@ use seccompiler::{
     SeccompRule, TargetArch, apply_filter,
 };
 
-/// How long a run may take.
+/// The longest time that a run may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What an environment demands of a run.
+/// What a run must do in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Demand {
-    /// The right output.
+    /// The run must give the right output.
     Works,
-    /// The right end. The output is lost, as nothing takes it.
+    /// The run must end right. Its output is lost, as it has no reader.
     WorksUnseen,
-    /// The right output, or one line that says what is missing.
+    /// The run must give the right output, or one line that says what is missing.
     MayRefuse,
 }
 
-/// A place where the system grants less.
+/// An environment in which the system grants less.
 struct Environment {
     name: &'static str,
     /// A command that runs the command behind it in this environment.
@@ -48,7 +49,7 @@ struct Environment {
     demand: Demand,
 }
 
-/// What a program ends with where it works.
+/// A program and how it ends where it works.
 struct Program {
     name: &'static str,
     /// Options before the file.
@@ -57,7 +58,7 @@ struct Program {
     args: &'static [&'static str],
     code: i32,
     stdout: &'static str,
-    /// What is on standard error, or nothing.
+    /// The text on standard error, or nothing.
     stderr: &'static str,
 }
 
@@ -71,7 +72,7 @@ const HELLO: &str = r#"(module
         (if (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))
             (then unreachable))))"#;
 
-/// Calls a function and goes around a loop often enough for both to be optimized while they run.
+/// A program that calls a function and runs a loop often enough for both to be optimized meanwhile.
 const COMPUTE: &str = r#"(module
     (memory 1)
     (func $step (param $x i32) (result i32)
@@ -98,7 +99,7 @@ const FILES: [(&str, &str); 3] = [
     ("recursion.wat", RECURSION),
 ];
 
-/// What [`COMPUTE`] makes of 20 million steps.
+/// The output of [`COMPUTE`] after 20 million steps.
 const COMPUTED: &str = "18851643\n";
 
 fn programs() -> Vec<Program> {
@@ -216,10 +217,11 @@ fn environments() -> Vec<Environment> {
     ]
 }
 
-/// What threads are made with. `clone3` keeps its flags in memory, where a filter can't look.
+/// The system call that creates threads. `clone3` has its flags in memory, where a filter can't
+/// read them.
 const NO_THREADS: &str = "clone:CLONE_THREAD=EAGAIN,clone3=EAGAIN";
 
-/// What container runtimes refuse by default.
+/// The system calls that container runtimes refuse by default.
 const CONTAINER: &str = "keyctl=EPERM,add_key=EPERM,request_key=EPERM,bpf=EPERM,perf_event_open=EPERM,\
     userfaultfd=EPERM,mount=EPERM,umount2=EPERM,pivot_root=EPERM,ptrace=EPERM,\
     io_uring_setup=EPERM,io_uring_enter=EPERM,io_uring_register=EPERM,kexec_load=EPERM,\
@@ -304,7 +306,7 @@ fn run(words: &[OsString]) -> Result<Ended, String> {
     })
 }
 
-/// What is wrong about a run, if anything is.
+/// The failures of a run, if any.
 fn judge(ended: &Ended, program: &Program, demand: Demand) -> Result<(), String> {
     if let Some(signal) = ended.status.signal() {
         return Err(format!("signal {signal} ended it"));
@@ -332,7 +334,7 @@ fn judge(ended: &Ended, program: &Program, demand: Demand) -> Result<(), String>
     }
 }
 
-/// A folder that everyone may read, with the command and the programs. It is removed in the end.
+/// A folder that every user may read, with the command and the programs. It is removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -388,7 +390,8 @@ fn check(
     }
 }
 
-/// The program that is to tier up does so, or the matrix would not test that.
+/// Checks that the program that is to tier up does so, without which the matrix would not test
+/// that.
 fn compute_tiers_up(folder: &Folder) -> Result<(), Failed> {
     let mut command: Vec<OsString> = vec![folder.command().into()];
     command.extend(words(&["--stats=json", "--invoke", "compute"]));
@@ -469,7 +472,8 @@ numbers!(
     "unshare" => SYS_unshare, "userfaultfd" => SYS_userfaultfd,
 );
 
-/// The filter for one refusal: `CALL=ERROR`, or `CALL:FLAG=ERROR` if the first argument must have a flag.
+/// The filter for one refusal: `CALL=ERROR`, or `CALL:FLAG=ERROR` if the first argument must have a
+/// flag.
 fn filter(refusal: &str) -> Result<BpfProgram, String> {
     let wrong = |error: seccompiler::BackendError| format!("`{refusal}`: {error}");
     let (call, error) = (refusal.split_once('=')).ok_or(format!("`{refusal}` lacks `=ERROR`"))?;
@@ -498,7 +502,8 @@ fn filter(refusal: &str) -> Result<BpfProgram, String> {
     .map_err(wrong)
 }
 
-/// Becomes another command, to which the system refuses what the list says. Returns why it could not.
+/// Executes another command, with the system calls of the list refused. Returns only the reason of
+/// a failure.
 fn become_denied(mut args: impl Iterator<Item = OsString>) -> String {
     let list = args.next().and_then(|list| list.into_string().ok());
     let separator = args.next();

@@ -1,5 +1,5 @@
-//! What Cargo builds for whom: the command and its installation share one build, and embedders build
-//! nothing that only the command needs.
+//! What Cargo builds: the command and its installation share one build, and embedders build nothing
+//! that only the command needs.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What the program may see of the system: directories, variables, clocks, random bytes.
+//! Options on what the program can access: directories, variables, clocks, random bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +9,20 @@ use upshift_knobs::{choices, knobs};
 
 use super::Around;
 
-/// What the program may see.
+/// What the program can access.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
-    /// Directories of the host.
+    /// The directories of the host that the program gets.
     pub dirs: Vec<Dir>,
-    /// Environment variables.
+    /// The environment variables that the program gets.
     pub env: Vec<(String, String)>,
-    /// Which of this process's variables it gets besides.
+    /// The variables of this process that the program gets besides.
     pub inherited: Inherited,
-    /// What it is told to be called, instead of its file's name.
+    /// The program's name as its first argument, instead of its file's name.
     pub argv0: Option<String>,
 }
 
-/// A directory that the program may see.
+/// A directory that the program gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dir {
     host: PathBuf,
@@ -30,30 +30,30 @@ pub struct Dir {
     access: DirAccess,
 }
 
-/// Which variables of this process a program gets without being given them by name.
+/// The variables of this process that a program gets without being given them by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Inherited {
-    /// None.
+    /// No variable of this process.
     #[default]
     Nothing,
-    /// All.
+    /// All variables of this process.
     All,
 }
 
-/// What time it is for the program.
+/// The clocks of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clocks {
-    /// What the system says.
+    /// The system's clocks.
     #[default]
     System,
-    /// The same in each run.
+    /// Virtual clocks, which show the same times in each run.
     Virtual,
 }
 
 const CLOCKS: Type<Clocks> = choices!(Clocks { "system" => System, "virtual" => Virtual });
 
 knobs! {
-    /// Options of `-W` about what the program sees.
+    /// The options of `-W` on what the program can access.
     pub const GUEST: Around {
         Wasm "clocks": Mode CLOCKS => clocks,
             "virtual: times are the same in each run, and sleeping takes none";
@@ -63,7 +63,7 @@ knobs! {
 }
 
 impl Guest {
-    /// Whether nothing was asked for.
+    /// Whether no option was given.
     pub fn is_empty(&self) -> bool {
         self.dirs.is_empty()
             && self.env.is_empty()
@@ -71,7 +71,7 @@ impl Guest {
             && self.argv0.is_none()
     }
 
-    /// As a store takes it, for the program of a file.
+    /// The WASI context for the program of a file.
     pub fn context(&self, file: &Path, args: &[String], around: &Around) -> Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         let name = || file.file_name().map_or("-".into(), ToOwned::to_owned);

@@ -1,4 +1,4 @@
-//! The grouped options that are the command's own, and how they and the engine's are found by name.
+//! The command's own grouped options, and the search of all grouped options by name.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,45 +11,45 @@ use super::Options;
 use super::guest::{Clocks, GUEST};
 use super::limits::{LIMITS, Limits};
 
-/// Options of the command that are none of the engine's.
+/// The values of the grouped options that are the command's own.
 #[derive(Clone, Debug, Default)]
 pub struct Around {
-    /// Tell the story of the run.
+    /// Whether to tell the story of the run.
     pub story: bool,
-    /// A function whose code to print instead of running the program.
+    /// The function whose code to print instead of running the program.
     pub dump: Option<String>,
-    /// Where to write the event log.
+    /// The file for the event log.
     pub events: Option<PathBuf>,
-    /// Where to write a trace for trace viewers.
+    /// The file for a trace for trace viewers.
     pub trace: Option<PathBuf>,
-    /// Print the engine's warnings.
+    /// Whether to print the engine's warnings.
     pub log: bool,
-    /// Write a symbol map for `perf`.
+    /// Whether to write a symbol map for `perf`.
     pub perf_map: bool,
-    /// Interrupt the program after this time.
+    /// The time after which to interrupt the program.
     pub timeout: Option<Duration>,
-    /// What time it is for the program.
+    /// The program's clocks.
     pub clocks: Clocks,
     /// The seed of the program's random bytes; without one they are the system's.
     pub random_seed: Option<u64>,
-    /// What the program may take.
+    /// The limits of the program.
     pub limits: Limits,
 }
 
 impl Around {
-    /// Whether something of this needs the events of the run.
+    /// Whether an option needs the events of the run.
     pub fn needs_events(&self) -> bool {
         self.story || self.events.is_some() || self.trace.is_some() || self.perf_map
     }
 }
 
-/// All options that are none of the engine's.
+/// All grouped options that are the command's own.
 fn own() -> impl Iterator<Item = &'static Knob<Around>> {
     AROUND.iter().chain(GUEST).chain(LIMITS)
 }
 
 upshift_knobs::knobs! {
-    /// What is done around the run.
+    /// What an option of the command does.
     const AROUND: Around {
         Wasm "timeout": Limit types::time_or_none(TimeUnit::Seconds) => timeout,
             "end the program after this time, with exit code 124";

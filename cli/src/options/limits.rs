@@ -1,11 +1,11 @@
-//! Options of `-W` that limit what the program may take.
+//! The options of `-W` that limit the program's resources.
 
 use upshift::{StoreLimits, StoreLimitsBuilder};
 use upshift_knobs::{knobs, types};
 
 use super::Around;
 
-/// What the program may take; `None` is as much as there is.
+/// The limits of the program; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     memory_size: Option<usize>,
@@ -17,7 +17,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// As a store takes them.
+    /// The limits for a store.
     pub fn build(&self) -> StoreLimits {
         let count = |limit: Option<u64>| limit.map_or(usize::MAX, |limit| limit as usize);
         StoreLimitsBuilder::new()

@@ -1,10 +1,10 @@
-//! What the command line asks for, as the rest of the command sees it.
+//! The options of the command line.
 //!
-//! - `parse`: from arguments to [`Options`];
+//! - `parse`: parses arguments to [`Options`];
 //! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own;
 //!   those of the engine are in [`upshift::knobs`];
-//! - `guest`: what the program may see;
-//! - `limits`: those of them that say what the program may take.
+//! - `guest`: what the program can access;
+//! - `limits`: the options that limit the program's resources.
 
 mod guest;
 mod knobs;
@@ -21,40 +21,40 @@ pub use guest::Guest;
 pub use knobs::Around;
 pub use parse::parse;
 
-/// How `--stats` prints.
+/// The format of `--stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
-    /// For people.
+    /// A table for people.
     Table,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
-/// What to run, and how.
+/// The options of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The program; `-` is standard input.
+    /// The program's file; `-` is standard input.
     pub file: PathBuf,
-    /// What follows it.
+    /// The program's arguments.
     pub args: Vec<String>,
-    /// What it may see.
+    /// What the program can access.
     pub guest: Guest,
-    /// The function to call.
+    /// The exported function to call, instead of the program's start.
     pub invoke: Option<String>,
-    /// How to print statistics.
+    /// The format of statistics, if they are to be printed.
     pub stats: Option<StatsFormat>,
-    /// How the engine works.
+    /// The configuration of the engine.
     pub config: Config,
-    /// What else to do around the run.
+    /// The command's own grouped options.
     pub around: Around,
 }
 
-/// What the command line asks for.
+/// The action that the command line requests.
 pub enum Command {
     /// Run a program.
     Run(Box<Options>),
     /// Run the embedded example.
     Story(Box<Options>),
-    /// Nothing more: help was printed, or an error.
+    /// Exit: help was printed, or an error.
     Done(ExitCode),
 }

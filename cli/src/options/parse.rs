@@ -1,4 +1,4 @@
-//! From arguments to options: what clap parses, and what each argument means.
+//! The parser of the command line: clap's arguments, and their conversion to options.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -84,7 +84,7 @@ struct Arguments {
     file_and_args: Vec<OsString>,
 }
 
-/// Reads the command line, and prints help or an error if that is what it asks for.
+/// Parses the command line, and prints help or an error if necessary.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|arg| arg == "run") {

@@ -1,4 +1,4 @@
-//! What goes wrong: one clear message and the right exit code, never a panic.
+//! Errors: one clear message and the right exit code, never a panic.
 
 use crate::{MATH, command, file, upshift, upshift_in_every_mode};
 
@@ -165,7 +165,7 @@ fn wrong_invocations() {
     says(&["--invoke", "add"], 2, "FILE");
 }
 
-/// More than the first thread has, more than any thread can have.
+/// A stack size beyond the first thread's, and one beyond any thread's.
 #[test]
 fn a_stack_as_large_as_asked_for_is_exhausted_by_a_trap() {
     let program = file(

@@ -38,7 +38,7 @@ fn every_group_lists_its_options() {
     }
 }
 
-/// What `OPTIONS.md` is: the help of the command and of each group of options.
+/// The text of `OPTIONS.md`: the help of the command and of each group of options.
 fn options_page() -> String {
     let mut page = String::from(
         "# Options of `upshift`\n\n\

@@ -2,7 +2,8 @@
 
 use crate::{MATH, command, file, path, upshift, upshift_in_every_mode, upshift_with_input};
 
-/// A program that prints its arguments or variables, as it gets them from WASI: `args` or `environ`.
+/// A program that prints its arguments or variables, as it gets them from WASI: `args` or
+/// `environ`.
 pub fn echo(what: &str) -> String {
     format!(
         r#"(module

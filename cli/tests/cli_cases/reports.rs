@@ -1,4 +1,5 @@
-//! Reports arrive: after signals, and not without a word where they can't be written.
+//! Reports are written: after signals, and never lost without a message where they can't be
+//! written.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -9,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{command, file, path, upshift};
 
-/// A program that prints a line and then does something.
+/// A program that prints a line and then executes `body`.
 fn prints_and(then: &str) -> String {
     format!(
         r#"(module
@@ -60,7 +61,7 @@ fn send(child: &Child, signal: Signal) {
     kill_process(pid, signal).expect("the process is there");
 }
 
-/// Signals the program; what it said and how it ended.
+/// Signals the program; returns its standard error and how it ended.
 fn stopped_by(mut child: Child, signal: Signal) -> (String, Option<i32>) {
     send(&child, signal);
     let sent = Instant::now();
@@ -101,7 +102,7 @@ fn signals_end_a_run_with_its_reports() {
     }
 }
 
-/// As where `timeout` signals both the process and its group.
+/// The signal arrives twice, as where `timeout` signals both the process and its group.
 #[test]
 fn a_signal_that_comes_twice_loses_no_report() {
     let program = file("signal-twice.wat", endless());
@@ -114,7 +115,7 @@ fn a_signal_that_comes_twice_loses_no_report() {
     }
 }
 
-/// The first one waits to be reported: nobody reads standard error, and its pipe is full.
+/// The first signal waits to be reported: standard error is a full pipe without a reader.
 #[test]
 fn a_second_interrupt_does_not_wait() {
     const PIPE: usize = 64 << 10;
@@ -135,7 +136,8 @@ fn a_second_interrupt_does_not_wait() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// As `nohup`, and as a shell without job control does for what it runs in the background.
+/// The signal is ignored, as by `nohup` and by a shell without job control for background
+/// processes.
 #[test]
 fn an_ignored_signal_stays_ignored() {
     let program = file("signal-ignored.wat", endless());
@@ -211,7 +213,7 @@ fn a_failed_report_keeps_a_programs_exit_code() {
     assert!(stderr.contains("cannot write `/dev/full`"), "{stderr}");
 }
 
-/// A symbol map goes to a folder that everyone may write to, under a name that can be guessed.
+/// A symbol map goes to a folder that every user may write to, under a name that can be guessed.
 #[test]
 fn a_symbol_map_is_not_written_through_a_link() {
     let (program, victim) = (file("perf-map.wat", endless()), path("victim"));

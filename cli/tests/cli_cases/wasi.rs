@@ -1,4 +1,4 @@
-//! What the command lets a program see of the system, and what it doesn't.
+//! What the command lets a program access of the system, and what not.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::programs::echo;
 use crate::{Ran, command, file, path, upshift};
 
-/// Exits with the error of a call: a body that leaves it on the stack, and data at address 0.
+/// A program that exits with the error of a call: a body that leaves it on the stack, and data at
+/// address 0.
 fn exits_with_errno_of(body: &str, data: &str) -> String {
     format!(
         r#"(module
@@ -21,11 +22,11 @@ fn exits_with_errno_of(body: &str, data: &str) -> String {
     )
 }
 
-/// Creates a file named `file` in the first directory.
+/// A body that creates a file named `file` in the first directory.
 const CREATE: &str = "(call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4)
     (i32.const 9) (i64.const 0x42) (i64.const 0) (i32.const 1) (i32.const 64))";
 
-/// Waits for what is described at address 0.
+/// A body that waits for the subscription at address 0.
 const POLL: &str = "(call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128))";
 
 /// A subscription to reading descriptor 0.
@@ -126,7 +127,7 @@ fn random_bytes_follow_a_seed() {
     assert_ne!(draw(&[]), draw(&[]));
 }
 
-/// Writes to a new file until an error, and exits with that.
+/// A body that writes to a new file until an error, and exits with that.
 const FILLS_A_FILE: &str = r#"(module
     (import "wasi_snapshot_preview1" "path_open"
         (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
