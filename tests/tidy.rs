@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 1000;
 
 /// Where `unsafe` code may be: the runtime, and what of the library hands it raw values; tests and
-/// examples that make or call machine code themselves; what asks the system for a child process; and the
-/// types of unsafe functions, whose crate forbids unsafe code.
+/// examples that make or call machine code themselves; what asks the system for a child process;
+/// and the types of unsafe functions, whose crate forbids unsafe code.
 const UNSAFE_ALLOWED: &[&str] = &[
     "runtime/abi/src/builtin/x64.rs",
     "runtime/src",

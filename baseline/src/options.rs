@@ -75,7 +75,8 @@ impl Features {
 /// Switches for studies: each costs speed of the code when off and never changes a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ablation {
-    /// Keep constants on the abstract stack, fold them into operands and evaluate operators on them.
+    /// Keep constants on the abstract stack, fold them into operands and evaluate operators on
+    /// them.
     pub track_constants: bool,
     /// Let a branch or `select` use the flags of the comparison before it.
     pub fuse_compare: bool,

@@ -1,13 +1,13 @@
 //! Looking ahead in a function's body: the only place that reads its bytes beside wasmparser.
 //!
-//! Some operators are compiled better if the next one is known: a comparison before a branch leaves its
-//! result in the flags, an addition before a `local.set` computes in the local's register. A [`Peek`]
-//! tells where an operator ends and which one follows. It knows every operator of every proposal, in
-//! whatever length its numbers are encoded, from one table ([`opcodes`]), and has wasmparser read the
-//! numbers themselves, except those of one byte.
+//! Some operators are compiled better if the next one is known: a comparison before a branch leaves
+//! its result in the flags, an addition before a `local.set` computes in the local's register. A
+//! [`Peek`] tells where an operator ends and which one follows. It knows every operator of every
+//! proposal, in whatever length its numbers are encoded, from one table ([`opcodes`]), and has
+//! wasmparser read the numbers themselves, except those of one byte.
 //!
-//! Bytes that were not validated yet may be anything: the answer may then be anything too, but it comes, in
-//! time that is bounded by what is looked at, and never from beyond the function's end.
+//! Bytes that were not validated yet may be anything: the answer may then be anything too, but it
+//! comes, in time that is bounded by what is looked at, and never from beyond the function's end.
 
 mod opcodes;
 
@@ -21,8 +21,8 @@ use opcodes::{Entry, Imm, NO_IMMEDIATES, ONE_BYTE, PREFIX_FB, PREFIX_FC, PREFIX_
 pub(crate) enum Next {
     /// `local.set` or `local.tee` of this local.
     AssignLocal(u32),
-    /// One that consumes a comparison's result from the flags: `if`, `br_if`, `select` (without a type),
-    /// `i32.eqz`.
+    /// One that consumes a comparison's result from the flags: `if`, `br_if`, `select` (without a
+    /// type), `i32.eqz`.
     Condition,
     /// Any other, or none.
     Other,
@@ -120,8 +120,8 @@ impl Iterator for Operators<'_> {
 }
 
 impl Entry {
-    /// The bytes of the operator's immediates, if it has no prefix, at most one immediate, and that in
-    /// its shortest encoding: nearly every operator, for which no reader is set up.
+    /// The bytes of the operator's immediates, if it has no prefix, at most one immediate, and that
+    /// in its shortest encoding: nearly every operator, for which no reader is set up.
     #[inline]
     fn short_len(&self, immediates: &[u8]) -> Option<usize> {
         const PLAIN_MEMARG: u8 = 1 << 4;

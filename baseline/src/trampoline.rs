@@ -1,10 +1,10 @@
 //! The code between Rust and WebAssembly: entry and host trampolines, per signature.
 //!
-//! Here are those that pass values through an array; `native` has those that leave them in registers, and
-//! `copy` moves one value.
+//! Here are those that pass values through an array; `native` has those that leave them in
+//! registers, and `copy` moves one value.
 //!
-//! They need an assembler and the calling convention, and this crate has both. What their frames look like, and why,
-//! is written in [`upshift_abi::frame`].
+//! They need an assembler and the calling convention, and this crate has both. What their frames
+//! look like, and why, is written in [`upshift_abi::frame`].
 
 mod copy;
 mod native;
@@ -53,7 +53,8 @@ fn open_frame(asm: &mut Assembler, bytes: i32) {
     dynasm!(asm ; .arch x64 ; push rbp ; mov rbp, rsp ; sub rsp, bytes);
 }
 
-/// Makes a host trampoline's frame, with so many bytes for values, and lets the store find it. Changes `rax`.
+/// Makes a host trampoline's frame, with so many bytes for values, and lets the store find it.
+/// Changes `rax`.
 fn open_host_frame(asm: &mut Assembler, values: i32) {
     open_frame(asm, HOST_FRAME + values);
     dynasm!(asm
@@ -64,7 +65,8 @@ fn open_host_frame(asm: &mut Assembler, values: i32) {
     );
 }
 
-/// Once the entry frame stands, links the activation into the store, which is in `r11`. Changes `rax`.
+/// Once the entry frame stands, links the activation into the store, which is in `r11`. Changes
+/// `rax`.
 fn link_activation(asm: &mut Assembler) {
     dynasm!(asm
         ; .arch x64
@@ -82,8 +84,8 @@ fn link_activation(asm: &mut Assembler) {
     );
 }
 
-/// Takes the activation out again when its call has returned; the callee has preserved all other saved
-/// registers. Changes `r10` and `r11`.
+/// Takes the activation out again when its call has returned; the callee has preserved all other
+/// saved registers. Changes `r10` and `r11`.
 fn unlink_activation(asm: &mut Assembler) {
     dynasm!(asm
         ; .arch x64

@@ -1,4 +1,5 @@
-//! Calls of builtins: those that walk the stack have a call site, from which backtraces take the instruction.
+//! Calls of builtins: those that walk the stack have a call site, from which backtraces take the
+//! instruction.
 
 use upshift_abi::facts::decode;
 use upshift_abi::{

@@ -1,8 +1,8 @@
 //! Golden tests: `golden/<family>/<case>.wat` holds a module and, in comments at its end, the code
 //! expected for each of its functions. `BLESS=1` rewrites the expectations.
 //!
-//! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `plain` (no optional
-//! processor features).
+//! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `plain` (no
+//! optional processor features).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -47,8 +47,8 @@ fn golden() {
     );
 }
 
-/// Each switch may change code, but nothing else: with debug assertions, the compiler checks its own
-/// state between operators.
+/// Each switch may change code, but nothing else: with debug assertions, the compiler checks its
+/// own state between operators.
 #[test]
 fn every_ablation_compiles() {
     let mut files = Vec::new();

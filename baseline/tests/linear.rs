@@ -1,7 +1,7 @@
 //! Compile time and code size stay linear in the size of a body, whatever its shape.
 //!
-//! Each shape is compiled at two sizes, four times apart; the time per byte may grow by a factor that
-//! only a superlinear compiler exceeds, so that a busy machine does not fail the test.
+//! Each shape is compiled at two sizes, four times apart; the time per byte may grow by a factor
+//! that only a superlinear compiler exceeds, so that a busy machine does not fail the test.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! Runs integer operators with and without the optional processor features and compares with Rust's own.
+//! Runs integer operators with and without the optional processor features and compares with Rust's
+//! own.
 //!
 //! The specification's tests run on whatever processor there is; these also run the sequences for
-//! processors that lack an instruction. Functions that call nothing follow the platform's C convention
-//! closely enough to be called directly.
+//! processors that lack an instruction. Functions that call nothing follow the platform's C
+//! convention closely enough to be called directly.
 
 use dynasmrt::AssemblyOffset;
 use dynasmrt::mmap::MutableBuffer;
@@ -32,8 +33,9 @@ impl Binary {
     }
 
     fn call(&self, a: u64, b: u64) -> u64 {
-        // SAFETY: the code is a whole function that calls nothing, touches no memory but its frame, and preserves what
-        // the C convention wants preserved; its context argument is not followed.
+        // SAFETY: the code is a whole function that calls nothing, touches no memory but its frame,
+        // and preserves what the C convention wants preserved; its context argument is not
+        // followed.
         let code = unsafe {
             std::mem::transmute::<*const u8, extern "sysv64" fn(usize, u64, u64) -> u64>(
                 self.0.ptr(AssemblyOffset(0)),

@@ -20,8 +20,8 @@ use upshift_runtime::RuntimeConfig;
 
 const BYTES: usize = 4096;
 const PAGE: usize = 4096;
-/// Bytes of address space for the modules of `cranelift-jit`. Each leaves two mappings behind, and a
-/// process may have 65,530.
+/// Bytes of address space for the modules of `cranelift-jit`. Each leaves two mappings behind, and
+/// a process may have 65,530.
 const RESERVED: usize = 64 << 20;
 
 fn own_code_space(c: &mut Criterion) {

@@ -74,8 +74,8 @@ fn search() -> Result<PathBuf> {
         }
     }
     bail!(
-        "neither the current folder nor this program lies in a source tree of Upshift, which has the \
-         kernels; name one by --tree or UPSHIFT_TREE"
+        "neither the current folder nor this program lies in a source tree of Upshift, which has \
+         the kernels; name one by --tree or UPSHIFT_TREE"
     )
 }
 

@@ -305,7 +305,8 @@ fn cases_without_their_programs_are_listed_once() {
     let output = in_folder(here, command, &arguments);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    let line = "not measured: cases whose program is missing (scripts/fetch-corpus brings it): load/ruby\n";
+    let line = "not measured: cases whose program is missing (scripts/fetch-corpus brings it): \
+                load/ruby\n";
     assert_eq!(stderr.matches(line).count(), 1, "{stderr}");
     let left = fs::read_dir(corpus).expect("the folder").count();
     assert_eq!(left, 0, "nothing is fetched");

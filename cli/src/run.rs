@@ -166,7 +166,8 @@ fn start(store: &mut Store<Program>, instance: Instance) -> Result<()> {
     let functions = invoke::exported_functions(store, instance);
     if !functions.is_empty() {
         report::note(&format!(
-            "the module exports no `_start`, so nothing was called; --invoke calls one of {functions}"
+            "the module exports no `_start`, so nothing was called; --invoke calls one of \
+             {functions}"
         ));
     }
     Ok(())

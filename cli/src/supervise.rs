@@ -121,7 +121,8 @@ fn warn_of_small_stack(config: &Config, refused: &std::io::Error) {
         && available < config.max_wasm_stack_bytes()
     {
         report::warning(&format!(
-            "no thread with {wanted} bytes of stack ({refused}): the program may use {available} bytes, see -W max-stack"
+            "no thread with {wanted} bytes of stack ({refused}): the program may use {available} \
+             bytes, see -W max-stack"
         ));
     }
 }

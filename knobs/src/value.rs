@@ -257,8 +257,8 @@ fn parse_switch(text: &str) -> Option<bool> {
 }
 
 impl fmt::Display for Values {
-    /// What they are, as `a number of threads from 0 to 1024`. Bounds that are those of the number's
-    /// type are left out; the alternate form has them.
+    /// What they are, as `a number of threads from 0 to 1024`. Bounds that are those of the
+    /// number's type are left out; the alternate form has them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape {
             Shape::Switch | Shape::Choice(_) => f.write_str(&self.names().join("|"))?,

@@ -59,9 +59,9 @@ pub(crate) fn convert(
 /// The part of the prologue in which `rbp` leads to no frame.
 ///
 /// A function with a tail call that passes more on the stack than the function itself was passed
-/// makes room at its beginning: its prologue lowers `rsp` and `rbp` behind it, and only then copies the frame
-/// record there. The unwind information says where the frame stands for good, and where the
-/// record that is copied was pushed; what lies between includes the stack check, where
+/// makes room at its beginning: its prologue lowers `rsp` and `rbp` behind it, and only then copies
+/// the frame record there. The unwind information says where the frame stands for good, and where
+/// the record that is copied was pushed; what lies between includes the stack check, where
 /// interruptions can wait as well.
 fn frame_moves(compiled: &CompiledCode) -> Option<Range<CodeOffset>> {
     let mut pushed = None;
@@ -165,7 +165,8 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The shared form: each entry holds until the next one, and what lies between runs is the body's.
+    /// The shared form: each entry holds until the next one, and what lies between runs is the
+    /// body's.
     fn runs(&self) -> Vec<SourceLocation> {
         let mut result: Vec<SourceLocation> = Vec::new();
         let mut add = |code: u32, wasm: WasmOffset| {

@@ -185,7 +185,8 @@ impl Session<'_> {
         Ok(artifact)
     }
 
-    /// What [`Context::compile`] does, but for a place to stop between the middle end and the back end.
+    /// What [`Context::compile`] does, but for a place to stop between the middle end and the back
+    /// end.
     fn passes(
         &mut self,
         request: &CompileRequest<'_>,
@@ -229,8 +230,9 @@ impl CompileSession for Session<'_> {
     }
 }
 
-/// Whether the backtracking register allocator copes with the function. Its time can grow with the square of
-/// the number of blocks, and of the values that a block takes; that of the single-pass one does not.
+/// Whether the backtracking register allocator copes with the function. Its time can grow with the
+/// square of the number of blocks, and of the values that a block takes; that of the single-pass
+/// one does not.
 fn can_backtrack(func: &Function) -> bool {
     /// The largest functions of CPython, Ruby, Clang and Yosys have 13,000.
     const MAX_BLOCKS: usize = 14 << 10;

@@ -57,7 +57,8 @@ fn shared_flags(options: &OptimizerOptions) -> Result<settings::Builder, SetErro
     // A call of a symbol that is not colocated becomes a load from a rip-relative cell of a table
     // that the linker fills: exactly what slots and the builtins' table are.
     switch("is_pic", true)?;
-    // For heaps and tables of Cranelift's, which nothing here uses: the translator masks indexes itself.
+    // For heaps and tables of Cranelift's, which nothing here uses: the translator masks indexes
+    // itself.
     switch("enable_heap_access_spectre_mitigation", false)?;
     switch("enable_table_access_spectre_mitigation", false)?;
     Ok(flags)

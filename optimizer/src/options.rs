@@ -1,7 +1,8 @@
 //! What can be chosen about the optimizer, all of it at run time.
 //!
 //! No option changes what a program computes, only how fast the code is, how fast it is made and
-//! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard leaves.
+//! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard
+//! leaves.
 
 use upshift_abi::SpectreMitigation;
 
@@ -61,7 +62,8 @@ pub enum NullChecks {
 /// How accesses address a memory that the module defines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MemoryBase {
-    /// From the `VmContext*`, with the distance in the displacement: no register, longer instructions.
+    /// From the `VmContext*`, with the distance in the displacement: no register, longer
+    /// instructions.
     #[default]
     Displacement,
     /// From its base, loaded from the context: an extra register, shorter instructions.

@@ -1,4 +1,5 @@
-//! What artifacts say about their code: relocations, traps, calls, sources; and validation on the way.
+//! What artifacts say about their code: relocations, traps, calls, sources; and validation on the
+//! way.
 
 mod common;
 
@@ -146,7 +147,8 @@ fn validation_in_the_same_request() {
     }
 }
 
-/// Between the instruction that lowers `rbp` and the one that copies the return address there, `rbp` leads to no frame.
+/// Between the instruction that lowers `rbp` and the one that copies the return address there,
+/// `rbp` leads to no frame.
 #[test]
 fn a_frame_that_moves_is_marked() {
     let many = "(i64.const 7)".repeat(20);

@@ -1,5 +1,5 @@
-//! Bodies that are cheap to write and would be expensive to compile: each is compiled in bounded time,
-//! or refused.
+//! Bodies that are cheap to write and would be expensive to compile: each is compiled in bounded
+//! time, or refused.
 
 mod common;
 

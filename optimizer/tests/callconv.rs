@@ -1,7 +1,7 @@
 //! The locations that [`upshift_abi::callconv`] computes are those that Cranelift uses.
 //!
-//! Functions that only permute their parameters are compiled and run on symbols instead of values: a
-//! register or stack slot holds the number of the parameter that it got its value from. What the
+//! Functions that only permute their parameters are compiled and run on symbols instead of values:
+//! a register or stack slot holds the number of the parameter that it got its value from. What the
 //! result locations hold in the end must be what the function says it returns.
 
 mod common;
@@ -47,7 +47,8 @@ enum Symbol {
     Stack(i64),
 }
 
-/// A place: a full register, a stack slot by its offset from the first `rsp`, or a result area offset.
+/// A place: a full register, a stack slot by its offset from the first `rsp`, or a result area
+/// offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Reg(Register),

@@ -1,8 +1,9 @@
-//! Golden tests: `golden/<op>/<case>.wat` holds a module and, as comments at its end, what becomes of
-//! its functions. `BLESS=1` writes the expectations anew.
+//! Golden tests: `golden/<op>/<case>.wat` holds a module and, as comments at its end, what becomes
+//! of its functions. `BLESS=1` writes the expectations anew.
 //!
-//! Lines that begin with `;;!` say what is shown, one line for each: `clif`, `optimized` or `vcode`, then
-//! the function's index and, for an OSR entry, the loop's. A line that begins with `;;@` names options.
+//! Lines that begin with `;;!` say what is shown, one line for each: `clif`, `optimized` or
+//! `vcode`, then the function's index and, for an OSR entry, the loop's. A line that begins with
+//! `;;@` names options.
 
 mod common;
 

@@ -2,12 +2,12 @@
 //!
 //! [`FuncGen::out_of_line`] writes it through a [`Cold`] view, which emits instructions and nothing
 //! else: it has no way to allocate a register, to change what the abstract state says, or to write
-//! to main or to further cold code in between. What is decided in code that runs rarely would be wrong
-//! for the code that follows.
+//! to main or to further cold code in between. What is decided in code that runs rarely would be
+//! wrong for the code that follows.
 //!
-//! Two kinds of cold code need more of the generator than a view: edges of branches, and the end of a
-//! budget in a loop. They have methods of their own here, and debug builds check that
-//! the abstract registers are the same afterwards.
+//! Two kinds of cold code need more of the generator than a view: edges of branches, and the end of
+//! a budget in a loop. They have methods of their own here, and debug builds check that the
+//! abstract registers are the same afterwards.
 
 use std::ops::{Deref, DerefMut};
 
@@ -98,8 +98,8 @@ impl FuncGen<'_> {
         self.write_cold(jump, emit);
     }
 
-    /// Writes the cold code that a jump leads to. It [resumes](Cold::resume) here, behind what has been
-    /// written since the jump for the other case.
+    /// Writes the cold code that a jump leads to. It [resumes](Cold::resume) here, behind what has
+    /// been written since the jump for the other case.
     pub(crate) fn write_cold(&mut self, jump: ColdJump, emit: impl FnOnce(&mut Cold<'_>)) {
         let (wasm, back) = (self.wasm_offset(), self.masm.pos());
         let pos = self.masm.begin_cold();

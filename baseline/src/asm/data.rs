@@ -1,8 +1,8 @@
 //! A function's data: constants and jump tables, which lie behind its code.
 //!
 //! Each distinct constant is stored once per function, aligned to its size; instructions refer to
-//! it relative to `rip`, through [`Masm::constant`]. The section starts at a multiple of its largest
-//! entry's alignment, and code is placed at multiples of [`CODE_ALIGN`].
+//! it relative to `rip`, through [`Masm::constant`]. The section starts at a multiple of its
+//! largest entry's alignment, and code is placed at multiples of [`CODE_ALIGN`].
 
 use upshift_abi::Width;
 use upshift_abi::artifact::CODE_ALIGN;

@@ -151,7 +151,8 @@ impl Random {
         (self.0 >> 33) as usize % limit
     }
 
-    /// Bytes that mean something to many immediates: short and long numbers, types, small counts, flags.
+    /// Bytes that mean something to many immediates: short and long numbers, types, small counts,
+    /// flags.
     fn immediates(&mut self) -> Vec<u8> {
         const TYPES: &[u8] = &[
             0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f, 0x6e, 0x40, 0x63, 0x64, 0x65,

@@ -1,8 +1,9 @@
 //! The scratch registers, which are lent for a few instructions.
 //!
 //! `r11` and `xmm15` are never allocated. Code that needs one asks the assembler for it and gets a
-//! [`Scratch`], the only way to name the register: whatever is called in between and wants it too fails
-//! in debug builds, and it is given back wherever the scope is left. Release builds keep no account.
+//! [`Scratch`], the only way to name the register: whatever is called in between and wants it too
+//! fails in debug builds, and it is given back wherever the scope is left. Release builds keep no
+//! account.
 
 #[cfg(debug_assertions)]
 use std::{cell::Cell, rc::Rc};

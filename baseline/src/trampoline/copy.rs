@@ -1,8 +1,8 @@
 //! Moves of one value between the places that trampolines know: a register, a word of the stack or
 //! of a result area, an element of the array of values.
 //!
-//! Integers are moved as whole 64-bit words, whatever their width: the rest is undefined at a call, and
-//! what reads a value knows its width. Floats are too; a vector takes 16 bytes, none of them
+//! Integers are moved as whole 64-bit words, whatever their width: the rest is undefined at a call,
+//! and what reads a value knows its width. Floats are too; a vector takes 16 bytes, none of them
 //! aligned.
 
 use dynasm::dynasm;

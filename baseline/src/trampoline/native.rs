@@ -1,7 +1,8 @@
 //! Trampolines between Rust and WebAssembly functions that agree on their registers.
 //!
-//! System V and the tail convention pass a native signature's arguments in the same registers, behind one pointer each:
-//! these trampolines exchange the pointer, keep the frames that unwinding and backtraces need, and touch no value.
+//! System V and the tail convention pass a native signature's arguments in the same registers,
+//! behind one pointer each: these trampolines exchange the pointer, keep the frames that unwinding
+//! and backtraces need, and touch no value.
 
 use dynasm::dynasm;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
@@ -14,7 +15,8 @@ use super::{
     Assembler, finish, link_activation, open_frame, open_host_frame, unlink_activation, unwind,
 };
 
-/// Whether the status of a [`NativeResult`](upshift_abi::vmctx::NativeResult) is behind an integer, in `rdx`; else it is in `rax`.
+/// Whether the status of a [`NativeResult`](upshift_abi::vmctx::NativeResult) is behind an integer,
+/// in `rdx`; else it is in `rax`.
 fn status_in_rdx(locations: &Locations) -> bool {
     matches!(*locations.results, [(_, ResultLocation::Int(_))])
 }

@@ -34,7 +34,8 @@ Exit codes: the program's own;
 #[command(
     name = "upshift",
     version,
-    about = "Runs WebAssembly: starts in a baseline JIT at once, optimizes hot functions in the background",
+    about = "Runs WebAssembly: starts in a baseline JIT at once, optimizes hot functions in the \
+             background",
     after_help = EXAMPLES,
     override_usage = "upshift [run] [OPTIONS] [FILE [ARGS]...]"
 )]
@@ -60,7 +61,13 @@ struct Arguments {
     invoke: Option<String>,
 
     /// Print what was compiled, when and at which cost, after the run
-    #[arg(long, value_name = "FORMAT", require_equals = true, num_args = 0..=1, default_missing_value = "table")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        require_equals = true,
+        num_args = 0..=1,
+        default_missing_value = "table"
+    )]
     stats: Option<StatsFormat>,
 
     /// Tiering: when functions change tiers

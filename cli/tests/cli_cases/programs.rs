@@ -8,7 +8,8 @@ pub fn echo(what: &str) -> String {
     format!(
         r#"(module
             (import "wasi_snapshot_preview1" "{what}_get" (func $get (param i32 i32) (result i32)))
-            (import "wasi_snapshot_preview1" "{what}_sizes_get" (func $sizes (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "{what}_sizes_get"
+                (func $sizes (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_write"
                 (func $write (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)

@@ -112,7 +112,8 @@ fn random_bytes_follow_a_seed() {
     let program = file(
         "random.wat",
         r#"(module
-            (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "random_get"
+                (func $random (param i32 i32) (result i32)))
             (memory (export "memory") 1)
             (func (export "draw") (result i64)
                 (drop (call $random (i32.const 0) (i32.const 8))) (i64.load (i32.const 0))))"#,

@@ -1,8 +1,8 @@
 //! Calls: of functions, through tables, and of the runtime's builtins.
 //!
 //! A function of the module is called through its slot, which the code addresses directly; an
-//! imported one through the slot whose address its instance holds; an element of a table through the
-//! slot that the function reference names. All take the callee's `VmContext*` first.
+//! imported one through the slot whose address its instance holds; an element of a table through
+//! the slot that the function reference names. All take the callee's `VmContext*` first.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
@@ -91,8 +91,8 @@ impl Translator<'_> {
         self.push_results(&signature, call, area);
     }
 
-    /// Pops the arguments and calls in the caller's place. The results are those of this function, so
-    /// they go where it was told to put its own.
+    /// Pops the arguments and calls in the caller's place. The results are those of this function,
+    /// so they go where it was told to put its own.
     fn return_call(&mut self, ty: TypeIndex, callee: &Callee) {
         let signature = self.env.signature(self.builder.func, ty);
         let args = self.arguments(&signature, callee, self.result_area);
@@ -188,8 +188,8 @@ impl Translator<'_> {
         Callee::Other { code, vmctx }
     }
 
-    /// Traps if the reference is null, or says how the first access of it must be flagged so that it
-    /// does.
+    /// Traps if the reference is null, or says how the first access of it must be flagged so that
+    /// it does.
     fn check_not_null(&mut self, reference: Value, flags: MemFlagsData) -> MemFlagsData {
         let trap = trap::to_clif(TrapCode::UninitializedElement);
         match self.env.config.options.null_checks {

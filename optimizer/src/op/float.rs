@@ -87,8 +87,8 @@ impl Translator<'_> {
         visit_f64_copysign => fcopysign;
     }
 
-    /// Rounds with a builtin. Cranelift does not know that the call yields a NaN, so what it would do to
-    /// canonicalize one is done here.
+    /// Rounds with a builtin. Cranelift does not know that the call yields a NaN, so what it would
+    /// do to canonicalize one is done here.
     fn call_rounding(&mut self, builtin: Builtin, value: Value) -> Value {
         let result = self.call_value_builtin(builtin, &[value]);
         if !self.env.config.options.canonicalize_nans {

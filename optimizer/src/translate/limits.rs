@@ -1,9 +1,9 @@
 //! How much CLIF a body may become.
 //!
-//! Cranelift's passes take time and memory in proportion to the instructions, values and operands that
-//! they are given, and can't be stopped once they run. A body can ask for a thousand operands with two bytes (a
-//! call or branch of that many), so the translation counts, and gives up where a body becomes more than
-//! any compiler's output does.
+//! Cranelift's passes take time and memory in proportion to the instructions, values and operands
+//! that they are given, and can't be stopped once they run. A body can ask for a thousand operands
+//! with two bytes (a call or branch of that many), so the translation counts, and gives up where a
+//! body becomes more than any compiler's output does.
 
 use upshift_abi::{Cancel, CompileRequest};
 
@@ -21,7 +21,8 @@ const PER_BYTE: usize = 20;
 /// But not more than this: about half a gigabyte in Cranelift.
 const MOST: usize = 3_000_000;
 
-/// Loops in each other. Cranelift looks at all loops around an instruction to find out where it goes.
+/// Loops in each other. Cranelift looks at all loops around an instruction to find out where it
+/// goes.
 const MAX_LOOP_DEPTH: u32 = 128;
 
 /// Counts what a translation makes.
@@ -69,7 +70,8 @@ impl Translator<'_> {
         self.meter.loop_depth -= 1;
     }
 
-    /// Called before each operator: stops the translation if it has made too much or is not wanted any more.
+    /// Called before each operator: stops the translation if it has made too much or is not wanted
+    /// any more.
     #[inline]
     pub(super) fn check_meter(&mut self) -> Result<(), TranslateError> {
         self.meter.until_look -= 1;
