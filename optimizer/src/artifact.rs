@@ -1,4 +1,4 @@
-//! Cranelift's result in the terms that the tiers share.
+//! Conversion of Cranelift's result to the artifact that the tiers share.
 
 use std::ops::Range;
 
@@ -15,10 +15,11 @@ use upshift_abi::{
 use crate::names::Symbol;
 use crate::trap;
 
-/// What the code's own constants may rely on: the runtime aligns all code at least to this.
+/// The alignment that the code's own constants may rely on: the runtime aligns all code at least to
+/// this.
 const CODE_ALIGNMENT: u32 = 16;
 
-/// Converts; the error says what in the code has no meaning outside Cranelift.
+/// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
     request: &CompileRequest<'_>,
     func: &Function,
@@ -129,12 +130,12 @@ fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
     sites
 }
 
-/// Where code came from.
+/// The origins of runs of code.
 struct Sources<'a> {
     /// Start, end and origin of each run; sorted, without overlap.
     runs: Vec<(u32, u32, SourceLoc)>,
     compiled: &'a CompiledCode,
-    /// The origin of prologue and epilogue.
+    /// The origin of the prologue and the epilogue.
     body: WasmOffset,
 }
 
@@ -165,8 +166,8 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The shared form: each entry holds until the next one, and what lies between runs is the
-    /// body's.
+    /// Converts to the shared form, in which each entry holds until the next one; code between runs
+    /// is the body's.
     fn runs(&self) -> Vec<SourceLocation> {
         let mut result: Vec<SourceLocation> = Vec::new();
         let mut add = |code: u32, wasm: WasmOffset| {

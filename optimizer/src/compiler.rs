@@ -1,4 +1,4 @@
-//! The compiler as the other crates see it: sessions, the pipeline and text dumps.
+//! The compiler's public face: sessions, the pipeline and text dumps.
 
 use std::mem;
 use std::sync::OnceLock;
@@ -26,13 +26,13 @@ use crate::translate::{self, Config, TranslateError};
 pub struct Optimizer {
     options: OptimizerOptions,
     isa: OwnedTargetIsa,
-    /// The same with the single-pass register allocator, for functions that the other one
+    /// The same target with the single-pass register allocator, for functions that the other one
     /// [takes too long](can_backtrack) for.
     single_pass: OnceLock<OwnedTargetIsa>,
     has_rounding: bool,
 }
 
-/// What [`Optimizer::dump`] shows of a function.
+/// The stage that [`Optimizer::dump`] shows of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dump {
     /// CLIF as it was translated.
@@ -56,7 +56,7 @@ struct Session<'a> {
 }
 
 impl Optimizer {
-    /// An optimizer for the host with the options. Takes about a millisecond.
+    /// Creates an optimizer for the host with the options. Takes about a millisecond.
     ///
     /// # Errors
     ///
@@ -71,12 +71,12 @@ impl Optimizer {
         })
     }
 
-    /// The options that it was made with.
+    /// The options that the optimizer was created with.
     pub fn options(&self) -> &OptimizerOptions {
         &self.options
     }
 
-    /// What becomes of a function, as text.
+    /// A stage of a function's compilation as text.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Optimizer {
         Ok(context.func.display().to_string())
     }
 
-    /// The target that suits the function.
+    /// The target with the register allocator that suits the function.
     fn isa_for(&self, func: &Function) -> Result<&dyn TargetIsa, OptimizerError> {
         if self.options.regalloc == Regalloc::SinglePass || can_backtrack(func) {
             return Ok(&*self.isa);
@@ -139,7 +139,7 @@ impl Compiler for Optimizer {
 }
 
 impl Session<'_> {
-    /// Leaves the request's CLIF in `self.codegen`.
+    /// Translates the request to CLIF in `self.codegen`.
     fn validate_and_translate(
         &mut self,
         mut request: CompileRequest<'_>,
@@ -185,8 +185,8 @@ impl Session<'_> {
         Ok(artifact)
     }
 
-    /// What [`Context::compile`] does, but for a place to stop between the middle end and the back
-    /// end.
+    /// Does what [`Context::compile`] does, but checks for cancellation between the middle end and
+    /// the back end.
     fn passes(
         &mut self,
         request: &CompileRequest<'_>,
@@ -230,7 +230,7 @@ impl CompileSession for Session<'_> {
     }
 }
 
-/// Whether the backtracking register allocator copes with the function. Its time can grow with the
+/// Whether the backtracking register allocator can handle the function. Its time can grow with the
 /// square of the number of blocks, and of the values that a block takes; that of the single-pass
 /// one does not.
 fn can_backtrack(func: &Function) -> bool {

@@ -1,11 +1,11 @@
-//! From options to Cranelift's target and settings: the only place that names a Cranelift setting.
+//! Cranelift's target and settings from options: the only place that names a Cranelift setting.
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, SetError};
 
 use crate::options::{Cpu, OptLevel, OptimizerOptions, Regalloc};
 
-/// Why an optimizer could not be made.
+/// The reason why an optimizer could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum OptimizerError {
     /// Cranelift does not support the host.

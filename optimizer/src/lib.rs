@@ -1,13 +1,13 @@
 //! The optimizing compiler: function body to machine code through Cranelift.
 //!
-//! [`Optimizer`] implements [`upshift_abi::Compiler`]: from a WebAssembly body and the module's facts it
-//! builds CLIF, lets Cranelift optimize and encode it, and returns the same inert
+//! [`Optimizer`] implements [`upshift_abi::Compiler`]: from a WebAssembly body and the module's
+//! facts it builds CLIF, lets Cranelift optimize and encode it, and returns the same inert
 //! [`upshift_abi::CompiledFunction`] as every other tier.
 //!
-//! - [`options`]: what can be chosen at run time;
+//! - [`options`]: the options, all chosen at run time;
 //! - `translate`: the state of one translation: operand and control stacks, calls, OSR entries;
 //! - `op`: one handler per WebAssembly operator, by group;
-//! - `artifact`: Cranelift's result in the terms that the tiers share.
+//! - `artifact`: conversion of Cranelift's result to the artifact that the tiers share.
 //!
 //! # Invariants
 //!

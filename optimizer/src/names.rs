@@ -1,4 +1,4 @@
-//! The symbols that generated code refers to, as Cranelift names them.
+//! Cranelift's names of the symbols that generated code refers to.
 
 use cranelift_codegen::ir::UserExternalName;
 use upshift_abi::{Builtin, DefinedFuncIndex};
@@ -6,7 +6,7 @@ use upshift_abi::{Builtin, DefinedFuncIndex};
 const FUNCTIONS: u32 = 0;
 const BUILTINS: u32 = 1;
 
-/// Something outside the function that its code refers to.
+/// A symbol outside the function that its code refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Symbol {
     /// A function of the module: its code if referred to directly, its slot if through a cell.
@@ -16,7 +16,7 @@ pub(crate) enum Symbol {
 }
 
 impl Symbol {
-    /// As Cranelift's name.
+    /// The name for Cranelift.
     pub(crate) fn name(self) -> UserExternalName {
         match self {
             Symbol::Function(func) => UserExternalName::new(FUNCTIONS, func.0),
@@ -24,7 +24,7 @@ impl Symbol {
         }
     }
 
-    /// From Cranelift's name.
+    /// The symbol of Cranelift's name.
     pub(crate) fn from_name(name: &UserExternalName) -> Option<Self> {
         match name.namespace {
             FUNCTIONS => Some(Symbol::Function(DefinedFuncIndex(name.index))),

@@ -1,12 +1,12 @@
-//! What can be chosen about the optimizer, all of it at run time.
+//! The options of the optimizer, all chosen at run time.
 //!
-//! No option changes what a program computes, only how fast the code is, how fast it is made and
-//! how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard
+//! No option changes what a program computes, only how fast the code is, how fast it is compiled
+//! and how it traps; [`OptimizerOptions::canonicalize_nans`] removes a freedom that the standard
 //! leaves.
 
 use upshift_abi::SpectreMitigation;
 
-/// How much Cranelift's middle end does.
+/// How much Cranelift's middle end optimizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
     /// No optimization passes: a quick tier between the two others.
@@ -21,20 +21,20 @@ pub enum OptLevel {
 /// Which register allocator Cranelift uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Regalloc {
-    /// Slow, good code.
+    /// The backtracking allocator: slow, with good code.
     #[default]
     Backtracking,
-    /// Fast, poor code.
+    /// The single-pass allocator: fast, with poor code.
     SinglePass,
 }
 
 /// Which processor features the code may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Cpu {
-    /// Those of the processor that the compiler runs on.
+    /// The features of the processor that the compiler runs on.
     #[default]
     Native,
-    /// Those that every x86-64 processor has.
+    /// The features that every x86-64 processor has.
     Baseline,
 }
 
@@ -73,15 +73,15 @@ pub enum MemoryBase {
 /// The optimizer's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerOptions {
-    /// How much is optimized.
+    /// How much Cranelift's middle end optimizes.
     pub opt_level: OptLevel,
-    /// Which register allocator runs.
+    /// Which register allocator Cranelift uses.
     pub regalloc: Regalloc,
     /// How accesses address a memory that the module defines.
     pub memory_base: MemoryBase,
-    /// Give every NaN that an instruction computes the same bits.
+    /// Whether every NaN that an instruction computes gets the same bits.
     pub canonicalize_nans: bool,
-    /// Run Cranelift's verifier between its passes; for tests, about doubles the time.
+    /// Whether to run Cranelift's verifier between its passes; for tests, about doubles the time.
     pub verify: bool,
     /// Which processor features the code uses.
     pub cpu: Cpu,

@@ -16,7 +16,7 @@ use crate::signature::POINTER;
 use crate::translate::{CallSignature, Region, Translator, fixed, trusted};
 use crate::trap;
 
-/// What is called.
+/// The target of a call.
 enum Callee {
     /// A function of the module itself.
     Own(FuncRef),
@@ -91,8 +91,8 @@ impl Translator<'_> {
         self.push_results(&signature, call, area);
     }
 
-    /// Pops the arguments and calls in the caller's place. The results are those of this function,
-    /// so they go where it was told to put its own.
+    /// Pops the arguments and makes a tail call. The results are those of this function, so they go
+    /// to this function's own result area.
     fn return_call(&mut self, ty: TypeIndex, callee: &Callee) {
         let signature = self.env.signature(self.builder.func, ty);
         let args = self.arguments(&signature, callee, self.result_area);
@@ -163,7 +163,7 @@ impl Translator<'_> {
         Callee::Other { code, vmctx }
     }
 
-    /// Pops an index; the function there, which must have the type.
+    /// Pops an index and loads the function there, which must have the type.
     fn table_callee(&mut self, ty: TypeIndex, table: TableIndex) -> Callee {
         let index = self.pop();
         let address = self.element_address(table, index, TrapCode::UndefinedElement);
@@ -188,8 +188,8 @@ impl Translator<'_> {
         Callee::Other { code, vmctx }
     }
 
-    /// Traps if the reference is null, or says how the first access of it must be flagged so that
-    /// it does.
+    /// Traps if the reference is null, or returns how the first access of it must be flagged so
+    /// that it traps.
     fn check_not_null(&mut self, reference: Value, flags: MemFlagsData) -> MemFlagsData {
         let trap = trap::to_clif(TrapCode::UninitializedElement);
         match self.env.config.options.null_checks {
@@ -201,7 +201,7 @@ impl Translator<'_> {
         }
     }
 
-    /// Reads the code address that a slot holds now.
+    /// Reads the code address in a slot.
     fn load_slot(&mut self, slot: Value) -> Value {
         let flags = trusted(self.builder.func, Region::Slot);
         self.ins().load(POINTER, flags, slot, 0)

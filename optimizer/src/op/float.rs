@@ -1,6 +1,6 @@
 //! Float constants, comparisons and arithmetic.
 //!
-//! Cranelift canonicalizes NaNs itself if asked to, after every instruction that computes one.
+//! Cranelift canonicalizes NaNs itself if configured to, after every instruction that computes one.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};

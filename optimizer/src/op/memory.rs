@@ -154,7 +154,7 @@ impl Translator<'_> {
         &self.env.facts.plan.memory(MemoryIndex(memory)).style
     }
 
-    /// The address of an access of `size` bytes, checked if the memory's plan wants that.
+    /// The address of an access of `size` bytes, checked if the memory's plan requires it.
     fn memory_address(&mut self, arg: MemArg, index: Value, size: u32) -> Address {
         let MemArgTarget::Memory(memory) = arg.target else {
             unreachable!("validated: arrays are not enabled")
@@ -222,7 +222,7 @@ impl Translator<'_> {
         outside
     }
 
-    /// The memory's first byte, as a value and a constant to add to it.
+    /// The address of the memory's first byte, as a value and a constant to add to it.
     fn memory_base(&mut self, memory: MemoryIndex) -> (Value, u64) {
         let place = self.env.facts.plan.memory(memory).place;
         if let MemoryPlace::BehindContext { distance, .. } = place
@@ -247,7 +247,7 @@ impl Translator<'_> {
         self.ins().load(POINTER, flags, header, offset)
     }
 
-    /// Where a `VmMemory` or `VmTable` is.
+    /// The address of a `VmMemory` or `VmTable`.
     pub(super) fn header(&mut self, place: Place) -> (Value, i32) {
         let vmctx = self.vmctx;
         match place {

@@ -3,7 +3,7 @@
 //! Handlers are named as wasmparser's visitor names them and run in reachable code only, except
 //! those of structured control flow.
 
-/// Handlers that pop one value and push what the CLIF instruction makes of it.
+/// Handlers that pop one value and push the CLIF instruction's result.
 macro_rules! unary {
     ($($visit:ident => $clif:ident $($ty:ident)?;)*) => {$(
         pub(crate) fn $visit(&mut self) {
@@ -14,7 +14,7 @@ macro_rules! unary {
     )*};
 }
 
-/// Handlers that pop two values and push what the CLIF instruction makes of them.
+/// Handlers that pop two values and push the CLIF instruction's result.
 macro_rules! binary {
     ($($visit:ident => $clif:ident;)*) => {$(
         pub(crate) fn $visit(&mut self) {

@@ -80,7 +80,7 @@ impl Translator<'_> {
         self.ins().load(POINTER, flags, address, 0)
     }
 
-    /// The address of an element, behind a check of its index.
+    /// The address of an element, after a check of its index.
     pub(super) fn element_address(
         &mut self,
         table: TableIndex,
@@ -126,7 +126,7 @@ impl Translator<'_> {
             .load(POINTER, flags, header, offset + VmTable::BASE.disp())
     }
 
-    /// Where the table's `VmTable` is.
+    /// The address of the table's `VmTable`.
     fn table_header(&mut self, table: TableIndex) -> (Value, i32) {
         self.header(self.env.facts.plan.table(table).place)
     }

@@ -1,4 +1,4 @@
-//! What Cranelift may assume of a memory access: regions that don't alias, and flags.
+//! Regions that don't alias, and flags, which tell Cranelift what to assume of a memory access.
 //!
 //! A location belongs to one region, and accesses of different regions never touch the same bytes.
 //! Calls count as accesses of all of them, so what only the runtime writes needs no stores here.
@@ -18,7 +18,7 @@ use crate::trap;
 /// at each block grows with the number of regions.
 const SEPARATE_GLOBALS: u32 = 32;
 
-/// Places that generated code reads or writes.
+/// The regions that generated code reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Region {
     /// The context's header and arrays, and what they point to: generated code only reads it.
@@ -65,18 +65,18 @@ impl Region {
     }
 }
 
-/// For accesses that can't fault.
+/// The flags of accesses that can't fault.
 pub(crate) fn trusted(func: &mut Function, region: Region) -> MemFlagsData {
     MemFlagsData::trusted().with_alias_region(Some(region.declare(func)))
 }
 
-/// For values that don't change while the function runs, at addresses that are always valid: such
-/// loads are computations like any other, free to be merged and moved.
+/// The flags of loads of values that don't change while the function runs, at addresses that are
+/// always valid: such loads are computations like any other, free to be merged and moved.
 pub(crate) fn fixed(func: &mut Function, region: Region) -> MemFlagsData {
     trusted(func, region).with_readonly().with_can_move()
 }
 
-/// For accesses of linear memory, at any alignment, that fault beyond its end.
+/// The flags of accesses of linear memory, at any alignment, that fault beyond its end.
 pub(crate) fn memory(func: &mut Function) -> MemFlagsData {
     MemFlagsData::new()
         .with_endianness(Endianness::Little)
@@ -84,7 +84,7 @@ pub(crate) fn memory(func: &mut Function) -> MemFlagsData {
         .with_alias_region(Some(Region::Memory.declare(func)))
 }
 
-/// The stack limit, as prologues find it.
+/// The address of the stack limit for prologues.
 pub(crate) fn stack_limit(func: &mut Function) -> GlobalValue {
     let flags = fixed(func, Region::Context);
     let flags = func.dfg.mem_flags.insert_unchecked(flags);

@@ -1,4 +1,4 @@
-//! What a translation knows of its surroundings, and what it has declared in the CLIF function.
+//! The surroundings of a translation, and what it has declared in the CLIF function.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::names::Symbol;
 use crate::options::{OptimizerOptions, SelfCalls};
 use crate::signature;
 
-/// What the compiler, as opposed to the request, says about a translation.
+/// The part of a translation's surroundings that depends on the compiler, not on the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Config<'a> {
     pub(crate) options: &'a OptimizerOptions,

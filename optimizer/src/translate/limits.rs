@@ -1,31 +1,31 @@
-//! How much CLIF a body may become.
+//! Limits on how much CLIF a body may become.
 //!
 //! Cranelift's passes take time and memory in proportion to the instructions, values and operands
-//! that they are given, and can't be stopped once they run. A body can ask for a thousand operands
-//! with two bytes (a call or branch of that many), so the translation counts, and gives up where a
-//! body becomes more than any compiler's output does.
+//! of their input, and can't be stopped once they run. A body can demand a thousand operands with
+//! two bytes (a call or branch of that many), so the translation counts, and stops where a body
+//! becomes more than any compiler's output does.
 
 use upshift_abi::{Cancel, CompileRequest};
 
 use super::{TranslateError, Translator};
 
-/// Operators between two looks.
+/// The number of operators between two checks.
 const INTERVAL: u32 = 64;
 
-/// Instructions, values and operands that any body may become.
+/// The number of instructions, values and operands that any body may become.
 const BASE: usize = 50_000;
 
-/// And for each of its bytes. The most in CPython, Ruby, Clang and Yosys is 4.9.
+/// The number that each byte of the body adds. The most in CPython, Ruby, Clang and Yosys is 4.9.
 const PER_BYTE: usize = 20;
 
-/// But not more than this: about half a gigabyte in Cranelift.
+/// The highest limit, however long the body: about half a gigabyte in Cranelift.
 const MOST: usize = 3_000_000;
 
-/// Loops in each other. Cranelift looks at all loops around an instruction to find out where it
-/// goes.
+/// The deepest nesting of loops. Cranelift visits all loops around an instruction to find its
+/// place.
 const MAX_LOOP_DEPTH: u32 = 128;
 
-/// Counts what a translation makes.
+/// The counts of a translation.
 #[derive(Debug)]
 pub(crate) struct Meter<'a> {
     /// Operands of branches and calls.
@@ -54,7 +54,7 @@ impl<'a> Meter<'a> {
 }
 
 impl Translator<'_> {
-    /// A loop begins.
+    /// Counts the beginning of a loop.
     pub(crate) fn enter_loop(&mut self) -> Result<(), TranslateError> {
         self.meter.loop_depth += 1;
         match self.meter.loop_depth {
@@ -65,13 +65,12 @@ impl Translator<'_> {
         }
     }
 
-    /// A loop ends.
+    /// Counts the end of a loop.
     pub(crate) fn leave_loop(&mut self) {
         self.meter.loop_depth -= 1;
     }
 
-    /// Called before each operator: stops the translation if it has made too much or is not wanted
-    /// any more.
+    /// Called before each operator: stops the translation if it exceeds a limit or is cancelled.
     #[inline]
     pub(super) fn check_meter(&mut self) -> Result<(), TranslateError> {
         self.meter.until_look -= 1;

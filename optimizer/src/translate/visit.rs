@@ -1,6 +1,6 @@
-//! From wasmparser's visitor to the handlers in [`op`](crate::op).
+//! The visitor that forwards wasmparser's operators to the handlers in [`op`](crate::op).
 //!
-//! The one list of what is supported: a line per proposal. A new proposal gets a line here and
+//! It has the one list of supported proposals, a line for each. A new proposal gets a line here and
 //! handlers there; until then its operators are refused by name.
 
 use wasmparser::{VisitOperator, for_each_visit_operator};
