@@ -10,6 +10,7 @@ use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::{Kind, RegClass, Width};
 
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
+use crate::asm::record::Effect;
 use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet, Scratch};
@@ -51,6 +52,7 @@ impl Masm {
     /// Loads a float or vector constant.
     pub(crate) fn float_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
         if bits == 0 {
+            self.note(|| Effect::Constant(reg, 0));
             asm!(self; xorps Rx(reg), Rx(reg));
         } else {
             let constant = self.float_operand(kind.width(), bits);
@@ -60,6 +62,7 @@ impl Masm {
                 Width::W128 => Op::MOVAPS,
             };
             self.rm(op, reg, constant);
+            self.note(|| Effect::Constant(reg, bits));
         }
     }
 
@@ -70,6 +73,7 @@ impl Masm {
 
     /// Copies bits from an integer to a float register, and clears the bits above.
     pub(crate) fn int_to_float(&mut self, size: OperandSize, dst: Reg, src: Reg) {
+        self.note(|| Effect::Move(size, dst, src));
         match size {
             OperandSize::S32 => asm!(self; movd Rx(dst), Rd(src)),
             OperandSize::S64 => asm!(self; movq Rx(dst), Rq(src)),
@@ -78,6 +82,7 @@ impl Masm {
 
     /// Copies bits from a float to an integer register.
     pub(crate) fn float_to_int(&mut self, size: OperandSize, dst: Reg, src: Reg) {
+        self.note(|| Effect::Move(size, dst, src));
         match size {
             OperandSize::S32 => asm!(self; movd Rd(dst), Rx(src)),
             OperandSize::S64 => asm!(self; movq Rq(dst), Rx(src)),
@@ -358,6 +363,12 @@ impl FuncGen<'_> {
         }
     }
 
+    /// Loads a popped operand into a register that the caller has.
+    pub(crate) fn load_operand(&mut self, reg: Reg, value: Value) {
+        self.load_value(reg, value);
+        self.check_use(value, reg);
+    }
+
     /// A condition as 0 or 1.
     pub(crate) fn emit_setcc(&mut self, cond: Cond, reg: Reg) {
         match cond {
@@ -382,18 +393,16 @@ impl FuncGen<'_> {
     /// A popped operand in some register, to be read only and released.
     #[inline]
     pub(crate) fn use_reg(&mut self, value: Value) -> Reg {
-        match value {
-            Value::Reg(_, reg) => reg,
-            Value::Local(kind, local) => {
-                let reg = match self.state.locals[local as usize].reg {
-                    Some(reg) => reg,
-                    None => self.load_local(kind, local),
-                };
-                self.state.regs.pins.add(reg);
-                reg
-            }
-            _ => self.own_reg(value),
-        }
+        let Value::Local(kind, local) = value else {
+            return self.own_reg(value);
+        };
+        let reg = match self.state.locals[local as usize].reg {
+            Some(reg) => reg,
+            None => self.load_local(kind, local),
+        };
+        self.state.regs.pins.add(reg);
+        self.check_use(value, reg);
+        reg
     }
 
     /// Loads a local and keeps it in the register, unless locals are not to have any.
@@ -409,11 +418,15 @@ impl FuncGen<'_> {
     /// A popped operand in a register of its own, to be changed.
     #[inline]
     pub(crate) fn own_reg(&mut self, value: Value) -> Reg {
-        if let Value::Reg(_, reg) = value {
-            return reg;
-        }
-        let reg = self.alloc(value.kind().class());
-        self.load_value(reg, value);
+        let reg = match value {
+            Value::Reg(_, reg) => reg,
+            _ => {
+                let reg = self.alloc(value.kind().class());
+                self.load_value(reg, value);
+                reg
+            }
+        };
+        self.check_use(value, reg);
         reg
     }
 

@@ -20,6 +20,7 @@ mod cold;
 mod data;
 pub(crate) mod encode;
 mod opcode;
+pub(crate) mod record;
 
 use crate::reg::{Reg, Scratch, ScratchRegs};
 use crate::value::Cond;
@@ -28,7 +29,8 @@ pub(crate) use cold::Cold;
 use data::Data;
 use encode::{Alu, Op, OperandSize};
 use upshift_abi::{
-    CallSite, CodeOffset, RegClass, Relocation, RelocationTarget, TrapCode, TrapSite, WasmOffset,
+    Builtin, CallSite, CodeOffset, RegClass, Relocation, RelocationTarget, TrapCode, TrapSite,
+    WasmOffset,
 };
 
 /// Assembles with dynasm into a [`Masm`]'s current section. `vmctx` and `scratch` name the
@@ -170,6 +172,8 @@ pub(crate) struct Masm {
     relocations: Vec<(Pos, RelocationTarget, i32)>,
     traps: Vec<(Pos, WasmOffset, TrapCode)>,
     calls: Vec<(Pos, WasmOffset)>,
+    /// What the checker has not seen yet.
+    pub(crate) record: record::Record,
 }
 
 /// Between cold code and data: `int3`.
@@ -202,6 +206,7 @@ impl Masm {
         self.relocations.clear();
         self.traps.clear();
         self.calls.clear();
+        self.record.clear();
     }
 
     fn switch(&mut self) {
@@ -401,6 +406,7 @@ impl Masm {
     pub(crate) fn call_site(&mut self, wasm: WasmOffset) {
         let at = self.pos();
         self.calls.push((at, wasm));
+        self.note(|| record::Effect::Call);
     }
 
     /// `call [rip + target]`.
@@ -408,6 +414,10 @@ impl Masm {
         self.rip(Op::CALL, Op::CALL.in_modrm());
         self.buf.put(0, 4);
         self.relocate(target, 0);
+        // The tier-up stub preserves all registers.
+        if target != RelocationTarget::Builtin(Builtin::TierUp) {
+            self.note(|| record::Effect::Call);
+        }
     }
 
     /// Starts writing the head, when main and cold are complete.

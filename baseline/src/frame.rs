@@ -17,6 +17,7 @@ use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode};
 
 use crate::alloc::{as_float, as_words, home};
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
+use crate::asm::record::Effect;
 use crate::asm::{Cc, Masm, Pos, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
@@ -134,6 +135,8 @@ impl FuncGen<'_> {
             return;
         }
         let fscratch = self.masm.fscratch();
+        let zero = fscratch.reg();
+        self.masm.note(|| Effect::Constant(zero, 0));
         asm!(self.masm, fscratch; xorps fscratch, fscratch);
         let mut slot = first;
         if count > CLEAR_INLINE {
@@ -150,7 +153,9 @@ impl FuncGen<'_> {
                 // Back over the four instructions above.
                 ; .bytes [0x75, (-13_i8) as u8]
             );
-            slot += 2 * pairs;
+            let count = 2 * pairs;
+            self.masm.note(|| Effect::ClearSlots { slot, count });
+            slot += count;
         }
         while slot + 1 < first + count {
             self.masm
@@ -165,6 +170,8 @@ impl FuncGen<'_> {
     /// Returns the topmost operands. They stay on the abstract stack.
     pub(crate) fn emit_return(&mut self) {
         let sig = self.sig.clone();
+        self.check_begin_fork();
+        self.check_begin_passing();
         let from = self.state.stack.len() - sig.results.len();
         if sig.result_area > 0 {
             self.store_area_results(from);
@@ -191,6 +198,8 @@ impl FuncGen<'_> {
         for (dst, value) in loads.into_iter().flatten() {
             self.load_value(dst, value);
         }
+        self.check_results();
+        self.check_end_fork();
     }
 
     /// Returns before the function's end.

@@ -9,6 +9,7 @@ use upshift_abi::{
 
 use crate::asm::encode::Op;
 use crate::asm::{Label, Masm, Pos};
+use crate::check::Checker;
 use crate::control::ControlFrame;
 use crate::options::BaselineOptions;
 use crate::peek::Peek;
@@ -70,6 +71,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) outgoing: u32,
     /// Numbers `br_table`s, so that each target is prepared once per table.
     pub(crate) tables: u32,
+    /// Follows what is emitted, in debug builds.
+    pub(crate) checker: Option<Box<Checker>>,
 }
 
 impl<'a> FuncGen<'a> {
@@ -113,6 +116,7 @@ impl<'a> FuncGen<'a> {
             calls: false,
             outgoing: 0,
             tables: 0,
+            checker: None,
         }
     }
 

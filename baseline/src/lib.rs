@@ -10,6 +10,7 @@
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `state` the abstract
 //!   state, `merge` what happens where control flow joins, `frame` prologue, epilogue and traps;
 //! - `asm` writes bytes;
+//! - `check` follows, in debug builds, where every value is;
 //! - `trampoline` makes the code between Rust and WebAssembly.
 //!
 //! # Invariants
@@ -24,6 +25,7 @@
 
 mod alloc;
 mod asm;
+mod check;
 mod control;
 mod frame;
 mod func_gen;

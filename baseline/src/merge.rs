@@ -15,6 +15,7 @@ use upshift_abi::RegClass;
 
 use crate::alloc::home;
 use crate::asm::Target;
+use crate::asm::record::faults::Fault;
 use crate::control::BlockKind;
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet, Scratch};
@@ -29,6 +30,13 @@ pub(crate) struct LabelState {
     pub(crate) dirty: RegSet,
     /// Where in `maps` the locals are, one for each register in order.
     start: u32,
+}
+
+impl LabelState {
+    /// Tells label states of a function apart, as far as they have registers.
+    pub(crate) fn id(self) -> (u32, RegSet) {
+        (self.start, self.regs)
+    }
 }
 
 /// Register moves that happen at once.
@@ -115,7 +123,7 @@ impl FuncGen<'_> {
     }
 
     /// The locals of a label state, in the order of its registers.
-    fn map(&self, state: LabelState) -> &[u32] {
+    pub(crate) fn map(&self, state: LabelState) -> &[u32] {
         &self.maps[state.start as usize..][..state.regs.len() as usize]
     }
 
@@ -177,12 +185,17 @@ impl FuncGen<'_> {
         if !is_loop {
             self.widen_dirty(target, regs.dirty);
         }
+        self.check_edge(target);
         true
     }
 
     fn widen_dirty(&mut self, target: usize, dirty: RegSet) {
         if let Some(state) = &mut self.control[target].state {
-            state.dirty = state.dirty.or(dirty.and(state.regs));
+            let dirty = dirty.and(state.regs).minus(state.dirty);
+            if dirty.is_empty() || self.masm.goes_wrong(Fault::ForgottenDirty) {
+                return;
+            }
+            state.dirty = state.dirty.or(dirty);
         }
     }
 
@@ -191,6 +204,7 @@ impl FuncGen<'_> {
     /// ([`flush_many`](Self::flush_many) comes before, where the state may change).
     pub(crate) fn emit_conform(&mut self, target: usize) {
         let label = self.ensure_label_state(target);
+        self.check_begin_fork();
         let types = self.label_types(target);
         let is_loop = self.control[target].kind == BlockKind::Loop;
         let in_slots = if is_loop {
@@ -231,6 +245,8 @@ impl FuncGen<'_> {
             self.load_value(dst, value);
         }
         self.flags_live = flags;
+        self.check_edge(target);
+        self.check_end_fork();
     }
 
     /// Stores the locals that must be in their slots, collects the moves between registers, and
@@ -298,6 +314,7 @@ impl FuncGen<'_> {
             regs.holder[reg.index()] = local;
             self.state.locals[local as usize].reg = Some(reg);
         }
+        self.check_label(label);
     }
 
     /// Code behind here can't be reached: drops what the current block has on the stack, and all

@@ -20,7 +20,7 @@ const SCRATCH: Reg = Reg(11);
 const FSCRATCH: Reg = Reg(31);
 
 /// A general-purpose register (0–15) or an SSE register (16–31).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Reg(u8);
 
 #[allow(missing_docs)]
@@ -50,6 +50,11 @@ impl Reg {
     #[inline]
     pub(crate) const fn index(self) -> usize {
         (self.0 & 31) as usize
+    }
+
+    /// Whether it is one of those that are [lent](Scratch).
+    pub(crate) const fn is_scratch(self) -> bool {
+        self.0 == SCRATCH.0 || self.0 == FSCRATCH.0
     }
 
     /// Its encoding.
@@ -109,7 +114,7 @@ impl fmt::Debug for Reg {
 }
 
 /// A set of registers.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct RegSet(pub(crate) u32);
 
 impl RegSet {

@@ -13,6 +13,8 @@ use crate::alloc::home;
 use crate::asm::Cc;
 use crate::asm::asm;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
+use crate::asm::record::Effect;
+use crate::asm::record::faults::Fault;
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, Scratch};
 use crate::value::Value;
@@ -93,6 +95,7 @@ impl FuncGen<'_> {
             };
             this.copy(Kind::F64, to, from);
         };
+        let count = run.count as u32;
         if run.count <= INLINE {
             for i in 0..run.count as u32 {
                 let outer = Mem::base(base, (run.offset + run.stride * i) as i32);
@@ -121,10 +124,25 @@ impl FuncGen<'_> {
             Reg::VMCTX,
             Mem::base(Reg::RBP, frame::VMCTX),
         );
+        self.masm.note(|| match way {
+            Way::Out => Effect::CopyOut {
+                slot,
+                to: (base, run.offset as i32),
+                stride: run.stride,
+                count,
+            },
+            Way::In => Effect::CopyIn {
+                slot,
+                from: (base, run.offset as i32),
+                stride: run.stride,
+                count,
+            },
+        });
     }
 
     /// Copies home slots to others further down the operand stack.
     fn move_slots_down(&mut self, to: u32, from: u32, count: usize) {
+        let count = count - usize::from(self.masm.goes_wrong(Fault::ShortCopy));
         let scratch = self.masm.scratch();
         let index = scratch.reg();
         self.masm.zero(index);
@@ -135,6 +153,8 @@ impl FuncGen<'_> {
         self.masm
             .ri(Alu::Cmp, OperandSize::S64, index, -(count as i32));
         self.masm.jcc(Cc::Ne, top);
+        let count = count as u32;
+        self.masm.note(|| Effect::CopySlots { to, from, count });
     }
 
     /// Brings so many operands from a position on to the home slots from position `to` on, if they are many

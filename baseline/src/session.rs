@@ -135,6 +135,32 @@ impl Session<'_> {
     }
 }
 
+/// Compiles a function with a fault, and returns whether there was an occasion for it and whether the
+/// compilation panicked.
+#[cfg(test)]
+pub(crate) fn compile_with_fault(
+    options: &BaselineOptions,
+    request: CompileRequest<'_>,
+    plan: crate::asm::record::faults::Plan,
+) -> (bool, bool) {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let mut session = Session {
+        options,
+        buffers: Buffers::default(),
+        allocations: FuncValidatorAllocations::default(),
+    };
+    session.buffers.masm.record.plan = Some(plan);
+    let compile = AssertUnwindSafe(|| session.compile(request).map(drop));
+    match catch_unwind(compile) {
+        Ok(result) => {
+            result.expect("a valid function");
+            let plan = session.buffers.masm.record.plan;
+            (plan.is_some_and(|plan| plan.done), false)
+        }
+        Err(_) => (true, true),
+    }
+}
+
 /// Reads the local declarations and emits the prologue.
 fn declare_locals(
     generator: &mut FuncGen<'_>,
@@ -163,6 +189,7 @@ fn declare_locals(
         }
     }
     generator.pos = request.body_offset().0;
+    generator.check_start();
     generator.prologue();
     let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
     let control = ControlFrame::new(BlockKind::Func, true, BlockType::FuncType(ty.0), 0);
@@ -175,6 +202,7 @@ fn declare_locals(
 fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.pos = at as u32;
     generator.state.regs.pins = RegSet::NONE;
+    generator.check_operator();
     if cfg!(debug_assertions) && generator.reachable {
         generator.state.check();
     }

@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) flushed: usize,
     /// The highest that the stack has been.
     pub(crate) max_height: usize,
+    /// The lowest that it has been in the current operator, for the checker of debug builds.
+    pub(crate) lowest: usize,
 }
 
 /// Whether the home slot of a local in a register has its value, too.
@@ -88,6 +90,7 @@ impl State {
         self.stack.clear();
         self.flushed = 0;
         self.max_height = 0;
+        self.lowest = 0;
     }
 
     /// The home slot of a stack position.
@@ -126,6 +129,9 @@ impl State {
             _ => {}
         }
         self.flushed = self.flushed.min(self.stack.len());
+        if cfg!(debug_assertions) {
+            self.lowest = self.lowest.min(self.stack.len());
+        }
         value
     }
 

@@ -7,6 +7,7 @@
 use upshift_abi::RegClass;
 
 pub(crate) use super::opcode::{Alu, Op, OperandSize, Shift, Signedness, Sse, VexOp};
+use super::record::Effect;
 use super::{Cc, Masm};
 use crate::reg::Reg;
 
@@ -77,10 +78,19 @@ impl Mem {
     }
 }
 
+impl Mem {
+    /// Base and displacement, if there is no index.
+    pub(super) fn without_index(self) -> Option<(Reg, i32)> {
+        let base = Reg::from_index(self.base.into());
+        (self.index == Self::NO_INDEX).then_some((base, self.disp))
+    }
+}
+
 impl Masm {
     /// `op reg, rm` between registers.
     #[inline]
     pub(crate) fn rr(&mut self, op: Op, reg: Reg, rm: Reg) {
+        self.note_rr(op, reg, rm);
         self.rr_raw(op, reg.hw(), rm.hw());
     }
 
@@ -89,9 +99,16 @@ impl Masm {
         self.rr_imm(op, reg, rm, 0, 0);
     }
 
-    /// `op rm` of a register.
+    /// `op rm` of a register, which it changes.
     #[inline]
     fn r(&mut self, op: Op, rm: Reg) {
+        self.note(|| Effect::Change(rm));
+        self.r_unchanged(op, rm);
+    }
+
+    /// `op rm` of a register, which it only reads.
+    #[inline]
+    fn r_unchanged(&mut self, op: Op, rm: Reg) {
         self.rr_raw(op, op.in_modrm(), rm.hw());
     }
 
@@ -104,6 +121,7 @@ impl Masm {
     /// `op dst, rm, other` of registers, in VEX form.
     #[inline]
     pub(crate) fn vex_rrr(&mut self, op: VexOp, dst: Reg, rm: Reg, other: Reg) {
+        self.note(|| Effect::Change(dst));
         let (dst, rm) = (dst.hw(), rm.hw());
         let modrm = 0xc0 | (dst & 7) << 3 | rm & 7;
         let head = op.head(dst, rm, other.hw());
@@ -145,6 +163,10 @@ impl Masm {
 
     /// `op reg, [mem]`, or `op [mem], reg` for a store.
     pub(crate) fn rm(&mut self, op: Op, reg: Reg, mem: Mem) {
+        let Some(mem) = self.access_or_fault(op, mem) else {
+            return;
+        };
+        self.note_rm(op, reg, mem);
         self.rm_imm(op, reg.hw(), mem, 0, 0);
     }
 
@@ -180,6 +202,9 @@ impl Masm {
     pub(crate) fn ri(&mut self, op: Alu, size: OperandSize, reg: Reg, imm: i32) {
         let short = i32::from(imm as i8) == imm;
         let count = if short { 1 } else { 4 };
+        if op != Alu::Cmp {
+            self.note(|| Effect::Change(reg));
+        }
         self.r_imm(op.with_imm(short).sized(size), reg, imm as u32, count);
     }
 
@@ -191,6 +216,7 @@ impl Masm {
 
     /// `imul reg, rm, imm`.
     pub(crate) fn imul_imm(&mut self, size: OperandSize, reg: Reg, rm: Reg, imm: i32) {
+        self.note(|| Effect::Change(reg));
         let (reg, rm) = (reg.hw(), rm.hw());
         if i32::from(imm as i8) == imm {
             self.rr_imm(Op::IMUL_IMM8.sized(size), reg, rm, imm as u32, 1);
@@ -201,6 +227,7 @@ impl Masm {
 
     /// A shift by a constant.
     pub(crate) fn shift_imm(&mut self, op: Shift, size: OperandSize, reg: Reg, amount: u8) {
+        self.note(|| Effect::Change(reg));
         self.r_imm(op.by_imm().sized(size), reg, u32::from(amount), 1);
     }
 
@@ -220,13 +247,18 @@ impl Masm {
             Signedness::Signed => Op::IDIV,
             Signedness::Unsigned => Op::DIV,
         };
-        self.r(op.sized(size), reg);
+        self.note(|| Effect::Change(Reg::RAX));
+        self.note(|| Effect::Change(Reg::RDX));
+        self.r_unchanged(op.sized(size), reg);
     }
 
     /// Copies a whole register within its class.
     #[inline]
     pub(crate) fn mov(&mut self, dst: Reg, src: Reg) {
         debug_assert_eq!(dst.class(), src.class());
+        let Some((dst, src)) = self.move_or_fault(dst, src) else {
+            return;
+        };
         let op = match dst.class() {
             RegClass::Int => Op::MOV.wide(),
             RegClass::Float => Op::MOVAPS,
@@ -241,6 +273,7 @@ impl Masm {
 
     /// Loads a constant into an integer register; flags survive.
     pub(crate) fn mov_imm(&mut self, reg: Reg, value: u64) {
+        self.note(|| Effect::Constant(reg, value));
         if let Ok(value) = u32::try_from(value) {
             let (bits, count) = Op::MOV_IMM.in_opcode(reg);
             self.buf
@@ -260,6 +293,7 @@ impl Masm {
 
     /// `mov dword/qword [mem], imm` (sign-extended).
     pub(crate) fn store_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
+        self.note_store_imm(size, mem, imm);
         self.rm_imm(Op::STORE_IMM.sized(size), 0, mem, imm as u32, 4);
     }
 

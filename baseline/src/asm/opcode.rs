@@ -185,6 +185,29 @@ impl Op {
         }
     }
 
+    /// Whether it is the same instruction, for operands of whatever size.
+    const fn is(self, other: Op) -> bool {
+        self.bytes == other.bytes && self.prefix == other.prefix
+    }
+
+    /// Whether it changes nothing but the flags.
+    pub(super) const fn only_compares(self) -> bool {
+        self.is(Op::TEST)
+            || self.is(Alu::Cmp.op())
+            || self.is(Sse::Ucomi.packed(S32))
+            || self.is(Sse::Ucomi.packed(S64))
+    }
+
+    /// Whether its first operand is read, and the memory operand written.
+    pub(super) const fn stores(self) -> bool {
+        self.is(Op::STORE)
+            || self.is(Op::STORE8)
+            || self.is(Op::STORE16)
+            || self.is(Op::MOVUPS_STORE)
+            || self.is(Op::MOVSS_STORE)
+            || self.is(Op::MOVSD_STORE)
+    }
+
     /// With a REX byte in any case: `sil` instead of `dh`.
     #[inline]
     pub(super) const fn byte_reg(self, reg: Reg) -> Self {

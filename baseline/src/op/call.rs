@@ -165,6 +165,7 @@ impl FuncGen<'_> {
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
     fn emit_args(&mut self, sig: &CallSignature) {
+        self.check_begin_passing();
         let from = self.state.stack.len() - sig.params.len();
         let many = sig.stack_args as usize / 8 > INLINE;
         if many {
@@ -194,6 +195,7 @@ impl FuncGen<'_> {
             count += 1;
         }
         self.assign_regs(&regs[..count]);
+        self.check_args(sig);
     }
 
     /// Loads values into registers at once.
@@ -364,6 +366,7 @@ impl FuncGen<'_> {
             assignments.push((value, reg.expect("builtins take arguments in registers")));
         }
         self.assign_regs(&assignments);
+        self.check_builtin_args(&assignments, from);
         self.state.truncate(from);
         self.masm.call_cell(RelocationTarget::Builtin(builtin));
         if builtin.kind() == BuiltinKind::Walks {

@@ -64,6 +64,7 @@ impl FuncGen<'_> {
         self.masm.jump(Some(cond.negate()), Target::Label(label));
         self.control[frame].else_state = Some(state);
         self.flags_live = false;
+        self.check_captured(state);
     }
 
     /// Stores all dirty locals.
@@ -126,6 +127,7 @@ impl FuncGen<'_> {
         let frame = self.control.len() - 1;
         self.control[frame].state = Some(state);
         self.control[frame].header = Some(header);
+        self.check_loop_header(state, params);
         if let Some(weight) = self.options.counters.loops {
             self.emit_budget_sub(weight);
             self.loop_tier_up(Cc::S, index);
@@ -139,10 +141,12 @@ impl FuncGen<'_> {
     /// Out of line at a loop header: brings all home slots up to date and asks for an OSR entry.
     /// Constants and operands are in their slots already, and no register changes.
     pub(crate) fn emit_loop_tier_up(&mut self, site: u32) {
+        self.check_begin_fork();
         for reg in self.state.regs.dirty {
             let local = self.state.regs.holder[reg.index()];
             self.store_slot(self.local_kind(local), local, reg);
         }
+        self.check_home_slots();
         self.masm.tier_up(self.func, site);
         let scratch = self.masm.scratch();
         asm!(self.masm, scratch; lea rsp, [rsp + 8]; pop scratch);
@@ -151,6 +155,7 @@ impl FuncGen<'_> {
             asm!(self.masm, scratch; test scratch, scratch);
             self.masm.jcc(Cc::Ne, exit);
         }
+        self.check_end_fork();
     }
 
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,
@@ -304,6 +309,7 @@ impl FuncGen<'_> {
         let skipped = control.else_state.expect("a live `if` has an else state");
         if has_params || control.state.is_some() {
             self.visit_else();
+            self.check_operator();
             return self.end_block();
         }
         // The state at the condition becomes the label's: skipping costs nothing.

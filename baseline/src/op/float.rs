@@ -144,7 +144,7 @@ impl FuncGen<'_> {
                 (left, right) = (right, left);
             }
             if is_target(left) || !is_target(right) {
-                self.load_value(reg, left);
+                self.load_operand(reg, left);
                 self.state.discard(left);
                 dst = Some(reg);
             }

@@ -124,7 +124,7 @@ impl FuncGen<'_> {
             }
             self.state.release(left);
         } else {
-            self.load_value(dst, left);
+            self.load_operand(dst, left);
             if left_reg != Some(dst) {
                 self.state.discard(left);
             }
@@ -218,7 +218,7 @@ impl FuncGen<'_> {
         if !matches!(amount, Value::Reg(_, Reg::RCX)) {
             self.take(Reg::RCX);
             let amount = self.state.pop();
-            self.load_value(Reg::RCX, amount);
+            self.load_operand(Reg::RCX, amount);
             self.state.discard(amount);
         } else {
             self.state.pop();
@@ -238,7 +238,7 @@ impl FuncGen<'_> {
         let target = self.target_reg(size.int());
         let dst = match (target, value) {
             (Some((_, reg)), _) => {
-                self.load_value(reg, value);
+                self.load_operand(reg, value);
                 self.state.discard(value);
                 reg
             }

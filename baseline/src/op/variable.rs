@@ -6,7 +6,9 @@ use upshift_abi::vmctx::Place;
 use upshift_abi::{GlobalIndex, Kind, RegClass};
 
 use crate::asm::encode::{Mem, Op, OperandSize};
+use crate::asm::record::faults::Fault;
 use crate::asm::{Cc, ZeroTest};
+use crate::check::Assigned;
 use crate::func_gen::FuncGen;
 use crate::peek::Next;
 use crate::reg::{Reg, Scratch};
@@ -29,17 +31,20 @@ impl FuncGen<'_> {
             self.state.regs.recent.add(reg);
         }
         self.state.push(Value::Local(entry.kind, local));
+        self.check_local_get(local);
     }
 
     pub(crate) fn visit_local_set(&mut self, local: u32) {
         let value = self.state.pop();
         self.assign(local, value);
+        self.check_local_set(local, Assigned::Dropped);
     }
 
     pub(crate) fn visit_local_tee(&mut self, local: u32) {
         let value = self.state.pop();
         self.assign(local, value);
         self.state.push(Value::Local(self.local_kind(local), local));
+        self.check_local_set(local, Assigned::Kept);
     }
 
     fn assign(&mut self, local: u32, value: Value) {
@@ -77,7 +82,7 @@ impl FuncGen<'_> {
                     reg
                 });
                 self.state.regs.dirty.add(reg);
-                self.load_value(reg, value);
+                self.load_operand(reg, value);
             }
         }
     }
@@ -248,14 +253,25 @@ impl FuncGen<'_> {
         if !self.options.ablation.target_locals {
             return None;
         }
-        let local = self.state.locals.get(index as usize)?;
-        match local.reg {
-            Some(reg) if local.aliases == 0 && local.kind == kind => {
-                self.state.regs.pins.add(reg);
-                Some((index, reg))
+        let mut target = self.assignable(index, kind);
+        if cfg!(test) {
+            let wrong = self.assignable(index ^ 1, kind);
+            if wrong.is_some() && self.masm.goes_wrong(Fault::WrongTarget) {
+                target = wrong;
             }
-            _ => None,
         }
+        if let Some((_, reg)) = target {
+            self.state.regs.pins.add(reg);
+        }
+        target
+    }
+
+    /// A local of the kind that is in a register and that no stack entry stands for, and the register.
+    #[inline]
+    fn assignable(&self, local: u32, kind: Kind) -> Option<(u32, Reg)> {
+        let entry = self.state.locals.get(local as usize)?;
+        let free = entry.aliases == 0 && entry.kind == kind;
+        Some((local, entry.reg.filter(|_| free)?))
     }
 
     /// The register to compute a result in, from nothing that the target's register holds.
@@ -274,6 +290,7 @@ impl FuncGen<'_> {
             Some((local, reg)) => {
                 self.state.regs.dirty.add(reg);
                 self.state.push(Value::Local(kind, local));
+                self.check_target(local);
             }
             None => self.push_reg(kind, reg),
         }

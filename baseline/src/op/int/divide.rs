@@ -66,7 +66,7 @@ impl FuncGen<'_> {
         let right = self.state.pop();
         let left = self.state.pop();
         let divisor = self.use_reg(right);
-        self.load_value(Reg::RAX, left);
+        self.load_operand(Reg::RAX, left);
         if let Value::Reg(_, reg) = left
             && reg != Reg::RAX
         {

@@ -1,0 +1,508 @@
+//! A symbolic checker of what moves: where every value of the program is, followed through the
+//! instructions that were emitted, must be where the abstract state says, and at a branch where the
+//! label's state promises.
+//!
+//! It is in the manner of register allocators' checkers: it does not repeat the generator's reasoning but
+//! runs the program's side (locals, operand stack) and the machine's side (registers, home slots, from
+//! the [record](crate::asm::record) of emitted instructions) next to each other, as symbols
+//! ([`Machine`]). What an operator computes is taken on trust, as a new symbol in the place where
+//! the generator says that the result is; that every value *stays* what it is until it is used is checked:
+//!
+//! - operands that an operator reads, from registers and home slots;
+//! - between operators: registers of locals and operands, which slots may be out of date, the context;
+//! - at each branch to a label, and where control falls into one: the registers that the label's state
+//!   names, all other locals' slots, what the branch takes along, the operands below;
+//! - at a label: the registers that may be newer than their slots are at least those that were so on some way
+//!   to it;
+//! - at a loop's tier-up: every value is in its home slot, where an OSR entry looks for it;
+//! - before a call and at a return: arguments and results, in registers and memory.
+//!
+//! Debug builds check everything that they compile, and so do all tests and fuzzers; release builds
+//! have no checker. It panics where it finds a fault, with the operator's offset and both sides.
+//!
+//! What it does not see: instructions of dynasm's that change a register which has an owner.
+
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use upshift_abi::callconv::{ArgLocation, ResultLocation};
+use upshift_abi::{Kind, RegClass};
+
+use crate::asm::encode::OperandSize;
+use crate::control::BlockKind;
+use crate::func_gen::FuncGen;
+use crate::merge::{LabelState, result_reg};
+use crate::reg::{Reg, RegSet};
+use crate::signature::CallSignature;
+use crate::value::Value;
+use model::{Content, Machine, Symbol};
+
+/// The checker's state for one function.
+pub(crate) struct Checker {
+    machine: Machine,
+    /// By a label's state: registers that were newer than their slots on some way there.
+    dirty_at: HashMap<(u32, RegSet), RegSet>,
+    /// A local that has its next value already, which the next operator is to assign.
+    target: Option<u32>,
+}
+
+/// What becomes of an operand that is assigned to a local.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Assigned {
+    /// It is popped, by `local.set`.
+    Dropped,
+    /// It stays, by `local.tee`.
+    Kept,
+}
+
+impl Checker {
+    /// The registers that a label's state names hold their locals, and every other local is in its slot;
+    /// those whose slots are out of date are among `dirty`.
+    fn check_label(&mut self, label: LabelState, map: &[u32], dirty: RegSet) {
+        let machine = &self.machine;
+        let mut stale = RegSet::NONE;
+        for (reg, &local) in label.regs.zip(map) {
+            self.check_reg(
+                reg,
+                machine.local(local),
+                size_of_local(machine, reg, local),
+            );
+            if machine.stale_locals.contains(&local) {
+                stale.add(reg);
+            }
+        }
+        assert_eq!(
+            stale.len() as usize,
+            machine.stale_locals.len(),
+            "of these locals, some are neither in their slots nor in a register of the label ({:?}): {:?}",
+            label.regs,
+            machine.stale_locals
+        );
+        assert!(
+            stale.minus(dirty).is_empty(),
+            "the label takes the slots for up to date of {:?}",
+            stale.minus(dirty)
+        );
+        let known = self.dirty_at.entry(label.id()).or_default();
+        *known = known.or(stale);
+        self.check_context();
+    }
+
+    fn check_context(&self) {
+        self.check_reg(Reg::VMCTX, Symbol::Context, OperandSize::S64);
+    }
+
+    /// A register holds a value, in all bits or in as many as are asked for.
+    #[track_caller]
+    fn check_reg(&self, reg: Reg, symbol: Symbol, size: OperandSize) {
+        let content = self.machine.regs[reg.index()];
+        assert!(
+            content.holds(symbol, size),
+            "{reg:?} holds {content} instead of {symbol}"
+        );
+    }
+
+    /// A home slot holds a value.
+    #[track_caller]
+    fn check_slot(&self, slot: u32, symbol: Symbol, size: OperandSize) {
+        let content = self.machine.slot(slot);
+        assert!(
+            content.holds(symbol, size),
+            "slot {slot} holds {content} instead of {symbol}"
+        );
+    }
+
+    /// Memory outside the frame holds a value.
+    #[track_caller]
+    fn check_outside(&self, base: Reg, disp: i32, symbol: Symbol, size: OperandSize) {
+        let content = self.machine.outside(base, disp);
+        assert!(
+            content.holds(symbol, size),
+            "[{base:?} + {disp}] holds {content} instead of {symbol}"
+        );
+    }
+
+    /// Operands below a height are in their slots.
+    #[track_caller]
+    fn check_operands_below(&self, height: usize) {
+        let first = self.machine.stale_operands.first();
+        assert!(
+            first.is_none_or(|&position| position as usize >= height),
+            "of the operands below {height}, this one is not in its slot: {first:?}"
+        );
+    }
+}
+
+/// The size of a value.
+fn size(kind: Kind) -> OperandSize {
+    OperandSize::of(kind.width())
+}
+
+/// As much of a register as a value of the kind has to fill: integers are zero-extended.
+fn size_in(reg: Reg, kind: Kind) -> OperandSize {
+    match reg.class() {
+        RegClass::Int => OperandSize::S64,
+        RegClass::Float => size(kind),
+    }
+}
+
+/// As much of a register as a local has to fill.
+fn size_of_local(machine: &Machine, reg: Reg, local: u32) -> OperandSize {
+    match reg.class() {
+        RegClass::Int => OperandSize::S64,
+        RegClass::Float => machine.local_size(local),
+    }
+}
+
+/// Where the generator tells the checker what it does. In release builds these do nothing.
+impl FuncGen<'_> {
+    /// Runs a check, with all recorded effects applied, if there is a checker.
+    #[inline(always)]
+    fn checked(&mut self, check: impl FnOnce(&Self, &mut Checker)) {
+        if cfg!(debug_assertions)
+            && let Some(mut checker) = self.checker.take()
+        {
+            for (effect, cold) in self.masm.record.effects.drain(..) {
+                checker.machine.apply(effect, cold);
+            }
+            check(self, &mut checker);
+            self.checker = Some(checker);
+        }
+    }
+
+    /// Before the prologue: arguments are where the caller has put them.
+    pub(crate) fn check_start(&mut self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let sizes = self.state.locals.iter().map(|local| size(local.kind));
+        let mut machine = Machine::new(sizes.collect(), self.sig.params.len());
+        for (local, &(_, location)) in self.sig.params.iter().enumerate() {
+            let local = local as u32;
+            match location {
+                ArgLocation::Int(reg) => machine.receive(local, reg.into()),
+                ArgLocation::Float(reg) => machine.receive(local, reg.into()),
+                ArgLocation::Stack(offset) => {
+                    machine.receive_on_stack(local, Reg::RBP, 16 + offset as i32);
+                }
+            }
+        }
+        self.masm.record.effects.clear();
+        self.checker = Some(Box::new(Checker {
+            machine,
+            dirty_at: HashMap::new(),
+            target: None,
+        }));
+    }
+
+    /// Between two operators: takes over the results of the first one, and checks what is in registers.
+    pub(crate) fn check_operator(&mut self) {
+        self.checked(|this, checker| {
+            checker.check_reads(this);
+            checker.machine.truncate(this.state.lowest);
+            if this.reachable {
+                for position in this.state.lowest..this.state.stack.len() {
+                    checker.push_result(this, position);
+                }
+                let target = checker.target.take();
+                checker.check_registers(this, target);
+            }
+        });
+        if cfg!(debug_assertions) {
+            self.state.lowest = self.state.stack.len();
+        }
+    }
+
+    /// A register is read as an operand's value: that of one that this operator has popped, or of a local.
+    pub(crate) fn check_use(&mut self, value: Value, reg: Reg) {
+        self.checked(|this, checker| {
+            let content = checker.machine.regs[reg.index()];
+            checker.check_popped(this, value, content, size_in(reg, value.kind()));
+        });
+    }
+
+    /// `local.get`: pushes the local's value.
+    pub(crate) fn check_local_get(&mut self, local: u32) {
+        self.checked(|_, checker| {
+            let machine = &mut checker.machine;
+            machine.push(machine.local(local), machine.local_size(local));
+        });
+        self.check_no_result();
+    }
+
+    /// `local.set` and `local.tee`: assigns the topmost operand.
+    pub(crate) fn check_local_set(&mut self, local: u32, assigned: Assigned) {
+        self.checked(|_, checker| {
+            let machine = &mut checker.machine;
+            let symbol = *machine.operands.last().expect("an operand");
+            if assigned == Assigned::Dropped {
+                machine.truncate(machine.operands.len() - 1);
+            }
+            machine.set_local(local, symbol);
+        });
+        self.check_no_result();
+    }
+
+    /// What is on the stack now was not computed by this operator.
+    fn check_no_result(&mut self) {
+        if cfg!(debug_assertions) {
+            self.state.lowest = self.state.stack.len();
+        }
+    }
+
+    /// The result on top of the stack is in this local's register before the local is assigned.
+    pub(crate) fn check_target(&mut self, local: u32) {
+        self.checked(|_, checker| checker.target = Some(local));
+    }
+
+    /// Before code that goes elsewhere, and whose effects do not count for what follows.
+    pub(crate) fn check_begin_fork(&mut self) {
+        self.checked(|_, checker| checker.machine.begin_fork());
+    }
+
+    /// Behind such code.
+    pub(crate) fn check_end_fork(&mut self) {
+        self.checked(|_, checker| checker.machine.end_fork());
+    }
+
+    /// A jump to a label's state would be right here.
+    pub(crate) fn check_edge(&mut self, target: usize) {
+        self.checked(|this, checker| {
+            let control = &this.control[target];
+            let label = control.state.expect("a label with branches has a state");
+            checker.check_label(label, this.map(label), label.dirty);
+            let types = this.label_types(target);
+            let (height, from) = (
+                control.height as usize,
+                this.state.stack.len() - types.len(),
+            );
+            checker.check_operands_below(height);
+            let in_slots = match control.kind {
+                BlockKind::Loop => types.len(),
+                _ => types.len().saturating_sub(1),
+            };
+            for (i, &ty) in types.iter().enumerate() {
+                let (kind, symbol) = (ty.kind(), checker.machine.operands[from + i]);
+                if i < in_slots {
+                    let slot = this.state.stack_slot(height + i);
+                    checker.check_slot(slot, symbol, size(kind));
+                } else {
+                    let reg = result_reg(kind.class());
+                    checker.check_reg(reg, symbol, size_in(reg, kind));
+                }
+            }
+        });
+    }
+
+    /// A jump to a state that was captured right here would be right, with all operands in their slots.
+    pub(crate) fn check_captured(&mut self, label: LabelState) {
+        self.checked(|this, checker| {
+            checker.check_label(label, this.map(label), label.dirty);
+            checker.check_operands_below(this.state.stack.len());
+        });
+    }
+
+    /// A loop's header, whose last operands are its parameters: from here on only its state counts.
+    pub(crate) fn check_loop_header(&mut self, label: LabelState, params: usize) {
+        self.check_captured(label);
+        self.checked(|this, checker| {
+            let machine = &mut checker.machine;
+            let height = this.state.stack.len();
+            machine.truncate(height);
+            machine.begin_epoch(height - params);
+            for (reg, &local) in label.regs.zip(this.map(label)) {
+                machine.put_local_in(reg, local, label.dirty.has(reg));
+            }
+        });
+        self.check_no_result();
+    }
+
+    /// A label is bound, and its state taken over.
+    pub(crate) fn check_label(&mut self, label: LabelState) {
+        self.checked(|this, checker| {
+            let height = this.state.stack.len();
+            let machine = &mut checker.machine;
+            machine.truncate(height);
+            machine.begin_epoch(height);
+            let dirty = checker.dirty_at.remove(&label.id()).unwrap_or_default();
+            assert!(
+                dirty.minus(label.dirty).is_empty(),
+                "a label forgets that slots are out of date: {:?}",
+                dirty.minus(label.dirty)
+            );
+            for (reg, &local) in label.regs.zip(this.map(label)) {
+                machine.put_local_in(reg, local, dirty.has(reg));
+            }
+        });
+    }
+
+    /// Every local and operand is in its home slot.
+    pub(crate) fn check_home_slots(&mut self) {
+        self.checked(|this, checker| {
+            let stale = &checker.machine.stale_locals;
+            assert!(
+                stale.is_empty(),
+                "locals that are not in their slots: {stale:?}"
+            );
+            checker.check_operands_below(this.state.stack.len());
+        });
+    }
+
+    /// Before stores of arguments or results.
+    pub(crate) fn check_begin_passing(&mut self) {
+        self.checked(|_, checker| checker.machine.forget_outside());
+    }
+
+    /// The topmost operands are where a call expects its arguments.
+    pub(crate) fn check_args(&mut self, sig: &CallSignature) {
+        self.checked(|this, checker| {
+            let from = this.state.stack.len() - sig.params.len();
+            for (i, &(kind, location)) in sig.params.iter().enumerate() {
+                let (symbol, size) = (checker.machine.operands[from + i], size(kind));
+                match location {
+                    ArgLocation::Int(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ArgLocation::Float(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ArgLocation::Stack(offset) => {
+                        checker.check_outside(Reg::RSP, offset as i32, symbol, size);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Registers hold a builtin's arguments: constants, and the operands from a position on.
+    pub(crate) fn check_builtin_args(&mut self, assignments: &[(Value, Reg)], from: usize) {
+        self.checked(|_, checker| {
+            let mut operands = checker.machine.operands[from..].iter();
+            let constants = assignments.len() - operands.len();
+            for (i, &(value, reg)) in assignments.iter().enumerate() {
+                let symbol = match value {
+                    Value::Const(_, constant) if i < constants => Symbol::Constant(constant),
+                    _ => *operands.next().expect("operands come last"),
+                };
+                checker.check_reg(reg, symbol, OperandSize::S32);
+            }
+        });
+    }
+
+    /// The topmost operands are where the caller expects results.
+    pub(crate) fn check_results(&mut self) {
+        self.checked(|this, checker| {
+            // What has the area's address while results are stored.
+            let area = this.masm.scratch().reg();
+            let from = this.state.stack.len() - this.sig.results.len();
+            for (i, &(kind, location)) in this.sig.results.iter().enumerate() {
+                let (symbol, size) = (checker.machine.operands[from + i], size(kind));
+                match location {
+                    ResultLocation::Int(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ResultLocation::Float(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ResultLocation::Area(offset) => {
+                        checker.check_outside(area, offset as i32, symbol, size);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Checker {
+    /// Takes an operator's result on trust, where the abstract stack says that it is.
+    fn push_result(&mut self, this: &FuncGen<'_>, position: usize) {
+        let value = this.state.stack[position];
+        let size = size(value.kind());
+        let machine = &mut self.machine;
+        let symbol = match value {
+            Value::Const(_, bits) => Symbol::Constant(bits),
+            Value::Local(_, local) if self.target != Some(local) => machine.local(local),
+            _ => machine.result(size),
+        };
+        machine.push(symbol, size);
+        match value {
+            Value::Reg(_, reg) => machine.regs[reg.index()] = Content::Whole(symbol),
+            Value::Local(_, local) if self.target == Some(local) => {
+                let reg = this.state.locals[local as usize].reg;
+                let reg = reg.expect("what is computed for a local is in its register");
+                machine.regs[reg.index()] = Content::Whole(symbol);
+            }
+            Value::Slot(_, slot) => {
+                assert_eq!(slot, this.state.stack_slot(position), "a result's slot");
+                machine.put_in_slot(position);
+            }
+            _ => {}
+        }
+    }
+
+    /// What instructions that compute have read from home slots was popped.
+    fn check_reads(&mut self, this: &FuncGen<'_>) {
+        let popped = self
+            .machine
+            .operands
+            .get(this.state.lowest..)
+            .unwrap_or(&[]);
+        for (slot, content) in &self.machine.reads {
+            assert!(
+                popped
+                    .iter()
+                    .any(|&symbol| content.holds(symbol, OperandSize::S32)),
+                "slot {slot} is read, which holds {content}, for one of {popped:?}"
+            );
+        }
+        self.machine.reads.clear();
+    }
+
+    /// Some operand that was popped has these contents, or the local that the value stands for.
+    fn check_popped(&self, this: &FuncGen<'_>, value: Value, content: Content, size: OperandSize) {
+        let local = match value {
+            // It was in the flags.
+            Value::Flags(_) => return,
+            Value::Local(_, local) => Some(self.machine.local(local)),
+            _ => None,
+        };
+        let popped = self
+            .machine
+            .operands
+            .get(this.state.lowest..)
+            .unwrap_or(&[]);
+        assert!(
+            popped
+                .iter()
+                .copied()
+                .chain(local)
+                .any(|symbol| content.holds(symbol, size)),
+            "{value} is read as {content} instead of one of {popped:?}"
+        );
+    }
+
+    /// What the abstract state says of registers is true, and it knows which locals' slots are out of
+    /// date; but for a local that is about to be assigned.
+    fn check_registers(&self, this: &FuncGen<'_>, target: Option<u32>) {
+        let (state, machine) = (&this.state, &self.machine);
+        for reg in state.regs.locals {
+            let local = state.regs.holder[reg.index()];
+            if target != Some(local) {
+                self.check_reg(
+                    reg,
+                    machine.local(local),
+                    size_of_local(machine, reg, local),
+                );
+            }
+        }
+        for reg in state.regs.stack {
+            let position = state.regs.holder[reg.index()] as usize;
+            let kind = state.stack[position].kind();
+            self.check_reg(reg, machine.operands[position], size_in(reg, kind));
+        }
+        for &local in &machine.stale_locals {
+            let reg = state.locals[local as usize].reg;
+            assert!(
+                target == Some(local) || reg.is_some_and(|reg| state.regs.dirty.has(reg)),
+                "local{local} is taken to be in its slot"
+            );
+        }
+        self.check_operands_below(state.flushed);
+        self.check_context();
+    }
+}
