@@ -2,18 +2,20 @@
 //! instructions that were emitted, must be where the abstract state says, and at a branch where the
 //! label's state promises.
 //!
-//! It is in the manner of register allocators' checkers: it does not repeat the generator's reasoning but
-//! runs the program's side (locals, operand stack) and the machine's side (registers, home slots, from
-//! the [record](crate::asm::record) of emitted instructions) next to each other, as symbols
-//! ([`Machine`]). What an operator computes is taken on trust, as a new symbol in the place where
-//! the generator says that the result is; that every value *stays* what it is until it is used is checked:
+//! It is in the manner of register allocators' checkers: it does not repeat the generator's
+//! reasoning but runs the program's side (locals, operand stack) and the machine's side (registers,
+//! home slots, from the [record](crate::asm::record) of emitted instructions) next to each other,
+//! as symbols ([`Machine`]). What an operator computes is taken on trust, as a new symbol in the
+//! place where the generator says that the result is; that every value *stays* what it is until it
+//! is used is checked:
 //!
 //! - operands that an operator reads, from registers and home slots;
-//! - between operators: registers of locals and operands, which slots may be out of date, the context;
-//! - at each branch to a label, and where control falls into one: the registers that the label's state
-//!   names, all other locals' slots, what the branch takes along, the operands below;
-//! - at a label: the registers that may be newer than their slots are at least those that were so on some way
-//!   to it;
+//! - between operators: registers of locals and operands, which slots may be out of date, the
+//!   context;
+//! - at each branch to a label, and where control falls into one: the registers that the label's
+//!   state names, all other locals' slots, what the branch takes along, the operands below;
+//! - at a label: the registers that may be newer than their slots are at least those that were so
+//!   on some way to it;
 //! - at a loop's tier-up: every value is in its home slot, where an OSR entry looks for it;
 //! - before a call and at a return: arguments and results, in registers and memory.
 //!
@@ -59,8 +61,8 @@ pub(crate) enum Assigned {
 }
 
 impl Checker {
-    /// The registers that a label's state names hold their locals, and every other local is in its slot;
-    /// those whose slots are out of date are among `dirty`.
+    /// The registers that a label's state names hold their locals, and every other local is in its
+    /// slot; those whose slots are out of date are among `dirty`.
     fn check_label(&mut self, label: LabelState, map: &[u32], dirty: RegSet) {
         let machine = &self.machine;
         let mut stale = RegSet::NONE;
@@ -198,7 +200,8 @@ impl FuncGen<'_> {
         }));
     }
 
-    /// Between two operators: takes over the results of the first one, and checks what is in registers.
+    /// Between two operators: takes over the results of the first one, and checks what is in
+    /// registers.
     pub(crate) fn check_operator(&mut self) {
         self.checked(|this, checker| {
             checker.check_reads(this);
@@ -216,7 +219,8 @@ impl FuncGen<'_> {
         }
     }
 
-    /// A register is read as an operand's value: that of one that this operator has popped, or of a local.
+    /// A register is read as an operand's value: that of one that this operator has popped, or of a
+    /// local.
     pub(crate) fn check_use(&mut self, value: Value, reg: Reg) {
         self.checked(|this, checker| {
             let content = checker.machine.regs[reg.index()];
@@ -297,7 +301,8 @@ impl FuncGen<'_> {
         });
     }
 
-    /// A jump to a state that was captured right here would be right, with all operands in their slots.
+    /// A jump to a state that was captured right here would be right, with all operands in their
+    /// slots.
     pub(crate) fn check_captured(&mut self, label: LabelState) {
         self.checked(|this, checker| {
             checker.check_label(label, this.map(label), label.dirty);
@@ -476,8 +481,8 @@ impl Checker {
         );
     }
 
-    /// What the abstract state says of registers is true, and it knows which locals' slots are out of
-    /// date; but for a local that is about to be assigned.
+    /// What the abstract state says of registers is true, and it knows which locals' slots are out
+    /// of date; but for a local that is about to be assigned.
     fn check_registers(&self, this: &FuncGen<'_>, target: Option<u32>) {
         let (state, machine) = (&this.state, &self.machine);
         for reg in state.regs.locals {

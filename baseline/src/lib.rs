@@ -1,14 +1,16 @@
 //! The one-pass baseline compiler: function body to machine code.
 //!
 //! A function's body is decoded, validated if asked to, and compiled operator by operator in one
-//! pass, in time and memory linear in its size. The compiler keeps an abstract operand stack whose entries are
-//! registers, constants, references to locals or slots of the frame, so that most operators emit one
-//! or two instructions and `local.get`, constants and conversions between integer sizes often none.
+//! pass, in time and memory linear in its size. The compiler keeps an abstract operand stack whose
+//! entries are registers, constants, references to locals or slots of the frame, so that most
+//! operators emit one or two instructions and `local.get`, constants and conversions between
+//! integer sizes often none.
 //!
 //! - [`Baseline`] is the compiler, [`BaselineOptions`] its options;
 //! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
-//! - `func_gen` is the state of one compilation, `alloc` its register allocation, `state` the abstract
-//!   state, `merge` what happens where control flow joins, `frame` prologue, epilogue and traps;
+//! - `func_gen` is the state of one compilation, `alloc` its register allocation, `state` the
+//!   abstract state, `merge` what happens where control flow joins, `frame` prologue, epilogue and
+//!   traps;
 //! - `asm` writes bytes;
 //! - `check` follows, in debug builds, where every value is;
 //! - `trampoline` makes the code between Rust and WebAssembly.

@@ -17,7 +17,7 @@ pub(crate) struct LocalUse {
     pub(crate) set: bool,
 }
 
-/// What was seen.
+/// The result of looking ahead.
 #[derive(Debug, Default)]
 pub(crate) struct Lookahead {
     locals: [LocalUse; MAX_LOCALS],

@@ -1,4 +1,4 @@
-//! What can be chosen when the compiler is made; all of it at run time.
+//! The options of the compiler, all chosen at run time when it is created.
 
 use upshift_abi::SpectreMitigation;
 

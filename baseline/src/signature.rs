@@ -31,7 +31,7 @@ impl CallSignature {
 }
 
 /// Signatures by type index. A session may serve many modules, so an entry is used only if its type
-/// is the one that is asked for.
+/// is the requested one.
 #[derive(Default)]
 pub(crate) struct SignatureCache(Vec<Option<Rc<CallSignature>>>);
 

@@ -19,7 +19,7 @@ use upshift_abi::frame::{self, ENTRY_FRAME_SIZE, entry};
 use upshift_abi::vmctx::{VmHostContext, VmStore, VmVal};
 use upshift_abi::{Builtin, CodeOffset, CompiledFunction, FuncType, Relocation, RelocationTarget};
 
-/// Makes trampolines.
+/// Generates trampolines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrampolineCompiler;
 

@@ -1,6 +1,6 @@
-//! The checker of debug builds follows everything that is compiled here, with many sets of options: the
-//! kernels, the modules of the specification's tests, and what has been fetched of the corpus. It panics
-//! where a value is not where the compiler believes it to be.
+//! The checker of debug builds follows everything that is compiled here, with many sets of options:
+//! the kernels, the modules of the specification's tests, and what has been fetched of the corpus.
+//! It panics where a value is not where the compiler believes it to be.
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,7 @@
 use cranelift_codegen::ir;
 use upshift_abi::TrapCode;
 
-/// Ours and Cranelift's name of the traps that Cranelift knows.
+/// The codes of traps that Cranelift has codes for too, with Cranelift's codes.
 const SHARED: [(TrapCode, ir::TrapCode); 5] = [
     (TrapCode::StackOverflow, ir::TrapCode::STACK_OVERFLOW),
     (

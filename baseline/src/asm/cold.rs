@@ -1,4 +1,4 @@
-//! Out-of-line code: what runs rarely and lies behind everything that normally runs.
+//! Out-of-line code, which runs rarely and is placed behind all code that normally runs.
 //!
 //! [`FuncGen::out_of_line`] writes it through a [`Cold`] view, which emits instructions and nothing
 //! else: it has no way to allocate a register, to change what the abstract state says, or to write

@@ -1,9 +1,9 @@
 //! Opcodes by name: the one table of the encodings that are written without dynasm.
 //!
-//! An [`Encoding`] says what the processor's manual says of an instruction: opcode map, opcode byte,
-//! mandatory prefix. At compile time it becomes an [`Op`], the bytes of its legacy form as they are
-//! stored, or a [`VexOp`]. A unit test has an independent decoder read each entry and compares
-//! instruction and operands with the table's other columns.
+//! An [`Encoding`] says what the processor's manual says of an instruction: opcode map, opcode
+//! byte, mandatory prefix. At compile time it becomes an [`Op`], the bytes of its legacy form as
+//! they are stored, or a [`VexOp`]. A unit test has an independent decoder read each entry and
+//! compares instruction and operands with the table's other columns.
 
 use upshift_abi::{Kind, Width};
 
@@ -21,7 +21,8 @@ pub(crate) enum OperandSize {
 }
 
 impl OperandSize {
-    /// The size of a value in a general-purpose register: 64 bits at most, the lowest of a wider one.
+    /// The size of a value in a general-purpose register: 64 bits at most, the lowest of a wider
+    /// one.
     #[inline]
     pub(crate) const fn of(width: Width) -> Self {
         match width {

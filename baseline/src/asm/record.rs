@@ -1,11 +1,11 @@
 //! A record of where instructions move values, for the [checker](crate::check).
 //!
-//! Debug builds note each instruction of [`encode`](super::encode) that changes a register or stores to
-//! the frame, as an [`Effect`]: exactly for those that move values, else just that a register has other
-//! contents now. Release builds note nothing.
+//! Debug builds note each instruction of [`encode`](super::encode) that changes a register or
+//! stores to the frame, as an [`Effect`]: exactly for those that move values, else just that a
+//! register has other contents now. Release builds note nothing.
 //!
-//! Tests plant faults here: an instruction is then left out or emitted with another operand, and noted
-//! as it was emitted.
+//! Tests plant faults here: an instruction is then left out or emitted with another operand, and
+//! noted as it was emitted.
 
 use upshift_abi::frame;
 

@@ -1,12 +1,13 @@
 //! The checker's machine: what each register and home slot contains, as symbols.
 //!
-//! A symbol names a value of the WebAssembly program: the value that a local had at the last label, a
-//! constant, the result of an operator. [`Machine::apply`] follows recorded effects; the other methods follow the
-//! program: its locals and its operand stack.
+//! A symbol names a value of the WebAssembly program: the value that a local had at the last label,
+//! a constant, the result of an operator. [`Machine::apply`] follows recorded effects; the other
+//! methods follow the program: its locals and its operand stack.
 //!
-//! Work per operator and per label is bounded by the registers and by what has changed since, not by
-//! the number of locals: a label makes a new *epoch*, in which every local's value has a new symbol and
-//! is in its slot until an effect says otherwise; the slots that are out of date are kept as a set.
+//! Work per operator and per label is bounded by the registers and by what has changed since, not
+//! by the number of locals: a label makes a new *epoch*, in which every local's value has a new
+//! symbol and is in its slot until an effect says otherwise; the slots that are out of date are
+//! kept as a set.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -127,7 +128,8 @@ pub(super) struct Machine {
     /// Locals and positions whose slots have other contents than their values.
     pub(super) stale_locals: BTreeSet<u32>,
     pub(super) stale_operands: BTreeSet<u32>,
-    /// What has been stored outside the frame since the last [`forget_outside`](Self::forget_outside).
+    /// What has been stored outside the frame since the last
+    /// [`forget_outside`](Self::forget_outside).
     outside: HashMap<(usize, i32), Content>,
     /// Home slots that instructions which compute have read, with what they contained.
     pub(super) reads: Vec<(u32, Content)>,
@@ -302,8 +304,8 @@ impl Machine {
         }
     }
 
-    /// At a label: all values of locals are other ones, and in their slots; so are the operands from a
-    /// position on. Those below are what they were. No register has any.
+    /// At a label: all values of locals are other ones, and in their slots; so are the operands
+    /// from a position on. Those below are what they were. No register has any.
     pub(super) fn begin_epoch(&mut self, operands_from: usize) {
         self.epoch += 1;
         self.locals.clear();
@@ -328,7 +330,8 @@ impl Machine {
         self.set_slot(self.operand_slot(position), content);
     }
 
-    /// Gives a register a local's value, as the only place that has it if its slot is not up to date.
+    /// Gives a register a local's value, as the only place that has it if its slot is not up to
+    /// date.
     pub(super) fn put_local_in(&mut self, reg: Reg, local: u32, slot_is_stale: bool) {
         self.regs[reg.index()] = Content::Whole(self.local(local));
         if slot_is_stale {
@@ -354,8 +357,8 @@ impl Machine {
         }
     }
 
-    /// Follows an effect. Cold code that is no fork has joined the main path again before anything is
-    /// checked: what it changes has unknown contents.
+    /// Follows an effect. Cold code that is no fork has joined the main path again before anything
+    /// is checked: what it changes has unknown contents.
     pub(super) fn apply(&mut self, effect: Effect, cold: bool) {
         let beside = cold && self.fork.is_none();
         match effect {

@@ -1,6 +1,6 @@
 //! Conversions between the number types.
 //!
-//! Truncation to an integer answers the smallest integer where it can't; only then does
+//! Truncation to an integer yields the smallest integer where it can't; only then does
 //! out-of-line code find out whether that was right, a trap, or is to be clamped.
 
 use upshift_abi::{Kind, RegClass, TrapCode};
@@ -12,7 +12,7 @@ use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::Value;
 
-/// What happens to a float that has no integer counterpart.
+/// The treatment of a float that has no integer counterpart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OutOfRange {
     Trap,
