@@ -144,15 +144,10 @@ impl FuncGen<'_> {
             // Slots go downwards: the last pair has the lowest address.
             let lowest = frame::home_slot(first + 2 * pairs - 1);
             let scratch = self.masm.scratch();
-            asm!(self.masm, scratch, fscratch;
-                lea scratch, [rbp + lowest]
-                ; mov r10d, pairs as i32
-                ; movups [scratch], fscratch
-                ; add scratch, 16
-                ; dec r10d
-                // Back over the four instructions above.
-                ; .bytes [0x75, (-13_i8) as u8]
-            );
+            asm!(self.masm, scratch, fscratch; lea scratch, [rbp + lowest]; mov r10d, pairs as i32);
+            let top = self.masm.pos();
+            asm!(self.masm, scratch, fscratch; movups [scratch], fscratch; add scratch, 16; dec r10d);
+            self.masm.jcc(Cc::Ne, top);
             let count = 2 * pairs;
             self.masm.note(|| Effect::ClearSlots { slot, count });
             slot += count;

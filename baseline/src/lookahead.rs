@@ -44,8 +44,8 @@ impl Lookahead {
                 Op::Call | Op::CallIndirect => seen.call = true,
                 Op::LocalGet => seen.note(index, false),
                 Op::LocalSet | Op::LocalTee => seen.note(index, true),
-                // What these do with locals is not worth knowing.
-                Op::BrTable | Op::MemoryGrow => break,
+                // What it does with locals is not worth knowing.
+                Op::MemoryGrow => break,
                 _ if op.is_plain() => {}
                 _ => break,
             }

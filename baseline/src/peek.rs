@@ -74,7 +74,8 @@ impl<'a> Peek<'a> {
         }
     }
 
-    /// The operators behind the one at a position, up to one that can't be read or is not there.
+    /// The operators behind the one at a position, up to one that can't be read, has a list among its
+    /// immediates, or is not there.
     pub(crate) fn operators(self, at: u32) -> Operators<'a> {
         Operators {
             reader: self.reader(self.behind(at as usize)),
@@ -114,8 +115,14 @@ pub(crate) struct Operators<'a> {
 impl Iterator for Operators<'_> {
     type Item = Ahead;
 
+    /// Ends before an operator with a list among its immediates, such as `br_table`: reading one takes
+    /// as long as it is, and each of many nested loops would do it again.
     fn next(&mut self) -> Option<Ahead> {
-        read(&mut self.reader)
+        let entry = entry(&mut self.reader)?;
+        if entry.shape.iter().any(|imm| imm.is_list()) {
+            return None;
+        }
+        read_immediates(entry, &mut self.reader)
     }
 }
 
@@ -146,6 +153,12 @@ impl Entry {
 
 /// Reads an operator; `None` if there is none that is known.
 fn read(reader: &mut BinaryReader<'_>) -> Option<Ahead> {
+    let entry = entry(reader)?;
+    read_immediates(entry, reader)
+}
+
+/// Reads an opcode, and returns what is known of its operator.
+fn entry(reader: &mut BinaryReader<'_>) -> Option<Entry> {
     let opcode = reader.read_u8().ok()?;
     let prefixed: &[Entry] = match opcode {
         0xfb => &PREFIX_FB,
@@ -154,12 +167,15 @@ fn read(reader: &mut BinaryReader<'_>) -> Option<Ahead> {
         0xfe => &PREFIX_FE,
         _ => &[],
     };
-    let entry = if prefixed.is_empty() {
-        ONE_BYTE[usize::from(opcode)]
-    } else {
-        let opcode = reader.read_var_u32().ok()?;
-        *prefixed.get(opcode as usize)?
-    };
+    if prefixed.is_empty() {
+        return Some(ONE_BYTE[usize::from(opcode)]);
+    }
+    let opcode = reader.read_var_u32().ok()?;
+    prefixed.get(opcode as usize).copied()
+}
+
+/// Reads the rest of an operator.
+fn read_immediates(entry: Entry, reader: &mut BinaryReader<'_>) -> Option<Ahead> {
     let op = entry.op?;
     let mut index = 0;
     if entry.shape != NO_IMMEDIATES {

@@ -180,3 +180,18 @@ fn a_thousand_operands_at_once() {
         );
     }
 }
+
+#[test]
+fn a_long_operator_behind_many_loops_is_read_once() {
+    let body = |loops: usize, entries: usize| {
+        format!(
+            "(module (func (param i32) {} local.get 0 br_table {} {}))",
+            "loop ".repeat(loops),
+            "0 ".repeat(entries),
+            "end ".repeat(loops)
+        )
+    };
+    let (one, _) = compile(&body(1, 100_000));
+    let (many, _) = compile(&body(60, 100_000));
+    assert!(many < one * 4, "{one:?} with one loop, {many:?} with 60");
+}

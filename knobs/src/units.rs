@@ -69,6 +69,12 @@ pub(crate) fn parse_integer(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+/// A count: as a size, but not in bytes.
+pub(crate) fn parse_count(text: &str) -> Option<u64> {
+    let in_bytes = text.ends_with(['b', 'B']);
+    (!in_bytes).then(|| parse_integer(text))?
+}
+
 /// A size in the largest unit of which it is a multiple.
 pub(crate) fn spell_size(bytes: u64) -> String {
     for (shift, suffix) in [(30, "G"), (20, "M"), (10, "K")] {
@@ -142,5 +148,7 @@ mod tests {
         for text in ["", "k", "-1", "1.5M", "64X", "1 K", "99999999999G", "0x10"] {
             assert_eq!(parse_integer(text), None, "{text}");
         }
+        assert_eq!(parse_count("3k"), Some(3072));
+        assert_eq!([parse_count("1kb"), parse_count("4b")], [None, None]);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::did_you_mean;
-use crate::units::{TimeUnit, decimal, parse_integer, parse_time, spell_size};
+use crate::units::{TimeUnit, decimal, parse_count, parse_integer, parse_time, spell_size};
 
 /// The values that an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +172,10 @@ impl Values {
                 index.map(Value::Choice)
             }
             Shape::Variant(variants) => return self.parse_variant(variants, text),
-            Shape::Number { least, most, .. } | Shape::Size { least, most } => parse_integer(text)
+            Shape::Number { least, most, .. } => parse_count(text)
+                .filter(|number| (least..=most).contains(number))
+                .map(Value::Number),
+            Shape::Size { least, most } => parse_integer(text)
                 .filter(|number| (least..=most).contains(number))
                 .map(Value::Number),
             Shape::Real { least, most, .. } => decimal(text)

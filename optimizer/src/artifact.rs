@@ -6,7 +6,7 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, SourceLoc};
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
-use upshift_abi::artifact::{CompileStats, SourceLocation};
+use upshift_abi::artifact::{CODE_ALIGN, CompileStats, SourceLocation};
 use upshift_abi::{
     CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, RelocationTarget, Sites,
     Tier, TrapSite, WasmOffset,
@@ -14,10 +14,6 @@ use upshift_abi::{
 
 use crate::names::Symbol;
 use crate::trap;
-
-/// The alignment that the code's own constants may rely on: the runtime aligns all code at least to
-/// this.
-const CODE_ALIGNMENT: u32 = 16;
 
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
@@ -27,7 +23,7 @@ pub(crate) fn convert(
 ) -> Result<CompiledFunction, String> {
     let sources = Sources::of(request, compiled);
     let buffer = &compiled.buffer;
-    if buffer.alignment > CODE_ALIGNMENT {
+    if buffer.alignment > CODE_ALIGN as u32 {
         return Err(format!("the code must be aligned to {}", buffer.alignment));
     }
     let relocations = buffer.relocs().iter();

@@ -268,7 +268,11 @@ fn policy_spec(table: &toml::Table) -> Result<String, ConfigError> {
     };
     let params = table.iter().filter(|(key, _)| *key != "name");
     Ok(params.fold(name.clone(), |spec, (key, value)| {
-        format!("{spec}:{key}={value}")
+        // A string's value, without the quotes that TOML spells it with.
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("{spec}:{key}={text}")
     }))
 }
 

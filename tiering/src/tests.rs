@@ -5,6 +5,8 @@ mod first_call;
 mod pool;
 mod replay;
 
+use std::time::{Duration, Instant};
+
 use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Profile, Tier};
 use upshift_runtime::BudgetSite;
 
@@ -55,7 +57,13 @@ fn a_function_called_once_is_left_in_its_loop() {
 fn compilers_are_told_how_the_function_has_run() {
     for switching in ["switching=sync", "threads=1"] {
         let rig = Rig::new(1, &format!("{switching} policy=fixed-budget:units=100"));
+        let deadline = Instant::now() + Duration::from_secs(60);
         while phase(&rig, 0) != Phase::Optimized {
+            assert!(
+                Instant::now() < deadline,
+                "{switching}: {:?}",
+                phase(&rig, 0)
+            );
             rig.call(0, 0);
         }
         assert_eq!(rig.baseline.profiles.lock().unwrap()[0], Profile::default());

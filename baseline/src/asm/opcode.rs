@@ -21,13 +21,17 @@ pub(crate) enum OperandSize {
 }
 
 impl OperandSize {
-    /// The size of a value in a general-purpose register: 64 bits at most, the lowest of a wider
-    /// one.
+    /// The size of a value in a general-purpose register.
+    ///
+    /// # Panics
+    ///
+    /// If the value is wider than those registers.
     #[inline]
     pub(crate) const fn of(width: Width) -> Self {
         match width {
             Width::W32 => S32,
-            Width::W64 | Width::W128 => S64,
+            Width::W64 => S64,
+            Width::W128 => panic!("vectors are in no general-purpose register"),
         }
     }
 

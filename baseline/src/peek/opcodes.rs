@@ -46,6 +46,26 @@ pub(super) enum Imm {
     ResumeTable,
 }
 
+impl Imm {
+    /// Whether it is as long as the module makes it.
+    pub(super) const fn is_list(self) -> bool {
+        match self {
+            Imm::ValTypes | Imm::BrTable | Imm::TryTable | Imm::ResumeTable => true,
+            Imm::None
+            | Imm::U32
+            | Imm::S32
+            | Imm::S64
+            | Imm::Byte
+            | Imm::Four
+            | Imm::Eight
+            | Imm::Sixteen
+            | Imm::MemArg
+            | Imm::BlockType
+            | Imm::HeapType => false,
+        }
+    }
+}
+
 /// The encodings of an operator's immediates, in order.
 pub(super) type Shape = [Imm; 4];
 

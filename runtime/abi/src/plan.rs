@@ -81,7 +81,10 @@ impl MemoryOptions {
     pub fn usual_space(&self) -> u64 {
         match self.bounds {
             MemoryBounds::GuardPages => GUARDED_SPACE + u64::from(MEMORY_DISTANCE),
-            MemoryBounds::Explicit => self.reservation as u64,
+            MemoryBounds::Explicit => {
+                // More can be asked for, but no memory with 32-bit indexes takes more.
+                (self.reservation as u64).min(IndexKind::I32.reach())
+            }
         }
     }
 }
