@@ -14,7 +14,9 @@ mod opcodes;
 use wasmparser::{BinaryReader, HeapType, Result, ResumeTable, ValType};
 
 pub(crate) use opcodes::Op;
-use opcodes::{Entry, Imm, NO_IMMEDIATES, ONE_BYTE, PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE};
+use opcodes::{
+    Brief, Entry, Imm, NO_IMMEDIATES, ONE_BYTE, PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE,
+};
 
 /// The operator that follows another, as far as code for that one depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,8 @@ impl<'a> Peek<'a> {
     /// immediates, or is not there.
     pub(crate) fn operators(self, at: u32) -> Operators<'a> {
         Operators {
-            reader: self.reader(self.behind(at as usize)),
+            peek: self,
+            at: self.behind(at as usize),
         }
     }
 
@@ -86,7 +89,7 @@ impl<'a> Peek<'a> {
     #[inline]
     fn behind(self, at: usize) -> usize {
         match self.wasm.get(at..) {
-            Some(&[opcode, ref rest @ ..]) => match ONE_BYTE[usize::from(opcode)].short_len(rest) {
+            Some(&[opcode, ref rest @ ..]) => match ONE_BYTE[usize::from(opcode)].brief_len(rest) {
                 Some(len) => at + 1 + len,
                 None => self.behind_immediates(at),
             },
@@ -109,7 +112,23 @@ impl<'a> Peek<'a> {
 
 /// The operators from a position on.
 pub(crate) struct Operators<'a> {
-    reader: BinaryReader<'a>,
+    peek: Peek<'a>,
+    at: usize,
+}
+
+impl Operators<'_> {
+    /// Reads an operator of any encoding.
+    #[inline(never)]
+    fn read(&mut self) -> Option<Ahead> {
+        let mut reader = self.peek.reader(self.at);
+        let entry = entry(&mut reader)?;
+        if entry.shape.iter().any(|imm| imm.is_list()) {
+            return None;
+        }
+        let ahead = read_immediates(entry, &mut reader)?;
+        self.at = reader.original_position() as usize;
+        Some(ahead)
+    }
 }
 
 impl Iterator for Operators<'_> {
@@ -117,38 +136,56 @@ impl Iterator for Operators<'_> {
 
     /// Ends before an operator with a list among its immediates, such as `br_table`: reading one takes
     /// as long as it is, and each of many nested loops would do it again.
+    #[inline]
     fn next(&mut self) -> Option<Ahead> {
-        let entry = entry(&mut self.reader)?;
-        if entry.shape.iter().any(|imm| imm.is_list()) {
-            return None;
+        if let Some(&[opcode, ref rest @ ..]) = self.peek.wasm.get(self.at..) {
+            let entry = &ONE_BYTE[usize::from(opcode)];
+            if let (Some(op), Some(len)) = (entry.op, entry.brief_len(rest)) {
+                let index = match entry.shape[0] {
+                    Imm::U32 => self.peek.reader(self.at + 1).read_var_u32().ok()?,
+                    _ => 0,
+                };
+                self.at += 1 + len;
+                return Some(Ahead { op, index });
+            }
         }
-        read_immediates(entry, &mut self.reader)
+        self.read()
     }
 }
 
 impl Entry {
-    /// The bytes of the operator's immediates, if it has no prefix, at most one immediate, and that
-    /// in its shortest encoding: nearly every operator, for which no reader is set up.
+    /// The bytes of the operator's immediates, if it has no prefix and they are encoded as nearly
+    /// always: no reader is set up for these.
     #[inline]
-    fn short_len(&self, immediates: &[u8]) -> Option<usize> {
+    fn brief_len(&self, immediates: &[u8]) -> Option<usize> {
         const PLAIN_MEMARG: u8 = 1 << 4;
-        const ONE_BYTE_NUMBER: u8 = 1 << 7;
-        self.op?;
-        match (self.shape, immediates) {
-            ([Imm::None, ..], _) => Some(0),
-            ([Imm::U32 | Imm::S32 | Imm::S64, Imm::None, ..], &[number, ..])
-                if number < ONE_BYTE_NUMBER =>
-            {
-                Some(1)
+        match (self.brief, immediates) {
+            (Brief::Alone, _) => Some(0),
+            (Brief::Number, number) => leb_len(number),
+            (Brief::TwoNumbers, &[a, b, ..]) if (a | b) & CONTINUED == 0 => Some(2),
+            (Brief::MemArg, &[flags, ref offset @ ..]) if flags < PLAIN_MEMARG => {
+                Some(1 + leb_len(offset)?)
             }
-            ([Imm::MemArg, Imm::None, ..], &[flags, offset, ..])
-                if flags < PLAIN_MEMARG && offset < ONE_BYTE_NUMBER =>
-            {
-                Some(2)
-            }
+            // A small index of a type, nothing, or a type of numbers.
+            (Brief::BlockType, &[0..=0x40 | 0x7c..=0x7f, ..]) => Some(1),
             _ => None,
         }
     }
+}
+
+/// The bit of all bytes of a number but its last.
+const CONTINUED: u8 = 1 << 7;
+
+/// The bytes of a number at the beginning, if it is no longer than any may be.
+#[inline]
+fn leb_len(bytes: &[u8]) -> Option<usize> {
+    /// Bytes of 64 bits.
+    const LONGEST: usize = 10;
+    let last = bytes
+        .iter()
+        .take(LONGEST)
+        .position(|byte| byte & CONTINUED == 0);
+    last.map(|last| last + 1)
 }
 
 /// Reads an operator; `None` if there is none that is known.

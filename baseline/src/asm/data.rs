@@ -116,14 +116,16 @@ impl Masm {
         Mem::data(self.data.constant(bits, width))
     }
 
-    /// `op reg, [data]`, with `count` bytes of immediate behind.
-    pub(super) fn rm_data(&mut self, op: Op, reg: u8, offset: u32, imm: u32, count: usize) {
+    /// `op reg, [data]`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn rm_data(&mut self, op: Op, reg: u8, offset: u32) {
         self.rip(op, reg);
         let at = self.pos();
-        self.buf.put_two(0, 4, u64::from(imm), count);
+        self.buf.put(0, 4);
         self.late.push(LateFixup {
             at,
-            base: at.plus(4 + count as u32),
+            base: at.plus(4),
             target: Pos::data(offset),
         });
     }

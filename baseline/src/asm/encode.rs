@@ -167,20 +167,23 @@ impl Masm {
             return;
         };
         self.note_rm(op, reg, mem);
+        if mem.index == Mem::DATA {
+            return self.rm_data(op, reg.hw(), mem.disp as u32);
+        }
         self.rm_imm(op, reg.hw(), mem, 0, 0);
     }
 
-    /// With `count` bytes of immediate behind.
+    /// With `count` bytes of immediate behind. The operand is no constant in the data section: that
+    /// is told apart before, since saving registers for it would cost the others a quarter.
+    #[inline(always)]
     pub(super) fn rm_imm(&mut self, op: Op, reg: u8, mem: Mem, imm: u32, count: usize) {
+        debug_assert!(mem.index != Mem::DATA);
         let high = (reg >> 3) << 2 | (mem.index >> 3) << 1 | mem.base >> 3;
         let (mut bits, mut head_count) = op.head(high);
         let short = i32::from(mem.disp as i8) == mem.disp;
         // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
         let modrm = if short { 0x40 } else { 0x80 } | (reg & 7) << 3;
         if mem.index != Mem::NO_INDEX || mem.base & 7 == 4 {
-            if mem.index == Mem::DATA {
-                return self.rm_data(op, reg, mem.disp as u32, imm, count);
-            }
             let sib = mem.scale << 6 | (mem.index & 7) << 3 | mem.base & 7;
             bits |= (u64::from(modrm | 4) | u64::from(sib) << 8) << (8 * head_count);
             head_count += 2;

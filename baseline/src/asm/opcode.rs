@@ -268,6 +268,8 @@ impl Op {
             count += 1;
         }
         if self.prefix != 0 {
+            // A branch is cheaper here than computing both ways: floats have prefixes, little else.
+            std::hint::cold_path();
             bits = bits << 8 | self.prefix as u64;
             count += 1;
         }

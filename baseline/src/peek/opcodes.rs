@@ -185,11 +185,41 @@ const fn irregular_shape(op: Op) -> Option<Shape> {
     }
 }
 
+/// The shapes whose usual encodings are read at sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brief {
+    /// No immediate.
+    Alone,
+    /// One number.
+    Number,
+    /// Two numbers.
+    TwoNumbers,
+    /// An alignment and an offset.
+    MemArg,
+    /// The type of a block.
+    BlockType,
+    /// Any other, or no operator at all.
+    Other,
+}
+
 /// What an opcode stands for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) op: Option<Op>,
     pub(super) shape: Shape,
+    pub(super) brief: Brief,
+}
+
+/// Which of the usual shapes it is.
+const fn brief(shape: Shape) -> Brief {
+    match shape {
+        [Imm::None, ..] => Brief::Alone,
+        [Imm::U32 | Imm::S32 | Imm::S64, Imm::None, ..] => Brief::Number,
+        [Imm::U32, Imm::U32, Imm::None, ..] => Brief::TwoNumbers,
+        [Imm::MemArg, Imm::None, ..] => Brief::MemArg,
+        [Imm::BlockType, Imm::None, ..] => Brief::BlockType,
+        _ => Brief::Other,
+    }
 }
 
 /// A table from an opcode, or from the number behind a prefix.
@@ -197,6 +227,7 @@ const fn table<const N: usize>(opcodes: &[(usize, Op)]) -> [Entry; N] {
     let unknown = Entry {
         op: None,
         shape: NO_IMMEDIATES,
+        brief: Brief::Other,
     };
     let mut table = [unknown; N];
     let mut i = 0;
@@ -213,6 +244,7 @@ const fn table<const N: usize>(opcodes: &[(usize, Op)]) -> [Entry; N] {
         table[opcode] = Entry {
             op: Some(op),
             shape,
+            brief: brief(shape),
         };
         i += 1;
     }
