@@ -10,7 +10,8 @@ use crate::builtins;
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are
 /// live.
 ///
-/// Saves the argument registers, asks Rust for the code, and jumps there as if it had been called.
+/// Saves the argument registers, those for floats and vectors whole, asks Rust for the code, and jumps
+/// there as if it had been called.
 #[unsafe(naked)]
 pub unsafe extern "C" fn first_call() {
     naked_asm!(
@@ -19,21 +20,21 @@ pub unsafe extern "C" fn first_call() {
         "xchg rbp, [rsp]",          // rbp = index, [rsp] = caller's rbp: a frame record
         "mov eax, ebp",
         "mov rbp, rsp",
-        "sub rsp, 112",
+        "sub rsp, 176",
         "mov [rsp], rdi",
         "mov [rsp + 8], rsi",
         "mov [rsp + 16], rdx",
         "mov [rsp + 24], rcx",
         "mov [rsp + 32], r8",
         "mov [rsp + 40], r9",
-        "movsd [rsp + 48], xmm0",
-        "movsd [rsp + 56], xmm1",
-        "movsd [rsp + 64], xmm2",
-        "movsd [rsp + 72], xmm3",
-        "movsd [rsp + 80], xmm4",
-        "movsd [rsp + 88], xmm5",
-        "movsd [rsp + 96], xmm6",
-        "movsd [rsp + 104], xmm7",
+        "movups [rsp + 48], xmm0",
+        "movups [rsp + 64], xmm1",
+        "movups [rsp + 80], xmm2",
+        "movups [rsp + 96], xmm3",
+        "movups [rsp + 112], xmm4",
+        "movups [rsp + 128], xmm5",
+        "movups [rsp + 144], xmm6",
+        "movups [rsp + 160], xmm7",
         "mov esi, eax",
         "mov rdx, rbp",
         "call {function}",
@@ -43,14 +44,14 @@ pub unsafe extern "C" fn first_call() {
         "mov rcx, [rsp + 24]",
         "mov r8, [rsp + 32]",
         "mov r9, [rsp + 40]",
-        "movsd xmm0, [rsp + 48]",
-        "movsd xmm1, [rsp + 56]",
-        "movsd xmm2, [rsp + 64]",
-        "movsd xmm3, [rsp + 72]",
-        "movsd xmm4, [rsp + 80]",
-        "movsd xmm5, [rsp + 88]",
-        "movsd xmm6, [rsp + 96]",
-        "movsd xmm7, [rsp + 104]",
+        "movups xmm0, [rsp + 48]",
+        "movups xmm1, [rsp + 64]",
+        "movups xmm2, [rsp + 80]",
+        "movups xmm3, [rsp + 96]",
+        "movups xmm4, [rsp + 112]",
+        "movups xmm5, [rsp + 128]",
+        "movups xmm6, [rsp + 144]",
+        "movups xmm7, [rsp + 160]",
         "leave",
         "test rax, rax",
         "jz 2f",
