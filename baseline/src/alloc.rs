@@ -1,9 +1,9 @@
 //! Register allocation and the movement of values between registers, slots and constants.
 //!
 //! A handler pops its operands, asks for registers, emits, and pushes its result. Registers that it
-//! gets from [`use_reg`](FuncGen::use_reg) may be a local's own and are read-only; they stay in place until
-//! the operator ends because they are pinned. Operands that are still [`Value`]s are looked up when
-//! they are used, so an eviction in between does no harm.
+//! gets from [`use_reg`](FuncGen::use_reg) may be a local's own and are read-only; they stay in
+//! place until the operator ends because they are pinned. Operands that are still [`Value`]s are
+//! looked up when they are used, so an eviction in between does no harm.
 
 use upshift_abi::frame::home_slot;
 use upshift_abi::kind::WORD_BYTES;
@@ -205,7 +205,7 @@ impl FuncGen<'_> {
         self.state.regs.free.add(reg);
     }
 
-    /// Makes one particular register a temporary; whoever had it goes elsewhere.
+    /// Makes one particular register a temporary; its owner is moved elsewhere.
     ///
     /// To be called before the operands that it might move are popped.
     pub(crate) fn take(&mut self, reg: Reg) {
@@ -293,7 +293,8 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Gives a value that comes from a call the form that registers have here: an `i32` zero-extended.
+    /// Gives a value that comes from a call the form that registers have here: an `i32`
+    /// zero-extended.
     #[inline]
     pub(crate) fn normalize(&mut self, kind: Kind, reg: Reg) {
         match kind {
@@ -505,7 +506,8 @@ impl FuncGen<'_> {
     /// Gives the stack entries that stand for a local's current value copies of their own, because
     /// the local changes. The first of them inherits the local's register.
     pub(crate) fn detach_aliases(&mut self, local: u32) {
-        /// Entries that are searched. More are brought to their slots, where no search comes by again.
+        /// Entries that are searched. More are brought to their slots, where no search comes by
+        /// again.
         const MAX_SEARCH: usize = 256;
         if self.state.stack.len() - self.state.flushed > MAX_SEARCH {
             self.flush_stack(self.state.stack.len());

@@ -2,8 +2,8 @@
 //!
 //! Code is written to one of two sections. *Main* is what normally runs; *cold* holds traps,
 //! out-of-line branch edges and tier-up calls, and is appended to main at the end, so that hot code
-//! has neither in its way. *Data* lies behind both: constants and jump tables. A [`Pos`] names a byte
-//! of a section. A short *head* is put in front when all are complete.
+//! has neither in its way. *Data* lies behind both: constants and jump tables. A [`Pos`] names a
+//! byte of a section. A short *head* is put in front when all are complete.
 //!
 //! Most instruction sequences are dynasm's ([`asm!`](crate::asm::asm)); the few forms that nearly
 //! every operator emits come from [`encode`], which writes an instruction with one store
@@ -119,7 +119,7 @@ impl Label {
     }
 }
 
-/// Where a jump goes.
+/// The target of a jump.
 pub(crate) enum Target<'l> {
     Pos(Pos),
     Label(&'l mut Label),
@@ -160,7 +160,8 @@ pub(crate) struct Masm {
     other: CodeBuffer,
     data: Data,
     scratch: ScratchRegs,
-    /// The register whose value the flags say zero or not, if it was changed by the last instruction.
+    /// The register whose value the flags say zero or not, if it was changed by the last
+    /// instruction.
     tested: Option<(usize, Reg, OperandSize)>,
     /// What comes before main, written last.
     head: CodeBuffer,
@@ -179,7 +180,7 @@ pub(crate) struct Masm {
 /// Between cold code and data: `int3`.
 const PADDING: u8 = 0xcc;
 
-/// What [`Masm::finish`] hands over.
+/// The result of [`Masm::finish`].
 pub(crate) struct Assembled {
     /// Code, then data.
     pub(crate) code: Vec<u8>,

@@ -8,7 +8,7 @@ use crate::asm::{Label, Pos};
 use crate::func_gen::FuncGen;
 use crate::merge::LabelState;
 
-/// What a control frame was opened by.
+/// The instruction that opened a control frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockKind {
     Func,
@@ -22,7 +22,8 @@ pub(crate) enum BlockKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ControlFrame {
     pub(crate) kind: BlockKind,
-    /// Whether its first operator could be reached. Of the rest of a dead block only the nesting matters.
+    /// Whether its first operator could be reached. Of the rest of a dead block only the nesting
+    /// matters.
     pub(crate) live: bool,
     pub(crate) ty: BlockType,
     /// Stack entries below the block's parameters.

@@ -1,14 +1,15 @@
 //! Prologue, epilogue, and the checks of stack and budget.
 //!
-//! The frame is the one that `upshift_abi::frame` describes, with the callee-saved registers that the
-//! function changes at its bottom: `rsp` stands there between operators, so that the epilogue pops
-//! them. How large the frame is and which registers those are is known at the end: the *head*, all
-//! that precedes the first store to the frame, is made last and put in front.
+//! The frame is the one that `upshift_abi::frame` describes, with the callee-saved registers that
+//! the function changes at its bottom: `rsp` stands there between operators, so that the epilogue
+//! pops them. How large the frame is and which registers those are is known at the end: the *head*,
+//! all that precedes the first store to the frame, is made last and put in front.
 //!
-//! The stack check compares what the frame and its calls' stack arguments will reach with the store's
-//! limit; nothing is written below the frame pointer before, and `rsp` moves first only if the frame is
-//! small, so that it never leaves the stack. A function that calls nothing and has a small
-//! frame goes without: the reserve below the limit ([`frame::STACK_RESERVE`]) covers one such frame.
+//! The stack check compares what the frame and its calls' stack arguments will reach with the
+//! store's limit; nothing is written below the frame pointer before, and `rsp` moves first only if
+//! the frame is small, so that it never leaves the stack. A function that calls nothing and has a
+//! small frame goes without: the reserve below the limit ([`frame::STACK_RESERVE`]) covers one such
+//! frame.
 
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
 use upshift_abi::frame::{self, ENTRY_SITE};
@@ -29,7 +30,8 @@ use crate::value::Value;
 /// Frames up to this size need no stack check if the function calls nothing.
 const SMALL_FRAME: u32 = 1024;
 
-/// Frames that reach no deeper than this are made before they are checked, which saves an instruction.
+/// Frames that reach no deeper than this are made before they are checked, which saves an
+/// instruction.
 const MADE_FIRST: u32 = 4096;
 
 const _: () = assert!(

@@ -1,12 +1,13 @@
-//! Where control flow joins: every branch to a label brings registers and stack to one state.
+//! Merges, where control flow joins: every branch to a label brings registers and stack to one
+//! state.
 //!
-//! The first branch to a forward label decides which local is in which register there; a loop header
-//! takes the state at its entry. Later branches conform by stores, moves and loads. A state is as large as the
-//! register file, whatever the number of locals.
+//! The first branch to a forward label decides which local is in which register there; a loop
+//! header takes the state at its entry. Later branches conform by stores, moves and loads. A state
+//! is as large as the register file, whatever the number of locals.
 //!
-//! Operands: all but the topmost result of a forward label are in their home slots, the topmost is in
-//! `rax` or `xmm0`; a loop's parameters are all in their slots. Entries below a block were flushed
-//! when it began.
+//! Operands: all but the topmost result of a forward label are in their home slots, the topmost is
+//! in `rax` or `xmm0`; a loop's parameters are all in their slots. Entries below a block were
+//! flushed when it began.
 //!
 //! Which registers are *dirty* (newer than the slot) at a forward label is the union over its
 //! branches, since it matters only behind the label; at a loop header it is fixed.
@@ -28,7 +29,7 @@ pub(crate) struct LabelState {
     pub(crate) regs: RegSet,
     /// Those of them that may be newer than the slot.
     pub(crate) dirty: RegSet,
-    /// Where in `maps` the locals are, one for each register in order.
+    /// The range in `maps` of the locals, one for each register in order.
     start: u32,
 }
 
@@ -139,8 +140,8 @@ impl FuncGen<'_> {
         if !self.options.ablation.registers_across_labels {
             without = RegSet::ALL;
         } else if self.loop_depth == 0 {
-            // Every other branch would have to load what is not in a register there: outside of loops only
-            // locals that were used since the last label are worth it.
+            // Every other branch would have to load what is not in a register there: outside of
+            // loops only locals that were used since the last label are worth it.
             let regs = &self.state.regs;
             without = without.or(regs.locals.minus(regs.dirty.or(regs.recent)));
         }
@@ -199,9 +200,10 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Emits what brings the current state to a label's. The current state itself does not change, so that
-    /// this may be out-of-line code of a conditional branch. Flags survive, unless many operands are moved
-    /// ([`flush_many`](Self::flush_many) comes before, where the state may change).
+    /// Emits what brings the current state to a label's. The current state itself does not change,
+    /// so that this may be out-of-line code of a conditional branch. Flags survive, unless many
+    /// operands are moved ([`flush_many`](Self::flush_many) comes before, where the state may
+    /// change).
     pub(crate) fn emit_conform(&mut self, target: usize) {
         let label = self.ensure_label_state(target);
         self.check_begin_fork();
@@ -346,7 +348,7 @@ mod tests {
     use super::*;
     use crate::testing::with_gen;
 
-    /// Runs moves on numbered registers and answers what each register then holds.
+    /// Runs moves on numbered registers and returns the values of all registers afterwards.
     fn simulate(pairs: &[(u32, u32)]) -> Vec<u8> {
         with_gen(|generator| {
             let mut moves = Moves::new();

@@ -76,8 +76,8 @@ impl<'a> Peek<'a> {
         }
     }
 
-    /// The operators behind the one at a position, up to one that can't be read, has a list among its
-    /// immediates, or is not there.
+    /// The operators behind the one at a position, up to one that can't be read, has a list among
+    /// its immediates, or is not there.
     pub(crate) fn operators(self, at: u32) -> Operators<'a> {
         Operators {
             peek: self,
@@ -134,8 +134,8 @@ impl Operators<'_> {
 impl Iterator for Operators<'_> {
     type Item = Ahead;
 
-    /// Ends before an operator with a list among its immediates, such as `br_table`: reading one takes
-    /// as long as it is, and each of many nested loops would do it again.
+    /// Ends before an operator with a list among its immediates, such as `br_table`: reading one
+    /// takes as long as it is, and each of many nested loops would do it again.
     #[inline]
     fn next(&mut self) -> Option<Ahead> {
         if let Some(&[opcode, ref rest @ ..]) = self.peek.wasm.get(self.at..) {

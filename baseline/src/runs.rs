@@ -1,10 +1,11 @@
-//! Copying many operands: by a loop, so that an operator of two bytes does not become a thousand moves.
+//! Copying many operands: by a loop, so that an operator of two bytes does not become a thousand
+//! moves.
 //!
-//! A call, a branch or a return can take along as many values as a type has, which the body names with a
-//! byte or two. Up to [`INLINE`] of them are moved one by one. More are first brought to their home slots (each at most
-//! once for the operator that pushed it), where they lie side by side, and copied from there by a loop
-//! of some fifty bytes. So code is bounded by the body: about 200 bytes for a byte, where each branch stores
-//! and loads all registers.
+//! A call, a branch or a return can take along as many values as a type has, which the body names
+//! with a byte or two. Up to [`INLINE`] of them are moved one by one. More are first brought to
+//! their home slots (each at most once for the operator that pushed it), where they lie side by
+//! side, and copied from there by a loop of some fifty bytes. So code is bounded by the body: about
+//! 200 bytes for a byte, where each branch stores and loads all registers.
 
 use upshift_abi::Kind;
 use upshift_abi::frame::{self, home_slot};
@@ -74,15 +75,16 @@ pub(crate) enum Way {
 }
 
 impl FuncGen<'_> {
-    /// Brings all operands to their home slots if so many are about to be moved. Emits stores only: flags survive.
+    /// Brings all operands to their home slots if so many are about to be moved. Emits stores only:
+    /// flags survive.
     pub(crate) fn flush_many(&mut self, count: usize) {
         if count > INLINE {
             self.flush_stack(self.state.stack.len());
         }
     }
 
-    /// Copies home slots from one on to or from a run, whose offset is from `base`. Of registers only the
-    /// scratch ones change; the context's is loaded again. Flags don't survive.
+    /// Copies home slots from one on to or from a run, whose offset is from `base`. Of registers
+    /// only the scratch ones change; the context's is loaded again. Flags don't survive.
     pub(crate) fn copy_run(&mut self, way: Way, slot: u32, base: Base, run: Run) {
         let (base, held) = match base {
             Base::Reg(reg) => (reg, None),
@@ -157,8 +159,8 @@ impl FuncGen<'_> {
         self.masm.note(|| Effect::CopySlots { to, from, count });
     }
 
-    /// Brings so many operands from a position on to the home slots from position `to` on, if they are many
-    /// and all of them are in their home slots; false if they are to be moved one by one.
+    /// Brings so many operands from a position on to the home slots from position `to` on, if they
+    /// are many and all of them are in their home slots; false if they are to be moved one by one.
     pub(crate) fn conform_many(&mut self, to: usize, from: usize, count: usize) -> bool {
         let in_home_slots = |position: usize| {
             let slot = self.state.stack_slot(position);
@@ -174,8 +176,9 @@ impl FuncGen<'_> {
         true
     }
 
-    /// Moves a tail call's arguments from `rsp` on to `[rax + disp]`, the last one first. The return address
-    /// is in `scratch` before and after; no float register but those of arguments is in use.
+    /// Moves a tail call's arguments from `rsp` on to `[rax + disp]`, the last one first. The
+    /// return address is in `scratch` before and after; no float register but those of arguments is
+    /// in use.
     pub(crate) fn move_outgoing(&mut self, scratch: &Scratch, disp: i32, count: usize) {
         let index = scratch.reg();
         let kept = Reg::from_index(16 + 8);

@@ -19,8 +19,8 @@ use crate::reg::RegSet;
 use crate::state::Local;
 use crate::visit::{Trusting, Validating};
 
-/// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far below
-/// unless they are made to be expensive: calls that move a thousand operands, for instance.
+/// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far
+/// below unless they are made to be expensive: calls that move a thousand operands, for instance.
 const MAX_CODE: usize = 1 << 28;
 
 /// The baseline compiler.
@@ -55,7 +55,8 @@ impl Compiler for Baseline {
     }
 }
 
-/// Operators between two questions whether the compilation is still wanted: some tens of microseconds.
+/// Operators between two questions whether the compilation is still wanted: some tens of
+/// microseconds.
 const CANCEL_INTERVAL: u32 = 1 << 11;
 
 /// How far a body was compiled.
@@ -135,8 +136,8 @@ impl Session<'_> {
     }
 }
 
-/// Compiles a function with a fault, and returns whether there was an occasion for it and whether the
-/// compilation panicked.
+/// Compiles a function with a fault, and returns whether there was an occasion for it and whether
+/// the compilation panicked.
 #[cfg(test)]
 pub(crate) fn compile_with_fault(
     options: &BaselineOptions,
@@ -197,7 +198,7 @@ fn declare_locals(
     Ok(())
 }
 
-/// What precedes every operator. False if the function has become too large to go on.
+/// Prepares for an operator. Returns false if the function has become too large to go on.
 #[inline]
 fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.pos = at as u32;

@@ -1,4 +1,4 @@
-//! What is where: the register file, the locals and the abstract operand stack.
+//! The compilation state: the register file, the locals and the abstract operand stack.
 //!
 //! # Invariants
 //!
@@ -20,26 +20,26 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local {
     pub(crate) kind: Kind,
-    /// Where its value is, if in a register.
+    /// The register of the local's value, if it is in one.
     pub(crate) reg: Option<Reg>,
     /// Stack entries that stand for its current value.
     pub(crate) aliases: u32,
 }
 
-/// Who has which register.
+/// The owners of all registers.
 #[derive(Debug, Default)]
 pub(crate) struct RegFile {
-    /// Nobody.
+    /// Registers without an owner.
     pub(crate) free: RegSet,
-    /// A local, which `holder` names.
+    /// Registers that a local owns, which `holder` names.
     pub(crate) locals: RegSet,
-    /// A stack entry, whose position `holder` names.
+    /// Registers that a stack entry owns, whose position `holder` names.
     pub(crate) stack: RegSet,
-    /// Of `locals`: those newer than the home slot.
+    /// Registers in `locals` whose value is newer than the home slot.
     pub(crate) dirty: RegSet,
-    /// Not to be taken away during the current operator.
+    /// Registers that must keep their owner during the current operator.
     pub(crate) pins: RegSet,
-    /// Of `locals`: read since the last time that registers ran out.
+    /// Registers in `locals` that were read since registers last ran out.
     pub(crate) recent: RegSet,
     /// The local's index or the stack entry's position.
     pub(crate) holder: [u32; 32],

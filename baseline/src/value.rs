@@ -7,7 +7,7 @@ use upshift_abi::{Kind, Width};
 use crate::asm::Cc;
 use crate::reg::Reg;
 
-/// Where an operand is.
+/// The place of an operand.
 ///
 /// An `i32` in a register is always zero-extended to 64 bits: addresses depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

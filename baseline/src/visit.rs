@@ -1,8 +1,8 @@
-//! From wasmparser's visits to the handlers, through validation where it is asked for.
+//! The visitors that forward wasmparser's operators to the handlers, with or without validation.
 //!
-//! Both visitors are made from one list. [`Trusting`] compiles bodies that were validated before and pays nothing for
-//! the possibility; [`Validating`] asks wasmparser's validator first. Handlers run only in reachable
-//! code, except for those that open and close blocks.
+//! Both visitors are made from one list. [`Trusting`] compiles bodies that were validated before
+//! and pays nothing for the possibility; [`Validating`] asks wasmparser's validator first. Handlers
+//! run only in reachable code, except for those that open and close blocks.
 
 use wasmparser::{
     BinaryReaderError, FrameKind, FrameStack, FuncValidator, ValidatorResources, VisitOperator,

@@ -11,7 +11,7 @@ use upshift_abi::facts::decode;
 use upshift_abi::{CompileRequest, Compiler, DefinedFuncIndex, TypeId};
 use upshift_baseline::{Baseline, BaselineOptions, Counters};
 
-/// What this thread has computed, whoever else was running.
+/// The processor time of the calling thread, which other processes do not add to.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

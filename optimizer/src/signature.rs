@@ -25,7 +25,8 @@ pub(crate) fn clif_type(kind: Kind) -> Type {
     }
 }
 
-/// The signature of functions, or of OSR entries, whose parameters and results have these locations.
+/// The signature of functions, or of OSR entries, whose parameters and results have these
+/// locations.
 pub(crate) fn of_function(locations: &Locations) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
     let vmctx = AbiParam::special(POINTER, ArgumentPurpose::VMContext);

@@ -1,7 +1,8 @@
 //! Calls: of functions, through tables, in tail position, and of the runtime's builtins.
 //!
-//! Dirty locals and operands in registers that a call does not preserve are stored before it; locals
-//! are loaded again when they are next read, then into registers that the next call preserves.
+//! Dirty locals and operands in registers that a call does not preserve are stored before it;
+//! locals are loaded again when they are next read, then into registers that the next call
+//! preserves.
 
 use std::mem::offset_of;
 
@@ -32,7 +33,7 @@ const FUNC_REF: Reg = Reg::R10;
 /// Registers that arguments can need: five integer, eight float.
 const MAX_REG_ARGS: usize = 13;
 
-/// Who is called.
+/// The callee of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Callee {
     Func(FuncIndex),
@@ -131,7 +132,8 @@ impl FuncGen<'_> {
         self.receive_results(sig);
     }
 
-    /// Makes room below the frame for what a call passes on the stack; the prologue's check covers it.
+    /// Makes room below the frame for what a call passes on the stack; the prologue's check covers
+    /// it.
     fn emit_outgoing(&mut self, bytes: u32) {
         if bytes > 0 {
             self.outgoing = self.outgoing.max(bytes);
@@ -261,8 +263,8 @@ impl FuncGen<'_> {
         );
     }
 
-    /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return address
-    /// is ours.
+    /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return
+    /// address is ours.
     fn emit_tail_call(&mut self, sig: &CallSignature, callee: Callee) {
         let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
         self.flush_many(theirs as usize / 8);
@@ -309,8 +311,9 @@ impl FuncGen<'_> {
     /// From the last argument on, because the areas may overlap. Only `rax`, `r11` and the float
     /// scratch register are free here.
     ///
-    /// Arguments may overwrite this frame's record, so `rbp` is given up before: at each instruction it is
-    /// the frame pointer of a frame whose record stands, as a walk from an interruption needs it.
+    /// Arguments may overwrite this frame's record, so `rbp` is given up before: at each
+    /// instruction it is the frame pointer of a frame whose record stands, as a walk from an
+    /// interruption needs it.
     fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
         let end = 16 + ours - theirs;
         let scratch = self.masm.scratch();

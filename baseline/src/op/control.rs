@@ -224,8 +224,8 @@ impl FuncGen<'_> {
         self.state.bind(used.local, chosen, home);
     }
 
-    /// Takes registers from locals that the loop does not read: all of them if it is known not to, else as many
-    /// as the loop's temporaries need.
+    /// Takes registers from locals that the loop does not read: all of them if it is known not to,
+    /// else as many as the loop's temporaries need.
     fn drop_unwanted(&mut self, wanted: RegSet, known: bool) {
         for class in RegClass::ALL {
             let class = RegSet::class(class);
@@ -406,7 +406,8 @@ impl FuncGen<'_> {
             self.jump_to_table_target(None, targets.default());
             self.state.release(index);
         } else {
-            // Its own: it becomes the address. Any eviction happens before the targets see the state.
+            // Its own: it becomes the address. Any eviction happens before the targets see the
+            // state.
             let index = self.own_reg(index);
             self.masm
                 .ri(Alu::Cmp, OperandSize::S32, index, count as i32);

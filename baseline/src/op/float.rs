@@ -179,8 +179,9 @@ impl FuncGen<'_> {
         self.push_reg(size.float(), dst);
     }
 
-    /// The processor's minimum and maximum are right for ordered, unequal operands. Equal ones may be
-    /// zeroes of different signs: a bitwise operation chooses the right one. A NaN spreads by addition.
+    /// The processor's minimum and maximum are right for ordered, unequal operands. Equal ones may
+    /// be zeroes of different signs: a bitwise operation chooses the right one. A NaN spreads by
+    /// addition.
     fn min_max(&mut self, size: OperandSize, op: Sse, bitwise: Sse) {
         let right = self.state.pop();
         let left = self.state.pop();
@@ -251,8 +252,8 @@ impl FuncGen<'_> {
         self.push_reg(size.float(), dst);
     }
 
-    /// Comparisons: `ucomiss` sets the flags of an unsigned comparison, with "below" for unordered operands, so less-than
-    /// is greater-than of exchanged operands.
+    /// Comparisons: `ucomiss` sets the flags of an unsigned comparison, with "below" for unordered
+    /// operands, so less-than is greater-than of exchanged operands.
     fn compare_floats(&mut self, size: OperandSize, cond: Cond, comparison: Comparison) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();

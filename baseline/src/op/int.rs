@@ -300,8 +300,8 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Pushes the result of a comparison whose flags are set: as flags if the next operator consumes
-    /// it and can, else as a number.
+    /// Pushes the result of a comparison whose flags are set: as flags if the next operator
+    /// consumes it and can, else as a number.
     pub(crate) fn push_cond(&mut self, cond: Cond) {
         self.flags_live = true;
         let next = self.peek.next(self.pos);

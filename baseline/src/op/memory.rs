@@ -16,10 +16,11 @@ use crate::op::call::BuiltinArg;
 use crate::reg::{Reg, Scratch};
 use crate::value::{Value, fits_imm32};
 
-/// The largest constant offset behind a memory's base: leaves room for the base's own offset from the context.
+/// The largest constant offset behind a memory's base: leaves room for the base's own offset from
+/// the context.
 const MAX_DISP: u64 = (1 << 30) - 64;
 
-/// What a load does.
+/// The size and extension of a load.
 #[derive(Clone, Copy, Debug)]
 struct LoadKind {
     kind: Kind,

@@ -16,9 +16,9 @@ pub(crate) fn table_element(base: Reg, index: Reg, masked: &Option<Scratch>) -> 
 }
 
 impl FuncGen<'_> {
-    /// Checks an index (zero-extended) against a table's length and loads the address of its elements
-    /// into `base`. Returns the scratch register with the index to use instead, if it is to be in
-    /// bounds speculatively too.
+    /// Checks an index (zero-extended) against a table's length and loads the address of its
+    /// elements into `base`. Returns the scratch register with the index to use instead, if it is
+    /// to be in bounds speculatively too.
     pub(crate) fn table_base(
         &mut self,
         table: TableIndex,

@@ -243,8 +243,8 @@ impl FuncGen<'_> {
         Cond::Cc(Cc::Ne)
     }
 
-    /// If the next operator assigns a local of the type that is in a register and that no stack entry
-    /// stands for: the local and its register, in which to compute the value.
+    /// If the next operator assigns a local of the type that is in a register and that no stack
+    /// entry stands for: the local and its register, in which to compute the value.
     #[inline]
     pub(crate) fn target_reg(&mut self, kind: Kind) -> Option<(u32, Reg)> {
         let Next::AssignLocal(index) = self.peek.next(self.pos) else {
@@ -266,7 +266,8 @@ impl FuncGen<'_> {
         target
     }
 
-    /// A local of the kind that is in a register and that no stack entry stands for, and the register.
+    /// A local of the kind that is in a register and that no stack entry stands for, and the
+    /// register.
     #[inline]
     fn assignable(&self, local: u32, kind: Kind) -> Option<(u32, Reg)> {
         let entry = self.state.locals.get(local as usize)?;

@@ -1,12 +1,12 @@
 //! Where locals live during a translation: in variables of the frontend, or in memory.
 //!
-//! The frontend's SSA construction keeps, for each variable, an entry for each block, and gives each loop
-//! that a variable is alive in a block parameter of its own until the loop's end shows whether it is
-//! needed. That is what makes good code of the functions that programs have, but time and memory grow with
-//! locals times blocks, which a body of 30 KB can drive into billions. So where the product is
-//! too large, the locals that are used least, loops weighed in, are kept in memory: in a stack slot, or,
-//! in an OSR entry, in the home slots of the baseline's frame. There they cost a load or store per
-//! use and nothing per block.
+//! The frontend's SSA construction keeps, for each variable, an entry for each block, and gives
+//! each loop that a variable is alive in a block parameter of its own until the loop's end shows
+//! whether it is needed. That is what makes good code of the functions that programs have, but time
+//! and memory grow with locals times blocks, which a body of 30 KB can drive into billions. So
+//! where the product is too large, the locals that are used least, loops weighed in, are kept in
+//! memory: in a stack slot, or, in an OSR entry, in the home slots of the baseline's frame. There
+//! they cost a load or store per use and nothing per block.
 
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value};
 use upshift_abi::{Kind, ValType, callconv, frame};
@@ -15,8 +15,9 @@ use wasmparser::{FunctionBody, Operator};
 use super::{Region, TranslateError, Translator, TypedVar, trusted};
 use crate::signature::{POINTER, clif_type};
 
-/// Entries of the frontend's map from variables and blocks to values: four bytes each, and about 100 ns
-/// where one becomes a block parameter. No function of CPython, Ruby, Clang or Yosys needs as many.
+/// Entries of the frontend's map from variables and blocks to values: four bytes each, and about
+/// 100 ns where one becomes a block parameter. No function of CPython, Ruby, Clang or Yosys needs
+/// as many.
 const MAX_ENTRIES: usize = 4 << 20;
 
 /// Steps for removing loops' parameters again: their number squared, for each loop.

@@ -5,12 +5,13 @@
 //! baseline frame's home slots and jumps to the header of the loop. Whatever is reachable only
 //! from the body's beginning then disappears with Cranelift's first pass.
 //!
-//! Values computed before the loop don't dominate the code behind it any more, so all state that
-//! is live across the header must be a variable of the frontend, which inserts the joins, or in memory.
-//! Locals are one or the other anyway. Operands are stored to their home slots in the baseline's frame when a frame
-//! that encloses the loop is opened (those below it: nothing inside can touch them), and loaded
-//! when it ends. Where the function was entered by the landing block they are there already. (Variables would
-//! be alive in each block on the way out: depth times operands.)
+//! Values computed before the loop don't dominate the code behind it any more, so all state that is
+//! live across the header must be a variable of the frontend, which inserts the joins, or in
+//! memory. Locals are one or the other anyway. Operands are stored to their home slots in the
+//! baseline's frame when a frame that encloses the loop is opened (those below it: nothing inside
+//! can touch them), and loaded when it ends. Where the function was entered by the landing block
+//! they are there already. (Variables would be alive in each block on the way out: depth times
+//! operands.)
 
 use std::ops::Range;
 
@@ -31,7 +32,8 @@ pub(crate) struct Osr {
     opened: usize,
     /// How many `block`, `loop` and `if` operators have been seen.
     seen: u32,
-    /// Operands that were stored to their home slots: all below the innermost opened enclosing frame.
+    /// Operands that were stored to their home slots: all below the innermost opened enclosing
+    /// frame.
     kept: usize,
     /// Set by `enter`: where the state is read, and the baseline frame's `rbp`.
     landing: Option<(Block, Value)>,
@@ -132,8 +134,8 @@ impl<'a> Translator<'a> {
         osr.map_or(Ok(Opening::Unrelated), |osr| osr.open(reachable))
     }
 
-    /// Stores the operands below `height` to their home slots, if an OSR entry is in the frame being
-    /// opened. Returns the position of the first of them.
+    /// Stores the operands below `height` to their home slots, if an OSR entry is in the frame
+    /// being opened. Returns the position of the first of them.
     pub(crate) fn keep_operands(&mut self, opening: Opening, height: usize) -> Option<usize> {
         let osr = self
             .osr
