@@ -17,7 +17,7 @@ use upshift_abi::compiler::CompileUnit;
 use upshift_abi::facts::decode;
 use upshift_abi::{
     CompileRequest, CompiledFunction, Compiler, DefinedFuncIndex, LoopIndex, MemoryBounds,
-    MemoryOptions, SpectreMitigation, TypeId,
+    MemoryOptions, SpectreMitigation,
 };
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 use upshift_optimizer::{Cpu, MemoryBase, Optimizer, OptimizerOptions};
@@ -168,7 +168,7 @@ fn main() {
     for file in &files {
         let wasm = std::fs::read(file).expect("a readable file");
         let mut facts = decode(&wasm).expect("a valid module").facts;
-        facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+        facts.number_types();
         for (name, options) in baselines() {
             facts.plan_for(MemoryOptions::with_bounds(bounds(name)));
             report(name, file, &Baseline::new(options), &facts, &wasm, 1);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::facts::decode;
-use upshift_abi::{CompileRequest, Compiler, ModuleFacts, TypeId};
+use upshift_abi::{CompileRequest, Compiler, ModuleFacts};
 use upshift_baseline::{Baseline, BaselineOptions, Counters};
 use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
@@ -23,7 +23,7 @@ fn main() {
         .map_or(3, |rounds| rounds.parse().expect("a number"));
     let wasm = std::fs::read(path).expect("readable");
     let mut facts = decode(&wasm).expect("valid").facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     let operators = count_operators(&facts, &wasm);
     let section = f64::from(facts.code_section_bytes);
     println!(

@@ -104,3 +104,36 @@ impl Default for Ablation {
         }
     }
 }
+
+impl Ablation {
+    /// Each switch off alone, the others on.
+    pub fn each() -> [Self; 6] {
+        let on = Self::default();
+        [
+            Self {
+                track_constants: false,
+                ..on
+            },
+            Self {
+                fuse_compare: false,
+                ..on
+            },
+            Self {
+                register_locals: false,
+                ..on
+            },
+            Self {
+                registers_across_labels: false,
+                ..on
+            },
+            Self {
+                target_locals: false,
+                ..on
+            },
+            Self {
+                loop_lookahead: 0,
+                ..on
+            },
+        ]
+    }
+}

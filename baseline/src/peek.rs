@@ -59,20 +59,20 @@ impl<'a> Peek<'a> {
             return Next::Other;
         };
         match ONE_BYTE[usize::from(opcode)].op {
-            Some(Op::LocalSet | Op::LocalTee) => self.assigned_local(at + 1),
+            Some(Op::LocalSet | Op::LocalTee) => {
+                self.index(at + 1).map_or(Next::Other, Next::AssignLocal)
+            }
             Some(Op::If | Op::BrIf | Op::Select | Op::I32Eqz) => Next::Condition,
             _ => Next::Other,
         }
     }
 
+    /// The index at a position; no reader is set up for one of a single byte.
     #[inline]
-    fn assigned_local(self, at: usize) -> Next {
+    fn index(self, at: usize) -> Option<u32> {
         match self.wasm.get(at) {
-            Some(&local) if local < 0x80 => Next::AssignLocal(local.into()),
-            _ => match self.reader(at).read_var_u32() {
-                Ok(local) => Next::AssignLocal(local),
-                Err(_) => Next::Other,
-            },
+            Some(&index) if index & CONTINUED == 0 => Some(index.into()),
+            _ => self.reader(at).read_var_u32().ok(),
         }
     }
 
@@ -142,7 +142,7 @@ impl Iterator for Operators<'_> {
             let entry = &ONE_BYTE[usize::from(opcode)];
             if let (Some(op), Some(len)) = (entry.op, entry.brief_len(rest)) {
                 let index = match entry.shape[0] {
-                    Imm::U32 => self.peek.reader(self.at + 1).read_var_u32().ok()?,
+                    Imm::U32 => self.peek.index(self.at + 1)?,
                     _ => 0,
                 };
                 self.at += 1 + len;

@@ -2,9 +2,7 @@
 //! instruction.
 
 use upshift_abi::facts::decode;
-use upshift_abi::{
-    CompileRequest, CompiledFunction, Compiler, DefinedFuncIndex, RelocationTarget, TypeId,
-};
+use upshift_abi::{CompileRequest, CompiledFunction, Compiler, DefinedFuncIndex, RelocationTarget};
 use upshift_baseline::{Baseline, BaselineOptions, Features};
 
 /// Compiles the only function, for a processor without any extension; with its module.
@@ -12,7 +10,7 @@ fn compile(body: &str) -> (CompiledFunction, Vec<u8>) {
     let text = format!("(module (memory 1) (func {body}))");
     let wasm = wat::parse_str(text).expect("a valid module");
     let mut facts = decode(&wasm).expect("a valid module").facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     let compiler = Baseline::new(BaselineOptions {
         features: Features::default(),
         ..BaselineOptions::default()

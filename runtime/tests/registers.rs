@@ -1,4 +1,4 @@
-//! Stubs keep registers whole: code of our own making fills them before it goes through a stub and adds up
+//! Stubs keep registers whole: hand-made code fills them before it goes through a stub, and adds up
 //! the upper halves of SSE registers behind it, which no value of WebAssembly's reaches yet.
 
 mod support;
@@ -47,7 +47,8 @@ impl Code {
         }
     }
 
-    /// Adds up both halves of the first SSE registers in `rax`, the upper ones shifted to the left by 16.
+    /// Adds up both halves of the first SSE registers in `rax`, the upper ones shifted to the left
+    /// by 16.
     fn sum(&mut self, count: u8) {
         // xor eax, eax
         self.bytes(&[0x31, 0xc0]);

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::Once;
 
-use upshift_abi::TypeId;
 use upshift_abi::compiler::CompileRequest;
 use upshift_abi::facts::decode;
 
@@ -27,7 +26,7 @@ fn tally(fault: Fault, options: &BaselineOptions) -> Tally {
     silence_planned_panics();
     let wasm = wat::parse_str(MERGES).expect("a valid module");
     let mut facts = decode(&wasm).expect("a valid module").facts;
-    facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+    facts.number_types();
     let mut tally = Tally::default();
     for func in facts.defined_funcs() {
         for occasion in 0..1000 {
@@ -158,7 +157,7 @@ fn the_module_compiles_without_faults() {
         // There are more occasions than this for nothing: it never comes.
         let wasm = wat::parse_str(MERGES).expect("a valid module");
         let mut facts = decode(&wasm).expect("a valid module").facts;
-        facts.type_ids = (0..facts.types.len() as u32).map(TypeId).collect();
+        facts.number_types();
         for func in facts.defined_funcs() {
             let plan = Plan {
                 fault: Fault::ShortCopy,

@@ -224,6 +224,12 @@ pub struct ModuleFacts {
 }
 
 impl ModuleFacts {
+    /// Gives each type an id of its own, for compiling without an engine: an engine's ids are the
+    /// same for equal types of all its modules.
+    pub fn number_types(&mut self) {
+        self.type_ids = (0..self.types.len() as u32).map(TypeId).collect();
+    }
+
     /// Plans memories and tables for an engine with these options, before anything is compiled.
     /// Until then, plans are for the default options.
     pub fn plan_for(&mut self, options: MemoryOptions) {

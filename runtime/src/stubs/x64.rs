@@ -10,8 +10,8 @@ use crate::builtins;
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are
 /// live.
 ///
-/// Saves the argument registers, those for floats and vectors whole, asks Rust for the code, and jumps
-/// there as if it had been called.
+/// Saves the argument registers, those for floats and vectors whole, asks Rust for the code, and
+/// jumps there as if it had been called.
 #[unsafe(naked)]
 pub unsafe extern "C" fn first_call() {
     naked_asm!(
