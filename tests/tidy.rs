@@ -1,14 +1,31 @@
 //! What every file of the project keeps to, so that it need not be looked for in reviews.
 //!
-//! Rust files open with what they are for, stay readable in size, keep `unsafe` where it
-//! is allowed and skip no test; documents name only what exists.
+//! Rust files open with what they are for, stay readable in size and width, keep `unsafe` where it
+//! is allowed and skip no test; comments and documents say who does what; documents name only what
+//! exists.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Lines that a file may have.
 const MAX_LINES: usize = 1000;
+
+/// Columns that a line of a Rust file may have.
+const MAX_COLUMNS: usize = 100;
+
+/// Words that leave open which thread, function or user they mean.
+const VAGUE: &[&str] = &[
+    "anybody",
+    "anyone",
+    "everybody",
+    "everyone",
+    "nobody",
+    "somebody",
+    "someone",
+    "whoever",
+];
 
 /// Where `unsafe` code may be: the runtime, and what of the library hands it raw values; tests and
 /// examples that make or call machine code themselves; what asks the system for a child process;
@@ -29,36 +46,49 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The project's files with an extension, by their paths from its root.
+/// The project's files with an extension, by their paths from its root: what git tracks, or, in a
+/// copy without a repository, what its folders hold.
 fn files(extension: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    collect(&root(), extension, &mut found);
+    let mut paths = tracked().unwrap_or_else(|| {
+        let mut found = Vec::new();
+        collect(&root(), &mut found);
+        found
+    });
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
     assert!(
-        !found.is_empty(),
+        !paths.is_empty(),
         "no .{extension} files below {:?}",
         root()
     );
-    found.sort();
-    found
+    paths.sort();
+    let text = |path: PathBuf| {
+        let text = fs::read_to_string(root().join(&path)).expect("text");
+        (path.to_string_lossy().into_owned(), text)
+    };
+    paths.into_iter().map(text).collect()
 }
 
-fn collect(dir: &Path, extension: &str, found: &mut Vec<(String, String)>) {
+/// What git tracks and has not been deleted; `None` if git or the repository is missing.
+fn tracked() -> Option<Vec<PathBuf>> {
+    let mut git = Command::new("git");
+    let output = git.args(["ls-files", "-z"]).current_dir(root()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    let names = String::from_utf8(output.stdout).expect("names in UTF-8");
+    let paths = names.split_terminator('\0').map(PathBuf::from);
+    let paths: Vec<PathBuf> = paths.filter(|path| root().join(path).exists()).collect();
+    // Nothing is tracked where the copy lies inside a foreign repository.
+    (!paths.is_empty()).then_some(paths)
+}
+
+fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("a readable folder") {
         let path = entry.expect("a readable folder").path();
-        let name = path
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        if path.is_dir() {
-            let foreign = name.starts_with('.') || name == "target" || name == "corpus";
-            if !foreign && name != "node_modules" {
-                collect(&path, extension, found);
-            }
-        } else if path.extension().is_some_and(|found| found == extension) {
-            let text = fs::read_to_string(&path).expect("text");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if !path.is_dir() {
             let path = path.strip_prefix(root()).expect("below the root");
-            found.push((path.to_string_lossy().into_owned(), text));
+            found.push(path.to_owned());
+        } else if !name.starts_with('.') && !["target", "corpus"].contains(&&*name) {
+            collect(&path, found);
         }
     }
 }
@@ -85,16 +115,45 @@ fn files_open_with_what_they_are_for() {
 }
 
 #[test]
-fn files_are_short() {
+fn files_are_short_and_narrow() {
     let mut complaints = Vec::new();
     for (path, text) in files("rs") {
         let lines = text.lines().count();
         if lines > MAX_LINES {
             complaints.push(format!("{path}: {lines} lines"));
         }
+        for (number, line) in (1..).zip(text.lines()) {
+            let columns = line.chars().count();
+            if columns > MAX_COLUMNS {
+                complaints.push(format!("{path}:{number}: {columns} columns"));
+            }
+        }
     }
-    let rule = format!("a file has at most {MAX_LINES} lines");
+    let rule = format!("a file has at most {MAX_LINES} lines of {MAX_COLUMNS} columns");
     assert_none(complaints, &rule);
+}
+
+#[test]
+fn comments_and_documents_say_who_does_what() {
+    let mut complaints = Vec::new();
+    for (path, text) in files("rs").into_iter().chain(files("md")) {
+        for (number, line) in (1..).zip(text.lines()) {
+            let prose = if path.ends_with(".md") {
+                line
+            } else {
+                line.split_once("//").map_or("", |(_, comment)| comment)
+            };
+            let prose = prose.to_lowercase();
+            let mut words = prose.split(|c: char| !c.is_alphanumeric());
+            if let Some(word) = words.find(|word| VAGUE.contains(word)) {
+                complaints.push(format!("{path}:{number}: {word}"));
+            }
+        }
+    }
+    assert_none(
+        complaints,
+        "prose names the thread, store, function or user that it means",
+    );
 }
 
 #[test]

@@ -79,7 +79,8 @@ impl Checker {
         assert_eq!(
             stale.len() as usize,
             machine.stale_locals.len(),
-            "of these locals, some are neither in their slots nor in a register of the label ({:?}): {:?}",
+            "of these locals, some are neither in their slots nor in a register of the label \
+             ({:?}): {:?}",
             label.regs,
             machine.stale_locals
         );

@@ -111,7 +111,7 @@ fn single(ty: wasmparser::ValType) -> &'static [ValType] {
         Some(ValType::F64) => &[ValType::F64],
         Some(ValType::Ref(RefType::Func)) => &[ValType::Ref(RefType::Func)],
         Some(ValType::Ref(RefType::Extern)) => &[ValType::Ref(RefType::Extern)],
-        // Validation refuses other types before anyone asks.
+        // Validation has refused other types.
         None => &[],
     }
 }

@@ -148,7 +148,8 @@ impl FuncGen<'_> {
             let scratch = self.masm.scratch();
             asm!(self.masm, scratch, fscratch; lea scratch, [rbp + lowest]; mov r10d, pairs as i32);
             let top = self.masm.pos();
-            asm!(self.masm, scratch, fscratch; movups [scratch], fscratch; add scratch, 16; dec r10d);
+            asm!(self.masm, scratch, fscratch; movups [scratch], fscratch);
+            asm!(self.masm, scratch; add scratch, 16; dec r10d);
             self.masm.jcc(Cc::Ne, top);
             let count = 2 * pairs;
             self.masm.note(|| Effect::ClearSlots { slot, count });
@@ -265,7 +266,8 @@ impl FuncGen<'_> {
         let pos = self.masm.pos();
         asm!(self.masm; mov vmctx, [rbp + frame::VMCTX]);
         if self.sig.result_area > 0 {
-            asm!(self.masm, scratch; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp; call scratch);
+            asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp);
+            asm!(self.masm, scratch; call scratch);
         } else {
             asm!(self.masm, scratch; mov rsi, rbp; call scratch);
         }

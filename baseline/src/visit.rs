@@ -25,7 +25,9 @@ pub(crate) struct Validating<'f, 'a> {
 macro_rules! handle {
     ($generator:expr; mvp $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; sign_extension $($call:tt)*) => { handle!(@run $generator; $($call)*) };
-    ($generator:expr; saturating_float_to_int $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; saturating_float_to_int $($call:tt)*) => {
+        handle!(@run $generator; $($call)*)
+    };
     ($generator:expr; bulk_memory $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; reference_types TypedSelectMulti $($call:tt)*) => { refuse($generator) };
     ($generator:expr; reference_types $($call:tt)*) => { handle!(@run $generator; $($call)*) };
@@ -51,7 +53,10 @@ fn refuse(_: &mut FuncGen<'_>) {
 }
 
 macro_rules! trusting {
-    ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })?
+            => $visit:ident ($($ann:tt)*)
+    )*) => {$(
         #[allow(unused_variables)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) {
             handle!(self.generator; $proposal $op $visit($($($arg),*)?));
@@ -60,7 +65,10 @@ macro_rules! trusting {
 }
 
 macro_rules! validating {
-    ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {$(
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })?
+            => $visit:ident ($($ann:tt)*)
+    )*) => {$(
         #[allow(unused_variables)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
             let at = u64::from(self.generator.pos);

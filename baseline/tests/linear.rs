@@ -134,7 +134,8 @@ fn large_tables() {
         |n| {
             let targets = "0 1 2 ".repeat(n);
             format!(
-                "(module (func (param i32) block block block local.get 0 br_table {targets}0 end end end))"
+                "(module (func (param i32) block block block
+                   local.get 0 br_table {targets}0 end end end))"
             )
         },
         5_000,

@@ -93,7 +93,7 @@ fn settings(flags: &str) -> Result<Config> {
     Ok(config)
 }
 
-/// A configuration of Upshift that someone made up: `ID=NAME=VALUE,NAME=VALUE`.
+/// A configuration of Upshift that the user made up: `ID=NAME=VALUE,NAME=VALUE`.
 ///
 /// # Errors
 ///

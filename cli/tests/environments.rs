@@ -222,14 +222,14 @@ fn environments() -> Vec<Environment> {
 const NO_THREADS: &str = "clone:CLONE_THREAD=EAGAIN,clone3=EAGAIN";
 
 /// The system calls that container runtimes refuse by default.
-const CONTAINER: &str = "keyctl=EPERM,add_key=EPERM,request_key=EPERM,bpf=EPERM,perf_event_open=EPERM,\
-    userfaultfd=EPERM,mount=EPERM,umount2=EPERM,pivot_root=EPERM,ptrace=EPERM,\
-    io_uring_setup=EPERM,io_uring_enter=EPERM,io_uring_register=EPERM,kexec_load=EPERM,\
-    kexec_file_load=EPERM,init_module=EPERM,finit_module=EPERM,delete_module=EPERM,\
-    open_by_handle_at=EPERM,process_vm_readv=EPERM,process_vm_writev=EPERM,kcmp=EPERM,\
-    mbind=EPERM,set_mempolicy=EPERM,move_pages=EPERM,setns=EPERM,unshare=EPERM,swapon=EPERM,\
-    swapoff=EPERM,reboot=EPERM,acct=EPERM,quotactl=EPERM,personality=EPERM,clone3=ENOSYS,\
-    clone:CLONE_NEWNS=EPERM,clone:CLONE_NEWUTS=EPERM,clone:CLONE_NEWIPC=EPERM,\
+const CONTAINER: &str = "keyctl=EPERM,add_key=EPERM,request_key=EPERM,bpf=EPERM,\
+    perf_event_open=EPERM,userfaultfd=EPERM,mount=EPERM,umount2=EPERM,pivot_root=EPERM,\
+    ptrace=EPERM,io_uring_setup=EPERM,io_uring_enter=EPERM,io_uring_register=EPERM,\
+    kexec_load=EPERM,kexec_file_load=EPERM,init_module=EPERM,finit_module=EPERM,\
+    delete_module=EPERM,open_by_handle_at=EPERM,process_vm_readv=EPERM,process_vm_writev=EPERM,\
+    kcmp=EPERM,mbind=EPERM,set_mempolicy=EPERM,move_pages=EPERM,setns=EPERM,unshare=EPERM,\
+    swapon=EPERM,swapoff=EPERM,reboot=EPERM,acct=EPERM,quotactl=EPERM,personality=EPERM,\
+    clone3=ENOSYS,clone:CLONE_NEWNS=EPERM,clone:CLONE_NEWUTS=EPERM,clone:CLONE_NEWIPC=EPERM,\
     clone:CLONE_NEWUSER=EPERM,clone:CLONE_NEWPID=EPERM,clone:CLONE_NEWNET=EPERM,\
     clone:CLONE_NEWCGROUP=EPERM";
 
@@ -437,7 +437,10 @@ macro_rules! numbers {
         fn $function(name: &str) -> Result<$type, String> {
             match name {
                 $($name => Ok(libc::$constant),)+
-                _ => Err(format!(concat!("`{}` is not in the table of ", stringify!($function)), name)),
+                _ => {
+                    let table = stringify!($function);
+                    Err(format!("`{name}` is not in the table of {table}"))
+                }
             }
         }
     };

@@ -177,7 +177,8 @@ const OTHER_FUNCTIONS: &str = r#"
         (call $many_results))
     (func (result i32 i64 f32 f64 i32 i64 f32 f64 i32 i64 f32 f64 i32 i64 f32 f64)
         (return_call $many_results))
-    (func $many_params (param i32 i64 i32 i64 i32 i64 i32 i64 i32 f32 f64 f32 f64 f32 f64 f32 f64 f32)
+    (func $many_params
+        (param i32 i64 i32 i64 i32 i64 i32 i64 i32 f32 f64 f32 f64 f32 f64 f32 f64 f32)
         (result i32)
         (local.get 8))
     (func (param i32) (result i32)

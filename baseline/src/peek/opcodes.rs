@@ -124,7 +124,10 @@ macro_rules! is_plain {
 }
 
 macro_rules! operators {
-    ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })?
+            => $visit:ident ($($ann:tt)*)
+    )*) => {
         /// An operator's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]

@@ -12,7 +12,10 @@ use super::opcodes::{PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE};
 use super::{Ahead, Next, Op, Peek};
 
 macro_rules! names {
-    ($( @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })?
+            => $visit:ident ($($ann:tt)*)
+    )*) => {
         /// The name of a decoded operator.
         fn name(operator: &Operator<'_>) -> Op {
             match operator {

@@ -42,8 +42,10 @@ fn every_group_lists_its_options() {
 fn options_page() -> String {
     let mut page = String::from(
         "# Options of `upshift`\n\n\
-         Made from the command's help, which is made from the registry of options (`upshift::knobs`);\n\
-         `BLESS=1 cargo test --workspace --test cli options_page` writes it anew. What is in brackets is the default.\n",
+         Made from the command's help, which is made from the registry of options \
+         (`upshift::knobs`);\n\
+         `BLESS=1 cargo test --workspace --test cli options_page` writes it anew. What is in \
+         brackets is the default.\n",
     );
     let groups = [&["--help"][..], &["-T", "help"], &["-C", "help"]];
     for args in groups

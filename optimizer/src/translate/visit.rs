@@ -24,11 +24,15 @@ macro_rules! forward {
 
     (@one mvp $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one sign_extension $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
-    (@one saturating_float_to_int $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one saturating_float_to_int $op:ident $visit:ident $args:tt) => {
+        forward!(@plain $visit $args);
+    };
     (@one bulk_memory $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one reference_types $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one tail_call $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
-    (@one $proposal:ident $op:ident $visit:ident $args:tt) => { forward!(@refused $op $visit $args); };
+    (@one $proposal:ident $op:ident $visit:ident $args:tt) => {
+        forward!(@refused $op $visit $args);
+    };
 
     (@structured $visit:ident ($($arg:ident: $ty:ty),*)) => {
         fn $visit(&mut self, $($arg: $ty),*) -> Self::Output {
@@ -49,7 +53,10 @@ macro_rules! forward {
         }
     };
 
-    ($( @$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*) )*) => {
+    ($(
+        @$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })?
+            => $visit:ident ($($ann:tt)*)
+    )*) => {
         $( forward!(@one $proposal $op $visit ($($($arg: $ty),*)?)); )*
     };
 }

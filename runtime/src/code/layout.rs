@@ -2,8 +2,9 @@
 //!
 //! The same code is up to twice as fast or slow depending on its address modulo a few cache lines:
 //! predictors and decoders hash addresses. A comparison of two versions of anything compares
-//! their luck too (Mytkowicz et al., ASPLOS 2009), unless the luck is drawn anew in each run (Curtsinger
-//! and Berger, ASPLOS 2013). With a seed, every piece of code is placed behind a random gap.
+//! their luck too (Mytkowicz et al., ASPLOS 2009), unless the luck is drawn anew in each run
+//! (Curtsinger and Berger, ASPLOS 2013). With a seed, every piece of code is placed behind a random
+//! gap.
 
 use std::sync::Mutex;
 
