@@ -37,7 +37,16 @@ fn running_and_installing_need_one_build() {
 #[test]
 fn embedders_build_nothing_of_the_command() {
     let library = built(&["--package", "upshift"]);
-    for name in ["clap", "iced-x86", "signal-hook", "upshift-cli"] {
+    for name in [
+        "clap",
+        "iced-x86",
+        "serde",
+        "serde_core",
+        "serde_json",
+        "signal-hook",
+        "toml",
+        "upshift-cli",
+    ] {
         let found = library
             .iter()
             .find(|line| line.starts_with(&format!("{name} v")));

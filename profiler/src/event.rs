@@ -1,29 +1,36 @@
 //! The one list of events.
 
-use serde::Serialize;
-
 use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos};
+#[cfg(test)]
+use crate::reports::Described;
 
 macro_rules! events {
     ($(
-        $(#[$doc:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident = $text:literal {
-            $($(#[$field_doc:meta])* $field:ident: $ty:ty,)*
+            $($(#[doc = $field_doc:literal])* $field:ident: $ty:ty,)*
         }
     )*) => {
         /// An event in the life of a function or module.
-        #[derive(Clone, Debug, PartialEq, Serialize)]
-        #[serde(tag = "event")]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "event"))]
         #[non_exhaustive]
         pub enum Event {
-            $($(#[$doc])* #[serde(rename = $text)] $name {
-                $($(#[$field_doc])* $field: $ty,)*
+            $($(#[doc = $doc])* #[cfg_attr(feature = "serde", serde(rename = $text))] $name {
+                $($(#[doc = $field_doc])* $field: $ty,)*
             },)*
         }
 
         impl Event {
             /// The names of all events, as serialized.
             pub const NAMES: &'static [&'static str] = &[$($text,)*];
+
+            /// Each event and its fields, with their descriptions, for the page of reports.
+            #[cfg(test)]
+            pub(crate) const DESCRIPTIONS: &'static [(Described, &'static [Described])] = &[$((
+                ($text, &[$($doc),*]),
+                &[$((stringify!($field), &[$($field_doc),*])),*],
+            ),)*];
 
             /// This event's name, as serialized.
             pub fn name(&self) -> &'static str {

@@ -1,14 +1,13 @@
-//! Keys of events: modules, functions, compile units and times, as serializable values.
+//! Keys of events: modules, functions, compile units and times, as values.
 
 use std::fmt;
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
 /// A module's number in its log: 0 for the first module loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct ModuleKey(pub u32);
 
 /// A function that a module defines.
@@ -41,26 +40,6 @@ impl CodeKey {
     }
 }
 
-impl Serialize for FuncKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("FuncKey", 2)?;
-        out.serialize_field("module", &self.module)?;
-        out.serialize_field("func", &self.func.0)?;
-        out.end()
-    }
-}
-
-impl Serialize for CodeKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("CodeKey", 4)?;
-        out.serialize_field("module", &self.func.module)?;
-        out.serialize_field("func", &self.func.func.0)?;
-        out.serialize_field("loop", &self.loop_number())?;
-        out.serialize_field("tier", &tier_name(self.tier))?;
-        out.end()
-    }
-}
-
 /// The tier's name in reports.
 pub fn tier_name(tier: Tier) -> &'static str {
     match tier {
@@ -78,8 +57,8 @@ impl fmt::Display for FuncKey {
 /// A duration or a point in time since the log's start, in nanoseconds.
 ///
 /// `Display` chooses the unit and keeps about three digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Nanos(pub u64);
 
 impl Nanos {

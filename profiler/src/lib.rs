@@ -2,22 +2,28 @@
 //!
 //! The tiering crate records each step in a function's life as an [`Event`]. The [`EventLog`]
 //! stamps it, adds it to the totals in [`Stats`] and, if configured to, stores it. From stored
-//! events come a timeline for people ([`story()`]), a trace for trace viewers ([`chrome`]) and a
-//! symbol map for `perf` ([`perf_map`]).
+//! events come a timeline for people ([`story()`]), a trace for trace viewers (`chrome`) and a
+//! symbol map for `perf` ([`perf_map`]). The feature `serde` adds serialization, and the traces.
 //!
 //! # Invariants
 //!
 //! - Knows no compiler, no policy and no live code: an address is a number to print.
 //! - Nothing here influences what runs: a log can be switched off without changing a result.
-//! - Every event and every metric exists once, in the tables of [`event`] and [`stats`].
+//! - Every event and every metric exists once, in the tables of [`event`] and [`stats`], of which
+//!   `REPORTS.md` is made.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "serde")]
 pub mod chrome;
 pub mod event;
 pub mod key;
 pub mod log;
 pub mod perf_map;
+#[cfg(test)]
+mod reports;
+#[cfg(feature = "serde")]
+mod serialize;
 pub mod stats;
 pub mod story;
 

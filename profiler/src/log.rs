@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde::Serialize;
 use upshift_abi::ModuleFacts;
 
 use crate::event::Event;
@@ -41,7 +40,8 @@ pub struct LogConfig {
 }
 
 /// A stored event.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Record {
     /// When the event occurred, since the log's start.
     pub at: Nanos,
@@ -49,7 +49,7 @@ pub struct Record {
     /// events.
     pub thread: u32,
     /// The event.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub event: Event,
 }
 
@@ -282,6 +282,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "serde")]
     fn records_serialize_flat() {
         let config = LogConfig {
             detail: Detail::Events,

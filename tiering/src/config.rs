@@ -20,9 +20,6 @@ pub enum ConfigError {
     /// The mode needs an optimizer, and there is none.
     #[error("mode `{0}` needs an optimizer")]
     NoOptimizer(Mode),
-    /// The description is not TOML of the expected shape.
-    #[error("tiering description: {0}")]
-    Toml(String),
 }
 
 /// Which compilers an engine uses.
@@ -236,44 +233,6 @@ impl TieringConfig {
             }
         }
     }
-
-    /// Reads a description in TOML: keys are the names that [`set`](Self::set) accepts; the policy
-    /// is a string, or a table with its `name` and parameters.
-    ///
-    /// # Errors
-    ///
-    /// If the text is not TOML, or if a name or value is not accepted.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| ConfigError::Toml(error.to_string()))?;
-        let mut config = Self::default();
-        for (name, value) in &table {
-            match (name.as_str(), value) {
-                ("policy", toml::Value::Table(params)) => {
-                    config.set("policy", &policy_spec(params)?)?;
-                }
-                (_, toml::Value::String(value)) => config.set(name, value)?,
-                _ => config.set(name, &value.to_string())?,
-            }
-        }
-        Ok(config)
-    }
-}
-
-/// The spec of a policy from a table with its `name` and parameters.
-fn policy_spec(table: &toml::Table) -> Result<String, ConfigError> {
-    let Some(toml::Value::String(name)) = table.get("name") else {
-        return Err(ConfigError::Toml("the policy has no `name`".into()));
-    };
-    let params = table.iter().filter(|(key, _)| *key != "name");
-    Ok(params.fold(name.clone(), |spec, (key, value)| {
-        // A string's value, without the quotes that TOML spells it with.
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        format!("{spec}:{key}={text}")
-    }))
 }
 
 #[cfg(test)]
@@ -313,23 +272,6 @@ mod tests {
                 fixed: 10,
                 per_byte: 1_250
             })
-        );
-    }
-
-    #[test]
-    fn a_toml_description_sets_everything() {
-        let config = TieringConfig::from_toml(
-            "mode = 'tiered'\nswitching = 'zeal:seed=9'\nosr = false\nthreads = 3\n\
-             [policy]\nname = 'cost-model'\nalpha = 0.5\n",
-        )
-        .unwrap();
-        assert_eq!(config.switching, Switching::Zeal { seed: 9 });
-        assert!(!config.knobs.osr);
-        assert_eq!(config.knobs.threads, 3);
-        assert!(
-            config.policy.spec().contains("alpha=0.5"),
-            "{}",
-            config.policy.spec()
         );
     }
 
@@ -376,8 +318,5 @@ mod tests {
             message.ends_with("-T policy=cost-model:speedup=…"),
             "{message}"
         );
-        assert!(TieringConfig::from_toml("osr = [1]").is_err());
-        assert!(TieringConfig::from_toml("mode =").is_err());
-        assert!(TieringConfig::from_toml("policy = { alpha = 1 }").is_err());
     }
 }
