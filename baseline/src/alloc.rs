@@ -99,7 +99,7 @@ impl FuncGen<'_> {
             self.state.regs.free.remove(reg);
             return reg;
         }
-        match free.and(self.saved).first().or(free.first()) {
+        match free.and(self.frame.saved()).first().or(free.first()) {
             Some(reg) => self.grab(reg),
             None => self.evict(class),
         }
@@ -110,8 +110,11 @@ impl FuncGen<'_> {
     pub(crate) fn alloc_lasting(&mut self, class: RegClass) -> Reg {
         let free = self.usable(class);
         let preserved = free.and(RegSet::CALLEE_SAVED);
-        let best = if self.calls && !preserved.is_empty() {
-            preserved.and(self.saved).first().or(preserved.first())
+        let best = if self.frame.calls() && !preserved.is_empty() {
+            preserved
+                .and(self.frame.saved())
+                .first()
+                .or(preserved.first())
         } else {
             free.and(RegSet::UNTASKED)
                 .minus(RegSet::CALLEE_SAVED)
@@ -127,17 +130,13 @@ impl FuncGen<'_> {
     #[inline]
     pub(crate) fn usable(&self, class: RegClass) -> RegSet {
         let free = self.state.regs.free.and(RegSet::class(class));
-        if self.saved_is_final {
-            free.minus(RegSet::CALLEE_SAVED.minus(self.saved))
-        } else {
-            free
-        }
+        free.and(self.frame.changeable())
     }
 
     /// Takes a free register.
     pub(crate) fn grab(&mut self, reg: Reg) -> Reg {
         self.state.regs.free.remove(reg);
-        self.saved = self.saved.or(reg.bit().and(RegSet::CALLEE_SAVED));
+        self.frame.change(reg);
         reg
     }
 
@@ -216,7 +215,7 @@ impl FuncGen<'_> {
         let other = self.state.regs.free.and(RegSet::class(reg.class()));
         let other = other
             .minus(RegSet::CALLEE_SAVED)
-            .or(other.and(self.saved))
+            .or(other.and(self.frame.saved()))
             .first();
         let holder = self.state.regs.holder[reg.index()];
         if self.state.regs.locals.has(reg) {
@@ -287,7 +286,7 @@ impl FuncGen<'_> {
     /// Loads a constant.
     pub(crate) fn load_const(&mut self, kind: Kind, reg: Reg, bits: u64) {
         match (kind.class(), bits) {
-            (RegClass::Int, 0) if !self.flags_live => self.masm.zero(reg),
+            (RegClass::Int, 0) if !self.masm.flags_live => self.masm.zero(reg),
             (RegClass::Int, _) => self.masm.mov_imm(reg, bits),
             (RegClass::Float, _) => self.masm.float_const(kind, reg, bits),
         }
@@ -388,7 +387,7 @@ impl FuncGen<'_> {
             }
         }
         self.masm.extend8(Op::MOVZX8, reg, reg);
-        self.flags_live = false;
+        self.masm.flags_live = false;
     }
 
     /// A popped operand in some register, to be read only and released.
@@ -410,7 +409,7 @@ impl FuncGen<'_> {
     fn load_local(&mut self, kind: Kind, local: u32) -> Reg {
         let reg = self.alloc_lasting(kind.class());
         self.load_slot(kind, reg, local);
-        if self.options.ablation.register_locals {
+        if self.input.options.ablation.register_locals {
             self.state.bind(local, reg, Home::Current);
         }
         reg
@@ -474,7 +473,7 @@ impl FuncGen<'_> {
     /// Pushes a constant.
     #[inline]
     pub(crate) fn push_const(&mut self, kind: Kind, bits: u64) {
-        if self.options.ablation.track_constants {
+        if self.input.options.ablation.track_constants {
             self.state.push(Value::Const(kind, bits));
         } else {
             let reg = self.alloc(kind.class());

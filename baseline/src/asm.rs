@@ -159,6 +159,8 @@ pub(crate) struct Masm {
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
     data: Data,
+    /// Whether a comparison's result is in the flags, so that nothing may change them.
+    pub(crate) flags_live: bool,
     scratch: ScratchRegs,
     /// The register whose value the flags say zero or not, if it was changed by the last
     /// instruction.
@@ -202,6 +204,7 @@ impl Masm {
         self.head.clear();
         self.head_jump = None;
         self.tested = None;
+        self.flags_live = false;
         self.fixups.clear();
         self.late.clear();
         self.relocations.clear();

@@ -182,8 +182,8 @@ impl FuncGen<'_> {
             return;
         }
         let sizes = self.state.locals.iter().map(|local| size(local.kind));
-        let mut machine = Machine::new(sizes.collect(), self.sig.params.len());
-        for (local, &(_, location)) in self.sig.params.iter().enumerate() {
+        let mut machine = Machine::new(sizes.collect(), self.input.sig.params.len());
+        for (local, &(_, location)) in self.input.sig.params.iter().enumerate() {
             let local = local as u32;
             match location {
                 ArgLocation::Int(reg) => machine.receive(local, reg.into()),
@@ -207,7 +207,7 @@ impl FuncGen<'_> {
         self.checked(|this, checker| {
             checker.check_reads(this);
             checker.machine.truncate(this.state.lowest);
-            if this.reachable {
+            if this.cursor.reachable {
                 for position in this.state.lowest..this.state.stack.len() {
                     checker.push_result(this, position);
                 }
@@ -276,9 +276,9 @@ impl FuncGen<'_> {
     /// A jump to a label's state would be right here.
     pub(crate) fn check_edge(&mut self, target: usize) {
         self.checked(|this, checker| {
-            let control = &this.control[target];
+            let control = &this.labels[target];
             let label = control.state.expect("a label with branches has a state");
-            checker.check_label(label, this.map(label), label.dirty);
+            checker.check_label(label, this.labels.map(label), label.dirty);
             let types = this.label_types(target);
             let (height, from) = (
                 control.height as usize,
@@ -306,7 +306,7 @@ impl FuncGen<'_> {
     /// slots.
     pub(crate) fn check_captured(&mut self, label: LabelState) {
         self.checked(|this, checker| {
-            checker.check_label(label, this.map(label), label.dirty);
+            checker.check_label(label, this.labels.map(label), label.dirty);
             checker.check_operands_below(this.state.stack.len());
         });
     }
@@ -319,7 +319,7 @@ impl FuncGen<'_> {
             let height = this.state.stack.len();
             machine.truncate(height);
             machine.begin_epoch(height - params);
-            for (reg, &local) in label.regs.zip(this.map(label)) {
+            for (reg, &local) in label.regs.zip(this.labels.map(label)) {
                 machine.put_local_in(reg, local, label.dirty.has(reg));
             }
         });
@@ -339,7 +339,7 @@ impl FuncGen<'_> {
                 "a label forgets that slots are out of date: {:?}",
                 dirty.minus(label.dirty)
             );
-            for (reg, &local) in label.regs.zip(this.map(label)) {
+            for (reg, &local) in label.regs.zip(this.labels.map(label)) {
                 machine.put_local_in(reg, local, dirty.has(reg));
             }
         });
@@ -399,8 +399,8 @@ impl FuncGen<'_> {
         self.checked(|this, checker| {
             // What has the area's address while results are stored.
             let area = this.masm.scratch().reg();
-            let from = this.state.stack.len() - this.sig.results.len();
-            for (i, &(kind, location)) in this.sig.results.iter().enumerate() {
+            let from = this.state.stack.len() - this.input.sig.results.len();
+            for (i, &(kind, location)) in this.input.sig.results.iter().enumerate() {
                 let (symbol, size) = (checker.machine.operands[from + i], size(kind));
                 match location {
                     ResultLocation::Int(reg) => checker.check_reg(reg.into(), symbol, size),

@@ -1,5 +1,7 @@
 //! The control stack.
 
+use std::ops::{Index, IndexMut};
+
 use wasmparser::{BlockType, FrameKind};
 
 use upshift_abi::ValType;
@@ -38,7 +40,7 @@ pub(crate) struct ControlFrame {
     pub(crate) else_label: Label,
     pub(crate) else_state: Option<LabelState>,
     /// The last `br_table` that has this target, and the stub that it made, if one.
-    pub(crate) table: u32,
+    table: u32,
     pub(crate) table_stub: Option<Pos>,
 }
 
@@ -71,6 +73,86 @@ impl ControlFrame {
     }
 }
 
+/// The control stack, and what its frames refer to.
+#[derive(Default)]
+pub(crate) struct Labels {
+    frames: Vec<ControlFrame>,
+    /// Locals of label states, which name a part of it each: see [`merge`](crate::merge).
+    maps: Vec<u32>,
+    /// How many `br_table`s there were.
+    tables: u32,
+}
+
+impl Labels {
+    /// Forgets everything but the allocations.
+    pub(crate) fn clear(&mut self) {
+        self.frames.clear();
+        self.maps.clear();
+        self.tables = 0;
+    }
+
+    pub(crate) fn push(&mut self, frame: ControlFrame) {
+        self.frames.push(frame);
+    }
+
+    pub(crate) fn pop(&mut self) {
+        self.frames.pop();
+    }
+
+    pub(crate) fn last(&self) -> Option<&ControlFrame> {
+        self.frames.last()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The frame that a branch of this depth goes to.
+    pub(crate) fn target(&self, depth: u32) -> usize {
+        self.frames.len() - 1 - depth as usize
+    }
+
+    /// Stores the locals of a label state; returns where.
+    pub(crate) fn remember(&mut self, locals: impl Iterator<Item = u32>) -> u32 {
+        let start = self.maps.len() as u32;
+        self.maps.extend(locals);
+        start
+    }
+
+    /// The locals of a label state, in the order of its registers.
+    #[inline]
+    pub(crate) fn map(&self, state: LabelState) -> &[u32] {
+        let (start, regs) = state.id();
+        &self.maps[start as usize..][..regs.len() as usize]
+    }
+
+    /// A `br_table` begins.
+    pub(crate) fn begin_table(&mut self) {
+        self.tables += 1;
+    }
+
+    /// Whether the current `br_table` branches to a frame for the first time, and notes that it
+    /// does.
+    pub(crate) fn first_of_table(&mut self, target: usize) -> bool {
+        let table = self.tables;
+        std::mem::replace(&mut self.frames[target].table, table) != table
+    }
+}
+
+impl Index<usize> for Labels {
+    type Output = ControlFrame;
+
+    fn index(&self, frame: usize) -> &ControlFrame {
+        &self.frames[frame]
+    }
+}
+
+impl IndexMut<usize> for Labels {
+    fn index_mut(&mut self, frame: usize) -> &mut ControlFrame {
+        &mut self.frames[frame]
+    }
+}
+
 impl<'a> FuncGen<'a> {
     /// Parameters and results of a block.
     pub(crate) fn block_types(&self, ty: BlockType) -> (&'a [ValType], &'a [ValType]) {
@@ -78,7 +160,7 @@ impl<'a> FuncGen<'a> {
             BlockType::Empty => (&[], &[]),
             BlockType::Type(ty) => (&[], single(ty)),
             BlockType::FuncType(index) => {
-                let ty = &self.facts.types[index as usize];
+                let ty = &self.input.facts.types[index as usize];
                 (&ty.params, &ty.results)
             }
         }
@@ -86,18 +168,13 @@ impl<'a> FuncGen<'a> {
 
     /// The types that a branch to a frame takes along.
     pub(crate) fn label_types(&self, target: usize) -> &'a [ValType] {
-        let control = &self.control[target];
+        let control = &self.labels[target];
         let (params, results) = self.block_types(control.ty);
         if control.kind == BlockKind::Loop {
             params
         } else {
             results
         }
-    }
-
-    /// The frame that a branch of this depth goes to.
-    pub(crate) fn target(&self, depth: u32) -> usize {
-        self.control.len() - 1 - depth as usize
     }
 }
 

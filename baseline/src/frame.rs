@@ -19,7 +19,7 @@ use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode};
 use crate::alloc::{as_float, as_words, home};
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::record::Effect;
-use crate::asm::{Cc, Masm, Pos, asm};
+use crate::asm::{Cc, Label, Masm, Pos, asm};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet, Scratch};
@@ -42,6 +42,82 @@ const _: () = assert!(
 /// Locals up to this number are cleared by straight-line code.
 const CLEAR_INLINE: u32 = 16;
 
+/// What the body has needed of its frame so far; complete at the function's end, when the head is
+/// made.
+pub(crate) struct FrameNeeds {
+    /// Callee-saved registers that the function changes.
+    saved: RegSet,
+    /// Whether no further one may be changed, because a tail call has restored those above.
+    saved_is_final: bool,
+    /// Whether the function has called anything.
+    calls: bool,
+    /// Bytes below the frame that calls need for stack arguments and result areas.
+    outgoing: u32,
+    /// The code that leaves for an OSR entry, once there is one.
+    osr_exit: Option<Pos>,
+    /// Where returns jump, before the function's end.
+    pub(crate) epilogue: Label,
+}
+
+impl FrameNeeds {
+    /// The needs of an empty body: none.
+    pub(crate) fn new() -> Self {
+        Self {
+            saved: RegSet::NONE,
+            saved_is_final: false,
+            calls: false,
+            outgoing: 0,
+            osr_exit: None,
+            epilogue: Label::new(),
+        }
+    }
+
+    /// The callee-saved registers that the function changes.
+    #[inline]
+    pub(crate) fn saved(&self) -> RegSet {
+        self.saved
+    }
+
+    /// The registers that the function may change.
+    #[inline]
+    pub(crate) fn changeable(&self) -> RegSet {
+        if self.saved_is_final {
+            RegSet::ALL.minus(RegSet::CALLEE_SAVED.minus(self.saved))
+        } else {
+            RegSet::ALL
+        }
+    }
+
+    /// Notes that the function changes a register.
+    #[inline]
+    pub(crate) fn change(&mut self, reg: Reg) {
+        debug_assert!(self.changeable().has(reg));
+        self.saved = self.saved.or(reg.bit().and(RegSet::CALLEE_SAVED));
+    }
+
+    /// Notes that a tail call restored the saved registers: the rest of the body may change no
+    /// others.
+    pub(crate) fn restored_early(&mut self) {
+        self.saved_is_final = true;
+    }
+
+    /// Notes that the function calls something.
+    pub(crate) fn note_call(&mut self) {
+        self.calls = true;
+    }
+
+    /// Whether the function has called anything so far.
+    #[inline]
+    pub(crate) fn calls(&self) -> bool {
+        self.calls
+    }
+
+    /// Notes that a call needs so many bytes below the frame.
+    pub(crate) fn reserve(&mut self, bytes: u32) {
+        self.outgoing = self.outgoing.max(bytes);
+    }
+}
+
 impl Masm {
     /// Calls the tier-up stub; the two words that it takes stay pushed.
     pub(crate) fn tier_up(&mut self, func: DefinedFuncIndex, site: u32) {
@@ -58,24 +134,27 @@ impl FuncGen<'_> {
             Reg::VMCTX,
             Mem::base(Reg::RBP, frame::VMCTX),
         );
-        if self.sig.result_area > 0 {
+        if self.input.sig.result_area > 0 {
             self.masm.rm(
                 Op::STORE.wide(),
                 Reg::RSI,
                 Mem::base(Reg::RBP, frame::RESULT_AREA),
             );
         }
-        if let Some(weight) = self.options.counters.entry {
+        if let Some(weight) = self.input.options.counters.entry {
             self.emit_entry_counter(weight);
         }
         self.receive_params();
-        let (params, locals) = (self.sig.params.len() as u32, self.state.locals.len() as u32);
+        let (params, locals) = (
+            self.input.sig.params.len() as u32,
+            self.state.locals.len() as u32,
+        );
         self.clear_slots(params, locals - params);
     }
 
     fn emit_entry_counter(&mut self, weight: u32) {
         self.emit_budget_sub(weight);
-        let func = self.func;
+        let func = self.input.func;
         self.out_of_line(Cc::S, |cold| {
             cold.tier_up(func, ENTRY_SITE);
             asm!(cold; add rsp, 16);
@@ -87,12 +166,12 @@ impl FuncGen<'_> {
     pub(crate) fn emit_budget_sub(&mut self, weight: u32) {
         let weight = weight.min(i32::MAX as u32) as i32;
         self.masm
-            .sub_cell(RelocationTarget::Budget(self.func), weight);
+            .sub_cell(RelocationTarget::Budget(self.input.func), weight);
     }
 
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
     fn receive_params(&mut self) {
-        let sig = self.sig.clone();
+        let sig = self.input.sig.clone();
         let many = sig.stack_args as usize / 8 > INLINE;
         if many {
             let on_stack = |&(_, location): &(Kind, ArgLocation)| match location {
@@ -123,7 +202,7 @@ impl FuncGen<'_> {
     }
 
     fn receive(&mut self, local: u32, reg: Reg) {
-        if self.options.ablation.register_locals {
+        if self.input.options.ablation.register_locals {
             self.state.regs.free.remove(reg);
             self.state.bind(local, reg, Home::Stale);
         } else {
@@ -167,7 +246,7 @@ impl FuncGen<'_> {
 
     /// Returns the topmost operands. They stay on the abstract stack.
     pub(crate) fn emit_return(&mut self) {
-        let sig = self.sig.clone();
+        let sig = self.input.sig.clone();
         self.check_begin_fork();
         self.check_begin_passing();
         let from = self.state.stack.len() - sig.results.len();
@@ -203,11 +282,11 @@ impl FuncGen<'_> {
     /// Returns before the function's end.
     pub(crate) fn emit_early_return(&mut self) {
         self.emit_return();
-        self.masm.jmp_label(&mut self.epilogue);
+        self.masm.jmp_label(&mut self.frame.epilogue);
     }
 
     fn store_area_results(&mut self, from: usize) {
-        let sig = self.sig.clone();
+        let sig = self.input.sig.clone();
         if sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE {
             let in_area = |&(_, location): &(Kind, ResultLocation)| match location {
                 ResultLocation::Area(offset) => Some(offset),
@@ -244,12 +323,12 @@ impl FuncGen<'_> {
     /// At the function's end: restores the caller's registers, leaves the frame and pops the stack
     /// arguments.
     pub(crate) fn emit_epilogue(&mut self) {
-        self.masm.bind(self.epilogue);
-        for reg in self.saved.rev() {
+        self.masm.bind(self.frame.epilogue);
+        for reg in self.frame.saved().rev() {
             asm!(self.masm; pop Rq(reg));
         }
-        if self.sig.stack_args > 0 {
-            asm!(self.masm; leave; ret self.sig.stack_args as i16);
+        if self.input.sig.stack_args > 0 {
+            asm!(self.masm; leave; ret self.input.sig.stack_args as i16);
         } else {
             self.masm.plain(Op::LEAVE);
             self.masm.plain(Op::RET);
@@ -259,37 +338,37 @@ impl FuncGen<'_> {
     /// Where to jump with an OSR entry's address in `scratch`: calls it and returns its results.
     /// Its return address is no call site: backtraces skip this frame.
     pub(crate) fn osr_exit(&mut self, scratch: &Scratch) -> Pos {
-        if let Some(pos) = self.osr_exit {
+        if let Some(pos) = self.frame.osr_exit {
             return pos;
         }
         let over = self.masm.jmp_short();
         let pos = self.masm.pos();
         asm!(self.masm; mov vmctx, [rbp + frame::VMCTX]);
-        if self.sig.result_area > 0 {
+        if self.input.sig.result_area > 0 {
             asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]; mov rdx, rbp);
             asm!(self.masm, scratch; call scratch);
         } else {
             asm!(self.masm, scratch; mov rsi, rbp; call scratch);
         }
-        self.masm.jmp_label(&mut self.epilogue);
+        self.masm.jmp_label(&mut self.frame.epilogue);
         self.masm.bind_short(over);
-        self.osr_exit = Some(pos);
+        self.frame.osr_exit = Some(pos);
         pos
     }
 
     /// Bytes of the frame below `rbp`.
     fn frame_size(&self) -> u32 {
         let slots = (self.state.locals.len() + self.state.max_height) as u32;
-        let saved = 8 * self.saved.len();
+        let saved = 8 * self.frame.saved.len();
         (frame::home_slot(slots).unsigned_abs() - 8 + saved).next_multiple_of(16)
     }
 
     /// Emits the head, as the last code of the function; returns the frame's size.
     pub(crate) fn emit_head(&mut self) -> u32 {
         let size = self.frame_size();
-        let below = (size - 8 * self.saved.len()) as i32;
-        let reach = size + self.outgoing;
-        let check = self.calls || size > SMALL_FRAME;
+        let below = (size - 8 * self.frame.saved.len()) as i32;
+        let reach = size + self.frame.outgoing;
+        let check = self.frame.calls || size > SMALL_FRAME;
         let overflow = check.then(|| self.cold_trap(TrapCode::StackOverflow));
         self.masm.begin_head();
         asm!(self.masm; push rbp; mov rbp, rsp);
@@ -306,7 +385,7 @@ impl FuncGen<'_> {
             }
             None => self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below),
         }
-        for reg in self.saved {
+        for reg in self.frame.saved {
             asm!(self.masm; push Rq(reg));
         }
         self.masm.end_head();

@@ -113,9 +113,8 @@ impl FuncGen<'_> {
     /// The current registers as a label state, without some.
     pub(crate) fn capture(&mut self, without: RegSet) -> LabelState {
         let regs = self.state.regs.locals.minus(without);
-        let start = self.maps.len() as u32;
         let holder = &self.state.regs.holder;
-        self.maps.extend(regs.map(|reg| holder[reg.index()]));
+        let start = self.labels.remember(regs.map(|reg| holder[reg.index()]));
         LabelState {
             regs,
             dirty: self.state.regs.dirty.minus(without),
@@ -123,37 +122,32 @@ impl FuncGen<'_> {
         }
     }
 
-    /// The locals of a label state, in the order of its registers.
-    pub(crate) fn map(&self, state: LabelState) -> &[u32] {
-        &self.maps[state.start as usize..][..state.regs.len() as usize]
-    }
-
     /// Makes sure that a label has a state: the current one if this is its first branch.
     pub(crate) fn ensure_label_state(&mut self, target: usize) -> LabelState {
-        if let Some(state) = self.control[target].state {
+        if let Some(state) = self.labels[target].state {
             return state;
         }
         let mut without = match self.label_types(target).last() {
             Some(&ty) => result_reg(ty.kind().class()).bit(),
             None => RegSet::NONE,
         };
-        if !self.options.ablation.registers_across_labels {
+        if !self.input.options.ablation.registers_across_labels {
             without = RegSet::ALL;
-        } else if self.loop_depth == 0 {
+        } else if self.cursor.loop_depth == 0 {
             // Every other branch would have to load what is not in a register there: outside of
             // loops only locals that were used since the last label are worth it.
             let regs = &self.state.regs;
             without = without.or(regs.locals.minus(regs.dirty.or(regs.recent)));
         }
         let state = self.capture(without);
-        self.control[target].state = Some(state);
+        self.labels[target].state = Some(state);
         state
     }
 
     /// Whether a branch needs no code but the jump. Widens the label's dirty set if so.
     pub(crate) fn conforms(&mut self, target: usize) -> bool {
         let label = self.ensure_label_state(target);
-        let control = &self.control[target];
+        let control = &self.labels[target];
         let regs = &self.state.regs;
         if !regs.dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
             return false;
@@ -162,7 +156,7 @@ impl FuncGen<'_> {
         if is_loop && !regs.dirty.minus(label.dirty).is_empty() {
             return false;
         }
-        let mut held = label.regs.zip(self.map(label));
+        let mut held = label.regs.zip(self.labels.map(label));
         if held.any(|(reg, &local)| regs.holder[reg.index()] != local) {
             return false;
         }
@@ -191,7 +185,7 @@ impl FuncGen<'_> {
     }
 
     fn widen_dirty(&mut self, target: usize, dirty: RegSet) {
-        if let Some(state) = &mut self.control[target].state {
+        if let Some(state) = &mut self.labels[target].state {
             let dirty = dirty.and(state.regs).minus(state.dirty);
             if dirty.is_empty() || self.masm.goes_wrong(Fault::ForgottenDirty) {
                 return;
@@ -208,13 +202,13 @@ impl FuncGen<'_> {
         let label = self.ensure_label_state(target);
         self.check_begin_fork();
         let types = self.label_types(target);
-        let is_loop = self.control[target].kind == BlockKind::Loop;
+        let is_loop = self.labels[target].kind == BlockKind::Loop;
         let in_slots = if is_loop {
             types.len()
         } else {
             types.len().saturating_sub(1)
         };
-        let height = self.control[target].height as usize;
+        let height = self.labels[target].height as usize;
         let from = self.state.stack.len() - types.len();
         let many = self.conform_many(height, from, in_slots);
         for i in 0..if many { 0 } else { in_slots } {
@@ -236,17 +230,17 @@ impl FuncGen<'_> {
         }
         self.emit_moves(moves);
         // Constants must not disturb the flags of a branch that is still to come.
-        let flags = std::mem::replace(&mut self.flags_live, true);
+        let flags = std::mem::replace(&mut self.masm.flags_live, true);
         for (i, reg) in label.regs.enumerate() {
             if loads.has(reg) {
-                let local = self.map(label)[i];
+                let local = self.labels.map(label)[i];
                 self.load_slot(self.local_kind(local), reg, local);
             }
         }
         if let Some((dst, value)) = result {
             self.load_value(dst, value);
         }
-        self.flags_live = flags;
+        self.masm.flags_live = flags;
         self.check_edge(target);
         self.check_end_fork();
     }
@@ -264,7 +258,7 @@ impl FuncGen<'_> {
         let mut kept = RegSet::NONE;
         let mut dirty = RegSet::NONE;
         for (i, reg) in label.regs.enumerate() {
-            let local = self.map(label)[i];
+            let local = self.labels.map(label)[i];
             let Some(src) = self.state.locals[local as usize].reg else {
                 loads.add(reg);
                 continue;
@@ -312,7 +306,7 @@ impl FuncGen<'_> {
         regs.recent = RegSet::NONE;
         regs.free = RegSet::ALL.minus(label.regs);
         for (i, reg) in label.regs.enumerate() {
-            let local = self.maps[label.start as usize + i];
+            let local = self.labels.map(label)[i];
             regs.holder[reg.index()] = local;
             self.state.locals[local as usize].reg = Some(reg);
         }
@@ -323,18 +317,18 @@ impl FuncGen<'_> {
     /// registers.
     pub(crate) fn set_unreachable(&mut self) {
         let height = self
-            .control
+            .labels
             .last()
             .map_or(0, |control| control.height as usize);
         self.state.truncate(height);
         self.state.forget_local_registers(RegSet::NONE);
-        self.reachable = false;
-        self.flags_live = false;
+        self.cursor.reachable = false;
+        self.masm.flags_live = false;
     }
 
     /// Jumps to a label whose state the current one conforms to, under a condition if there is one.
     pub(crate) fn jump(&mut self, cond: Option<Cond>, target: usize) {
-        let control = &mut self.control[target];
+        let control = &mut self.labels[target];
         let target = match control.header {
             Some(header) => Target::Pos(header),
             None => Target::Label(&mut control.label),

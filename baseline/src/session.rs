@@ -189,22 +189,22 @@ fn declare_locals(
             locals.extend(std::iter::repeat_n(local(ty), count as usize));
         }
     }
-    generator.pos = request.body_offset().0;
+    generator.cursor.pos = request.body_offset().0;
     generator.check_start();
     generator.prologue();
     let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
     let control = ControlFrame::new(BlockKind::Func, true, BlockType::FuncType(ty.0), 0);
-    generator.control.push(control);
+    generator.labels.push(control);
     Ok(())
 }
 
 /// Prepares for an operator. Returns false if the function has become too large to go on.
 #[inline]
 fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
-    generator.pos = at as u32;
+    generator.cursor.pos = at as u32;
     generator.state.regs.pins = RegSet::NONE;
     generator.check_operator();
-    if cfg!(debug_assertions) && generator.reachable {
+    if cfg!(debug_assertions) && generator.cursor.reachable {
         generator.state.check();
     }
     if sources {
@@ -217,9 +217,12 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
 fn note_source(generator: &mut FuncGen<'_>) {
     let code = CodeOffset(generator.masm.buf.len() as u32);
     let wasm = generator.wasm_offset();
-    match generator.sources.last_mut() {
+    match generator.records.sources.last_mut() {
         Some(last) if last.code == code => last.wasm = wasm,
-        _ => generator.sources.push(SourceLocation { code, wasm }),
+        _ => generator
+            .records
+            .sources
+            .push(SourceLocation { code, wasm }),
     }
 }
 
@@ -296,7 +299,7 @@ fn finish(
     }
     let frame_size = generator.emit_head();
     let assembled = generator.masm.finish();
-    let mut sources = mem::take(&mut generator.sources);
+    let mut sources = mem::take(&mut generator.records.sources);
     for source in &mut sources {
         source.code.0 += generator.masm.head_len() as u32;
     }
@@ -307,7 +310,7 @@ fn finish(
         relocations: assembled.relocations,
         sites: Sites::new(assembled.traps, assembled.calls),
         sources,
-        loops: mem::take(&mut generator.loops),
+        loops: mem::take(&mut generator.records.loops),
         frame_size,
         stats: CompileStats {
             tier: Some(Tier::Baseline),

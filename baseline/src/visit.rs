@@ -40,7 +40,7 @@ macro_rules! handle {
     (@run $generator:expr; Else $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
     (@run $generator:expr; End $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
     (@run $generator:expr; $op:ident $call:ident($($arg:ident),*)) => {
-        if $generator.reachable {
+        if $generator.cursor.reachable {
             $generator.$call($($arg),*)
         }
     };
@@ -71,7 +71,7 @@ macro_rules! validating {
     )*) => {$(
         #[allow(unused_variables)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
-            let at = u64::from(self.generator.pos);
+            let at = u64::from(self.generator.cursor.pos);
             self.validator.visitor(at).$visit($($($arg.clone()),*)?)?;
             handle!(self.generator; $proposal $op $visit($($($arg),*)?));
             Ok(())
@@ -94,7 +94,7 @@ impl<'a> VisitOperator<'a> for Validating<'_, 'a> {
 impl FrameStack for Trusting<'_, '_> {
     fn current_frame(&self) -> Option<FrameKind> {
         self.generator
-            .control
+            .labels
             .last()
             .map(|control| control.frame_kind())
     }
@@ -103,7 +103,7 @@ impl FrameStack for Trusting<'_, '_> {
 impl FrameStack for Validating<'_, '_> {
     fn current_frame(&self) -> Option<FrameKind> {
         self.generator
-            .control
+            .labels
             .last()
             .map(|control| control.frame_kind())
     }

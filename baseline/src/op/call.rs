@@ -52,25 +52,25 @@ pub(crate) enum BuiltinArg {
 impl FuncGen<'_> {
     pub(crate) fn visit_call(&mut self, func: u32) {
         let func = FuncIndex(func);
-        let sig = self.sigs.get(self.facts, self.facts.funcs[func.index()]);
+        let sig = self.input.signature_of(func);
         self.emit_call(&sig, Callee::Func(func));
     }
 
     pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
         self.load_func_ref(TypeIndex(ty), TableIndex(table));
-        let sig = self.sigs.get(self.facts, TypeIndex(ty));
+        let sig = self.input.signature(TypeIndex(ty));
         self.emit_call(&sig, Callee::FuncRef);
     }
 
     pub(crate) fn visit_return_call(&mut self, func: u32) {
         let func = FuncIndex(func);
-        let sig = self.sigs.get(self.facts, self.facts.funcs[func.index()]);
+        let sig = self.input.signature_of(func);
         self.emit_tail_call(&sig, Callee::Func(func));
     }
 
     pub(crate) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
         self.load_func_ref(TypeIndex(ty), TableIndex(table));
-        let sig = self.sigs.get(self.facts, TypeIndex(ty));
+        let sig = self.input.signature(TypeIndex(ty));
         self.emit_tail_call(&sig, Callee::FuncRef);
     }
 
@@ -84,7 +84,7 @@ impl FuncGen<'_> {
         self.masm.rm(Op::MOV.wide(), FUNC_REF, element);
         self.masm.rr(Op::TEST.wide(), FUNC_REF, FUNC_REF);
         self.trap_if(Cc::E, TrapCode::UninitializedElement);
-        let id = self.facts.type_ids[ty.index()].0 as i32;
+        let id = self.input.facts.type_ids[ty.index()].0 as i32;
         let field = Mem::base(FUNC_REF, VmFuncRef::TYPE_ID.disp());
         self.masm.cmp_mem_imm(OperandSize::S32, field, id);
         self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
@@ -102,7 +102,7 @@ impl FuncGen<'_> {
         for reg in self.state.regs.dirty.minus(RegSet::CALLEE_SAVED) {
             self.clean(reg);
         }
-        self.calls = true;
+        self.frame.note_call();
     }
 
     fn emit_call(&mut self, sig: &CallSignature, callee: Callee) {
@@ -116,7 +116,7 @@ impl FuncGen<'_> {
         }
         self.state.truncate(self.state.stack.len() - count);
         match callee {
-            Callee::Func(func) => match self.facts.defined_func(func) {
+            Callee::Func(func) => match self.input.facts.defined_func(func) {
                 Some(func) => self.masm.call_cell(RelocationTarget::Slot(func)),
                 None => {
                     let scratch = self.load_import(func);
@@ -136,14 +136,14 @@ impl FuncGen<'_> {
     /// it.
     fn emit_outgoing(&mut self, bytes: u32) {
         if bytes > 0 {
-            self.outgoing = self.outgoing.max(bytes);
+            self.frame.reserve(bytes);
             asm!(self.masm; sub rsp, bytes as i32);
         }
     }
 
     /// Loads an imported function's slot address and context.
     fn load_import(&mut self, func: FuncIndex) -> Scratch {
-        let import = self.facts.layout.imported_func(func).disp();
+        let import = self.input.facts.layout.imported_func(func).disp();
         let slot = import + offset_of!(VmImportedFunc, slot) as i32;
         let vmctx = import + offset_of!(VmImportedFunc, vmctx) as i32;
         let scratch = self.masm.scratch();
@@ -266,10 +266,10 @@ impl FuncGen<'_> {
     /// Replaces the frame by the callee's: its stack arguments end where ours do, and its return
     /// address is ours.
     fn emit_tail_call(&mut self, sig: &CallSignature, callee: Callee) {
-        let (ours, theirs) = (self.sig.stack_args as i32, sig.stack_args as i32);
+        let (ours, theirs) = (self.input.sig.stack_args as i32, sig.stack_args as i32);
         self.flush_many(theirs as usize / 8);
         if theirs > 0 {
-            self.calls = true;
+            self.frame.note_call();
             self.emit_outgoing(sig.stack_args);
         }
         self.emit_args(sig);
@@ -277,8 +277,8 @@ impl FuncGen<'_> {
             asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]);
         }
         // The rest of the function must do with the registers that are restored here.
-        self.saved_is_final = true;
-        for (i, reg) in self.saved.rev().enumerate() {
+        self.frame.restored_early();
+        for (i, reg) in self.frame.saved().rev().enumerate() {
             self.load(Kind::I64, reg, Mem::base(Reg::RSP, theirs + 8 * i as i32));
         }
         if ours == 0 && theirs == 0 {
@@ -287,7 +287,7 @@ impl FuncGen<'_> {
             self.emit_move_stack_args(ours, theirs);
         }
         match callee {
-            Callee::Func(func) => match self.facts.defined_func(func) {
+            Callee::Func(func) => match self.input.facts.defined_func(func) {
                 Some(func) => {
                     asm!(self.masm; jmp QWORD [rip + 0]);
                     self.masm.relocate(RelocationTarget::Slot(func), 0);

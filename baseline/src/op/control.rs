@@ -27,14 +27,14 @@ impl FuncGen<'_> {
     }
 
     fn push_control(&mut self, kind: BlockKind, ty: BlockType, height: usize) {
-        self.control
-            .push(ControlFrame::new(kind, self.reachable, ty, height));
+        self.labels
+            .push(ControlFrame::new(kind, self.cursor.reachable, ty, height));
     }
 
     /// Opens a block: everything on the stack goes to its home slot. The stack is that of the
     /// block's entry whenever control leaves the block.
     pub(crate) fn visit_block(&mut self, ty: BlockType) {
-        if !self.reachable {
+        if !self.cursor.reachable {
             return self.push_control(BlockKind::Block, ty, 0);
         }
         self.flush_stack(self.state.stack.len());
@@ -43,7 +43,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_if(&mut self, ty: BlockType) {
-        if !self.reachable {
+        if !self.cursor.reachable {
             return self.push_control(BlockKind::If, ty, 0);
         }
         let condition = self.state.pop();
@@ -52,18 +52,18 @@ impl FuncGen<'_> {
         let cond = self.test(condition);
         let params = self.block_types(ty).0.len();
         self.push_control(BlockKind::If, ty, self.state.stack.len() - params);
-        let without = if self.options.ablation.registers_across_labels {
+        let without = if self.input.options.ablation.registers_across_labels {
             RegSet::NONE
         } else {
             self.clean_all();
             RegSet::ALL
         };
         let state = self.capture(without);
-        let frame = self.control.len() - 1;
-        let label = &mut self.control[frame].else_label;
+        let frame = self.labels.len() - 1;
+        let label = &mut self.labels[frame].else_label;
         self.masm.jump(Some(cond.negate()), Target::Label(label));
-        self.control[frame].else_state = Some(state);
-        self.flags_live = false;
+        self.labels[frame].else_state = Some(state);
+        self.masm.flags_live = false;
         self.check_captured(state);
     }
 
@@ -75,14 +75,14 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_else(&mut self) {
-        let frame = self.control.len() - 1;
-        if self.reachable {
+        let frame = self.labels.len() - 1;
+        if self.cursor.reachable {
             self.flush_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.jump(None, frame);
             self.set_unreachable();
         }
-        let control = &mut self.control[frame];
+        let control = &mut self.labels[frame];
         control.kind = BlockKind::Else;
         if !control.live {
             return;
@@ -92,7 +92,7 @@ impl FuncGen<'_> {
         self.masm.bind(label);
         self.state.truncate(height);
         self.adopt(state.expect("a live `if` has an else state"));
-        self.reachable = true;
+        self.cursor.reachable = true;
         self.push_slots(self.block_types(ty).0, height);
     }
 
@@ -107,15 +107,14 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_loop(&mut self, ty: BlockType) {
-        let index = self.next_loop();
-        self.loop_depth += 1;
-        if !self.reachable {
+        let index = self.cursor.enter_loop();
+        if !self.cursor.reachable {
             return self.push_control(BlockKind::Loop, ty, 0);
         }
         self.flush_stack(self.state.stack.len());
         let params = self.block_types(ty).0.len();
         self.push_control(BlockKind::Loop, ty, self.state.stack.len() - params);
-        let ablation = &self.options.ablation;
+        let ablation = &self.input.options.ablation;
         if ablation.registers_across_labels && ablation.register_locals {
             self.choose_loop_registers();
         } else {
@@ -124,16 +123,16 @@ impl FuncGen<'_> {
         }
         let state = self.capture(RegSet::NONE);
         let header = self.masm.begin_loop();
-        let frame = self.control.len() - 1;
-        self.control[frame].state = Some(state);
-        self.control[frame].header = Some(header);
+        let frame = self.labels.len() - 1;
+        self.labels[frame].state = Some(state);
+        self.labels[frame].header = Some(header);
         self.check_loop_header(state, params);
-        if let Some(weight) = self.options.counters.loops {
+        if let Some(weight) = self.input.options.counters.loops {
             self.emit_budget_sub(weight);
             self.loop_tier_up(Cc::S, index);
-            if self.options.osr {
-                let (wasm, depth) = (self.wasm_offset(), self.loop_depth - 1);
-                self.loops.push(OsrEntryInfo { index, wasm, depth });
+            if self.input.options.osr {
+                let (wasm, depth) = (self.wasm_offset(), self.cursor.loop_depth - 1);
+                self.records.loops.push(OsrEntryInfo { index, wasm, depth });
             }
         }
     }
@@ -147,10 +146,10 @@ impl FuncGen<'_> {
             self.store_slot(self.local_kind(local), local, reg);
         }
         self.check_home_slots();
-        self.masm.tier_up(self.func, site);
+        self.masm.tier_up(self.input.func, site);
         let scratch = self.masm.scratch();
         asm!(self.masm, scratch; lea rsp, [rsp + 8]; pop scratch);
-        if self.options.osr {
+        if self.input.options.osr {
             let exit = self.osr_exit(&scratch);
             asm!(self.masm, scratch; test scratch, scratch);
             self.masm.jcc(Cc::Ne, exit);
@@ -161,11 +160,11 @@ impl FuncGen<'_> {
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,
     /// as long as enough registers stay free; if it calls, only in registers that calls preserve.
     fn choose_loop_registers(&mut self) {
-        let budget = self.options.ablation.loop_lookahead;
+        let budget = self.input.options.ablation.loop_lookahead;
         if budget == 0 {
             return;
         }
-        let seen = Lookahead::scan(self.peek.operators(self.pos), budget);
+        let seen = Lookahead::scan(self.input.peek.operators(self.cursor.pos), budget);
         let (useful, reserve) = if seen.call {
             (RegSet::CALLEE_SAVED, 0)
         } else {
@@ -213,7 +212,10 @@ impl FuncGen<'_> {
             .and(RegSet::UNTASKED)
             .minus(RegSet::CALLEE_SAVED)
             .first();
-        let Some(chosen) = best.or(free.and(self.saved).first()).or(free.first()) else {
+        let Some(chosen) = best
+            .or(free.and(self.frame.saved()).first())
+            .or(free.first())
+        else {
             return;
         };
         self.grab(chosen);
@@ -240,13 +242,13 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_end(&mut self) {
-        let frame = self.control.len() - 1;
-        let ControlFrame { kind, live, .. } = self.control[frame];
+        let frame = self.labels.len() - 1;
+        let ControlFrame { kind, live, .. } = self.labels[frame];
         match kind {
             BlockKind::Func => self.end_function(),
             BlockKind::Loop => {
-                self.loop_depth -= 1;
-                self.control.pop();
+                self.cursor.leave_loop();
+                self.labels.pop();
             }
             BlockKind::If if live => self.end_if_without_else(frame),
             _ => self.end_block(),
@@ -254,39 +256,39 @@ impl FuncGen<'_> {
     }
 
     fn end_function(&mut self) {
-        if self.reachable {
-            self.flush_many(self.sig.results.len());
+        if self.cursor.reachable {
+            self.flush_many(self.input.sig.results.len());
             self.emit_return();
             self.set_unreachable();
-        } else if self.epilogue.is_unused() {
-            self.control.pop();
+        } else if self.frame.epilogue.is_unused() {
+            self.labels.pop();
             return;
         }
         self.emit_epilogue();
-        self.control.pop();
+        self.labels.pop();
     }
 
     /// Binds a forward label.
     fn end_block(&mut self) {
-        let frame = self.control.len() - 1;
-        let control = self.control[frame];
+        let frame = self.labels.len() - 1;
+        let control = self.labels[frame];
         if control.label.is_unused() {
             // Nothing branches here: the state goes on as it is, reachable or not.
-            self.control.pop();
+            self.labels.pop();
             return;
         }
-        if self.reachable {
+        if self.cursor.reachable {
             self.flush_many(self.label_types(frame).len());
             self.emit_conform(frame);
             self.set_unreachable();
         }
         // Conforming may have widened the label's state.
-        let control = self.control[frame];
-        self.control.pop();
+        let control = self.labels[frame];
+        self.labels.pop();
         self.masm.bind(control.label);
         self.state.truncate(control.height as usize);
         self.adopt(control.state.expect("a label with branches has a state"));
-        self.reachable = true;
+        self.cursor.reachable = true;
         self.push_results(control.ty, control.height as usize);
     }
 
@@ -304,7 +306,7 @@ impl FuncGen<'_> {
 
     /// The end of an `if` without `else`.
     fn end_if_without_else(&mut self, frame: usize) {
-        let control = self.control[frame];
+        let control = self.labels[frame];
         let has_params = !self.block_types(control.ty).0.is_empty();
         let skipped = control.else_state.expect("a live `if` has an else state");
         if has_params || control.state.is_some() {
@@ -313,28 +315,28 @@ impl FuncGen<'_> {
             return self.end_block();
         }
         // The state at the condition becomes the label's: skipping costs nothing.
-        self.control[frame].state = Some(skipped);
-        if self.reachable {
+        self.labels[frame].state = Some(skipped);
+        if self.cursor.reachable {
             self.emit_conform(frame);
             self.set_unreachable();
         }
-        let control = self.control[frame];
-        self.control.pop();
+        let control = self.labels[frame];
+        self.labels.pop();
         self.masm.bind(control.label);
         self.masm.bind(control.else_label);
         self.state.truncate(control.height as usize);
         self.adopt(control.state.unwrap_or(skipped));
-        self.reachable = true;
+        self.cursor.reachable = true;
     }
 
     pub(crate) fn visit_return(&mut self) {
-        self.flush_many(self.sig.results.len());
+        self.flush_many(self.input.sig.results.len());
         self.emit_early_return();
         self.set_unreachable();
     }
 
     pub(crate) fn visit_br(&mut self, depth: u32) {
-        let target = self.target(depth);
+        let target = self.labels.target(depth);
         self.flush_many(self.label_types(target).len());
         self.emit_branch(target);
         self.set_unreachable();
@@ -342,7 +344,7 @@ impl FuncGen<'_> {
 
     /// Goes to a label, with whatever it takes.
     pub(crate) fn emit_branch(&mut self, target: usize) {
-        if self.control[target].kind == BlockKind::Func {
+        if self.labels[target].kind == BlockKind::Func {
             self.emit_early_return();
         } else {
             self.emit_conform(target);
@@ -352,7 +354,7 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_br_if(&mut self, depth: u32) {
         let condition = self.state.pop();
-        let target = self.target(depth);
+        let target = self.labels.target(depth);
         // Stores leave the flags alone, but a constant's test would not see them.
         self.flush_many(self.label_types(target).len());
         if let Value::Const(_, condition) = condition {
@@ -364,11 +366,11 @@ impl FuncGen<'_> {
         }
         let cond = self.test(condition);
         self.emit_conditional_branch(cond, target);
-        self.flags_live = false;
+        self.masm.flags_live = false;
     }
 
     fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
-        let kind = self.control[target].kind;
+        let kind = self.labels[target].kind;
         if kind != BlockKind::Func && self.conforms(target) {
             self.jump(Some(cond), target);
         } else if kind == BlockKind::Loop {
@@ -393,9 +395,11 @@ impl FuncGen<'_> {
             let depth = depths().nth(index as usize).unwrap_or(targets.default());
             return self.visit_br(depth);
         }
-        self.tables += 1;
+        self.labels.begin_table();
         // All targets take as many.
-        let arity = self.label_types(self.target(targets.default())).len();
+        let arity = self
+            .label_types(self.labels.target(targets.default()))
+            .len();
         self.flush_many(arity);
         if count <= SHORT_TABLE {
             let index = self.use_reg(index);
@@ -420,14 +424,13 @@ impl FuncGen<'_> {
 
     /// Prepares a table's target: `None` if its label can be jumped to directly, else a stub.
     fn table_target(&mut self, depth: u32) -> (usize, Option<Pos>) {
-        let target = self.target(depth);
-        if self.control[target].table == self.tables {
-            return (target, self.control[target].table_stub);
+        let target = self.labels.target(depth);
+        if !self.labels.first_of_table(target) {
+            return (target, self.labels[target].table_stub);
         }
-        let direct = self.control[target].kind != BlockKind::Func && self.conforms(target);
+        let direct = self.labels[target].kind != BlockKind::Func && self.conforms(target);
         let stub = (!direct).then(|| self.cold_branch(target));
-        self.control[target].table = self.tables;
-        self.control[target].table_stub = stub;
+        self.labels[target].table_stub = stub;
         (target, stub)
     }
 
@@ -444,7 +447,7 @@ impl FuncGen<'_> {
         let targets: Vec<_> = depths.map(|depth| self.table_target(depth)).collect();
         let table = self.masm.begin_table();
         for (target, stub) in targets {
-            let control = &mut self.control[target];
+            let control = &mut self.labels[target];
             let target = match stub.or(control.header) {
                 Some(pos) => Target::Pos(pos),
                 None => Target::Label(&mut control.label),

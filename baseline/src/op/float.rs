@@ -232,7 +232,7 @@ impl FuncGen<'_> {
     }
 
     fn round(&mut self, size: OperandSize, mode: Rounding) {
-        if !self.options.features.sse41 {
+        if !self.input.options.features.sse41 {
             let builtin = mode.builtin(size);
             self.call_builtin(builtin, &[BuiltinArg::Stack], Some(size.float()));
             self.canonicalize(size, Reg::XMM0);
@@ -270,7 +270,7 @@ impl FuncGen<'_> {
 
     /// Replaces a NaN in a register by the canonical one, if asked to.
     pub(crate) fn canonicalize(&mut self, size: OperandSize, reg: Reg) {
-        if !self.options.canonicalize_nans {
+        if !self.input.options.canonicalize_nans {
             return;
         }
         self.masm.rr(Sse::Ucomi.packed(size), reg, reg);

@@ -196,7 +196,7 @@ impl FuncGen<'_> {
     }
 
     fn shift(&mut self, size: OperandSize, op: Shift) {
-        let bmi2 = self.options.features.bmi2 && !matches!(op, Shift::Rol | Shift::Ror);
+        let bmi2 = self.input.options.features.bmi2 && !matches!(op, Shift::Rol | Shift::Ror);
         let amount = *self.state.stack.last().expect("validated");
         if let Value::Const(_, amount) = amount {
             self.state.pop();
@@ -303,9 +303,9 @@ impl FuncGen<'_> {
     /// Pushes the result of a comparison whose flags are set: as flags if the next operator
     /// consumes it and can, else as a number.
     pub(crate) fn push_cond(&mut self, cond: Cond) {
-        self.flags_live = true;
-        let next = self.peek.next(self.pos);
-        if next == Next::Condition && self.options.ablation.fuse_compare {
+        self.masm.flags_live = true;
+        let next = self.input.peek.next(self.cursor.pos);
+        if next == Next::Condition && self.input.options.ablation.fuse_compare {
             self.state.push(Value::Flags(cond));
             return;
         }
@@ -320,7 +320,7 @@ impl FuncGen<'_> {
         let src = self.use_reg(value);
         let dst = self.alloc(RegClass::Int);
         let scratch = self.masm.scratch();
-        match (self.options.features.lzcnt, size) {
+        match (self.input.options.features.lzcnt, size) {
             (true, S32) => asm!(self.masm; lzcnt Rd(dst), Rd(src)),
             (true, S64) => asm!(self.masm; lzcnt Rq(dst), Rq(src)),
             (false, S32) => asm!(self.masm, scratch;
@@ -345,7 +345,7 @@ impl FuncGen<'_> {
         let src = self.use_reg(value);
         let dst = self.alloc(RegClass::Int);
         let scratch = self.masm.scratch();
-        match (self.options.features.bmi1, size) {
+        match (self.input.options.features.bmi1, size) {
             (true, S32) => asm!(self.masm; tzcnt Rd(dst), Rd(src)),
             (true, S64) => asm!(self.masm; tzcnt Rq(dst), Rq(src)),
             (false, S32) => asm!(self.masm, scratch;
@@ -365,7 +365,7 @@ impl FuncGen<'_> {
 
     fn popcnt(&mut self, size: OperandSize) {
         let value = self.state.pop();
-        if !self.options.features.popcnt {
+        if !self.input.options.features.popcnt {
             let dst = self.own_reg(value);
             self.emit_popcnt(size, dst);
             return self.push_reg(size.int(), dst);

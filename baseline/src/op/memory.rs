@@ -172,7 +172,7 @@ impl FuncGen<'_> {
 
     /// The address of an access, checked if the memory's plan wants that. May use `scratch`.
     fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
-        let facts = self.facts;
+        let facts = self.input.facts;
         let MemoryPlan { style, place } = facts.plan.memory(memory_of(memarg));
         match style.access(memarg.offset, bytes) {
             Access::Guarded => self.guarded_address(*place, index, memarg.offset),
@@ -252,7 +252,7 @@ impl FuncGen<'_> {
         let length = header.field(VmMemory::LEN);
         self.masm.rm(Alu::Cmp.op().wide(), end_reg, length);
         self.trap_if(Cc::A, TrapCode::MemoryOutOfBounds);
-        let masked = self.options.spectre.of_memories();
+        let masked = self.input.options.spectre.of_memories();
         if masked {
             // An end beyond the memory becomes the memory's.
             self.masm.cmov_mem(Cc::A, end_reg, length);
@@ -321,7 +321,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
-        let facts = self.facts;
+        let facts = self.input.facts;
         let MemoryPlan { style, place } = facts.plan.memory(MemoryIndex(memory));
         let dst = self.alloc(RegClass::Int);
         let length = self.header(place.header(), dst).field(VmMemory::LEN);
@@ -333,7 +333,13 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
-        let index = self.facts.plan.memory(MemoryIndex(memory)).style.index();
+        let index = self
+            .input
+            .facts
+            .plan
+            .memory(MemoryIndex(memory))
+            .style
+            .index();
         self.call_builtin(Builtin::MemoryGrow, &args, Some(index.kind()));
     }
 

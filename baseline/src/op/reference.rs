@@ -26,8 +26,12 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_ref_func(&mut self, func: u32) {
-        let n = self.facts.func_ref(FuncIndex(func)).unwrap_or_default();
-        let offset = self.facts.layout.func_ref(n);
+        let n = self
+            .input
+            .facts
+            .func_ref(FuncIndex(func))
+            .unwrap_or_default();
+        let offset = self.input.facts.layout.func_ref(n);
         let dst = self.alloc(RegClass::Int);
         self.masm
             .rm(Op::LEA.wide(), dst, Mem::base(Reg::VMCTX, offset.disp()));

@@ -26,9 +26,9 @@ impl FuncGen<'_> {
         base: Reg,
         trap: TrapCode,
     ) -> Option<Scratch> {
-        let header = self.header(self.facts.plan.table(table).place, base);
+        let header = self.header(self.input.facts.plan.table(table).place, base);
         let length = header.field(VmTable::LEN);
-        let masked = self.options.spectre.of_tables();
+        let masked = self.input.options.spectre.of_tables();
         let masked = masked.then(|| self.masm.scratch());
         if let Some(masked) = &masked {
             self.masm.zero(masked.reg());
@@ -70,7 +70,7 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_size(&mut self, table: u32) {
         let dst = self.alloc(RegClass::Int);
-        let plan = self.facts.plan.table(TableIndex(table));
+        let plan = self.input.facts.plan.table(TableIndex(table));
         let (place, kind) = (plan.place, plan.index().kind());
         let length = self.header(place, dst).field(VmTable::LEN);
         self.load(kind, dst, length);
@@ -79,7 +79,7 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
-        let index = self.facts.plan.table(TableIndex(table)).index();
+        let index = self.input.facts.plan.table(TableIndex(table)).index();
         self.call_builtin(Builtin::TableGrow, &args, Some(index.kind()));
     }
 

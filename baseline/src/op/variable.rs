@@ -58,7 +58,7 @@ impl FuncGen<'_> {
         if self.state.locals[local as usize].aliases > 0 {
             self.detach_aliases(local);
         }
-        if !self.options.ablation.register_locals {
+        if !self.input.options.ablation.register_locals {
             let reg = self.use_reg(value);
             self.store_slot(value.kind(), local, reg);
             self.state.release(reg);
@@ -89,7 +89,7 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_global_get(&mut self, global: u32) {
         let global = GlobalIndex(global);
-        let kind = self.facts.globals[global.index()].content.kind();
+        let kind = self.input.facts.globals[global.index()].content.kind();
         let (mem, _scratch) = self.global_place(global);
         let target = self.target_reg(kind);
         let dst = self.dest(target, kind);
@@ -112,7 +112,7 @@ impl FuncGen<'_> {
 
     /// A global's value, and the scratch register if that leads to it.
     fn global_place(&mut self, global: GlobalIndex) -> (Mem, Option<Scratch>) {
-        match self.facts.layout.global(global) {
+        match self.input.facts.layout.global(global) {
             Place::Inline(offset) => (Mem::base(Reg::VMCTX, offset.disp()), None),
             Place::Pointer(offset) => {
                 let pointer = Mem::base(Reg::VMCTX, offset.disp());
@@ -174,7 +174,7 @@ impl FuncGen<'_> {
             RegClass::Float => self.emit_move_unless(cond, dst, other),
         }
         self.state.release(other);
-        self.flags_live = false;
+        self.masm.flags_live = false;
         self.push_reg(kind, dst);
     }
 
@@ -239,7 +239,7 @@ impl FuncGen<'_> {
         self.masm
             .test_zero(reg, OperandSize::S32, ZeroTest::Equality);
         self.state.release(reg);
-        self.flags_live = true;
+        self.masm.flags_live = true;
         Cond::Cc(Cc::Ne)
     }
 
@@ -247,10 +247,10 @@ impl FuncGen<'_> {
     /// entry stands for: the local and its register, in which to compute the value.
     #[inline]
     pub(crate) fn target_reg(&mut self, kind: Kind) -> Option<(u32, Reg)> {
-        let Next::AssignLocal(index) = self.peek.next(self.pos) else {
+        let Next::AssignLocal(index) = self.input.peek.next(self.cursor.pos) else {
             return None;
         };
-        if !self.options.ablation.target_locals {
+        if !self.input.options.ablation.target_locals {
             return None;
         }
         let mut target = self.assignable(index, kind);
