@@ -3,9 +3,6 @@
 
 use dynasmrt::{AssemblyOffset, DynasmApi};
 
-/// Bytes past the last write that a store may touch.
-const SLACK: usize = 8;
-
 /// Code being written. dynasm's macros write to it as they do to its own assemblers.
 #[derive(Default)]
 pub(crate) struct CodeBuffer {
@@ -34,42 +31,43 @@ impl CodeBuffer {
     /// Appends the low `count` bytes of `value`, at most eight.
     #[inline]
     pub(crate) fn put(&mut self, value: u64, count: usize) {
-        debug_assert!(count <= SLACK);
-        if let Some(room) = self
-            .bytes
-            .get_mut(self.len..)
-            .and_then(|b| b.first_chunk_mut::<8>())
-        {
+        debug_assert!(count <= 8);
+        if let Some(room) = self.room::<8>() {
             *room = value.to_le_bytes();
+            self.len += count;
         } else {
-            self.put_slowly(value);
+            self.put_in_larger(value, count, 0, 0);
         }
-        self.len += count;
     }
 
     /// Appends the low `count` bytes of `value`, at most seven, and `more_count` bytes of `more`.
     #[inline]
     pub(crate) fn put_two(&mut self, value: u64, count: usize, more: u64, more_count: usize) {
-        debug_assert!(count < SLACK && more_count <= SLACK);
-        if let Some(room) = self
-            .bytes
-            .get_mut(self.len..)
-            .and_then(|b| b.first_chunk_mut::<16>())
-        {
+        debug_assert!(count < 8 && more_count <= 8);
+        if let Some(room) = self.room::<16>() {
             room[..8].copy_from_slice(&value.to_le_bytes());
             room[count & 7..][..8].copy_from_slice(&more.to_le_bytes());
             self.len += count + more_count;
         } else {
-            self.put(value, count);
-            self.put(more, more_count);
+            self.put_in_larger(value, count, more, more_count);
         }
     }
 
+    /// The bytes behind what was written, if there are so many.
+    #[inline]
+    fn room<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.bytes.get_mut(self.len..)?.first_chunk_mut()
+    }
+
+    /// Makes room first. Callers that end with this need no registers across a call.
     #[cold]
     #[inline(never)]
-    fn put_slowly(&mut self, value: u64) {
+    fn put_in_larger(&mut self, value: u64, count: usize, more: u64, more_count: usize) {
         self.grow();
-        self.bytes[self.len..self.len + 8].copy_from_slice(&value.to_le_bytes());
+        for (value, count) in [(value, count), (more, more_count)] {
+            self.bytes[self.len..][..8].copy_from_slice(&value.to_le_bytes());
+            self.len += count;
+        }
     }
 
     #[cold]

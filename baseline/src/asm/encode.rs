@@ -11,40 +11,45 @@ use super::record::Effect;
 use super::{Cc, Masm};
 use crate::reg::Reg;
 
-/// A memory operand.
+/// A memory operand: what of its encoding does not depend on the instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mem {
-    base: u8,
-    /// A register's encoding, [`NO_INDEX`](Self::NO_INDEX) or [`DATA`](Self::DATA).
-    index: u8,
-    scale: u8,
+    /// The displacement, or of a constant in the data section its offset there.
     disp: i32,
+    /// ModRM without mode and register, then the SIB byte.
+    modrm_sib: u16,
+    /// How many bytes these are, or [`DATA`](Self::DATA).
+    count: u8,
+    /// REX's bits for index and base.
+    rex: u8,
 }
 
 impl Mem {
-    /// `rsp`, which can't be an index: its encoding says that there is none.
-    const NO_INDEX: u8 = 4;
-    /// No register at all: `disp` is an offset in the data section.
-    const DATA: u8 = 0xff;
+    /// In [`count`](Self::count): no register at all, a constant in the data section.
+    const DATA: u8 = 0;
 
     /// In the function's data.
     pub(super) const fn data(offset: u32) -> Self {
         Mem {
-            base: 0,
-            index: Self::DATA,
-            scale: 0,
             disp: offset as i32,
+            modrm_sib: 0,
+            count: Self::DATA,
+            rex: 0,
         }
     }
 
     /// `[base + disp]`.
     #[inline]
     pub(crate) const fn base(base: Reg, disp: i32) -> Self {
+        if base.hw() & 7 == Reg::RSP.hw() {
+            // Only SIB has these base registers. Its index `rsp` says that there is none.
+            return Self::sib(base, Reg::RSP, 0, disp);
+        }
         Mem {
-            base: base.hw(),
-            index: Self::NO_INDEX,
-            scale: 0,
             disp,
+            modrm_sib: (base.hw() & 7) as u16,
+            count: 1,
+            rex: base.hw() >> 3,
         }
     }
 
@@ -59,30 +64,48 @@ impl Mem {
     /// `[base + index + disp]`.
     #[inline]
     pub(crate) const fn indexed(base: Reg, index: Reg, disp: i32) -> Self {
-        Mem {
-            base: base.hw(),
-            index: index.hw(),
-            scale: 0,
-            disp,
-        }
+        Self::sib(base, index, 0, disp)
     }
 
     /// `[base + index * 8 + disp]`.
     pub(crate) const fn element(base: Reg, index: Reg, disp: i32) -> Self {
+        Self::sib(base, index, 3, disp)
+    }
+
+    #[inline]
+    const fn sib(base: Reg, index: Reg, scale: u8, disp: i32) -> Self {
+        const HAS_SIB: u8 = 4;
+        let (base, index) = (base.hw(), index.hw());
+        let sib = scale << 6 | (index & 7) << 3 | base & 7;
         Mem {
-            base: base.hw(),
-            index: index.hw(),
-            scale: 3,
             disp,
+            modrm_sib: u16::from_le_bytes([HAS_SIB, sib]),
+            count: 2,
+            rex: (index >> 3) << 1 | base >> 3,
         }
     }
-}
 
-impl Mem {
+    /// Whether it is a constant in the data section.
+    #[inline]
+    const fn is_data(self) -> bool {
+        self.count == Self::DATA
+    }
+
+    /// Whether one byte has the displacement.
+    #[inline]
+    const fn is_short(self) -> bool {
+        self.disp as i8 as i32 == self.disp
+    }
+
     /// Base and displacement, if there is no index.
     pub(super) fn without_index(self) -> Option<(Reg, i32)> {
-        let base = Reg::from_index(self.base.into());
-        (self.index == Self::NO_INDEX).then_some((base, self.disp))
+        let [modrm, sib] = self.modrm_sib.to_le_bytes();
+        let low = match self.count {
+            1 => modrm,
+            _ => sib & 7,
+        };
+        let base = Reg::from_index(u32::from(low | (self.rex & 1) << 3));
+        (self == Self::base(base, self.disp)).then_some((base, self.disp))
     }
 }
 
@@ -167,34 +190,20 @@ impl Masm {
             return;
         };
         self.note_rm(op, reg, mem);
-        if mem.index == Mem::DATA {
+        if mem.is_data() {
             return self.rm_data(op, reg.hw(), mem.disp as u32);
         }
-        self.rm_imm(op, reg.hw(), mem, 0, 0);
+        let (bits, count, disp_count) = encode_rm(op, reg.hw(), mem);
+        self.buf.put_two(bits, count, mem.disp as u64, disp_count);
     }
 
-    /// With `count` bytes of immediate behind. The operand is no constant in the data section: that
-    /// is told apart before, since saving registers for it would cost the others a quarter.
-    #[inline(always)]
-    pub(super) fn rm_imm(&mut self, op: Op, reg: u8, mem: Mem, imm: u32, count: usize) {
-        debug_assert!(mem.index != Mem::DATA);
-        let high = (reg >> 3) << 2 | (mem.index >> 3) << 1 | mem.base >> 3;
-        let (mut bits, mut head_count) = op.head(high);
-        let short = i32::from(mem.disp as i8) == mem.disp;
-        // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
-        let modrm = if short { 0x40 } else { 0x80 } | (reg & 7) << 3;
-        if mem.index != Mem::NO_INDEX || mem.base & 7 == 4 {
-            let sib = mem.scale << 6 | (mem.index & 7) << 3 | mem.base & 7;
-            bits |= (u64::from(modrm | 4) | u64::from(sib) << 8) << (8 * head_count);
-            head_count += 2;
-        } else {
-            bits |= u64::from(modrm | mem.base & 7) << (8 * head_count);
-            head_count += 1;
-        }
-        let (disp, disp_count) = if short {
-            (u64::from(mem.disp as u8), 1)
-        } else {
-            (u64::from(mem.disp as u32), 4)
+    /// `op [mem], imm` with `count` bytes of immediate, on memory that is no constant.
+    #[inline]
+    pub(super) fn rm_imm(&mut self, op: Op, mem: Mem, imm: u32, count: usize) {
+        let (bits, head_count, disp_count) = encode_rm(op, op.in_modrm(), mem);
+        let disp = match mem.is_short() {
+            true => u64::from(mem.disp as u8),
+            false => u64::from(mem.disp as u32),
         };
         let rest = disp | u64::from(imm) << (8 * disp_count);
         self.buf.put_two(bits, head_count, rest, disp_count + count);
@@ -214,7 +223,7 @@ impl Masm {
     /// `cmp [mem], imm`.
     pub(crate) fn cmp_mem_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
         let op = Alu::Cmp.with_imm(false).sized(size);
-        self.rm_imm(op, op.in_modrm(), mem, imm as u32, 4);
+        self.rm_imm(op, mem, imm as u32, 4);
     }
 
     /// `imul reg, rm, imm`.
@@ -297,17 +306,17 @@ impl Masm {
     /// `mov dword/qword [mem], imm` (sign-extended).
     pub(crate) fn store_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
         self.note_store_imm(size, mem, imm);
-        self.rm_imm(Op::STORE_IMM.sized(size), 0, mem, imm as u32, 4);
+        self.rm_imm(Op::STORE_IMM.sized(size), mem, imm as u32, 4);
     }
 
     /// `mov byte [mem], imm`.
     pub(crate) fn store_imm8(&mut self, mem: Mem, imm: u8) {
-        self.rm_imm(Op::STORE_IMM8, 0, mem, u32::from(imm), 1);
+        self.rm_imm(Op::STORE_IMM8, mem, u32::from(imm), 1);
     }
 
     /// `mov word [mem], imm`.
     pub(crate) fn store_imm16(&mut self, mem: Mem, imm: u16) {
-        self.rm_imm(Op::STORE_IMM16, 0, mem, u32::from(imm), 2);
+        self.rm_imm(Op::STORE_IMM16, mem, u32::from(imm), 2);
     }
 
     /// `mov byte [mem], reg`.
@@ -334,4 +343,17 @@ impl Masm {
     pub(crate) fn cmov(&mut self, cc: Cc, size: OperandSize, dst: Reg, src: Reg) {
         self.rr(Op::CMOVCC.cc(cc).sized(size), dst, src);
     }
+}
+
+/// `op reg, [mem]` up to the displacement, how many bytes that is, and how many the displacement
+/// has. The operand is no constant in the data section.
+#[inline(always)]
+fn encode_rm(op: Op, reg: u8, mem: Mem) -> (u64, usize, usize) {
+    debug_assert!(!mem.is_data());
+    let (bits, count) = op.head((reg >> 3) << 2 | mem.rex);
+    // Base registers rbp and r13 need a displacement; one of zero bytes is never worth a test.
+    let (mode, disp_count) = if mem.is_short() { (0x40, 1) } else { (0x80, 4) };
+    let modrm_sib = mem.modrm_sib | mode | u16::from(reg & 7) << 3;
+    let bits = bits | u64::from(modrm_sib) << (8 * count);
+    (bits, count + usize::from(mem.count), disp_count)
 }

@@ -221,12 +221,11 @@ fn check_memory(entry: &Entry, op: Op, size: OperandSize) {
         } else {
             op
         };
-        let field = if operands.has_reg() {
-            reg as u8
+        if operands.has_reg() {
+            masm.rm(op, Reg::from_index(reg), mem);
         } else {
-            op.in_modrm()
-        };
-        masm.rm_imm(op, field, mem, IMM, operands.imm());
+            masm.rm_imm(op, mem, IMM, operands.imm());
+        }
         let seen = decode(entry, &masm);
         assert_eq!(seen.memory_base(), Register::RAX + base, "{}", entry.name);
         assert_eq!(
@@ -285,7 +284,10 @@ fn check_legacy(entry: &Entry, op: Op, size: OperandSize) {
             if operands != Operands::RegAddress {
                 check_registers(entry, op, size);
             }
-            check_memory(entry, op, size);
+            // No register and immediate beside a memory operand.
+            if !(operands.has_reg() && operands.imm() > 0) {
+                check_memory(entry, op, size);
+            }
         }
     }
 }
