@@ -1,12 +1,13 @@
-"""Archives from npm and PyPI: fetched by the registries' own clients, checked, unpacked.
+"""Archives from npm, PyPI and crates.io: fetched by the registries' own clients, checked, unpacked.
 
-A package is a dict: its registry (`npm` or `pypi`), name, version, the archive's SHA-256, and what
-to extract: members of the archive, or folders with a final slash, and where each goes. Nothing is
-taken from an archive before its SHA-256 has been checked.
+A package is a dict: its registry (`npm`, `pypi` or `crates`), name, version, the archive's SHA-256,
+and what to extract: members of the archive, or folders with a final slash, and where each goes.
+Nothing is taken from an archive before its SHA-256 has been checked.
 """
 
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ import zipfile
 def download(package, folder):
     """Asks the registry's own client for the archive, and nothing the package depends on."""
     name, version = package["name"], package["version"]
+    if package["registry"] == "crates":
+        return download_crate(name, version, pathlib.Path(folder))
     if package["registry"] == "npm":
         command = ["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination", folder]
     else:
@@ -26,6 +29,23 @@ def download(package, folder):
                    "--disable-pip-version-check", "--dest", folder, f"{name}=={version}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (archive,) = pathlib.Path(folder).iterdir()
+    return archive
+
+
+def download_crate(name, version, folder):
+    """Lets Cargo fetch the dependency of an empty package. It brings what the crate depends on as
+    well, which goes with the folder."""
+    (folder / "src").mkdir()
+    (folder / "src" / "lib.rs").touch()
+    # A requirement leaves out what stands behind a plus sign.
+    requirement = version.partition("+")[0]
+    (folder / "Cargo.toml").write_text(
+        '[package]\nname = "wants"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n'
+        f'[dependencies]\n{name} = "={requirement}"\n')
+    home = folder / "home"
+    subprocess.run(["cargo", "fetch", "--quiet"], cwd=folder, check=True,
+                   env={**os.environ, "CARGO_HOME": str(home)})
+    (archive,) = home.glob(f"registry/cache/*/{name}-{version}.crate")
     return archive
 
 

@@ -2,6 +2,7 @@
 version. It is installed into a private environment under corpus/."""
 
 import pathlib
+import platform
 import subprocess
 import venv
 
@@ -10,6 +11,15 @@ KERNELS = ROOT / "tests" / "programs" / "kernels"
 TOOLS = ROOT / "corpus" / ".tools"
 ZIG = "ziglang==0.17.1"
 COMMON = ["-O2", "-Wall", "-Wextra", "-Werror", "-fno-sanitize=all"]
+# Only features of the supported standard: no SIMD, no exception handling, no threads.
+WASM_CPU = "-mcpu=mvp+" + "+".join(
+    ["bulk_memory", "multivalue", "mutable_globals", "nontrapping_fptoint",
+     "reference_types", "sign_ext"])
+# musl, because WASI's C library is made from it: sorting leaves equal keys in the same order.
+# Without fused multiplication and addition: it rounds once where WebAssembly rounds twice.
+# Forbidding contraction in the source would not do, because the compiler then computes other
+# constants than it did for the .wasm files.
+NATIVE_TARGET = ["-target", "x86_64-linux-musl", "-mcpu=x86_64_v3-fma"]
 # Kernels without a C library: loops must not become calls of memset.
 BARE = ["-fno-builtin-memset", "-fno-builtin-memcpy"]
 
@@ -21,6 +31,13 @@ def install():
         venv.create(TOOLS, with_pip=True)
     subprocess.run([exe, "-m", "pip", "install", "--quiet", ZIG], check=True)
     return [exe, "-m", "ziglang", "cc"]
+
+
+def require_native():
+    """Ends the script where no native programs can be built."""
+    here = f"{platform.system()} {platform.machine()}"
+    if here != "Linux x86_64":
+        raise SystemExit(f"native programs are built for Linux x86_64 only, and this is {here}")
 
 
 def needs_libc(source):

@@ -1,8 +1,9 @@
 //! Real programs in every execution mode, compared with Wasmtime.
 //!
 //! Each test is one program in one mode: `program/clang/zeal`. The expected result comes from
-//! Wasmtime, in process, once per program. Kernels are in the source tree; large programs are in
-//! `corpus/`, and without it their tests fail, naming the command that fetches it.
+//! Wasmtime, in process, once per program; for libraries it is the checksum in their manifest.
+//! Kernels are in the source tree; libraries and large programs are in `corpus/`, and without it
+//! their tests fail, naming the command that builds or fetches them.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,13 +90,19 @@ fn cases() -> Result<Vec<Case>> {
         wasm: Box::new(move || kernel.wasm()),
         expected: Mutex::default(),
     });
+    let libraries = corpus::libraries()?.into_iter().map(|library| Case {
+        name: format!("library/{}", library.name),
+        job: library.job(Size::Test),
+        expected: Mutex::new(Some(Arc::new(library.outcome(Size::Test)))),
+        wasm: Box::new(move || library.wasm()),
+    });
     let programs = corpus::programs()?.into_iter().map(|program| Case {
         name: format!("program/{}", program.name),
         job: program.job(Size::Test),
         wasm: Box::new(move || program.wasm()),
         expected: Mutex::default(),
     });
-    Ok(kernels.chain(programs).collect())
+    Ok(kernels.chain(libraries).chain(programs).collect())
 }
 
 /// Zeal compiles most functions many times; for a compiler of 66 MB of code that takes minutes.

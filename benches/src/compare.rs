@@ -17,9 +17,10 @@ use crate::record::{Results, Row, Suite};
 use crate::stats::{geomean, interval_of, median, resample};
 
 /// The metrics that are compared, by suite.
-const FIGURES: [(Suite, &[Metric]); 6] = [
+const FIGURES: [(Suite, &[Metric]); 7] = [
     (Suite::Load, &[Metric::LoadCpu, Metric::MachineCode]),
     (Suite::Kernels, &[Metric::SteadyCpu, Metric::MachineCode]),
+    (Suite::Libraries, &[Metric::SteadyCpu, Metric::MachineCode]),
     (
         Suite::Programs,
         &[Metric::TotalWall, Metric::TotalCpu, Metric::PeakMemory],

@@ -1,6 +1,8 @@
-//! The programs to run, from the one manifest `tests/programs/programs.json`.
+//! The programs to run, from the manifests `tests/programs/programs.json` and
+//! `tests/programs/libraries/libraries.json`.
 //!
-//! Kernels are small programs of one idea each, committed with their sources. Programs are large,
+//! Kernels are small programs of one idea each, committed with their sources. Libraries are real
+//! ones with a small program around them, built by `scripts/build-libraries`. Programs are large,
 //! built by others, and fetched by `scripts/fetch-corpus`.
 
 use std::borrow::Cow;
@@ -11,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::engines::{Driver, Job};
+use crate::engines::{Driver, Job, Outcome};
 use crate::places::{self, Places};
 
 /// The workload of a program that is run.
@@ -20,8 +23,8 @@ use crate::places::{self, Places};
 pub enum Size {
     /// A workload of milliseconds in any tier.
     Test,
-    /// For kernels, about ten milliseconds in optimized code: what an iteration needs for its own
-    /// cost not to matter. For programs the same as `Test`.
+    /// For kernels and libraries, about ten milliseconds in optimized code: what an iteration needs
+    /// for its own cost not to matter. For programs the same as `Test`.
     Iteration,
     /// A workload of about half a second or more in optimized code.
     Bench,
@@ -39,12 +42,27 @@ pub struct Kernel {
     scales: Scales,
 }
 
-/// A kernel's argument, by size; without one it runs the size for tests.
+/// The argument of a kernel or library, by size; without one it runs the size for tests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scales {
     iteration: u64,
     bench: u64,
+}
+
+impl Scales {
+    fn job(self, name: &str, size: Size) -> Job {
+        let mut args = vec![name.to_owned()];
+        match size {
+            Size::Test => {}
+            Size::Iteration => args.push(self.iteration.to_string()),
+            Size::Bench | Size::Longest => args.push(self.bench.to_string()),
+        }
+        Job {
+            args,
+            ..Job::default()
+        }
+    }
 }
 
 impl Kernel {
@@ -59,15 +77,78 @@ impl Kernel {
 
     /// The job that runs the kernel.
     pub fn job(&self, size: Size) -> Job {
-        let mut args = vec![self.name.clone()];
-        match size {
-            Size::Test => {}
-            Size::Iteration => args.push(self.scales.iteration.to_string()),
-            Size::Bench | Size::Longest => args.push(self.scales.bench.to_string()),
-        }
-        Job {
-            args,
-            ..Job::default()
+        self.scales.job(&self.name, size)
+    }
+}
+
+/// A real library with a small program around it.
+#[derive(Clone, Debug)]
+pub struct Library {
+    /// Its name, which is also the name of its file.
+    pub name: String,
+    entry: LibraryEntry,
+    places: Places,
+}
+
+/// A library in its manifest.
+#[derive(Clone, Debug, Deserialize)]
+struct LibraryEntry {
+    /// What the program does, in a few words.
+    about: String,
+    iteration: u64,
+    bench: u64,
+    /// What a correct run prints after the name: for the size of tests, of an iteration, and of a
+    /// benchmark.
+    checksums: [String; 3],
+}
+
+impl Library {
+    /// What the program does, in a few words.
+    pub fn about(&self) -> &str {
+        &self.entry.about
+    }
+
+    /// The path of the library's module, whether it exists or not.
+    pub fn path(&self) -> PathBuf {
+        let folder = self.places.corpus.join("libraries");
+        folder.join(&self.name).with_extension("wasm")
+    }
+
+    /// The module in the binary format.
+    ///
+    /// # Errors
+    ///
+    /// If the library has not been built; the message says how to.
+    pub fn wasm(&self) -> Result<Vec<u8>> {
+        let path = self.path();
+        std::fs::read(&path).with_context(|| {
+            format!(
+                "cannot read `{}`; run scripts/build-libraries first",
+                path.display()
+            )
+        })
+    }
+
+    /// The job that runs the library.
+    pub fn job(&self, size: Size) -> Job {
+        let LibraryEntry {
+            iteration, bench, ..
+        } = self.entry;
+        Scales { iteration, bench }.job(&self.name, size)
+    }
+
+    /// The outcome of a correct run.
+    pub fn outcome(&self, size: Size) -> Outcome {
+        let [test, iteration, bench] = &self.entry.checksums;
+        let checksum = match size {
+            Size::Test => test,
+            Size::Iteration => iteration,
+            Size::Bench | Size::Longest => bench,
+        };
+        Outcome {
+            exit: 0,
+            stdout: format!("{} {checksum}\n", self.name).into_bytes(),
+            files: BTreeMap::new(),
         }
     }
 }
@@ -172,6 +253,12 @@ impl LoadOnly {
     }
 }
 
+/// The libraries' manifest, as far as running them needs it; `scripts/libraries.py` reads the rest.
+#[derive(Deserialize)]
+struct Libraries {
+    libraries: BTreeMap<String, LibraryEntry>,
+}
+
 /// The manifest's part for the benchmarks; `scripts/fetch-corpus` reads the rest.
 #[derive(Deserialize)]
 struct Manifest {
@@ -181,12 +268,14 @@ struct Manifest {
     kernels: BTreeMap<String, Scales>,
 }
 
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
 fn manifest() -> Result<Manifest> {
     let places = places::find()?;
-    let path = places.tree.join(places::MANIFEST);
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let manifest = serde_json::from_str(&text);
-    let mut manifest: Manifest = manifest.with_context(|| path.display().to_string())?;
+    let mut manifest: Manifest = read_json(&places.tree.join(places::MANIFEST))?;
     for program in &mut manifest.programs {
         program.places.clone_from(places);
     }
@@ -210,6 +299,23 @@ pub fn kernels() -> Result<Vec<Kernel>> {
         Ok(Kernel { name, path, scales })
     };
     manifest()?.kernels.into_iter().map(kernel).collect()
+}
+
+/// All libraries, by name, whether built or not.
+///
+/// # Errors
+///
+/// If their manifest can't be read.
+pub fn libraries() -> Result<Vec<Library>> {
+    let places = places::find()?;
+    let path = "tests/programs/libraries/libraries.json";
+    let manifest: Libraries = read_json(&places.tree.join(path))?;
+    let library = |(name, entry)| Library {
+        name,
+        entry,
+        places: places.clone(),
+    };
+    Ok(manifest.libraries.into_iter().map(library).collect())
 }
 
 /// All programs, in the manifest's order, whether fetched or not.

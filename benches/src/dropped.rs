@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Reason {
     /// The program is not in the corpus.
     Program,
+    /// The library has not been built.
+    Library,
     /// The module that is only loaded is not in the corpus.
     Module,
     /// The engine is not installed.
@@ -25,6 +27,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Program => "cases whose program is missing (scripts/fetch-corpus brings it)",
+            Reason::Library => "libraries that are missing (scripts/build-libraries makes them)",
             Reason::Module => {
                 "modules that are missing (scripts/fetch-corpus --modules brings them)"
             }

@@ -293,6 +293,9 @@ fn check() -> Result<()> {
     for kernel in corpus::kernels()? {
         corpus::check_features(&kernel.wasm()?).with_context(|| kernel.name.clone())?;
     }
+    for library in corpus::libraries()? {
+        corpus::check_features(&library.wasm()?).with_context(|| library.name.clone())?;
+    }
     for program in corpus::programs()? {
         let wasm = program.wasm()?;
         corpus::check_features(&wasm).with_context(|| program.name.clone())?;

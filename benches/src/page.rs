@@ -19,6 +19,7 @@ mod format;
 mod growth;
 mod html;
 mod labels;
+mod libraries;
 mod micro;
 mod palette;
 mod phase;
@@ -53,6 +54,7 @@ pub fn render(results: &Results) -> String {
         programs::end_to_end(&page),
         plane::section(&page),
         warmup::section(&page),
+        libraries::section(&page),
         growth::section(&page),
         programs::memory(&page),
         micro::calls(&page),

@@ -36,6 +36,8 @@ pub struct Planned {
     pub info: CaseInfo,
     /// The task that measures the case.
     pub task: Task,
+    /// The output digest of a correct run, if it is known beforehand.
+    pub output: Option<String>,
     /// The engines that run the case, as indices of contenders.
     pub engines: Vec<usize>,
 }
@@ -53,9 +55,10 @@ pub struct Plan {
     pub dropped: Dropped,
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite::Load,
     Suite::Kernels,
+    Suite::Libraries,
     Suite::Calls,
     Suite::Instances,
     Suite::Overhead,
@@ -91,7 +94,7 @@ fn engines(suite: Suite, full: bool) -> &'static [&'static str] {
                 "wasmer-singlepass",
             ],
         ),
-        Suite::Kernels => (
+        Suite::Kernels | Suite::Libraries => (
             5,
             &[
                 "upshift",
@@ -205,6 +208,7 @@ fn cases_of(
     let Tasks { mut found, missing } = match suite {
         Suite::Load => load(wish.full)?,
         Suite::Kernels => kernels(wish.full)?,
+        Suite::Libraries => libraries(wish.full)?,
         Suite::Programs => programs(wish.full)?,
         Suite::Calls => calls()?,
         Suite::Instances => instances(wish.full)?,
@@ -213,7 +217,7 @@ fn cases_of(
     };
     let wanted =
         |name: &String| wish.cases.is_empty() || wish.cases.iter().any(|part| name.contains(part));
-    found.retain(|(info, _)| wanted(&info.name));
+    found.retain(|found| wanted(&found.info.name));
     for (reason, name) in missing.into_iter().filter(|(_, name)| wanted(name)) {
         dropped.note(reason, format!("{suite}/{name}"));
     }
@@ -224,7 +228,7 @@ fn cases_of(
             dropped.note(contender::why_missing(id), id);
         }
     }
-    let planned = found.into_iter().map(|(info, task)| {
+    let planned = found.into_iter().map(|Found { info, task, output }| {
         let mut takes_part = |contender: &Contender| {
             let id = contender.info.id.as_str();
             let variant = wish.variants.iter().any(|other| other.info.id == id);
@@ -250,6 +254,7 @@ fn cases_of(
             engines: engines.collect(),
             info,
             task,
+            output,
         }
     });
     Ok(planned.filter(|case| !case.engines.is_empty()).collect())
@@ -291,8 +296,26 @@ fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> Can {
 /// The tasks of a suite, and the cases whose module is missing.
 #[derive(Default)]
 struct Tasks {
-    found: Vec<(CaseInfo, Task)>,
+    found: Vec<Found>,
     missing: Vec<(Reason, String)>,
+}
+
+/// A case whose module is there.
+struct Found {
+    info: CaseInfo,
+    task: Task,
+    output: Option<String>,
+}
+
+impl Found {
+    /// A case whose engines are only compared with each other.
+    fn new(info: CaseInfo, task: Task) -> Self {
+        Self {
+            info,
+            task,
+            output: None,
+        }
+    }
 }
 
 impl Tasks {
@@ -305,7 +328,7 @@ impl Tasks {
     ) -> Result<()> {
         if wasm.is_file() {
             let info = case(suite, name, about, &wasm)?;
-            self.found.push((info, task(wasm)));
+            self.found.push(Found::new(info, task(wasm)));
         } else {
             self.missing.push((Reason::Program, name));
         }
@@ -339,12 +362,12 @@ fn load(full: bool) -> Result<Tasks> {
         if wasm.is_file() {
             let mut info = case(Suite::Load, module.name.clone(), &module.about, &wasm)?;
             info.needs = module.needs;
-            tasks.found.push((info, Task::Load { wasm }));
+            tasks.found.push(Found::new(info, Task::Load { wasm }));
         } else {
             tasks.missing.push((Reason::Module, module.name));
         }
     }
-    tasks.found.sort_by_key(|(info, _)| info.code_bytes);
+    tasks.found.sort_by_key(|found| found.info.code_bytes);
     Ok(tasks)
 }
 
@@ -382,7 +405,7 @@ fn kernel_tasks(
             iterations,
             seconds,
         };
-        Ok((info, task))
+        Ok(Found::new(info, task))
     };
     Ok(Tasks {
         found: wanted.map(task).collect::<Result<_>>()?,
@@ -393,6 +416,35 @@ fn kernel_tasks(
 fn kernels(full: bool) -> Result<Tasks> {
     let seconds = if full { 0.7 } else { 0.5 };
     kernel_tasks(Suite::Kernels, |_| true, 100, seconds)
+}
+
+fn libraries(full: bool) -> Result<Tasks> {
+    let mut tasks = Tasks::default();
+    for library in corpus::libraries()? {
+        let wasm = library.path();
+        if !wasm.is_file() {
+            tasks.missing.push((Reason::Library, library.name));
+            continue;
+        }
+        let info = case(
+            Suite::Libraries,
+            library.name.clone(),
+            library.about(),
+            &wasm,
+        )?;
+        let task = Task::Run {
+            wasm,
+            job: library.job(Size::Iteration),
+            iterations: 100,
+            seconds: if full { 1.5 } else { 1.0 },
+        };
+        tasks.found.push(Found {
+            info,
+            task,
+            output: Some(library.outcome(Size::Iteration).digest()),
+        });
+    }
+    Ok(tasks)
 }
 
 fn overhead() -> Result<Tasks> {
@@ -434,7 +486,8 @@ fn programs(full: bool) -> Result<Tasks> {
             let wasm = binary(kernel.path.clone())?;
             let name = format!("{}/long", kernel.name);
             let info = case(Suite::Programs, name, "a kernel, one long run", &wasm)?;
-            tasks.found.push((info, run(wasm, kernel.job(Size::Bench))));
+            let task = run(wasm, kernel.job(Size::Bench));
+            tasks.found.push(Found::new(info, task));
         }
     }
     Ok(tasks)
@@ -453,7 +506,7 @@ fn calls() -> Result<Tasks> {
         count,
     };
     Ok(Tasks {
-        found: vec![(info, task)],
+        found: vec![Found::new(info, task)],
         missing: Vec::new(),
     })
 }
@@ -467,7 +520,7 @@ fn instances(full: bool) -> Result<Tasks> {
             let info = case(Suite::Instances, "fib".into(), about, &wasm)?;
             tasks
                 .found
-                .push((info, Task::Instances { wasm, count: 1000 }));
+                .push(Found::new(info, Task::Instances { wasm, count: 1000 }));
         }
     }
     for program in corpus::programs()? {

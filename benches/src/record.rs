@@ -105,6 +105,8 @@ pub enum Suite {
     Load,
     /// Kernels: the same small program repeatedly in one process.
     Kernels,
+    /// Libraries: real libraries, each repeatedly in one process.
+    Libraries,
     /// Programs: large programs from bytes to exit, in a process of their own.
     Programs,
     /// Calls: the cost of one call, by kind.

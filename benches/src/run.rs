@@ -65,7 +65,7 @@ pub fn run(
                 progress.end(case.info.suite);
             }
         }
-        compare_outputs(&mut results.rows[first_row..]);
+        compare_outputs(&mut results.rows[first_row..], case.output.as_deref());
         results.write(file)?;
         progress.clear();
         case_done(&results, case);
@@ -131,11 +131,15 @@ fn keep(results: &mut Results, before: &Results) {
     results.cases = cases;
 }
 
-/// Makes a row an error if its output differs from the reference's: its times are not those of the
+/// Makes a row an error if its output is not the expected one: its times are not those of the
 /// program.
 ///
-/// The reference is the row of [`REFERENCE`] if that succeeded, else the first row that did.
-fn compare_outputs(rows: &mut [Row]) {
+/// Where none is known beforehand, the output of [`REFERENCE`] is expected if that succeeded, else
+/// that of the first row that did.
+fn compare_outputs(rows: &mut [Row], known: Option<&str>) {
+    if let Some(known) = known {
+        return expect_output(rows, known, "the known one");
+    }
     let output = |row: &Row| row.launches.first().map(|launch| launch.output.clone());
     let oracle = rows
         .iter()
@@ -145,10 +149,15 @@ fn compare_outputs(rows: &mut [Row]) {
     else {
         return;
     };
+    expect_output(rows, &expected, &format!("{oracle}'s"));
+}
+
+/// Makes rows of another output errors; `whose` says what output is expected.
+fn expect_output(rows: &mut [Row], expected: &str, whose: &str) {
     for row in rows {
         if row.launches.iter().any(|launch| launch.output != expected) {
             row.launches.clear();
-            row.failure = Some(Failure::Error(format!("its output is not {oracle}'s")));
+            row.failure = Some(Failure::Error(format!("its output is not {whose}")));
         }
     }
 }
@@ -274,10 +283,19 @@ mod tests {
     #[test]
     fn a_wrong_output_is_an_error_and_leaves_no_samples() {
         let mut rows = [row("upshift", "b"), row("wasmtime", "a"), row("node", "a")];
-        compare_outputs(&mut rows);
+        compare_outputs(&mut rows, None);
         let why = "its output is not wasmtime's".to_string();
         assert_eq!(rows[0].failure, Some(Failure::Error(why)));
         assert!(rows[0].launches.is_empty());
         assert!(rows[1..].iter().all(|row| row.failure.is_none()));
+    }
+
+    #[test]
+    fn an_output_that_is_known_counts_more_than_the_reference() {
+        let mut rows = [row("upshift", "a"), row("wasmtime", "b")];
+        compare_outputs(&mut rows, Some("a"));
+        assert_eq!(rows[0].failure, None);
+        let why = "its output is not the known one".to_string();
+        assert_eq!(rows[1].failure, Some(Failure::Error(why)));
     }
 }

@@ -37,7 +37,7 @@ pub fn tables(results: &Results, suite: Suite) -> Vec<Table> {
                 |_, row| figure(row, Metric::LoadWall, |wall| wall * 1e3, 1),
             ),
         ],
-        Suite::Kernels => vec![ratios(results, suite, REFERENCE)],
+        Suite::Kernels | Suite::Libraries => vec![ratios(results, suite, REFERENCE)],
         Suite::Programs => vec![by_case(
             results,
             suite,
@@ -137,7 +137,7 @@ pub fn ratio(
 fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
     let family = |engine: &&EngineInfo| {
         let ours = engine.id.starts_with("upshift");
-        suite == Suite::Kernels || ours == reference.starts_with("upshift")
+        suite != Suite::Overhead || ours == reference.starts_with("upshift")
     };
     let engines: Vec<_> = results.engines(suite).filter(family).collect();
     let takes_part = engines.iter().any(|engine| engine.id == reference);
@@ -147,10 +147,10 @@ fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
     };
     let title = format!(
         "{}: processor time at steady state over that of `{reference}`; less is faster",
-        if suite == Suite::Kernels {
-            "Kernels"
-        } else {
-            "What counting and interruption cost"
+        match suite {
+            Suite::Kernels => "Kernels",
+            Suite::Libraries => "Libraries",
+            _ => "What counting and interruption cost",
         },
     );
     let mut table = Table::new(title, engines.iter().map(|engine| &engine.name));

@@ -74,6 +74,26 @@ fn a_kernel_on_every_linked_engine() {
 }
 
 #[test]
+fn a_library_must_print_its_checksum() {
+    let arguments = [
+        "--suite",
+        "libraries",
+        "--case",
+        "zlib_crc32",
+        "--engine",
+        "upshift-baseline",
+    ];
+    let results = quick("library.json", &arguments);
+    let row = results.row(Suite::Libraries, "zlib_crc32", "upshift-baseline");
+    let row = row.expect("a row");
+    assert_eq!(row.failure, None);
+    let libraries = corpus::libraries().expect("a manifest");
+    let library = libraries.iter().find(|other| other.name == row.case);
+    let known = library.expect("it is listed").outcome(Size::Iteration);
+    assert_eq!(row.launches[0].output, known.digest());
+}
+
+#[test]
 fn calls_and_instances() {
     let engines = [
         "--engine", "upshift", "--engine", "wasmi", "--engine", "wasmtime",

@@ -210,6 +210,7 @@ fn sized(kernel_count: usize, launches: usize) -> Results {
     programs(&mut results, &mut noise);
     load(&mut results, &mut noise);
     kernels(&mut results, &mut noise, kernel_count);
+    libraries(&mut results, &mut noise);
     micro(&mut results, &mut noise);
     for row in &mut results.rows {
         row.launches.truncate(launches);
@@ -373,6 +374,21 @@ fn kernels(results: &mut Results, noise: &mut Noise, count: usize) {
     if let Some(row) = results.rows.iter_mut().find(refused) {
         row.launches.clear();
         row.failure = Some(Failure::Refused("needs tail-call".into()));
+    }
+}
+
+fn libraries(results: &mut Results, noise: &mut Noise) {
+    for name in ["zlib", "sqlite"] {
+        let about = format!("{name} at work");
+        results
+            .cases
+            .push(case(Suite::Libraries, name, &about, 0.2));
+        for model in &MODELS {
+            let launches = (0..LAUNCHES).map(|_| warm(model, 0.01, noise)).collect();
+            results
+                .rows
+                .push(row(Suite::Libraries, name, model.id, launches));
+        }
     }
 }
 

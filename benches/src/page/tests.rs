@@ -49,6 +49,7 @@ fn every_row_of_the_results_appears() {
             let ids: &[&str] = match row.suite {
                 Suite::Load => &["plane", "growth"],
                 Suite::Kernels => &["plane", "warmup"],
+                Suite::Libraries => &["libraries"],
                 Suite::Programs => &["programs", "memory"],
                 Suite::Calls => &["calls"],
                 Suite::Instances => &["instances"],
@@ -81,6 +82,7 @@ fn missing_suites_are_said_to_be_missing() {
         "programs",
         "plane",
         "warmup",
+        "libraries",
         "growth",
         "memory",
         "calls",
