@@ -9,7 +9,6 @@ mod support;
 
 use std::io;
 use std::ptr;
-use std::sync::Arc;
 
 use cranelift_jit::{BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule};
 use cranelift_module::{Linkage, Module, ModuleResult};
@@ -26,7 +25,7 @@ const RESERVED: usize = 64 << 20;
 
 fn own_code_space(c: &mut Criterion) {
     let runtime = support::runtime(RuntimeConfig::default());
-    let module = support::module(&runtime, "(module (func))", Arc::new(support::NoHooks));
+    let module = support::module(&runtime, "(module (func))", support::no_hooks());
     let func = DefinedFuncIndex(0);
     c.bench_function("placement/own code space", |b| {
         b.iter(|| {

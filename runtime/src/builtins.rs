@@ -19,7 +19,7 @@ use upshift_abi::{
 
 use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
-use crate::store::{Instance, Pending, Store};
+use crate::store::{Destination, Instance, Pending, Store};
 
 /// The store and the index of the instance that a context belongs to.
 ///
@@ -92,6 +92,24 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
     let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
     store.set_pending(Pending::Trap(record.code, backtrace));
+}
+
+/// Writes the place where execution continues, as a reason is pending to leave WebAssembly.
+///
+/// # Safety
+///
+/// Called by the `unwind` stub only, as its documentation says: `vm` is the store that the calling
+/// thread runs, and `destination` can be written.
+pub unsafe extern "sysv64" fn find_destination(
+    vm: *mut VmStore,
+    destination: *mut Destination,
+    entry_handler: usize,
+) {
+    // SAFETY: guaranteed by the caller; nothing else uses the store now.
+    unsafe {
+        let store = &mut *(*vm).host.cast::<Store>();
+        destination.write(store.destination(entry_handler));
+    }
 }
 
 /// Handles an exhausted budget; returns the address of an OSR entry, or 0 to go on. The status

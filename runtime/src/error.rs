@@ -48,6 +48,18 @@ impl RuntimeError {
     }
 }
 
+/// An exception: where the error of a host function is (or has as its cause) one, execution
+/// continues at the innermost handler of the WebAssembly code that called it.
+///
+/// Where no handler is, it leaves WebAssembly as any error of a host function does. Handlers are
+/// listed in artifacts, see [`upshift_abi::sites`]; neither compiler makes any yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an exception that no WebAssembly function handles")]
+pub struct Exception(
+    /// The word that the handler gets.
+    pub u64,
+);
+
 /// An import does not fit the module's declaration.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {

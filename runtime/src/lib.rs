@@ -53,7 +53,7 @@ use upshift_abi::compiler::Trampolines;
 pub use backtrace::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{CodeMapping, RuntimeConfig};
-pub use error::{Error, LinkError, RuntimeError, TimedOut};
+pub use error::{Error, Exception, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, ModuleCode, TierHooks};
 pub use module_id::ModuleId;

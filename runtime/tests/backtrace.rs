@@ -3,15 +3,12 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use upshift_abi::facts::Item;
 use upshift_abi::sites::{InlinedFrame, InlinedRun, SiteDetails};
 use upshift_abi::{
-    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, InlinedIndex,
-    Relocation, RelocationTarget, Sites, Tier, TrapCode, TrapSite, WasmOffset,
+    CallSite, CodeOffset, CompiledFunction, DefinedFuncIndex, FuncIndex, InlinedIndex,
+    RelocationTarget, Sites, TrapCode, TrapSite, WasmOffset,
 };
-use upshift_runtime::{Error, Extern, ModuleCode, RuntimeConfig, Store};
+use upshift_runtime::{Error, RuntimeConfig, Store};
 
 /// `push rbp; mov rbp, rsp`.
 const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
@@ -60,43 +57,29 @@ fn trapping() -> CompiledFunction {
 
 /// A function that calls function 3 as instruction 40.
 fn calling() -> CompiledFunction {
+    let mut code = support::Code::default();
+    code.bytes(&PROLOGUE);
+    code.call(RelocationTarget::Slot(DefinedFuncIndex(3)));
     let call = CallSite {
-        code: CodeOffset(BODY.0 + 6),
+        code: code.pos(),
         wasm: WasmOffset(40),
     };
-    let slot = Relocation {
-        offset: CodeOffset(BODY.0 + 2),
-        target: RelocationTarget::Slot(DefinedFuncIndex(3)),
-        addend: -4,
-    };
-    let body = [0xff, 0x15, 0, 0, 0, 0, 0x5d, 0xc3]; // call [rip + slot]; pop rbp; ret
-    CompiledFunction {
-        code: [&PROLOGUE[..], &body].concat(),
-        relocations: vec![slot],
-        sites: Sites::new([], [call]),
-        ..CompiledFunction::default()
-    }
-}
-
-fn publish(module: &ModuleCode, func: u32, code: CompiledFunction) {
-    let func = DefinedFuncIndex(func);
-    let code = module.place(func, CompileUnit::Function, Tier::Optimizer, code);
-    module.publish(&code.unwrap());
+    code.bytes(&[0x5d, 0xc3]); // pop rbp; ret
+    code.0.sites = Sites::new([], [call]);
+    code.0
 }
 
 /// Calls function 0; returns the functions and instructions of the backtrace, innermost first.
 fn trace(functions: impl IntoIterator<Item = (u32, CompiledFunction)>) -> Vec<(u32, u32)> {
     let runtime = support::runtime(RuntimeConfig::default());
     let text = r#"(module (func (export "f")) (func) (func) (func))"#;
-    let module = support::module(&runtime, text, Arc::new(support::NoHooks));
+    let module = support::module(&runtime, text, support::no_hooks());
     for (func, code) in functions {
-        publish(&module, func, code);
+        support::publish(&module, func, code);
     }
     let mut store = Store::new(&runtime, Box::new(()));
     let instance = store.instantiate(&module, &[]).unwrap();
-    let Extern::Func(func) = store.instance_item(instance, Item::Func(FuncIndex(0))) else {
-        unreachable!("it is a function");
-    };
+    let func = support::func(&mut store, instance, FuncIndex(0));
     // SAFETY: the function has no parameters and no results.
     let error = unsafe { store.call(func, &mut []) }.unwrap_err();
     let Error::Trap { code, backtrace } = error else {

@@ -21,7 +21,7 @@ fn module(code_mapping: CodeMapping) -> Arc<ModuleCode> {
 }
 
 fn module_of(runtime: &Arc<Runtime>) -> Arc<ModuleCode> {
-    support::module(runtime, "(module (func))", Arc::new(support::NoHooks))
+    support::module(runtime, "(module (func))", support::no_hooks())
 }
 
 fn place(module: &ModuleCode, bytes: usize) -> CodeRef {

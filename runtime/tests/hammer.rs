@@ -9,13 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use upshift_abi::facts::Item;
 use upshift_abi::vmctx::VmVal;
-use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
-use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{
-    BudgetSite, CodeAddr, Extern, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks,
-};
+use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+use upshift_runtime::{ModuleCode, Runtime, RuntimeConfig, Store, TierHooks};
 
 const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
 
@@ -31,32 +27,13 @@ fn version(number: u32) -> CompiledFunction {
     }
 }
 
-/// Publishes version 1 at the first call.
-struct FirstVersion {
-    first_calls: AtomicU32,
-}
-
-impl TierHooks for FirstVersion {
-    fn on_first_call(
-        &self,
-        module: &Arc<ModuleCode>,
-        func: DefinedFuncIndex,
-        _: Cancel<'_>,
-    ) -> Result<CodeAddr, FirstCallError> {
-        self.first_calls.fetch_add(1, Ordering::Relaxed);
-        let code = module.place(func, CompileUnit::Function, Tier::Baseline, version(1))?;
-        module.publish(&code);
-        Ok(code.addr())
-    }
-
-    fn on_budget_exhausted(
-        &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
-        _: BudgetSite,
-    ) -> Option<CodeAddr> {
-        unreachable!("these versions count nothing")
-    }
+/// Hooks that publish version 1 at the first call, and count first calls.
+fn first_version(first_calls: &Arc<AtomicU32>) -> Arc<dyn TierHooks> {
+    let first_calls = first_calls.clone();
+    Arc::new(support::FirstCalls(move |_: &Arc<ModuleCode>, _| {
+        first_calls.fetch_add(1, Ordering::Relaxed);
+        version(1)
+    }))
 }
 
 fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
@@ -68,9 +45,7 @@ fn module(runtime: &Arc<Runtime>, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> 
 fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -> u64 {
     let mut store = Store::new(module.runtime(), Box::new(()));
     let instance = store.instantiate(module, &[]).unwrap();
-    let Extern::Func(func) = store.instance_item(instance, Item::Func(FuncIndex(0))) else {
-        unreachable!("the export is a function");
-    };
+    let func = support::func(&mut store, instance, FuncIndex(0));
     let mut calls = 0;
     while !stop.load(Ordering::Relaxed) {
         let oldest = newest.load(Ordering::Acquire);
@@ -91,16 +66,14 @@ fn call_until(module: &Arc<ModuleCode>, stop: &AtomicBool, newest: &AtomicU32) -
 #[test]
 fn hammer_publishing_and_reclamation() {
     let runtime = support::runtime(RuntimeConfig::default());
-    let hooks = Arc::new(FirstVersion {
-        first_calls: AtomicU32::new(0),
-    });
-    let module = module(&runtime, hooks.clone());
+    let first_calls = Arc::default();
+    let module = module(&runtime, first_version(&first_calls));
     let (stop, newest) = (AtomicBool::new(false), AtomicU32::new(0));
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| call_until(&module, &stop, &newest)))
             .collect();
-        while hooks.first_calls.load(Ordering::Relaxed) == 0 {
+        while first_calls.load(Ordering::Relaxed) == 0 {
             std::thread::yield_now();
         }
         // All callers that race for the first call are through before versions move on.
@@ -134,10 +107,7 @@ fn hammer_publishing_and_reclamation() {
 #[test]
 fn a_dropped_module_frees_its_code() {
     let runtime = support::runtime(RuntimeConfig::default());
-    let hooks = Arc::new(FirstVersion {
-        first_calls: AtomicU32::new(0),
-    });
-    let module = module(&runtime, hooks);
+    let module = module(&runtime, support::no_hooks());
     let code = module
         .place(FUNC, CompileUnit::Function, Tier::Baseline, version(7))
         .unwrap();

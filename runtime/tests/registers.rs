@@ -5,25 +5,18 @@ mod support;
 
 use std::sync::Arc;
 
-use upshift_abi::facts::Item;
 use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{
-    Builtin, Cancel, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex,
-    Relocation, RelocationTarget, Tier,
+    Builtin, Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, RelocationTarget,
+    Tier,
 };
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, Extern, ModuleCode, RuntimeConfig, Store, TierHooks};
+use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, RuntimeConfig, Store, TierHooks};
 
-/// Machine code under construction.
-#[derive(Default)]
-struct Code(CompiledFunction);
+use support::Code;
 
 impl Code {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.code.extend_from_slice(bytes);
-    }
-
     /// `push rbp; mov rbp, rsp; push rdi; push rdi`: the context where a baseline frame has it.
     fn open_frame(&mut self) {
         self.bytes(&[0x55, 0x48, 0x89, 0xe5, 0x57, 0x57]);
@@ -62,16 +55,6 @@ impl Code {
             self.bytes(&movq);
             self.bytes(&[0x48, 0xc1, 0xe1, 16, 0x48, 0x01, 0xc8]);
         }
-    }
-
-    /// `call [rip + target]`
-    fn call(&mut self, target: RelocationTarget) {
-        self.bytes(&[0xff, 0x15, 0, 0, 0, 0]);
-        self.0.relocations.push(Relocation {
-            offset: CodeOffset(self.0.code.len() as u32 - 4),
-            target,
-            addend: -4,
-        });
     }
 }
 
@@ -143,9 +126,7 @@ fn run(func: u32) -> u64 {
     let module = support::module(&runtime, text, Arc::new(Hooks));
     let mut store = Store::new(module.runtime(), Box::new(()));
     let instance = store.instantiate(&module, &[]).unwrap();
-    let Extern::Func(func) = store.instance_item(instance, Item::Func(FuncIndex(func))) else {
-        unreachable!("the export is a function");
-    };
+    let func = support::func(&mut store, instance, FuncIndex(func));
     let mut values = [VmVal::default()];
     // SAFETY: the function has no parameters.
     unsafe { store.call(func, &mut values) }.unwrap();

@@ -33,8 +33,9 @@ macro_rules! for_each_builtin {
             /// registers are live. Compiles the function and jumps to it. Not called by compiled
             /// code.
             FirstCall = first_call: stub;
-            /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*`:
-            /// leaves the innermost activation.
+            /// Jumped to by host trampolines after a failed host call, with `rdi` = `VmStore*` and
+            /// their frame still in place: continues at the handler of the exception that is the
+            /// host function's error, else leaves the innermost activation.
             Unwind = unwind: stub;
             /// `memory.grow`: (memory, pages) -> previous pages or -1, as an i64.
             MemoryGrow = memory_grow: walks (I32, I64) -> Value(I64);

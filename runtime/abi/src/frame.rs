@@ -30,11 +30,11 @@
 //!
 //! The entry trampoline, called from Rust as
 //! `extern "sysv64" fn(vmctx, code, values, store) -> u32`, saves all callee-saved registers, links
-//! itself into the store's chain of activations and calls WebAssembly code. Unwinding (a trap, an
-//! error or panic of a host function) is: `rbp = store.entry_fp`, `rsp = rbp - ENTRY_FRAME_SIZE`,
-//! result 1, and the trampoline's epilogue.
-//!
-//! Saved registers are restored by unwinding only: a call that returns has preserved them.
+//! itself into the store's chain of activations and calls WebAssembly code. Unwinding continues at
+//! the innermost exception handler (see [`sites`](crate::sites)) or, for all that is no exception,
+//! at the entry frame, which is the outermost handler: `rbp = store.entry_fp`,
+//! `rsp = rbp - ENTRY_FRAME_SIZE`, and code that unlinks the activation, restores the saved
+//! registers and returns 1 in the trampoline's place. A call that returns has preserved them.
 //!
 //! The native entry trampoline, `extern "sysv64" fn(func, arguments...) -> NativeResult`, makes the
 //! same frame. Unwinding returns 1 in `rax` and `rdx`, so that it is the status of either.

@@ -62,8 +62,6 @@ index! {
     LocalIndex => "local";
     /// The n-th `loop` instruction of a body in the order of its bytes, unreachable ones included.
     LoopIndex => "loop";
-    /// An exception tag in the module's tag index space: imports first.
-    TagIndex => "tag";
     /// A copy of a function's body in one piece of code, see [`sites`](crate::sites).
     InlinedIndex => "inlined";
     /// A byte offset from the start of the module's binary.

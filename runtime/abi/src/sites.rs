@@ -14,13 +14,16 @@
 //!
 //! # Exceptional edges
 //!
-//! A call that throws continues at a handler of its site. **An exceptional edge clobbers all
-//! registers** but the stack and the frame pointer, callee-saved ones included (Cranelift's rule):
-//! what a handler needs is in the frame. Where no handler covers a site, its function is left;
-//! where none does up to the entry frame, the activation is. Traps, errors of host functions and
+//! A call that throws continues at the handler of its site, with the exception's word in the first
+//! integer result register. **An exceptional edge clobbers all other registers** but the stack and
+//! the frame pointer, callee-saved ones included (Cranelift's rule): what a handler needs is in the
+//! frame, and a function with handlers saves every callee-saved register for its caller. A handler
+//! gets every exception; its code compares tags, which belong to the instance in its frame, and
+//! throws again what it does not catch. Where a site has no handler, its function is left; where
+//! none has up to the entry frame, the activation is. Traps, other errors of host functions and
 //! interruptions are no exceptions: they leave the activation.
 
-use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, TagIndex, WasmOffset};
+use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, WasmOffset};
 use crate::trap::TrapCode;
 
 /// An instruction that traps.
@@ -69,8 +72,6 @@ pub struct InlinedRun {
 pub struct ExceptionHandler {
     /// The return address of the call.
     pub call: CodeOffset,
-    /// The exceptions that the handler catches; `None` for all.
-    pub tag: Option<TagIndex>,
     /// The handler's first instruction.
     pub target: CodeOffset,
 }
@@ -91,7 +92,7 @@ pub struct SiteDetails {
     pub inlined: Vec<InlinedFrame>,
     /// Which code belongs to them, sorted; what precedes the first run is the function's own.
     pub runs: Vec<InlinedRun>,
-    /// Exception handlers, sorted by call; those of one call in the order in which they are tried.
+    /// Exception handlers, sorted by call; each call has at most one.
     pub handlers: Vec<ExceptionHandler>,
     /// References that calls leave in the frame, sorted by call.
     pub references: Vec<LiveReference>,
@@ -172,17 +173,22 @@ impl Sites {
         })
     }
 
-    /// The exception handlers of a call, in the order in which they are tried.
-    pub fn handlers_of(&self, call: CodeOffset) -> &[ExceptionHandler] {
-        let handlers = self.details.as_deref().map(|details| &details.handlers[..]);
-        range_of(handlers.unwrap_or_default(), |handler| handler.call, call)
+    /// The first instruction of a call's exception handler.
+    pub fn handler_of(&self, call: CodeOffset) -> Option<CodeOffset> {
+        let handlers = &self.details.as_deref()?.handlers;
+        let found = handlers.binary_search_by_key(&call, |handler| handler.call);
+        Some(handlers[found.ok()?].target)
     }
 
     /// The references that a call leaves in its function's frame.
     pub fn references_at(&self, call: CodeOffset) -> &[LiveReference] {
-        let details = self.details.as_deref();
-        let references = details.map(|details| &details.references[..]);
-        range_of(references.unwrap_or_default(), |live| live.call, call)
+        let Some(details) = self.details.as_deref() else {
+            return &[];
+        };
+        let references = &details.references[..];
+        let start = references.partition_point(|live| live.call < call);
+        let len = references[start..].partition_point(|live| live.call == call);
+        &references[start..start + len]
     }
 }
 
@@ -192,13 +198,6 @@ impl SiteDetails {
         let behind = self.runs.partition_point(|run| run.code <= code);
         self.runs[..behind].last()?.frame
     }
-}
-
-/// The entries of a sorted list that belong to a call.
-fn range_of<T>(list: &[T], call_of: impl Fn(&T) -> CodeOffset, call: CodeOffset) -> &[T] {
-    let start = list.partition_point(|entry| call_of(entry) < call);
-    let len = list[start..].partition_point(|entry| call_of(entry) == call);
-    &list[start..start + len]
 }
 
 #[cfg(test)]
@@ -253,7 +252,6 @@ mod tests {
     fn handlers_and_references_belong_to_their_call() {
         let handler = |call, target| ExceptionHandler {
             call: CodeOffset(call),
-            tag: None,
             target: CodeOffset(target),
         };
         let live = |call, frame_offset| LiveReference {
@@ -262,19 +260,18 @@ mod tests {
         };
         let sites = Sites {
             details: Some(Box::new(SiteDetails {
-                handlers: vec![handler(5, 50), handler(9, 60), handler(9, 40)],
+                handlers: vec![handler(5, 50), handler(9, 40)],
                 references: vec![live(5, -24), live(5, -32), live(8, -24)],
                 ..SiteDetails::default()
             })),
             ..Sites::default()
         };
-        let handlers = |call| sites.handlers_of(CodeOffset(call));
-        assert_eq!(handlers(9), [handler(9, 60), handler(9, 40)]);
-        assert_eq!(handlers(5), [handler(5, 50)]);
-        assert!(handlers(7).is_empty() && handlers(10).is_empty());
+        let target = |call| sites.handler_of(CodeOffset(call)).map(|target| target.0);
+        assert_eq!((target(5), target(9)), (Some(50), Some(40)));
+        assert_eq!((target(7), target(10)), (None, None));
         let references = |call| sites.references_at(CodeOffset(call));
         assert_eq!(references(5), [live(5, -24), live(5, -32)]);
         assert!(references(9).is_empty());
-        assert!(Sites::default().handlers_of(CodeOffset(5)).is_empty());
+        assert_eq!(Sites::default().handler_of(CodeOffset(5)), None);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use upshift_abi::artifact::SourceLocation;
-use upshift_abi::sites::Source;
+use upshift_abi::sites::{LiveReference, Source};
 use upshift_abi::{
     CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Sites,
     Tier, TrapSite, WasmOffset,
@@ -45,7 +45,7 @@ pub struct CodeMeta {
     pub len: u32,
     /// The kind of the code.
     pub kind: CodeKind,
-    /// The size of the code's frame in bytes.
+    /// The size of the code's frame in bytes, see [`CompiledFunction::frame_size`].
     pub frame_size: u32,
     frame_moves: Option<Range<CodeOffset>>,
     sites: Sites,
@@ -86,6 +86,17 @@ impl CodeMeta {
     /// The call that returns to the PC; `None` for a frame that backtraces skip.
     pub fn call_at(&self, return_address: usize) -> Option<&CallSite> {
         self.sites.call_at(self.offset(return_address))
+    }
+
+    /// The handler at which the call that returns to the PC continues if it throws.
+    pub fn handler_of(&self, return_address: usize) -> Option<usize> {
+        let target = self.sites.handler_of(self.offset(return_address))?;
+        Some(self.start + target.index())
+    }
+
+    /// The references in the frame while the call runs that returns to the PC.
+    pub fn references_at(&self, return_address: usize) -> &[LiveReference] {
+        self.sites.references_at(self.offset(return_address))
     }
 
     /// The functions that are active at the PC, innermost first, the last one being the function

@@ -16,6 +16,7 @@ mod link;
 mod memory;
 mod on_demand;
 mod table;
+mod unwind;
 mod walk;
 
 use std::any::Any;
@@ -38,6 +39,7 @@ pub use limiter::{
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
 pub(crate) use on_demand::Provided;
+pub(crate) use unwind::Destination;
 pub(crate) use walk::TrapRecord;
 
 use crate::code::ActiveEpoch;

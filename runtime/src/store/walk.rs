@@ -1,6 +1,10 @@
 //! Stack walks: find the active functions by frame pointers, through all activations of a store.
+//!
+//! Backtraces, the references that calls leave in frames, and the search for exception handlers
+//! (`unwind`) are made from the same walk.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use upshift_abi::sites::Source;
 use upshift_abi::{TrapCode, WasmOffset, frame};
@@ -26,7 +30,17 @@ pub struct TrapRecord {
     pub fp: usize,
 }
 
-/// The place where a walk begins.
+/// A function that waits for a call to return.
+pub(super) struct Caller<'p> {
+    /// The code that made the call.
+    pub meta: &'p CodeMeta,
+    /// Where the call returns to.
+    pub return_address: usize,
+    /// The frame pointer.
+    pub fp: usize,
+}
+
+/// The place where a backtrace begins.
 #[derive(Clone, Copy, Debug)]
 enum Innermost {
     /// At an instruction of WebAssembly code.
@@ -102,18 +116,58 @@ impl WasmBacktrace {
             frames.push(meta, pc, site.or_else(|| meta.wasm_offset_near(pc)));
         }
         // SAFETY: guaranteed by the caller.
-        unsafe { walk_callers(&placed, store.entry_fp(), low, fp, &mut frames) };
+        unsafe {
+            walk_callers(&placed, store.entry_fp(), low, fp, |caller| {
+                let Caller {
+                    meta,
+                    return_address,
+                    ..
+                } = caller;
+                if let Some(site) = meta.call_at(return_address) {
+                    frames.push(meta, return_address - 1, Some(site.wasm));
+                }
+            });
+        }
         frames.finish()
     }
 }
 
-/// Adds the callers of the function whose frame is `fp`, through all activations of the store.
+impl Store {
+    /// The addresses of the words of the stack that contain references: what the artifacts list at
+    /// the calls that the active functions are at. A collector reads and updates them. Neither
+    /// compiler lists references yet, so `externref`s are searched for conservatively instead.
+    ///
+    /// Empty outside WebAssembly. Takes time in proportion to the number of frames.
+    pub fn stack_references(&self) -> Vec<*mut u64> {
+        let mut references = Vec::new();
+        if self.entry_fp() == 0 || !self.process().is_current() {
+            return references;
+        }
+        let placed = self.runtime().code().hold_placed();
+        let fp = self.exit_fp();
+        // SAFETY: inside an activation, the store is accessible to host functions only (and to the
+        // limiter, in a builtin), so the frame of a host trampoline or a builtin's stub stands.
+        unsafe {
+            walk_callers(&placed, self.entry_fp(), fp, fp, |caller| {
+                let listed = caller.meta.references_at(caller.return_address).iter();
+                references.extend(listed.map(|live| {
+                    let address = caller.fp.wrapping_add_signed(live.frame_offset as isize);
+                    std::ptr::with_exposed_provenance_mut(address)
+                }));
+            });
+        }
+        references
+    }
+}
+
+/// Visits the callers of the function whose frame is `fp`, innermost first, through all activations
+/// of the store.
 ///
 /// Within an activation nothing on the stack is trusted: an interruption can strike where `rbp`
 /// leads to no frame, and what it then points to may be anything that a guest has left on its
 /// stack. So frame pointers must be aligned and rise strictly from `low` to the entry frame, and
 /// each return address must be in placed code; where one is not, the activation's other frames are
-/// left out. Entry frames and their contents are written by trampolines only, outside of what
+/// left out (where a call has left WebAssembly, all are found). Entry frames and their contents are written by trampolines only, outside of what
 /// generated code can address.
 ///
 /// # Safety
@@ -125,12 +179,16 @@ unsafe fn walk_callers<'p>(
     mut entry_fp: usize,
     mut low: usize,
     mut fp: usize,
-    frames: &mut FrameSink<'p>,
+    mut visit: impl FnMut(Caller<'p>),
 ) {
+    let mut visit = |caller| {
+        visit(caller);
+        ControlFlow::Continue(())
+    };
     loop {
         // SAFETY: the entry frame stands as long as its activation, and the stack is readable
         // from `low` up to it.
-        unsafe { walk_activation(placed, entry_fp, low, fp, frames) };
+        let _ = unsafe { walk_activation(placed, entry_fp, low, fp, &mut visit) };
         // SAFETY: entry frames are laid out as `frame::entry` says.
         let word = |offset: i32| unsafe {
             (entry_fp.wrapping_add_signed(offset as isize) as *const usize).read()
@@ -144,40 +202,43 @@ unsafe fn walk_callers<'p>(
     }
 }
 
-/// The part of [`walk_callers`] in one activation.
+/// The part of [`walk_callers`] in one activation, which `visit` can end.
 ///
 /// # Safety
 ///
 /// The stack is readable from `low` to `entry_fp`.
-unsafe fn walk_activation<'p>(
+pub(super) unsafe fn walk_activation<'p>(
     placed: &'p PlacedCode<'_>,
     entry_fp: usize,
     mut low: usize,
     mut fp: usize,
-    frames: &mut FrameSink<'p>,
-) {
+    visit: &mut impl FnMut(Caller<'p>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     // An interruption may strike before a function has set up its frame or after it has removed it:
     // `fp` is then its caller's, for the outermost function the entry frame itself.
     while fp != entry_fp {
         let is_frame = fp.is_multiple_of(FRAME_ALIGN) && low <= fp && fp < entry_fp;
         if !is_frame {
-            return;
+            break;
         }
         // SAFETY: aligned and within the readable part; the entry frame above is larger than a
         // record.
         let [caller, return_address] = unsafe { (fp as *const [usize; 2]).read() };
         if caller == entry_fp {
             // The outermost function returns to the entry trampoline.
-            return;
+            break;
         }
         let Some(meta) = placed.lookup(return_address.wrapping_sub(1)) else {
-            return;
+            break;
         };
-        if let Some(site) = meta.call_at(return_address) {
-            frames.push(meta, return_address - 1, Some(site.wasm));
-        }
+        visit(Caller {
+            meta,
+            return_address,
+            fp: caller,
+        })?;
         (low, fp) = (fp + 1, caller);
     }
+    ControlFlow::Continue(())
 }
 
 /// A collector of the frames of a walk, innermost first, which keeps those that a backtrace shows.

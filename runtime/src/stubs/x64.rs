@@ -1,11 +1,13 @@
 //! The stubs of x86-64. All offsets come from [`upshift_abi::frame`] and [`upshift_abi::vmctx`].
 
 use std::arch::naked_asm;
+use std::mem::offset_of;
 
 use upshift_abi::vmctx::{VmContext, VmStore};
 use upshift_abi::{for_each_builtin, frame};
 
 use crate::builtins;
+use crate::store::Destination;
 
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are
 /// live.
@@ -167,11 +169,11 @@ macro_rules! walking {
                 "mov [rax + {exit_fp}], rbp",
                 "call {function}",
                 "mov rdi, [rbp - 8]",
-                "leave",
                 "test rdx, rdx",
                 "jnz 2f",
+                "leave",
                 "ret",
-                "2:",
+                "2:",                // the exit frame stands: handlers are searched from there
                 "mov rdi, [rdi + {store}]",
                 "jmp {unwind}",
                 function = sym builtins::$function,
@@ -196,11 +198,38 @@ macro_rules! stubs {
 
 for_each_builtin!(stubs);
 
-/// Leaves the innermost activation: `rdi` is the `VmStore*`. The entry trampoline's call returns 1.
+/// Leaves WebAssembly code for the reason that is pending: `rdi` is the `VmStore*`. Goes to the
+/// [`Destination`], with the exception's word in `rax`. An exit frame stands if the reason is an
+/// error.
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind() {
     naked_asm!(
-        "mov rbp, [rdi + {entry_fp}]",
+        "and rsp, -16",
+        "sub rsp, {size}",
+        "mov rsi, rsp",
+        "lea rdx, [rip + {leave_activation}]",
+        "call {function}",
+        "mov rcx, [rsp + {pc}]",
+        "mov rax, [rsp + {payload}]",
+        "mov rbp, [rsp + {fp}]",
+        "mov rsp, [rsp + {sp}]",
+        "jmp rcx",
+        size = const size_of::<Destination>().next_multiple_of(16),
+        leave_activation = sym leave_activation,
+        function = sym builtins::find_destination,
+        pc = const offset_of!(Destination, pc),
+        payload = const offset_of!(Destination, payload),
+        fp = const offset_of!(Destination, fp),
+        sp = const offset_of!(Destination, sp),
+    )
+}
+
+/// The handler of every entry frame: unlinks the activation and makes the entry trampoline's call
+/// return 1.
+#[unsafe(naked)]
+pub unsafe extern "C" fn leave_activation() {
+    naked_asm!(
+        "mov rdi, [rbp + {store}]",
         "mov rcx, [rbp + {previous_entry_fp}]",
         "mov [rdi + {entry_fp}], rcx",
         "mov rcx, [rbp + {previous_exit_fp}]",
@@ -214,6 +243,7 @@ pub unsafe extern "C" fn unwind() {
         "mov edx, 1",
         "leave",
         "ret",
+        store = const frame::entry::STORE,
         entry_fp = const VmStore::ENTRY_FP.0,
         exit_fp = const VmStore::EXIT_FP.0,
         previous_entry_fp = const frame::entry::PREVIOUS_ENTRY_FP,

@@ -4,22 +4,35 @@
 
 use std::sync::Arc;
 
-use upshift_abi::{Cancel, DefinedFuncIndex};
+use upshift_abi::facts::Item;
+use upshift_abi::{
+    Cancel, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Relocation,
+    RelocationTarget, Tier,
+};
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, TierHooks};
+use upshift_runtime::{
+    BudgetSite, CodeAddr, Extern, FuncId, InstanceId, ModuleCode, Runtime, RuntimeConfig, Store,
+    TierHooks,
+};
 
-/// The hooks of a module whose called functions all have code, and which counts nothing.
-pub struct NoHooks;
+/// The hooks of a module whose code counts nothing: a function that makes the first code.
+pub struct FirstCalls<F>(pub F);
 
-impl TierHooks for NoHooks {
+impl<F> TierHooks for FirstCalls<F>
+where
+    F: Fn(&Arc<ModuleCode>, DefinedFuncIndex) -> CompiledFunction + Send + Sync,
+{
     fn on_first_call(
         &self,
-        _: &Arc<ModuleCode>,
-        _: DefinedFuncIndex,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
         _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
-        unreachable!("nothing without code is called")
+        let code = (self.0)(module, func);
+        let code = module.place(func, CompileUnit::Function, Tier::Baseline, code)?;
+        module.publish(&code);
+        Ok(code.addr())
     }
 
     fn on_budget_exhausted(
@@ -29,6 +42,54 @@ impl TierHooks for NoHooks {
         _: BudgetSite,
     ) -> Option<CodeAddr> {
         unreachable!("no code counts")
+    }
+}
+
+/// The hooks of a module whose called functions all have code, and which counts nothing.
+pub fn no_hooks() -> Arc<dyn TierHooks> {
+    Arc::new(FirstCalls(|_: &Arc<ModuleCode>, _| {
+        unreachable!("nothing without code is called")
+    }))
+}
+
+/// Machine code under construction.
+#[derive(Default)]
+pub struct Code(pub CompiledFunction);
+
+impl Code {
+    /// Adds instructions.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.code.extend_from_slice(bytes);
+    }
+
+    /// The end of the code so far.
+    pub fn pos(&self) -> CodeOffset {
+        CodeOffset(self.0.code.len() as u32)
+    }
+
+    /// `call [rip + target]`
+    pub fn call(&mut self, target: RelocationTarget) {
+        self.bytes(&[0xff, 0x15, 0, 0, 0, 0]);
+        self.0.relocations.push(Relocation {
+            offset: CodeOffset(self.pos().0 - 4),
+            target,
+            addend: -4,
+        });
+    }
+}
+
+/// Places code of a function and lets calls run it.
+pub fn publish(module: &ModuleCode, func: u32, code: CompiledFunction) {
+    let func = DefinedFuncIndex(func);
+    let code = module.place(func, CompileUnit::Function, Tier::Optimizer, code);
+    module.publish(&code.unwrap());
+}
+
+/// A function of an instance.
+pub fn func(store: &mut Store, instance: InstanceId, func: FuncIndex) -> FuncId {
+    match store.instance_item(instance, Item::Func(func)) {
+        Extern::Func(func) => func,
+        _ => unreachable!("it is a function"),
     }
 }
 
