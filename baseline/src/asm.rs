@@ -78,10 +78,6 @@ impl Pos {
         self.0 & (Self::COLD | Self::DATA)
     }
 
-    fn is_cold(self) -> bool {
-        self.section() == Self::COLD
-    }
-
     fn is_main(self) -> bool {
         self.section() == 0
     }
@@ -95,9 +91,11 @@ impl Pos {
         Pos(self.0 + bytes)
     }
 
-    /// Its offset in the whole, where the sections start there.
-    fn resolve(self, starts: [usize; 3]) -> usize {
-        starts[(self.section() >> 30) as usize] + self.offset()
+    /// Its offset in the whole, where the sections start there. The last entry is for
+    /// [`UNKNOWN`](Self::UNKNOWN), so that no bounds are checked.
+    #[inline]
+    fn resolve(self, starts: [usize; 4]) -> usize {
+        starts[(self.0 >> 30) as usize] + self.offset()
     }
 }
 
@@ -139,6 +137,14 @@ struct LateFixup {
     target: Pos,
 }
 
+/// What is recorded of a code section's bytes, each list in code order. Offsets are the section's.
+#[derive(Default)]
+struct Records {
+    relocations: Vec<Relocation>,
+    traps: Vec<TrapSite>,
+    calls: Vec<CallSite>,
+}
+
 /// The eight-bit displacement of a short forward jump, to be bound in the same section.
 #[must_use]
 pub(crate) struct ShortJump(usize);
@@ -172,9 +178,8 @@ pub(crate) struct Masm {
     in_cold: bool,
     fixups: Vec<Fixup>,
     late: Vec<LateFixup>,
-    relocations: Vec<(Pos, RelocationTarget, i32)>,
-    traps: Vec<(Pos, WasmOffset, TrapCode)>,
-    calls: Vec<(Pos, WasmOffset)>,
+    /// Of main and of cold.
+    records: [Records; 2],
     /// What the checker has not seen yet.
     pub(crate) record: record::Record,
 }
@@ -207,9 +212,11 @@ impl Masm {
         self.flags_live = false;
         self.fixups.clear();
         self.late.clear();
-        self.relocations.clear();
-        self.traps.clear();
-        self.calls.clear();
+        for records in &mut self.records {
+            records.relocations.clear();
+            records.traps.clear();
+            records.calls.clear();
+        }
         self.record.clear();
     }
 
@@ -393,23 +400,34 @@ impl Masm {
         self.rel32_to(target);
     }
 
+    /// The current section's records, and the next byte's offset there.
+    #[inline]
+    fn records(&mut self) -> (&mut Records, CodeOffset) {
+        let at = CodeOffset(self.buf.len() as u32);
+        (&mut self.records[usize::from(self.in_cold)], at)
+    }
+
     /// Records that the four bytes which end `behind` bytes before here reach `target`.
     pub(crate) fn relocate(&mut self, target: RelocationTarget, behind: u32) {
-        let at = Pos(self.pos().0 - behind - 4);
-        self.relocations.push((at, target, -4 - behind as i32));
+        let (records, end) = self.records();
+        records.relocations.push(Relocation {
+            offset: CodeOffset(end.0 - behind - 4),
+            target,
+            addend: -4 - behind as i32,
+        });
     }
 
     /// Records that the next instruction may trap.
     #[inline]
     pub(crate) fn trap_site(&mut self, wasm: WasmOffset, trap: TrapCode) {
-        let at = self.pos();
-        self.traps.push((at, wasm, trap));
+        let (records, code) = self.records();
+        records.traps.push(TrapSite { code, wasm, trap });
     }
 
     /// Records that the instruction before was a call that backtraces show.
     pub(crate) fn call_site(&mut self, wasm: WasmOffset) {
-        let at = self.pos();
-        self.calls.push((at, wasm));
+        let (records, code) = self.records();
+        records.calls.push(CallSite { code, wasm });
         self.note(|| record::Effect::Call);
     }
 
@@ -473,7 +491,7 @@ impl Masm {
         let cold = main + self.buf.len();
         let end = cold + self.other.len();
         let data = self.data.start(end);
-        let starts = [main, cold, data];
+        let starts = [main, cold, data, 0];
         let mut code = Vec::with_capacity(data + self.data.len());
         code.extend_from_slice(self.head.bytes());
         code.extend_from_slice(self.buf.bytes());
@@ -494,46 +512,34 @@ impl Masm {
         if let Some((end, target)) = self.head_jump {
             set(end - 4, target.resolve(starts) as i64 - end as i64);
         }
-        let offset = |pos: Pos| CodeOffset(pos.resolve(starts) as u32);
+        let starts = [main as u32, cold as u32];
+        let [main, cold] = &self.records;
+        let relocations = [&main.relocations[..], &cold.relocations];
         Assembled {
             code,
             data_bytes,
-            relocations: in_order(
-                &self.relocations,
-                |r| r.0,
-                |&(at, target, addend)| Relocation {
-                    offset: offset(at),
-                    target,
-                    addend,
-                },
-            ),
-            traps: in_order(
-                &self.traps,
-                |t| t.0,
-                |&(at, wasm, trap)| TrapSite {
-                    code: offset(at),
-                    wasm,
-                    trap,
-                },
-            ),
-            calls: in_order(
-                &self.calls,
-                |c| c.0,
-                |&(at, wasm)| CallSite {
-                    code: offset(at),
-                    wasm,
-                },
-            ),
+            relocations: joined(relocations, starts, |r| &mut r.offset),
+            traps: joined([&main.traps[..], &cold.traps], starts, |t| &mut t.code),
+            calls: joined([&main.calls[..], &cold.calls], starts, |c| &mut c.code),
         }
     }
 }
 
-/// Records of main, then of cold, converted.
-fn in_order<T, U>(records: &[T], pos: impl Fn(&T) -> Pos, convert: impl Fn(&T) -> U) -> Vec<U> {
-    let mut list = Vec::with_capacity(records.len());
-    list.extend(records.iter().filter(|r| !pos(r).is_cold()).map(&convert));
-    list.extend(records.iter().filter(|r| pos(r).is_cold()).map(&convert));
-    list
+/// Records of main, then of cold, with offsets in the whole.
+fn joined<T: Copy>(
+    records: [&[T]; 2],
+    starts: [u32; 2],
+    offset: impl Fn(&mut T) -> &mut CodeOffset,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(records[0].len() + records[1].len());
+    for (records, start) in records.into_iter().zip(starts) {
+        all.extend(records.iter().map(|&record| {
+            let mut record = record;
+            offset(&mut record).0 += start;
+            record
+        }));
+    }
+    all
 }
 
 /// Condition codes of the processor, with their encoding.

@@ -4,7 +4,7 @@
 //! its result in the flags, an addition before a `local.set` computes in the local's register. A
 //! [`Peek`] tells where an operator ends and which one follows. It knows every operator of every
 //! proposal, in whatever length its numbers are encoded, from one table ([`opcodes`]), and has
-//! wasmparser read the numbers themselves, except those of one byte.
+//! wasmparser read the numbers themselves, except those of one or two bytes.
 //!
 //! Bytes that were not validated yet may be anything: the answer may then be anything too, but it
 //! comes, in time that is bounded by what is looked at, and never from beyond the function's end.
@@ -67,13 +67,21 @@ impl<'a> Peek<'a> {
         }
     }
 
-    /// The index at a position; no reader is set up for one of a single byte.
+    /// The index at a position; no reader is set up for one of a byte or two.
     #[inline]
     fn index(self, at: usize) -> Option<u32> {
-        match self.wasm.get(at) {
-            Some(&index) if index & CONTINUED == 0 => Some(index.into()),
-            _ => self.reader(at).read_var_u32().ok(),
+        match *self.wasm.get(at..)? {
+            [index, ..] if index & CONTINUED == 0 => Some(index.into()),
+            [low, high, ..] if high & CONTINUED == 0 => {
+                Some(u32::from(low & !CONTINUED) | u32::from(high) << 7)
+            }
+            _ => self.long_index(at),
         }
+    }
+
+    #[inline(never)]
+    fn long_index(self, at: usize) -> Option<u32> {
+        self.reader(at).read_var_u32().ok()
     }
 
     /// The operators behind the one at a position, up to one that can't be read, has a list among
@@ -97,6 +105,7 @@ impl<'a> Peek<'a> {
         }
     }
 
+    #[inline(never)]
     fn behind_immediates(self, at: usize) -> usize {
         let mut reader = self.reader(at);
         match read(&mut reader) {
@@ -176,16 +185,16 @@ impl Entry {
 /// The bit of all bytes of a number but its last.
 const CONTINUED: u8 = 1 << 7;
 
-/// The bytes of a number at the beginning, if it is no longer than any may be.
+/// The bytes of a number at the beginning, if it has one byte, or no more than eight and as many
+/// bytes follow its beginning.
 #[inline]
 fn leb_len(bytes: &[u8]) -> Option<usize> {
-    /// Bytes of 64 bits.
-    const LONGEST: usize = 10;
-    let last = bytes
-        .iter()
-        .take(LONGEST)
-        .position(|byte| byte & CONTINUED == 0);
-    last.map(|last| last + 1)
+    const LAST: u64 = 0x8080_8080_8080_8080;
+    if bytes.first()? & CONTINUED == 0 {
+        return Some(1);
+    }
+    let ends = !u64::from_le_bytes(*bytes.first_chunk()?) & LAST;
+    (ends != 0).then(|| ends.trailing_zeros() as usize / 8 + 1)
 }
 
 /// Reads an operator; `None` if there is none that is known.
