@@ -204,51 +204,6 @@ impl FuncGen<'_> {
         self.state.regs.free.add(reg);
     }
 
-    /// Makes one particular register a temporary; its owner is moved elsewhere.
-    ///
-    /// To be called before the operands that it might move are popped.
-    pub(crate) fn take(&mut self, reg: Reg) {
-        if self.state.regs.free.has(reg) {
-            self.state.regs.free.remove(reg);
-            return;
-        }
-        let other = self.state.regs.free.and(RegSet::class(reg.class()));
-        let other = other
-            .minus(RegSet::CALLEE_SAVED)
-            .or(other.and(self.frame.saved()))
-            .first();
-        let holder = self.state.regs.holder[reg.index()];
-        if self.state.regs.locals.has(reg) {
-            let home = self.state.regs.home(reg);
-            if let Some(other) = other {
-                self.masm.mov(other, reg);
-                self.state.unbind(holder);
-                self.state.regs.free.remove(other);
-                self.state.bind(holder, other, home);
-            } else {
-                self.unbind_local(holder);
-            }
-        } else {
-            debug_assert!(
-                self.state.regs.stack.has(reg),
-                "{reg:?} is a temporary already"
-            );
-            if let Some(other) = other {
-                self.masm.mov(other, reg);
-                let regs = &mut self.state.regs;
-                regs.stack.remove(reg);
-                regs.stack.add(other);
-                regs.free.remove(other);
-                regs.holder[other.index()] = holder;
-                let kind = self.state.stack[holder as usize].kind();
-                self.state.stack[holder as usize] = Value::Reg(kind, other);
-            } else {
-                self.spill(reg);
-                self.state.regs.free.remove(reg);
-            }
-        }
-    }
-
     /// Loads a slot.
     pub(crate) fn load_slot(&mut self, kind: Kind, reg: Reg, slot: u32) {
         self.load(kind, reg, home(slot));

@@ -20,6 +20,7 @@ use crate::alloc::{as_float, as_words, home};
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::record::Effect;
 use crate::asm::{Cc, Label, Masm, Pos, asm};
+use crate::fixed::{R10, at_entry};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet, Scratch};
@@ -225,11 +226,14 @@ impl FuncGen<'_> {
             // Slots go downwards: the last pair has the lowest address.
             let lowest = frame::home_slot(first + 2 * pairs - 1);
             let scratch = self.masm.scratch();
-            asm!(self.masm, scratch, fscratch; lea scratch, [rbp + lowest]; mov r10d, pairs as i32);
+            let left = self.take::<R10>();
+            asm!(self.masm, scratch, fscratch; lea scratch, [rbp + lowest]);
+            asm!(self.masm; mov Rd(left.reg()), pairs as i32);
             let top = self.masm.pos();
             asm!(self.masm, scratch, fscratch; movups [scratch], fscratch);
-            asm!(self.masm, scratch; add scratch, 16; dec r10d);
+            asm!(self.masm, scratch; add scratch, 16; dec Rd(left.reg()));
             self.masm.jcc(Cc::Ne, top);
+            self.give_back(left);
             let count = 2 * pairs;
             self.masm.note(|| Effect::ClearSlots { slot, count });
             slot += count;
@@ -392,12 +396,14 @@ impl FuncGen<'_> {
         size
     }
 
-    /// Jumps to `overflow` if the address is below the store's limit. Changes `r10`.
+    /// In the head: jumps to `overflow` if the address is below the store's limit.
     fn emit_stack_check(&mut self, address: Reg, overflow: Pos) {
         let store = Mem::base(Reg::VMCTX, VmContext::STORE.disp());
-        let limit = Mem::base(Reg::R10, VmStore::STACK_LIMIT.disp());
-        self.masm.rm(Op::MOV.wide(), Reg::R10, store);
-        self.masm.rm(Alu::Cmp.op().wide(), address, limit);
+        at_entry::<R10>(|held| {
+            let limit = Mem::base(held.reg(), VmStore::STACK_LIMIT.disp());
+            self.masm.rm(Op::MOV.wide(), held.reg(), store);
+            self.masm.rm(Alu::Cmp.op().wide(), address, limit);
+        });
         self.masm.jcc_from_head(Cc::B, overflow);
     }
 

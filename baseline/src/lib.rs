@@ -8,9 +8,9 @@
 //!
 //! - [`Baseline`] is the compiler, [`BaselineOptions`] its options;
 //! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
-//! - `func_gen` is the state of one compilation, `alloc` its register allocation, `state` the
-//!   abstract state, `merge` what happens where control flow joins, `frame` prologue, epilogue and
-//!   traps;
+//! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
+//!   registers that instructions fix, `state` the abstract state, `merge` what happens where control
+//!   flow joins, `frame` prologue, epilogue and traps;
 //! - `asm` writes bytes;
 //! - `check` follows, in debug builds, where every value is;
 //! - `trampoline` makes the code between Rust and WebAssembly.
@@ -29,6 +29,7 @@ mod alloc;
 mod asm;
 mod check;
 mod control;
+mod fixed;
 mod frame;
 mod func_gen;
 mod lookahead;

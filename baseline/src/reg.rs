@@ -1,9 +1,10 @@
-//! Registers, sets of them, and the roles that are fixed.
+//! Registers, sets of them, and the roles that some have throughout a function.
 //!
 //! `rdi` holds the `VmContext*` from prologue to epilogue (reloaded behind calls), where callees
 //! expect it too. `r11` and `xmm15` are scratch: free between any two instructions that don't say
 //! otherwise, never live from one operator to the next. `rsp` and `rbp` are the frame's. All
-//! others are allocated.
+//! others are allocated; those that single instructions fix are held by tokens of
+//! [`fixed`](crate::fixed).
 
 mod scratch;
 
@@ -26,12 +27,9 @@ pub(crate) struct Reg(u8);
 #[allow(missing_docs)]
 impl Reg {
     pub(crate) const RAX: Reg = Reg(0);
-    pub(crate) const RCX: Reg = Reg(1);
-    pub(crate) const RDX: Reg = Reg(2);
     pub(crate) const RSP: Reg = Reg(4);
     pub(crate) const RBP: Reg = Reg(5);
     pub(crate) const RSI: Reg = Reg(6);
-    pub(crate) const R10: Reg = Reg(10);
     pub(crate) const XMM0: Reg = Reg(16);
 }
 

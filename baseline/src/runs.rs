@@ -16,6 +16,7 @@ use crate::asm::asm;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::record::Effect;
 use crate::asm::record::faults::Fault;
+use crate::fixed::{Held, Rax};
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, Scratch};
 use crate::value::Value;
@@ -179,14 +180,20 @@ impl FuncGen<'_> {
     /// Moves a tail call's arguments from `rsp` on to `[rax + disp]`, the last one first. The
     /// return address is in `scratch` before and after; no float register but those of arguments is
     /// in use.
-    pub(crate) fn move_outgoing(&mut self, scratch: &Scratch, disp: i32, count: usize) {
+    pub(crate) fn move_outgoing(
+        &mut self,
+        scratch: &Scratch,
+        rax: &Held<Rax>,
+        disp: i32,
+        count: usize,
+    ) {
         let index = scratch.reg();
         let kept = Reg::from_index(16 + 8);
         self.masm.int_to_float(OperandSize::S64, kept, index);
         self.masm.mov_imm(index, count as u64);
         let top = self.masm.pos();
         let from = Mem::element(Reg::RSP, index, -8);
-        let to = Mem::element(Reg::RAX, index, disp - 8);
+        let to = Mem::element(rax.reg(), index, disp - 8);
         self.copy(Kind::F64, to, from);
         asm!(self.masm, scratch; dec scratch);
         self.masm.jcc(Cc::Ne, top);

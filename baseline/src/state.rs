@@ -139,6 +139,7 @@ impl State {
     #[inline]
     pub(crate) fn release(&mut self, reg: Reg) {
         debug_assert!(!self.regs.stack.has(reg));
+        debug_assert!(!self.regs.free.has(reg), "{reg:?} is released twice");
         if !self.regs.locals.has(reg) && RegSet::ALL.has(reg) {
             self.regs.free.add(reg);
         }
@@ -280,7 +281,7 @@ mod tests {
     #[should_panic(expected = "leaked registers")]
     fn a_leak_is_found() {
         let mut state = state(0);
-        state.regs.free.remove(Reg::RDX);
+        state.regs.free.remove(Reg::RSI);
         state.check();
     }
 }

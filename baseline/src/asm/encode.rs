@@ -8,7 +8,8 @@ use upshift_abi::RegClass;
 
 pub(crate) use super::opcode::{Alu, Op, OperandSize, Shift, Signedness, Sse, VexOp};
 use super::record::Effect;
-use super::{Cc, Masm};
+use super::{Cc, Masm, asm};
+use crate::fixed::{Held, Rax, Rcx, Rdx};
 use crate::reg::Reg;
 
 /// A memory operand: what of its encoding does not depend on the instruction.
@@ -244,7 +245,8 @@ impl Masm {
     }
 
     /// A shift by `cl`.
-    pub(crate) fn shift_cl(&mut self, op: Shift, size: OperandSize, reg: Reg) {
+    pub(crate) fn shift_cl(&mut self, op: Shift, size: OperandSize, reg: Reg, amount: &Held<Rcx>) {
+        debug_assert_ne!(reg, amount.reg());
         self.r(op.by_cl().sized(size), reg);
     }
 
@@ -253,14 +255,30 @@ impl Masm {
         self.r(Op::NEG.sized(size), reg);
     }
 
-    /// `div reg` or `idiv reg`.
-    pub(crate) fn div(&mut self, signedness: Signedness, size: OperandSize, reg: Reg) {
+    /// Extends a dividend by its sign: `cdq` or `cqo`.
+    pub(crate) fn extend_dividend(&mut self, size: OperandSize, _: &Held<Rax>, _: &mut Held<Rdx>) {
+        match size {
+            OperandSize::S32 => asm!(self; cdq),
+            OperandSize::S64 => asm!(self; cqo),
+        }
+    }
+
+    /// `div reg` or `idiv reg`: divides `high:low`; `low` is the quotient then, `high` the
+    /// remainder.
+    pub(crate) fn div(
+        &mut self,
+        signedness: Signedness,
+        size: OperandSize,
+        (high, low): (&mut Held<Rdx>, &mut Held<Rax>),
+        reg: Reg,
+    ) {
+        debug_assert!(reg != high.reg() && reg != low.reg());
         let op = match signedness {
             Signedness::Signed => Op::IDIV,
             Signedness::Unsigned => Op::DIV,
         };
-        self.note(|| Effect::Change(Reg::RAX));
-        self.note(|| Effect::Change(Reg::RDX));
+        self.note(|| Effect::Change(low.reg()));
+        self.note(|| Effect::Change(high.reg()));
         self.r_unchanged(op.sized(size), reg);
     }
 

@@ -19,6 +19,7 @@ use upshift_abi::{
 use crate::alloc::{as_words, home};
 use crate::asm::encode::{Mem, Op, OperandSize};
 use crate::asm::{Cc, asm};
+use crate::fixed::{Held, R10, Rax};
 use crate::func_gen::FuncGen;
 use crate::merge::{Moves, result_reg};
 use crate::op::table::table_element;
@@ -27,18 +28,17 @@ use crate::runs::{Base, INLINE, Way, runs};
 use crate::signature::CallSignature;
 use crate::value::Value;
 
-/// The register that holds a [`VmFuncRef`] while arguments are set up: no argument register.
-const FUNC_REF: Reg = Reg::R10;
+/// The register that holds the address of a [`VmFuncRef`] while arguments are set up.
+type FuncRef = Held<R10>;
 
 /// Registers that arguments can need: five integer, eight float.
 const MAX_REG_ARGS: usize = 13;
 
 /// The callee of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Callee {
     Func(FuncIndex),
-    /// What [`FUNC_REF`] points to.
-    FuncRef,
+    FuncRef(FuncRef),
 }
 
 /// An argument of a builtin.
@@ -57,9 +57,9 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
-        self.load_func_ref(TypeIndex(ty), TableIndex(table));
+        let callee = self.load_func_ref(TypeIndex(ty), TableIndex(table));
         let sig = self.input.signature(TypeIndex(ty));
-        self.emit_call(&sig, Callee::FuncRef);
+        self.emit_call(&sig, Callee::FuncRef(callee));
     }
 
     pub(crate) fn visit_return_call(&mut self, func: u32) {
@@ -69,26 +69,28 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
-        self.load_func_ref(TypeIndex(ty), TableIndex(table));
+        let callee = self.load_func_ref(TypeIndex(ty), TableIndex(table));
         let sig = self.input.signature(TypeIndex(ty));
-        self.emit_tail_call(&sig, Callee::FuncRef);
+        self.emit_tail_call(&sig, Callee::FuncRef(callee));
     }
 
     /// Looks the topmost operand up in a table and checks the type of what is there.
-    fn load_func_ref(&mut self, ty: TypeIndex, table: TableIndex) {
-        self.take(FUNC_REF);
+    fn load_func_ref(&mut self, ty: TypeIndex, table: TableIndex) -> FuncRef {
+        let held = self.take();
+        let func_ref = held.reg();
         let index = self.state.pop();
         let index = self.use_reg(index);
-        let checked = self.table_base(table, index, FUNC_REF, TrapCode::UndefinedElement);
-        let element = table_element(FUNC_REF, index, &checked);
-        self.masm.rm(Op::MOV.wide(), FUNC_REF, element);
-        self.masm.rr(Op::TEST.wide(), FUNC_REF, FUNC_REF);
+        let checked = self.table_base(table, index, func_ref, TrapCode::UndefinedElement);
+        let element = table_element(func_ref, index, &checked);
+        self.masm.rm(Op::MOV.wide(), func_ref, element);
+        self.masm.rr(Op::TEST.wide(), func_ref, func_ref);
         self.trap_if(Cc::E, TrapCode::UninitializedElement);
         let id = self.input.facts.type_ids[ty.index()].0 as i32;
-        let field = Mem::base(FUNC_REF, VmFuncRef::TYPE_ID.disp());
+        let field = Mem::base(func_ref, VmFuncRef::TYPE_ID.disp());
         self.masm.cmp_mem_imm(OperandSize::S32, field, id);
         self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
         self.state.release(index);
+        held
     }
 
     /// Stores what a call would destroy, except for its arguments.
@@ -123,8 +125,8 @@ impl FuncGen<'_> {
                     asm!(self.masm, scratch; call QWORD [scratch]);
                 }
             },
-            Callee::FuncRef => {
-                let scratch = self.load_callee();
+            Callee::FuncRef(func_ref) => {
+                let scratch = self.load_callee(func_ref);
                 asm!(self.masm, scratch; call QWORD [scratch]);
             }
         }
@@ -154,14 +156,15 @@ impl FuncGen<'_> {
         scratch
     }
 
-    /// Loads the slot address and context from a function reference.
-    fn load_callee(&mut self) -> Scratch {
-        let field = |offset: i32| Mem::base(FUNC_REF, offset);
+    /// Loads the slot address and context from a function reference, which is not needed then.
+    fn load_callee(&mut self, func_ref: FuncRef) -> Scratch {
+        let field = |offset: i32| Mem::base(func_ref.reg(), offset);
         self.masm
             .rm(Op::MOV.wide(), Reg::VMCTX, field(VmFuncRef::VMCTX.disp()));
         let scratch = self.masm.scratch();
         let slot = field(VmFuncRef::SLOT.disp());
         self.masm.rm(Op::MOV.wide(), scratch.reg(), slot);
+        self.give_back(func_ref);
         scratch
     }
 
@@ -276,6 +279,8 @@ impl FuncGen<'_> {
         if sig.result_area > 0 {
             asm!(self.masm; mov rsi, [rbp + frame::RESULT_AREA]);
         }
+        // The arguments were the last use of operands and locals.
+        self.set_unreachable();
         // The rest of the function must do with the registers that are restored here.
         self.frame.restored_early();
         for (i, reg) in self.frame.saved().rev().enumerate() {
@@ -297,37 +302,35 @@ impl FuncGen<'_> {
                     asm!(self.masm, scratch; jmp QWORD [scratch]);
                 }
             },
-            Callee::FuncRef => {
-                let scratch = self.load_callee();
+            Callee::FuncRef(func_ref) => {
+                let scratch = self.load_callee(func_ref);
                 asm!(self.masm, scratch; jmp QWORD [scratch]);
             }
         }
-        if callee == Callee::FuncRef {
-            self.state.regs.free.add(FUNC_REF);
-        }
-        self.set_unreachable();
     }
 
-    /// From the last argument on, because the areas may overlap. Only `rax`, `r11` and the float
-    /// scratch register are free here.
+    /// From the last argument on, because the areas may overlap. Changes `rax` and the scratch
+    /// registers.
     ///
     /// Arguments may overwrite this frame's record, so `rbp` is given up before: at each
     /// instruction it is the frame pointer of a frame whose record stands, as a walk from an
     /// interruption needs it.
     fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
         let end = 16 + ours - theirs;
+        let rax = self.take::<Rax>();
         let scratch = self.masm.scratch();
         asm!(self.masm, scratch; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
         let count = theirs as usize / 8;
         if count > INLINE {
-            self.move_outgoing(&scratch, end, count);
+            self.move_outgoing(&scratch, &rax, end, count);
         }
         let one_by_one = if count > INLINE { 0 } else { theirs };
         for offset in (0..one_by_one).step_by(8).rev() {
-            let to = Mem::base(Reg::RAX, end + offset);
+            let to = Mem::base(rax.reg(), end + offset);
             self.copy(Kind::F64, to, Mem::base(Reg::RSP, offset));
         }
         asm!(self.masm, scratch; lea rsp, [rax + end - 8]; mov [rsp], scratch);
+        self.give_back(rax);
     }
 
     /// Calls a builtin that moves entries between two places: their indexes, then the three topmost

@@ -215,18 +215,11 @@ impl FuncGen<'_> {
             self.state.release(amount);
             return self.push_dest(target, size.int(), dst);
         }
-        if !matches!(amount, Value::Reg(_, Reg::RCX)) {
-            self.take(Reg::RCX);
-            let amount = self.state.pop();
-            self.load_operand(Reg::RCX, amount);
-            self.state.discard(amount);
-        } else {
-            self.state.pop();
-        }
+        let amount = self.pop_fixed();
         let value = self.state.pop();
         let dst = self.own_reg(value);
-        self.masm.shift_cl(op, size, dst);
-        self.state.release(Reg::RCX);
+        self.masm.shift_cl(op, size, dst, &amount);
+        self.give_back(amount);
         self.push_reg(size.int(), dst);
     }
 

@@ -1,9 +1,11 @@
 //! The scratch registers, which are lent for a few instructions.
 //!
 //! `r11` and `xmm15` are never allocated. Code that needs one asks the assembler for it and gets a
-//! [`Scratch`], the only way to name the register: whatever is called in between and wants it too
-//! fails in debug builds, and it is given back wherever the scope is left. Release builds keep no
-//! account.
+//! [`Scratch`]: whatever is called in between and wants it too fails in debug builds, and it is
+//! given back wherever the scope is left. Release builds keep no account. Outside of this module's
+//! parent the registers have no names of their own: encoders get them from
+//! [`reg`](Scratch::reg), and `asm!` defines `scratch` and `fscratch` only where it is passed one.
+//! Numbers made by [`Reg::from_index`] and dynasm's own names are not checked.
 
 #[cfg(debug_assertions)]
 use std::{cell::Cell, rc::Rc};

@@ -8,6 +8,7 @@ use iced_x86::{
 use super::*;
 use crate::asm::Masm;
 use crate::asm::encode::Mem;
+use crate::testing::with_gen;
 
 /// One line of the table.
 pub(super) struct Entry {
@@ -369,7 +370,11 @@ fn families_number_their_members_as_the_processor_does() {
     for (op, mnemonic) in shifts {
         let mut masm = masm();
         masm.shift_imm(op, S64, Reg::from_index(9), 3);
-        masm.shift_cl(op, S32, Reg::from_index(9));
+        with_gen(|generator| {
+            let amount = generator.take();
+            masm.shift_cl(op, S32, Reg::from_index(9), &amount);
+            generator.give_back(amount);
+        });
         let mut decoder = Decoder::new(64, masm.buf.bytes(), DecoderOptions::NONE);
         let seen = decoder.decode();
         assert_eq!(
@@ -422,7 +427,7 @@ fn condition_codes_are_the_processors() {
     let mut formatter = IntelFormatter::new();
     for (cc, expected) in Cc::ALL.into_iter().zip(codes) {
         let mut masm = masm();
-        masm.cmov(cc, S64, Reg::RAX, Reg::RDX);
+        masm.cmov(cc, S64, Reg::RAX, Reg::from_index(2));
         masm.setcc(cc, Reg::RSI);
         masm.plain(Op::JCC.cc(cc));
         masm.buf.put(0, 4);

@@ -4,9 +4,9 @@ use upshift_abi::TrapCode;
 
 use super::fold::truncate;
 use crate::asm::Cc;
-use crate::asm::asm;
-use crate::asm::encode::OperandSize::{self, S32, S64};
+use crate::asm::encode::OperandSize;
 use crate::asm::encode::{Alu, Shift, Signedness};
+use crate::fixed::{Held, Rax, Rdx};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
 use crate::value::Value;
@@ -51,54 +51,45 @@ impl FuncGen<'_> {
         {
             return;
         }
-        let count = self.state.stack.len();
         // A free rdx first, so that what is in rax does not move there.
-        let rdx_is_free = self.state.regs.free.has(Reg::RDX);
-        if rdx_is_free {
-            self.take(Reg::RDX);
-        }
-        if !matches!(self.state.stack[count - 2], Value::Reg(_, Reg::RAX)) {
-            self.take(Reg::RAX);
-        }
-        if !rdx_is_free {
-            self.take(Reg::RDX);
-        }
+        let high = self.take_if_free();
+        let low = self.take_for_operand(1);
+        let mut high = high.unwrap_or_else(|| self.take());
         let right = self.state.pop();
         let left = self.state.pop();
         let divisor = self.use_reg(right);
-        self.load_operand(Reg::RAX, left);
-        if let Value::Reg(_, reg) = left
-            && reg != Reg::RAX
-        {
-            self.state.release(reg);
-        }
+        let mut low = self.load_fixed(low, left);
         let minus_one = truncate(size, u64::MAX);
         let overflow = match right {
             Value::Const(_, bits) if bits != minus_one => Overflow::Excluded,
             _ => Overflow::Possible,
         };
         match op.signedness() {
-            Signedness::Signed => self.emit_signed_division(size, op, divisor, overflow),
+            Signedness::Signed => {
+                self.emit_signed_division(size, op, (&mut high, &mut low), divisor, overflow);
+            }
             Signedness::Unsigned => {
-                self.masm.zero(Reg::RDX);
+                self.masm.zero(high.reg());
                 self.trap_here(TrapCode::IntegerDivideByZero);
-                self.masm.div(Signedness::Unsigned, size, divisor);
+                let dividend = (&mut high, &mut low);
+                self.masm.div(Signedness::Unsigned, size, dividend, divisor);
             }
         }
         self.state.release(divisor);
-        let (result, other) = if op.remainder() {
-            (Reg::RDX, Reg::RAX)
+        if op.remainder() {
+            self.give_back(low);
+            self.push_held(size.int(), high);
         } else {
-            (Reg::RAX, Reg::RDX)
-        };
-        self.state.release(other);
-        self.push_reg(size.int(), result);
+            self.give_back(high);
+            self.push_held(size.int(), low);
+        }
     }
 
     fn emit_signed_division(
         &mut self,
         size: OperandSize,
         op: Division,
+        (high, low): (&mut Held<Rdx>, &mut Held<Rax>),
         divisor: Reg,
         overflow: Overflow,
     ) {
@@ -106,19 +97,17 @@ impl FuncGen<'_> {
             self.masm.ri(Alu::Cmp, size, divisor, -1);
             self.masm.jcc_cold(Cc::E)
         });
-        match size {
-            S32 => asm!(self.masm; cdq),
-            S64 => asm!(self.masm; cqo),
-        }
+        self.masm.extend_dividend(size, low, high);
         self.trap_here(TrapCode::IntegerDivideByZero);
-        self.masm.div(Signedness::Signed, size, divisor);
+        self.masm
+            .div(Signedness::Signed, size, (high, low), divisor);
         if let Some(jump) = by_minus_one {
             self.write_cold(jump, |cold| {
                 if op.remainder() {
-                    cold.zero(Reg::RDX);
+                    cold.zero(high.reg());
                     cold.resume();
                 } else {
-                    cold.neg(size, Reg::RAX);
+                    cold.neg(size, low.reg());
                     let overflow = cold.jcc_short(Cc::O);
                     cold.resume();
                     cold.bind_short(overflow);
