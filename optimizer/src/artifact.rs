@@ -2,18 +2,17 @@
 
 use std::ops::Range;
 
-use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{ExternalName, Function, SourceLoc};
+use cranelift_codegen::ir::{DebugTag, ExternalName, Function, Inst, SourceLoc};
 use cranelift_codegen::isa::unwind::UnwindInst;
-use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
+use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget, MachDebugTagPos};
 use upshift_abi::artifact::{CODE_ALIGN, CompileStats, SourceLocation};
 use upshift_abi::{
-    CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, RelocationTarget, Sites,
-    Tier, TrapSite, WasmOffset,
+    CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, Sites, Tier, TrapSite,
+    WasmOffset,
 };
 
 use crate::names::Symbol;
-use crate::trap;
+use crate::{trap, x64};
 
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
@@ -40,8 +39,7 @@ pub(crate) fn convert(
             Vec::new()
         },
         loops: Vec::new(),
-        // `rbp` and the return address are part of the frame but not of Cranelift's figure.
-        frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset + 16),
+        frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset),
         // Cranelift does not say where its constants begin.
         data_bytes: 0,
         frame_moves: frame_moves(compiled),
@@ -86,16 +84,9 @@ fn relocation(func: &Function, reloc: &FinalizedMachReloc) -> Result<Relocation,
         return Err(unknown());
     };
     let symbol = Symbol::from_name(&func.params.user_named_funcs()[name]).ok_or_else(unknown)?;
-    let target = match (reloc.kind, symbol) {
-        (Reloc::X86GOTPCRel4, Symbol::Function(func)) => RelocationTarget::Slot(func),
-        (Reloc::X86GOTPCRel4, Symbol::Builtin(builtin)) => RelocationTarget::Builtin(builtin),
-        // The translation makes only a function itself colocated.
-        (Reloc::X86CallPCRel4, Symbol::Function(_)) => RelocationTarget::Start,
-        _ => return Err(unknown()),
-    };
     Ok(Relocation {
         offset: CodeOffset(reloc.offset),
-        target,
+        target: x64::relocation_target(reloc.kind, symbol).ok_or_else(unknown)?,
         addend: i32::try_from(reloc.addend).map_err(|_| unknown())?,
     })
 }
@@ -114,9 +105,20 @@ fn traps(compiled: &CompiledCode, sources: &Sources<'_>) -> Result<Vec<TrapSite>
     Ok(sites)
 }
 
+/// Marks the call of a builtin that walks no stack, so that it becomes no call site. The mark
+/// changes no code.
+pub(crate) fn mark_leaf_call(func: &mut Function, call: Inst) {
+    func.debug_tags.set(call, [DebugTag::User(0)]);
+}
+
 fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
+    // Only calls of leaves have tags: one behind the call, others at what prepares it.
+    let tags = compiled.buffer.debug_tags();
+    let behind = tags.filter(|tags| tags.pos == MachDebugTagPos::Post);
+    let leaves: Vec<u32> = behind.map(|tags| tags.offset).collect();
     let sites = compiled.buffer.call_sites();
     let mut sites: Vec<_> = sites
+        .filter(|site| leaves.binary_search(&site.ret_addr).is_err())
         .map(|site| CallSite {
             code: CodeOffset(site.ret_addr),
             wasm: sources.at(site.ret_addr - 1),

@@ -19,6 +19,7 @@ use crate::artifact;
 use crate::isa::{self, OptimizerError};
 use crate::options::{OptimizerOptions, Regalloc};
 use crate::translate::{self, Config, TranslateError};
+use crate::x64;
 
 /// The optimizing compiler.
 ///
@@ -64,7 +65,7 @@ impl Optimizer {
     pub fn new(options: OptimizerOptions) -> Result<Self, OptimizerError> {
         let isa = isa::target(&options)?;
         Ok(Self {
-            has_rounding: isa::has_rounding(&isa),
+            has_rounding: x64::has_rounding(&isa),
             options,
             isa,
             single_pass: OnceLock::new(),

@@ -63,11 +63,3 @@ fn shared_flags(options: &OptimizerOptions) -> Result<settings::Builder, SetErro
     switch("enable_table_access_spectre_mitigation", false)?;
     Ok(flags)
 }
-
-/// Whether the target rounds floats with one instruction (SSE4.1).
-pub(crate) fn has_rounding(isa: &OwnedTargetIsa) -> bool {
-    let flags = isa.isa_flags();
-    flags
-        .iter()
-        .any(|flag| flag.name == "has_sse41" && flag.as_bool() == Some(true))
-}

@@ -7,7 +7,8 @@
 //! - [`options`]: the options, all chosen at run time;
 //! - `translate`: the state of one translation: operand and control stacks, calls, OSR entries;
 //! - `op`: one handler per WebAssembly operator, by group;
-//! - `artifact`: conversion of Cranelift's result to the artifact that the tiers share.
+//! - `artifact`: conversion of Cranelift's result to the artifact that the tiers share;
+//! - `x64`: what depends on the processor.
 //!
 //! # Invariants
 //!
@@ -28,6 +29,7 @@ pub mod options;
 mod signature;
 mod translate;
 mod trap;
+mod x64;
 
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;

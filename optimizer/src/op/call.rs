@@ -6,11 +6,12 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
-use upshift_abi::builtin::BuiltinResult;
+use upshift_abi::builtin::{BuiltinKind, BuiltinResult};
 use upshift_abi::callconv::ResultLocation;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
 
+use crate::artifact;
 use crate::options::NullChecks;
 use crate::signature::POINTER;
 use crate::translate::{CallSignature, Region, Translator, fixed, trusted};
@@ -70,7 +71,11 @@ impl Translator<'_> {
     fn emit_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Inst {
         let func = self.env.builtin(self.builder.func, builtin);
         let args: Vec<_> = [self.vmctx].iter().chain(args).copied().collect();
-        self.ins().call(func, &args)
+        let call = self.ins().call(func, &args);
+        if builtin.kind() == BuiltinKind::Leaf {
+            artifact::mark_leaf_call(self.builder.func, call);
+        }
+        call
     }
 
     /// Pops the arguments, calls, pushes the results.
