@@ -11,9 +11,9 @@
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
 //!   registers that instructions fix, `state` the abstract state, `merge` what happens where control
 //!   flow joins, `frame` prologue, epilogue and traps;
-//! - `asm` writes bytes;
 //! - `check` follows, in debug builds, where every value is;
-//! - `trampoline` makes the code between Rust and WebAssembly.
+//! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
+//!   `trampoline` makes the code between Rust and WebAssembly.
 //!
 //! # Invariants
 //!
@@ -26,7 +26,6 @@
 #![forbid(unsafe_code)]
 
 mod alloc;
-mod asm;
 mod check;
 mod control;
 mod fixed;
@@ -37,19 +36,18 @@ mod merge;
 mod op;
 mod options;
 mod peek;
-mod reg;
 mod runs;
 mod session;
 mod signature;
 mod state;
 #[cfg(test)]
 mod testing;
-mod visit;
-// dynasm converts register numbers, also those that are bytes already.
-#[allow(clippy::useless_conversion)]
-mod trampoline;
 mod value;
+mod visit;
+mod x64;
 
 pub use options::{Ablation, BaselineOptions, Counters, Features};
 pub use session::Baseline;
-pub use trampoline::TrampolineCompiler;
+pub use x64::trampoline::TrampolineCompiler;
+
+use x64::{asm, reg};

@@ -26,7 +26,7 @@
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
     "Upshift builds on x86-64 Linux only; another processor needs a sibling of each `x64` module \
-     and of the baseline's `asm`"
+     and of the baseline's handlers"
 );
 
 pub mod artifact;

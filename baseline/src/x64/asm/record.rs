@@ -244,7 +244,11 @@ pub(crate) mod faults {
 
         /// The registers of a move; `None` if it is left out.
         #[inline(always)]
-        pub(in crate::asm) fn move_or_fault(&mut self, dst: Reg, src: Reg) -> Option<(Reg, Reg)> {
+        pub(in crate::x64::asm) fn move_or_fault(
+            &mut self,
+            dst: Reg,
+            src: Reg,
+        ) -> Option<(Reg, Reg)> {
             let in_cycle = src.is_scratch() || dst.is_scratch();
             if self.goes_wrong(Fault::SkippedMove)
                 || in_cycle && self.goes_wrong(Fault::BrokenCycle)
@@ -260,7 +264,7 @@ pub(crate) mod faults {
 
         /// The place of a load or store; `None` if it is left out.
         #[inline(always)]
-        pub(in crate::asm) fn access_or_fault(&mut self, op: Op, mem: Mem) -> Option<Mem> {
+        pub(in crate::x64::asm) fn access_or_fault(&mut self, op: Op, mem: Mem) -> Option<Mem> {
             if !cfg!(test) {
                 return Some(mem);
             }
