@@ -42,6 +42,7 @@ mod space;
 pub mod stack;
 pub mod store;
 mod stubs;
+mod sync;
 mod sys;
 mod trap;
 mod types;

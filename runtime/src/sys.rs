@@ -136,6 +136,7 @@ impl Reservation {
     /// # Panics
     ///
     /// If the part is not inside the reservation.
+    #[cfg_attr(loom, allow(dead_code))] // Used by the mapped bitmap only, which models replace.
     pub fn make_readable(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: the range is inside the mapping of `self`; pages only gain access rights.

@@ -37,6 +37,7 @@ mod pool;
 mod queue;
 mod sessions;
 mod switch;
+mod sync;
 mod worker;
 
 #[cfg(test)]

@@ -9,13 +9,14 @@
 //! a token pops exactly one job. So the lanes never hold fewer jobs than there are tokens, and the
 //! pop after a token finds a job, though perhaps a more urgent one than the token was sent for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+#[cfg(all(test, loom))]
+mod models;
 
-use crossbeam::channel::{self, Receiver, Sender};
-use crossbeam::queue::SegQueue;
+use std::sync::PoisonError;
 
 use crate::policy::Lane;
+use crate::sync::channel::{self, Receiver, Sender};
+use crate::sync::{AtomicBool, Condvar, Mutex, Ordering, SegQueue, spin_loop};
 
 /// A closable queue of jobs in lanes.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl<J> Queue<J> {
             if self.is_closed() {
                 return None;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 

@@ -11,13 +11,18 @@
 //! optimized, and `Compiling` leads to `Optimized` at once. Zeal switching also moves back, from
 //! `Optimized` to `Baseline`.
 
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+#[cfg(all(test, loom))]
+mod models;
+
+use std::sync::{OnceLock, PoisonError};
 
 use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Profile, Tier};
 use upshift_profiler::Nanos;
 
 use crate::first_code::POLL_INTERVAL;
+use crate::sync::{
+    AtomicI32, AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering,
+};
 
 /// Declares an enum of phases and the atomic cell that holds one.
 macro_rules! phases {

@@ -43,7 +43,7 @@ use crate::error::RuntimeError;
 use crate::sys::{CodePages, PAGE, Process, Reservation};
 use alloc::RangeAllocator;
 use data::DataPart;
-use epoch::Reclaimer;
+use epoch::{EntryFence, Reclaimer};
 use layout::Layout;
 use registry::Registry;
 use x64::THUNK_SIZE;
@@ -130,7 +130,7 @@ pub struct CodeSpace {
     thunks: AtomicU32,
     /// The address of the table of builtins, in the data part.
     builtin_cells: usize,
-    reclaimer: Reclaimer,
+    reclaimer: Reclaimer<CodeRef>,
     /// Locked to free a piece of code, and shared to find the code of an arbitrary address: see
     /// [`PlacedCode`].
     freeing: RwLock<()>,
@@ -159,7 +159,7 @@ impl CodeSpace {
             data: Mutex::new(data),
             thunks: AtomicU32::new(0),
             builtin_cells: space.base() as usize + builtin_cells,
-            reclaimer: Reclaimer::new(),
+            reclaimer: Reclaimer::new(EntryFence::cheapest()),
             freeing: RwLock::new(()),
             stats: Mutex::default(),
             space,
@@ -356,12 +356,12 @@ impl CodeSpace {
         if !self.process.is_current() {
             return;
         }
+        let len = code.len();
         if !code.0.retired.swap(true, Ordering::Relaxed) {
-            let len = code.len();
             self.count(&code.0.meta.kind, -(len as isize));
             self.stats.lock().expect(POISON).retired += len;
         }
-        if self.reclaimer.retire(code) {
+        if self.reclaimer.retire(code, len) {
             self.collect();
         }
     }

@@ -6,11 +6,18 @@
 //! freed meanwhile, and between the start of that code and the PC no bit ever changes, so it needs
 //! no lock.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+#[cfg(all(test, loom))]
+mod models;
+
+use upshift_abi::artifact::CODE_ALIGN;
 
 use crate::error::RuntimeError;
-use crate::sys::Reservation;
-use upshift_abi::artifact::CODE_ALIGN;
+use crate::sync::{AtomicUsize, Ordering};
+
+#[cfg(not(all(test, loom)))]
+use mapped::Bits;
+#[cfg(all(test, loom))]
+use models::Bits;
 
 /// The number of bytes of the bitmap that become writable at once.
 const STEP: usize = 64 << 10;
@@ -19,8 +26,7 @@ const STEP: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Registry {
     /// The bitmap: readable throughout, as zeros; writable where code has been.
-    bits: Reservation,
-    words: usize,
+    bits: Bits,
     /// The number of bytes of `bits` that are writable. Written by [`cover`](Self::cover) only.
     writable: AtomicUsize,
 }
@@ -28,12 +34,8 @@ pub struct Registry {
 impl Registry {
     /// Creates a registry for this many bytes of code.
     pub fn new(code_bytes: usize) -> Result<Self, RuntimeError> {
-        let words = code_bytes.div_ceil(CODE_ALIGN * 64);
-        let bits = Reservation::new((words * 8).next_multiple_of(STEP))?;
-        bits.make_readable(0, bits.len())?;
         Ok(Self {
-            bits,
-            words,
+            bits: Bits::new(code_bytes.div_ceil(CODE_ALIGN * 64))?,
             writable: AtomicUsize::new(0),
         })
     }
@@ -53,27 +55,22 @@ impl Registry {
         Ok(())
     }
 
-    fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the reservation holds this many zeroed words and is only accessed as atomics.
-        unsafe { std::slice::from_raw_parts(self.bits.base().cast(), self.words) }
-    }
-
     /// Adds a start, which must be [covered](Self::cover).
     pub fn insert(&self, offset: usize) {
         let bit = offset / CODE_ALIGN;
-        self.words()[bit / 64].fetch_or(1 << (bit % 64), Ordering::Release);
+        self.bits.words()[bit / 64].fetch_or(1 << (bit % 64), Ordering::Release);
     }
 
     /// Removes a start.
     pub fn remove(&self, offset: usize) {
         let bit = offset / CODE_ALIGN;
-        self.words()[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Release);
+        self.bits.words()[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Release);
     }
 
     /// The last start at or before the offset. Linear in the distance, 1 KiB of code a step.
     pub fn start_before(&self, offset: usize) -> Option<usize> {
         let bit = offset / CODE_ALIGN;
-        let words = self.words();
+        let words = self.bits.words();
         let mut index = bit / 64;
         let mut word = words.get(index)?.load(Ordering::Acquire) & (u64::MAX >> (63 - bit % 64));
         while word == 0 {
@@ -81,6 +78,40 @@ impl Registry {
             word = words[index].load(Ordering::Acquire);
         }
         Some((index * 64 + 63 - word.leading_zeros() as usize) * CODE_ALIGN)
+    }
+}
+
+/// The bitmap's memory.
+#[cfg(not(all(test, loom)))]
+mod mapped {
+    use std::sync::atomic::AtomicU64;
+
+    use super::STEP;
+    use crate::error::RuntimeError;
+    use crate::sys::Reservation;
+
+    #[derive(Debug)]
+    pub struct Bits {
+        memory: Reservation,
+        words: usize,
+    }
+
+    impl Bits {
+        /// Reserves this many words, which read as zeros.
+        pub fn new(words: usize) -> Result<Self, RuntimeError> {
+            let memory = Reservation::new((words * 8).next_multiple_of(STEP))?;
+            memory.make_readable(0, memory.len())?;
+            Ok(Self { memory, words })
+        }
+
+        pub fn make_writable(&self, offset: usize, bytes: usize) -> Result<(), RuntimeError> {
+            self.memory.make_writable(offset, bytes)
+        }
+
+        pub fn words(&self) -> &[AtomicU64] {
+            // SAFETY: the reservation holds this many zeroed words and is only accessed as atomics.
+            unsafe { std::slice::from_raw_parts(self.memory.base().cast(), self.words) }
+        }
     }
 }
 
