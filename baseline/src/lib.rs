@@ -9,8 +9,8 @@
 //! - [`Baseline`] is the compiler, [`BaselineOptions`] its options;
 //! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
-//!   registers that instructions fix, `state` the abstract state, `merge` what happens where control
-//!   flow joins, `frame` prologue, epilogue and traps;
+//!   registers that instructions fix, `state` the abstract state, `merge` what happens where
+//!   control flow joins, `frame` prologue, epilogue and traps;
 //! - `check` follows, in debug builds, where every value is;
 //! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
 //!   `trampoline` makes the code between Rust and WebAssembly.

@@ -253,8 +253,8 @@ fn no_handler_gets_what_is_no_exception() {
     assert_eq!(code, TrapCode::Unreachable);
 }
 
-/// A handler belongs to the activation in which the exception was thrown: one of an outer activation
-/// gets it from the host function between them, if that passes the error on.
+/// A handler belongs to the activation in which the exception was thrown: one of an outer
+/// activation gets it from the host function between them, if that passes the error on.
 #[test]
 fn an_exception_crosses_activations_as_a_host_functions_error() {
     let is_inner = AtomicBool::new(false);

@@ -32,8 +32,8 @@ pub struct CompiledFunction {
     pub sources: Vec<SourceLocation>,
     /// The loops of a baseline function that can have an OSR entry.
     pub loops: Vec<OsrEntryInfo>,
-    /// The size of a frame in bytes: the distance from `rbp` down to `rsp` where no call's arguments
-    /// are on the stack. Exception handlers start with this `rsp`.
+    /// The size of a frame in bytes: the distance from `rbp` down to `rsp` where no call's
+    /// arguments are on the stack. Exception handlers start with this `rsp`.
     pub frame_size: u32,
     /// The code that changes the frame: there `rbp` is neither the function's own frame pointer nor
     /// its caller's, and what it points to is whatever the stack contained. An interruption is

@@ -1,5 +1,5 @@
-//! On processors without `x64` modules' siblings, the build fails with one message that says so, not
-//! with the hundreds that follow from it.
+//! On processors without `x64` modules' siblings, the build fails with one message that says so,
+//! not with the hundreds that follow from it.
 //!
 //! All packages with code for a processor depend on this one, so nothing after it is built.
 

@@ -168,8 +168,8 @@ impl<C> Reclaimer<C> {
             .map(|cell| cell.0.load(Ordering::Acquire))
             .filter(|&e| e != 0);
         let oldest = entered.min().unwrap_or(u64::MAX);
-        // A store that was dropped has no cell to read: its runs are ordered before the release with
-        // which its last handle went, and that before this.
+        // A store that was dropped has no cell to read: its runs are ordered before the release
+        // with which its last handle went, and that before this.
         fence(Ordering::Acquire);
         let (freed, kept) = std::mem::take(&mut garbage.codes)
             .into_iter()

@@ -167,8 +167,8 @@ impl Store {
 /// leads to no frame, and what it then points to may be anything that a guest has left on its
 /// stack. So frame pointers must be aligned and rise strictly from `low` to the entry frame, and
 /// each return address must be in placed code; where one is not, the activation's other frames are
-/// left out (where a call has left WebAssembly, all are found). Entry frames and their contents are written by trampolines only, outside of what
-/// generated code can address.
+/// left out (where a call has left WebAssembly, all are found). Entry frames and their contents are
+/// written by trampolines only, outside of what generated code can address.
 ///
 /// # Safety
 ///

@@ -1,5 +1,5 @@
-//! Models of the queue: in no order of steps is a job lost or taken twice, or a thread left waiting.
-//! Loom reports threads that wait for ever.
+//! Models of the queue: in no order of steps is a job lost or taken twice, or a thread left
+//! waiting. Loom reports threads that wait for ever.
 
 use std::sync::Arc;
 
