@@ -20,8 +20,7 @@ FETCHED = CORPUS / ".sources"
 WASM_TARGET = ["-target", "wasm32-wasi", zig.WASM_CPU]
 # Names of functions stay, for profiles. For linking too, as the C library is built to match.
 ALL = ["-O2", "-g0", "-fno-sanitize=all"]
-# Others' sources are compiled as they are.
-THEIRS = ["-w"]
+CPP = ["-std=c++20", "-fno-exceptions", "-fno-rtti"]
 
 
 def manifest():
@@ -38,89 +37,121 @@ class Build:
         self.target = zig.NATIVE_TARGET if native else WASM_TARGET
         self.output = CORPUS / (".native" if native else "libraries")
         self.objects = CORPUS / ".objects" / ("native" if native else "wasm")
-        for folder in (FETCHED, self.output, self.objects):
-            folder.mkdir(parents=True, exist_ok=True)
 
-    def include(self, used):
-        """The folders of headers of the sources that a library uses."""
-        folders = []
-        for name in used:
-            for folder in self.manifest["sources"][name].get("include", []):
-                folders += ["-isystem", FETCHED / name / folder]
-        return folders
-
-    def flags(self, used):
-        return [flag for name in used for flag in self.manifest["sources"][name].get("flags", [])]
-
-    def commands(self, name):
-        """How each file of a library is compiled: pairs of an object and a command."""
-        used = self.manifest["libraries"][name].get("uses", [])
-        common = [*self.target, *ALL, *self.flags(used), *self.include(used)]
+    def program(self, name):
         (program,) = PROGRAMS.glob(f"{name}.c*")
-        units = [(program, [*zig.COMMON])]
-        for source in used:
-            folder = FETCHED / source
-            files = [path for pattern in self.manifest["sources"][source]["files"]
-                     for path in sorted(folder.glob(pattern))]
-            if not files:
-                raise SystemExit(f"{folder} has none of the files that are wanted")
-            units += [(path, THEIRS) for path in files]
-        for path, flags in units:
-            parts = "-".join([name, path.parent.name, path.name])
-            yield self.objects / f"{parts}.o", [
-                *self.language(path), *common, *flags, "-c", path]
+        return program
 
-    def language(self, path):
-        """The compiler's command for the language of a file."""
-        if path.suffix in (".cc", ".cpp"):
-            return [*self.compiler[:-1], "c++", "-std=c++20", "-fno-exceptions", "-fno-rtti"]
-        return self.compiler
+    def uses(self, name):
+        return self.manifest["libraries"][name].get("uses", [])
 
-    def library(self, name):
-        output = self.output / (name if self.native else f"{name}.wasm")
-        commands = list(self.commands(name))
-        state = self.state(name, commands)
-        stamp = self.objects / f"{name}.stamp"
-        if output.exists() and stamp.exists() and stamp.read_text() == state:
-            return f"{output.relative_to(ROOT)}: present"
-        for object_file, command in commands:
-            subprocess.run([*command, "-o", object_file], check=True)
+    def options(self, sources):
+        """What a compiler must know to read the headers of sources, and where there are none, ours
+        in their place."""
+        options = ["-I", PROGRAMS / "shims"]
+        for source in sources:
+            entry = self.manifest["sources"][source]
+            options += entry.get("flags", [])
+            for folder in entry.get("include", []):
+                options += ["-isystem", FETCHED / source / folder]
+        return options
+
+    def files(self, source):
+        """The files of a source that are compiled: those of `files` except those of `without`, and
+        those of `also`."""
+        folder, entry = FETCHED / source, self.manifest["sources"][source]
+        found = {key: {path for pattern in entry.get(key, []) for path in folder.glob(pattern)}
+                 for key in ("files", "without", "also")}
+        files = found["files"] - found["without"] | found["also"]
+        if not files:
+            raise SystemExit(f"{folder} has none of the files that are wanted")
+        return sorted(files)
+
+    def source_units(self, source):
+        """Pairs of an object and the command that makes it; others' sources are compiled as they
+        are."""
+        folder = FETCHED / source
+        own = ["-w"]
+        for flag in self.manifest["sources"][source].get("own", []):
+            own.append(f"-I{folder / flag[2:]}" if flag.startswith("-I") else flag)
+        for path in self.files(source):
+            name = "-".join(path.relative_to(folder).parts)
+            yield self.unit(self.objects / source / f"{name}.o", path,
+                            [*self.options([source]), *own])
+
+    def program_unit(self, name):
+        path = self.program(name)
+        return self.unit(self.objects / f"{name}.o", path,
+                         [*self.options(self.uses(name)), *zig.COMMON])
+
+    def unit(self, target, path, options):
+        cpp = path.suffix == ".cpp"
+        compiler = self.compiler_of_cpp() + CPP if cpp else self.compiler
+        return target, [*compiler, *self.target, *ALL, *options, "-c", path]
+
+    def compiler_of_cpp(self):
+        return [*self.compiler[:-1], "c++"]
+
+    def units(self, name):
+        """All that a library is linked from."""
+        units = [unit for source in self.uses(name) for unit in self.source_units(source)]
+        return [self.program_unit(name), *units]
+
+    def link(self, name):
+        units = self.units(name)
+        cpp = any("c++" in command for _, command in units)
+        linker = self.compiler_of_cpp() if cpp else self.compiler
+        output = self.path(name)
         # A benchmark that runs meanwhile must not see half of it.
         partial = output.with_name(output.name + ".partial")
-        linked = [*self.linker(commands), *self.target, *ALL, "-Wl,-S", *[o for o, _ in commands], "-o", partial]
-        subprocess.run(linked, check=True)
+        objects = [target for target, _ in units]
+        subprocess.run([*linker, *self.target, *ALL, "-Wl,-S", *objects, "-o", partial], check=True)
         partial.rename(output)
-        stamp.write_text(state)
-        return f"{output.relative_to(ROOT)}: {output.stat().st_size} bytes"
+        self.stamp(name).write_text(self.state(name))
+        print(f"{output.relative_to(ROOT)}: {output.stat().st_size} bytes")
 
-    def linker(self, commands):
-        """The command that brings the standard library of C++ along if it is needed."""
-        cpp = any("c++" in command for _, command in commands)
-        return [*self.compiler[:-1], "c++"] if cpp else self.compiler
+    def path(self, name):
+        return self.output / (name if self.native else f"{name}.wasm")
 
-    def state(self, name, commands):
+    def stamp(self, name):
+        return self.objects / f"{name}.stamp"
+
+    def is_present(self, name):
+        stamp = self.stamp(name)
+        return (self.path(name).exists() and stamp.exists()
+                and stamp.read_text() == self.state(name))
+
+    def state(self, name):
         """What a library is made from, as one line."""
-        texts = [json.dumps([[str(part) for part in command] for _, command in commands])]
-        texts += [path.read_text() for path in sorted(PROGRAMS.glob("*.h"))]
-        texts += [path.read_text() for path in PROGRAMS.glob(f"{name}.c*")]
-        texts += [package["sha256"] for package in self.manifest["packages"]
-                  if self.needs(package, [name])]
-        texts.append(zig.ZIG)
+        commands = [[str(part) for part in command] for _, command in self.units(name)]
+        texts = [zig.ZIG, json.dumps(commands)]
+        texts += [path.read_text() for path in sorted(PROGRAMS.glob("**/*.h"))]
+        texts.append(self.program(name).read_text())
+        texts += [package["sha256"] for package in self.packages([name])]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
-    def needs(self, package, names):
-        """Whether one of the libraries uses sources of a package."""
-        folders = {target.split("/")[0] for target in package["extract"].values()}
-        libraries = self.manifest["libraries"]
-        return any(folders & set(libraries[name].get("uses", [])) for name in names)
+    def packages(self, names):
+        """The packages whose sources the libraries use."""
+        used = {source for name in names for source in self.uses(name)}
+        for package in self.manifest["packages"]:
+            if used & {target.split("/")[0] for target in package["extract"].values()}:
+                yield package
 
-
-def build(names, native):
-    """Fetches what the named libraries need and builds them."""
-    made = Build(native)
-    for package in made.manifest["packages"]:
-        if made.needs(package, names):
+    def build(self, names):
+        FETCHED.mkdir(parents=True, exist_ok=True)
+        self.output.mkdir(parents=True, exist_ok=True)
+        for package in self.packages(names):
             fetch(package, FETCHED)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line in pool.map(made.library, names):
-            print(line)
+        missing = [name for name in names if not self.is_present(name)]
+        # Libraries share sources, and those their objects.
+        units = dict(unit for name in missing for unit in self.units(name))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(compile_unit, units.items()))
+            list(pool.map(self.link, missing))
+        print(f"{len(names) - len(missing)} of {len(names)} libraries were present")
+
+
+def compile_unit(unit):
+    target, command = unit
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run([*command, "-o", target], check=True)

@@ -49,7 +49,7 @@ static inline void prose(char *out, size_t size) {
 
 /* The checksum of bytes, eight at a time. */
 static inline u64 mix_bytes(u64 sum, const void *bytes, size_t size) {
-    const char *at = bytes;
+    const char *at = (const char *)bytes;
     for (; size >= 8; size -= 8, at += 8) {
         u64 part;
         memcpy(&part, at, 8);
