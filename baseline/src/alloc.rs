@@ -5,7 +5,7 @@
 //! place until the operator ends because they are pinned. Operands that are still [`Value`]s are
 //! looked up when they are used, so an eviction in between does no harm.
 
-use upshift_abi::frame::home_slot;
+use upshift_abi::frame::HomeSlot;
 use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::{Kind, RegClass, Width};
 
@@ -14,7 +14,7 @@ use crate::asm::record::Effect;
 use crate::asm::{Cc, Masm, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet, Scratch};
-use crate::state::Home;
+use crate::state::{Home, Local};
 use crate::value::{Cond, Value, fits_imm32};
 
 /// The kind of the float class with the same width: for moves through `fscratch`.
@@ -44,8 +44,8 @@ pub(crate) enum Operand {
 
 /// The memory operand of a home slot.
 #[inline]
-pub(crate) fn home(slot: u32) -> Mem {
-    Mem::base(Reg::RBP, home_slot(slot))
+pub(crate) fn home(slot: HomeSlot) -> Mem {
+    Mem::base(Reg::RBP, slot.offset())
 }
 
 impl Masm {
@@ -188,7 +188,7 @@ impl FuncGen<'_> {
     pub(crate) fn clean(&mut self, reg: Reg) {
         if self.state.regs.dirty.has(reg) {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_kind(local), local, reg);
+            self.store_local(local, reg);
             self.state.regs.dirty.remove(reg);
         }
     }
@@ -205,13 +205,25 @@ impl FuncGen<'_> {
     }
 
     /// Loads a slot.
-    pub(crate) fn load_slot(&mut self, kind: Kind, reg: Reg, slot: u32) {
+    pub(crate) fn load_slot(&mut self, kind: Kind, reg: Reg, slot: HomeSlot) {
         self.load(kind, reg, home(slot));
     }
 
     /// Stores to a slot.
-    pub(crate) fn store_slot(&mut self, kind: Kind, slot: u32, reg: Reg) {
+    pub(crate) fn store_slot(&mut self, kind: Kind, slot: HomeSlot, reg: Reg) {
         self.store(kind, home(slot), reg);
+    }
+
+    /// Loads a local from its slot.
+    pub(crate) fn load_local(&mut self, local: u32, reg: Reg) {
+        let Local { kind, slot, .. } = self.state.locals[local as usize];
+        self.load_slot(kind, reg, slot);
+    }
+
+    /// Stores a local to its slot.
+    pub(crate) fn store_local(&mut self, local: u32, reg: Reg) {
+        let Local { kind, slot, .. } = self.state.locals[local as usize];
+        self.store_slot(kind, slot, reg);
     }
 
     /// Loads a register from memory.
@@ -268,9 +280,9 @@ impl FuncGen<'_> {
     pub(crate) fn store_value(&mut self, mem: Mem, value: Value) {
         match value {
             Value::Reg(kind, reg) => self.store(kind, mem, reg),
-            Value::Local(kind, local) => match self.state.locals[local as usize].reg {
-                Some(reg) => self.store(kind, mem, reg),
-                None => self.copy_slot(kind, mem, local),
+            Value::Local(kind, local) => match self.state.locals[local as usize] {
+                Local { reg: Some(reg), .. } => self.store(kind, mem, reg),
+                Local { slot, .. } => self.copy_slot(kind, mem, slot),
             },
             Value::Slot(kind, slot) => self.copy_slot(kind, mem, slot),
             Value::Const(kind, bits) => match kind.width() {
@@ -297,7 +309,7 @@ impl FuncGen<'_> {
     }
 
     /// Copies a slot to memory through the float scratch register, so that `scratch` may be in use.
-    fn copy_slot(&mut self, kind: Kind, mem: Mem, slot: u32) {
+    fn copy_slot(&mut self, kind: Kind, mem: Mem, slot: HomeSlot) {
         let kind = as_float(kind);
         self.copy(kind, mem, home(slot));
     }
@@ -307,10 +319,10 @@ impl FuncGen<'_> {
         match value {
             Value::Reg(_, src) if src == reg => {}
             Value::Reg(_, src) => self.masm.mov(reg, src),
-            Value::Local(kind, local) => match self.state.locals[local as usize].reg {
-                Some(src) if src == reg => {}
-                Some(src) => self.masm.mov(reg, src),
-                None => self.load_slot(kind, reg, local),
+            Value::Local(kind, local) => match self.state.locals[local as usize] {
+                Local { reg: Some(src), .. } if src == reg => {}
+                Local { reg: Some(src), .. } => self.masm.mov(reg, src),
+                Local { slot, .. } => self.load_slot(kind, reg, slot),
             },
             Value::Slot(kind, slot) => self.load_slot(kind, reg, slot),
             Value::Const(kind, bits) => self.load_const(kind, reg, bits),
@@ -353,7 +365,7 @@ impl FuncGen<'_> {
         };
         let reg = match self.state.locals[local as usize].reg {
             Some(reg) => reg,
-            None => self.load_local(kind, local),
+            None => self.bring_local(kind, local),
         };
         self.state.regs.pins.add(reg);
         self.check_use(value, reg);
@@ -361,9 +373,9 @@ impl FuncGen<'_> {
     }
 
     /// Loads a local and keeps it in the register, unless locals are not to have any.
-    fn load_local(&mut self, kind: Kind, local: u32) -> Reg {
+    fn bring_local(&mut self, kind: Kind, local: u32) -> Reg {
         let reg = self.alloc_lasting(kind.class());
-        self.load_slot(kind, reg, local);
+        self.load_local(local, reg);
         if self.input.options.ablation.register_locals {
             self.state.bind(local, reg, Home::Current);
         }
@@ -405,7 +417,7 @@ impl FuncGen<'_> {
                 if self.state.locals[local as usize].reg.is_none()
                     && !self.has_free(kind.class()) =>
             {
-                Operand::Mem(home(local))
+                Operand::Mem(home(self.state.locals[local as usize].slot))
             }
             _ => Operand::Reg(self.use_reg(value), None),
         }
@@ -441,7 +453,6 @@ impl FuncGen<'_> {
     pub(crate) fn flush_stack(&mut self, upto: usize) {
         for position in self.state.flushed..upto {
             let value = self.state.stack[position];
-            let slot = self.state.stack_slot(position);
             match value {
                 Value::Slot(..) => continue,
                 Value::Reg(_, reg) => {
@@ -451,6 +462,7 @@ impl FuncGen<'_> {
                 Value::Local(_, local) => self.state.locals[local as usize].aliases -= 1,
                 _ => {}
             }
+            let slot = self.state.stack_slot(position);
             self.store_value(home(slot), value);
             self.state.stack[position] = Value::Slot(value.kind(), slot);
         }
@@ -483,7 +495,7 @@ impl FuncGen<'_> {
                 Some(reg) => {
                     // The others still find the value: the slot gets it only if they need it.
                     if left > 0 {
-                        self.store_slot(kind, local, reg);
+                        self.store_local(local, reg);
                     }
                     reg
                 }

@@ -31,6 +31,7 @@ mod tests;
 use std::collections::HashMap;
 
 use upshift_abi::callconv::{ArgLocation, ResultLocation};
+use upshift_abi::frame::HomeSlot;
 use upshift_abi::{Kind, RegClass};
 
 use crate::asm::encode::OperandSize;
@@ -110,11 +111,11 @@ impl Checker {
 
     /// A home slot holds a value.
     #[track_caller]
-    fn check_slot(&self, slot: u32, symbol: Symbol, size: OperandSize) {
+    fn check_slot(&self, slot: HomeSlot, symbol: Symbol, size: OperandSize) {
         let content = self.machine.slot(slot);
         assert!(
             content.holds(symbol, size),
-            "slot {slot} holds {content} instead of {symbol}"
+            "{slot:?} holds {content} instead of {symbol}"
         );
     }
 
@@ -289,10 +290,11 @@ impl FuncGen<'_> {
                 BlockKind::Loop => types.len(),
                 _ => types.len().saturating_sub(1),
             };
+            let mut slot = this.state.slot_before(height);
             for (i, &ty) in types.iter().enumerate() {
                 let (kind, symbol) = (ty.kind(), checker.machine.operands[from + i]);
                 if i < in_slots {
-                    let slot = this.state.stack_slot(height + i);
+                    slot = slot.next(kind.width());
                     checker.check_slot(slot, symbol, size(kind));
                 } else {
                     let reg = result_reg(kind.class());
@@ -453,7 +455,7 @@ impl Checker {
                 popped
                     .iter()
                     .any(|&symbol| content.holds(symbol, OperandSize::S32)),
-                "slot {slot} is read, which holds {content}, for one of {popped:?}"
+                "{slot:?} is read, which holds {content}, for one of {popped:?}"
             );
         }
         self.machine.reads.clear();

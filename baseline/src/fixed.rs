@@ -217,18 +217,14 @@ impl FuncGen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Home, Local};
+    use crate::state::Home;
     use crate::testing::with_gen;
 
     /// A generator in which `rdx` holds a local and `rcx` an operand.
     fn with_owners(run: impl FnOnce(&mut FuncGen<'_>)) {
         with_gen(|generator| {
             let state = &mut generator.state;
-            state.locals.push(Local {
-                kind: Kind::I32,
-                reg: None,
-                aliases: 0,
-            });
+            state.declare_locals(Kind::I32, 1);
             state.regs.free.remove(Rdx::REG);
             state.bind(0, Rdx::REG, Home::Stale);
             state.regs.free.remove(Rcx::REG);

@@ -12,9 +12,9 @@
 //! frame.
 
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
-use upshift_abi::frame::{self, ENTRY_SITE};
+use upshift_abi::frame::{self, ENTRY_SITE, HomeSlot};
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode};
+use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode, Width};
 
 use crate::alloc::{as_float, as_words, home};
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
@@ -24,7 +24,7 @@ use crate::fixed::{R10, at_entry};
 use crate::func_gen::FuncGen;
 use crate::merge::Moves;
 use crate::reg::{Reg, RegSet, Scratch};
-use crate::runs::{Base, INLINE, Way, runs};
+use crate::runs::{Base, INLINE, Way, area_runs, stack_arg_runs};
 use crate::state::Home;
 use crate::value::Value;
 
@@ -146,11 +146,7 @@ impl FuncGen<'_> {
             self.emit_entry_counter(weight);
         }
         self.receive_params();
-        let (params, locals) = (
-            self.input.sig.params.len() as u32,
-            self.state.locals.len() as u32,
-        );
-        self.clear_slots(params, locals - params);
+        self.clear_locals(self.input.sig.params.len());
     }
 
     fn emit_entry_counter(&mut self, weight: u32) {
@@ -173,15 +169,11 @@ impl FuncGen<'_> {
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
     fn receive_params(&mut self) {
         let sig = self.input.sig.clone();
-        let many = sig.stack_args as usize / 8 > INLINE;
+        let many = sig.stack_words() > INLINE;
         if many {
-            let on_stack = |&(_, location): &(Kind, ArgLocation)| match location {
-                ArgLocation::Stack(offset) => Some(offset),
-                _ => None,
-            };
-            for mut run in runs(sig.params.iter().map(on_stack), 8) {
+            for mut run in stack_arg_runs(&sig.params) {
                 run.offset += 16;
-                self.copy_run(Way::In, run.first as u32, Base::Reg(Reg::RBP), run);
+                self.copy_run(Way::In, HomeSlot::NONE, Base::Reg(Reg::RBP), run);
             }
         }
         for (local, &(kind, location)) in sig.params.iter().enumerate() {
@@ -190,7 +182,8 @@ impl FuncGen<'_> {
                 ArgLocation::Stack(_) if many => {}
                 ArgLocation::Stack(offset) => {
                     let mem = Mem::base(Reg::RBP, 16 + offset as i32);
-                    self.copy(as_words(kind), home(local), mem);
+                    let slot = self.state.locals[local as usize].slot;
+                    self.copy(as_words(kind), home(slot), mem);
                 }
                 ArgLocation::Int(reg) => {
                     let reg = Reg::from(reg);
@@ -207,12 +200,15 @@ impl FuncGen<'_> {
             self.state.regs.free.remove(reg);
             self.state.bind(local, reg, Home::Stale);
         } else {
-            self.store_slot(self.local_kind(local), local, reg);
+            self.store_local(local, reg);
         }
     }
 
-    /// Clears consecutive home slots.
-    fn clear_slots(&mut self, first: u32, count: u32) {
+    /// Clears the home slots of the locals behind so many.
+    fn clear_locals(&mut self, kept: usize) {
+        let mut slot = self.state.local_slot_before(kept);
+        let last = self.state.slot_before(0);
+        let count = last.words() - slot.words();
         if count == 0 {
             return;
         }
@@ -220,11 +216,11 @@ impl FuncGen<'_> {
         let zero = fscratch.reg();
         self.masm.note(|| Effect::Constant(zero, 0));
         asm!(self.masm, fscratch; xorps fscratch, fscratch);
-        let mut slot = first;
         if count > CLEAR_INLINE {
             let pairs = count / 2;
-            // Slots go downwards: the last pair has the lowest address.
-            let lowest = frame::home_slot(first + 2 * pairs - 1);
+            let (after, words) = (slot, 2 * pairs);
+            slot = after.down(words);
+            let lowest = slot.offset();
             let scratch = self.masm.scratch();
             let left = self.take::<R10>();
             asm!(self.masm, scratch, fscratch; lea scratch, [rbp + lowest]);
@@ -234,17 +230,14 @@ impl FuncGen<'_> {
             asm!(self.masm, scratch; add scratch, 16; dec Rd(left.reg()));
             self.masm.jcc(Cc::Ne, top);
             self.give_back(left);
-            let count = 2 * pairs;
-            self.masm.note(|| Effect::ClearSlots { slot, count });
-            slot += count;
+            self.masm.note(|| Effect::ClearSlots { after, words });
         }
-        while slot + 1 < first + count {
-            self.masm
-                .rm(Op::MOVUPS_STORE, fscratch.reg(), home(slot + 1));
-            slot += 2;
+        while slot.next(Width::W128) <= last {
+            slot = slot.next(Width::W128);
+            self.store_slot(Kind::V128, slot, fscratch.reg());
         }
-        if slot < first + count {
-            self.store_slot(Kind::F64, slot, fscratch.reg());
+        if slot < last {
+            self.store_slot(Kind::F64, last, fscratch.reg());
         }
     }
 
@@ -292,16 +285,12 @@ impl FuncGen<'_> {
     fn store_area_results(&mut self, from: usize) {
         let sig = self.input.sig.clone();
         if sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE {
-            let in_area = |&(_, location): &(Kind, ResultLocation)| match location {
-                ResultLocation::Area(offset) => Some(offset),
-                _ => None,
-            };
-            for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
-                let slot = self.state.stack_slot(from + run.first);
+            let before = self.state.slot_before(from);
+            for run in area_runs(&sig.results) {
                 let area = Mem::base(Reg::RBP, frame::RESULT_AREA);
                 let base = self.masm.scratch();
                 self.masm.rm(Op::MOV.wide(), base.reg(), area);
-                self.copy_run(Way::Out, slot, Base::Scratch(base), run);
+                self.copy_run(Way::Out, before, Base::Scratch(base), run);
             }
             return;
         }
@@ -362,9 +351,8 @@ impl FuncGen<'_> {
 
     /// Bytes of the frame below `rbp`.
     fn frame_size(&self) -> u32 {
-        let slots = (self.state.locals.len() + self.state.max_height) as u32;
         let saved = 8 * self.frame.saved.len();
-        (frame::home_slot(slots).unsigned_abs() - 8 + saved).next_multiple_of(16)
+        (self.state.end.bytes_below_fp() + saved).next_multiple_of(16)
     }
 
     /// Emits the head, as the last code of the function; returns the frame's size.

@@ -13,6 +13,7 @@
 //! branches, since it matters only behind the label; at a loop header it is fixed.
 
 use upshift_abi::RegClass;
+use upshift_abi::frame::HomeSlot;
 
 use crate::alloc::home;
 use crate::asm::Target;
@@ -162,15 +163,14 @@ impl FuncGen<'_> {
         }
         let types = self.label_types(target);
         let from = self.state.stack.len() - types.len();
+        let mut slot = self.state.slot_before(control.height as usize);
         for (i, value) in self.state.stack[from..].iter().enumerate() {
+            slot = slot.next(value.kind().width());
             let there = match value {
                 Value::Reg(kind, reg) => {
                     !is_loop && i + 1 == types.len() && *reg == result_reg(kind.class())
                 }
-                Value::Slot(_, slot) => {
-                    (is_loop || i + 1 < types.len())
-                        && *slot == self.state.stack_slot(control.height as usize + i)
-                }
+                Value::Slot(_, is) => (is_loop || i + 1 < types.len()) && *is == slot,
                 _ => false,
             };
             if !there {
@@ -211,11 +211,12 @@ impl FuncGen<'_> {
         let height = self.labels[target].height as usize;
         let from = self.state.stack.len() - types.len();
         let many = self.conform_many(height, from, in_slots);
+        // From the first one on: none is copied to where a later one still is.
+        let mut slot = self.state.slot_before(height);
         for i in 0..if many { 0 } else { in_slots } {
-            self.copy_to_slot(
-                self.state.stack[from + i],
-                self.state.stack_slot(height + i),
-            );
+            let value = self.state.stack[from + i];
+            slot = slot.next(value.kind().width());
+            self.copy_to_slot(value, slot);
         }
         let mut moves = Moves::new();
         let loads = self.plan_locals(target, label, is_loop, &mut moves);
@@ -234,7 +235,7 @@ impl FuncGen<'_> {
         for (i, reg) in label.regs.enumerate() {
             if loads.has(reg) {
                 let local = self.labels.map(label)[i];
-                self.load_slot(self.local_kind(local), reg, local);
+                self.load_local(local, reg);
             }
         }
         if let Some((dst, value)) = result {
@@ -265,7 +266,7 @@ impl FuncGen<'_> {
             };
             if !self.state.regs.dirty.has(src) {
             } else if is_loop && !label.dirty.has(reg) {
-                self.store_slot(self.local_kind(local), local, src);
+                self.store_local(local, src);
             } else {
                 dirty.add(reg);
             }
@@ -274,7 +275,7 @@ impl FuncGen<'_> {
         }
         for reg in self.state.regs.dirty.minus(kept) {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_kind(local), local, reg);
+            self.store_local(local, reg);
         }
         if !is_loop {
             self.widen_dirty(target, dirty);
@@ -291,7 +292,7 @@ impl FuncGen<'_> {
         }
     }
 
-    fn copy_to_slot(&mut self, value: Value, slot: u32) {
+    fn copy_to_slot(&mut self, value: Value, slot: HomeSlot) {
         if !matches!(value, Value::Slot(_, s) if s == slot) {
             self.store_value(home(slot), value);
         }

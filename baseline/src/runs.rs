@@ -7,10 +7,12 @@
 //! side, and copied from there by a loop of some fifty bytes. So code is bounded by the body: about
 //! 200 bytes for a byte, where each branch stores and loads all registers.
 
-use upshift_abi::Kind;
-use upshift_abi::frame::{self, home_slot};
+use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
+use upshift_abi::frame::{self, HomeSlot};
+use upshift_abi::kind::WORD_BYTES;
+use upshift_abi::{Kind, Width};
 
-use crate::alloc::home;
+use crate::alloc::{as_words, home};
 use crate::asm::Cc;
 use crate::asm::asm;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
@@ -24,32 +26,43 @@ use crate::value::Value;
 /// Values up to this number are moved one by one.
 pub(crate) const INLINE: usize = 16;
 
-/// Values that lie side by side in memory, at ascending addresses.
+/// Values of one size that lie side by side, in memory at ascending addresses and in home slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The position of the first one in its list.
-    pub(crate) first: usize,
-    /// Where it lies.
+    /// What moves one of them.
+    kind: Kind,
+    /// Words of home slots that the list's values before the first one take.
+    words_before: u32,
+    /// Where the first one lies.
     pub(crate) offset: u32,
-    pub(crate) count: usize,
+    count: u32,
     /// Bytes from one to the next.
-    pub(crate) stride: u32,
+    stride: u32,
 }
 
-/// The runs of a list, of which some have a place in memory, so many bytes apart.
-pub(crate) fn runs(places: impl Iterator<Item = Option<u32>>, stride: u32) -> Vec<Run> {
+/// The runs of a list's values: of those that have a place in memory, given with the distance to a
+/// next one of the same size.
+fn runs(list: impl Iterator<Item = (Kind, Option<(u32, u32)>)>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (position, place) in places.enumerate() {
-        let Some(offset) = place else { continue };
+    let mut words = 0;
+    for (kind, place) in list {
+        let words_before = words;
+        words += kind.words();
+        let Some((offset, stride)) = place else {
+            continue;
+        };
+        let kind = as_words(kind);
         match runs.last_mut() {
             Some(run)
-                if run.first + run.count == position
-                    && run.offset + stride * run.count as u32 == offset =>
+                if run.kind == kind
+                    && run.words_before + kind.words() * run.count == words_before
+                    && run.offset + stride * run.count == offset =>
             {
                 run.count += 1;
             }
             _ => runs.push(Run {
-                first: position,
+                kind,
+                words_before,
                 offset,
                 count: 1,
                 stride,
@@ -57,6 +70,22 @@ pub(crate) fn runs(places: impl Iterator<Item = Option<u32>>, stride: u32) -> Ve
         }
     }
     runs
+}
+
+/// The runs of arguments on the stack.
+pub(crate) fn stack_arg_runs(params: &[(Kind, ArgLocation)]) -> Vec<Run> {
+    runs(params.iter().map(|&(kind, location)| match location {
+        ArgLocation::Stack(offset) => (kind, Some((offset, kind.words() * WORD_BYTES))),
+        ArgLocation::Int(_) | ArgLocation::Float(_) => (kind, None),
+    }))
+}
+
+/// The runs of results in a result area.
+pub(crate) fn area_runs(results: &[(Kind, ResultLocation)]) -> Vec<Run> {
+    runs(results.iter().map(|&(kind, location)| match location {
+        ResultLocation::Area(offset) => (kind, Some((offset, RESULT_AREA_STRIDE))),
+        ResultLocation::Int(_) | ResultLocation::Float(_) => (kind, None),
+    }))
 }
 
 /// What a run's offset is from.
@@ -84,9 +113,10 @@ impl FuncGen<'_> {
         }
     }
 
-    /// Copies home slots from one on to or from a run, whose offset is from `base`. Of registers
-    /// only the scratch ones change; the context's is loaded again. Flags don't survive.
-    pub(crate) fn copy_run(&mut self, way: Way, slot: u32, base: Base, run: Run) {
+    /// Copies the home slots of a list's run to or from its place, whose offset is from `base`; the
+    /// slots of the list follow the one given. Of registers only the scratch ones change; the
+    /// context's is loaded again. Flags don't survive.
+    pub(crate) fn copy_run(&mut self, way: Way, before: HomeSlot, base: Base, run: Run) {
         let (base, held) = match base {
             Base::Reg(reg) => (reg, None),
             Base::Scratch(scratch) => (scratch.reg(), Some(scratch)),
@@ -96,13 +126,14 @@ impl FuncGen<'_> {
                 Way::Out => (inner, outer),
                 Way::In => (outer, inner),
             };
-            this.copy(Kind::F64, to, from);
+            this.copy(run.kind, to, from);
         };
-        let count = run.count as u32;
-        if run.count <= INLINE {
-            for i in 0..run.count as u32 {
+        let words = run.kind.words();
+        let after = before.down(run.words_before);
+        if run.count as usize <= INLINE {
+            for i in 0..run.count {
                 let outer = Mem::base(base, (run.offset + run.stride * i) as i32);
-                one(self, home(slot + i), outer);
+                one(self, home(after.down(words * (i + 1))), outer);
             }
             return;
         }
@@ -116,11 +147,14 @@ impl FuncGen<'_> {
         let index = scratch.reg();
         self.masm.zero(index);
         let top = self.masm.pos();
-        let inner = Mem::element(Reg::RBP, index, home_slot(slot));
+        let inner = Mem::element(Reg::RBP, index, after.down(words).offset());
         one(self, inner, Mem::base(Reg::VMCTX, 0));
-        asm!(self.masm, scratch; add vmctx, run.stride as i32; dec scratch);
-        self.masm
-            .ri(Alu::Cmp, OperandSize::S64, index, -(run.count as i32));
+        asm!(self.masm; add vmctx, run.stride as i32);
+        for _ in 0..words {
+            asm!(self.masm, scratch; dec scratch);
+        }
+        let end = -((words * run.count) as i32);
+        self.masm.ri(Alu::Cmp, OperandSize::S64, index, end);
         self.masm.jcc(Cc::Ne, top);
         self.masm.rm(
             Op::MOV.wide(),
@@ -129,35 +163,36 @@ impl FuncGen<'_> {
         );
         self.masm.note(|| match way {
             Way::Out => Effect::CopyOut {
-                slot,
+                after,
                 to: (base, run.offset as i32),
+                run: (run.count, words),
                 stride: run.stride,
-                count,
             },
             Way::In => Effect::CopyIn {
-                slot,
+                after,
                 from: (base, run.offset as i32),
+                run: (run.count, words),
                 stride: run.stride,
-                count,
             },
         });
     }
 
-    /// Copies home slots to others further down the operand stack.
-    fn move_slots_down(&mut self, to: u32, from: u32, count: usize) {
-        let count = count - usize::from(self.masm.goes_wrong(Fault::ShortCopy));
+    /// Copies so many words behind a home slot to those behind another one, closer to the operand
+    /// stack's bottom.
+    fn move_words_down(&mut self, to: HomeSlot, from: HomeSlot, words: u32) {
+        let words = words - u32::from(self.masm.goes_wrong(Fault::ShortCopy));
         let scratch = self.masm.scratch();
         let index = scratch.reg();
         self.masm.zero(index);
         let top = self.masm.pos();
-        let slot = |slot| Mem::element(Reg::RBP, index, home_slot(slot));
-        self.copy(Kind::F64, slot(to), slot(from));
+        let first =
+            |after: HomeSlot| Mem::element(Reg::RBP, index, after.next(Width::W64).offset());
+        self.copy(Kind::F64, first(to), first(from));
         asm!(self.masm, scratch; dec scratch);
         self.masm
-            .ri(Alu::Cmp, OperandSize::S64, index, -(count as i32));
+            .ri(Alu::Cmp, OperandSize::S64, index, -(words as i32));
         self.masm.jcc(Cc::Ne, top);
-        let count = count as u32;
-        self.masm.note(|| Effect::CopySlots { to, from, count });
+        self.masm.note(|| Effect::CopySlots { to, from, words });
     }
 
     /// Brings so many operands from a position on to the home slots from position `to` on, if they
@@ -171,8 +206,9 @@ impl FuncGen<'_> {
             return false;
         }
         if to != from {
-            let (to, from) = (self.state.stack_slot(to), self.state.stack_slot(from));
-            self.move_slots_down(to, from, count);
+            let end = self.state.slot_before(from + count);
+            let (to, from) = (self.state.slot_before(to), self.state.slot_before(from));
+            self.move_words_down(to, from, end.words() - from.words());
         }
         true
     }
@@ -208,13 +244,38 @@ mod tests {
     #[test]
     fn runs_are_found() {
         let places = [None, Some(0), Some(8), None, Some(16), Some(24), Some(40)];
-        let run = |first, offset, count| Run {
-            first,
+        let list = places.map(|place| (Kind::I64, place.map(|offset| (offset, 8))));
+        let run = |words_before, offset, count| Run {
+            kind: Kind::F64,
+            words_before,
             offset,
             count,
             stride: 8,
         };
-        let found = runs(places.into_iter(), 8);
+        let found = runs(list.into_iter());
         assert_eq!(found, [run(1, 0, 2), run(4, 16, 2), run(6, 40, 1)]);
+    }
+
+    #[test]
+    fn vectors_make_runs_of_their_own() {
+        let params = [
+            (Kind::I32, ArgLocation::Stack(0)),
+            (Kind::V128, ArgLocation::Stack(16)),
+            (Kind::V128, ArgLocation::Stack(32)),
+            (Kind::Ref, ArgLocation::Stack(48)),
+        ];
+        let run = |kind, words_before, offset, count, stride| Run {
+            kind,
+            words_before,
+            offset,
+            count,
+            stride,
+        };
+        let expected = [
+            run(Kind::F64, 0, 0, 1, 8),
+            run(Kind::V128, 1, 16, 2, 16),
+            run(Kind::F64, 5, 48, 1, 8),
+        ];
+        assert_eq!(stack_arg_runs(&params), expected);
     }
 }

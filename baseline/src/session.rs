@@ -3,8 +3,9 @@
 use std::mem;
 
 use upshift_abi::artifact::{CompileStats, SourceLocation};
+use upshift_abi::callconv::kinds;
 use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
-use upshift_abi::frame::MAX_HOME_SLOTS;
+use upshift_abi::frame::MAX_HOME_WORDS;
 use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Sites, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
@@ -16,7 +17,6 @@ use crate::func_gen::{Buffers, FuncGen};
 use crate::options::BaselineOptions;
 use crate::peek::Peek;
 use crate::reg::RegSet;
-use crate::state::Local;
 use crate::visit::{Trusting, Validating};
 
 /// Bytes of code that one function may have. Even wasmparser's largest bodies, of 7.6 MB, stay far
@@ -169,14 +169,8 @@ fn declare_locals(
     reader: &mut BinaryReader<'_>,
     mut validator: Option<&mut FuncValidator<ValidatorResources>>,
 ) -> Result<(), BinaryReaderError> {
-    let local = |ty: ValType| Local {
-        kind: ty.kind(),
-        reg: None,
-        aliases: 0,
-    };
-    let params = request.func_type().params.iter();
-    let locals = &mut generator.state.locals;
-    locals.extend(params.map(|&ty| local(ty)));
+    let state = &mut generator.state;
+    state.declare_params(kinds(&request.func_type().params));
     for _ in 0..reader.read_var_u32()? {
         let at = reader.original_position();
         let count: u32 = reader.read()?;
@@ -186,7 +180,7 @@ fn declare_locals(
         }
         // Other types and larger numbers were refused by validation.
         if let Some(ty) = ValType::from_wasm(ty) {
-            locals.extend(std::iter::repeat_n(local(ty), count as usize));
+            state.declare_locals(ty.kind(), count);
         }
     }
     generator.cursor.pos = request.body_offset().0;
@@ -210,7 +204,7 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     if sources {
         note_source(generator);
     }
-    generator.masm.total_len() <= MAX_CODE && generator.state.max_height <= MAX_HOME_SLOTS as usize
+    generator.masm.total_len() <= MAX_CODE && generator.state.end.words() <= MAX_HOME_WORDS
 }
 
 /// Records where the current operator's code begins, instead of an operator that emitted none.
@@ -284,14 +278,13 @@ fn finish(
     generator: &mut FuncGen<'_>,
     request: &CompileRequest<'_>,
 ) -> Result<CompiledFunction, CompileError> {
-    let slots = generator.state.locals.len() + generator.state.max_height;
     let too_large = |limit: String| CompileError::TooLarge {
         func: request.func,
         limit,
     };
-    if slots > MAX_HOME_SLOTS as usize {
+    if generator.state.end.words() > MAX_HOME_WORDS {
         return Err(too_large(format!(
-            "more than {MAX_HOME_SLOTS} locals and operands"
+            "more than {MAX_HOME_WORDS} words of locals and operands"
         )));
     }
     if generator.masm.total_len() > MAX_CODE {

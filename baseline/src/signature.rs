@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use upshift_abi::callconv::{ArgLocation, Locations, ResultLocation};
+use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::{FuncType, Kind, ModuleFacts, TypeIndex};
 
 /// A function type, ready for calls.
@@ -27,6 +28,11 @@ impl CallSignature {
             result_area: locations.result_area,
             ty: ty.clone(),
         }
+    }
+
+    /// Words of stack arguments.
+    pub(crate) fn stack_words(&self) -> usize {
+        (self.stack_args / WORD_BYTES) as usize
     }
 }
 

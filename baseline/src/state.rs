@@ -12,6 +12,7 @@
 use std::fmt;
 
 use upshift_abi::Kind;
+use upshift_abi::frame::HomeSlot;
 
 use crate::reg::{Reg, RegSet};
 use crate::value::Value;
@@ -23,7 +24,9 @@ pub(crate) struct Local {
     /// The register of the local's value, if it is in one.
     pub(crate) reg: Option<Reg>,
     /// Stack entries that stand for its current value.
-    pub(crate) aliases: u32,
+    pub(crate) aliases: u8,
+    /// Where the value is, unless a register is newer.
+    pub(crate) slot: HomeSlot,
 }
 
 /// The owners of all registers.
@@ -45,6 +48,14 @@ pub(crate) struct RegFile {
     pub(crate) holder: [u32; 32],
 }
 
+/// A stack entry of more than one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wide {
+    position: u32,
+    /// Words that entries up to this one take beyond one each.
+    extra: u32,
+}
+
 /// The abstract state at one point of the function.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -53,8 +64,16 @@ pub(crate) struct State {
     pub(crate) stack: Vec<Value>,
     /// Entries below are in their home slots.
     pub(crate) flushed: usize,
-    /// The highest that the stack has been.
-    pub(crate) max_height: usize,
+    /// The slot of the last local, which those of the stack follow.
+    bottom: HomeSlot,
+    /// The last slot that the function has used so far.
+    pub(crate) end: HomeSlot,
+    /// Pushes of one word below this position need no note: they lie within `end`, and no entry of
+    /// more words has been on the stack.
+    unnoted: usize,
+    /// The entries of more than one word, from the bottom. Those that were popped stay until the
+    /// next push.
+    wide: Vec<Wide>,
     /// The lowest that it has been in the current operator, for the checker of debug builds.
     pub(crate) lowest: usize,
 }
@@ -89,18 +108,125 @@ impl State {
         self.locals.clear();
         self.stack.clear();
         self.flushed = 0;
-        self.max_height = 0;
+        self.bottom = HomeSlot::NONE;
+        self.end = HomeSlot::NONE;
+        self.unnoted = 0;
+        self.wide.clear();
         self.lowest = 0;
     }
 
-    /// The home slot of a stack position.
+    /// Declares a function's parameters, as its first locals.
+    pub(crate) fn declare_params(&mut self, kinds: impl Iterator<Item = Kind>) {
+        let mut slot = HomeSlot::NONE;
+        self.locals.extend(kinds.map(|kind| {
+            slot = slot.next(kind.width());
+            Local {
+                kind,
+                reg: None,
+                aliases: 0,
+                slot,
+            }
+        }));
+        self.bottom = slot;
+        self.end = slot;
+    }
+
+    /// Declares so many further locals of a kind, before anything is on the stack.
+    pub(crate) fn declare_locals(&mut self, kind: Kind, count: u32) {
+        debug_assert!(self.stack.is_empty());
+        let first = self.locals.len();
+        let local = Local {
+            kind,
+            reg: None,
+            aliases: 0,
+            slot: self.bottom,
+        };
+        self.locals.resize(first + count as usize, local);
+        let words = kind.words();
+        let mut slot = self.bottom;
+        for local in &mut self.locals[first..] {
+            slot = slot.down(words);
+            local.slot = slot;
+        }
+        self.bottom = slot;
+        self.end = slot;
+    }
+
+    /// The slot before that of a local: the one of the local before, if there is one.
+    pub(crate) fn local_slot_before(&self, local: usize) -> HomeSlot {
+        match local.checked_sub(1) {
+            Some(last) => self.locals[last].slot,
+            None => HomeSlot::NONE,
+        }
+    }
+
+    /// The home slot of the stack entry at a position.
     #[inline]
-    pub(crate) fn stack_slot(&self, position: usize) -> u32 {
-        (self.locals.len() + position) as u32
+    pub(crate) fn stack_slot(&self, position: usize) -> HomeSlot {
+        self.slot_before(position + 1)
+    }
+
+    /// The slot before that of a position, which depends on the entries below only.
+    #[inline]
+    pub(crate) fn slot_before(&self, position: usize) -> HomeSlot {
+        let slot = self.bottom.down(position as u32);
+        if self.wide.is_empty() {
+            return slot;
+        }
+        slot.down(self.extra_below(position))
+    }
+
+    /// Words that the entries below a position take beyond one each.
+    #[cold]
+    #[inline(never)]
+    fn extra_below(&self, position: usize) -> u32 {
+        let below = |wide: &Wide| (wide.position as usize) < position;
+        let count = self.wide.partition_point(below);
+        self.wide[..count].last().map_or(0, |wide| wide.extra)
+    }
+
+    /// Notes that an entry was pushed: one of more than one word, one beyond all before, or any
+    /// where there was an entry of more than one word.
+    #[inline(never)]
+    fn note_push(&mut self, position: usize, kind: Kind) {
+        if kind.words() > 1 || !self.wide.is_empty() {
+            return self.note_beside_wide(position, kind);
+        }
+        self.unnoted = position + 1;
+        self.end = self.bottom.down(self.unnoted as u32);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_beside_wide(&mut self, position: usize, kind: Kind) {
+        let popped = |wide: &Wide| wide.position as usize >= position;
+        while self.wide.last().is_some_and(popped) {
+            self.wide.pop();
+        }
+        if kind.words() > 1 {
+            self.wide.push(Wide {
+                position: position as u32,
+                extra: self.extra_below(position) + kind.words() - 1,
+            });
+        }
+        self.end = self.end.max(self.stack_slot(position));
+        self.unnoted = if self.wide.is_empty() {
+            (self.end.words() - self.bottom.words()) as usize
+        } else {
+            0
+        };
+    }
+
+    /// Pushes an operand that is in its home slot, and returns the slot.
+    #[inline]
+    pub(crate) fn push_slot(&mut self, kind: Kind) -> HomeSlot {
+        let slot = self.slot_before(self.stack.len()).next(kind.width());
+        self.push(Value::Slot(kind, slot));
+        slot
     }
 
     /// Pushes an operand. A register becomes the entry's own.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, value: Value) {
         let position = self.stack.len();
         match value {
@@ -113,7 +239,9 @@ impl State {
             _ => {}
         }
         self.stack.push(value);
-        self.max_height = self.max_height.max(position + 1);
+        if position >= self.unnoted || value.is_wide() {
+            self.note_push(position, value.kind());
+        }
     }
 
     /// Pops an operand. A register becomes the caller's temporary.
@@ -217,6 +345,13 @@ impl State {
             let entry = self.stack[regs.holder[reg.index()] as usize];
             assert!(matches!(entry, Value::Reg(_, r) if r == reg));
         }
+        if !self.wide.is_empty() {
+            let is_wide = |&position: &usize| self.stack[position].is_wide();
+            let wide = (0..self.stack.len()).filter(is_wide);
+            let noted = self.wide.iter().map(|wide| wide.position as usize);
+            assert!(wide.eq(noted.filter(|&position| position < self.stack.len())));
+        }
+        assert!(self.slot_before(self.stack.len()) <= self.end);
     }
 }
 
@@ -239,15 +374,10 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    fn state(locals: usize) -> State {
+    fn state(locals: u32) -> State {
         let mut state = State::default();
         state.reset();
-        let local = Local {
-            kind: Kind::I32,
-            reg: None,
-            aliases: 0,
-        };
-        state.locals.resize(locals, local);
+        state.declare_locals(Kind::I32, locals);
         state
     }
 
@@ -275,6 +405,64 @@ mod tests {
         state.forget_local_registers(RegSet::NONE);
         state.check();
         assert_eq!(state.locals[0].reg, None);
+    }
+
+    /// The slots of the stack's entries.
+    fn slots(state: &State) -> Vec<u32> {
+        let positions = 0..state.stack.len();
+        positions
+            .map(|position| state.stack_slot(position).words())
+            .collect()
+    }
+
+    #[test]
+    fn vectors_take_two_words() {
+        let mut state = state(1);
+        state.declare_locals(Kind::V128, 2);
+        state.declare_locals(Kind::F64, 1);
+        let locals: Vec<u32> = state.locals.iter().map(|l| l.slot.words()).collect();
+        assert_eq!(locals, [1, 3, 5, 6]);
+        assert_eq!(state.local_slot_before(0), HomeSlot::NONE);
+        assert_eq!(state.local_slot_before(2), state.locals[1].slot);
+        assert_eq!(state.slot_before(0), state.locals[3].slot);
+
+        for kind in [Kind::I64, Kind::V128, Kind::I32, Kind::V128, Kind::Ref] {
+            let slot = state.push_slot(kind);
+            assert_eq!(slot, state.stack_slot(state.stack.len() - 1));
+        }
+        state.check();
+        assert_eq!(slots(&state), [7, 9, 10, 12, 13]);
+        assert_eq!(state.end.words(), 13);
+        // Without the upper vector, what is above the lower one moves up; the frame stays as large.
+        state.truncate(3);
+        state.push_slot(Kind::F32);
+        state.check();
+        assert_eq!(slots(&state), [7, 9, 10, 11]);
+        assert_eq!(state.end.words(), 13);
+    }
+
+    #[test]
+    fn words_are_counted_not_entries() {
+        let mut state = state(2);
+        for _ in 0..4 {
+            state.push_slot(Kind::I64);
+        }
+        assert_eq!(state.end.words(), 6);
+        // As many entries, the vector first.
+        state.truncate(0);
+        state.push_slot(Kind::V128);
+        for words in [6, 6, 7, 8] {
+            state.push(Value::Const(Kind::I32, 0));
+            state.check();
+            assert_eq!(state.end.words(), words);
+        }
+        // And one more without it.
+        state.truncate(0);
+        for words in [8, 8, 8, 8, 8, 8, 9] {
+            state.push(Value::Const(Kind::I32, 0));
+            state.check();
+            assert_eq!(state.end.words(), words);
+        }
     }
 
     #[test]

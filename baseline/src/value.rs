@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use upshift_abi::frame::HomeSlot;
 use upshift_abi::{Kind, Width};
 
 use crate::asm::Cc;
@@ -19,7 +20,7 @@ pub(crate) enum Value {
     /// Known, as bits; zero-extended from 32 bits, or to 128.
     Const(Kind, u64),
     /// In this home slot.
-    Slot(Kind, u32),
+    Slot(Kind, HomeSlot),
     /// A comparison's result (`i32`) that is still in the flags. Only on top of the stack, and
     /// only between a comparison and the operator directly behind it.
     Flags(Cond),
@@ -35,6 +36,17 @@ impl Value {
             | Value::Const(kind, _)
             | Value::Slot(kind, _) => kind,
             Value::Flags(_) => Kind::I32,
+        }
+    }
+}
+
+impl Value {
+    /// Whether it takes more than one word of home slots.
+    #[inline]
+    pub(crate) const fn is_wide(self) -> bool {
+        match self.kind().width() {
+            Width::W32 | Width::W64 => false,
+            Width::W128 => true,
         }
     }
 }
@@ -66,7 +78,7 @@ impl fmt::Display for Value {
             Value::Reg(kind, reg) => write!(f, "{reg:?}:{kind:?}"),
             Value::Local(kind, local) => write!(f, "local{local}:{kind:?}"),
             Value::Const(kind, bits) => write!(f, "{bits:#x}:{kind:?}"),
-            Value::Slot(kind, slot) => write!(f, "slot{slot}:{kind:?}"),
+            Value::Slot(kind, slot) => write!(f, "slot{}:{kind:?}", slot.words()),
             Value::Flags(cond) => write!(f, "{cond:?}"),
         }
     }

@@ -6,9 +6,9 @@
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
-use upshift_abi::Kind;
 use upshift_abi::builtin::{Builtin, BuiltinResult};
 use upshift_abi::callconv::{Locations, ResultLocation};
+use upshift_abi::{Kind, Width};
 
 /// The type of pointers, references and memory addresses.
 pub(crate) const POINTER: Type = types::I64;
@@ -23,6 +23,12 @@ pub(crate) fn clif_type(kind: Kind) -> Type {
         Kind::V128 => types::I8X16,
         Kind::Ref => POINTER,
     }
+}
+
+/// The width of values of one of [`clif_type`]'s types.
+pub(crate) fn width(ty: Type) -> Width {
+    let kind = Kind::ALL.into_iter().find(|&kind| clif_type(kind) == ty);
+    kind.expect("operands and locals have kinds").width()
 }
 
 /// The signature of functions, or of OSR entries, whose parameters and results have these

@@ -12,6 +12,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use upshift_abi::frame::HomeSlot;
+
 use crate::asm::encode::OperandSize;
 use crate::asm::record::{Effect, Place};
 use crate::reg::{Reg, RegSet};
@@ -105,7 +107,7 @@ impl fmt::Display for Content {
 struct Fork {
     regs: [Content; 32],
     /// Changed slots with what they contained, in order.
-    slots: Vec<(u32, Content)>,
+    slots: Vec<(HomeSlot, Content)>,
 }
 
 /// The machine and the program at one point.
@@ -132,7 +134,7 @@ pub(super) struct Machine {
     /// [`forget_outside`](Self::forget_outside).
     outside: HashMap<(usize, i32), Content>,
     /// Home slots that instructions which compute have read, with what they contained.
-    pub(super) reads: Vec<(u32, Content)>,
+    pub(super) reads: Vec<(HomeSlot, Content)>,
     fork: Option<Fork>,
 }
 
@@ -157,7 +159,7 @@ impl Machine {
         };
         machine.begin_epoch(0);
         for local in 0..machine.sizes.len() as u32 {
-            machine.set_slot(local, Content::Unknown);
+            machine.set_slot(machine.local_slot(local), Content::Unknown);
             if local as usize >= params {
                 machine.set_local(local, Symbol::Constant(0));
             }
@@ -221,16 +223,17 @@ impl Machine {
     }
 
     /// The contents of a home slot.
-    pub(super) fn slot(&self, slot: u32) -> Content {
-        match self.position(slot) {
-            None => self.local_slots.get(&slot).copied().unwrap_or_else(|| {
+    pub(super) fn slot(&self, slot: HomeSlot) -> Content {
+        let word = slot.words() - 1;
+        match self.position(word) {
+            None => self.local_slots.get(&word).copied().unwrap_or_else(|| {
                 in_slot(
                     Symbol::Local {
-                        local: slot,
+                        local: word,
                         epoch: self.epoch,
-                        size: self.sizes[slot as usize],
+                        size: self.sizes[word as usize],
                     },
-                    self.local_size(slot),
+                    self.local_size(word),
                 )
             }),
             Some(position) => {
@@ -241,15 +244,16 @@ impl Machine {
     }
 
     /// Changes a home slot.
-    pub(super) fn set_slot(&mut self, slot: u32, content: Content) {
+    pub(super) fn set_slot(&mut self, slot: HomeSlot, content: Content) {
         let old = self.slot(slot);
         if let Some(fork) = &mut self.fork {
             fork.slots.push((slot, old));
         }
-        match self.position(slot) {
+        let word = slot.words() - 1;
+        match self.position(word) {
             None => {
-                self.local_slots.insert(slot, content);
-                self.note_local(slot);
+                self.local_slots.insert(word, content);
+                self.note_local(word);
             }
             Some(position) => {
                 if position >= self.operand_slots.len() {
@@ -262,8 +266,13 @@ impl Machine {
     }
 
     /// The home slot of a stack position.
-    pub(super) fn operand_slot(&self, position: usize) -> u32 {
-        (self.sizes.len() + position) as u32
+    pub(super) fn operand_slot(&self, position: usize) -> HomeSlot {
+        self.local_slot(self.sizes.len() as u32 + position as u32)
+    }
+
+    /// The home slot of a local.
+    fn local_slot(&self, local: u32) -> HomeSlot {
+        HomeSlot::NONE.down(local + 1)
     }
 
     /// What was stored outside the frame.
@@ -278,13 +287,16 @@ impl Machine {
     }
 
     /// The stack position of a home slot that is not a local's.
-    fn position(&self, slot: u32) -> Option<usize> {
-        (slot as usize).checked_sub(self.sizes.len())
+    fn position(&self, word: u32) -> Option<usize> {
+        (word as usize).checked_sub(self.sizes.len())
     }
 
     fn note_local(&mut self, local: u32) {
         let size = self.local_size(local);
-        if self.slot(local).holds(self.local(local), size) {
+        if self
+            .slot(self.local_slot(local))
+            .holds(self.local(local), size)
+        {
             self.stale_locals.remove(&local);
         } else {
             self.stale_locals.insert(local);
@@ -335,7 +347,7 @@ impl Machine {
     pub(super) fn put_local_in(&mut self, reg: Reg, local: u32, slot_is_stale: bool) {
         self.regs[reg.index()] = Content::Whole(self.local(local));
         if slot_is_stale {
-            self.set_slot(local, Content::Unknown);
+            self.set_slot(self.local_slot(local), Content::Unknown);
         }
     }
 
@@ -394,36 +406,36 @@ impl Machine {
                     }
                 }
             }
-            Effect::CopySlots { to, from, count } => {
-                for i in 0..count {
-                    self.set_slot(to + i, self.slot(from + i));
+            Effect::CopySlots { to, from, words } => {
+                for i in 1..=words {
+                    self.set_slot(to.down(i), self.slot(from.down(i)));
                 }
             }
             Effect::CopyOut {
-                slot,
+                after,
                 to: (base, disp),
+                run: (count, _),
                 stride,
-                count,
             } => {
                 for i in 0..count {
                     let place = (base.index(), disp + (stride * i) as i32);
-                    self.outside.insert(place, self.slot(slot + i));
+                    self.outside.insert(place, self.slot(after.down(i + 1)));
                 }
             }
             Effect::CopyIn {
-                slot,
+                after,
                 from: (base, disp),
+                run: (count, _),
                 stride,
-                count,
             } => {
                 for i in 0..count {
                     let content = self.outside(base, disp + (stride * i) as i32);
-                    self.set_slot(slot + i, content);
+                    self.set_slot(after.down(i + 1), content);
                 }
             }
-            Effect::ClearSlots { slot, count } => {
-                for i in 0..count {
-                    self.set_slot(slot + i, Content::Whole(Symbol::Constant(0)));
+            Effect::ClearSlots { after, words } => {
+                for i in 1..=words {
+                    self.set_slot(after.down(i), Content::Whole(Symbol::Constant(0)));
                 }
             }
             Effect::Read(slot) => self.reads.push((slot, self.slot(slot))),

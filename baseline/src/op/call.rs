@@ -11,6 +11,7 @@ use upshift_abi::callconv::{
     ArgLocation, FLOAT_ARGS, INT_ARGS, RESULT_AREA_STRIDE, ResultLocation, Xmm,
 };
 use upshift_abi::frame;
+use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{
     Builtin, FuncIndex, Kind, RegClass, RelocationTarget, TableIndex, TrapCode, TypeIndex,
@@ -24,7 +25,7 @@ use crate::func_gen::FuncGen;
 use crate::merge::{Moves, result_reg};
 use crate::op::table::table_element;
 use crate::reg::{Reg, RegSet, Scratch};
-use crate::runs::{Base, INLINE, Way, runs};
+use crate::runs::{Base, INLINE, Way, area_runs, stack_arg_runs};
 use crate::signature::CallSignature;
 use crate::value::Value;
 
@@ -109,7 +110,7 @@ impl FuncGen<'_> {
 
     fn emit_call(&mut self, sig: &CallSignature, callee: Callee) {
         let count = sig.params.len();
-        self.flush_many(sig.stack_args as usize / 8);
+        self.flush_many(sig.stack_words());
         self.prepare_call(count);
         self.emit_outgoing(sig.result_area + sig.stack_args);
         self.emit_args(sig);
@@ -172,15 +173,11 @@ impl FuncGen<'_> {
     fn emit_args(&mut self, sig: &CallSignature) {
         self.check_begin_passing();
         let from = self.state.stack.len() - sig.params.len();
-        let many = sig.stack_args as usize / 8 > INLINE;
+        let many = sig.stack_words() > INLINE;
         if many {
-            let on_stack = |&(_, location): &(Kind, ArgLocation)| match location {
-                ArgLocation::Stack(offset) => Some(offset),
-                _ => None,
-            };
-            for run in runs(sig.params.iter().map(on_stack), 8) {
-                let slot = self.state.stack_slot(from + run.first);
-                self.copy_run(Way::Out, slot, Base::Reg(Reg::RSP), run);
+            let before = self.state.slot_before(from);
+            for run in stack_arg_runs(&sig.params) {
+                self.copy_run(Way::Out, before, Base::Reg(Reg::RSP), run);
             }
         }
         let mut regs = [(Value::Const(Kind::I32, 0), Reg::RAX); MAX_REG_ARGS];
@@ -225,14 +222,9 @@ impl FuncGen<'_> {
         self.reload_vmctx();
         let many = sig.result_area as usize / RESULT_AREA_STRIDE as usize > INLINE;
         if many {
-            let base = self.state.stack.len();
-            let in_area = |&(_, location): &(Kind, ResultLocation)| match location {
-                ResultLocation::Area(offset) => Some(offset),
-                _ => None,
-            };
-            for run in runs(sig.results.iter().map(in_area), RESULT_AREA_STRIDE) {
-                let slot = self.state.stack_slot(base + run.first);
-                self.copy_run(Way::In, slot, Base::Reg(Reg::RSP), run);
+            let before = self.state.slot_before(self.state.stack.len());
+            for run in area_runs(&sig.results) {
+                self.copy_run(Way::In, before, Base::Reg(Reg::RSP), run);
             }
         }
         for &(kind, location) in &sig.results {
@@ -240,12 +232,11 @@ impl FuncGen<'_> {
                 ResultLocation::Int(reg) => Reg::from(reg),
                 ResultLocation::Float(reg) => Reg::from(reg),
                 ResultLocation::Area(offset) => {
-                    let slot = self.state.stack_slot(self.state.stack.len());
+                    let slot = self.state.push_slot(kind);
                     if !many {
                         let from = Mem::base(Reg::RSP, offset as i32);
                         self.copy(as_words(kind), home(slot), from);
                     }
-                    self.state.push(Value::Slot(kind, slot));
                     continue;
                 }
             };
@@ -270,7 +261,7 @@ impl FuncGen<'_> {
     /// address is ours.
     fn emit_tail_call(&mut self, sig: &CallSignature, callee: Callee) {
         let (ours, theirs) = (self.input.sig.stack_args as i32, sig.stack_args as i32);
-        self.flush_many(theirs as usize / 8);
+        self.flush_many(sig.stack_words());
         if theirs > 0 {
             self.frame.note_call();
             self.emit_outgoing(sig.stack_args);
@@ -289,7 +280,7 @@ impl FuncGen<'_> {
         if ours == 0 && theirs == 0 {
             asm!(self.masm; leave);
         } else {
-            self.emit_move_stack_args(ours, theirs);
+            self.emit_move_stack_args(ours, sig);
         }
         match callee {
             Callee::Func(func) => match self.input.facts.defined_func(func) {
@@ -315,17 +306,18 @@ impl FuncGen<'_> {
     /// Arguments may overwrite this frame's record, so `rbp` is given up before: at each
     /// instruction it is the frame pointer of a frame whose record stands, as a walk from an
     /// interruption needs it.
-    fn emit_move_stack_args(&mut self, ours: i32, theirs: i32) {
+    fn emit_move_stack_args(&mut self, ours: i32, sig: &CallSignature) {
+        let theirs = sig.stack_args as i32;
         let end = 16 + ours - theirs;
         let rax = self.take::<Rax>();
         let scratch = self.masm.scratch();
         asm!(self.masm, scratch; mov scratch, [rbp + 8]; mov rax, rbp; mov rbp, [rbp]);
-        let count = theirs as usize / 8;
+        let count = sig.stack_words();
         if count > INLINE {
             self.move_outgoing(&scratch, &rax, end, count);
         }
         let one_by_one = if count > INLINE { 0 } else { theirs };
-        for offset in (0..one_by_one).step_by(8).rev() {
+        for offset in (0..one_by_one).step_by(WORD_BYTES as usize).rev() {
             let to = Mem::base(rax.reg(), end + offset);
             self.copy(Kind::F64, to, Mem::base(Reg::RSP, offset));
         }

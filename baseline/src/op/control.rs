@@ -100,8 +100,7 @@ impl FuncGen<'_> {
     fn push_slots(&mut self, types: &[ValType], height: usize) {
         debug_assert_eq!(self.state.stack.len(), height);
         for ty in types {
-            let slot = self.state.stack_slot(self.state.stack.len());
-            self.state.push(Value::Slot(ty.kind(), slot));
+            self.state.push_slot(ty.kind());
         }
         self.state.flushed = self.state.stack.len();
     }
@@ -143,7 +142,7 @@ impl FuncGen<'_> {
         self.check_begin_fork();
         for reg in self.state.regs.dirty {
             let local = self.state.regs.holder[reg.index()];
-            self.store_slot(self.local_kind(local), local, reg);
+            self.store_local(local, reg);
         }
         self.check_home_slots();
         self.masm.tier_up(self.input.func, site);

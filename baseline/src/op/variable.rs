@@ -5,6 +5,7 @@ use wasmparser::{Ieee32, Ieee64};
 use upshift_abi::vmctx::Place;
 use upshift_abi::{GlobalIndex, Kind, RegClass};
 
+use crate::alloc::home;
 use crate::asm::encode::{Mem, Op, OperandSize};
 use crate::asm::record::faults::Fault;
 use crate::asm::{Cc, ZeroTest};
@@ -18,6 +19,11 @@ use crate::value::{Cond, Value};
 /// Stack entries above the flushed ones that may be references to locals: bounds the search for
 /// them when a local changes.
 const MAX_ALIASES: usize = 64;
+
+const _: () = assert!(
+    MAX_ALIASES < u8::MAX as usize,
+    "locals count them in a byte"
+);
 
 impl FuncGen<'_> {
     pub(crate) fn visit_local_get(&mut self, local: u32) {
@@ -60,7 +66,7 @@ impl FuncGen<'_> {
         }
         if !self.input.options.ablation.register_locals {
             let reg = self.use_reg(value);
-            self.store_slot(value.kind(), local, reg);
+            self.store_local(local, reg);
             self.state.release(reg);
             return;
         }
@@ -73,7 +79,8 @@ impl FuncGen<'_> {
                 self.state.bind(local, reg, Home::Stale);
             }
             (Value::Const(kind, _), None) if !self.has_free(kind.class()) => {
-                self.store_value(crate::alloc::home(local), value);
+                let slot = self.state.locals[local as usize].slot;
+                self.store_value(home(slot), value);
             }
             (_, old) => {
                 let reg = old.unwrap_or_else(|| {

@@ -156,7 +156,7 @@ impl Translator<'_> {
         }
         self.continue_in(frame.end);
         if let Some(from) = frame.kept_from {
-            self.restore_operands(from..frame.height);
+            self.restore_operands(from, frame.height);
         }
         self.push_block_params(frame.end);
         if self.control.is_empty() {

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use cranelift_codegen::ir::{
     AliasRegion, AliasRegionData, Endianness, Function, GlobalValue, GlobalValueData, MemFlagsData,
+    Type,
 };
+use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::vmctx::{VmContext, VmStore};
 use upshift_abi::{GlobalIndex, TrapCode};
 
@@ -76,6 +78,23 @@ pub(crate) fn fixed(func: &mut Function, region: Region) -> MemFlagsData {
     trusted(func, region).with_readonly().with_can_move()
 }
 
+/// The flags of accesses of home slots for values of the type, which are aligned to words only.
+pub(crate) fn home(func: &mut Function, ty: Type) -> MemFlagsData {
+    let flags = MemFlagsData::new()
+        .with_notrap()
+        .with_alias_region(Some(Region::Home.declare(func)));
+    if ty.bytes() <= WORD_BYTES {
+        flags.with_aligned()
+    } else {
+        flags
+    }
+}
+
+/// The flags of loads of home slots that don't change while the function runs; see [`fixed`].
+pub(crate) fn fixed_home(func: &mut Function, ty: Type) -> MemFlagsData {
+    home(func, ty).with_readonly().with_can_move()
+}
+
 /// The flags of accesses of linear memory, at any alignment, that fault beyond its end.
 pub(crate) fn memory(func: &mut Function) -> MemFlagsData {
     MemFlagsData::new()
@@ -99,4 +118,24 @@ pub(crate) fn stack_limit(func: &mut Function) -> GlobalValue {
     };
     let store = load(vmctx, VmContext::STORE.disp().into());
     load(store, VmStore::STACK_LIMIT.disp().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::Kind;
+
+    use super::*;
+    use crate::signature::clif_type;
+
+    #[test]
+    fn home_slots_are_aligned_to_words() {
+        let mut func = Function::new();
+        for kind in Kind::ALL {
+            for flags in [home, fixed_home] {
+                let flags = flags(&mut func, clif_type(kind));
+                assert_eq!(flags.aligned(), kind.words() == 1, "{kind:?}");
+                assert!(flags.notrap() && flags.alias_region().is_some());
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use upshift_abi::ValType;
 use wasmparser::BlockType;
 
-use super::{TranslateError, Translator};
+use super::{Kept, TranslateError, Translator};
 
 /// What a frame was opened by.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct ControlFrame {
     pub(crate) end_reached: bool,
     /// In an OSR compilation, for frames around the entry: the first of the operands that were
     /// stored to their home slots when the frame was opened; they end at `height`.
-    pub(crate) kept_from: Option<usize>,
+    pub(crate) kept_from: Option<Kept>,
 }
 
 /// The control stack and whether the current position is reachable.

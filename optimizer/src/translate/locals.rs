@@ -9,11 +9,14 @@
 //! they cost a load or store per use and nothing per block.
 
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value};
-use upshift_abi::{Kind, ValType, callconv, frame};
+use upshift_abi::frame::HomeSlot;
+use upshift_abi::kind::WORD_BYTES;
+use upshift_abi::{Kind, ValType, Width, callconv};
 use wasmparser::{FunctionBody, Operator};
 
-use super::{Region, TranslateError, Translator, TypedVar, trusted};
-use crate::signature::{POINTER, clif_type};
+use super::access;
+use super::{TranslateError, Translator, TypedVar};
+use crate::signature::{POINTER, clif_type, width};
 
 /// Entries of the frontend's map from variables and blocks to values: four bytes each, and about
 /// 100 ns where one becomes a block parameter. No function of CPython, Ruby, Clang or Yosys needs
@@ -49,14 +52,23 @@ pub(crate) enum Homes {
 }
 
 impl Homes {
-    /// Base and offset of a slot.
-    fn place(self, slot: usize) -> (Value, i32) {
+    /// Base and offset of a value of the width in a slot.
+    fn place(self, slot: HomeSlot, width: Width) -> (Value, i32) {
         match self {
             Homes::None => unreachable!("nothing is in memory"),
-            Homes::Own { base } => (base, 8 * slot as i32),
-            Homes::Baseline { fp } => (fp, frame::home_slot(slot as u32)),
+            Homes::Own { base } => (base, slot.offset_upwards(width) as i32),
+            Homes::Baseline { fp } => (fp, slot.offset()),
         }
     }
+}
+
+/// The home slots of locals of these kinds.
+fn home_slots(kinds: &[Kind]) -> Vec<HomeSlot> {
+    let slots = kinds.iter().scan(HomeSlot::NONE, |slot, kind| {
+        *slot = slot.next(kind.width());
+        Some(*slot)
+    });
+    slots.collect()
 }
 
 /// What a body does with its locals.
@@ -189,6 +201,7 @@ impl Translator<'_> {
         };
         let chosen = usage.as_ref().map(Usage::in_variables);
         let mut in_memory = 0;
+        self.local_slots = home_slots(kinds);
         for (i, &kind) in kinds.iter().enumerate() {
             let ty = clif_type(kind);
             let local = match (&usage, &chosen) {
@@ -205,7 +218,7 @@ impl Translator<'_> {
             self.locals.push(local);
         }
         if in_memory > 0 && self.osr.is_none() {
-            let size = 8 * kinds.len() as u32;
+            let size = WORD_BYTES * self.last_local_slot().words();
             let align_to_8 = 3;
             let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, align_to_8);
             let slot = self.builder.func.create_sized_stack_slot(data);
@@ -216,11 +229,16 @@ impl Translator<'_> {
         Ok(())
     }
 
+    /// The home slot of the last local, which those of operands follow.
+    pub(super) fn last_local_slot(&self) -> HomeSlot {
+        self.local_slots.last().copied().unwrap_or(HomeSlot::NONE)
+    }
+
     /// Reads a local.
     pub(crate) fn local(&mut self, index: usize) -> Value {
         match self.locals[index] {
             Local::Variable(local) => self.builder.use_var(local.var),
-            Local::Memory(ty) => self.load_home(index, ty),
+            Local::Memory(ty) => self.load_home(self.local_slots[index], ty),
             Local::Unused => unreachable!("the body mentions the local"),
         }
     }
@@ -229,22 +247,23 @@ impl Translator<'_> {
     pub(crate) fn set_local(&mut self, index: usize, value: Value) {
         match self.locals[index] {
             Local::Variable(local) => self.builder.def_var(local.var, value),
-            Local::Memory(_) => self.store_home(index, value),
+            Local::Memory(_) => self.store_home(self.local_slots[index], value),
             Local::Unused => unreachable!("the body mentions the local"),
         }
     }
 
     /// Reads a home slot.
-    pub(super) fn load_home(&mut self, slot: usize, ty: Type) -> Value {
-        let (base, offset) = self.homes.place(slot);
-        let flags = trusted(self.builder.func, Region::Home);
+    pub(super) fn load_home(&mut self, slot: HomeSlot, ty: Type) -> Value {
+        let (base, offset) = self.homes.place(slot, width(ty));
+        let flags = access::home(self.builder.func, ty);
         self.ins().load(ty, flags, base, offset)
     }
 
     /// Writes a home slot.
-    pub(super) fn store_home(&mut self, slot: usize, value: Value) {
-        let (base, offset) = self.homes.place(slot);
-        let flags = trusted(self.builder.func, Region::Home);
+    pub(super) fn store_home(&mut self, slot: HomeSlot, value: Value) {
+        let ty = self.builder.func.dfg.value_type(value);
+        let (base, offset) = self.homes.place(slot, width(ty));
+        let flags = access::home(self.builder.func, ty);
         self.ins().store(flags, value, base, offset);
     }
 }

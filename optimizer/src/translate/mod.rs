@@ -25,6 +25,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use upshift_abi::callconv::{Locations, ResultLocation, kinds};
+use upshift_abi::frame::HomeSlot;
 use upshift_abi::{CompileRequest, CompileUnit, Kind, ValType};
 use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
 
@@ -36,8 +37,8 @@ pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
 pub(crate) use env::{CallSignature, Config, Env};
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
-pub(crate) use osr::Opening;
 use osr::Osr;
+pub(crate) use osr::{Kept, Opening};
 use visit::Forward;
 
 /// Why a translation stopped.
@@ -76,6 +77,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) control: ControlStack,
     /// Parameters and locals.
     pub(crate) locals: Vec<Local>,
+    /// Their home slots.
+    local_slots: Vec<HomeSlot>,
     /// Where those are that are in memory.
     pub(crate) homes: Homes,
     /// The function's `VmContext*`.
@@ -162,6 +165,7 @@ impl<'a> Translator<'a> {
             stack: Vec::new(),
             control: ControlStack::default(),
             locals: Vec::new(),
+            local_slots: Vec::new(),
             homes,
             vmctx,
             result_area,

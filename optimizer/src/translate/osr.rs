@@ -13,14 +13,15 @@
 //! they are there already. (Variables would be alive in each block on the way out: depth times
 //! operands.)
 
-use std::ops::Range;
-
-use cranelift_codegen::ir::{Block, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Type, Value};
 use cranelift_frontend::FunctionBuilder;
-use upshift_abi::{LoopIndex, frame};
+use upshift_abi::LoopIndex;
+use upshift_abi::frame::HomeSlot;
 use wasmparser::{FunctionBody, Operator};
 
-use super::{Local, Region, TranslateError, Translator, TypedVar, fixed};
+use super::access;
+use super::{Local, TranslateError, Translator, TypedVar};
+use crate::signature::width;
 
 /// The plan for an OSR entry and how far it has come.
 pub(crate) struct Osr {
@@ -34,9 +35,24 @@ pub(crate) struct Osr {
     seen: u32,
     /// Operands that were stored to their home slots: all below the innermost opened enclosing
     /// frame.
-    kept: usize,
+    kept: Kept,
     /// Set by `enter`: where the state is read, and the baseline frame's `rbp`.
     landing: Option<(Block, Value)>,
+}
+
+/// How many operands were stored to their home slots, and how many words those take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    operands: usize,
+    words: u32,
+}
+
+impl Kept {
+    /// Counts an operand of the type.
+    fn count(&mut self, ty: Type) {
+        self.operands += 1;
+        self.words += width(ty).words();
+    }
 }
 
 /// What opening a frame means for the OSR entry.
@@ -82,7 +98,7 @@ impl Osr {
             enclosing,
             opened: 0,
             seen: 0,
-            kept: 0,
+            kept: Kept::default(),
             landing: None,
         }
     }
@@ -135,25 +151,45 @@ impl<'a> Translator<'a> {
     }
 
     /// Stores the operands below `height` to their home slots, if an OSR entry is in the frame
-    /// being opened. Returns the position of the first of them.
-    pub(crate) fn keep_operands(&mut self, opening: Opening, height: usize) -> Option<usize> {
+    /// being opened. Returns what was stored there before.
+    pub(crate) fn keep_operands(&mut self, opening: Opening, height: usize) -> Option<Kept> {
         let osr = self
             .osr
-            .as_mut()
+            .as_ref()
             .filter(|_| opening != Opening::Unrelated)?;
-        let from = std::mem::replace(&mut osr.kept, height);
-        for position in from..height {
-            self.store_home(self.locals.len() + position, self.stack[position]);
+        let before = osr.kept;
+        let kept = self.each_operand(before, height, |this, operand, slot| {
+            this.store_home(slot, this.stack[operand]);
+        });
+        if let Some(osr) = &mut self.osr {
+            osr.kept = kept;
         }
-        Some(from)
+        Some(before)
     }
 
-    /// Loads the operands at these positions, behind the end of the frame that stored them.
-    pub(crate) fn restore_operands(&mut self, positions: Range<usize>) {
-        for position in positions {
-            let ty = self.builder.func.dfg.value_type(self.stack[position]);
-            self.stack[position] = self.load_home(self.locals.len() + position, ty);
+    /// Loads the operands from a position up to a height, behind the end of the frame that stored
+    /// them.
+    pub(crate) fn restore_operands(&mut self, from: Kept, height: usize) {
+        self.each_operand(from, height, |this, operand, slot| {
+            let ty = this.builder.func.dfg.value_type(this.stack[operand]);
+            this.stack[operand] = this.load_home(slot, ty);
+        });
+    }
+
+    /// Visits the operands above some up to a height, with their home slots.
+    fn each_operand(
+        &mut self,
+        from: Kept,
+        height: usize,
+        mut visit: impl FnMut(&mut Self, usize, HomeSlot),
+    ) -> Kept {
+        let mut kept = from;
+        while kept.operands < height {
+            let operand = kept.operands;
+            kept.count(self.builder.func.dfg.value_type(self.stack[operand]));
+            visit(self, operand, self.last_local_slot().down(kept.words));
         }
+        kept
     }
 
     /// Writes the landing block: reads the baseline frame's state and jumps to the header with the
@@ -161,26 +197,25 @@ impl<'a> Translator<'a> {
     pub(crate) fn land(&mut self, header: Block) {
         let osr = self.osr.as_ref().expect("only an OSR entry has a target");
         let (landing, fp) = osr.landing.expect("entered");
-        let first_param = self.locals.len() + osr.kept;
+        let mut slot = self.last_local_slot().down(osr.kept.words);
         let params = self.builder.block_params(header).to_vec();
 
         self.builder.switch_to_block(landing);
         // These slots don't change any more: what the loop does not use is read behind it.
-        let flags = fixed(self.builder.func, Region::Home);
-        let slot = |index: usize| frame::home_slot(index as u32);
         for index in 0..self.locals.len() {
             if let Local::Variable(TypedVar { var, ty }) = self.locals[index] {
-                let value = self.builder.ins().load(ty, flags, fp, slot(index));
+                let flags = access::fixed_home(self.builder.func, ty);
+                let offset = self.local_slots[index].offset();
+                let value = self.builder.ins().load(ty, flags, fp, offset);
                 self.builder.def_var(var, value);
             }
         }
         self.block_args.clear();
-        for (i, param) in params.into_iter().enumerate() {
+        for param in params {
             let ty = self.builder.func.dfg.value_type(param);
-            let value = self
-                .builder
-                .ins()
-                .load(ty, flags, fp, slot(first_param + i));
+            let flags = access::fixed_home(self.builder.func, ty);
+            slot = slot.next(width(ty));
+            let value = self.builder.ins().load(ty, flags, fp, slot.offset());
             self.block_args.push(value.into());
         }
         self.builder.ins().jump(header, &self.block_args);

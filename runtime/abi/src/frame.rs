@@ -8,12 +8,13 @@
 //! rbp            caller's rbp
 //! rbp - 8        VmContext*                    (VMCTX)
 //! rbp - 16       result area, if there is one  (RESULT_AREA)
-//! rbp - 24 - 8k  home slot k                   (home_slot)
+//! rbp - 16 - 8k  word k of the home slots, from 1 on (HomeSlot)
 //! ```
 //!
 //! Every local and every operand-stack position has a *home slot*: locals first (parameters
-//! included), then the operand stack from its bottom. 32-bit values occupy the low half of their
-//! slot, the high half is undefined.
+//! included), then the operand stack from its bottom. A slot takes as many words as its value, a
+//! vector's two; both compilers number them with [`HomeSlot`]. 32-bit values occupy the low half of
+//! their word, the high half is undefined. Slots are aligned to words, those of vectors too.
 //!
 //! # OSR entry
 //!
@@ -45,7 +46,7 @@
 //! `store.exit_fp` before it calls Rust: `[exit_fp + 8]` is the return address into the
 //! calling WebAssembly function, `[exit_fp]` that function's frame.
 
-use crate::kind::Kind;
+use crate::kind::{Kind, WORD_BYTES, Width};
 
 use crate::callconv::RESULT_AREA_STRIDE;
 use crate::vmctx::VmVal;
@@ -77,17 +78,72 @@ pub const VMCTX: i32 = -8;
 /// Offset from `rbp` of the saved result area pointer.
 pub const RESULT_AREA: i32 = -16;
 
-/// Offset from `rbp` of home slot `k`.
+/// A home slot, named by the words from the top of all slots to its own lowest address.
 ///
-/// Frames are limited to [`MAX_HOME_SLOTS`], so the offset fits.
-#[inline]
-pub const fn home_slot(k: u32) -> i32 {
-    RESULT_AREA - 8 - 8 * k as i32
+/// Slots lie side by side, downwards from the first local's on: the one that follows depends on the
+/// width of its value only ([`next`](Self::next)), and a value's lowest address on its slot only
+/// ([`offset`](Self::offset)). So the last slot of a frame is also its size in words.
+///
+/// Frames are limited to [`MAX_HOME_WORDS`], so offsets fit 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HomeSlot(u32);
+
+impl HomeSlot {
+    /// What the first slot follows: no words.
+    pub const NONE: HomeSlot = HomeSlot(0);
+
+    /// The slot of a value of the width, behind this one.
+    #[inline]
+    pub const fn next(self, width: Width) -> Self {
+        self.down(width.words())
+    }
+
+    /// The slot whose lowest address is so many words below this one's.
+    #[inline]
+    pub const fn down(self, words: u32) -> Self {
+        HomeSlot(self.0 + words)
+    }
+
+    /// Words from the top of the first slot to the lowest address of this one.
+    #[inline]
+    pub const fn words(self) -> u32 {
+        self.0
+    }
+
+    /// Offset from `rbp` of the lowest byte.
+    #[inline]
+    pub const fn offset(self) -> i32 {
+        -(self.bytes_below_fp() as i32)
+    }
+
+    /// Bytes from `rbp` down to the slot's lowest address: the frame's, for its last slot.
+    #[inline]
+    pub const fn bytes_below_fp(self) -> u32 {
+        RESULT_AREA.unsigned_abs() + WORD_BYTES * self.0
+    }
+
+    /// The slot at an offset from `rbp`, rounded down to a word; `None` above all slots.
+    #[inline]
+    pub const fn at(offset: i32) -> Option<Self> {
+        let bytes = RESULT_AREA as i64 - offset as i64;
+        if bytes > 0 {
+            Some(HomeSlot((bytes as u32).div_ceil(WORD_BYTES)))
+        } else {
+            None
+        }
+    }
+
+    /// Offset of a value of the width in memory where slots of the same words lie upwards, the
+    /// first one at offset 0.
+    #[inline]
+    pub const fn offset_upwards(self, width: Width) -> u32 {
+        WORD_BYTES * (self.0 - width.words())
+    }
 }
 
-/// Locals and operand stack positions that one function may have together: wasmparser allows
-/// 50,000 locals, and an operand stack is no deeper than its body has bytes (7.6 MB).
-pub const MAX_HOME_SLOTS: u32 = 1 << 24;
+/// Words of home slots that one function may have: wasmparser allows 50,000 locals, and an operand
+/// stack is no deeper than its body has bytes (7.6 MB), with two words each at most.
+pub const MAX_HOME_WORDS: u32 = 1 << 24;
 
 /// The parameters of an OSR entry, apart from `VmContext*` and result area: the baseline `rbp`.
 pub const fn osr_params() -> &'static [Kind] {
@@ -121,4 +177,31 @@ pub mod entry {
     pub const PREVIOUS_ENTRY_FP: i32 = -64;
     /// `store.exit_fp` before this activation.
     pub const PREVIOUS_EXIT_FP: i32 = -72;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_lie_side_by_side_and_hold_their_values() {
+        let mut slot = HomeSlot::NONE;
+        let (mut top, mut upwards) = (RESULT_AREA, 0);
+        for kind in Kind::ALL.into_iter().chain([Kind::V128, Kind::I32]) {
+            let bytes = kind.words() * WORD_BYTES;
+            assert_eq!(
+                slot.next(kind.width()).offset_upwards(kind.width()),
+                upwards
+            );
+            slot = slot.next(kind.width());
+            assert_eq!(slot.offset() + bytes as i32, top, "{kind:?}");
+            assert_eq!(HomeSlot::at(slot.offset()), Some(slot));
+            (top, upwards) = (slot.offset(), upwards + bytes);
+        }
+        assert_eq!(slot.words(), 10);
+        assert_eq!(slot.bytes_below_fp() as i32, -top);
+        assert_eq!(upwards, slot.words() * WORD_BYTES);
+        assert_eq!(HomeSlot::at(RESULT_AREA), None);
+        assert_eq!(HomeSlot::at(VMCTX), None);
+    }
 }

@@ -5,9 +5,23 @@
 //! significant, and how much of a frame it takes. All code that depends on this matches on these
 //! enums without a catch-all arm, so that the compiler lists the places that a new kind concerns.
 
-/// The machine representation of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+/// Declares [`Kind`] and the list of all of them.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident,)*) => {
+        /// The machine representation of a value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: [Kind; [$(Kind::$kind),*].len()] = [$(Kind::$kind),*];
+        }
+    };
+}
+
+kinds! {
     /// 32-bit integer. The upper half of its register or slot is undefined at a call.
     I32,
     /// 64-bit integer, or a pointer that is no reference.
@@ -47,16 +61,6 @@ pub enum Width {
 pub const WORD_BYTES: u32 = 8;
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 6] = [
-        Kind::I32,
-        Kind::I64,
-        Kind::F32,
-        Kind::F64,
-        Kind::V128,
-        Kind::Ref,
-    ];
-
     /// The class of registers for values of the kind.
     #[inline]
     pub const fn class(self) -> RegClass {

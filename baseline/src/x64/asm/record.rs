@@ -7,7 +7,8 @@
 //! Tests plant faults here: an instruction is then left out or emitted with another operand, and
 //! noted as it was emitted.
 
-use upshift_abi::frame;
+use upshift_abi::frame::{self, HomeSlot};
+use upshift_abi::kind::WORD_BYTES;
 
 use super::Masm;
 use super::encode::{Mem, Op, OperandSize};
@@ -16,8 +17,8 @@ use crate::reg::Reg;
 /// Memory that the checker knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    /// A home slot.
-    Slot(u32),
+    /// A word of a home slot, named as a slot of one word.
+    Slot(HomeSlot),
     /// Where the frame keeps the `VmContext*`.
     Context,
     /// So many bytes from what another register points to: outgoing arguments, results.
@@ -37,35 +38,37 @@ pub(crate) enum Effect {
     Change(Reg),
     /// A call has changed all registers that calls do not preserve.
     Call,
-    /// Consecutive home slots are copied to others, the first one first.
+    /// The words behind a home slot are copied to those behind another, the first one first.
     CopySlots {
-        to: u32,
-        from: u32,
-        count: u32,
+        to: HomeSlot,
+        from: HomeSlot,
+        words: u32,
     },
-    /// Consecutive home slots are copied to places this many bytes apart.
+    /// The slots behind one, so many of so many words each, are copied to places this many bytes
+    /// apart.
     CopyOut {
-        slot: u32,
+        after: HomeSlot,
         to: (Reg, i32),
+        run: (u32, u32),
         stride: u32,
-        count: u32,
     },
-    /// Consecutive home slots get what lies outside the frame, at places this many bytes apart.
+    /// The slots behind one, so many of so many words each, get what lies outside the frame, at
+    /// places this many bytes apart.
     CopyIn {
-        slot: u32,
+        after: HomeSlot,
         from: (Reg, i32),
+        run: (u32, u32),
         stride: u32,
-        count: u32,
     },
-    /// Consecutive home slots are cleared.
+    /// The words behind a home slot are cleared.
     ClearSlots {
-        slot: u32,
-        count: u32,
+        after: HomeSlot,
+        words: u32,
     },
-    /// A home slot is read by an instruction that computes.
-    Read(u32),
-    /// A home slot has other contents.
-    ChangeSlot(u32),
+    /// A word of a home slot is read by an instruction that computes.
+    Read(HomeSlot),
+    /// A word of a home slot has other contents.
+    ChangeSlot(HomeSlot),
 }
 
 /// The effects since the checker has last seen them, and whether each is in cold code.
@@ -134,7 +137,9 @@ impl Masm {
             // Slots go downwards.
             (_, _, Some(Place::Slot(slot))) if op == Op::MOVUPS_STORE => {
                 self.note(|| Effect::Store(OperandSize::S64, Place::Slot(slot), reg));
-                self.note(|| Effect::Store(OperandSize::S64, Place::Slot(slot - 1), reg));
+                if let Some(above) = HomeSlot::at(slot.offset() + WORD_BYTES as i32) {
+                    self.note(|| Effect::Store(OperandSize::S64, Place::Slot(above), reg));
+                }
             }
             (_, _, Some(Place::Slot(slot))) if op.stores() => {
                 self.note(|| Effect::ChangeSlot(slot));
@@ -174,11 +179,7 @@ impl Mem {
         if disp == frame::VMCTX {
             return Some(Place::Context);
         }
-        let distance = frame::home_slot(0) - disp;
-        Some(match u32::try_from(distance) {
-            Ok(distance) => Place::Slot(distance / 8),
-            Err(_) => Place::Outside(base, disp),
-        })
+        Some(HomeSlot::at(disp).map_or(Place::Outside(base, disp), Place::Slot))
     }
 }
 
@@ -275,7 +276,7 @@ pub(crate) mod faults {
                 return None;
             }
             if self.goes_wrong(Fault::WrongSlot) {
-                return Some(home(slot + 1));
+                return Some(home(slot.down(1)));
             }
             Some(mem)
         }
