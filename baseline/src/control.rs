@@ -20,6 +20,17 @@ pub(crate) enum BlockKind {
     Else,
 }
 
+/// Where a block's label is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LabelAt {
+    /// At a loop's header: branches bring all parameters in home slots, and conform to dirty locals
+    /// as the header has them.
+    Header,
+    /// At the end of another block: branches bring the topmost result in a register, and may widen
+    /// the set of dirty locals.
+    End,
+}
+
 /// One open block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ControlFrame {
@@ -59,6 +70,16 @@ impl ControlFrame {
             else_state: None,
             table: 0,
             table_stub: None,
+        }
+    }
+
+    /// Where the block's label is.
+    #[inline]
+    pub(crate) fn label_at(&self) -> LabelAt {
+        if self.kind == BlockKind::Loop {
+            LabelAt::Header
+        } else {
+            LabelAt::End
         }
     }
 
@@ -170,10 +191,9 @@ impl<'a> FuncGen<'a> {
     pub(crate) fn label_types(&self, target: usize) -> &'a [ValType] {
         let control = &self.labels[target];
         let (params, results) = self.block_types(control.ty);
-        if control.kind == BlockKind::Loop {
-            params
-        } else {
-            results
+        match control.label_at() {
+            LabelAt::Header => params,
+            LabelAt::End => results,
         }
     }
 }

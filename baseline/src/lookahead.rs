@@ -9,12 +9,31 @@ const MAX_LOCALS: usize = 24;
 
 /// How the beginning of a loop uses a local.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// It reads the local and does not assign it.
+    #[default]
+    Read,
+    /// It reads the local and assigns it later.
+    ReadFirst,
+    /// It assigns the local before it reads it, so that the value at the header does not matter.
+    AssignedFirst,
+}
+
+/// A local that the beginning of a loop uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LocalUse {
     pub(crate) local: u32,
-    /// It is assigned before it is read, so its value at the header does not matter.
-    pub(crate) set_first: bool,
-    /// It is assigned.
-    pub(crate) set: bool,
+    pub(crate) usage: Usage,
+}
+
+/// How much of a loop was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Its beginning: what follows may use other locals.
+    #[default]
+    Beginning,
+    /// All of it, up to its end.
+    Whole,
 }
 
 /// The result of looking ahead.
@@ -24,8 +43,7 @@ pub(crate) struct Lookahead {
     count: usize,
     /// There is a call.
     pub(crate) call: bool,
-    /// The loop's end was reached: no other locals are used in it.
-    pub(crate) complete: bool,
+    pub(crate) extent: Extent,
 }
 
 impl Lookahead {
@@ -37,13 +55,13 @@ impl Lookahead {
             match op {
                 Op::Block | Op::Loop | Op::If => depth += 1,
                 Op::End if depth == 0 => {
-                    seen.complete = true;
+                    seen.extent = Extent::Whole;
                     break;
                 }
                 Op::End => depth -= 1,
                 Op::Call | Op::CallIndirect => seen.call = true,
-                Op::LocalGet => seen.note(index, false),
-                Op::LocalSet | Op::LocalTee => seen.note(index, true),
+                Op::LocalGet => seen.note(index, Usage::Read),
+                Op::LocalSet | Op::LocalTee => seen.note(index, Usage::AssignedFirst),
                 // What it does with locals is not worth knowing.
                 Op::MemoryGrow => break,
                 _ if op.is_plain() => {}
@@ -58,16 +76,15 @@ impl Lookahead {
         &self.locals[..self.count]
     }
 
-    fn note(&mut self, local: u32, set: bool) {
+    /// Adds one operator's use of a local.
+    fn note(&mut self, local: u32, usage: Usage) {
         let known = &mut self.locals[..self.count];
         if let Some(known) = known.iter_mut().find(|known| known.local == local) {
-            known.set |= set;
+            if (known.usage, usage) == (Usage::Read, Usage::AssignedFirst) {
+                known.usage = Usage::ReadFirst;
+            }
         } else if self.count < MAX_LOCALS {
-            self.locals[self.count] = LocalUse {
-                local,
-                set_first: set,
-                set,
-            };
+            self.locals[self.count] = LocalUse { local, usage };
             self.count += 1;
         }
     }
@@ -91,17 +108,15 @@ mod tests {
             0x20, 1, 0x41, 0xac, 0x02, 0x6a, 0x21, 2, 0x20, 2, 0x21, 1, 0x0b, 0x20, 7,
         ];
         let seen = scan(&code, 64);
-        assert!(seen.complete && !seen.call);
+        assert!(seen.extent == Extent::Whole && !seen.call);
         let expected = [
             LocalUse {
                 local: 1,
-                set_first: false,
-                set: true,
+                usage: Usage::ReadFirst,
             },
             LocalUse {
                 local: 2,
-                set_first: true,
-                set: true,
+                usage: Usage::AssignedFirst,
             },
         ];
         assert_eq!(seen.locals(), expected);
@@ -111,7 +126,7 @@ mod tests {
     fn it_sees_calls_and_stops_at_the_budget() {
         let code = [0x20, 1, 0x10, 0, 0x20, 2, 0x0b];
         let seen = scan(&code, 64);
-        assert!(seen.call && seen.complete);
+        assert!(seen.call && seen.extent == Extent::Whole);
         assert_eq!(seen.locals().len(), 2);
         assert_eq!(scan(&code, 1).locals().len(), 1);
         assert!(!scan(&code, 1).call);
@@ -121,16 +136,16 @@ mod tests {
     fn it_reads_past_long_numbers_and_stops_at_newer_operators() {
         // call_indirect 0 (table 1, in three bytes), local.get 3, end
         let seen = scan(&[0x11, 0, 0x81, 0x80, 0, 0x20, 3, 0x0b], 64);
-        assert!(seen.complete);
+        assert_eq!(seen.extent, Extent::Whole);
         assert_eq!(seen.locals()[0].local, 3);
         // ref.null func, drop, local.get 3, end
         let seen = scan(&[0xd0, 0x70, 0x1a, 0x20, 3, 0x0b], 64);
-        assert!(!seen.complete && seen.locals().is_empty());
+        assert!(seen.extent == Extent::Beginning && seen.locals().is_empty());
     }
 
     #[test]
     fn it_survives_truncated_code() {
-        assert!(!scan(&[0x44, 0], 64).complete);
-        assert!(!scan(&[0x20, 0xff, 0xff], 64).complete);
+        assert_eq!(scan(&[0x44, 0], 64).extent, Extent::Beginning);
+        assert_eq!(scan(&[0x20, 0xff, 0xff], 64).extent, Extent::Beginning);
     }
 }

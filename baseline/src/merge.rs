@@ -18,7 +18,7 @@ use upshift_abi::frame::HomeSlot;
 use crate::alloc::home;
 use crate::asm::Target;
 use crate::asm::record::faults::Fault;
-use crate::control::BlockKind;
+use crate::control::LabelAt;
 use crate::func_gen::FuncGen;
 use crate::reg::{Reg, RegSet, Scratch};
 use crate::value::{Cond, Value};
@@ -153,8 +153,8 @@ impl FuncGen<'_> {
         if !regs.dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
             return false;
         }
-        let is_loop = control.kind == BlockKind::Loop;
-        if is_loop && !regs.dirty.minus(label.dirty).is_empty() {
+        let label_at = control.label_at();
+        if label_at == LabelAt::Header && !regs.dirty.minus(label.dirty).is_empty() {
             return false;
         }
         let mut held = label.regs.zip(self.labels.map(label));
@@ -168,16 +168,20 @@ impl FuncGen<'_> {
             slot = slot.next(value.kind().width());
             let there = match value {
                 Value::Reg(kind, reg) => {
-                    !is_loop && i + 1 == types.len() && *reg == result_reg(kind.class())
+                    label_at == LabelAt::End
+                        && i + 1 == types.len()
+                        && *reg == result_reg(kind.class())
                 }
-                Value::Slot(_, is) => (is_loop || i + 1 < types.len()) && *is == slot,
+                Value::Slot(_, is) => {
+                    (label_at == LabelAt::Header || i + 1 < types.len()) && *is == slot
+                }
                 _ => false,
             };
             if !there {
                 return false;
             }
         }
-        if !is_loop {
+        if label_at == LabelAt::End {
             self.widen_dirty(target, regs.dirty);
         }
         self.check_edge(target);
@@ -202,11 +206,10 @@ impl FuncGen<'_> {
         let label = self.ensure_label_state(target);
         self.check_begin_fork();
         let types = self.label_types(target);
-        let is_loop = self.labels[target].kind == BlockKind::Loop;
-        let in_slots = if is_loop {
-            types.len()
-        } else {
-            types.len().saturating_sub(1)
+        let label_at = self.labels[target].label_at();
+        let in_slots = match label_at {
+            LabelAt::Header => types.len(),
+            LabelAt::End => types.len().saturating_sub(1),
         };
         let height = self.labels[target].height as usize;
         let from = self.state.stack.len() - types.len();
@@ -219,9 +222,9 @@ impl FuncGen<'_> {
             self.copy_to_slot(value, slot);
         }
         let mut moves = Moves::new();
-        let loads = self.plan_locals(target, label, is_loop, &mut moves);
+        let loads = self.plan_locals(target, label, label_at, &mut moves);
         let mut result = None;
-        if let (false, Some(&ty)) = (is_loop, types.last()) {
+        if let (LabelAt::End, Some(&ty)) = (label_at, types.last()) {
             let dst = result_reg(ty.kind().class());
             let value = self.state.stack[self.state.stack.len() - 1];
             match self.current_reg(value) {
@@ -252,7 +255,7 @@ impl FuncGen<'_> {
         &mut self,
         target: usize,
         label: LabelState,
-        is_loop: bool,
+        label_at: LabelAt,
         moves: &mut Moves,
     ) -> RegSet {
         let mut loads = RegSet::NONE;
@@ -265,7 +268,7 @@ impl FuncGen<'_> {
                 continue;
             };
             if !self.state.regs.dirty.has(src) {
-            } else if is_loop && !label.dirty.has(reg) {
+            } else if label_at == LabelAt::Header && !label.dirty.has(reg) {
                 self.store_local(local, src);
             } else {
                 dirty.add(reg);
@@ -277,7 +280,7 @@ impl FuncGen<'_> {
             let local = self.state.regs.holder[reg.index()];
             self.store_local(local, reg);
         }
-        if !is_loop {
+        if label_at == LabelAt::End {
             self.widen_dirty(target, dirty);
         }
         loads

@@ -240,9 +240,7 @@ impl FuncGen<'_> {
                     continue;
                 }
             };
-            self.normalize(kind, reg);
-            self.state.regs.free.remove(reg);
-            self.push_reg(kind, reg);
+            self.push_returned(kind, reg);
         }
         if sig.result_area > 0 {
             asm!(self.masm; add rsp, sig.result_area as i32);
@@ -376,11 +374,17 @@ impl FuncGen<'_> {
         }
         self.finish_builtin_call();
         if let Some(kind) = result {
-            let reg = result_reg(kind.class());
-            self.normalize(kind, reg);
-            self.state.regs.free.remove(reg);
-            self.push_reg(kind, reg);
+            self.push_returned(kind, result_reg(kind.class()));
         }
+    }
+
+    /// Pushes what a call has returned in a register, behind what makes the abstract state forget
+    /// the registers from before.
+    fn push_returned(&mut self, kind: Kind, reg: Reg) {
+        debug_assert!(self.state.regs.free.has(reg), "{reg:?} has an owner");
+        self.normalize(kind, reg);
+        self.state.regs.free.remove(reg);
+        self.push_reg(kind, reg);
     }
 
     /// Behind a builtin: what a call forgets.

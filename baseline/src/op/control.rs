@@ -8,7 +8,7 @@ use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::{Cc, Label, Pos, Target, asm};
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::FuncGen;
-use crate::lookahead::{LocalUse, Lookahead};
+use crate::lookahead::{Extent, LocalUse, Lookahead, Usage};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
 use crate::state::{Home, Local};
@@ -170,13 +170,14 @@ impl FuncGen<'_> {
             (RegSet::ALL, LOOP_TEMPORARIES)
         };
         let mut wanted = RegSet::NONE;
-        for used in seen.locals().iter().filter(|used| !used.set_first) {
+        let assigned_first = |used: &&LocalUse| used.usage == Usage::AssignedFirst;
+        for used in seen.locals().iter().filter(|used| !assigned_first(used)) {
             let local = self.state.locals.get(used.local as usize);
             wanted.0 |= local
                 .and_then(|local| local.reg)
                 .map_or(0, |reg| reg.bit().0);
         }
-        self.drop_unwanted(wanted, seen.complete);
+        self.drop_unwanted(wanted, seen.extent);
         for used in seen.locals() {
             if (used.local as usize) < self.state.locals.len() {
                 self.prepare_for_loop(*used, useful, reserve);
@@ -191,11 +192,14 @@ impl FuncGen<'_> {
     /// Gives a local that a loop uses a register out of a set, if more than a reserve are free.
     fn prepare_for_loop(&mut self, used: LocalUse, useful: RegSet, reserve: u32) {
         let Local { kind, reg, .. } = self.state.locals[used.local as usize];
-        let mut home = if used.set { Home::Stale } else { Home::Current };
+        let mut home = match used.usage {
+            Usage::Read => Home::Current,
+            Usage::ReadFirst | Usage::AssignedFirst => Home::Stale,
+        };
         if let Some(reg) = reg {
             // A register that the loop writes would have to be stored at each back edge if its slot
             // were to stay valid.
-            if used.set {
+            if home == Home::Stale {
                 self.state.regs.dirty.add(reg);
             }
             if useful.has(reg) {
@@ -204,7 +208,7 @@ impl FuncGen<'_> {
             home = self.state.regs.home(reg);
         }
         let free = self.usable(kind.class()).and(useful);
-        if used.set_first || free.len() <= reserve {
+        if used.usage == Usage::AssignedFirst || free.len() <= reserve {
             return;
         }
         let best = free
@@ -225,13 +229,14 @@ impl FuncGen<'_> {
         self.state.bind(used.local, chosen, home);
     }
 
-    /// Takes registers from locals that the loop does not read: all of them if it is known not to,
-    /// else as many as the loop's temporaries need.
-    fn drop_unwanted(&mut self, wanted: RegSet, known: bool) {
+    /// Takes registers from locals that the loop was not seen to read: all of them if all of it was
+    /// seen, else as many as its temporaries need.
+    fn drop_unwanted(&mut self, wanted: RegSet, seen: Extent) {
         for class in RegClass::ALL {
             let class = RegSet::class(class);
             for reg in self.state.regs.locals.and(class).minus(wanted) {
-                if !known && self.state.regs.free.and(class).len() >= LOOP_TEMPORARIES {
+                let enough = self.state.regs.free.and(class).len() >= LOOP_TEMPORARIES;
+                if seen == Extent::Beginning && enough {
                     break;
                 }
                 self.unbind_local(self.state.regs.holder[reg.index()]);

@@ -28,6 +28,7 @@ pub(crate) use buffer::CodeBuffer;
 pub(crate) use cold::Cold;
 use data::Data;
 use encode::{Alu, Op, OperandSize};
+use opcode::ImmSize;
 use upshift_abi::{
     Builtin, CallSite, CodeOffset, RegClass, Relocation, RelocationTarget, TrapCode, TrapSite,
     WasmOffset,
@@ -367,6 +368,7 @@ impl Masm {
 
     /// Where a loop begins: control also comes from behind.
     pub(crate) fn begin_loop(&mut self) -> Pos {
+        debug_assert!(!self.in_cold);
         self.tested = None;
         self.pos()
     }
@@ -450,11 +452,13 @@ impl Masm {
 
     /// Ends what [`begin_head`](Self::begin_head) started.
     pub(crate) fn end_head(&mut self) {
+        debug_assert!(!self.in_cold);
         std::mem::swap(&mut self.buf, &mut self.head);
     }
 
     /// Jumps from the head to cold code under a condition; once.
     pub(crate) fn jcc_from_head(&mut self, cc: Cc, target: Pos) {
+        debug_assert!(!self.in_cold);
         self.plain(Op::JCC.cc(cc));
         self.buf.put(0, 4);
         self.head_jump = Some((self.buf.len(), target));
@@ -462,13 +466,12 @@ impl Masm {
 
     /// `sub dword [rip + target], amount`.
     pub(crate) fn sub_cell(&mut self, target: RelocationTarget, amount: i32) {
-        let short = i8::try_from(amount).is_ok();
-        let count = if short { 1 } else { 4 };
-        let op = Alu::Sub.with_imm(short);
+        let size = ImmSize::of(amount);
+        let op = Alu::Sub.with_imm(size);
         self.rip(op, op.in_modrm());
         self.buf.put(0, 4);
-        self.buf.put(u64::from(amount as u32), count as usize);
-        self.relocate(target, count);
+        self.buf.put(u64::from(amount as u32), size as usize);
+        self.relocate(target, size as u32);
     }
 
     /// Notes that the instruction before has set the zero flag by the register's new value.

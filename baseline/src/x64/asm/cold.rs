@@ -1,9 +1,11 @@
 //! Out-of-line code, which runs rarely and is placed behind all code that normally runs.
 //!
-//! [`FuncGen::out_of_line`] writes it through a [`Cold`] view, which emits instructions and nothing
-//! else: it has no way to allocate a register, to change what the abstract state says, or to write
-//! to main or to further cold code in between. What is decided in code that runs rarely would be
-//! wrong for the code that follows.
+//! [`FuncGen::out_of_line`] writes it through a [`Cold`] view, which has the assembler and not the
+//! generator: it has no way to allocate a register or to change what the abstract state says, which
+//! would be wrong for the code that follows. Nor can it switch to main or to further cold code,
+//! since what switches is private to this module. The rest of the assembler's methods can be called
+//! on it; those that belong to main or to the function's end (labels that are bound, loop headers,
+//! jumps to cold code, the head, finishing) panic in cold code in debug builds.
 //!
 //! Two kinds of cold code need more of the generator than a view: edges of branches, and the end of
 //! a budget in a loop. They have methods of their own here, and debug builds check that the
@@ -66,6 +68,7 @@ impl DerefMut for Cold<'_> {
 impl Masm {
     /// Jumps to cold code if the condition code holds.
     pub(crate) fn jcc_cold(&mut self, cc: Cc) -> ColdJump {
+        debug_assert!(!self.in_cold);
         self.plain(Op::JCC.cc(cc));
         let at = self.pos();
         self.buf.put(0, 4);

@@ -6,6 +6,7 @@
 
 use upshift_abi::RegClass;
 
+use super::opcode::ImmSize;
 pub(crate) use super::opcode::{Alu, Op, OperandSize, Shift, Signedness, Sse, VexOp};
 use super::record::Effect;
 use super::{Cc, Masm, asm};
@@ -213,17 +214,17 @@ impl Masm {
     /// `op reg, imm` of the arithmetic group.
     #[inline]
     pub(crate) fn ri(&mut self, op: Alu, size: OperandSize, reg: Reg, imm: i32) {
-        let short = i32::from(imm as i8) == imm;
-        let count = if short { 1 } else { 4 };
+        let imm_size = ImmSize::of(imm);
         if op != Alu::Cmp {
             self.note(|| Effect::Change(reg));
         }
-        self.r_imm(op.with_imm(short).sized(size), reg, imm as u32, count);
+        let op = op.with_imm(imm_size).sized(size);
+        self.r_imm(op, reg, imm as u32, imm_size as usize);
     }
 
     /// `cmp [mem], imm`.
     pub(crate) fn cmp_mem_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
-        let op = Alu::Cmp.with_imm(false).sized(size);
+        let op = Alu::Cmp.with_imm(ImmSize::Dword).sized(size);
         self.rm_imm(op, mem, imm as u32, 4);
     }
 

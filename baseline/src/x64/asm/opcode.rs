@@ -397,6 +397,26 @@ pub(crate) enum Alu {
     Cmp = 7,
 }
 
+/// The size of an immediate, which is sign-extended. As a number, its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum ImmSize {
+    Byte = 1,
+    Dword = 4,
+}
+
+impl ImmSize {
+    /// The shortest one of a value.
+    #[inline]
+    pub(super) const fn of(imm: i32) -> Self {
+        if imm as i8 as i32 == imm {
+            ImmSize::Byte
+        } else {
+            ImmSize::Dword
+        }
+    }
+}
+
 impl Alu {
     /// The form `op reg, reg/mem`.
     #[inline]
@@ -404,10 +424,13 @@ impl Alu {
         Op::new(one((self as u8) << 3 | 3))
     }
 
-    /// The form with an immediate of one byte, or of four.
+    /// The form with an immediate of a size.
     #[inline]
-    pub(super) const fn with_imm(self, short: bool) -> Op {
-        let op = if short { Op::ALU_IMM8 } else { Op::ALU_IMM32 };
+    pub(super) const fn with_imm(self, size: ImmSize) -> Op {
+        let op = match size {
+            ImmSize::Byte => Op::ALU_IMM8,
+            ImmSize::Dword => Op::ALU_IMM32,
+        };
         Op {
             digit: self as u8,
             ..op
