@@ -267,3 +267,25 @@ impl Translator<'_> {
         self.ins().store(flags, value, base, offset);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The baseline's `state` has a test of the same numbers.
+    #[test]
+    fn vectors_take_two_words() {
+        let kinds = [Kind::I32, Kind::V128, Kind::V128, Kind::F64];
+        let slots = home_slots(&kinds);
+        let words: Vec<u32> = slots.iter().map(|slot| slot.words()).collect();
+        assert_eq!(words, [1, 3, 5, 6]);
+        let base = Value::from_u32(1);
+        let mut upwards = 0;
+        for (slot, kind) in slots.into_iter().zip(kinds) {
+            let place = |homes: Homes| homes.place(slot, kind.width());
+            assert_eq!(place(Homes::Baseline { fp: base }), (base, slot.offset()));
+            assert_eq!(place(Homes::Own { base }), (base, upwards));
+            upwards += (WORD_BYTES * kind.words()) as i32;
+        }
+    }
+}

@@ -221,3 +221,25 @@ impl<'a> Translator<'a> {
         self.builder.ins().jump(header, &self.block_args);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::Kind;
+
+    use super::*;
+    use crate::signature::clif_type;
+
+    /// The baseline's `state` has a test of the same numbers.
+    #[test]
+    fn kept_vectors_take_two_words() {
+        let bottom = HomeSlot::NONE.down(6);
+        let mut kept = Kept::default();
+        let kinds = [Kind::I64, Kind::V128, Kind::I32, Kind::V128, Kind::Ref];
+        let words = kinds.map(|kind| {
+            kept.count(clif_type(kind));
+            bottom.down(kept.words).words()
+        });
+        assert_eq!(words, [7, 9, 10, 12, 13]);
+        assert_eq!(kept.operands, kinds.len());
+    }
+}
