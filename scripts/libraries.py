@@ -20,6 +20,8 @@ FETCHED = CORPUS / ".sources"
 WASM_TARGET = ["-target", "wasm32-wasi", zig.WASM_CPU]
 # Names of functions stay, for profiles. For linking too, as the C library is built to match.
 ALL = ["-O2", "-g0", "-fno-sanitize=all"]
+# Changes with what `link` does, so that libraries are linked again.
+LINKING = "names kept"
 CPP = ["-std=c++20", "-fno-exceptions", "-fno-rtti"]
 
 
@@ -105,7 +107,10 @@ class Build:
         # A benchmark that runs meanwhile must not see half of it.
         partial = output.with_name(output.name + ".partial")
         objects = [target for target, _ in units]
-        subprocess.run([*linker, *self.target, *ALL, "-Wl,-S", *objects, "-o", partial], check=True)
+        strip = ["-s"] if self.native else []
+        subprocess.run([*linker, *self.target, *ALL, *strip, *objects, "-o", partial], check=True)
+        if not self.native:
+            partial.write_bytes(without_debug(partial.read_bytes()))
         partial.rename(output)
         self.stamp(name).write_text(self.state(name))
         print(f"{output.relative_to(ROOT)}: {output.stat().st_size} bytes")
@@ -124,7 +129,7 @@ class Build:
     def state(self, name):
         """What a library is made from, as one line."""
         commands = [[str(part) for part in command] for _, command in self.units(name)]
-        texts = [zig.ZIG, json.dumps(commands)]
+        texts = [zig.ZIG, LINKING, json.dumps(commands)]
         texts += [path.read_text() for path in sorted(PROGRAMS.glob("**/*.h"))]
         texts.append(self.program(name).read_text())
         texts += [package["sha256"] for package in self.packages([name])]
@@ -149,6 +154,30 @@ class Build:
             list(pool.map(compile_unit, units.items()))
             list(pool.map(self.link, missing))
         print(f"{len(names) - len(missing)} of {len(names)} libraries were present")
+
+
+def without_debug(wasm):
+    """A module without the C library's debugging sections. The linker can only drop them together
+    with the names of functions."""
+    kept, at = bytearray(wasm[:8]), 8
+    while at < len(wasm):
+        size, body = leb128(wasm, at + 1)
+        end = body + size
+        length, name = leb128(wasm, body)
+        if wasm[at] != 0 or not wasm[name:name + length].startswith(b".debug"):
+            kept += wasm[at:end]
+        at = end
+    return bytes(kept)
+
+
+def leb128(data, at):
+    """An unsigned number, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            return value, at
 
 
 def compile_unit(unit):

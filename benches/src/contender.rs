@@ -80,7 +80,11 @@ pub fn linked_engine(id: &str, flags: &str, suite: Suite, layout: u32) -> Result
 }
 
 /// Reads options as the command line has them, whatever their group.
-fn settings(flags: &str) -> Result<Config> {
+///
+/// # Errors
+///
+/// If there is no such option, or its value makes no sense.
+pub fn settings(flags: &str) -> Result<Config> {
     let mut config = Config::new();
     for setting in flags.split(',').filter(|setting| !setting.is_empty()) {
         let (name, value) = setting

@@ -34,8 +34,8 @@ impl fmt::Display for Reason {
             Reason::Engine => "engines that are not installed (scripts/fetch-engines brings them)",
             Reason::Feature => "engines that are not linked in (--features wasmer)",
             Reason::Native => {
-                "native programs that are missing (scripts/build-native and scripts/build-libraries \
-                 --native make them)"
+                "native programs that are missing (scripts/build-native and \
+                 scripts/build-libraries --native make them)"
             }
             Reason::Size => "modules that are too large for node-turbofan",
         })

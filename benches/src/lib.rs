@@ -10,6 +10,7 @@
 //! - [`run`]: carries it out, each task in a [`process`] of its own, where a [`worker`] does it
 //!   and [`measure`]s;
 //! - [`record`]: the samples, as JSON, by [`metric`];
+//! - [`tiers`]: compares both tiers' code of each hot function;
 //! - [`tables`], [`summary`], [`page`], [`compare`]: what people make of them, with [`stats`].
 //!
 //! # Invariants
@@ -40,4 +41,5 @@ pub mod summary;
 pub mod table;
 pub mod tables;
 pub mod task;
+pub mod tiers;
 pub mod worker;

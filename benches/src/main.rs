@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -15,7 +15,9 @@ use upshift_benches::plan::{Plan, Wish};
 use upshift_benches::record::{Results, Suite};
 use upshift_benches::task::Task;
 use upshift_benches::worker::{Handicap, Refused};
-use upshift_benches::{compare, contender, corpus, page, places, run, summary, tables, worker};
+use upshift_benches::{
+    compare, contender, corpus, page, places, run, summary, tables, tiers, worker,
+};
 
 /// Measures Upshift beside other engines on this machine.
 ///
@@ -65,6 +67,8 @@ enum Command {
         /// The page.
         page: PathBuf,
     },
+    /// Compare both tiers' code of each hot function, on the same inputs.
+    Tiers(Tiers),
     /// List the engines that take part here, with versions and flags.
     Engines,
     /// Check that every module of the corpus needs supported proposals only.
@@ -84,6 +88,38 @@ enum Command {
         handicap: f64,
         task: String,
     },
+}
+
+#[derive(Args)]
+struct Tiers {
+    /// Only jobs of this suite: kernels, libraries or programs; may be repeated. [default: the
+    /// first two]
+    #[arg(long = "suite", value_name = "SUITE")]
+    suites: Vec<Suite>,
+    /// Only jobs with this in their names; may be repeated.
+    #[arg(long = "case", value_name = "PART")]
+    cases: Vec<String>,
+    /// How often each job is run in each tier, with another layout of code each time.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Microseconds between two samples.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(20..))]
+    interval: u64,
+    /// The smallest share of a job's time with which a function is listed.
+    #[arg(long, default_value_t = 0.02)]
+    share: f64,
+    /// The ratio of optimized over baseline time above which a function is a fault.
+    #[arg(long, default_value_t = 1.03)]
+    limit: f64,
+    /// Compare with baseline code that counts calls and loops.
+    #[arg(long)]
+    counters: bool,
+    /// Write both tiers' code of each function that is listed into this folder.
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
+    /// Exit code 1 if there is a fault.
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Args)]
@@ -162,6 +198,7 @@ fn main() -> Result<ExitCode> {
             let html = page::render(&Results::read(&results)?);
             std::fs::write(&page, html).with_context(|| page.display().to_string())?;
         }
+        Command::Tiers(options) => return compare_tiers(options),
         Command::Engines => engines()?,
         Command::Check => check()?,
         Command::Worker {
@@ -235,6 +272,33 @@ fn measure(common: Common, full: bool) -> Result<()> {
         file.display()
     );
     Ok(())
+}
+
+/// Prints a table for each job, and the faults of all at the end.
+fn compare_tiers(options: Tiers) -> Result<ExitCode> {
+    let wish = tiers::Wish {
+        suites: options.suites,
+        cases: options.cases,
+        rounds: options.rounds,
+        interval: Duration::from_micros(options.interval),
+        share: options.share,
+        limit: options.limit,
+        counters: options.counters,
+        dump: options.dump,
+    };
+    let mut faults = Vec::new();
+    tiers::compare(&wish, |report| {
+        println!("{}", report.table());
+        let found = report.faults();
+        faults.extend(found.map(|f| format!("{}: {} {:.2}", report.case, f.name, f.ratio)));
+    })?;
+    println!("{} faults", faults.len());
+    for fault in &faults {
+        println!("  {fault}");
+    }
+    Ok(ExitCode::from(u8::from(
+        options.check && !faults.is_empty(),
+    )))
 }
 
 fn summarize(results: &Results) {

@@ -94,6 +94,32 @@ fn a_library_must_print_its_checksum() {
 }
 
 #[test]
+fn tiers_lists_hot_functions_and_fails_where_one_got_slower() {
+    let folder = file("tiers");
+    let arguments = [
+        "tiers", "--suite", "kernels", "--case", "tak", "--rounds", "2", "--check", "--dump",
+    ];
+    let run = |limit: &str| {
+        let folder = folder.to_str().expect("UTF-8");
+        let output = benches(&[&arguments[..], &[folder, "--limit", limit]].concat());
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, text) = run("1000");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("tak: 0."), "{text}");
+    assert!(text.contains("func["), "{text}");
+    assert!(text.contains("0 faults"), "{text}");
+    let dumps = fs::read_dir(&folder).expect("it was made");
+    let dump = dumps.flatten().next().expect("a file").path();
+    let dump = fs::read_to_string(dump).expect("it can be read");
+    assert!(dump.contains(";; baseline") && dump.contains(";; optimizer"));
+    assert!(dump.contains("ret"), "{dump}");
+}
+
+#[test]
 fn calls_and_instances() {
     let engines = [
         "--engine", "upshift", "--engine", "wasmi", "--engine", "wasmtime",

@@ -7,7 +7,8 @@
 //! Modules, from the bottom up; each imports only those above it in this list (`tests/imports.rs`):
 //!
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
-//! - `sys`: the operating system; [`stack`]: the limits of a thread's stack;
+//! - `sys`: the operating system; [`stack`]: the limits of a thread's stack; `sampler`: where a
+//!   thread runs, for profilers;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
@@ -38,6 +39,7 @@ mod interrupt;
 pub mod module;
 mod module_id;
 mod runtime;
+mod sampler;
 mod space;
 pub mod stack;
 pub mod store;
@@ -59,6 +61,7 @@ pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
 pub use runtime::Runtime;
+pub use sampler::{Sampler, Samples};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, Extern,
     ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId,

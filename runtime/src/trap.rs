@@ -237,10 +237,11 @@ fn install(signal: libc::c_int) -> bool {
             INTERRUPT_SIGNAL => libc::SA_RESTART,
             _ => libc::SA_NODEFER,
         };
-        // Interruptions come in bursts, and the signal stack has room for few frames: further
-        // signals wait until the handler has returned.
+        // Interruptions and samples come in bursts, and the signal stack has room for few frames:
+        // further signals wait until the handler has returned.
         libc::sigemptyset(&mut action.sa_mask);
         libc::sigaddset(&mut action.sa_mask, INTERRUPT_SIGNAL);
+        libc::sigaddset(&mut action.sa_mask, libc::SIGPROF);
         libc::sigaction(signal, &action, ptr::null_mut()) == 0
     }
 }

@@ -1,4 +1,5 @@
-//! The registers of x86-64 that a search of the stack for references must not miss.
+//! The registers of x86-64: those that a search of the stack for references must not miss, and the
+//! program counter that a signal interrupted.
 
 /// What the registers hold that functions preserve for their callers.
 #[inline(always)]
@@ -18,4 +19,15 @@ pub fn preserved_registers() -> [u64; 6] {
         );
     }
     registers
+}
+
+/// The program counter of a thread that a signal interrupted.
+///
+/// # Safety
+///
+/// With the context that the system passes to a signal handler.
+pub unsafe fn interrupted_pc(context: *const libc::ucontext_t) -> u64 {
+    // SAFETY: the caller's promise.
+    let registers = unsafe { &(*context).uc_mcontext.gregs };
+    registers[libc::REG_RIP as usize].cast_unsigned()
 }

@@ -35,7 +35,8 @@ static u64 walk(u64 sum, yyjson_val *value) {
         yyjson_arr_foreach(value, index, max, item) sum = walk(sum, item);
         return mix(sum, max);
     case YYJSON_TYPE_OBJ:
-        yyjson_obj_foreach(value, index, max, key, item) sum = walk(mix(sum, yyjson_get_len(key)), item);
+        yyjson_obj_foreach(value, index, max, key, item)
+            sum = walk(mix(sum, yyjson_get_len(key)), item);
         return sum;
     case YYJSON_TYPE_STR:
         return mix(sum, yyjson_get_len(value) ^ (u8)yyjson_get_str(value)[0]);

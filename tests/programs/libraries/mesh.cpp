@@ -40,7 +40,8 @@ static u64 round_of_work(u64 sum, std::vector<Vertex> &vertices, const std::vect
     size_t size = meshopt_encodeVertexBuffer(packed.data(), packed.size(), ordered.data(), used,
                                              sizeof(Vertex));
     std::vector<Vertex> again(used);
-    REQUIRE(meshopt_decodeVertexBuffer(again.data(), used, sizeof(Vertex), packed.data(), size) == 0);
+    REQUIRE(meshopt_decodeVertexBuffer(again.data(), used, sizeof(Vertex), packed.data(), size)
+            == 0);
     REQUIRE(memcmp(again.data(), ordered.data(), used * sizeof(Vertex)) == 0);
     sum = mix_bytes(sum, indices.data(), count * sizeof indices[0]);
     return mix(sum, size);
