@@ -8,8 +8,10 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 
+import rust_and_go
 import zig
 from packages import fetch
 from zig import ROOT
@@ -143,8 +145,28 @@ class Build:
                 yield package
 
     def build(self, names):
-        FETCHED.mkdir(parents=True, exist_ok=True)
         self.output.mkdir(parents=True, exist_ok=True)
+        rust = [name for name in names if rust_and_go.is_rust(name)]
+        go = [name for name in names if rust_and_go.is_go(name)]
+        if rust:
+            rust_and_go.build_rust(rust, self.native, self.put)
+        if go:
+            rust_and_go.build_go(go, self.native, self.put)
+        self.build_c([name for name in names if name not in rust + go])
+
+    def put(self, name, built):
+        """Copies a program to its place, unless it is there."""
+        output = self.path(name)
+        if output.exists() and output.read_bytes() == built.read_bytes():
+            return
+        partial = output.with_name(output.name + ".partial")
+        shutil.copyfile(built, partial)
+        partial.chmod(0o755)
+        partial.rename(output)
+        print(f"{output.relative_to(ROOT)}: {output.stat().st_size} bytes")
+
+    def build_c(self, names):
+        FETCHED.mkdir(parents=True, exist_ok=True)
         for package in self.packages(names):
             fetch(package, FETCHED)
         missing = [name for name in names if not self.is_present(name)]
@@ -153,7 +175,7 @@ class Build:
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(compile_unit, units.items()))
             list(pool.map(self.link, missing))
-        print(f"{len(names) - len(missing)} of {len(names)} libraries were present")
+        print(f"{len(names) - len(missing)} of {len(names)} libraries in C and C++ were present")
 
 
 def without_debug(wasm):

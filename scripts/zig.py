@@ -24,11 +24,17 @@ NATIVE_TARGET = ["-target", "x86_64-linux-musl", "-mcpu=x86_64_v3-fma"]
 BARE = ["-fno-builtin-memset", "-fno-builtin-memcpy"]
 
 
-def install():
-    """The command that compiles; installs it first if it is missing."""
+def environment():
+    """The Python of the private environment, which is made if it is missing."""
     exe = TOOLS / "bin" / "python"
     if not exe.exists():
         venv.create(TOOLS, with_pip=True)
+    return exe
+
+
+def install():
+    """The command that compiles; installs it first if it is missing."""
+    exe = environment()
     subprocess.run([exe, "-m", "pip", "install", "--quiet", ZIG], check=True)
     return [exe, "-m", "ziglang", "cc"]
 
