@@ -17,6 +17,7 @@ mod api_cases {
     mod modules;
     mod natives;
     mod operands;
+    mod optimized;
     mod stacks;
     mod threads;
 }

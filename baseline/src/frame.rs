@@ -28,15 +28,12 @@ use crate::runs::{Base, INLINE, Way, area_runs, stack_arg_runs};
 use crate::state::Home;
 use crate::value::Value;
 
-/// Frames up to this size need no stack check if the function calls nothing.
-const SMALL_FRAME: u32 = 1024;
-
 /// Frames that reach no deeper than this are made before they are checked, which saves an
 /// instruction.
 const MADE_FIRST: u32 = 4096;
 
 const _: () = assert!(
-    SMALL_FRAME < frame::STACK_RESERVE && MADE_FIRST < frame::STACK_RESERVE,
+    frame::UNCHECKED < frame::STACK_RESERVE && MADE_FIRST < frame::STACK_RESERVE,
     "the stack pointer stays within the stack"
 );
 
@@ -360,7 +357,7 @@ impl FuncGen<'_> {
         let size = self.frame_size();
         let below = (size - 8 * self.frame.saved.len()) as i32;
         let reach = size + self.frame.outgoing;
-        let check = self.frame.calls || size > SMALL_FRAME;
+        let check = self.frame.calls || size > frame::UNCHECKED;
         let overflow = check.then(|| self.cold_trap(TrapCode::StackOverflow));
         self.masm.begin_head();
         asm!(self.masm; push rbp; mov rbp, rsp);

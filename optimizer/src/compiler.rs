@@ -11,7 +11,7 @@ use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use upshift_abi::{
     CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, DefinedFuncIndex,
-    Tier,
+    Tier, frame,
 };
 use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
@@ -201,13 +201,32 @@ impl Session<'_> {
         let optimized = optimized.and_then(|()| context.optimize(isa, &mut control));
         optimized.map_err(|error| codegen_error(func, &error, context))?;
         check_cancel(request)?;
+        let compiled = self.back_end(isa, func, context)?;
+        let frame = compiled.buffer.frame_layout();
+        let frame = frame.map_or(0, |layout| layout.frame_to_fp_offset);
+        if context.func.stack_limit.is_some() || frame <= frame::UNCHECKED {
+            return Ok(compiled);
+        }
+        // Only now is it known that registers did not suffice, by far.
+        translate::check_stack(&mut context.func);
+        check_cancel(request)?;
+        self.back_end(isa, func, context)
+    }
+
+    /// Selects instructions and allocates registers.
+    fn back_end(
+        &mut self,
+        isa: &dyn TargetIsa,
+        func: DefinedFuncIndex,
+        context: &Context,
+    ) -> Result<CompiledCode, CompileError> {
         let mut regalloc = mem::take(&mut self.regalloc);
         let stencil = isa.compile_function(
             &context.func,
             &context.domtree,
             &mut regalloc,
             context.want_disasm,
-            &mut control,
+            &mut ControlPlane::default(),
         );
         let stencil = stencil.map_err(|error| codegen_error(func, &error, context))?;
         self.regalloc = regalloc;

@@ -9,10 +9,10 @@ use upshift_abi::SpectreMitigation;
 /// How much Cranelift's middle end optimizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
-    /// No optimization passes: a quick tier between the two others.
+    /// Not at all: the translation's order of instructions, which is the producer's, stays.
+    #[default]
     None,
     /// Optimize for speed.
-    #[default]
     Speed,
     /// As `Speed`, and prefer small code.
     SpeedAndSize,
@@ -64,9 +64,10 @@ pub enum NullChecks {
 pub enum MemoryBase {
     /// From the `VmContext*`, with the distance in the displacement: no register, longer
     /// instructions.
-    #[default]
     Displacement,
-    /// From its base, loaded from the context: an extra register, shorter instructions.
+    /// From its base, loaded from the context at the function's entry: an extra register, shorter
+    /// instructions.
+    #[default]
     Register,
 }
 

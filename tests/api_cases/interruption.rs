@@ -404,7 +404,7 @@ fn first_calls_of_huge_functions_are_interrupted() {
     for (mode, engine) in engines() {
         let bytes = match mode {
             Mode::Baseline | Mode::TieredBackground => 7 << 20,
-            Mode::Optimizer => 300 << 10,
+            Mode::Optimizer => 1 << 20,
             _ => continue,
         };
         let wasm = module_with_large_body(bytes);

@@ -14,7 +14,7 @@ use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
 use crate::artifact;
 use crate::options::NullChecks;
 use crate::signature::POINTER;
-use crate::translate::{CallSignature, Region, Translator, fixed, trusted};
+use crate::translate::{CallSignature, Region, StackCheck, Translator, fixed, trusted};
 use crate::trap;
 
 /// The target of a call.
@@ -69,6 +69,8 @@ impl Translator<'_> {
     }
 
     fn emit_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Inst {
+        self.stack_check = StackCheck::Always;
+        self.contents.forget();
         let func = self.env.builtin(self.builder.func, builtin);
         let args: Vec<_> = [self.vmctx].iter().chain(args).copied().collect();
         let call = self.ins().call(func, &args);
@@ -80,6 +82,7 @@ impl Translator<'_> {
 
     /// Pops the arguments, calls, pushes the results.
     fn call(&mut self, ty: TypeIndex, callee: &Callee) {
+        self.stack_check = StackCheck::Always;
         let signature = self.env.signature(self.builder.func, ty);
         let area = signature.locations.has_result_area().then(|| {
             let size = signature.locations.result_area;
@@ -93,6 +96,7 @@ impl Translator<'_> {
                 self.ins().call_indirect(signature.signature, code, &args)
             }
         };
+        self.contents.forget();
         self.push_results(&signature, call, area);
     }
 
@@ -100,6 +104,9 @@ impl Translator<'_> {
     /// to this function's own result area.
     fn return_call(&mut self, ty: TypeIndex, callee: &Callee) {
         let signature = self.env.signature(self.builder.func, ty);
+        if signature.locations.stack_args > 0 {
+            self.stack_check = StackCheck::Always;
+        }
         let args = self.arguments(&signature, callee, self.result_area);
         match *callee {
             Callee::Own(func) => self.ins().return_call(func, &args),

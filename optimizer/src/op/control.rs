@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
+use cranelift_frontend::FunctionBuilder;
 use upshift_abi::TrapCode;
 use upshift_abi::callconv::ResultLocation;
 use wasmparser::{BlockType, BrTable, ValType};
@@ -13,6 +15,45 @@ use crate::translate::{
     ControlFrame, FrameKind, Opening, Region, TranslateError, Translator, trusted,
 };
 use crate::trap;
+
+/// The most runs of a `br_table` that are told apart by comparisons.
+const MAX_RUNS: usize = 4;
+
+/// The blocks between a `br_table` and its targets, by the targets' depths.
+#[derive(Default)]
+struct Edges {
+    known: HashMap<u32, Block>,
+    in_order: Vec<(u32, Block)>,
+}
+
+impl Edges {
+    fn to(&mut self, depth: u32, builder: &mut FunctionBuilder<'_>) -> Block {
+        *self.known.entry(depth).or_insert_with(|| {
+            let edge = builder.create_block();
+            self.in_order.push((depth, edge));
+            edge
+        })
+    }
+}
+
+/// A `br_table` as numbers at which runs of the same target begin; the last one has no end.
+struct Runs(Vec<(u32, Block)>);
+
+impl Runs {
+    /// The runs, if they are few.
+    fn of(entries: &[Block], default: Block) -> Option<Self> {
+        let mut runs: Vec<(u32, Block)> = Vec::new();
+        for (number, &target) in (0..).zip(entries.iter().chain([&default])) {
+            if runs.last().is_none_or(|&(_, last)| last != target) {
+                if runs.len() == MAX_RUNS {
+                    return None;
+                }
+                runs.push((number, target));
+            }
+        }
+        Some(Self(runs))
+    }
+}
 
 impl Translator<'_> {
     pub(crate) fn visit_nop(&mut self) {}
@@ -57,6 +98,7 @@ impl Translator<'_> {
         let header = self.block_with(&params);
         let end = self.block_with(&results);
         self.jump(header, params.len());
+        self.begin_early(opening);
         if opening == Opening::Target {
             self.land(header);
         }
@@ -103,7 +145,7 @@ impl Translator<'_> {
             end_reached: false,
             kept_from,
         });
-        self.continue_in(then);
+        self.fall_through(then);
         Ok(())
     }
 
@@ -141,6 +183,7 @@ impl Translator<'_> {
         match frame.kind {
             FrameKind::Loop { header } => {
                 self.builder.seal_block(header);
+                self.end_early();
                 self.leave_loop();
             }
             FrameKind::If { otherwise, params } => {
@@ -187,43 +230,87 @@ impl Translator<'_> {
         let next = self.builder.create_block();
         self.branch_if(condition, target, count, next);
         self.builder.seal_block(next);
-        self.continue_in(next);
+        self.fall_through(next);
     }
 
     /// One block per distinct target stands between the table and the targets, so that neither the
     /// targets' values nor those that SSA construction adds are repeated for each entry.
     pub(crate) fn visit_br_table(&mut self, table: BrTable<'_>) {
         let selector = self.pop();
-        let mut edges = Vec::new();
-        let mut known = HashMap::new();
-        let mut edge_to = |this: &mut Self, depth: u32| {
-            *known.entry(depth).or_insert_with(|| {
-                let edge = this.builder.create_block();
-                edges.push((edge, depth));
-                edge
-            })
-        };
-        let targets = table.targets().map_while(Result::ok);
-        let entries: Vec<Block> = targets.map(|depth| edge_to(self, depth)).collect();
-        let default = edge_to(self, table.default());
-
-        let dfg = &mut self.builder.func.dfg;
-        let entries: Vec<_> = entries
-            .into_iter()
-            .map(|block| dfg.block_call(block, &[]))
+        let mut edges = Edges::default();
+        let entries: Vec<Block> = table
+            .targets()
+            .map_while(Result::ok)
+            .map(|depth| edges.to(depth, &mut self.builder))
             .collect();
-        let default = dfg.block_call(default, &[]);
-        let table = JumpTableData::new(default, &entries);
-        let table = self.builder.create_jump_table(table);
-        self.ins().br_table(selector, table);
-
-        for (edge, depth) in edges {
+        let default = edges.to(table.default(), &mut self.builder);
+        match Runs::of(&entries, default) {
+            Some(runs) => self.compare_runs(selector, &runs.0),
+            None => self.jump_table(selector, &entries, default),
+        }
+        for (depth, edge) in edges.in_order {
             self.builder.seal_block(edge);
             self.builder.switch_to_block(edge);
             let (target, count) = self.control.branch(depth);
             self.jump(target, count);
         }
         self.set_unreachable();
+    }
+
+    /// Branches by comparisons: bisects the runs, which begin at ascending numbers.
+    fn compare_runs(&mut self, selector: Value, runs: &[(u32, Block)]) {
+        let [(first, target), rest @ ..] = runs else {
+            unreachable!("there is a default")
+        };
+        if rest.is_empty() {
+            self.ins().jump(*target, &[]);
+            return;
+        }
+        let (low, high) = runs.split_at(runs.len() / 2);
+        let start = high[0].0;
+        let below = match low {
+            [(_, target)] => *target,
+            _ => self.builder.create_block(),
+        };
+        let above = match high {
+            [(_, target)] => *target,
+            _ => self.builder.create_block(),
+        };
+        // A run of one number, whose neighbour below is excluded already, is an equality.
+        let is_below = if low.len() == 1 && start == first + 1 {
+            self.ins()
+                .icmp_imm_u(IntCC::Equal, selector, i64::from(*first))
+        } else {
+            self.ins()
+                .icmp_imm_u(IntCC::UnsignedLessThan, selector, i64::from(start))
+        };
+        self.ins().brif(is_below, below, &[], above, &[]);
+        for (block, runs) in [(below, low), (above, high)] {
+            if runs.len() > 1 {
+                self.builder.seal_block(block);
+                self.builder.switch_to_block(block);
+                self.compare_runs(selector, runs);
+            }
+        }
+    }
+
+    /// Branches through a table. What is beyond it leaves by a comparison, so that the indirect
+    /// jump's prediction is for the table's entries alone.
+    fn jump_table(&mut self, selector: Value, entries: &[Block], default: Block) {
+        let inside = self.builder.create_block();
+        let len = i64::from(entries.len() as u32);
+        let outside = self
+            .ins()
+            .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, selector, len);
+        self.ins().brif(outside, default, &[], inside, &[]);
+        self.builder.seal_block(inside);
+        self.builder.switch_to_block(inside);
+        let dfg = &mut self.builder.func.dfg;
+        let mut calls = entries.iter().map(|&block| dfg.block_call(block, &[]));
+        let calls: Vec<_> = calls.by_ref().collect();
+        let table = JumpTableData::new(calls[0], &calls);
+        let table = self.builder.create_jump_table(table);
+        self.ins().br_table(selector, table);
     }
 
     /// Returns the function's results, which lie uppermost.

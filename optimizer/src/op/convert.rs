@@ -28,7 +28,6 @@ impl Translator<'_> {
     unary! {
         visit_i32_wrap_i64 => ireduce I32;
         visit_i64_extend_i32_s => sextend I64;
-        visit_i64_extend_i32_u => uextend I64;
         visit_i32_trunc_f32_s => fcvt_to_sint I32;
         visit_i32_trunc_f32_u => fcvt_to_uint I32;
         visit_i32_trunc_f64_s => fcvt_to_sint I32;
@@ -70,6 +69,12 @@ impl Translator<'_> {
         visit_i64_extend8_s => I8 I64;
         visit_i64_extend16_s => I16 I64;
         visit_i64_extend32_s => I32 I64;
+    }
+
+    pub(crate) fn visit_i64_extend_i32_u(&mut self) {
+        let value = self.pop();
+        let result = self.extend(value);
+        self.push(result);
     }
 
     fn extend_low(&mut self, from: Type, to: Type) {

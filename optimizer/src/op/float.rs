@@ -7,7 +7,7 @@ use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use upshift_abi::Builtin;
 
-use crate::translate::Translator;
+use crate::translate::{FloatBits, Translator};
 
 /// Handlers of roundings: an instruction where the processor has one, else a builtin.
 macro_rules! rounding {
@@ -26,12 +26,12 @@ macro_rules! rounding {
 
 impl Translator<'_> {
     pub(crate) fn visit_f32_const(&mut self, value: wasmparser::Ieee32) {
-        let value = self.ins().f32const(Ieee32::with_bits(value.bits()));
+        let value = self.float_constant(FloatBits::F32(value.bits()));
         self.push(value);
     }
 
     pub(crate) fn visit_f64_const(&mut self, value: wasmparser::Ieee64) {
-        let value = self.ins().f64const(Ieee64::with_bits(value.bits()));
+        let value = self.float_constant(FloatBits::F64(value.bits()));
         self.push(value);
     }
 

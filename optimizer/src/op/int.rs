@@ -3,10 +3,16 @@
 //! CLIF's instructions have WebAssembly's meaning: shifts take their amount modulo the width, and
 //! divisions trap with the codes that [`trap`](crate::trap) translates.
 
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::condcodes::{CondCode, FloatCC, IntCC};
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
 
 use crate::translate::Translator;
+
+/// A comparison and its operands.
+enum Comparison {
+    Int(IntCC, [Value; 2]),
+    Float(FloatCC, [Value; 2]),
+}
 
 impl Translator<'_> {
     pub(crate) fn visit_i32_const(&mut self, value: i32) {
@@ -30,9 +36,58 @@ impl Translator<'_> {
     /// Replaces an integer or reference by whether it is zero.
     pub(super) fn equals_zero(&mut self) {
         let value = self.pop();
-        let holds = self.ins().icmp_imm_u(IntCC::Equal, value, 0);
+        let holds = match self.comparison(value) {
+            Some(Comparison::Int(condition, [a, b])) => {
+                self.ins().icmp(condition.complement(), a, b)
+            }
+            Some(Comparison::Float(condition, [a, b])) => {
+                self.ins().fcmp(condition.complement(), a, b)
+            }
+            None => self.ins().icmp_imm_u(IntCC::Equal, value, 0),
+        };
         let result = self.ins().uextend(types::I32, holds);
         self.push(result);
+    }
+
+    pub(crate) fn visit_i32_and(&mut self) {
+        let (a, b) = self.pop2();
+        let used = self.used_bits(a);
+        let covers = |mask: u32| mask.trailing_ones() >= used;
+        let result = match self.constant(b) {
+            Some(mask) if covers(mask as u32) => a,
+            _ => self.ins().band(a, b),
+        };
+        self.push(result);
+    }
+
+    /// The number that a value is.
+    pub(super) fn constant(&self, value: Value) -> Option<i64> {
+        let dfg = &self.builder.func.dfg;
+        match dfg.insts[dfg.value_def(value).inst()?] {
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some(imm.bits()),
+            _ => None,
+        }
+    }
+
+    /// The comparison that a value is the result of.
+    fn comparison(&self, value: Value) -> Option<Comparison> {
+        let dfg = &self.builder.func.dfg;
+        let instruction = |value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst]);
+        let InstructionData::Unary {
+            opcode: Opcode::Uextend,
+            arg,
+        } = instruction(value)?
+        else {
+            return None;
+        };
+        match instruction(arg)? {
+            InstructionData::IntCompare { cond, args, .. } => Some(Comparison::Int(cond, args)),
+            InstructionData::FloatCompare { cond, args, .. } => Some(Comparison::Float(cond, args)),
+            _ => None,
+        }
     }
 
     compare! {
@@ -75,7 +130,6 @@ impl Translator<'_> {
         visit_i32_div_u => udiv;
         visit_i32_rem_s => srem;
         visit_i32_rem_u => urem;
-        visit_i32_and => band;
         visit_i32_or => bor;
         visit_i32_xor => bxor;
         visit_i32_shl => ishl;

@@ -4,7 +4,7 @@
 //! a constant, which goes with the static offset into the displacement of `[vmctx + index + disp]`.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, types};
 use upshift_abi::plan::{Access, MemoryPlace, MemoryStyle};
 use upshift_abi::vmctx::{Place, VmMemory};
 use upshift_abi::{Builtin, IndexKind, MemoryIndex, TrapCode};
@@ -12,30 +12,57 @@ use wasmparser::{MemArg, MemArgTarget};
 
 use crate::options::MemoryBase;
 use crate::signature::POINTER;
-use crate::translate::{Region, Translator, fixed, memory_access, trusted};
+use crate::translate::{Bytes, Reading, Region, Translator, fixed, memory_access, trusted};
 use crate::trap;
 
 /// Handlers of loads: `size => instruction type`.
 macro_rules! loads {
     ($($visit:ident => $size:literal, $clif:ident $($ty:ident)?;)*) => {$(
         pub(crate) fn $visit(&mut self, arg: MemArg) {
-            let index = self.pop();
-            let at = self.memory_address(arg, index, $size);
+            let bytes = self.bytes(arg, $size);
+            let reading = Reading { bytes, opcode: loads!(@opcode $clif), ty: loads!(@ty $($ty)?) };
+            if let Some(value) = self.contents.load(reading) {
+                self.push(value);
+                return;
+            }
+            let at = self.memory_address(bytes);
             let value = self.ins().$clif($(types::$ty,)? at.flags, at.base, at.offset);
+            self.contents.note(reading, value);
             self.push(value);
         }
     )*};
+    (@ty $ty:ident) => { types::$ty };
+    (@ty) => { types::I64 };
+    (@opcode load) => { Opcode::Load };
+    (@opcode uload8) => { Opcode::Uload8 };
+    (@opcode sload8) => { Opcode::Sload8 };
+    (@opcode uload16) => { Opcode::Uload16 };
+    (@opcode sload16) => { Opcode::Sload16 };
+    (@opcode uload32) => { Opcode::Uload32 };
+    (@opcode sload32) => { Opcode::Sload32 };
 }
 
-/// Handlers of stores: `size => instruction`.
+/// Handlers of stores: `size => what is stored`.
 macro_rules! stores {
-    ($($visit:ident => $size:literal, $clif:ident;)*) => {$(
+    ($($visit:ident => $size:literal, $part:ident;)*) => {$(
         pub(crate) fn $visit(&mut self, arg: MemArg) {
-            let (index, value) = self.pop2();
-            let at = self.memory_address(arg, index, $size);
-            self.ins().$clif(at.flags, value, at.base, at.offset);
+            let value = self.pop();
+            let bytes = self.bytes(arg, $size);
+            let at = self.memory_address(bytes);
+            self.contents.overwrite(bytes);
+            stores!(@$part self value bytes at);
         }
     )*};
+    (@all $self:ident $value:ident $bytes:ident $at:ident) => {
+        let ty = $self.builder.func.dfg.value_type($value);
+        $self.ins().store($at.flags, $value, $at.base, $at.offset);
+        let reading = Reading { bytes: $bytes, opcode: Opcode::Load, ty };
+        $self.contents.note(reading, $value);
+    };
+    (@$part:ident $self:ident $value:ident $bytes:ident $at:ident) => {
+        let low = $self.low_part($value, types::$part);
+        $self.ins().store($at.flags, low, $at.base, $at.offset);
+    };
 }
 
 /// A checked address in linear memory.
@@ -64,15 +91,15 @@ impl Translator<'_> {
     }
 
     stores! {
-        visit_i32_store => 4, store;
-        visit_i64_store => 8, store;
-        visit_f32_store => 4, store;
-        visit_f64_store => 8, store;
-        visit_i32_store8 => 1, istore8;
-        visit_i32_store16 => 2, istore16;
-        visit_i64_store8 => 1, istore8;
-        visit_i64_store16 => 2, istore16;
-        visit_i64_store32 => 4, istore32;
+        visit_i32_store => 4, all;
+        visit_i64_store => 8, all;
+        visit_f32_store => 4, all;
+        visit_f64_store => 8, all;
+        visit_i32_store8 => 1, I8;
+        visit_i32_store16 => 2, I16;
+        visit_i64_store8 => 1, I8;
+        visit_i64_store16 => 2, I16;
+        visit_i64_store32 => 4, I32;
     }
 
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
@@ -137,7 +164,7 @@ impl Translator<'_> {
     /// An address, table index or size as builtins and address arithmetic take it: 64 bits.
     pub(super) fn index_to_i64(&mut self, kind: IndexKind, index: Value) -> Value {
         match kind {
-            IndexKind::I32 => self.ins().uextend(types::I64, index),
+            IndexKind::I32 => self.extend(index),
             IndexKind::I64 => index,
         }
     }
@@ -154,17 +181,44 @@ impl Translator<'_> {
         &self.env.facts.plan.memory(MemoryIndex(memory)).style
     }
 
-    /// The address of an access of `size` bytes, checked if the memory's plan requires it.
-    fn memory_address(&mut self, arg: MemArg, index: Value, size: u32) -> Address {
+    /// Pops an index: the bytes that an access there touches.
+    fn bytes(&mut self, arg: MemArg, size: u32) -> Bytes {
         let MemArgTarget::Memory(memory) = arg.target else {
             unreachable!("validated: arrays are not enabled")
         };
-        let style = *self.memory_style(memory);
-        let memory = MemoryIndex(memory);
-        let index = self.index_to_i64(style.index(), index);
+        let index = self.pop();
+        let kind = self.memory_style(memory).index();
+        Bytes {
+            memory: MemoryIndex(memory),
+            base: self.index_to_i64(kind, index),
+            offset: arg.offset,
+            size,
+        }
+    }
+
+    /// The low part of an integer, for a store.
+    fn low_part(&mut self, value: Value, ty: Type) -> Value {
+        match self.constant(value) {
+            Some(number) => {
+                let mask = u64::MAX >> (64 - ty.bits());
+                self.ins().iconst(ty, (number as u64 & mask) as i64)
+            }
+            None => self.ins().ireduce(ty, value),
+        }
+    }
+
+    /// The address of an access, checked if the memory's plan requires it.
+    fn memory_address(&mut self, bytes: Bytes) -> Address {
+        let Bytes {
+            memory,
+            base: index,
+            offset: static_offset,
+            size,
+        } = bytes;
+        let style = *self.memory_style(memory.0);
         let mut flags = memory_access(self.builder.func);
         let masked = self.env.config.options.spectre.of_memories();
-        let outside = match style.access(arg.offset, size) {
+        let outside = match style.access(static_offset, size) {
             Access::Guarded => None,
             Access::Checked { end } => {
                 flags = flags.with_notrap();
@@ -176,7 +230,7 @@ impl Translator<'_> {
         };
         let (base, base_offset) = self.memory_base(memory);
         let address = self.ins().iadd(base, index);
-        let offset = base_offset + arg.offset;
+        let offset = base_offset + static_offset;
         if let Some(outside) = outside.filter(|_| masked) {
             let offset = self.ins().iconst(types::I64, offset as i64);
             let address = self.ins().iadd(address, offset);
@@ -230,10 +284,7 @@ impl Translator<'_> {
         {
             return (self.vmctx, distance.into());
         }
-        let (header, offset) = self.header(place.header());
-        let flags = fixed(self.builder.func, Region::Context);
-        let offset = offset + VmMemory::BASE.disp();
-        (self.ins().load(POINTER, flags, header, offset), 0)
+        (self.early_base(memory, place.header()), 0)
     }
 
     fn memory_len(&mut self, memory: MemoryIndex) -> Value {

@@ -27,21 +27,36 @@ impl Translator<'_> {
 
     pub(crate) fn visit_global_get(&mut self, index: u32) {
         let index = GlobalIndex(index);
-        let value = match self.global_constant(index) {
+        let value = match self.contents.global(index) {
             Some(value) => value,
-            None => {
-                let ty = clif_type(self.env.facts.globals[index.index()].content.kind());
-                let (flags, base, offset) = self.global(index);
-                self.ins().load(ty, flags, base, offset)
-            }
+            None => self.read_global(index),
         };
+        self.note_global(index, value);
         self.push(value);
     }
 
     pub(crate) fn visit_global_set(&mut self, index: u32) {
         let value = self.pop();
-        let (flags, base, offset) = self.global(GlobalIndex(index));
+        let index = GlobalIndex(index);
+        let (flags, base, offset) = self.global(index);
         self.ins().store(flags, value, base, offset);
+        self.note_global(index, value);
+    }
+
+    fn read_global(&mut self, index: GlobalIndex) -> Value {
+        if let Some(value) = self.global_constant(index) {
+            return value;
+        }
+        let ty = clif_type(self.env.facts.globals[index.index()].content.kind());
+        let (flags, base, offset) = self.global(index);
+        self.ins().load(ty, flags, base, offset)
+    }
+
+    /// Notes the value of a global, unless another index may name it too.
+    fn note_global(&mut self, index: GlobalIndex, value: Value) {
+        if index.0 >= self.env.facts.imported_globals {
+            self.contents.note_global(index, value);
+        }
     }
 
     /// The value of an immutable global that the module initializes with a constant.

@@ -108,6 +108,13 @@ impl<'a> Translator<'a> {
 
     /// Continues in a block that control reaches.
     pub(crate) fn continue_in(&mut self, block: Block) {
+        self.contents.forget();
+        self.extended.forget();
+        self.fall_through(block);
+    }
+
+    /// Continues in a block that control reaches from the current position only.
+    pub(crate) fn fall_through(&mut self, block: Block) {
         self.control.unreachable = false;
         self.builder.switch_to_block(block);
     }

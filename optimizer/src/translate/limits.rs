@@ -65,6 +65,11 @@ impl Translator<'_> {
         }
     }
 
+    /// Whether one loop is around the current position.
+    pub(super) fn is_outermost_loop(&self) -> bool {
+        self.meter.loop_depth == 1
+    }
+
     /// Counts the end of a loop.
     pub(crate) fn leave_loop(&mut self) {
         self.meter.loop_depth -= 1;

@@ -8,13 +8,14 @@
 //! memory: in a stack slot, or, in an OSR entry, in the home slots of the baseline's frame. There
 //! they cost a load or store per use and nothing per block.
 
-use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value};
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Type, Value, types};
 use upshift_abi::frame::HomeSlot;
 use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::{Kind, ValType, Width, callconv};
 use wasmparser::{FunctionBody, Operator};
 
 use super::access;
+use super::extend::variable_type;
 use super::{TranslateError, Translator, TypedVar};
 use crate::signature::{POINTER, clif_type, width};
 
@@ -179,7 +180,7 @@ impl Translator<'_> {
                 zero = Some((clif_type(kind), value));
             }
             match self.locals[i] {
-                Local::Variable(local) => self.builder.def_var(local.var, value),
+                Local::Variable(_) => self.set_local(i, value),
                 Local::Memory(_) if self.osr.is_none() => self.set_local(i, value),
                 Local::Memory(_) | Local::Unused => {}
             }
@@ -211,7 +212,7 @@ impl Translator<'_> {
                     Local::Memory(ty)
                 }
                 _ => Local::Variable(TypedVar {
-                    var: self.builder.declare_var(ty),
+                    var: self.builder.declare_var(variable_type(ty)),
                     ty,
                 }),
             };
@@ -237,7 +238,14 @@ impl Translator<'_> {
     /// Reads a local.
     pub(crate) fn local(&mut self, index: usize) -> Value {
         match self.locals[index] {
-            Local::Variable(local) => self.builder.use_var(local.var),
+            Local::Variable(TypedVar { var, ty }) => {
+                let value = self.builder.use_var(var);
+                if ty == types::I32 {
+                    self.reduce(value)
+                } else {
+                    value
+                }
+            }
             Local::Memory(ty) => self.load_home(self.local_slots[index], ty),
             Local::Unused => unreachable!("the body mentions the local"),
         }
@@ -246,7 +254,14 @@ impl Translator<'_> {
     /// Writes a local.
     pub(crate) fn set_local(&mut self, index: usize, value: Value) {
         match self.locals[index] {
-            Local::Variable(local) => self.builder.def_var(local.var, value),
+            Local::Variable(TypedVar { var, ty }) => {
+                let value = if ty == types::I32 {
+                    self.extend(value)
+                } else {
+                    value
+                };
+                self.builder.def_var(var, value);
+            }
             Local::Memory(_) => self.store_home(self.local_slots[index], value),
             Local::Unused => unreachable!("the body mentions the local"),
         }

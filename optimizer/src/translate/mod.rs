@@ -12,8 +12,11 @@
 //! - The work is bounded by the body's size ([`locals`], [`limits`]).
 
 mod access;
+mod contents;
 mod control;
+mod early;
 mod env;
+mod extend;
 mod limits;
 mod locals;
 mod osr;
@@ -33,8 +36,12 @@ use crate::names::Symbol;
 use crate::signature::{self, clif_type};
 
 pub(crate) use access::{Region, fixed, memory as memory_access, trusted};
+pub(crate) use contents::{Bytes, Contents, Reading};
 pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
+use early::Early;
+pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
+use extend::Extended;
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
 use osr::Osr;
@@ -93,6 +100,29 @@ pub(crate) struct Translator<'a> {
     block_args: Vec<BlockArg>,
     /// How much has been made.
     pub(crate) meter: Meter<'a>,
+    /// Values that are computed once, before they are needed.
+    pub(crate) early: Early,
+    /// What is known of memory.
+    pub(crate) contents: Contents,
+    /// Values of `i32` that are known as 64-bit values too.
+    pub(crate) extended: Extended,
+    /// Whether the prologue must look for the end of the stack.
+    pub(crate) stack_check: StackCheck,
+}
+
+/// When a prologue looks for the end of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackCheck {
+    /// If the frame is large: the function calls nothing, and below the limit there is room for a
+    /// small frame.
+    IfLarge,
+    /// Always.
+    Always,
+}
+
+/// Makes the function's prologue look for the end of the stack.
+pub(crate) fn check_stack(func: &mut Function) {
+    func.stack_limit = Some(access::stack_limit(func));
 }
 
 /// Builds the CLIF of what the request names in `func`, which must be empty.
@@ -118,8 +148,6 @@ pub(crate) fn translate(
     };
     func.name = UserFuncName::User(Symbol::Function(request.func).name());
     func.signature = signature::of_function(&locations);
-    func.stack_limit = Some(access::stack_limit(func));
-
     let builder = FunctionBuilder::new(func, context);
     let env = Env::new(request, config);
     let meter = Meter::new(request);
@@ -134,7 +162,11 @@ pub(crate) fn translate(
         translator.builder.set_srcloc(at);
         operators.visit_operator(&mut Forward(&mut translator))??;
     }
+    let stack_check = translator.stack_check;
     translator.builder.finalize(isa.frontend_config());
+    if stack_check == StackCheck::Always {
+        check_stack(func);
+    }
     Ok(())
 }
 
@@ -173,6 +205,10 @@ impl<'a> Translator<'a> {
             osr,
             block_args: Vec::new(),
             meter,
+            early: Early::new(entry),
+            contents: Contents::default(),
+            extended: Extended::default(),
+            stack_check: StackCheck::IfLarge,
         }
     }
 

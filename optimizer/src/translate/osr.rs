@@ -13,7 +13,7 @@
 //! they are there already. (Variables would be alive in each block on the way out: depth times
 //! operands.)
 
-use cranelift_codegen::ir::{Block, InstBuilder, Type, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use upshift_abi::LoopIndex;
 use upshift_abi::frame::HomeSlot;
@@ -206,7 +206,11 @@ impl<'a> Translator<'a> {
             if let Local::Variable(TypedVar { var, ty }) = self.locals[index] {
                 let flags = access::fixed_home(self.builder.func, ty);
                 let offset = self.local_slots[index].offset();
-                let value = self.builder.ins().load(ty, flags, fp, offset);
+                let ins = self.builder.ins();
+                let value = match ty {
+                    types::I32 => ins.uload32(flags, fp, offset),
+                    _ => ins.load(ty, flags, fp, offset),
+                };
                 self.builder.def_var(var, value);
             }
         }

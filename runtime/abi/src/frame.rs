@@ -62,6 +62,10 @@ use crate::vmctx::VmVal;
 /// Rust needs in builtins, host functions and signal handlers below that.
 pub const STACK_RESERVE: u32 = 64 << 10;
 
+/// The bytes that a frame may take without a comparison with the stack limit, if the function
+/// calls nothing.
+pub const UNCHECKED: u32 = 1024;
+
 /// The most parameters and the most results of one function: what validation allows.
 pub const MAX_VALUES: u32 = 1000;
 

@@ -17,29 +17,30 @@
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32):
-;;   @002a                               v4 = iconst.i64 3
-;;   @002a                               v5 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @002a                               v6 = uextend.i64 v2
-;;   @002a                               v7 = icmp uge v6, v4  ; v4 = 3
-;;   @002a                               trapnz v7, user4
-;;   @002a                               v8 = iconst.i64 3
-;;   @002a                               v9 = ishl v6, v8  ; v8 = 3
-;;   @002a                               v10 = iadd v5, v9
-;;   @002a                               v11 = select_spectre_guard v7, v5, v10
-;;   @002a                               v12 = load.i64 notrap aligned region1 v11
-;;   @002a                               trapz v12, user5
-;;   @002a                               v13 = load.i32 notrap aligned readonly region2 v12+16
-;;   @002a                               v14 = iconst.i32 100
-;;   @002a                               v15 = icmp ne v13, v14  ; v14 = 100
-;;   @002a                               trapnz v15, user6
-;;   @002a                               v16 = load.i64 notrap aligned readonly region2 v12
-;;   @002a                               v17 = load.i64 notrap aligned readonly region2 v12+8
-;;   @002a                               v18 = load.i64 notrap aligned region3 v16
-;;   @002a                               v19 = call_indirect sig0, v18(v17, v1)
-;;   @002d                               jump block1(v19)
+;;                                       v3 = uextend.i64 v1
+;;                                       v4 = uextend.i64 v2
+;;   @002a                               v6 = iconst.i64 3
+;;   @002a                               v7 = load.i64 notrap aligned readonly can_move region0 v0+32
+;;   @002a                               v8 = icmp uge v4, v6  ; v6 = 3
+;;   @002a                               trapnz v8, user4
+;;   @002a                               v9 = iconst.i64 3
+;;   @002a                               v10 = ishl v4, v9  ; v9 = 3
+;;   @002a                               v11 = iadd v7, v10
+;;   @002a                               v12 = select_spectre_guard v8, v7, v11
+;;   @002a                               v13 = load.i64 notrap aligned region1 v12
+;;   @002a                               trapz v13, user5
+;;   @002a                               v14 = load.i32 notrap aligned readonly region2 v13+16
+;;   @002a                               v15 = iconst.i32 100
+;;   @002a                               v16 = icmp ne v14, v15  ; v15 = 100
+;;   @002a                               trapnz v16, user6
+;;   @002a                               v17 = load.i64 notrap aligned readonly region2 v13
+;;   @002a                               v18 = load.i64 notrap aligned readonly region2 v13+8
+;;   @002a                               v19 = load.i64 notrap aligned region3 v17
+;;   @002a                               v20 = call_indirect sig0, v19(v18, v1)
+;;   @002d                               jump block1(v20)
 ;;
-;;                                   block1(v3: i32):
-;;   @002d                               return v3
+;;                                   block1(v5: i32):
+;;   @002d                               return v5
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -52,13 +53,13 @@
 ;;     jnbe #trap=stk_ovf
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movl %edx, %eax
-;;     cmpq $0x3, %rax
+;;     movl %edx, %ecx
+;;     movq 0x20(%rdi), %rax
+;;     cmpq $0x3, %rcx
 ;;     jnb #trap=user4
-;;     movq 0x20(%rdi), %rcx
-;;     leaq (%rcx, %rax, 8), %rdx
-;;     cmpq $0x3, %rax
-;;     cmovaeq %rcx, %rdx
+;;     leaq (%rax, %rcx, 8), %rdx
+;;     cmpq $0x3, %rcx
+;;     cmovaeq %rax, %rdx
 ;;     movq (%rdx), %rax
 ;;     testq %rax, %rax
 ;;     jz #trap=user5

@@ -14,14 +14,15 @@
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;   @001c                               v3 = call fn0(v0, v1)
-;;   @001e                               v4 = iconst.i32 1
-;;   @0020                               v5 = call fn0(v0, v4)  ; v4 = 1
-;;   @0022                               v6 = iadd v3, v5
-;;   @0023                               jump block1(v6)
+;;                                       v2 = uextend.i64 v1
+;;   @001c                               v4 = call fn0(v0, v1)
+;;   @001e                               v5 = iconst.i32 1
+;;   @0020                               v6 = call fn0(v0, v5)  ; v5 = 1
+;;   @0022                               v7 = iadd v4, v6
+;;   @0023                               jump block1(v7)
 ;;
-;;                                   block1(v2: i32):
-;;   @0023                               return v2
+;;                                   block1(v3: i32):
+;;   @0023                               return v3
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -47,10 +48,10 @@
 ;;     load_ext_name userextname0+0, %r8
 ;;     movq %r12, %rdi
 ;;     call    *%r8
-;;     jmp     label1
-;;   block1:
 ;;     movq %r13, %rcx
 ;;     leal (%rcx, %rax), %eax
+;;     jmp     label1
+;;   block1:
 ;;     movq (%rsp), %r12
 ;;     movq 8(%rsp), %r13
 ;;     addq $0x10, %rsp

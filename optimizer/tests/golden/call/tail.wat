@@ -9,41 +9,32 @@
     (return_call $odd (i32.sub (local.get 0) (i32.const 1)))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32) -> i32 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
 ;;       sig0 = (i64 vmctx, i32) -> i32 tail
 ;;       fn0 = u0:1 sig0
-;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;   @001c                               v3 = iconst.i32 0
-;;   @001c                               v4 = icmp eq v1, v3  ; v3 = 0
-;;   @001c                               v5 = uextend.i32 v4
-;;   @001d                               brif v5, block2, block3
+;;                                       v2 = uextend.i64 v1
+;;   @001c                               v4 = iconst.i32 0
+;;   @001c                               v5 = icmp eq v1, v4  ; v4 = 0
+;;   @001c                               v6 = uextend.i32 v5
+;;   @001d                               brif v6, block2, block3
 ;;
 ;;                                   block2:
-;;   @001f                               v6 = iconst.i32 0
-;;   @0021                               return v6  ; v6 = 0
+;;   @001f                               v7 = iconst.i32 0
+;;   @0021                               return v7  ; v7 = 0
 ;;
 ;;                                   block3:
 ;;   @0022                               jump block4
 ;;
 ;;                                   block4:
-;;   @0025                               v7 = iconst.i32 1
-;;   @0027                               v8 = isub.i32 v1, v7  ; v7 = 1
-;;   @0028                               return_call fn0(v0, v8)
+;;   @0025                               v8 = iconst.i32 1
+;;   @0027                               v9 = isub.i32 v1, v8  ; v8 = 1
+;;   @0028                               return_call fn0(v0, v9)
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
 ;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
-;;     movq 0x10(%rdi), %r10
-;;     movq (%r10), %r10
-;;     addq $0x10, %r10
-;;     cmpq %rsp, %r10
-;;     jnbe #trap=stk_ovf
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     testl %esi, %esi

@@ -7,27 +7,22 @@
       (else (i64.sub (local.get 1))))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32, i64) -> i64 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
-;;
 ;;                                   block0(v0: i64, v1: i32, v2: i64):
-;;   @001f                               v4 = iconst.i64 1
+;;                                       v3 = uextend.i64 v1
+;;   @001f                               v5 = iconst.i64 1
 ;;   @0023                               brif v1, block2, block3
 ;;
 ;;                                   block2:
-;;   @0027                               v6 = iadd.i64 v4, v2  ; v4 = 1
-;;   @0028                               jump block4(v6)
+;;   @0027                               v7 = iadd.i64 v5, v2  ; v5 = 1
+;;   @0028                               jump block4(v7)
 ;;
 ;;                                   block3:
-;;   @002b                               v7 = isub.i64 v4, v2  ; v4 = 1
-;;   @002c                               jump block4(v7)
+;;   @002b                               v8 = isub.i64 v5, v2  ; v5 = 1
+;;   @002c                               jump block4(v8)
 ;;
-;;                                   block4(v5: i64):
-;;   @002d                               jump block1(v5)
+;;                                   block4(v6: i64):
+;;   @002d                               jump block1(v6)
 ;;
-;;                                   block1(v3: i64):
-;;   @002d                               return v3
+;;                                   block1(v4: i64):
+;;   @002d                               return v4
 ;;   }

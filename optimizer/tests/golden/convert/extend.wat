@@ -3,12 +3,6 @@
   (func (param i64) (result i64) (i64.extend8_s (local.get 0))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i64) -> i64 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
-;;
 ;;                                   block0(v0: i64, v1: i64):
 ;;   @001b                               v3 = ireduce.i8 v1
 ;;   @001b                               v4 = sextend.i64 v3

@@ -3,12 +3,6 @@
   (func (param f64) (result f64) (f64.floor (local.get 0))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, f64) -> f64 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
-;;
 ;;                                   block0(v0: i64, v1: f64):
 ;;   @001b                               v3 = floor v1
 ;;   @001c                               jump block1(v3)

@@ -4,18 +4,14 @@
   (func (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32, i32) -> i32 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
-;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32):
-;;   @001e                               v4 = sdiv v1, v2
-;;   @001f                               jump block1(v4)
+;;                                       v3 = uextend.i64 v1
+;;                                       v4 = uextend.i64 v2
+;;   @001e                               v6 = sdiv v1, v2
+;;   @001f                               jump block1(v6)
 ;;
-;;                                   block1(v3: i32):
-;;   @001f                               return v3
+;;                                   block1(v5: i32):
+;;   @001f                               return v5
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp

@@ -18,12 +18,12 @@
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32, v3: i32):
-;;   @0026                               v5 = iconst.i32 0
-;;   @0026                               v6 = iconst.i32 0
-;;   @0026                               v7 = uextend.i64 v1
-;;   @0026                               v8 = uextend.i64 v2
-;;   @0026                               v9 = uextend.i64 v3
-;;   @0026                               v10 = call fn0(v0, v5, v6, v7, v8, v9)  ; v5 = 0, v6 = 0
+;;                                       v4 = uextend.i64 v1
+;;                                       v5 = uextend.i64 v2
+;;                                       v6 = uextend.i64 v3
+;;   @0026                               v8 = iconst.i32 0
+;;   @0026                               v9 = iconst.i32 0
+;;   @0026                               v10 = call fn0(v0, v8, v9, v4, v5, v6)  ; v8 = 0, v9 = 0
 ;;   @0026                               trapnz v10, heap_oob
 ;;   @002a                               v11 = load.i64 notrap aligned region0 v0+8
 ;;   @002a                               v12 = iconst.i64 16
@@ -35,8 +35,8 @@
 ;;   @002c                               v18 = ireduce.i32 v17
 ;;   @002e                               jump block1(v18)
 ;;
-;;                                   block1(v4: i32):
-;;   @002e                               return v4
+;;                                   block1(v7: i32):
+;;   @002e                               return v7
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -51,35 +51,31 @@
 ;;     subq $0x10, %rsp
 ;;     movq %rbx, (%rsp)
 ;;     unwind SaveReg { clobber_offset: 0, reg: p3i }
-;;     movq %r12, 8(%rsp)
-;;     unwind SaveReg { clobber_offset: 8, reg: p12i }
 ;;   block0:
-;;     movq %rcx, %r9
-;;     uninit  %rax
-;;     xorl %eax, %eax
-;;     movq %rax, %r12
-;;     movl %esi, %ecx
+;;     movl %esi, %eax
 ;;     movl %edx, %r8d
-;;     movq %r9, %rax
-;;     movl %eax, %r9d
+;;     movl %ecx, %r9d
+;;     uninit  %rsi
+;;     xorl %esi, %esi
+;;     uninit  %rdx
+;;     xorl %edx, %edx
 ;;     load_ext_name userextname0+0, %r10
+;;     movq %rax, %rcx
 ;;     movq %rdi, %rbx
-;;     movq %r12, %rdx
-;;     movq %r12, %rsi
 ;;     call    *%r10
 ;;     testl %eax, %eax
 ;;     jnz #trap=heap_oob
 ;;     movq 8(%rbx), %rcx
 ;;     shrq $0x10, %rcx
+;;     uninit  %rsi
+;;     xorl %esi, %esi
 ;;     movl %ecx, %edx
 ;;     load_ext_name userextname1+0, %rax
-;;     movq %r12, %rsi
 ;;     movq %rbx, %rdi
 ;;     call    *%rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq (%rsp), %rbx
-;;     movq 8(%rsp), %r12
 ;;     addq $0x10, %rsp
 ;;     movq %rbp, %rsp
 ;;     popq %rbp

@@ -9,21 +9,18 @@
   (func (result i32) (i32.load8_s (i32.const 16))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32) -> i64 tail {
-;;       region0 = 0 "context"
-;;       region1 = 1 "memory"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
+;;       region0 = 1 "memory"
+;;       region1 = 0 "context"
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;   @002b                               v3 = uextend.i64 v1
-;;   @002b                               v4 = iadd v0, v3
-;;   @002b                               v5 = load.i64 little region1 v4+0x0800_0008
-;;   @002e                               jump block1(v5)
+;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0
+;;                                       v2 = uextend.i64 v1
+;;   @002b                               v5 = iadd v4, v2
+;;   @002b                               v6 = load.i64 little region0 v5+8
+;;   @002e                               jump block1(v6)
 ;;
-;;                                   block1(v2: i64):
-;;   @002e                               return v2
+;;                                   block1(v3: i64):
+;;   @002e                               return v3
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -31,8 +28,11 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movl %esi, %esi
-;;     movq 0x8000008(%rdi, %rsi), %rax
+;;     movq %rsi, %r8
+;;     movq (%rdi), %rsi
+;;     movq %r8, %rdi
+;;     movl %edi, %edi
+;;     movq 8(%rsi, %rdi), %rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq %rbp, %rsp
@@ -45,8 +45,8 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movl %esi, %esi
-;;     leaq (%rdi, %rsi), %rsi
-;;     movabsq $0x107fffff0, %rdi
+;;     addq (%rdi), %rsi
+;;     movl $0xfffffff0, %edi
 ;;     movl %edx, (%rsi, %rdi)
 ;;     jmp     label1
 ;;   block1:
@@ -59,7 +59,8 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movsbq 0x8000010(%rdi), %rax
+;;     movq (%rdi), %rsi
+;;     movsbq 0x10(%rsi), %rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq %rbp, %rsp

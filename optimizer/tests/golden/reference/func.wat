@@ -4,12 +4,6 @@
   (func $f (result i32) (ref.is_null (ref.func $f))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx) -> i32 tail {
-;;       region0 = 0 "context"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
-;;
 ;;                                   block0(v0: i64):
 ;;   @001f                               v2 = iconst.i64 32
 ;;   @001f                               v3 = iadd v0, v2  ; v2 = 32

@@ -9,46 +9,38 @@
 ;;   function u0:0(i64 vmctx, i32) -> i64 tail {
 ;;       region0 = 0 "context"
 ;;       region1 = 2 "table"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;   @002b                               v3 = iconst.i64 4
-;;   @002b                               v4 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @002b                               v5 = uextend.i64 v1
-;;   @002b                               v6 = icmp uge v5, v3  ; v3 = 4
+;;                                       v2 = uextend.i64 v1
+;;   @002b                               v4 = iconst.i64 4
+;;   @002b                               v5 = load.i64 notrap aligned readonly can_move region0 v0+32
+;;   @002b                               v6 = icmp uge v2, v4  ; v4 = 4
 ;;   @002b                               trapnz v6, user3
 ;;   @002b                               v7 = iconst.i64 3
-;;   @002b                               v8 = ishl v5, v7  ; v7 = 3
-;;   @002b                               v9 = iadd v4, v8
-;;   @002b                               v10 = select_spectre_guard v6, v4, v9
+;;   @002b                               v8 = ishl v2, v7  ; v7 = 3
+;;   @002b                               v9 = iadd v5, v8
+;;   @002b                               v10 = select_spectre_guard v6, v5, v9
 ;;   @002b                               v11 = load.i64 notrap aligned region1 v10
 ;;   @002d                               jump block1(v11)
 ;;
-;;                                   block1(v2: i64):
-;;   @002d                               return v2
+;;                                   block1(v3: i64):
+;;   @002d                               return v3
 ;;   }
 ;; clif 1
 ;;   function u0:1(i64 vmctx, i32, i64) tail {
 ;;       region0 = 0 "context"
 ;;       region1 = 2 "table"
-;;       gv0 = vmctx
-;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
-;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i64):
-;;   @0034                               v3 = load.i64 notrap aligned region0 v0+56
-;;   @0034                               v4 = load.i64 notrap aligned region0 v0+48
-;;   @0034                               v5 = uextend.i64 v1
-;;   @0034                               v6 = icmp uge v5, v3
+;;                                       v3 = uextend.i64 v1
+;;   @0034                               v4 = load.i64 notrap aligned region0 v0+56
+;;   @0034                               v5 = load.i64 notrap aligned region0 v0+48
+;;   @0034                               v6 = icmp uge v3, v4
 ;;   @0034                               trapnz v6, user3
 ;;   @0034                               v7 = iconst.i64 3
-;;   @0034                               v8 = ishl v5, v7  ; v7 = 3
-;;   @0034                               v9 = iadd v4, v8
-;;   @0034                               v10 = select_spectre_guard v6, v4, v9
+;;   @0034                               v8 = ishl v3, v7  ; v7 = 3
+;;   @0034                               v9 = iadd v5, v8
+;;   @0034                               v10 = select_spectre_guard v6, v5, v9
 ;;   @0034                               store notrap aligned region1 v2, v10
 ;;   @0036                               jump block1
 ;;

@@ -1,0 +1,158 @@
+//! Values of type `i32` as 64-bit values whose upper half is zero: what addresses are made of.
+//!
+//! x86 clears the upper half of a register with each 32-bit instruction, so most extensions cost
+//! nothing at the place where the value is made. Where it is used Cranelift does not know that
+//! (the value may be a block's parameter), and copies it for each access, to a new register each
+//! time. So variables of the frontend hold `i32` locals extended: their values are reduced where
+//! they are read, which costs nothing, and extended where they are written.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::entity::EntitySet;
+use cranelift_codegen::ir::{Inst, InstBuilder, InstructionData, Opcode, Type, Value, types};
+
+use super::Translator;
+
+/// What is known to be extended.
+#[derive(Default)]
+pub(crate) struct Extended {
+    /// Values of 64 bits whose upper half is zero.
+    clean: EntitySet<Value>,
+    /// Values that were extended on the way to the current position, with the result.
+    here: Vec<(Value, Value)>,
+}
+
+impl Extended {
+    /// Forgets what has been extended: the results may not be available any more.
+    pub(super) fn forget(&mut self) {
+        self.here.clear();
+    }
+}
+
+/// The most values that are remembered: the search is linear.
+const MAX_REMEMBERED: usize = 16;
+
+impl Translator<'_> {
+    /// An `i32` as a 64-bit value.
+    pub(crate) fn extend(&mut self, value: Value) -> Value {
+        let inst = self.builder.func.dfg.value_def(value).inst();
+        let wide = inst.and_then(|inst| self.extend_definition(inst));
+        let wide = wide.unwrap_or_else(|| self.extend_here(value));
+        self.extended.clean.insert(wide);
+        wide
+    }
+
+    /// The `i32` that a value made by [`extend`](Self::extend), or by joining such values, holds.
+    pub(crate) fn reduce(&mut self, wide: Value) -> Value {
+        self.extended.clean.insert(wide);
+        let dfg = &self.builder.func.dfg;
+        let inst = dfg.value_def(wide).inst();
+        match inst.map(|inst| dfg.insts[inst]) {
+            Some(InstructionData::UnaryImm { imm, .. }) => self.ins().iconst(types::I32, imm),
+            Some(InstructionData::Unary {
+                opcode: Opcode::Uextend,
+                arg,
+            }) => match dfg.value_type(arg) {
+                types::I32 => arg,
+                _ => self.ins().uextend(types::I32, arg),
+            },
+            _ => self.ins().ireduce(types::I32, wide),
+        }
+    }
+
+    /// Extends the result of an instruction without another one, where that is possible.
+    fn extend_definition(&mut self, inst: Inst) -> Option<Value> {
+        let dfg = &self.builder.func.dfg;
+        match dfg.insts[inst] {
+            InstructionData::Unary {
+                opcode: Opcode::Ireduce,
+                arg,
+            } => self.extended.clean.contains(arg).then_some(arg),
+            InstructionData::Unary {
+                opcode: Opcode::Uextend,
+                arg,
+            } => Some(self.ins().uextend(types::I64, arg)),
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some(self.ins().iconst(types::I64, imm)),
+            InstructionData::Load {
+                opcode,
+                arg,
+                flags,
+                offset,
+            } => {
+                let wide = match opcode {
+                    Opcode::Load => Opcode::Uload32,
+                    Opcode::Uload8 | Opcode::Uload16 => opcode,
+                    _ => return None,
+                };
+                let dfg = &mut self.builder.func.dfg;
+                let load = dfg.make_inst(InstructionData::Load {
+                    opcode: wide,
+                    arg,
+                    flags,
+                    offset,
+                });
+                dfg.make_inst_results(load, types::I64);
+                let wide = dfg.first_result(load);
+                let func = &mut *self.builder.func;
+                func.replace(inst).ireduce(types::I32, wide);
+                let mut cursor = FuncCursor::new(func).at_inst(inst);
+                cursor.use_srcloc(inst);
+                cursor.insert_inst(load);
+                Some(wide)
+            }
+            _ => None,
+        }
+    }
+
+    fn extend_here(&mut self, value: Value) -> Value {
+        let known = self.extended.here.iter().find(|(known, _)| *known == value);
+        if let Some(&(_, wide)) = known {
+            return wide;
+        }
+        let wide = self.ins().uextend(types::I64, value);
+        if self.extended.here.len() == MAX_REMEMBERED {
+            self.extended.here.clear();
+        }
+        self.extended.here.push((value, wide));
+        wide
+    }
+
+    /// The number of low bits of an `i32` that can be other than zero, where that is obvious.
+    pub(crate) fn used_bits(&self, value: Value) -> u32 {
+        let dfg = &self.builder.func.dfg;
+        let instruction = |value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst]);
+        let mut at = instruction(value);
+        if let Some(InstructionData::Unary {
+            opcode: Opcode::Ireduce,
+            arg,
+        }) = at
+        {
+            at = instruction(arg);
+        }
+        match at {
+            Some(InstructionData::Load {
+                opcode: Opcode::Uload8,
+                ..
+            }) => 8,
+            Some(InstructionData::Load {
+                opcode: Opcode::Uload16,
+                ..
+            }) => 16,
+            Some(InstructionData::Unary {
+                opcode: Opcode::Uextend,
+                arg,
+            }) if dfg.value_type(arg) == types::I8 => 1,
+            _ => u32::BITS,
+        }
+    }
+}
+
+/// The type of a variable that holds locals of the type.
+pub(crate) fn variable_type(ty: Type) -> Type {
+    match ty {
+        types::I32 => types::I64,
+        other => other,
+    }
+}
