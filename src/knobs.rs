@@ -24,7 +24,7 @@ use upshift_knobs::{choices, knobs};
 use upshift_optimizer::{Cpu, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
 use upshift_runtime::CodeMapping;
 
-pub use upshift_knobs::{Entry, Group, Info, Kind, KnobError, Value, Values, help};
+pub use upshift_knobs::{Entry, Group, Info, KnobError, KnobKind, Value, Values, help};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::{Config, tiering};

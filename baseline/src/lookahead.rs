@@ -2,7 +2,7 @@
 //!
 //! It only steers register allocation: what it misses or misjudges costs moves, never correctness.
 
-use crate::peek::{Ahead, Op, Operators};
+use crate::peek::{Ahead, Opcode, Operators};
 
 /// Distinct locals that are remembered.
 const MAX_LOCALS: usize = 24;
@@ -53,17 +53,17 @@ impl Lookahead {
         let mut depth = 0;
         for Ahead { op, index } in body.take(budget as usize) {
             match op {
-                Op::Block | Op::Loop | Op::If => depth += 1,
-                Op::End if depth == 0 => {
+                Opcode::Block | Opcode::Loop | Opcode::If => depth += 1,
+                Opcode::End if depth == 0 => {
                     seen.extent = Extent::Whole;
                     break;
                 }
-                Op::End => depth -= 1,
-                Op::Call | Op::CallIndirect => seen.call = true,
-                Op::LocalGet => seen.note(index, Usage::Read),
-                Op::LocalSet | Op::LocalTee => seen.note(index, Usage::AssignedFirst),
+                Opcode::End => depth -= 1,
+                Opcode::Call | Opcode::CallIndirect => seen.call = true,
+                Opcode::LocalGet => seen.note(index, Usage::Read),
+                Opcode::LocalSet | Opcode::LocalTee => seen.note(index, Usage::AssignedFirst),
                 // What it does with locals is not worth knowing.
-                Op::MemoryGrow => break,
+                Opcode::MemoryGrow => break,
                 _ if op.is_plain() => {}
                 _ => break,
             }

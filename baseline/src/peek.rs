@@ -13,7 +13,7 @@ mod opcodes;
 
 use wasmparser::{BinaryReader, HeapType, Result, ResumeTable, ValType};
 
-pub(crate) use opcodes::Op;
+pub(crate) use opcodes::Opcode;
 use opcodes::{
     Brief, Entry, Imm, NO_IMMEDIATES, ONE_BYTE, PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE,
 };
@@ -33,7 +33,7 @@ pub(crate) enum Next {
 /// An operator that lies ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ahead {
-    pub(crate) op: Op,
+    pub(crate) op: Opcode,
     /// Its first immediate, if that is an index; else 0.
     pub(crate) index: u32,
 }
@@ -59,10 +59,10 @@ impl<'a> Peek<'a> {
             return Next::Other;
         };
         match ONE_BYTE[usize::from(opcode)].op {
-            Some(Op::LocalSet | Op::LocalTee) => {
+            Some(Opcode::LocalSet | Opcode::LocalTee) => {
                 self.index(at + 1).map_or(Next::Other, Next::AssignLocal)
             }
-            Some(Op::If | Op::BrIf | Op::Select | Op::I32Eqz) => Next::Condition,
+            Some(Opcode::If | Opcode::BrIf | Opcode::Select | Opcode::I32Eqz) => Next::Condition,
             _ => Next::Other,
         }
     }

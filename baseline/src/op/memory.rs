@@ -30,14 +30,14 @@ struct LoadKind {
 
 /// How a store writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Width {
+enum AccessWidth {
     W8,
     W16,
     W32,
     W64,
 }
 
-impl Width {
+impl AccessWidth {
     fn bytes(self) -> u32 {
         1 << self as u32
     }
@@ -74,7 +74,7 @@ macro_rules! stores {
     ($($visit:ident($kind:ident, $width:ident);)*) => {
         impl FuncGen<'_> {$(
             pub(crate) fn $visit(&mut self, memarg: MemArg) {
-                self.store_op(memarg, Kind::$kind, Width::$width);
+                self.store_op(memarg, Kind::$kind, AccessWidth::$width);
             }
         )*}
     };
@@ -126,11 +126,11 @@ impl FuncGen<'_> {
         self.push_dest(target, load.kind, dst);
     }
 
-    fn store_op(&mut self, memarg: MemArg, kind: Kind, width: Width) {
+    fn store_op(&mut self, memarg: MemArg, kind: Kind, width: AccessWidth) {
         let value = self.state.pop();
         let index = self.state.pop();
         let value = match value {
-            Value::Const(_, bits) if width != Width::W64 || fits_imm32(bits) => Err(bits),
+            Value::Const(_, bits) if width != AccessWidth::W64 || fits_imm32(bits) => Err(bits),
             _ => Ok(self.use_reg(value)),
         };
         let address = self.address(index, memarg, width.bytes());
@@ -145,22 +145,22 @@ impl FuncGen<'_> {
         self.release_address(&address);
     }
 
-    fn emit_store(&mut self, kind: Kind, width: Width, mem: Mem, reg: Reg) {
+    fn emit_store(&mut self, kind: Kind, width: AccessWidth, mem: Mem, reg: Reg) {
         match (kind.class(), width) {
             (RegClass::Float, _) => self.store(kind, mem, reg),
-            (RegClass::Int, Width::W8) => self.masm.store8(mem, reg),
-            (RegClass::Int, Width::W16) => self.masm.rm(Op::STORE16, reg, mem),
-            (RegClass::Int, Width::W32) => self.masm.rm(Op::STORE, reg, mem),
-            (RegClass::Int, Width::W64) => self.masm.rm(Op::STORE.wide(), reg, mem),
+            (RegClass::Int, AccessWidth::W8) => self.masm.store8(mem, reg),
+            (RegClass::Int, AccessWidth::W16) => self.masm.rm(Op::STORE16, reg, mem),
+            (RegClass::Int, AccessWidth::W32) => self.masm.rm(Op::STORE, reg, mem),
+            (RegClass::Int, AccessWidth::W64) => self.masm.rm(Op::STORE.wide(), reg, mem),
         }
     }
 
-    fn emit_store_const(&mut self, width: Width, mem: Mem, bits: u64) {
+    fn emit_store_const(&mut self, width: AccessWidth, mem: Mem, bits: u64) {
         match width {
-            Width::W8 => self.masm.store_imm8(mem, bits as u8),
-            Width::W16 => self.masm.store_imm16(mem, bits as u16),
-            Width::W32 => self.masm.store_imm(OperandSize::S32, mem, bits as i32),
-            Width::W64 => self.masm.store_imm(OperandSize::S64, mem, bits as i32),
+            AccessWidth::W8 => self.masm.store_imm8(mem, bits as u8),
+            AccessWidth::W16 => self.masm.store_imm16(mem, bits as u16),
+            AccessWidth::W32 => self.masm.store_imm(OperandSize::S32, mem, bits as i32),
+            AccessWidth::W64 => self.masm.store_imm(OperandSize::S64, mem, bits as i32),
         }
     }
 

@@ -132,19 +132,19 @@ macro_rules! operators {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         #[allow(missing_docs)]
-        pub(crate) enum Op {
+        pub(crate) enum Opcode {
             $($op,)*
         }
 
-        impl Op {
+        impl Opcode {
             /// All of them.
-            pub(super) const ALL: &[Op] = &[$(Op::$op),*];
+            pub(super) const ALL: &[Opcode] = &[$(Opcode::$op),*];
 
             /// Whether it computes, accesses memory, or goes somewhere, as the first version of
             /// WebAssembly and its extensions by more arithmetic do.
             pub(crate) fn is_plain(self) -> bool {
                 match self {
-                    $(Op::$op => is_plain!($proposal),)*
+                    $(Opcode::$op => is_plain!($proposal),)*
                 }
             }
         }
@@ -154,9 +154,9 @@ macro_rules! operators {
 
         impl<'a> Fields<'a> {
             /// The immediates of an operator whose encoding is its fields'.
-            const fn shape(op: Op) -> Shape {
+            const fn shape(op: Opcode) -> Shape {
                 match op {
-                    $(Op::$op => shape(&[$($(<$argty as Immediate>::IMM),*)?]),)*
+                    $(Opcode::$op => shape(&[$($(<$argty as Immediate>::IMM),*)?]),)*
                 }
             }
         }
@@ -176,14 +176,15 @@ const fn shape(imms: &[Imm]) -> Shape {
 }
 
 /// The immediates of operators whose encoding is not that of their fields one by one.
-const fn irregular_shape(op: Op) -> Option<Shape> {
+const fn irregular_shape(op: Opcode) -> Option<Shape> {
     match op {
         // One operator or the other, by the list's length.
-        Op::TypedSelect | Op::TypedSelectMulti => Some(shape(&[Imm::ValTypes])),
+        Opcode::TypedSelect | Opcode::TypedSelectMulti => Some(shape(&[Imm::ValTypes])),
         // Both types' nullability comes first, as flags.
-        Op::BrOnCast | Op::BrOnCastFail | Op::BrOnCastDescEq | Op::BrOnCastDescEqFail => {
-            Some([Imm::Byte, Imm::U32, Imm::HeapType, Imm::HeapType])
-        }
+        Opcode::BrOnCast
+        | Opcode::BrOnCastFail
+        | Opcode::BrOnCastDescEq
+        | Opcode::BrOnCastDescEqFail => Some([Imm::Byte, Imm::U32, Imm::HeapType, Imm::HeapType]),
         _ => None,
     }
 }
@@ -208,7 +209,7 @@ pub(super) enum Brief {
 /// What an opcode stands for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) op: Option<Op>,
+    pub(super) op: Option<Opcode>,
     pub(super) shape: Shape,
     pub(super) brief: Brief,
 }
@@ -226,7 +227,7 @@ const fn brief(shape: Shape) -> Brief {
 }
 
 /// A table from an opcode, or from the number behind a prefix.
-const fn table<const N: usize>(opcodes: &[(usize, Op)]) -> [Entry; N] {
+const fn table<const N: usize>(opcodes: &[(usize, Opcode)]) -> [Entry; N] {
     let unknown = Entry {
         op: None,
         shape: NO_IMMEDIATES,
@@ -257,14 +258,14 @@ const fn table<const N: usize>(opcodes: &[(usize, Op)]) -> [Entry; N] {
 macro_rules! opcodes {
     ($($name:ident: [$count:literal] = $($opcode:literal $op:ident,)*;)*) => {
         $(
-            pub(super) static $name: [Entry; $count] = table(&[$(($opcode, Op::$op)),*]);
+            pub(super) static $name: [Entry; $count] = table(&[$(($opcode, Opcode::$op)),*]);
         )*
 
         const _: () = {
-            let mut known = [false; Op::ALL.len()];
-            $($(known[Op::$op as usize] = true;)*)*
+            let mut known = [false; Opcode::ALL.len()];
+            $($(known[Opcode::$op as usize] = true;)*)*
             // It shares an opcode.
-            known[Op::TypedSelectMulti as usize] = true;
+            known[Opcode::TypedSelectMulti as usize] = true;
             let mut i = 0;
             while i < known.len() {
                 assert!(known[i], "an operator has no opcode here");

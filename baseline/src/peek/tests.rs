@@ -9,7 +9,7 @@ use wast::parser::{self, ParseBuffer};
 use wast::{Wast, WastDirective};
 
 use super::opcodes::{PREFIX_FB, PREFIX_FC, PREFIX_FD, PREFIX_FE};
-use super::{Ahead, Next, Op, Peek};
+use super::{Ahead, Next, Opcode, Peek};
 
 macro_rules! names {
     ($(
@@ -17,9 +17,9 @@ macro_rules! names {
             => $visit:ident ($($ann:tt)*)
     )*) => {
         /// The name of a decoded operator.
-        fn name(operator: &Operator<'_>) -> Op {
+        fn name(operator: &Operator<'_>) -> Opcode {
             match operator {
-                $(Operator::$op { .. } => Op::$op,)*
+                $(Operator::$op { .. } => Opcode::$op,)*
                 _ => panic!("an operator that the list lacks: {operator:?}"),
             }
         }
@@ -203,7 +203,7 @@ impl Random {
 const OPENERS: [&[u8]; 2] = [&[0x04, 0x40], &[0x06, 0x40]];
 
 /// Decodes an operator at the start of the bytes, in whatever block: its name and its length.
-fn decode(bytes: &[u8]) -> Option<(Op, usize)> {
+fn decode(bytes: &[u8]) -> Option<(Opcode, usize)> {
     OPENERS.iter().find_map(|opener| {
         let code = [opener, bytes].concat();
         let mut reader = OperatorsReader::new(BinaryReader::new(&code, 0));
@@ -217,7 +217,7 @@ fn decode(bytes: &[u8]) -> Option<(Op, usize)> {
 fn every_operator_with_any_immediates_is_read_as_decoded() {
     const ROUNDS: usize = 4000;
     let mut random = Random(7);
-    let mut seen = vec![0_u32; Op::ALL.len()];
+    let mut seen = vec![0_u32; Opcode::ALL.len()];
     let prefixes: [(&[u8], usize); 5] = [
         (&[], 256),
         (&[0xfb], PREFIX_FB.len() + 20),
@@ -245,7 +245,7 @@ fn every_operator_with_any_immediates_is_read_as_decoded() {
                     let ahead = super::read(&mut BinaryReader::new(&bytes, 0));
                     let read = ahead.expect("a known operator").op;
                     // The two share an opcode.
-                    if op != Op::TypedSelectMulti {
+                    if op != Opcode::TypedSelectMulti {
                         assert_eq!(read, op, "{bytes:02x?}");
                     }
                     seen[op as usize] += 1;
@@ -253,7 +253,7 @@ fn every_operator_with_any_immediates_is_read_as_decoded() {
             }
         }
     }
-    for &op in Op::ALL {
+    for &op in Opcode::ALL {
         assert!(seen[op as usize] >= 10, "{op:?}: {}", seen[op as usize]);
     }
 }
