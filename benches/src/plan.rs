@@ -432,11 +432,13 @@ fn libraries(full: bool) -> Result<Tasks> {
             library.about(),
             &wasm,
         )?;
+        // Compilers that load large modules as a whole need seconds before the first iteration.
+        let loading = info.code_bytes as f64 / 1e6 * 2.0;
         let task = Task::Run {
             wasm,
             job: library.job(Size::Iteration),
             iterations: 100,
-            seconds: if full { 1.5 } else { 1.0 },
+            seconds: loading + if full { 1.5 } else { 1.0 },
         };
         tasks.found.push(Found {
             info,

@@ -167,9 +167,12 @@ fn ratios(results: &Results, suite: Suite, reference: &str) -> Table {
     for case in results.cases(suite) {
         let cells = engines.iter().map(|engine| match of(case, engine) {
             Some(ratio) => format!("{ratio:.2}"),
-            None => results
-                .row(suite, &case.name, &engine.id)
-                .map_or("-".into(), |row| figure(row, Metric::SteadyCpu, |_| 0.0, 2)),
+            // A row that did not fail has no figure if the reference has none, or if no iteration
+            // after the first was in time.
+            None => match results.row(suite, &case.name, &engine.id) {
+                Some(row) if row.failure.is_some() => figure(row, Metric::SteadyCpu, |cpu| cpu, 2),
+                _ => "-".into(),
+            },
         });
         let cells: Vec<_> = cells.collect();
         if cells.iter().any(|cell| cell != "-") {

@@ -94,7 +94,7 @@ fn a_library_must_print_its_checksum() {
 }
 
 #[test]
-fn tiers_lists_hot_functions_and_fails_where_one_got_slower() {
+fn tiers_lists_hot_functions_and_dumps_their_code() {
     let folder = file("tiers");
     let arguments = [
         "tiers", "--suite", "kernels", "--case", "tak", "--rounds", "2", "--check", "--dump",
