@@ -73,7 +73,7 @@ impl Masm {
 
     /// Copies bits from an integer to a float register, and clears the bits above.
     pub(crate) fn int_to_float(&mut self, size: OperandSize, dst: Reg, src: Reg) {
-        self.note(|| Effect::Move(size, dst, src));
+        self.note(|| Effect::Move(size.width(), dst, src));
         match size {
             OperandSize::S32 => asm!(self; movd Rx(dst), Rd(src)),
             OperandSize::S64 => asm!(self; movq Rx(dst), Rq(src)),
@@ -82,7 +82,7 @@ impl Masm {
 
     /// Copies bits from a float to an integer register.
     pub(crate) fn float_to_int(&mut self, size: OperandSize, dst: Reg, src: Reg) {
-        self.note(|| Effect::Move(size, dst, src));
+        self.note(|| Effect::Move(size.width(), dst, src));
         match size {
             OperandSize::S32 => asm!(self; movd Rd(dst), Rx(src)),
             OperandSize::S64 => asm!(self; movq Rq(dst), Rx(src)),

@@ -27,14 +27,16 @@
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use std::collections::HashMap;
 
 use upshift_abi::callconv::{ArgLocation, ResultLocation};
 use upshift_abi::frame::HomeSlot;
-use upshift_abi::{Kind, RegClass};
+use upshift_abi::{Kind, RegClass, Width};
 
-use crate::asm::encode::OperandSize;
+use crate::asm::record::Place;
 use crate::control::BlockKind;
 use crate::func_gen::FuncGen;
 use crate::merge::{LabelState, result_reg};
@@ -71,7 +73,7 @@ impl Checker {
             self.check_reg(
                 reg,
                 machine.local(local),
-                size_of_local(machine, reg, local),
+                width_of_local(machine, reg, local),
             );
             if machine.stale_locals.contains(&local) {
                 stale.add(reg);
@@ -96,37 +98,40 @@ impl Checker {
     }
 
     fn check_context(&self) {
-        self.check_reg(Reg::VMCTX, Symbol::Context, OperandSize::S64);
+        self.check_reg(Reg::VMCTX, Symbol::Context, Width::W64);
     }
 
     /// A register holds a value, in all bits or in as many as are asked for.
     #[track_caller]
-    fn check_reg(&self, reg: Reg, symbol: Symbol, size: OperandSize) {
+    fn check_reg(&self, reg: Reg, symbol: Symbol, width: Width) {
         let content = self.machine.regs[reg.index()];
         assert!(
-            content.holds(symbol, size),
+            content.holds(symbol, width),
             "{reg:?} holds {content} instead of {symbol}"
         );
     }
 
     /// A home slot holds a value.
     #[track_caller]
-    fn check_slot(&self, slot: HomeSlot, symbol: Symbol, size: OperandSize) {
-        let content = self.machine.slot(slot);
-        assert!(
-            content.holds(symbol, size),
-            "{slot:?} holds {content} instead of {symbol}"
-        );
+    fn check_slot(&self, slot: HomeSlot, symbol: Symbol, width: Width) {
+        self.check_place(Place::Slot(slot), symbol, width);
     }
 
     /// Memory outside the frame holds a value.
     #[track_caller]
-    fn check_outside(&self, base: Reg, disp: i32, symbol: Symbol, size: OperandSize) {
-        let content = self.machine.outside(base, disp);
-        assert!(
-            content.holds(symbol, size),
-            "[{base:?} + {disp}] holds {content} instead of {symbol}"
-        );
+    fn check_outside(&self, base: Reg, disp: i32, symbol: Symbol, width: Width) {
+        self.check_place(Place::Outside(base, disp), symbol, width);
+    }
+
+    #[track_caller]
+    fn check_place(&self, place: Place, symbol: Symbol, width: Width) {
+        for n in 0..width.words() {
+            let content = self.machine.read(place, n);
+            assert!(
+                content.holds(symbol.word(width, n), width),
+                "word {n} of {place:?} holds {content} instead of {symbol}"
+            );
+        }
     }
 
     /// Operands below a height are in their slots.
@@ -140,24 +145,19 @@ impl Checker {
     }
 }
 
-/// The size of a value.
-fn size(kind: Kind) -> OperandSize {
-    OperandSize::of(kind.width())
-}
-
 /// As much of a register as a value of the kind has to fill: integers are zero-extended.
-fn size_in(reg: Reg, kind: Kind) -> OperandSize {
+fn width_in(reg: Reg, kind: Kind) -> Width {
     match reg.class() {
-        RegClass::Int => OperandSize::S64,
-        RegClass::Float => size(kind),
+        RegClass::Int => Width::W64,
+        RegClass::Float => kind.width(),
     }
 }
 
 /// As much of a register as a local has to fill.
-fn size_of_local(machine: &Machine, reg: Reg, local: u32) -> OperandSize {
+fn width_of_local(machine: &Machine, reg: Reg, local: u32) -> Width {
     match reg.class() {
-        RegClass::Int => OperandSize::S64,
-        RegClass::Float => machine.local_size(local),
+        RegClass::Int => Width::W64,
+        RegClass::Float => machine.local_width(local),
     }
 }
 
@@ -182,8 +182,8 @@ impl FuncGen<'_> {
         if !cfg!(debug_assertions) {
             return;
         }
-        let sizes = self.state.locals.iter().map(|local| size(local.kind));
-        let mut machine = Machine::new(sizes.collect(), self.input.sig.params.len());
+        let widths = self.state.locals.iter().map(|local| local.kind.width());
+        let mut machine = Machine::new(widths.collect(), self.input.sig.params.len());
         for (local, &(_, location)) in self.input.sig.params.iter().enumerate() {
             let local = local as u32;
             match location {
@@ -226,7 +226,7 @@ impl FuncGen<'_> {
     pub(crate) fn check_use(&mut self, value: Value, reg: Reg) {
         self.checked(|this, checker| {
             let content = checker.machine.regs[reg.index()];
-            checker.check_popped(this, value, content, size_in(reg, value.kind()));
+            checker.check_popped(this, value, content, width_in(reg, value.kind()));
         });
     }
 
@@ -234,7 +234,7 @@ impl FuncGen<'_> {
     pub(crate) fn check_local_get(&mut self, local: u32) {
         self.checked(|_, checker| {
             let machine = &mut checker.machine;
-            machine.push(machine.local(local), machine.local_size(local));
+            machine.push(machine.local(local), machine.local_width(local));
         });
         self.check_no_result();
     }
@@ -295,10 +295,10 @@ impl FuncGen<'_> {
                 let (kind, symbol) = (ty.kind(), checker.machine.operands[from + i]);
                 if i < in_slots {
                     slot = slot.next(kind.width());
-                    checker.check_slot(slot, symbol, size(kind));
+                    checker.check_slot(slot, symbol, kind.width());
                 } else {
                     let reg = result_reg(kind.class());
-                    checker.check_reg(reg, symbol, size_in(reg, kind));
+                    checker.check_reg(reg, symbol, width_in(reg, kind));
                 }
             }
         });
@@ -369,12 +369,12 @@ impl FuncGen<'_> {
         self.checked(|this, checker| {
             let from = this.state.stack.len() - sig.params.len();
             for (i, &(kind, location)) in sig.params.iter().enumerate() {
-                let (symbol, size) = (checker.machine.operands[from + i], size(kind));
+                let (symbol, width) = (checker.machine.operands[from + i], kind.width());
                 match location {
-                    ArgLocation::Int(reg) => checker.check_reg(reg.into(), symbol, size),
-                    ArgLocation::Float(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ArgLocation::Int(reg) => checker.check_reg(reg.into(), symbol, width),
+                    ArgLocation::Float(reg) => checker.check_reg(reg.into(), symbol, width),
                     ArgLocation::Stack(offset) => {
-                        checker.check_outside(Reg::RSP, offset as i32, symbol, size);
+                        checker.check_outside(Reg::RSP, offset as i32, symbol, width);
                     }
                 }
             }
@@ -391,7 +391,7 @@ impl FuncGen<'_> {
                     Value::Const(_, constant) if i < constants => Symbol::Constant(constant),
                     _ => *operands.next().expect("operands come last"),
                 };
-                checker.check_reg(reg, symbol, OperandSize::S32);
+                checker.check_reg(reg, symbol, Width::W32);
             }
         });
     }
@@ -403,12 +403,12 @@ impl FuncGen<'_> {
             let area = this.masm.scratch().reg();
             let from = this.state.stack.len() - this.input.sig.results.len();
             for (i, &(kind, location)) in this.input.sig.results.iter().enumerate() {
-                let (symbol, size) = (checker.machine.operands[from + i], size(kind));
+                let (symbol, width) = (checker.machine.operands[from + i], kind.width());
                 match location {
-                    ResultLocation::Int(reg) => checker.check_reg(reg.into(), symbol, size),
-                    ResultLocation::Float(reg) => checker.check_reg(reg.into(), symbol, size),
+                    ResultLocation::Int(reg) => checker.check_reg(reg.into(), symbol, width),
+                    ResultLocation::Float(reg) => checker.check_reg(reg.into(), symbol, width),
                     ResultLocation::Area(offset) => {
-                        checker.check_outside(area, offset as i32, symbol, size);
+                        checker.check_outside(area, offset as i32, symbol, width);
                     }
                 }
             }
@@ -420,14 +420,14 @@ impl Checker {
     /// Takes an operator's result on trust, where the abstract stack says that it is.
     fn push_result(&mut self, this: &FuncGen<'_>, position: usize) {
         let value = this.state.stack[position];
-        let size = size(value.kind());
+        let width = value.kind().width();
         let machine = &mut self.machine;
         let symbol = match value {
             Value::Const(_, bits) => Symbol::Constant(bits),
             Value::Local(_, local) if self.target != Some(local) => machine.local(local),
-            _ => machine.result(size),
+            _ => machine.result(width),
         };
-        machine.push(symbol, size);
+        machine.push(symbol, width);
         match value {
             Value::Reg(_, reg) => machine.regs[reg.index()] = Content::Whole(symbol),
             Value::Local(_, local) if self.target == Some(local) => {
@@ -454,7 +454,7 @@ impl Checker {
             assert!(
                 popped
                     .iter()
-                    .any(|&symbol| content.holds(symbol, OperandSize::S32)),
+                    .any(|&symbol| content.holds(symbol, Width::W32)),
                 "{slot:?} is read, which holds {content}, for one of {popped:?}"
             );
         }
@@ -462,7 +462,7 @@ impl Checker {
     }
 
     /// Some operand that was popped has these contents, or the local that the value stands for.
-    fn check_popped(&self, this: &FuncGen<'_>, value: Value, content: Content, size: OperandSize) {
+    fn check_popped(&self, this: &FuncGen<'_>, value: Value, content: Content, width: Width) {
         let local = match value {
             // It was in the flags.
             Value::Flags(_) => return,
@@ -479,7 +479,7 @@ impl Checker {
                 .iter()
                 .copied()
                 .chain(local)
-                .any(|symbol| content.holds(symbol, size)),
+                .any(|symbol| content.holds(symbol, width)),
             "{value} is read as {content} instead of one of {popped:?}"
         );
     }
@@ -494,14 +494,14 @@ impl Checker {
                 self.check_reg(
                     reg,
                     machine.local(local),
-                    size_of_local(machine, reg, local),
+                    width_of_local(machine, reg, local),
                 );
             }
         }
         for reg in state.regs.stack {
             let position = state.regs.holder[reg.index()] as usize;
             let kind = state.stack[position].kind();
-            self.check_reg(reg, machine.operands[position], size_in(reg, kind));
+            self.check_reg(reg, machine.operands[position], width_in(reg, kind));
         }
         for &local in &machine.stale_locals {
             let reg = state.locals[local as usize].reg;

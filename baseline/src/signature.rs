@@ -20,14 +20,27 @@ pub(crate) struct CallSignature {
 
 impl CallSignature {
     fn new(ty: &FuncType) -> Self {
-        let locations = Locations::of(ty);
+        Self::located(ty.clone(), Locations::of(ty))
+    }
+
+    fn located(ty: FuncType, locations: Locations) -> Self {
         Self {
+            ty,
             params: locations.params,
             results: locations.results,
             stack_args: locations.stack_args,
             result_area: locations.result_area,
-            ty: ty.clone(),
         }
+    }
+
+    /// A signature of values of these kinds, which no type may have.
+    #[cfg(test)]
+    pub(crate) fn of_kinds(params: &[Kind], results: &[Kind]) -> Self {
+        let kinds = |kinds: &[Kind]| kinds.to_vec();
+        Self::located(
+            FuncType::new([], []),
+            Locations::with(kinds(params), kinds(results)),
+        )
     }
 
     /// Words of stack arguments.

@@ -1,7 +1,7 @@
 //! `upshift-benches tiers`: compares each hot function's code in both tiers, on the same inputs.
 //!
 //! A job is run by turns under the baseline alone and under the optimizer alone, with another
-//! layout of code in each round, while a timer [samples](sample) where the thread is. The event log
+//! layout of code in each round, while a timer samples where the thread is. The event log
 //! says which function's code lies there, which gives each function's own time in each tier. What
 //! callees, builtins and compilers take does not count. A function that the optimizer has made
 //! slower is a *fault*.

@@ -12,9 +12,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use upshift_abi::Width;
 use upshift_abi::frame::HomeSlot;
+use upshift_abi::kind::WORD_BYTES;
 
-use crate::asm::encode::OperandSize;
 use crate::asm::record::{Effect, Place};
 use crate::reg::{Reg, RegSet};
 
@@ -25,11 +26,11 @@ pub(super) enum Symbol {
     Local {
         local: u32,
         epoch: u32,
-        size: OperandSize,
+        width: Width,
     },
     /// What an operator has computed, or what arrives at a label.
-    Result { number: u32, size: OperandSize },
-    /// A constant's bits.
+    Result { number: u32, width: Width },
+    /// A constant's bits, the others of a vector being zero.
     Constant(u64),
     /// The `VmContext*`.
     Context,
@@ -41,8 +42,10 @@ pub(super) enum Content {
     Unknown,
     /// The low 32 bits are the value's.
     Low(Symbol),
-    /// All 64 bits are; a value of 32 bits is zero-extended.
+    /// All bits are; a value of 32 bits is zero-extended to 64.
     Whole(Symbol),
+    /// A word of a value that has several, counted from the lowest bits.
+    Word(Symbol, u32),
 }
 
 impl Content {
@@ -52,32 +55,66 @@ impl Content {
             Content::Low(Symbol::Constant(bits)) | Content::Whole(Symbol::Constant(bits)) => {
                 Content::Whole(Symbol::Constant(bits & 0xffff_ffff))
             }
-            Content::Low(symbol) | Content::Whole(symbol) if !symbol.is_wide() => {
+            Content::Low(symbol) | Content::Whole(symbol) if symbol.width() == Width::W32 => {
                 Content::Whole(symbol)
             }
             _ => Content::Unknown,
         }
     }
 
-    /// Whether it is the value, in all 64 bits or in as many as the value has.
-    pub(super) fn holds(self, symbol: Symbol, size: OperandSize) -> bool {
-        match (self, symbol, size) {
+    /// Whether it is what is expected, in all bits or in as many as the value has.
+    pub(super) fn holds(self, expected: impl Into<Content>, width: Width) -> bool {
+        match (self, expected.into(), width) {
             (
                 Content::Low(Symbol::Constant(is)) | Content::Whole(Symbol::Constant(is)),
-                Symbol::Constant(should),
-                OperandSize::S32,
+                Content::Low(Symbol::Constant(should)) | Content::Whole(Symbol::Constant(should)),
+                Width::W32,
             ) => is as u32 == should as u32,
-            (Content::Whole(is), _, _) | (Content::Low(is), _, OperandSize::S32) => is == symbol,
+            (Content::Whole(is), Content::Low(should) | Content::Whole(should), _)
+            | (Content::Low(is), Content::Low(should) | Content::Whole(should), Width::W32)
+            | (Content::Word(is, 0), Content::Whole(should), Width::W32) => is == should,
+            (Content::Word(..), should @ Content::Word(..), _) => self == should,
             _ => false,
+        }
+    }
+
+    /// A word that a register with these contents stores, counted from the lowest bits.
+    fn word_stored(self, n: u32) -> Self {
+        match (self, n) {
+            (Content::Whole(symbol), _) if symbol.width().words() > 1 => {
+                symbol.word(symbol.width(), n)
+            }
+            (_, 0) => self,
+            (Content::Whole(Symbol::Constant(_)), _) => Content::Whole(Symbol::Constant(0)),
+            _ => Content::Unknown,
         }
     }
 }
 
+impl From<Symbol> for Content {
+    fn from(symbol: Symbol) -> Self {
+        Content::Whole(symbol)
+    }
+}
+
 impl Symbol {
-    fn is_wide(self) -> bool {
+    fn width(self) -> Width {
         match self {
-            Symbol::Local { size, .. } | Symbol::Result { size, .. } => size == OperandSize::S64,
-            Symbol::Constant(_) | Symbol::Context => true,
+            Symbol::Local { width, .. } | Symbol::Result { width, .. } => width,
+            Symbol::Constant(_) | Symbol::Context => Width::W64,
+        }
+    }
+
+    /// What a word of memory contains that has the value, of this width, counted from the lowest
+    /// address.
+    pub(super) fn word(self, width: Width, n: u32) -> Content {
+        match (width, self) {
+            (Width::W32, _) => Content::Low(self),
+            (Width::W64, _) => Content::Whole(self),
+            (Width::W128, Symbol::Constant(bits)) => {
+                Content::Whole(Symbol::Constant(if n == 0 { bits } else { 0 }))
+            }
+            (Width::W128, _) => Content::Word(self, n),
         }
     }
 }
@@ -99,6 +136,7 @@ impl fmt::Display for Content {
             Content::Unknown => f.write_str("something else"),
             Content::Low(symbol) => write!(f, "the low half of {symbol}"),
             Content::Whole(symbol) => write!(f, "{symbol}"),
+            Content::Word(symbol, n) => write!(f, "word {n} of {symbol}"),
         }
     }
 }
@@ -106,27 +144,29 @@ impl fmt::Display for Content {
 /// Contents to go back to when code beside the main path ends.
 struct Fork {
     regs: [Content; 32],
-    /// Changed slots with what they contained, in order.
-    slots: Vec<(HomeSlot, Content)>,
+    /// Changed words of slots with what they contained, in order.
+    words: Vec<(HomeSlot, Content)>,
 }
 
 /// The machine and the program at one point.
 pub(super) struct Machine {
     pub(super) regs: [Content; 32],
-    /// The size of each local.
-    sizes: Vec<OperandSize>,
+    /// The width and home slot of each local.
+    declared: Vec<(Width, HomeSlot)>,
+    /// The local of each word of their slots, from the first one on.
+    owners: Vec<u32>,
     epoch: u32,
     results: u32,
     /// Locals that changed in this epoch.
     locals: HashMap<u32, Symbol>,
-    /// Locals' slots that an effect has reached in this epoch.
-    local_slots: HashMap<u32, Content>,
+    /// Words of locals' slots that an effect has reached in this epoch.
+    local_words: HashMap<HomeSlot, Content>,
     /// The operand stack.
     pub(super) operands: Vec<Symbol>,
-    /// The slots of operands, by position, some perhaps beyond the stack's top.
-    operand_slots: Vec<Content>,
-    /// The size of each operand.
-    operand_sizes: Vec<OperandSize>,
+    /// The width and home slot of each operand.
+    placed: Vec<(Width, HomeSlot)>,
+    /// The words of operands' slots, some perhaps beyond the stack's top.
+    operand_words: Vec<Content>,
     /// Locals and positions whose slots have other contents than their values.
     pub(super) stale_locals: BTreeSet<u32>,
     pub(super) stale_operands: BTreeSet<u32>,
@@ -140,17 +180,25 @@ pub(super) struct Machine {
 
 impl Machine {
     /// At a function's start: locals behind the parameters are zero, and nothing is anywhere yet.
-    pub(super) fn new(sizes: Vec<OperandSize>, params: usize) -> Self {
+    pub(super) fn new(widths: Vec<Width>, params: usize) -> Self {
+        let mut declared: Vec<(Width, HomeSlot)> = Vec::new();
+        let mut owners = Vec::new();
+        for width in widths {
+            owners.extend((0..width.words()).map(|_| declared.len() as u32));
+            let slot = last_slot(&declared).unwrap_or_default().next(width);
+            declared.push((width, slot));
+        }
         let mut machine = Self {
             regs: [Content::Unknown; 32],
-            sizes,
+            declared,
+            owners,
             epoch: 0,
             results: 0,
             locals: HashMap::new(),
-            local_slots: HashMap::new(),
+            local_words: HashMap::new(),
             operands: Vec::new(),
-            operand_slots: Vec::new(),
-            operand_sizes: Vec::new(),
+            placed: Vec::new(),
+            operand_words: Vec::new(),
             stale_locals: BTreeSet::new(),
             stale_operands: BTreeSet::new(),
             outside: HashMap::new(),
@@ -158,8 +206,8 @@ impl Machine {
             fork: None,
         };
         machine.begin_epoch(0);
-        for local in 0..machine.sizes.len() as u32 {
-            machine.set_slot(machine.local_slot(local), Content::Unknown);
+        for local in 0..machine.declared.len() as u32 {
+            machine.forget_local_slot(local);
             if local as usize >= params {
                 machine.set_local(local, Symbol::Constant(0));
             }
@@ -169,13 +217,18 @@ impl Machine {
 
     /// A parameter arrives in a register, whose upper half may be anything if it has 32 bits.
     pub(super) fn receive(&mut self, local: u32, reg: Reg) {
-        self.regs[reg.index()] = in_slot(self.local(local), self.local_size(local));
+        self.regs[reg.index()] = match self.local_width(local) {
+            Width::W32 => Content::Low(self.local(local)),
+            Width::W64 | Width::W128 => Content::Whole(self.local(local)),
+        };
     }
 
     /// A parameter arrives in memory.
     pub(super) fn receive_on_stack(&mut self, local: u32, base: Reg, disp: i32) {
-        let content = in_slot(self.local(local), self.local_size(local));
-        self.outside.insert((base.index(), disp), content);
+        let (symbol, width) = (self.local(local), self.local_width(local));
+        for n in 0..width.words() {
+            self.write(Place::Outside(base, disp), n, symbol.word(width, n));
+        }
     }
 
     /// A local's value.
@@ -183,13 +236,13 @@ impl Machine {
         self.locals.get(&local).copied().unwrap_or(Symbol::Local {
             local,
             epoch: self.epoch,
-            size: self.sizes[local as usize],
+            width: self.local_width(local),
         })
     }
 
-    /// The size of a local.
-    pub(super) fn local_size(&self, local: u32) -> OperandSize {
-        self.sizes[local as usize]
+    /// The width of a local.
+    pub(super) fn local_width(&self, local: u32) -> Width {
+        self.declared[local as usize].0
     }
 
     /// Assigns a local.
@@ -199,86 +252,110 @@ impl Machine {
     }
 
     /// A new value.
-    pub(super) fn result(&mut self, size: OperandSize) -> Symbol {
+    pub(super) fn result(&mut self, width: Width) -> Symbol {
         self.results += 1;
         Symbol::Result {
             number: self.results,
-            size,
+            width,
         }
     }
 
     /// Pushes an operand; its slot is stale unless it happens to have the value.
-    pub(super) fn push(&mut self, symbol: Symbol, size: OperandSize) {
-        let position = self.operands.len();
+    pub(super) fn push(&mut self, symbol: Symbol, width: Width) {
+        let slot = self.last_operand_slot().next(width);
         self.operands.push(symbol);
-        self.operand_sizes.truncate(position);
-        self.operand_sizes.push(size);
-        self.note_operand(position as u32);
+        self.placed.push((width, slot));
+        self.note_operand(self.operands.len() - 1);
     }
 
     /// Drops operands down to a height.
     pub(super) fn truncate(&mut self, height: usize) {
         self.operands.truncate(height);
+        self.placed.truncate(height);
         self.stale_operands.split_off(&(height as u32));
     }
 
-    /// The contents of a home slot.
-    pub(super) fn slot(&self, slot: HomeSlot) -> Content {
-        let word = slot.words() - 1;
-        match self.position(word) {
-            None => self.local_slots.get(&word).copied().unwrap_or_else(|| {
-                in_slot(
-                    Symbol::Local {
-                        local: word,
-                        epoch: self.epoch,
-                        size: self.sizes[word as usize],
-                    },
-                    self.local_size(word),
-                )
-            }),
-            Some(position) => {
-                let slots = &self.operand_slots;
-                slots.get(position).copied().unwrap_or(Content::Unknown)
-            }
-        }
+    /// The slot of the last local, which those of operands follow.
+    fn bottom(&self) -> HomeSlot {
+        last_slot(&self.declared).unwrap_or_default()
     }
 
-    /// Changes a home slot.
-    pub(super) fn set_slot(&mut self, slot: HomeSlot, content: Content) {
-        let old = self.slot(slot);
+    fn last_operand_slot(&self) -> HomeSlot {
+        last_slot(&self.placed).unwrap_or(self.bottom())
+    }
+
+    /// The contents of a word of the home slots.
+    fn slot_word(&self, word: HomeSlot) -> Content {
+        if let Some(index) = self.operand_word(word) {
+            let words = &self.operand_words;
+            return words.get(index).copied().unwrap_or(Content::Unknown);
+        }
+        let stored = self.local_words.get(&word).copied();
+        stored.unwrap_or_else(|| {
+            let local = self.owners[word.words() as usize - 1];
+            let (width, slot) = self.declared[local as usize];
+            let symbol = Symbol::Local {
+                local,
+                epoch: self.epoch,
+                width,
+            };
+            symbol.word(width, slot.words() - word.words())
+        })
+    }
+
+    /// Changes a word of the home slots.
+    fn set_slot_word(&mut self, word: HomeSlot, content: Content) {
+        let old = self.slot_word(word);
         if let Some(fork) = &mut self.fork {
-            fork.slots.push((slot, old));
+            fork.words.push((word, old));
         }
-        let word = slot.words() - 1;
-        match self.position(word) {
+        match self.operand_word(word) {
             None => {
-                self.local_slots.insert(word, content);
-                self.note_local(word);
+                self.local_words.insert(word, content);
+                self.note_local(self.owners[word.words() as usize - 1]);
             }
-            Some(position) => {
-                if position >= self.operand_slots.len() {
-                    self.operand_slots.resize(position + 1, Content::Unknown);
+            Some(index) => {
+                if index >= self.operand_words.len() {
+                    self.operand_words.resize(index + 1, Content::Unknown);
                 }
-                self.operand_slots[position] = content;
-                self.note_operand(position as u32);
+                self.operand_words[index] = content;
+                let above = |&(_, slot): &(Width, HomeSlot)| slot < word;
+                self.note_operand(self.placed.partition_point(above));
             }
         }
     }
 
-    /// The home slot of a stack position.
-    pub(super) fn operand_slot(&self, position: usize) -> HomeSlot {
-        self.local_slot(self.sizes.len() as u32 + position as u32)
+    /// The place in `operand_words` of a word that is not a local's.
+    fn operand_word(&self, word: HomeSlot) -> Option<usize> {
+        (word.words() as usize).checked_sub(self.owners.len() + 1)
     }
 
-    /// The home slot of a local.
-    fn local_slot(&self, local: u32) -> HomeSlot {
-        HomeSlot::NONE.down(local + 1)
+    /// A word of memory, counted from a place on upwards.
+    pub(super) fn read(&self, place: Place, n: u32) -> Content {
+        match place {
+            Place::Slot(slot) => self.slot_word(slot.word(n)),
+            Place::Context if n == 0 => Content::Whole(Symbol::Context),
+            Place::Context => Content::Unknown,
+            Place::Outside(base, disp) => {
+                let key = (base.index(), disp + (WORD_BYTES * n) as i32);
+                self.outside.get(&key).copied().unwrap_or(Content::Unknown)
+            }
+        }
     }
 
-    /// What was stored outside the frame.
-    pub(super) fn outside(&self, base: Reg, disp: i32) -> Content {
-        let key = (base.index(), disp);
-        self.outside.get(&key).copied().unwrap_or(Content::Unknown)
+    /// Changes a word of memory, counted from a place on upwards.
+    fn write(&mut self, place: Place, n: u32, content: Content) {
+        match place {
+            Place::Slot(slot) => self.set_slot_word(slot.word(n), content),
+            Place::Context => assert!(
+                content.holds(Symbol::Context, Width::W64),
+                "the frame's context is overwritten by {content}"
+            ),
+            Place::Outside(base, disp) => {
+                let key = (base.index(), disp + (WORD_BYTES * n) as i32);
+                self.outside.insert(key, content);
+            }
+        }
     }
 
     /// Before stores outside the frame that matter.
@@ -286,33 +363,32 @@ impl Machine {
         self.outside.clear();
     }
 
-    /// The stack position of a home slot that is not a local's.
-    fn position(&self, word: u32) -> Option<usize> {
-        (word as usize).checked_sub(self.sizes.len())
+    /// Whether a home slot holds a value.
+    fn slot_holds(&self, slot: HomeSlot, symbol: Symbol, width: Width) -> bool {
+        (0..width.words()).all(|n| {
+            let content = self.slot_word(slot.word(n));
+            content.holds(symbol.word(width, n), width)
+        })
     }
 
     fn note_local(&mut self, local: u32) {
-        let size = self.local_size(local);
-        if self
-            .slot(self.local_slot(local))
-            .holds(self.local(local), size)
-        {
+        let (width, slot) = self.declared[local as usize];
+        if self.slot_holds(slot, self.local(local), width) {
             self.stale_locals.remove(&local);
         } else {
             self.stale_locals.insert(local);
         }
     }
 
-    fn note_operand(&mut self, position: u32) {
-        let Some(&symbol) = self.operands.get(position as usize) else {
+    fn note_operand(&mut self, position: usize) {
+        let Some(&symbol) = self.operands.get(position) else {
             return;
         };
-        let slot = self.operand_slot(position as usize);
-        let size = self.operand_sizes[position as usize];
-        if self.slot(slot).holds(symbol, size) {
-            self.stale_operands.remove(&position);
+        let (width, slot) = self.placed[position];
+        if self.slot_holds(slot, symbol, width) {
+            self.stale_operands.remove(&(position as u32));
         } else {
-            self.stale_operands.insert(position);
+            self.stale_operands.insert(position as u32);
         }
     }
 
@@ -321,25 +397,36 @@ impl Machine {
     pub(super) fn begin_epoch(&mut self, operands_from: usize) {
         self.epoch += 1;
         self.locals.clear();
-        self.local_slots.clear();
+        self.local_words.clear();
         self.stale_locals.clear();
         self.regs = [Content::Unknown; 32];
         self.regs[Reg::VMCTX.index()] = Content::Whole(Symbol::Context);
         // What lies above the stack is not the same on each way here.
-        self.operand_slots.truncate(self.operands.len());
+        let words = self.last_operand_slot().words() - self.bottom().words();
+        self.operand_words.truncate(words as usize);
         for position in std::mem::take(&mut self.stale_operands) {
             self.put_in_slot(position as usize);
         }
         for position in operands_from..self.operands.len() {
-            self.operands[position] = self.result(self.operand_sizes[position]);
+            self.operands[position] = self.result(self.placed[position].0);
             self.put_in_slot(position);
         }
     }
 
     /// Gives an operand's slot the operand's value.
     pub(super) fn put_in_slot(&mut self, position: usize) {
-        let content = in_slot(self.operands[position], self.operand_sizes[position]);
-        self.set_slot(self.operand_slot(position), content);
+        let (width, slot) = self.placed[position];
+        for n in 0..width.words() {
+            let content = self.operands[position].word(width, n);
+            self.set_slot_word(slot.word(n), content);
+        }
+    }
+
+    fn forget_local_slot(&mut self, local: u32) {
+        let (width, slot) = self.declared[local as usize];
+        for n in 0..width.words() {
+            self.set_slot_word(slot.word(n), Content::Unknown);
+        }
     }
 
     /// Gives a register a local's value, as the only place that has it if its slot is not up to
@@ -347,7 +434,7 @@ impl Machine {
     pub(super) fn put_local_in(&mut self, reg: Reg, local: u32, slot_is_stale: bool) {
         self.regs[reg.index()] = Content::Whole(self.local(local));
         if slot_is_stale {
-            self.set_slot(self.local_slot(local), Content::Unknown);
+            self.forget_local_slot(local);
         }
     }
 
@@ -356,7 +443,7 @@ impl Machine {
         assert!(self.fork.is_none(), "code beside code beside the main path");
         self.fork = Some(Fork {
             regs: self.regs,
-            slots: Vec::new(),
+            words: Vec::new(),
         });
     }
 
@@ -364,8 +451,8 @@ impl Machine {
     pub(super) fn end_fork(&mut self) {
         let fork = self.fork.take().expect("a fork has begun");
         self.regs = fork.regs;
-        for (slot, content) in fork.slots.into_iter().rev() {
-            self.set_slot(slot, content);
+        for (word, content) in fork.words.into_iter().rev() {
+            self.set_slot_word(word, content);
         }
     }
 
@@ -374,28 +461,31 @@ impl Machine {
     pub(super) fn apply(&mut self, effect: Effect, cold: bool) {
         let beside = cold && self.fork.is_none();
         match effect {
-            Effect::Move(size, dst, src) => {
-                let content = self.regs[src.index()];
-                self.set_reg(dst, beside, loaded(size, content));
+            Effect::Move(width, dst, src) => {
+                let content = match (width, self.regs[src.index()]) {
+                    (Width::W32, content) => content.zero_extended(),
+                    (Width::W64, content) => content.word_stored(0),
+                    (Width::W128, content) => content,
+                };
+                self.set_reg(dst, beside, content);
             }
             Effect::Constant(dst, bits) => {
                 self.set_reg(dst, beside, Content::Whole(Symbol::Constant(bits)));
             }
-            Effect::Load(size, dst, place) => {
-                let content = match place {
-                    Place::Slot(slot) => self.slot(slot),
-                    Place::Context => Content::Whole(Symbol::Context),
-                    Place::Outside(base, disp) => self.outside(base, disp),
+            Effect::Load(width, dst, place) => {
+                let content = match width {
+                    Width::W32 => self.read(place, 0).zero_extended(),
+                    Width::W64 => self.read(place, 0),
+                    Width::W128 => joined(self.read(place, 0), self.read(place, 1)),
                 };
-                self.set_reg(dst, beside, loaded(size, content));
+                self.set_reg(dst, beside, content);
             }
-            Effect::Store(size, place, src) => {
-                let content = stored(size, self.regs[src.index()]);
-                self.store(place, beside, content);
+            Effect::Store(width, place, src) => {
+                self.store(width, place, beside, self.regs[src.index()]);
             }
-            Effect::StoreConstant(size, place, imm) => {
+            Effect::StoreConstant(width, place, imm) => {
                 let constant = Content::Whole(Symbol::Constant(i64::from(imm) as u64));
-                self.store(place, beside, stored(size, constant));
+                self.store(width, place, beside, constant);
             }
             Effect::Change(reg) => self.set_reg(reg, true, Content::Unknown),
             Effect::Call => {
@@ -408,38 +498,45 @@ impl Machine {
             }
             Effect::CopySlots { to, from, words } => {
                 for i in 1..=words {
-                    self.set_slot(to.down(i), self.slot(from.down(i)));
+                    self.set_slot_word(to.down(i), self.slot_word(from.down(i)));
                 }
             }
             Effect::CopyOut {
                 after,
                 to: (base, disp),
-                run: (count, _),
+                run: (count, words),
                 stride,
-            } => {
-                for i in 0..count {
-                    let place = (base.index(), disp + (stride * i) as i32);
-                    self.outside.insert(place, self.slot(after.down(i + 1)));
-                }
-            }
+            } => self.copy_run(count, words, |i| {
+                let outside = Place::Outside(base, disp + (stride * i) as i32);
+                (Place::Slot(after.down(words * (i + 1))), outside)
+            }),
             Effect::CopyIn {
                 after,
                 from: (base, disp),
-                run: (count, _),
+                run: (count, words),
                 stride,
-            } => {
-                for i in 0..count {
-                    let content = self.outside(base, disp + (stride * i) as i32);
-                    self.set_slot(after.down(i + 1), content);
-                }
-            }
+            } => self.copy_run(count, words, |i| {
+                let outside = Place::Outside(base, disp + (stride * i) as i32);
+                (outside, Place::Slot(after.down(words * (i + 1))))
+            }),
             Effect::ClearSlots { after, words } => {
                 for i in 1..=words {
-                    self.set_slot(after.down(i), Content::Whole(Symbol::Constant(0)));
+                    let zero = Content::Whole(Symbol::Constant(0));
+                    self.set_slot_word(after.down(i), zero);
                 }
             }
-            Effect::Read(slot) => self.reads.push((slot, self.slot(slot))),
-            Effect::ChangeSlot(slot) => self.set_slot(slot, Content::Unknown),
+            Effect::Read(slot) => self.reads.push((slot, self.slot_word(slot))),
+            Effect::ChangeSlot(slot) => self.set_slot_word(slot, Content::Unknown),
+        }
+    }
+
+    /// Copies values of so many words each from and to the places that each index has.
+    fn copy_run(&mut self, count: u32, words: u32, places: impl Fn(u32) -> (Place, Place)) {
+        for i in 0..count {
+            let (from, to) = places(i);
+            for n in 0..words {
+                self.write(to, n, self.read(from, n));
+            }
         }
     }
 
@@ -447,42 +544,40 @@ impl Machine {
         self.regs[reg.index()] = if unknown { Content::Unknown } else { content };
     }
 
-    fn store(&mut self, place: Place, unknown: bool, content: Content) {
-        let content = if unknown { Content::Unknown } else { content };
-        match place {
-            Place::Slot(slot) => self.set_slot(slot, content),
-            Place::Context => assert!(
-                content.holds(Symbol::Context, OperandSize::S64),
-                "the frame's context is overwritten by {content}"
-            ),
-            Place::Outside(base, disp) => {
-                self.outside.insert((base.index(), disp), content);
-            }
+    fn store(&mut self, width: Width, place: Place, unknown: bool, content: Content) {
+        for n in 0..width.words() {
+            let word = match (width, content) {
+                _ if unknown => Content::Unknown,
+                (Width::W32, content) => low(content),
+                (Width::W64 | Width::W128, content) => content.word_stored(n),
+            };
+            self.write(place, n, word);
         }
     }
 }
 
-/// What a slot contains that has a value.
-fn in_slot(symbol: Symbol, size: OperandSize) -> Content {
-    match size {
-        OperandSize::S64 => Content::Whole(symbol),
-        OperandSize::S32 => Content::Low(symbol),
+/// The slot of the last value of some.
+fn last_slot(values: &[(Width, HomeSlot)]) -> Option<HomeSlot> {
+    values.last().map(|&(_, slot)| slot)
+}
+
+/// What a register contains behind a load of two words.
+fn joined(lower: Content, upper: Content) -> Content {
+    match (lower, upper) {
+        (Content::Word(symbol, 0), Content::Word(other, 1)) if symbol == other => {
+            Content::Whole(symbol)
+        }
+        (Content::Whole(symbol @ Symbol::Constant(_)), Content::Whole(Symbol::Constant(0))) => {
+            Content::Whole(symbol)
+        }
+        _ => Content::Unknown,
     }
 }
 
-/// What a register contains behind a load or a move.
-fn loaded(size: OperandSize, content: Content) -> Content {
-    match size {
-        OperandSize::S64 => content,
-        OperandSize::S32 => content.zero_extended(),
-    }
-}
-
-/// What memory contains behind a store.
-fn stored(size: OperandSize, content: Content) -> Content {
-    match (size, content.zero_extended()) {
-        (OperandSize::S64, _) => content,
-        (OperandSize::S32, Content::Whole(symbol)) => Content::Low(symbol),
-        (OperandSize::S32, _) => Content::Unknown,
+/// What memory contains behind a store of 32 bits.
+fn low(content: Content) -> Content {
+    match content.zero_extended() {
+        Content::Whole(symbol) => Content::Low(symbol),
+        _ => Content::Unknown,
     }
 }

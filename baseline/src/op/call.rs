@@ -170,7 +170,7 @@ impl FuncGen<'_> {
     }
 
     /// Puts the topmost operands where a call expects its arguments; stack arguments at `rsp`.
-    fn emit_args(&mut self, sig: &CallSignature) {
+    pub(crate) fn emit_args(&mut self, sig: &CallSignature) {
         self.check_begin_passing();
         let from = self.state.stack.len() - sig.params.len();
         let many = sig.stack_words() > INLINE;

@@ -108,6 +108,12 @@ impl HomeSlot {
         HomeSlot(self.0 + words)
     }
 
+    /// A word of this slot, counted upwards from its lowest address, as a slot of its own.
+    #[inline]
+    pub const fn word(self, n: u32) -> Self {
+        HomeSlot(self.0 - n)
+    }
+
     /// Words from the top of the first slot to the lowest address of this one.
     #[inline]
     pub const fn words(self) -> u32 {
@@ -200,6 +206,11 @@ mod tests {
             slot = slot.next(kind.width());
             assert_eq!(slot.offset() + bytes as i32, top, "{kind:?}");
             assert_eq!(HomeSlot::at(slot.offset()), Some(slot));
+            for n in 0..kind.words() {
+                let word = slot.offset() + (WORD_BYTES * n) as i32;
+                assert_eq!(slot.word(n).offset(), word);
+                assert_eq!(HomeSlot::at(word + 7), Some(slot.word(n)));
+            }
             (top, upwards) = (slot.offset(), upwards + bytes);
         }
         assert_eq!(slot.words(), 10);

@@ -35,6 +35,15 @@ impl OperandSize {
         }
     }
 
+    /// The width of values of the size.
+    #[inline]
+    pub(crate) const fn width(self) -> Width {
+        match self {
+            S32 => Width::W32,
+            S64 => Width::W64,
+        }
+    }
+
     /// The integers of the size.
     #[inline]
     pub(crate) const fn int(self) -> Kind {

@@ -7,8 +7,8 @@
 //! Tests plant faults here: an instruction is then left out or emitted with another operand, and
 //! noted as it was emitted.
 
+use upshift_abi::Width;
 use upshift_abi::frame::{self, HomeSlot};
-use upshift_abi::kind::WORD_BYTES;
 
 use super::Masm;
 use super::encode::{Mem, Op, OperandSize};
@@ -17,7 +17,7 @@ use crate::reg::Reg;
 /// Memory that the checker knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    /// A word of a home slot, named as a slot of one word.
+    /// A home slot.
     Slot(HomeSlot),
     /// Where the frame keeps the `VmContext*`.
     Context,
@@ -28,12 +28,12 @@ pub(crate) enum Place {
 /// What an instruction, or a loop of them, does to registers and frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Move(OperandSize, Reg, Reg),
+    Move(Width, Reg, Reg),
     Constant(Reg, u64),
-    Load(OperandSize, Reg, Place),
-    Store(OperandSize, Place, Reg),
+    Load(Width, Reg, Place),
+    Store(Width, Place, Reg),
     /// Of a constant, sign-extended to 64 bits.
-    StoreConstant(OperandSize, Place, i32),
+    StoreConstant(Width, Place, i32),
     /// The register has other contents.
     Change(Reg),
     /// A call has changed all registers that calls do not preserve.
@@ -102,10 +102,9 @@ impl Masm {
             return;
         }
         self.note(|| match op {
-            _ if op == Op::MOV => Effect::Move(OperandSize::S32, reg, rm),
-            _ if op == Op::MOV.wide() || op == Op::MOVAPS => {
-                Effect::Move(OperandSize::S64, reg, rm)
-            }
+            _ if op == Op::MOV => Effect::Move(Width::W32, reg, rm),
+            _ if op == Op::MOV.wide() => Effect::Move(Width::W64, reg, rm),
+            _ if op == Op::MOVAPS => Effect::Move(Width::W128, reg, rm),
             _ if op == Op::XOR && reg == rm => Effect::Constant(reg, 0),
             _ => Effect::Change(reg),
         });
@@ -118,29 +117,23 @@ impl Masm {
             return;
         }
         let loads = [
-            (Op::MOV, OperandSize::S32),
-            (Op::MOV.wide(), OperandSize::S64),
-            (Op::MOVSS, OperandSize::S32),
-            (Op::MOVSD, OperandSize::S64),
+            (Op::MOV, Width::W32),
+            (Op::MOV.wide(), Width::W64),
+            (Op::MOVSS, Width::W32),
+            (Op::MOVSD, Width::W64),
+            (Op::MOVUPS, Width::W128),
         ];
         let stores = [
-            (Op::STORE, OperandSize::S32),
-            (Op::STORE.wide(), OperandSize::S64),
-            (Op::MOVSS_STORE, OperandSize::S32),
-            (Op::MOVSD_STORE, OperandSize::S64),
+            (Op::STORE, Width::W32),
+            (Op::STORE.wide(), Width::W64),
+            (Op::MOVSS_STORE, Width::W32),
+            (Op::MOVSD_STORE, Width::W64),
+            (Op::MOVUPS_STORE, Width::W128),
         ];
-        let size =
-            |table: &[(Op, OperandSize)]| table.iter().find(|row| row.0 == op).map(|row| row.1);
-        match (size(&loads), size(&stores), mem.place()) {
-            (Some(size), _, Some(place)) => self.note(|| Effect::Load(size, reg, place)),
-            (_, Some(size), Some(place)) => self.note(|| Effect::Store(size, place, reg)),
-            // Slots go downwards.
-            (_, _, Some(Place::Slot(slot))) if op == Op::MOVUPS_STORE => {
-                self.note(|| Effect::Store(OperandSize::S64, Place::Slot(slot), reg));
-                if let Some(above) = HomeSlot::at(slot.offset() + WORD_BYTES as i32) {
-                    self.note(|| Effect::Store(OperandSize::S64, Place::Slot(above), reg));
-                }
-            }
+        let width = |table: &[(Op, Width)]| table.iter().find(|row| row.0 == op).map(|row| row.1);
+        match (width(&loads), width(&stores), mem.place()) {
+            (Some(width), _, Some(place)) => self.note(|| Effect::Load(width, reg, place)),
+            (_, Some(width), Some(place)) => self.note(|| Effect::Store(width, place, reg)),
             (_, _, Some(Place::Slot(slot))) if op.stores() => {
                 self.note(|| Effect::ChangeSlot(slot));
             }
@@ -164,7 +157,7 @@ impl Masm {
         if cfg!(debug_assertions)
             && let Some(place) = mem.place()
         {
-            self.note(|| Effect::StoreConstant(size, place, imm));
+            self.note(|| Effect::StoreConstant(size.width(), place, imm));
         }
     }
 }
