@@ -8,13 +8,12 @@ use std::sync::Arc;
 use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{
-    Builtin, Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, RelocationTarget,
-    Tier,
+    Builtin, Cancel, CompiledFunction, DefinedFuncIndex, FuncIndex, RelocationTarget,
 };
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, RuntimeConfig, Store, TierHooks};
 
-use support::Code;
+use support::{Code, FirstCalls};
 
 impl Code {
     /// `push rbp; mov rbp, rsp; push rdi; push rdi`: the context where a baseline frame has it.
@@ -95,12 +94,12 @@ impl TierHooks for Hooks {
         &self,
         module: &Arc<ModuleCode>,
         func: DefinedFuncIndex,
-        _: Cancel<'_>,
+        cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
-        let code = [caller, callee, counting][func.0 as usize]();
-        let code = module.place(func, CompileUnit::Function, Tier::Baseline, code)?;
-        module.publish(&code);
-        Ok(code.addr())
+        let code = |_: &Arc<ModuleCode>, func: DefinedFuncIndex| {
+            [caller, callee, counting][func.0 as usize]()
+        };
+        FirstCalls(code).on_first_call(module, func, cancel)
     }
 
     fn on_budget_exhausted(

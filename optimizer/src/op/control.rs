@@ -306,8 +306,8 @@ impl Translator<'_> {
         self.builder.seal_block(inside);
         self.builder.switch_to_block(inside);
         let dfg = &mut self.builder.func.dfg;
-        let mut calls = entries.iter().map(|&block| dfg.block_call(block, &[]));
-        let calls: Vec<_> = calls.by_ref().collect();
+        let calls = entries.iter().map(|&block| dfg.block_call(block, &[]));
+        let calls: Vec<_> = calls.collect();
         let table = JumpTableData::new(calls[0], &calls);
         let table = self.builder.create_jump_table(table);
         self.ins().br_table(selector, table);

@@ -62,8 +62,7 @@ impl Translator<'_> {
 
     /// The number that a value is.
     pub(super) fn constant(&self, value: Value) -> Option<i64> {
-        let dfg = &self.builder.func.dfg;
-        match dfg.insts[dfg.value_def(value).inst()?] {
+        match self.definition(value)? {
             InstructionData::UnaryImm {
                 opcode: Opcode::Iconst,
                 imm,
@@ -74,16 +73,14 @@ impl Translator<'_> {
 
     /// The comparison that a value is the result of.
     fn comparison(&self, value: Value) -> Option<Comparison> {
-        let dfg = &self.builder.func.dfg;
-        let instruction = |value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst]);
         let InstructionData::Unary {
             opcode: Opcode::Uextend,
             arg,
-        } = instruction(value)?
+        } = self.definition(value)?
         else {
             return None;
         };
-        match instruction(arg)? {
+        match self.definition(arg)? {
             InstructionData::IntCompare { cond, args, .. } => Some(Comparison::Int(cond, args)),
             InstructionData::FloatCompare { cond, args, .. } => Some(Comparison::Float(cond, args)),
             _ => None,

@@ -27,11 +27,11 @@ impl Translator<'_> {
 
     pub(crate) fn visit_global_get(&mut self, index: u32) {
         let index = GlobalIndex(index);
-        let value = match self.contents.global(index) {
-            Some(value) => value,
-            None => self.read_global(index),
-        };
-        self.note_global(index, value);
+        let value = self.contents.global(index).unwrap_or_else(|| {
+            let value = self.read_global(index);
+            self.note_global(index, value);
+            value
+        });
         self.push(value);
     }
 

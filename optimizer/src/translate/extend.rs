@@ -44,14 +44,12 @@ impl Translator<'_> {
     /// The `i32` that a value made by [`extend`](Self::extend), or by joining such values, holds.
     pub(crate) fn reduce(&mut self, wide: Value) -> Value {
         self.extended.clean.insert(wide);
-        let dfg = &self.builder.func.dfg;
-        let inst = dfg.value_def(wide).inst();
-        match inst.map(|inst| dfg.insts[inst]) {
+        match self.definition(wide) {
             Some(InstructionData::UnaryImm { imm, .. }) => self.ins().iconst(types::I32, imm),
             Some(InstructionData::Unary {
                 opcode: Opcode::Uextend,
                 arg,
-            }) => match dfg.value_type(arg) {
+            }) => match self.builder.func.dfg.value_type(arg) {
                 types::I32 => arg,
                 _ => self.ins().uextend(types::I32, arg),
             },
@@ -121,15 +119,13 @@ impl Translator<'_> {
 
     /// The number of low bits of an `i32` that can be other than zero, where that is obvious.
     pub(crate) fn used_bits(&self, value: Value) -> u32 {
-        let dfg = &self.builder.func.dfg;
-        let instruction = |value| dfg.value_def(value).inst().map(|inst| dfg.insts[inst]);
-        let mut at = instruction(value);
+        let mut at = self.definition(value);
         if let Some(InstructionData::Unary {
             opcode: Opcode::Ireduce,
             arg,
         }) = at
         {
-            at = instruction(arg);
+            at = self.definition(arg);
         }
         match at {
             Some(InstructionData::Load {
@@ -143,7 +139,7 @@ impl Translator<'_> {
             Some(InstructionData::Unary {
                 opcode: Opcode::Uextend,
                 arg,
-            }) if dfg.value_type(arg) == types::I8 => 1,
+            }) if self.builder.func.dfg.value_type(arg) == types::I8 => 1,
             _ => u32::BITS,
         }
     }

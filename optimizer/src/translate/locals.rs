@@ -180,9 +180,9 @@ impl Translator<'_> {
                 zero = Some((clif_type(kind), value));
             }
             match self.locals[i] {
-                Local::Variable(_) => self.set_local(i, value),
-                Local::Memory(_) if self.osr.is_none() => self.set_local(i, value),
-                Local::Memory(_) | Local::Unused => {}
+                Local::Memory(_) if self.osr.is_some() => {}
+                Local::Variable(_) | Local::Memory(_) => self.set_local(i, value),
+                Local::Unused => {}
             }
         }
         Ok(())

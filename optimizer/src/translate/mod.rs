@@ -23,7 +23,8 @@ mod osr;
 mod visit;
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, ConstantData, Function, InstBuilder, SourceLoc, Type, UserFuncName, Value,
+    Block, BlockArg, ConstantData, Function, InstBuilder, InstructionData, SourceLoc, Type,
+    UserFuncName, Value,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
@@ -274,6 +275,12 @@ impl<'a> Translator<'a> {
         let c = self.pop();
         let (a, b) = self.pop2();
         (a, b, c)
+    }
+
+    /// The instruction that a value is the result of; none if it is a block's parameter.
+    pub(crate) fn definition(&self, value: Value) -> Option<InstructionData> {
+        let dfg = &self.builder.func.dfg;
+        dfg.value_def(value).inst().map(|inst| dfg.insts[inst])
     }
 
     /// Where the function's own results go.
