@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use cranelift_codegen::ir::function::FunctionStencil;
 use cranelift_codegen::ir::{DebugTag, ExternalName, Function, Inst, SourceLoc};
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget, MachDebugTagPos};
@@ -28,7 +29,7 @@ pub(crate) fn convert(
     let relocations = buffer.relocs().iter();
     let layout = buffer.frame_layout();
     Ok(CompiledFunction {
-        code: buffer.data().to_vec(),
+        code: code(compiled),
         relocations: relocations
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
@@ -105,17 +106,66 @@ fn traps(compiled: &CompiledCode, sources: &Sources<'_>) -> Result<Vec<TrapSite>
     Ok(sites)
 }
 
-/// Marks the call of a builtin that walks no stack, so that it becomes no call site. The mark
-/// changes no code.
-pub(crate) fn mark_leaf_call(func: &mut Function, call: Inst) {
-    func.debug_tags.set(call, [DebugTag::User(0)]);
+/// What instructions are marked as by a debug tag, which changes no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A call of a builtin that walks no stack, so that it becomes no call site.
+    Leaf,
+    /// An instruction that leaves the function, so that its epilogue is found.
+    Exit,
+}
+
+impl Mark {
+    fn tag(self) -> DebugTag {
+        DebugTag::User(self as u32)
+    }
+
+    /// Marks an instruction.
+    pub(crate) fn set(self, func: &mut Function, inst: Inst) {
+        func.debug_tags.set(inst, [self.tag()]);
+    }
+
+    /// Marks all instructions that leave the function. The verifier wants tags on calls only, so
+    /// it must have seen the function before.
+    pub(crate) fn set_exits(func: &mut Function) {
+        let FunctionStencil {
+            layout,
+            dfg,
+            debug_tags,
+            ..
+        } = &mut func.stencil;
+        let last = layout.blocks().filter_map(|block| layout.last_inst(block));
+        for exit in last.filter(|&inst| dfg.insts[inst].opcode().is_return()) {
+            debug_tags.set(exit, [Self::Exit.tag()]);
+        }
+    }
+
+    /// The offsets of machine instructions that are marked so, at that position.
+    fn offsets(
+        self,
+        compiled: &CompiledCode,
+        position: MachDebugTagPos,
+    ) -> impl Iterator<Item = u32> {
+        let tags = compiled.buffer.debug_tags();
+        let marked = tags.filter(move |tags| tags.pos == position && tags.tags == [self.tag()]);
+        marked.map(|tags| tags.offset)
+    }
+}
+
+/// The code, with better epilogues.
+fn code(compiled: &CompiledCode) -> Vec<u8> {
+    let mut code = compiled.buffer.data().to_vec();
+    // What prepares an exit has marks too, and is not changed.
+    for offset in Mark::Exit.offsets(compiled, MachDebugTagPos::Pre) {
+        x64::relax_epilogue(&mut code, offset);
+    }
+    code
 }
 
 fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
-    // Only calls of leaves have tags: one behind the call, others at what prepares it.
-    let tags = compiled.buffer.debug_tags();
-    let behind = tags.filter(|tags| tags.pos == MachDebugTagPos::Post);
-    let leaves: Vec<u32> = behind.map(|tags| tags.offset).collect();
+    // Marks of what prepares a call are in front of it.
+    let leaves = Mark::Leaf.offsets(compiled, MachDebugTagPos::Post);
+    let leaves: Vec<u32> = leaves.collect();
     let sites = compiled.buffer.call_sites();
     let mut sites: Vec<_> = sites
         .filter(|site| leaves.binary_search(&site.ret_addr).is_err())

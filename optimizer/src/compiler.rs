@@ -15,7 +15,7 @@ use upshift_abi::{
 };
 use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
-use crate::artifact;
+use crate::artifact::{self, Mark};
 use crate::isa::{self, OptimizerError};
 use crate::options::{OptimizerOptions, Regalloc};
 use crate::translate::{self, Config, TranslateError};
@@ -200,6 +200,7 @@ impl Session<'_> {
         let optimized = context.verify_if(isa);
         let optimized = optimized.and_then(|()| context.optimize(isa, &mut control));
         optimized.map_err(|error| codegen_error(func, &error, context))?;
+        Mark::set_exits(&mut context.func);
         check_cancel(request)?;
         let compiled = self.back_end(isa, func, context)?;
         let frame = compiled.buffer.frame_layout();

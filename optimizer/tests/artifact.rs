@@ -237,3 +237,48 @@ fn a_frame_that_moves_is_marked() {
         Some(OpKind::Memory)
     );
 }
+
+/// All ways out of a function, with and without a frame, registers to restore and arguments on the
+/// stack, and constants that look like an epilogue.
+#[test]
+fn epilogues_pop_without_a_move() {
+    const EPILOGUE: u64 = 0xc35d_ec89_4800_0000;
+    let stack_args = "(local.get 0) ".repeat(12);
+    let module = Module::new(&format!(
+        r#"(module
+        (type $small (func (param i64) (result i64)))
+        (type $large (func (param {params}) (result i64)))
+        (table 1 funcref)
+        (func $leaf (type $small) (i64.rotl (local.get 0) (i64.const 1)))
+        (func $constant (type $small) (i64.const {EPILOGUE}))
+        (func $saves (type $small)
+            (i64.add (call $leaf (local.get 0)) (i64.add (local.get 0) (call $leaf (i64.const 1)))))
+        (func $tail (type $small)
+            (if (i64.eqz (local.get 0)) (then (return (i64.const {EPILOGUE}))))
+            (if (i64.eqz (call $leaf (local.get 0))) (then (return_call $leaf (local.get 0))))
+            (return_call_indirect (type $small) (i64.const {EPILOGUE}) (i32.const 0)))
+        (func $more (type $small) (return_call $large {stack_args}))
+        (func $large (type $large) (return_call $leaf (i64.const {EPILOGUE}))))"#,
+        params = "i64 ".repeat(12),
+    ));
+    let optimizer = optimizer();
+    for func in 0..6 {
+        let compiled = compile(&optimizer, &module, func, CompileUnit::Function).unwrap();
+        let instructions = instructions(&compiled);
+        let pops = instructions.iter().enumerate().filter(|(_, instruction)| {
+            instruction.mnemonic() == Mnemonic::Pop && instruction.op0_register() == Register::RBP
+        });
+        let pops: Vec<usize> = pops.map(|(at, _)| at).collect();
+        assert!(!pops.is_empty());
+        for at in pops {
+            let before = instructions[at - 1].mnemonic();
+            assert_eq!(before, Mnemonic::Nop, "function {func}, instruction {at}");
+        }
+    }
+    let constant = compile(&optimizer, &module, 1, CompileUnit::Function).unwrap();
+    let constants: Vec<u64> = instructions(&constant)
+        .iter()
+        .map(|i| i.immediate64())
+        .collect();
+    assert!(constants.contains(&EPILOGUE));
+}

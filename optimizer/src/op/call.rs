@@ -11,7 +11,7 @@ use upshift_abi::callconv::ResultLocation;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
 
-use crate::artifact;
+use crate::artifact::Mark;
 use crate::options::NullChecks;
 use crate::signature::POINTER;
 use crate::translate::{CallSignature, Region, StackCheck, Translator, fixed, trusted};
@@ -75,7 +75,7 @@ impl Translator<'_> {
         let args: Vec<_> = [self.vmctx].iter().chain(args).copied().collect();
         let call = self.ins().call(func, &args);
         if builtin.kind() == BuiltinKind::Leaf {
-            artifact::mark_leaf_call(self.builder.func, call);
+            Mark::Leaf.set(self.builder.func, call);
         }
         call
     }
