@@ -21,7 +21,7 @@
 use upshift_abi::{MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
 use upshift_knobs::{choices, knobs};
-use upshift_optimizer::{Cpu, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
+use upshift_optimizer::{Cpu, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
 use upshift_runtime::CodeMapping;
 
 pub use upshift_knobs::{Entry, Group, Info, KnobError, KnobKind, Value, Values, help};
@@ -65,6 +65,7 @@ const REGALLOC: Type<Regalloc> =
     choices!(Regalloc { "backtracking" => Backtracking, "single-pass" => SinglePass });
 const CPU: Type<Cpu> = choices!(Cpu { "native" => Native, "baseline" => Baseline });
 const SELF_CALLS: Type<SelfCalls> = choices!(SelfCalls { "direct" => Direct, "slot" => Slot });
+const INLINE: Type<Inline> = choices!(Inline { "none" => None, "direct" => Direct });
 const NULL_CHECKS: Type<NullChecks> =
     choices!(NullChecks { "explicit" => Explicit, "fault" => Fault });
 const MEMORY_BASE: Type<MemoryBase> =
@@ -94,6 +95,8 @@ knobs! {
         Compile "cpu": Ablation CPU => optimizer.cpu, "which processor features Cranelift uses";
         Compile "self-calls": Ablation SELF_CALLS => optimizer.self_calls,
             "optimizer: how functions call themselves";
+        Compile "inline": Ablation INLINE => optimizer.inline,
+            "optimizer: which calls are replaced by the function's body";
         Compile "null-checks": Ablation NULL_CHECKS => optimizer.null_checks,
             "optimizer: how call_indirect finds null elements";
         Compile "memory-base": Ablation MEMORY_BASE => optimizer.memory_base,

@@ -11,6 +11,7 @@ mod api_cases {
     mod compiling;
     mod externs;
     mod host;
+    mod inlining;
     mod interruption;
     mod items;
     mod limits;

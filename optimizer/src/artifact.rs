@@ -7,12 +7,14 @@ use cranelift_codegen::ir::{DebugTag, ExternalName, Function, Inst, SourceLoc};
 use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget, MachDebugTagPos};
 use upshift_abi::artifact::{CODE_ALIGN, CompileStats, SourceLocation};
+use upshift_abi::sites::{InlinedRun, SiteDetails};
 use upshift_abi::{
     CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, Sites, Tier, TrapSite,
     WasmOffset,
 };
 
 use crate::names::Symbol;
+use crate::translate::Copies;
 use crate::{trap, x64};
 
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
@@ -20,8 +22,9 @@ pub(crate) fn convert(
     request: &CompileRequest<'_>,
     func: &Function,
     compiled: &CompiledCode,
+    copies: &Copies,
 ) -> Result<CompiledFunction, String> {
-    let sources = Sources::of(request, compiled);
+    let sources = Sources::of(request, compiled, copies);
     let buffer = &compiled.buffer;
     if buffer.alignment > CODE_ALIGN as u32 {
         return Err(format!("the code must be aligned to {}", buffer.alignment));
@@ -33,7 +36,10 @@ pub(crate) fn convert(
         relocations: relocations
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
-        sites: Sites::new(traps(compiled, &sources)?, calls(compiled, &sources)),
+        sites: Sites {
+            details: details(&sources),
+            ..Sites::new(traps(compiled, &sources)?, calls(compiled, &sources))
+        },
         sources: if request.sources {
             sources.runs()
         } else {
@@ -178,21 +184,43 @@ fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
     sites
 }
 
+/// Which code belongs to functions that were inlined; `None` without any.
+fn details(sources: &Sources<'_>) -> Option<Box<SiteDetails>> {
+    let inlined = sources.copies.frames().to_vec();
+    if inlined.is_empty() {
+        return None;
+    }
+    let mut runs: Vec<InlinedRun> = Vec::new();
+    sources.each_run(|code, source| {
+        let frame = source.and_then(|source| sources.copies.resolve(source).0);
+        if runs.last().and_then(|last| last.frame) != frame {
+            runs.push(InlinedRun { code, frame });
+        }
+    });
+    Some(Box::new(SiteDetails {
+        inlined,
+        runs,
+        ..SiteDetails::default()
+    }))
+}
+
 /// The origins of runs of code.
 struct Sources<'a> {
     /// Start, end and origin of each run; sorted, without overlap.
     runs: Vec<(u32, u32, SourceLoc)>,
     compiled: &'a CompiledCode,
+    copies: &'a Copies,
     /// The origin of the prologue and the epilogue.
     body: WasmOffset,
 }
 
 impl<'a> Sources<'a> {
-    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode) -> Self {
+    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode, copies: &'a Copies) -> Self {
         let locations = compiled.buffer.get_srclocs_sorted().iter();
         Self {
             runs: locations.map(|run| (run.start, run.end, run.loc)).collect(),
             compiled,
+            copies,
             body: request.body_offset(),
         }
     }
@@ -210,7 +238,22 @@ impl<'a> Sources<'a> {
         if source.is_default() {
             self.body
         } else {
-            WasmOffset(source.bits())
+            self.copies.resolve(source).1
+        }
+    }
+
+    /// Visits all code in order: where a run begins, and its origin if it has one.
+    fn each_run(&self, mut visit: impl FnMut(CodeOffset, Option<SourceLoc>)) {
+        let mut covered = 0;
+        for &(start, end, source) in &self.runs {
+            if covered < start {
+                visit(CodeOffset(covered), None);
+            }
+            visit(CodeOffset(start), Some(source));
+            covered = end;
+        }
+        if covered < self.compiled.buffer.total_size() {
+            visit(CodeOffset(covered), None);
         }
     }
 
@@ -218,23 +261,12 @@ impl<'a> Sources<'a> {
     /// is the body's.
     fn runs(&self) -> Vec<SourceLocation> {
         let mut result: Vec<SourceLocation> = Vec::new();
-        let mut add = |code: u32, wasm: WasmOffset| {
+        self.each_run(|code, source| {
+            let wasm = source.map_or(self.body, |source| self.wasm(source));
             if result.last().is_none_or(|last| last.wasm != wasm) {
-                let code = CodeOffset(code);
                 result.push(SourceLocation { code, wasm });
             }
-        };
-        let mut covered = 0;
-        for &(start, end, source) in &self.runs {
-            if covered < start {
-                add(covered, self.body);
-            }
-            add(start, self.wasm(source));
-            covered = end;
-        }
-        if covered < self.compiled.buffer.total_size() {
-            add(covered, self.body);
-        }
+        });
         result
     }
 }

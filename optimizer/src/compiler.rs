@@ -17,8 +17,8 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
 use crate::artifact::{self, Mark};
 use crate::isa::{self, OptimizerError};
-use crate::options::{OptimizerOptions, Regalloc};
-use crate::translate::{self, Config, TranslateError};
+use crate::options::{Inline, OptimizerOptions, Regalloc};
+use crate::translate::{self, Config, Copies, TranslateError};
 use crate::x64;
 
 /// The optimizing compiler.
@@ -54,6 +54,8 @@ struct Session<'a> {
     frontend: FunctionBuilderContext,
     regalloc: regalloc2::Ctx,
     validation: FuncValidatorAllocations,
+    /// The functions that were inlined into what is in `codegen`.
+    copies: Copies,
 }
 
 impl Optimizer {
@@ -125,6 +127,7 @@ impl Optimizer {
             frontend: FunctionBuilderContext::new(),
             regalloc: regalloc2::Ctx::default(),
             validation: FuncValidatorAllocations::default(),
+            copies: Copies::default(),
         }
     }
 }
@@ -145,7 +148,9 @@ impl Session<'_> {
         &mut self,
         mut request: CompileRequest<'_>,
     ) -> Result<(), CompileError> {
+        let mut inline = self.optimizer.options.inline;
         if let Some(to_validate) = request.validate.take() {
+            inline = Inline::None;
             let allocations = mem::take(&mut self.validation);
             let mut validator = to_validate.into_validator(allocations);
             let bytes = BinaryReader::new(request.body(), request.body_offset().0.into());
@@ -157,19 +162,24 @@ impl Session<'_> {
                 message: error.message().to_string(),
             })?;
         }
-        self.translate(&request)
+        self.translate(&request, inline)
     }
 
-    fn translate(&mut self, request: &CompileRequest<'_>) -> Result<(), CompileError> {
+    fn translate(
+        &mut self,
+        request: &CompileRequest<'_>,
+        inline: Inline,
+    ) -> Result<(), CompileError> {
         let mut codegen = mem::replace(&mut self.codegen, Context::new());
         let mut frontend = mem::take(&mut self.frontend);
         codegen.clear();
         let config = Config {
             options: &self.optimizer.options,
+            inline,
             has_rounding: self.optimizer.has_rounding,
         };
         let isa = &*self.optimizer.isa;
-        translate::translate(request, config, isa, &mut codegen.func, &mut frontend)
+        self.copies = translate::translate(request, config, isa, &mut codegen.func, &mut frontend)
             .map_err(|error| translate_error(request.func, &error))?;
         self.codegen = codegen;
         self.frontend = frontend;
@@ -180,7 +190,7 @@ impl Session<'_> {
     fn generate(&mut self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let mut context = mem::replace(&mut self.codegen, Context::new());
         let compiled = self.passes(request, &mut context)?;
-        let artifact = artifact::convert(request, &context.func, &compiled)
+        let artifact = artifact::convert(request, &context.func, &compiled, &self.copies)
             .map_err(|message| internal(request.func, message))?;
         self.codegen = context;
         Ok(artifact)

@@ -33,4 +33,6 @@ mod x64;
 
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;
-pub use options::{Cpu, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc, SelfCalls};
+pub use options::{
+    Cpu, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc, SelfCalls,
+};

@@ -48,6 +48,16 @@ pub enum SelfCalls {
     Slot,
 }
 
+/// Which calls are replaced by the body of the function that they call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Inline {
+    /// None.
+    None,
+    /// Calls of small functions of the same module.
+    #[default]
+    Direct,
+}
+
 /// How `call_indirect` finds null elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NullChecks {
@@ -88,6 +98,8 @@ pub struct OptimizerOptions {
     pub cpu: Cpu,
     /// How functions call themselves.
     pub self_calls: SelfCalls,
+    /// Which calls are replaced by the body of the function that they call.
+    pub inline: Inline,
     /// How `call_indirect` finds null elements.
     pub null_checks: NullChecks,
     /// Which bounds checks hold speculatively.

@@ -10,7 +10,7 @@ use upshift_abi::{
     Builtin, CodeOffset, CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler,
     DefinedFuncIndex, LoopIndex, RelocationTarget, Tier, TrapCode, WasmOffset,
 };
-use upshift_optimizer::{Cpu, Optimizer, OptimizerOptions, SelfCalls};
+use upshift_optimizer::{Cpu, Inline, Optimizer, OptimizerOptions, SelfCalls};
 
 const MODULE: &str = r#"(module
     (memory 1)
@@ -22,6 +22,15 @@ const MODULE: &str = r#"(module
             (br_if 0 (local.get 0)))
         (unreachable))
     (func $other (param i32) (result i32) (i32.trunc_f64_s (f64.convert_i32_u (local.get 0)))))"#;
+
+/// An optimizer that leaves calls as they are.
+fn calling() -> Optimizer {
+    Optimizer::new(OptimizerOptions {
+        inline: Inline::None,
+        ..checked()
+    })
+    .unwrap()
+}
 
 fn targets(compiled: &CompiledFunction) -> Vec<RelocationTarget> {
     compiled
@@ -39,7 +48,7 @@ fn instructions(compiled: &CompiledFunction) -> Vec<Instruction> {
 #[test]
 fn relocations() {
     let module = Module::new(MODULE);
-    let optimizer = optimizer();
+    let optimizer = calling();
     let other = RelocationTarget::Slot(DefinedFuncIndex(1));
     let grow = RelocationTarget::Builtin(Builtin::MemoryGrow);
 
@@ -88,7 +97,7 @@ fn traps_are_where_they_say() {
 #[test]
 fn calls_are_where_they_say() {
     let module = Module::new(MODULE);
-    let compiled = compile(&optimizer(), &module, 0, CompileUnit::Function).unwrap();
+    let compiled = compile(&calling(), &module, 0, CompileUnit::Function).unwrap();
     let calls: Vec<_> = instructions(&compiled)
         .into_iter()
         .filter(|instruction| instruction.mnemonic() == Mnemonic::Call)
@@ -117,6 +126,7 @@ fn calls_of_leaves_are_not_listed() {
     let options = OptimizerOptions {
         cpu: Cpu::Baseline,
         self_calls: SelfCalls::Slot,
+        inline: Inline::None,
         ..checked()
     };
     let optimizer = Optimizer::new(options).unwrap();

@@ -8,7 +8,7 @@ use upshift_abi::{
     CompileError, CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation,
 };
 use upshift_optimizer::{
-    Cpu, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
+    Cpu, Inline, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
 };
 
 /// What operators need around them.
@@ -259,6 +259,7 @@ fn every_operator_with_other_options() {
             verify: true,
             cpu: Cpu::Baseline,
             self_calls: SelfCalls::Slot,
+            inline: Inline::None,
             null_checks: NullChecks::Fault,
             spectre: SpectreMitigation::All,
         },

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Module, checked, optimizer};
 use upshift_abi::{CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation};
-use upshift_optimizer::{Cpu, Dump, Optimizer, OptimizerOptions};
+use upshift_optimizer::{Cpu, Dump, Inline, Optimizer, OptimizerOptions};
 
 #[test]
 fn golden() {
@@ -59,6 +59,7 @@ fn options(input: &str) -> Option<OptimizerOptions> {
         match word {
             // An option of the engine, see `bounds`.
             "explicit" => {}
+            "no-inline" => options.inline = Inline::None,
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,
             other => panic!("no such option: {other}"),

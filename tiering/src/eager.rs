@@ -23,8 +23,8 @@ pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
 impl<M: CodeHome> ModuleTiers<M> {
     /// Compiles and publishes every function that has no code, with compiler `tier`, on
     /// `eager-threads` threads. With validators, the baseline validates in the same pass, and for
-    /// the optimizer each body is validated first. Functions that already have code are not
-    /// validated, so pass validators only for a module that has not run yet.
+    /// the optimizer, which inlines, all bodies are validated first. The baseline does not validate
+    /// functions that already have code, so pass validators only for a module that has not run yet.
     ///
     /// # Errors
     ///
@@ -44,18 +44,17 @@ impl<M: CodeHome> ModuleTiers<M> {
         state.remember_home(home);
         let facts = home.facts();
         let threads = state.shared.config.knobs.eager_threads;
+        let validators = match (tier, validators) {
+            (Tier::Optimizer, Some(validators)) => {
+                validate_all(facts, home.wasm(), validators, threads)?;
+                None
+            }
+            (_, validators) => validators,
+        };
         in_parallel(facts, validators, threads, |work| {
             let mut sessions = CompileSessions::new(&state.shared);
-            let mut allocations = FuncValidatorAllocations::default();
             while let Some((func, validate)) = work.take() {
-                let result = match (tier, validate) {
-                    (Tier::Optimizer, Some(validator)) => {
-                        validate_one(facts, home.wasm(), func, validator, &mut allocations)
-                            .map_err(FirstCallError::from)
-                            .and_then(|()| state.compile_one(home, tier, func, None, &mut sessions))
-                    }
-                    (_, validate) => state.compile_one(home, tier, func, validate, &mut sessions),
-                };
+                let result = state.compile_one(home, tier, func, validate, &mut sessions);
                 if let Err(error) = result {
                     work.fail(func, error);
                 }

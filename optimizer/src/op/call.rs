@@ -14,7 +14,9 @@ use upshift_abi::{Builtin, FuncIndex, TableIndex, TrapCode, TypeIndex};
 use crate::artifact::Mark;
 use crate::options::NullChecks;
 use crate::signature::POINTER;
-use crate::translate::{CallSignature, Region, StackCheck, Translator, fixed, trusted};
+use crate::translate::{
+    CallSignature, Region, StackCheck, TranslateError, Translator, fixed, trusted,
+};
 use crate::trap;
 
 /// The target of a call.
@@ -26,11 +28,17 @@ enum Callee {
 }
 
 impl Translator<'_> {
-    pub(crate) fn visit_call(&mut self, func: u32) {
+    pub(crate) fn visit_call(&mut self, func: u32) -> Result<(), TranslateError> {
         let func = FuncIndex(func);
+        if let Some(defined) = self.env.facts.defined_func(func)
+            && self.inline(defined)?
+        {
+            return Ok(());
+        }
         let ty = self.env.facts.funcs[func.index()];
         let callee = self.callee(func);
         self.call(ty, &callee);
+        Ok(())
     }
 
     pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {

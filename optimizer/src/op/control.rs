@@ -174,6 +174,12 @@ impl Translator<'_> {
             return Ok(());
         }
         let frame = self.control.pop();
+        if let FrameKind::Block = frame.kind
+            && self.is_straight(&frame)
+        {
+            self.builder.seal_block(frame.end);
+            return Ok(());
+        }
         let mut reached = frame.end_reached;
         if self.control.is_reachable() {
             self.jump(frame.end, frame.results);
@@ -206,6 +212,13 @@ impl Translator<'_> {
             self.visit_return();
         }
         Ok(())
+    }
+
+    /// Whether a block that ends here, or an inlined function, needs no join: its end is reached
+    /// from here only, and with the operands that were below it.
+    fn is_straight(&self, frame: &ControlFrame) -> bool {
+        let is_left = self.control.is_reachable() && !self.control.is_empty();
+        is_left && !frame.end_reached && frame.kept_from.is_none()
     }
 
     /// An `if` without `else` takes its parameters as results when the condition is zero.
@@ -315,6 +328,10 @@ impl Translator<'_> {
 
     /// Returns the function's results, which lie uppermost.
     pub(crate) fn visit_return(&mut self) {
+        if let Some(around) = self.inlining.frames_around() {
+            let depth = self.control.depth() - around - 1;
+            return self.visit_br(depth as u32);
+        }
         let locations = self.results().to_vec();
         let values = self.peek(locations.len()).to_vec();
         let mut in_registers = Vec::new();

@@ -77,6 +77,11 @@ impl ControlStack {
         self.frames.pop().expect("validated: the frame is there")
     }
 
+    /// The number of open frames.
+    pub(crate) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

@@ -10,13 +10,15 @@ use upshift_abi::callconv::Locations;
 use upshift_abi::{Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, ModuleFacts, TypeIndex};
 
 use crate::names::Symbol;
-use crate::options::{OptimizerOptions, SelfCalls};
+use crate::options::{Inline, OptimizerOptions, SelfCalls};
 use crate::signature;
 
 /// The part of a translation's surroundings that depends on the compiler, not on the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Config<'a> {
     pub(crate) options: &'a OptimizerOptions,
+    /// Which calls may be replaced by bodies: none unless all bodies of the module are valid.
+    pub(crate) inline: Inline,
     /// Whether the processor has instructions for `ceil` and the like.
     pub(crate) has_rounding: bool,
 }
@@ -52,6 +54,11 @@ impl<'a> Env<'a> {
             builtins: HashMap::new(),
             result_slot: None,
         }
+    }
+
+    /// The function that is compiled.
+    pub(crate) fn func(&self) -> DefinedFuncIndex {
+        self.func
     }
 
     /// How functions of the type are called.

@@ -95,9 +95,8 @@ impl Translator<'_> {
                 let wide = dfg.first_result(load);
                 let func = &mut *self.builder.func;
                 func.replace(inst).ireduce(types::I32, wide);
-                let mut cursor = FuncCursor::new(func).at_inst(inst);
-                cursor.use_srcloc(inst);
-                cursor.insert_inst(load);
+                FuncCursor::new(func).at_inst(inst).insert_inst(load);
+                func.set_srcloc(load, func.srcloc(inst));
                 Some(wide)
             }
             _ => None,

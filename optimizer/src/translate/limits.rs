@@ -48,6 +48,11 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Counts a body that is translated in place of a call.
+    pub(super) fn add_body(&mut self, bytes: u32) {
+        self.body_bytes += bytes as usize;
+    }
+
     fn limit(&self) -> usize {
         (BASE + PER_BYTE * self.body_bytes).min(MOST)
     }
@@ -70,6 +75,22 @@ impl Translator<'_> {
         self.meter.loop_depth == 1
     }
 
+    /// Whether a loop is around the current position.
+    pub(super) fn is_in_loop(&self) -> bool {
+        self.meter.loop_depth > 0
+    }
+
+    /// Whether a body with so many loops can be translated here without coming near a limit.
+    pub(super) fn has_room_for(&self, loops: u32) -> bool {
+        self.meter.loop_depth + loops <= MAX_LOOP_DEPTH && self.made() <= self.meter.limit() / 2
+    }
+
+    /// Instructions, values and operands so far.
+    fn made(&self) -> usize {
+        let dfg = &self.builder.func.dfg;
+        dfg.num_insts() + dfg.num_values() + self.meter.operands
+    }
+
     /// Counts the end of a loop.
     pub(crate) fn leave_loop(&mut self) {
         self.meter.loop_depth -= 1;
@@ -84,9 +105,8 @@ impl Translator<'_> {
             return Ok(());
         }
         self.meter.until_look = INTERVAL;
-        let dfg = &self.builder.func.dfg;
         let limit = self.meter.limit();
-        if dfg.num_insts() + dfg.num_values() + self.meter.operands > limit {
+        if self.made() > limit {
             let body_bytes = self.meter.body_bytes;
             return Err(TranslateError::TooLarge { body_bytes, limit });
         }

@@ -74,7 +74,7 @@ fn home_slots(kinds: &[Kind]) -> Vec<HomeSlot> {
 
 /// What a body does with its locals.
 #[derive(Default)]
-struct Usage {
+pub(super) struct Usage {
     /// How often each local is read or written, an access in a loop counted as eight.
     accesses: Vec<u64>,
     /// Blocks and edges that the body will have, about.
@@ -132,6 +132,11 @@ impl Usage {
         let by_entries = MAX_ENTRIES / self.blocks.max(1);
         let by_removals = (MAX_REMOVALS / self.loops.max(1)).isqrt();
         by_entries.min(by_removals).max(FEW)
+    }
+
+    /// Whether the frontend can bear more of both than the function's own body has.
+    pub(super) fn can_grow(variables: usize, blocks: usize) -> bool {
+        variables.saturating_mul(blocks) <= MAX_ENTRIES + MAX_ENTRIES / 4
     }
 
     /// The locals that go to variables: those used most.
@@ -218,6 +223,8 @@ impl Translator<'_> {
             };
             self.locals.push(local);
         }
+        let blocks = usage.map_or(body_bytes / 2, |usage| usage.blocks);
+        self.inlining.note_size(kinds.len() - in_memory, blocks);
         if in_memory > 0 && self.osr.is_none() {
             let size = WORD_BYTES * self.last_local_slot().words();
             let align_to_8 = 3;

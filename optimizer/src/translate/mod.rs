@@ -17,6 +17,7 @@ mod control;
 mod early;
 mod env;
 mod extend;
+mod inline;
 mod limits;
 mod locals;
 mod osr;
@@ -30,7 +31,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use upshift_abi::callconv::{Locations, ResultLocation, kinds};
 use upshift_abi::frame::HomeSlot;
-use upshift_abi::{CompileRequest, CompileUnit, Kind, ValType};
+use upshift_abi::{CompileRequest, CompileUnit, Kind, ValType, WasmOffset};
 use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
 
 use crate::names::Symbol;
@@ -43,6 +44,8 @@ use early::Early;
 pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
 use extend::Extended;
+pub(crate) use inline::Copies;
+use inline::Inlining;
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
 use osr::Osr;
@@ -107,6 +110,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) contents: Contents,
     /// Values of `i32` that are known as 64-bit values too.
     pub(crate) extended: Extended,
+    /// Functions that are translated in place of their calls.
+    pub(crate) inlining: Inlining<'a>,
     /// Whether the prologue must look for the end of the stack.
     pub(crate) stack_check: StackCheck,
 }
@@ -126,14 +131,15 @@ pub(crate) fn check_stack(func: &mut Function) {
     func.stack_limit = Some(access::stack_limit(func));
 }
 
-/// Builds the CLIF of what the request names in `func`, which must be empty.
+/// Builds the CLIF of what the request names in `func`, which must be empty. Returns the functions
+/// that were inlined.
 pub(crate) fn translate(
     request: &CompileRequest<'_>,
     config: Config<'_>,
     isa: &dyn TargetIsa,
     func: &mut Function,
     context: &mut FunctionBuilderContext,
-) -> Result<(), TranslateError> {
+) -> Result<Copies, TranslateError> {
     let body = FunctionBody::new(BinaryReader::new(
         request.body(),
         request.body_offset().0.into(),
@@ -152,23 +158,19 @@ pub(crate) fn translate(
     let builder = FunctionBuilder::new(func, context);
     let env = Env::new(request, config);
     let meter = Meter::new(request);
-    let mut translator = Translator::enter(builder, env, &locations, osr, meter);
+    let inlining = Inlining::new(request);
+    let mut translator = Translator::enter(builder, env, &locations, osr, meter, inlining);
     translator.declare_locals(&ty.params, &body)?;
     translator.push_function_frame(&ty.results);
 
-    let mut operators = body.get_operators_reader()?;
-    while !operators.eof() {
-        translator.check_meter()?;
-        let at = SourceLoc::new(operators.original_position() as u32);
-        translator.builder.set_srcloc(at);
-        operators.visit_operator(&mut Forward(&mut translator))??;
-    }
+    translator.translate_body(&body, request.body_offset())?;
     let stack_check = translator.stack_check;
+    let copies = translator.inlining.into_copies();
     translator.builder.finalize(isa.frontend_config());
     if stack_check == StackCheck::Always {
         check_stack(func);
     }
-    Ok(())
+    Ok(copies)
 }
 
 impl<'a> Translator<'a> {
@@ -179,6 +181,7 @@ impl<'a> Translator<'a> {
         locations: &Locations,
         osr: Option<Osr>,
         meter: Meter<'a>,
+        inlining: Inlining<'a>,
     ) -> Self {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
@@ -209,10 +212,29 @@ impl<'a> Translator<'a> {
             early: Early::new(entry),
             contents: Contents::default(),
             extended: Extended::default(),
+            inlining,
             stack_check: StackCheck::IfLarge,
         }
     }
 
+    /// Translates the operators of a body, whose instructions get source locations from `at` on.
+    fn translate_body(
+        &mut self,
+        body: &FunctionBody<'_>,
+        at: WasmOffset,
+    ) -> Result<(), TranslateError> {
+        let start = body.range().start as u32;
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            self.check_meter()?;
+            let offset = operators.original_position() as u32 - start;
+            self.builder.set_srcloc(SourceLoc::new(at.0 + offset));
+            operators.visit_operator(&mut Forward(self))??;
+        }
+        Ok(())
+    }
+
+    /// Opens the frame of a function whose arguments have been popped.
     fn push_function_frame(&mut self, results: &[ValType]) {
         let end = self.block_with(results);
         self.control.push(ControlFrame {
@@ -220,7 +242,7 @@ impl<'a> Translator<'a> {
             end,
             params: 0,
             results: results.len(),
-            height: 0,
+            height: self.stack.len(),
             end_reached: false,
             kept_from: None,
         });

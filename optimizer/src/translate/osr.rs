@@ -145,6 +145,9 @@ impl<'a> Translator<'a> {
     /// Notes that a frame is being opened, reachable or not. Every `block`, `loop` and `if` begins
     /// with this.
     pub(crate) fn open_frame(&mut self) -> Result<Opening, TranslateError> {
+        if self.inlining.frames_around().is_some() {
+            return Ok(Opening::Unrelated);
+        }
         let reachable = self.control.is_reachable();
         let osr = self.osr.as_mut();
         osr.map_or(Ok(Opening::Unrelated), |osr| osr.open(reachable))

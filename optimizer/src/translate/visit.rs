@@ -22,6 +22,9 @@ macro_rules! forward {
         forward!(@refused $op visit_typed_select_multi $args);
     };
 
+    // The callee may be translated in place.
+    (@one mvp $op:ident visit_call $args:tt) => { forward!(@fallible visit_call $args); };
+
     (@one mvp $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one sign_extension $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one saturating_float_to_int $op:ident $visit:ident $args:tt) => {
@@ -37,6 +40,14 @@ macro_rules! forward {
     (@structured $visit:ident ($($arg:ident: $ty:ty),*)) => {
         fn $visit(&mut self, $($arg: $ty),*) -> Self::Output {
             self.0.$visit($($arg),*)
+        }
+    };
+    (@fallible $visit:ident ($($arg:ident: $ty:ty),*)) => {
+        fn $visit(&mut self, $($arg: $ty),*) -> Self::Output {
+            match self.0.control.is_reachable() {
+                true => self.0.$visit($($arg),*),
+                false => Ok(()),
+            }
         }
     };
     (@plain $visit:ident ($($arg:ident: $ty:ty),*)) => {

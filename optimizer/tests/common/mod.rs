@@ -4,8 +4,8 @@
 
 use upshift_abi::facts::{self, ModuleFacts};
 use upshift_abi::{
-    CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler, DefinedFuncIndex,
-    LoopIndex, TypeId,
+    CodeOffset, CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler,
+    DefinedFuncIndex, LoopIndex, TypeId,
 };
 use upshift_optimizer::{Optimizer, OptimizerOptions};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
@@ -98,18 +98,22 @@ pub fn compile(
 /// What holds for every artifact.
 fn check(compiled: &CompiledFunction, module: &Module, func: u32) {
     let len = compiled.code.len() as u32;
-    let body = &module.facts.bodies[func as usize];
+    let in_body = |code, wasm| {
+        let mut sources = compiled.sites.sources(code, Some(wasm));
+        sources.all(|source| {
+            let func = source.func.map_or(func, |func| func.0);
+            module.facts.bodies[func as usize].contains(&source.wasm.unwrap().0)
+        })
+    };
     assert!(compiled.sites.traps.is_sorted_by(|a, b| a.code < b.code));
     assert!(compiled.sites.calls.is_sorted_by(|a, b| a.code < b.code));
     for site in &compiled.sites.traps {
         assert!(site.code.0 < len, "{site:?}");
-        assert!(body.contains(&site.wasm.0), "{site:?} {body:?}");
+        assert!(in_body(site.code, site.wasm), "{site:?}");
     }
     for site in &compiled.sites.calls {
-        assert!(
-            site.code.0 <= len && body.contains(&site.wasm.0),
-            "{site:?}"
-        );
+        let call = CodeOffset(site.code.0 - 1);
+        assert!(site.code.0 <= len && in_body(call, site.wasm), "{site:?}");
     }
     for relocation in &compiled.relocations {
         assert!(relocation.offset.0 + 4 <= len, "{relocation:?}");

@@ -130,7 +130,8 @@ pub struct CompileRequest<'a> {
     pub func: DefinedFuncIndex,
     /// The part of the function to compile.
     pub unit: CompileUnit,
-    /// The validator to validate the body with in the same pass. `None`: the body is valid already.
+    /// The validator to validate the body with in the same pass; then other bodies of the module
+    /// may be invalid. `None`: all are valid already.
     pub validate: Option<FuncToValidate<ValidatorResources>>,
     /// Whether to fill [`CompiledFunction::sources`].
     pub sources: bool,

@@ -141,12 +141,20 @@ impl Sites {
         i.ok().map(|i| &self.calls[i])
     }
 
-    /// The instruction of the nearest trap or call at or before the offset.
+    /// The instruction of the nearest trap or call at or before the offset, of the function that
+    /// the offset belongs to.
     pub fn nearest(&self, code: CodeOffset) -> Option<WasmOffset> {
+        let details = self.details.as_deref();
+        let frame_at = |code| details.and_then(|details| details.frame_at(code));
+        let frame = frame_at(code);
         let trap = self.traps.partition_point(|site| site.code <= code);
         let call = self.calls.partition_point(|site| site.code <= code);
-        let trap = self.traps[..trap].last().map(|site| (site.code, site.wasm));
-        let call = self.calls[..call].last().map(|site| (site.code, site.wasm));
+        let mut traps = self.traps[..trap].iter().rev();
+        let mut calls = self.calls[..call].iter().rev();
+        let trap = traps.find(|site| frame_at(site.code) == frame);
+        let call = calls.find(|site| frame_at(CodeOffset(site.code.0.saturating_sub(1))) == frame);
+        let trap = trap.map(|site| (site.code, site.wasm));
+        let call = call.map(|site| (site.code, site.wasm));
         trap.max(call).map(|(_, wasm)| wasm)
     }
 

@@ -1,3 +1,4 @@
+;;@ no-inline
 ;;! vcode 0
 (module
   (func $fib (param i32) (result i32)

@@ -1,3 +1,4 @@
+;;@ no-inline
 ;;! clif 0
 ;;! clif 1
 (module

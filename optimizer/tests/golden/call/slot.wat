@@ -1,3 +1,4 @@
+;;@ no-inline
 ;;! clif 0
 ;;! vcode 0
 (module

@@ -1,0 +1,110 @@
+;;! clif 0
+;;! clif 3
+(module
+  (memory 1)
+  (func (param i32) (result i32) (call 1 (call 2 (local.get 0) (i32.const 3))))
+  (func (param i32) (result i32) (local i32)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const -1))))
+    (call 2 (local.get 0) (local.get 1)))
+  (func (param i32 i32) (result i32) (i32.load (i32.add (local.get 0) (local.get 1))))
+  ;; Recursion is inlined once, and a tail call not at all.
+  (func (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (call 4 (call 3 (i32.sub (local.get 0) (i32.const 1)))))
+      (else (i32.const 0))))
+  (func (param i32) (result i32) (return_call 2 (local.get 0) (local.get 0))))
+;; clif 0
+;;   function u0:0(i64 vmctx, i32) -> i32 tail {
+;;       region0 = 1 "memory"
+;;       region1 = 0 "context"
+;;
+;;                                   block0(v0: i64, v1: i32):
+;;                                       v10 = load.i64 notrap aligned readonly can_move region1 v0
+;;                                       v2 = uextend.i64 v1
+;;   @002a                               v4 = iconst.i32 3
+;;   @002c                               v5 = iconst.i64 3
+;;   @0070                               v7 = iconst.i32 3
+;;   @0072                               v8 = iadd v1, v7  ; v7 = 3
+;;   @0073                               v9 = uextend.i64 v8
+;;   @0073                               v11 = iadd v10, v9
+;;   @0073                               v13 = uload32 little region0 v11
+;;   @0073                               v12 = ireduce.i32 v13
+;;   @002e                               v14 = iconst.i32 0
+;;   @002e                               v15 = iconst.i64 0
+;;   @007a                               v17 = ireduce.i32 v13
+;;   @007c                               v18 = iconst.i32 0
+;;   @007c                               v19 = icmp eq v17, v18  ; v18 = 0
+;;   @007c                               v20 = uextend.i32 v19
+;;   @007d                               brif v20, block4, block5
+;;
+;;                                   block4:
+;;   @007f                               v21 = iconst.i32 -1
+;;   @0081                               jump block3(v21)  ; v21 = -1
+;;
+;;                                   block5:
+;;   @0082                               jump block6
+;;
+;;                                   block6:
+;;   @0083                               v22 = ireduce.i32 v13
+;;   @0085                               v23 = iconst.i32 0
+;;   @0087                               v24 = iconst.i64 0
+;;   @008b                               v26 = ireduce.i32 v13
+;;   @008d                               v27 = iconst.i32 0
+;;   @008f                               v28 = iadd v26, v27  ; v27 = 0
+;;   @0090                               v29 = uextend.i64 v28
+;;   @0090                               v30 = iadd.i64 v10, v29
+;;   @0090                               v31 = load.i32 little region0 v30
+;;   @0089                               jump block3(v31)
+;;
+;;                                   block3(v16: i32):
+;;   @0030                               jump block1(v16)
+;;
+;;                                   block1(v3: i32):
+;;   @0030                               return v3
+;;   }
+;; clif 3
+;;   function u0:3(i64 vmctx, i32) -> i32 tail {
+;;       region0 = 0 "context"
+;;       gv0 = vmctx
+;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
+;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
+;;       sig0 = (i64 vmctx, i32) -> i32 tail
+;;       fn0 = colocated u0:3 sig0
+;;       fn1 = u0:4 sig0
+;;       stack_limit = gv2
+;;
+;;                                   block0(v0: i64, v1: i32):
+;;                                       v2 = uextend.i64 v1
+;;   @0054                               brif v1, block2, block3
+;;
+;;                                   block2:
+;;   @0058                               v5 = iconst.i32 1
+;;   @005a                               v6 = isub.i32 v1, v5  ; v5 = 1
+;;   @005b                               v7 = uextend.i64 v6
+;;   @0070                               brif v6, block6, block7
+;;
+;;                                   block6:
+;;   @0074                               v10 = iconst.i32 1
+;;   @0076                               v11 = isub.i32 v6, v10  ; v10 = 1
+;;   @0077                               v12 = call fn0(v0, v11)
+;;   @0079                               v13 = call fn1(v0, v12)
+;;   @007b                               jump block8(v13)
+;;
+;;                                   block7:
+;;   @007c                               v14 = iconst.i32 0
+;;   @007e                               jump block8(v14)  ; v14 = 0
+;;
+;;                                   block8(v9: i32):
+;;   @005d                               v15 = call fn1(v0, v9)
+;;   @005f                               jump block4(v15)
+;;
+;;                                   block3:
+;;   @0060                               v16 = iconst.i32 0
+;;   @0062                               jump block4(v16)  ; v16 = 0
+;;
+;;                                   block4(v4: i32):
+;;   @0063                               jump block1(v4)
+;;
+;;                                   block1(v3: i32):
+;;   @0063                               return v3
+;;   }

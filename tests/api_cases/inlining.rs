@@ -1,0 +1,112 @@
+//! Functions that the optimizer inlines behave as called ones: values, backtraces from host
+//! functions, interruption.
+
+use std::time::Duration;
+
+use upshift::{Linker, Module, Store, Trap, WasmBacktrace};
+
+use crate::support::watchdog::Watchdog;
+use crate::{in_every_mode, instance};
+
+/// Rounds of the loops: enough for an OSR entry with the low budgets of the test modes.
+const ROUNDS: u32 = 5000;
+
+/// Names of a backtrace's functions, innermost first.
+fn names(error: &upshift::Error) -> Vec<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
+    let frames = backtrace.frames().iter();
+    frames
+        .map(|frame| frame.func_name().unwrap_or("?").into())
+        .collect()
+}
+
+/// Each call finds its locals zeroed, whatever the copies before it left in theirs; a function with
+/// several ways out yields the right one's values.
+#[test]
+fn each_call_starts_anew() {
+    let text = r#"(module
+        (func $count (param i32) (result i32 i64 f64 i32) (local i32 i64 f64)
+            (local.set 1 (i32.add (local.get 1) (local.get 0)))
+            (local.set 2 (i64.add (local.get 2) (i64.extend_i32_u (local.get 1))))
+            (local.set 3 (f64.add (local.get 3) (f64.convert_i32_u (local.get 1))))
+            (if (i32.and (local.get 0) (i32.const 1))
+                (then (return (local.get 1) (local.get 2) (local.get 3) (i32.const 7))))
+            (local.get 1) (local.get 2) (local.get 3) (i32.const 9))
+        (func $sum (param i32) (result i64) (local i32 i64 f64 i32)
+            (call $count (local.get 0))
+            (local.set 4) (local.set 3) (local.set 2) (local.set 1)
+            (i64.add
+                (i64.add (i64.extend_i32_u (local.get 1)) (local.get 2))
+                (i64.add (i64.trunc_f64_u (local.get 3)) (i64.extend_i32_u (local.get 4)))))
+        (func (export "run") (param $n i32) (result i64) (local $sum i64)
+            (loop
+                (local.set $sum (i64.add (local.get $sum)
+                    (i64.add (call $sum (local.get $n)) (call $sum (i32.const 3)))))
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum)))"#;
+    let rounds = u64::from(ROUNDS);
+    // Three times the argument, and 7 or 9; for each number, and for 3.
+    let numbers = 3 * rounds * (rounds + 1) / 2 + rounds / 2 * (7 + 9);
+    let expected = numbers + rounds * (9 + 7);
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, text);
+        let run = instance
+            .get_typed_func::<u32, u64>(&mut store, "run")
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(run.call(&mut store, ROUNDS).unwrap(), expected);
+        }
+    });
+}
+
+/// The functions around a call of the host are those of the source, inlined or not.
+#[test]
+fn host_functions_see_inlined_callers() {
+    let text = r#"(module
+        (import "host" "fail" (func $fail (param i32)))
+        (func $inner (param i32) (call $fail (local.get 0)))
+        (func $middle (param i32) (if (local.get 0) (then (call $inner (local.get 0)))))
+        (func $outer (export "run") (param $n i32)
+            (loop
+                (call $middle (i32.eqz (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (br_if 0 (local.get $n)))))"#;
+    in_every_mode(|engine| {
+        let module = Module::new(engine, text).unwrap();
+        let mut store = Store::new(engine, ());
+        let mut linker = Linker::new(engine);
+        let fail = |_: u32| -> upshift::Result<()> { Err(upshift::Error::msg("no")) };
+        linker.func_wrap("host", "fail", fail).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance
+            .get_typed_func::<u32, ()>(&mut store, "run")
+            .unwrap();
+        let error = run.call(&mut store, ROUNDS).unwrap_err();
+        assert_eq!(names(&error), ["inner", "middle", "outer"]);
+    });
+}
+
+/// An interruption strikes anywhere in the loop: in the function itself, or in the one that is
+/// inlined, in which case the backtrace has both.
+#[test]
+fn interruption_in_an_inlined_function() {
+    let text = r#"(module
+        (memory 1)
+        (func $turn (param i32)
+            (i64.store (i32.const 8) (i64.div_u (i64.load (i32.const 8)) (i64.const 3)))
+            (i32.store (local.get 0) (i32.const 1)))
+        (func $run (export "run") (loop (call $turn (i32.const 0)) (br 0))))"#;
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, text);
+        let run = instance
+            .get_typed_func::<(), ()>(&mut store, "run")
+            .unwrap();
+        for _ in 0..5 {
+            let watchdog = Watchdog::start(store.interrupt_handle(), Duration::from_millis(10));
+            let error = run.call(&mut store, ()).unwrap_err();
+            drop(watchdog);
+            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+            let names = names(&error);
+            assert!(names == ["turn", "run"] || names == ["run"], "{names:?}");
+        }
+    });
+}
