@@ -16,6 +16,7 @@ use crate::home::CodeHome;
 use crate::module::{FirstCodeGuard, ModuleState, ModuleTiers};
 use crate::sessions::CompileSessions;
 use crate::state::FirstCallAction;
+use crate::validate::validate_body;
 
 /// One validator for each defined function, in order, as decoding a module yields them.
 pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
@@ -123,7 +124,7 @@ fn validate_one(
     let bytes = &wasm[range.start as usize..range.end as usize];
     let body = FunctionBody::new(BinaryReader::new(bytes, range.start.into()));
     let mut validator = validator.into_validator(std::mem::take(allocations));
-    let result = validator.validate(&body);
+    let result = validate_body(&mut validator, &body);
     *allocations = validator.into_allocations();
     result.map_err(|error| CompileError::Invalid {
         func,

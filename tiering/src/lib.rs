@@ -38,6 +38,7 @@ mod queue;
 mod sessions;
 mod switch;
 mod sync;
+mod validate;
 mod worker;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod background;
 mod first_call;
 mod pool;
 mod replay;
+mod validate;
 
 use std::time::{Duration, Instant};
 
