@@ -190,6 +190,10 @@ impl FuncGen<'_> {
             }
             self.masm
                 .shift_imm(Shift::Shl, size, dst, factor.trailing_zeros() as u8);
+        } else if let 3 | 5 | 9 = factor {
+            // A multiplication would take three cycles.
+            let scale = (factor - 1).trailing_zeros() as u8;
+            self.masm.lea_self_scaled(size, dst, left, scale);
         } else {
             self.masm.imul_imm(size, dst, left, factor);
         }

@@ -239,6 +239,20 @@ impl Masm {
         }
     }
 
+    /// `lea dst, [src + src * 2^scale]`. Without displacement: a third term would make it slower.
+    pub(crate) fn lea_self_scaled(&mut self, size: OperandSize, dst: Reg, src: Reg, scale: u8) {
+        self.note(|| Effect::Change(dst));
+        let (dst, src) = (dst.hw(), src.hw());
+        let (low, high) = (src & 7, src >> 3);
+        let (bits, count) = Op::LEA.sized(size).head((dst >> 3) << 2 | high << 1 | high);
+        // As base registers, rbp and r13 need a displacement.
+        let (mode, disp_count) = if low == 5 { (0x40, 1) } else { (0, 0) };
+        let modrm_sib = [mode | (dst & 7) << 3 | 4, scale << 6 | low << 3 | low];
+        let tail = u64::from(u16::from_le_bytes(modrm_sib));
+        self.buf
+            .put(bits | tail << (8 * count), count + 2 + disp_count);
+    }
+
     /// A shift by a constant.
     pub(crate) fn shift_imm(&mut self, op: Shift, size: OperandSize, reg: Reg, amount: u8) {
         self.note(|| Effect::Change(reg));
