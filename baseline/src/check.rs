@@ -12,6 +12,7 @@
 //! - operands that an operator reads, from registers and home slots;
 //! - between operators: registers of locals and operands, which slots may be out of date, the
 //!   context;
+//! - the register in which an innermost loop keeps the budget;
 //! - at each branch to a label, and where control falls into one: the registers that the label's
 //!   state names, all other locals' slots, what the branch takes along, the operands below;
 //! - at a label: the registers that may be newer than their slots are at least those that were so
@@ -274,9 +275,17 @@ impl FuncGen<'_> {
         self.checked(|_, checker| checker.machine.end_fork());
     }
 
+    /// The budget is in the register that a loop keeps it in.
+    pub(crate) fn check_loop_counter(&mut self) {
+        self.checked(|this, checker| checker.check_budget(this));
+    }
+
     /// A jump to a label's state would be right here.
     pub(crate) fn check_edge(&mut self, target: usize) {
         self.checked(|this, checker| {
+            if !this.leaves_loop_counter(target) {
+                checker.check_budget(this);
+            }
             let control = &this.labels[target];
             let label = control.state.expect("a label with branches has a state");
             checker.check_label(label, this.labels.map(label), label.dirty);
@@ -310,6 +319,7 @@ impl FuncGen<'_> {
         self.checked(|this, checker| {
             checker.check_label(label, this.labels.map(label), label.dirty);
             checker.check_operands_below(this.state.stack.len());
+            checker.check_budget(this);
         });
     }
 
@@ -324,6 +334,7 @@ impl FuncGen<'_> {
             for (reg, &local) in label.regs.zip(this.labels.map(label)) {
                 machine.put_local_in(reg, local, label.dirty.has(reg));
             }
+            machine.put_budget_in(this.loop_counter);
         });
         self.check_no_result();
     }
@@ -344,6 +355,7 @@ impl FuncGen<'_> {
             for (reg, &local) in label.regs.zip(this.labels.map(label)) {
                 machine.put_local_in(reg, local, dirty.has(reg));
             }
+            machine.put_budget_in(this.loop_counter);
         });
     }
 
@@ -512,5 +524,13 @@ impl Checker {
         }
         self.check_operands_below(state.flushed);
         self.check_context();
+        self.check_budget(this);
+    }
+
+    /// The register that is to have the budget has it.
+    fn check_budget(&self, this: &FuncGen<'_>) {
+        if let Some(counter) = this.loop_counter {
+            self.check_reg(counter.reg, Symbol::Budget, Width::W32);
+        }
     }
 }

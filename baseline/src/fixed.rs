@@ -41,7 +41,11 @@ macro_rules! fixed_registers {
         }
 
         impl FixedReg for $name {}
-    )*};
+    )*
+
+        /// Integer registers that no code fixes.
+        pub(crate) const UNFIXED: RegSet = RegSet(RegSet::INTS.0 $(& !(1 << $number))*);
+    };
 }
 
 fixed_registers! {

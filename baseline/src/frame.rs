@@ -12,7 +12,7 @@
 //! frame.
 
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
-use upshift_abi::frame::{self, ENTRY_SITE, HomeSlot};
+use upshift_abi::frame::{self, HomeSlot};
 use upshift_abi::vmctx::{VmContext, VmStore};
 use upshift_abi::{Builtin, DefinedFuncIndex, Kind, RelocationTarget, TrapCode, Width};
 
@@ -144,23 +144,6 @@ impl FuncGen<'_> {
         }
         self.receive_params();
         self.clear_locals(self.input.sig.params.len());
-    }
-
-    fn emit_entry_counter(&mut self, weight: u32) {
-        self.emit_budget_sub(weight);
-        let func = self.input.func;
-        self.out_of_line(Cc::S, |cold| {
-            cold.tier_up(func, ENTRY_SITE);
-            asm!(cold; add rsp, 16);
-            cold.resume();
-        });
-    }
-
-    /// Takes `weight` from the function's budget.
-    pub(crate) fn emit_budget_sub(&mut self, weight: u32) {
-        let weight = weight.min(i32::MAX as u32) as i32;
-        self.masm
-            .sub_cell(RelocationTarget::Budget(self.input.func), weight);
     }
 
     /// Parameters in registers become their locals' registers; the others are copied to the slots.
@@ -399,6 +382,7 @@ impl FuncGen<'_> {
         debug_assert!(regs.dirty.or(regs.stack).minus(kept).is_empty());
         self.state.forget_local_registers(kept);
         let regs = &mut self.state.regs;
+        debug_assert!(regs.reserved.is_empty());
         regs.free = RegSet::ALL.minus(regs.locals.or(regs.stack));
     }
 }

@@ -12,6 +12,7 @@ use crate::asm::Masm;
 use crate::asm::encode::Op;
 use crate::check::Checker;
 use crate::control::Labels;
+use crate::counter::LoopCounter;
 use crate::frame::FrameNeeds;
 use crate::options::BaselineOptions;
 use crate::peek::Peek;
@@ -96,6 +97,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) labels: Labels,
     pub(crate) cursor: Cursor,
     pub(crate) frame: FrameNeeds,
+    /// The register that has the budget, in a loop that keeps it in one.
+    pub(crate) loop_counter: Option<LoopCounter>,
     pub(crate) records: Records,
     /// Follows what is emitted, in debug builds.
     pub(crate) checker: Option<Box<Checker>>,
@@ -134,6 +137,7 @@ impl<'a> FuncGen<'a> {
                 loop_depth: 0,
             },
             frame: FrameNeeds::new(),
+            loop_counter: None,
             records: Records::default(),
             checker: None,
         }

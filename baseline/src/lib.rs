@@ -10,7 +10,7 @@
 //! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
 //!   registers that instructions fix, `state` the abstract state, `merge` what happens where
-//!   control flow joins, `frame` prologue, epilogue and traps;
+//!   control flow joins, `frame` prologue, epilogue and traps, `counter` the budget's counters;
 //! - `check` follows, in debug builds, where every value is;
 //! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
 //!   `trampoline` makes the code between Rust and WebAssembly.
@@ -28,6 +28,7 @@
 mod alloc;
 mod check;
 mod control;
+mod counter;
 mod fixed;
 mod frame;
 mod func_gen;

@@ -4,6 +4,9 @@
 
 use crate::peek::{Ahead, Opcode, Operators};
 
+/// Registers of each class that stay free at a loop header, for the loop's temporaries.
+pub(crate) const LOOP_TEMPORARIES: u32 = 4;
+
 /// Distinct locals that are remembered.
 const MAX_LOCALS: usize = 24;
 
@@ -43,6 +46,8 @@ pub(crate) struct Lookahead {
     count: usize,
     /// There is a call.
     pub(crate) call: bool,
+    /// There is a loop.
+    has_loop: bool,
     pub(crate) extent: Extent,
 }
 
@@ -53,7 +58,11 @@ impl Lookahead {
         let mut depth = 0;
         for Ahead { op, index } in body.take(budget as usize) {
             match op {
-                Opcode::Block | Opcode::Loop | Opcode::If => depth += 1,
+                Opcode::Block | Opcode::If => depth += 1,
+                Opcode::Loop => {
+                    depth += 1;
+                    seen.has_loop = true;
+                }
                 Opcode::End if depth == 0 => {
                     seen.extent = Extent::Whole;
                     break;
@@ -69,6 +78,11 @@ impl Lookahead {
             }
         }
         seen
+    }
+
+    /// Whether all of the loop was looked at, and has neither loops nor calls in it.
+    pub(crate) fn is_small_and_innermost(&self) -> bool {
+        self.extent == Extent::Whole && !self.call && !self.has_loop
     }
 
     /// The locals used, in the order of their first use.

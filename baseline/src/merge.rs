@@ -308,7 +308,7 @@ impl FuncGen<'_> {
         regs.locals = label.regs;
         regs.dirty = label.dirty;
         regs.recent = RegSet::NONE;
-        regs.free = RegSet::ALL.minus(label.regs);
+        regs.free = RegSet::ALL.minus(label.regs.or(regs.reserved));
         for (i, reg) in label.regs.enumerate() {
             let local = self.labels.map(label)[i];
             regs.holder[reg.index()] = local;

@@ -40,7 +40,8 @@ pub struct Counters {
     /// Units per call.
     pub entry: Option<u32>,
     /// Units per execution of a loop header: the first entry of a loop counts like a back edge,
-    /// for one check per loop instead of one per back edge.
+    /// for one check per loop instead of one per back edge. A loop that ends by a trap may not have
+    /// taken what it used since it was entered.
     pub loops: Option<u32>,
 }
 

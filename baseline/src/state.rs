@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A register is free, holds one local, belongs to one stack entry, or is a temporary of the
-//!   current operator (none of the three sets has it).
+//! - A register is free, reserved, holds one local, belongs to one stack entry, or is a temporary
+//!   of the current operator (none of the four sets has it).
 //! - A local without a register has its value in its home slot; one with a register too, unless
 //!   the register is *dirty*.
 //! - Stack entries below `flushed` are in their home slots.
@@ -42,6 +42,8 @@ pub(crate) struct RegFile {
     pub(crate) dirty: RegSet,
     /// Registers that must keep their owner during the current operator.
     pub(crate) pins: RegSet,
+    /// Registers that hold neither locals nor operands from one operator to the next.
+    pub(crate) reserved: RegSet,
     /// Registers in `locals` that were read since registers last ran out.
     pub(crate) recent: RegSet,
     /// The local's index or the stack entry's position.
@@ -328,14 +330,15 @@ impl State {
     /// Panics if an invariant between operators does not hold.
     pub(crate) fn check(&self) {
         let regs = &self.regs;
-        let owned = regs.free.or(regs.locals).or(regs.stack);
+        let owned = regs.free.or(regs.reserved).or(regs.locals).or(regs.stack);
         assert_eq!(
             owned,
             RegSet::ALL,
             "leaked registers: {:?}",
             RegSet::ALL.minus(owned)
         );
-        let sum = regs.free.len() + regs.locals.len() + regs.stack.len();
+        let sets = [regs.free, regs.reserved, regs.locals, regs.stack];
+        let sum: u32 = sets.map(RegSet::len).iter().sum();
         assert_eq!(sum, RegSet::ALL.len(), "a register has two owners");
         for reg in regs.locals {
             let local = regs.holder[reg.index()];

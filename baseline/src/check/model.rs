@@ -17,6 +17,7 @@ use upshift_abi::frame::HomeSlot;
 use upshift_abi::kind::WORD_BYTES;
 
 use crate::asm::record::{Effect, Place};
+use crate::counter::LoopCounter;
 use crate::reg::{Reg, RegSet};
 
 /// A value of the program.
@@ -34,6 +35,8 @@ pub(super) enum Symbol {
     Constant(u64),
     /// The `VmContext*`.
     Context,
+    /// What is left of the function's budget.
+    Budget,
 }
 
 /// What is known of a register's or slot's contents.
@@ -102,6 +105,7 @@ impl Symbol {
         match self {
             Symbol::Local { width, .. } | Symbol::Result { width, .. } => width,
             Symbol::Constant(_) | Symbol::Context => Width::W64,
+            Symbol::Budget => Width::W32,
         }
     }
 
@@ -126,6 +130,7 @@ impl fmt::Display for Symbol {
             Symbol::Result { number, .. } => write!(f, "result {number}"),
             Symbol::Constant(bits) => write!(f, "{bits:#x}"),
             Symbol::Context => f.write_str("the context"),
+            Symbol::Budget => f.write_str("the budget"),
         }
     }
 }
@@ -438,6 +443,13 @@ impl Machine {
         }
     }
 
+    /// Gives a loop's counter, if there is one, the budget.
+    pub(super) fn put_budget_in(&mut self, counter: Option<LoopCounter>) {
+        if let Some(counter) = counter {
+            self.regs[counter.reg.index()] = Content::Whole(Symbol::Budget);
+        }
+    }
+
     /// Starts code beside the main path.
     pub(super) fn begin_fork(&mut self) {
         assert!(self.fork.is_none(), "code beside code beside the main path");
@@ -486,6 +498,9 @@ impl Machine {
             Effect::StoreConstant(width, place, imm) => {
                 let constant = Content::Whole(Symbol::Constant(i64::from(imm) as u64));
                 self.store(width, place, beside, constant);
+            }
+            Effect::Budget(reg) => {
+                self.set_reg(reg, beside, Content::Whole(Symbol::Budget));
             }
             Effect::Change(reg) => self.set_reg(reg, true, Content::Unknown),
             Effect::Call => {

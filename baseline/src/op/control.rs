@@ -2,20 +2,17 @@
 
 use wasmparser::{BlockType, BrTable};
 
-use upshift_abi::{OsrEntryInfo, RegClass, TrapCode, ValType};
+use upshift_abi::{RegClass, TrapCode, ValType};
 
 use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::{Cc, Label, Pos, Target, asm};
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::FuncGen;
-use crate::lookahead::{Extent, LocalUse, Lookahead, Usage};
+use crate::lookahead::{Extent, LOOP_TEMPORARIES, LocalUse, Lookahead, Usage};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
 use crate::state::{Home, Local};
 use crate::value::{Cond, Value};
-
-/// Registers of each class that locals leave free at a loop header, for the loop's temporaries.
-const LOOP_TEMPORARIES: u32 = 4;
 
 /// `br_table`s up to this length are compared one by one.
 const SHORT_TABLE: u32 = 3;
@@ -127,37 +124,13 @@ impl FuncGen<'_> {
         self.labels[frame].header = Some(header);
         self.check_loop_header(state, params);
         if let Some(weight) = self.input.options.counters.loops {
-            self.emit_budget_sub(weight);
-            self.loop_tier_up(Cc::S, index);
-            if self.input.options.osr {
-                let (wasm, depth) = (self.wasm_offset(), self.cursor.loop_depth - 1);
-                self.records.loops.push(OsrEntryInfo { index, wasm, depth });
-            }
+            self.emit_loop_counter(weight, index);
         }
-    }
-
-    /// Out of line at a loop header: brings all home slots up to date and asks for an OSR entry.
-    /// Constants and operands are in their slots already, and no register changes.
-    pub(crate) fn emit_loop_tier_up(&mut self, site: u32) {
-        self.check_begin_fork();
-        for reg in self.state.regs.dirty {
-            let local = self.state.regs.holder[reg.index()];
-            self.store_local(local, reg);
-        }
-        self.check_home_slots();
-        self.masm.tier_up(self.input.func, site);
-        let scratch = self.masm.scratch();
-        asm!(self.masm, scratch; lea rsp, [rsp + 8]; pop scratch);
-        if self.input.options.osr {
-            let exit = self.osr_exit(&scratch);
-            asm!(self.masm, scratch; test scratch, scratch);
-            self.masm.jcc(Cc::Ne, exit);
-        }
-        self.check_end_fork();
     }
 
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,
     /// as long as enough registers stay free; if it calls, only in registers that calls preserve.
+    /// A small loop's budget is in one, too.
     fn choose_loop_registers(&mut self) {
         let budget = self.input.options.ablation.loop_lookahead;
         if budget == 0 {
@@ -187,6 +160,7 @@ impl FuncGen<'_> {
             self.unbind_local(self.state.regs.holder[reg.index()]);
             self.state.regs.free.add(reg);
         }
+        self.choose_loop_counter(&seen);
     }
 
     /// Gives a local that a loop uses a register out of a set, if more than a reserve are free.
@@ -251,6 +225,7 @@ impl FuncGen<'_> {
         match kind {
             BlockKind::Func => self.end_function(),
             BlockKind::Loop => {
+                self.end_loop_counter(frame);
                 self.cursor.leave_loop();
                 self.labels.pop();
             }
@@ -334,6 +309,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_return(&mut self) {
+        self.store_loop_counter();
         self.flush_many(self.input.sig.results.len());
         self.emit_early_return();
         self.set_unreachable();
@@ -348,6 +324,9 @@ impl FuncGen<'_> {
 
     /// Goes to a label, with whatever it takes.
     pub(crate) fn emit_branch(&mut self, target: usize) {
+        if self.leaves_loop_counter(target) {
+            self.store_loop_counter();
+        }
         if self.labels[target].kind == BlockKind::Func {
             self.emit_early_return();
         } else {
@@ -373,9 +352,16 @@ impl FuncGen<'_> {
         self.masm.flags_live = false;
     }
 
+    /// Whether a branch is its jump alone. Widens the label's dirty set if so.
+    fn is_direct(&mut self, target: usize) -> bool {
+        self.labels[target].kind != BlockKind::Func
+            && !self.leaves_loop_counter(target)
+            && self.conforms(target)
+    }
+
     fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
         let kind = self.labels[target].kind;
-        if kind != BlockKind::Func && self.conforms(target) {
+        if self.is_direct(target) {
             self.jump(Some(cond), target);
         } else if kind == BlockKind::Loop {
             // A back edge is likely taken: no detour through cold code.
@@ -432,7 +418,7 @@ impl FuncGen<'_> {
         if !self.labels.first_of_table(target) {
             return (target, self.labels[target].table_stub);
         }
-        let direct = self.labels[target].kind != BlockKind::Func && self.conforms(target);
+        let direct = self.is_direct(target);
         let stub = (!direct).then(|| self.cold_branch(target));
         self.labels[target].table_stub = stub;
         (target, stub)

@@ -474,6 +474,25 @@ impl Masm {
         self.relocate(target, size as u32);
     }
 
+    /// `mov reg, [rip + target]`, of 32 bits.
+    pub(crate) fn load_cell(&mut self, reg: Reg, target: RelocationTarget) {
+        self.rip(Op::MOV, reg.hw());
+        self.buf.put(0, 4);
+        self.relocate(target, 0);
+    }
+
+    /// `mov [rip + target], reg`, of 32 bits.
+    pub(crate) fn store_cell(&mut self, target: RelocationTarget, reg: Reg) {
+        self.rip(Op::STORE, reg.hw());
+        self.buf.put(0, 4);
+        self.relocate(target, 0);
+    }
+
+    /// Notes that a register has the function's budget.
+    pub(crate) fn note_budget(&mut self, reg: Reg) {
+        self.note(|| record::Effect::Budget(reg));
+    }
+
     /// Notes that the instruction before has set the zero flag by the register's new value.
     pub(crate) fn sets_zero_flag(&mut self, reg: Reg, size: OperandSize) {
         self.tested = Some((self.buf.len(), reg, size));

@@ -192,6 +192,58 @@ fn events_go_to_files() {
     serde_json::from_str::<serde_json::Value>(&trace).unwrap();
 }
 
+/// Calls a function whose small loops are left in every way, and runs each of them long enough to
+/// use the budget up.
+const LOOPS: &str = r#"(module
+    (func $leave (param $how i32) (param $rounds i32) (result i32)
+        (local $n i32)
+        (block $out
+            (loop $outer
+                (local.set $n (local.get $rounds))
+                (loop $inner
+                    (if (i32.eqz (local.get $n)) (then (br $out)))
+                    (br_if $outer (i32.gt_s
+                        (local.tee $how (i32.sub (local.get $how) (i32.const 1)))
+                        (i32.const 4)))
+                    (if (i32.eq (local.get $n) (i32.add (local.get $how) (i32.const 900)))
+                        (then (return (i32.const 1))))
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (br_if $out (i32.eq (local.get $n) (i32.const 3)))
+                    (br_if $inner (i32.ne (local.get $n) (i32.const 8))))
+                (local.set $n (i32.const 2))))
+        (local.get $n))
+    (func (export "run") (result i32)
+        (local $i i32) (local $sum i32)
+        (loop $next
+            (local.set $sum (i32.add (local.get $sum)
+                (call $leave (i32.and (local.get $i) (i32.const 7)) (local.get $i))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 3000))))
+        (local.get $sum)))"#;
+
+/// A small loop keeps the budget in a register if its operators were read ahead, else in memory.
+#[test]
+fn units_are_the_same_wherever_the_budget_is() {
+    let loops = file("loops.wat", LOOPS);
+    let log = path("budgets.jsonl");
+    let debug = format!("events={}", log.display());
+    let exhausted = |lookahead: &str| -> Vec<String> {
+        let policy = "switching=virtual,policy=fixed-budget:units=100000000:slices=1000";
+        let args = ["-T", policy, "-C", lookahead, "-D", &debug];
+        upshift(&[&args[..], &["--invoke", "run", &loops]].concat()).success();
+        let events = std::fs::read_to_string(&log).unwrap();
+        let events = events
+            .lines()
+            .filter(|line| line.contains("budget-exhausted"));
+        events
+            .map(|line| line[line.find("\"func\"").expect("a function")..].to_owned())
+            .collect()
+    };
+    let in_registers = exhausted("loop-lookahead=64");
+    assert!(in_registers.len() > 50, "{in_registers:?}");
+    assert_eq!(in_registers, exhausted("loop-lookahead=0"));
+}
+
 #[test]
 fn no_file_tells_the_story() {
     let ran = upshift(&[] as &[&str]);

@@ -34,6 +34,8 @@ pub(crate) enum Effect {
     Store(Width, Place, Reg),
     /// Of a constant, sign-extended to 64 bits.
     StoreConstant(Width, Place, i32),
+    /// The register has the function's budget.
+    Budget(Reg),
     /// The register has other contents.
     Change(Reg),
     /// A call has changed all registers that calls do not preserve.

@@ -1,0 +1,156 @@
+//! Budget counters: what calls and loop iterations take from their function's budget.
+//!
+//! The budget is a cell in memory that a function's entry and its loops share. Code that finds it
+//! used up asks for tier-up out of line. Mostly the weight is subtracted from memory, with one
+//! instruction. In a short loop that is the slowest part of an iteration, for each subtraction
+//! waits for the one before to come back from memory. An innermost loop that was seen whole, calls
+//! nothing and leaves a register free therefore has its budget there ([`LoopCounter`]): loaded
+//! before the header, stored on each way out of the loop, and stored and loaded around tier-up.
+//!
+//! What is counted is the same both ways, but for a loop that ends by a trap: then the cell stays
+//! what it was when the loop was entered or last asked for tier-up.
+
+use upshift_abi::frame::ENTRY_SITE;
+use upshift_abi::{LoopIndex, OsrEntryInfo, RegClass, RelocationTarget};
+
+use crate::asm::encode::{Alu, OperandSize};
+use crate::asm::{Cc, asm};
+use crate::fixed::UNFIXED;
+use crate::func_gen::FuncGen;
+use crate::lookahead::{LOOP_TEMPORARIES, Lookahead};
+use crate::reg::{Reg, RegSet};
+
+/// The register that has the budget inside of a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoopCounter {
+    /// The loop's control frame.
+    frame: usize,
+    pub(crate) reg: Reg,
+}
+
+impl FuncGen<'_> {
+    /// At a function's entry: takes a call's weight.
+    pub(crate) fn emit_entry_counter(&mut self, weight: u32) {
+        self.masm.sub_cell(self.budget(), immediate(weight));
+        let func = self.input.func;
+        self.out_of_line(Cc::S, |cold| {
+            cold.tier_up(func, ENTRY_SITE);
+            asm!(cold; add rsp, 16);
+            cold.resume();
+        });
+    }
+
+    /// At a loop's header: takes an iteration's weight.
+    pub(crate) fn emit_loop_counter(&mut self, weight: u32, index: LoopIndex) {
+        let weight = immediate(weight);
+        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
+            self.masm.ri(Alu::Sub, OperandSize::S32, reg, weight);
+            self.masm.note_budget(reg);
+            // Not `js`, which processors don't fuse with a subtraction.
+            self.loop_tier_up(Cc::L, index);
+        } else {
+            self.masm.sub_cell(self.budget(), weight);
+            self.loop_tier_up(Cc::S, index);
+        }
+        if self.input.options.osr {
+            let (wasm, depth) = (self.wasm_offset(), self.cursor.loop_depth - 1);
+            self.records.loops.push(OsrEntryInfo { index, wasm, depth });
+        }
+    }
+
+    /// Out of line at a loop header: brings all home slots up to date and asks for an OSR entry.
+    /// Constants and operands are in their slots already, and no register changes but the budget's.
+    pub(crate) fn emit_loop_tier_up(&mut self, site: u32) {
+        self.check_begin_fork();
+        self.store_loop_counter();
+        for reg in self.state.regs.dirty {
+            let local = self.state.regs.holder[reg.index()];
+            self.store_local(local, reg);
+        }
+        self.check_home_slots();
+        self.masm.tier_up(self.input.func, site);
+        let scratch = self.masm.scratch();
+        asm!(self.masm, scratch; lea rsp, [rsp + 8]; pop scratch);
+        if self.input.options.osr {
+            let exit = self.osr_exit(&scratch);
+            asm!(self.masm, scratch; test scratch, scratch);
+            self.masm.jcc(Cc::Ne, exit);
+        }
+        self.load_loop_counter();
+        self.check_end_fork();
+    }
+
+    /// Before the header of a loop whose control frame is the innermost: gives the budget a
+    /// register if the loop is one of those that gain by it.
+    pub(crate) fn choose_loop_counter(&mut self, seen: &Lookahead) {
+        let rounds = self.input.options.features.sse41;
+        if self.input.options.counters.loops.is_none() || !seen.is_small_and_innermost() || !rounds
+        {
+            return;
+        }
+        let free = self.usable(RegClass::Int);
+        let lasting = free.and(UNFIXED);
+        let best = lasting.minus(RegSet::CALLEE_SAVED).first();
+        let Some(reg) = best.or(lasting.and(self.frame.saved()).first()) else {
+            return;
+        };
+        if free.len() <= LOOP_TEMPORARIES {
+            return;
+        }
+        debug_assert!(
+            self.loop_counter.is_none(),
+            "no loop is in an innermost one"
+        );
+        self.grab(reg);
+        self.state.regs.reserved.add(reg);
+        let frame = self.labels.len() - 1;
+        self.loop_counter = Some(LoopCounter { frame, reg });
+        self.load_loop_counter();
+    }
+
+    /// At the end of the loop with the control frame: the budget is in memory again.
+    pub(crate) fn end_loop_counter(&mut self, frame: usize) {
+        let Some(counter) = self.loop_counter.filter(|counter| counter.frame == frame) else {
+            return;
+        };
+        if self.cursor.reachable {
+            self.store_loop_counter();
+        }
+        self.loop_counter = None;
+        self.state.regs.reserved.remove(counter.reg);
+        self.state.regs.free.add(counter.reg);
+    }
+
+    /// Whether a branch leaves a loop that has the budget in a register.
+    #[inline]
+    pub(crate) fn leaves_loop_counter(&self, target: usize) -> bool {
+        self.loop_counter
+            .is_some_and(|counter| target < counter.frame)
+    }
+
+    /// Brings the budget from its register, if it is in one, to memory. Flags survive.
+    pub(crate) fn store_loop_counter(&mut self) {
+        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
+            self.check_loop_counter();
+            self.masm.store_cell(self.budget(), reg);
+        }
+    }
+
+    /// Brings the budget from memory to its register, if it has one.
+    fn load_loop_counter(&mut self) {
+        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
+            self.masm.load_cell(reg, self.budget());
+            self.masm.note_budget(reg);
+        }
+    }
+
+    /// The function's budget.
+    fn budget(&self) -> RelocationTarget {
+        RelocationTarget::Budget(self.input.func)
+    }
+}
+
+/// A weight as an operand.
+fn immediate(weight: u32) -> i32 {
+    weight.min(i32::MAX as u32) as i32
+}
