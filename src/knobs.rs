@@ -21,7 +21,9 @@
 use upshift_abi::{MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
 use upshift_knobs::{choices, knobs};
-use upshift_optimizer::{Cpu, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls};
+use upshift_optimizer::{
+    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
+};
 use upshift_runtime::CodeMapping;
 
 pub use upshift_knobs::{Entry, Group, Info, KnobError, KnobKind, Value, Values, help};
@@ -70,6 +72,9 @@ const NULL_CHECKS: Type<NullChecks> =
     choices!(NullChecks { "explicit" => Explicit, "fault" => Fault });
 const MEMORY_BASE: Type<MemoryBase> =
     choices!(MemoryBase { "displacement" => Displacement, "register" => Register });
+const ARITHMETIC: Type<Arithmetic> =
+    choices!(Arithmetic { "as-written" => AsWritten, "simplified" => Simplified });
+const BULK: Type<Bulk> = choices!(Bulk { "inline" => Inline, "call" => Call });
 const CODE_MAPPING: Type<CodeMapping> =
     choices!(CodeMapping { "memory-file" => MemoryFile, "anonymous" => Anonymous });
 const SPECTRE: Type<SpectreMitigation> =
@@ -101,6 +106,10 @@ knobs! {
             "optimizer: how call_indirect finds null elements";
         Compile "memory-base": Ablation MEMORY_BASE => optimizer.memory_base,
             "optimizer: how accesses address a module's own memory";
+        Compile "arithmetic": Ablation ARITHMETIC => optimizer.arithmetic,
+            "optimizer: instructions for integer arithmetic with constants";
+        Compile "bulk": Ablation BULK => optimizer.bulk,
+            "optimizer: how memory.copy and memory.fill of few bytes are compiled";
         Compile "spectre": Mode SPECTRE => spectre,
             "bounds checks that also hold speculatively: tables', or also memories' explicit ones";
         Compile "verify": Trace types::SWITCH => optimizer.verify,

@@ -8,6 +8,8 @@ mod support {
 }
 
 mod api_cases {
+    mod arithmetic;
+    mod bulk;
     mod compiling;
     mod externs;
     mod host;

@@ -7,6 +7,7 @@
 //! - [`options`]: the options, all chosen at run time;
 //! - `translate`: the state of one translation: operand and control stacks, calls, OSR entries;
 //! - `op`: one handler per WebAssembly operator, by group;
+//! - `fold`: integer arithmetic with constants;
 //! - `artifact`: conversion of Cranelift's result to the artifact that the tiers share;
 //! - `x64`: what depends on the processor.
 //!
@@ -22,6 +23,7 @@
 
 mod artifact;
 mod compiler;
+mod fold;
 mod isa;
 mod names;
 mod op;
@@ -34,5 +36,6 @@ mod x64;
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;
 pub use options::{
-    Cpu, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc, SelfCalls,
+    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc,
+    SelfCalls,
 };

@@ -81,6 +81,27 @@ pub enum MemoryBase {
     Register,
 }
 
+/// Which instructions integer arithmetic with constants becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arithmetic {
+    /// Those of WebAssembly.
+    AsWritten,
+    /// Cheaper ones: shifts and additions for products, products for quotients, nothing for what is
+    /// known.
+    #[default]
+    Simplified,
+}
+
+/// How `memory.copy` and `memory.fill` of few bytes, a constant number, are compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Bulk {
+    /// As loads and stores.
+    #[default]
+    Inline,
+    /// As calls of the runtime, like those of many bytes.
+    Call,
+}
+
 /// The optimizer's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerOptions {
@@ -90,6 +111,10 @@ pub struct OptimizerOptions {
     pub regalloc: Regalloc,
     /// How accesses address a memory that the module defines.
     pub memory_base: MemoryBase,
+    /// Which instructions integer arithmetic with constants becomes.
+    pub arithmetic: Arithmetic,
+    /// How short copies and fills of memory are compiled.
+    pub bulk: Bulk,
     /// Whether every NaN that an instruction computes gets the same bits.
     pub canonicalize_nans: bool,
     /// Whether to run Cranelift's verifier between its passes; for tests, about doubles the time.

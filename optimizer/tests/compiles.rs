@@ -8,7 +8,8 @@ use upshift_abi::{
     CompileError, CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation,
 };
 use upshift_optimizer::{
-    Cpu, Inline, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions, Regalloc, SelfCalls,
+    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions,
+    Regalloc, SelfCalls,
 };
 
 /// What operators need around them.
@@ -255,6 +256,8 @@ fn every_operator_with_other_options() {
             opt_level: OptLevel::None,
             regalloc: Regalloc::SinglePass,
             memory_base: MemoryBase::Register,
+            arithmetic: Arithmetic::AsWritten,
+            bulk: Bulk::Call,
             canonicalize_nans: true,
             verify: true,
             cpu: Cpu::Baseline,

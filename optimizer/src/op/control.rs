@@ -250,6 +250,11 @@ impl Translator<'_> {
     /// targets' values nor those that SSA construction adds are repeated for each entry.
     pub(crate) fn visit_br_table(&mut self, table: BrTable<'_>) {
         let selector = self.pop();
+        if let Some(selector) = self.known(selector) {
+            let mut targets = table.targets().map_while(Result::ok);
+            let target = targets.nth(selector as usize);
+            return self.visit_br(target.unwrap_or(table.default()));
+        }
         let mut edges = Edges::default();
         let entries: Vec<Block> = table
             .targets()
@@ -354,7 +359,11 @@ impl Translator<'_> {
 
     pub(crate) fn visit_select(&mut self) {
         let (a, b, condition) = self.pop3();
-        let result = self.ins().select(condition, a, b);
+        let result = match self.known(condition) {
+            Some(0) => b,
+            Some(_) => a,
+            None => self.ins().select(condition, a, b),
+        };
         self.push(result);
     }
 

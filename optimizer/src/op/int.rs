@@ -6,7 +6,30 @@
 use cranelift_codegen::ir::condcodes::{CondCode, FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
 
+use crate::fold::IntOp;
 use crate::translate::Translator;
+
+/// Handlers that pop two integers and push the operator's result.
+macro_rules! integer {
+    ($($visit:ident => $op:ident;)*) => {$(
+        pub(crate) fn $visit(&mut self) {
+            let (a, b) = self.pop2();
+            let result = self.integer(IntOp::$op, a, b);
+            self.push(result);
+        }
+    )*};
+}
+
+/// Handlers that compare two integers.
+macro_rules! compare_integers {
+    ($($visit:ident => $condition:ident;)*) => {$(
+        pub(crate) fn $visit(&mut self) {
+            let (a, b) = self.pop2();
+            let result = self.compare(IntCC::$condition, a, b);
+            self.push(result);
+        }
+    )*};
+}
 
 /// A comparison and its operands.
 enum Comparison {
@@ -43,25 +66,20 @@ impl Translator<'_> {
             Some(Comparison::Float(condition, [a, b])) => {
                 self.ins().fcmp(condition.complement(), a, b)
             }
-            None => self.ins().icmp_imm_u(IntCC::Equal, value, 0),
+            None => {
+                let ty = self.builder.func.dfg.value_type(value);
+                let zero = self.ins().iconst(ty, 0);
+                let result = self.compare(IntCC::Equal, value, zero);
+                self.push(result);
+                return;
+            }
         };
         let result = self.ins().uextend(types::I32, holds);
         self.push(result);
     }
 
-    pub(crate) fn visit_i32_and(&mut self) {
-        let (a, b) = self.pop2();
-        let used = self.used_bits(a);
-        let covers = |mask: u32| mask.trailing_ones() >= used;
-        let result = match self.constant(b) {
-            Some(mask) if covers(mask as u32) => a,
-            _ => self.ins().band(a, b),
-        };
-        self.push(result);
-    }
-
     /// The number that a value is.
-    pub(super) fn constant(&self, value: Value) -> Option<i64> {
+    pub(crate) fn constant(&self, value: Value) -> Option<i64> {
         match self.definition(value)? {
             InstructionData::UnaryImm {
                 opcode: Opcode::Iconst,
@@ -87,27 +105,27 @@ impl Translator<'_> {
         }
     }
 
-    compare! {
-        visit_i32_eq => icmp IntCC::Equal;
-        visit_i32_ne => icmp IntCC::NotEqual;
-        visit_i32_lt_s => icmp IntCC::SignedLessThan;
-        visit_i32_lt_u => icmp IntCC::UnsignedLessThan;
-        visit_i32_gt_s => icmp IntCC::SignedGreaterThan;
-        visit_i32_gt_u => icmp IntCC::UnsignedGreaterThan;
-        visit_i32_le_s => icmp IntCC::SignedLessThanOrEqual;
-        visit_i32_le_u => icmp IntCC::UnsignedLessThanOrEqual;
-        visit_i32_ge_s => icmp IntCC::SignedGreaterThanOrEqual;
-        visit_i32_ge_u => icmp IntCC::UnsignedGreaterThanOrEqual;
-        visit_i64_eq => icmp IntCC::Equal;
-        visit_i64_ne => icmp IntCC::NotEqual;
-        visit_i64_lt_s => icmp IntCC::SignedLessThan;
-        visit_i64_lt_u => icmp IntCC::UnsignedLessThan;
-        visit_i64_gt_s => icmp IntCC::SignedGreaterThan;
-        visit_i64_gt_u => icmp IntCC::UnsignedGreaterThan;
-        visit_i64_le_s => icmp IntCC::SignedLessThanOrEqual;
-        visit_i64_le_u => icmp IntCC::UnsignedLessThanOrEqual;
-        visit_i64_ge_s => icmp IntCC::SignedGreaterThanOrEqual;
-        visit_i64_ge_u => icmp IntCC::UnsignedGreaterThanOrEqual;
+    compare_integers! {
+        visit_i32_eq => Equal;
+        visit_i32_ne => NotEqual;
+        visit_i32_lt_s => SignedLessThan;
+        visit_i32_lt_u => UnsignedLessThan;
+        visit_i32_gt_s => SignedGreaterThan;
+        visit_i32_gt_u => UnsignedGreaterThan;
+        visit_i32_le_s => SignedLessThanOrEqual;
+        visit_i32_le_u => UnsignedLessThanOrEqual;
+        visit_i32_ge_s => SignedGreaterThanOrEqual;
+        visit_i32_ge_u => UnsignedGreaterThanOrEqual;
+        visit_i64_eq => Equal;
+        visit_i64_ne => NotEqual;
+        visit_i64_lt_s => SignedLessThan;
+        visit_i64_lt_u => UnsignedLessThan;
+        visit_i64_gt_s => SignedGreaterThan;
+        visit_i64_gt_u => UnsignedGreaterThan;
+        visit_i64_le_s => SignedLessThanOrEqual;
+        visit_i64_le_u => UnsignedLessThanOrEqual;
+        visit_i64_ge_s => SignedGreaterThanOrEqual;
+        visit_i64_ge_u => UnsignedGreaterThanOrEqual;
     }
 
     unary! {
@@ -119,35 +137,36 @@ impl Translator<'_> {
         visit_i64_popcnt => popcnt;
     }
 
-    binary! {
-        visit_i32_add => iadd;
-        visit_i32_sub => isub;
-        visit_i32_mul => imul;
-        visit_i32_div_s => sdiv;
-        visit_i32_div_u => udiv;
-        visit_i32_rem_s => srem;
-        visit_i32_rem_u => urem;
-        visit_i32_or => bor;
-        visit_i32_xor => bxor;
-        visit_i32_shl => ishl;
-        visit_i32_shr_s => sshr;
-        visit_i32_shr_u => ushr;
-        visit_i32_rotl => rotl;
-        visit_i32_rotr => rotr;
-        visit_i64_add => iadd;
-        visit_i64_sub => isub;
-        visit_i64_mul => imul;
-        visit_i64_div_s => sdiv;
-        visit_i64_div_u => udiv;
-        visit_i64_rem_s => srem;
-        visit_i64_rem_u => urem;
-        visit_i64_and => band;
-        visit_i64_or => bor;
-        visit_i64_xor => bxor;
-        visit_i64_shl => ishl;
-        visit_i64_shr_s => sshr;
-        visit_i64_shr_u => ushr;
-        visit_i64_rotl => rotl;
-        visit_i64_rotr => rotr;
+    integer! {
+        visit_i32_add => Add;
+        visit_i32_sub => Sub;
+        visit_i32_mul => Mul;
+        visit_i32_div_s => DivS;
+        visit_i32_div_u => DivU;
+        visit_i32_rem_s => RemS;
+        visit_i32_rem_u => RemU;
+        visit_i32_and => And;
+        visit_i32_or => Or;
+        visit_i32_xor => Xor;
+        visit_i32_shl => Shl;
+        visit_i32_shr_s => ShrS;
+        visit_i32_shr_u => ShrU;
+        visit_i32_rotl => Rotl;
+        visit_i32_rotr => Rotr;
+        visit_i64_add => Add;
+        visit_i64_sub => Sub;
+        visit_i64_mul => Mul;
+        visit_i64_div_s => DivS;
+        visit_i64_div_u => DivU;
+        visit_i64_rem_s => RemS;
+        visit_i64_rem_u => RemU;
+        visit_i64_and => And;
+        visit_i64_or => Or;
+        visit_i64_xor => Xor;
+        visit_i64_shl => Shl;
+        visit_i64_shr_s => ShrS;
+        visit_i64_shr_u => ShrU;
+        visit_i64_rotl => Rotl;
+        visit_i64_rotr => Rotr;
     }
 }

@@ -66,10 +66,10 @@ macro_rules! stores {
 }
 
 /// A checked address in linear memory.
-struct Address {
-    flags: MemFlagsData,
-    base: Value,
-    offset: i32,
+pub(super) struct Address {
+    pub(super) flags: MemFlagsData,
+    pub(super) base: Value,
+    pub(super) offset: i32,
 }
 
 impl Translator<'_> {
@@ -122,26 +122,6 @@ impl Translator<'_> {
         self.push(old);
     }
 
-    pub(crate) fn visit_memory_copy(&mut self, to: u32, from: u32) {
-        let (target, source, len) = self.pop3();
-        let kinds = [to, from].map(|memory| self.memory_style(memory).index());
-        let to = self.index_constant(to);
-        let from = self.index_constant(from);
-        let target = self.index_to_i64(kinds[0], target);
-        let source = self.index_to_i64(kinds[1], source);
-        let len = self.index_to_i64(kinds[0].min(kinds[1]), len);
-        self.call_builtin(Builtin::MemoryCopy, &[to, from, target, source, len]);
-    }
-
-    pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
-        let (start, value, len) = self.pop3();
-        let kind = self.memory_style(memory).index();
-        let memory = self.index_constant(memory);
-        let start = self.index_to_i64(kind, start);
-        let len = self.index_to_i64(kind, len);
-        self.call_builtin(Builtin::MemoryFill, &[memory, start, value, len]);
-    }
-
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
         let (target, source, len) = self.pop3();
         let kind = self.memory_style(memory).index();
@@ -177,7 +157,7 @@ impl Translator<'_> {
         }
     }
 
-    fn memory_style(&self, memory: u32) -> &MemoryStyle {
+    pub(super) fn memory_style(&self, memory: u32) -> &MemoryStyle {
         &self.env.facts.plan.memory(MemoryIndex(memory)).style
     }
 
@@ -208,7 +188,7 @@ impl Translator<'_> {
     }
 
     /// The address of an access, checked if the memory's plan requires it.
-    fn memory_address(&mut self, bytes: Bytes) -> Address {
+    pub(super) fn memory_address(&mut self, bytes: Bytes) -> Address {
         let Bytes {
             memory,
             base: index,

@@ -156,7 +156,11 @@ impl<'a> Translator<'a> {
         count: usize,
         otherwise: Block,
     ) {
-        self.collect_block_args(count);
+        match self.known(condition) {
+            Some(0) => return self.jump(otherwise, 0),
+            Some(_) => return self.jump(then, count),
+            None => self.collect_block_args(count),
+        }
         let ins = self.builder.ins();
         ins.brif(condition, then, &self.block_args, otherwise, &[]);
     }

@@ -13,7 +13,7 @@
 ;;   @0023                               brif v1, block2, block3
 ;;
 ;;                                   block2:
-;;   @0027                               v7 = iadd.i64 v5, v2  ; v5 = 1
+;;   @0027                               v7 = iadd.i64 v2, v5  ; v5 = 1
 ;;   @0028                               jump block4(v7)
 ;;
 ;;                                   block3:
