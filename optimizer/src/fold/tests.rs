@@ -1,3 +1,5 @@
+//! Reciprocals and evaluated operators beside plain arithmetic.
+
 use super::divide::Reciprocal;
 use super::*;
 
