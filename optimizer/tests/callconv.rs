@@ -165,7 +165,7 @@ impl Machine {
                 let symbol = source.and_then(|place| self.get(place));
                 self.set(self.operand(instruction, 0).unwrap(), symbol);
             }
-            Mnemonic::Cmp | Mnemonic::Ja | Mnemonic::Jbe => {}
+            Mnemonic::Cmp | Mnemonic::Ja | Mnemonic::Jbe | Mnemonic::Nop => {}
             Mnemonic::Ret => return true,
             // Whatever else there is computes something new: the stack check.
             _ => {

@@ -86,7 +86,8 @@ fn host_functions_see_inlined_callers() {
 }
 
 /// An interruption strikes anywhere in the loop: in the function itself, or in the one that is
-/// inlined, in which case the backtrace has both.
+/// inlined, in which case the backtrace has both. The baseline calls it: at the first and last
+/// instructions of a function, which has no frame there, a backtrace misses the caller.
 #[test]
 fn interruption_in_an_inlined_function() {
     let text = r#"(module
@@ -106,7 +107,8 @@ fn interruption_in_an_inlined_function() {
             drop(watchdog);
             assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
             let names = names(&error);
-            assert!(names == ["turn", "run"] || names == ["run"], "{names:?}");
+            let is_known = matches!(names.as_slice(), ["turn", "run"] | ["run"] | ["turn"]);
+            assert!(is_known, "{names:?}");
         }
     });
 }
