@@ -107,8 +107,8 @@ fn interruption_in_an_inlined_function() {
             drop(watchdog);
             assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
             let names = names(&error);
-            let is_known = matches!(names.as_slice(), ["turn", "run"] | ["run"] | ["turn"]);
-            assert!(is_known, "{names:?}");
+            let possible: [&[&str]; 3] = [&["turn", "run"], &["run"], &["turn"]];
+            assert!(possible.iter().any(|&stack| names == stack), "{names:?}");
         }
     });
 }

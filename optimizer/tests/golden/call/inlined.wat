@@ -50,11 +50,9 @@
 ;;   @0087                               v24 = iconst.i64 0
 ;;   @008b                               v26 = ireduce.i32 v13
 ;;   @008d                               v27 = iconst.i32 0
-;;   @008f                               v28 = iadd v26, v27  ; v27 = 0
-;;   @0090                               v29 = uextend.i64 v28
-;;   @0090                               v30 = iadd.i64 v10, v29
-;;   @0090                               v31 = load.i32 little region0 v30
-;;   @0089                               jump block3(v31)
+;;   @0090                               v28 = iadd.i64 v10, v13
+;;   @0090                               v29 = load.i32 little region0 v28
+;;   @0089                               jump block3(v29)
 ;;
 ;;                                   block3(v16: i32):
 ;;   @0030                               jump block1(v16)
