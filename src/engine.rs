@@ -1,15 +1,16 @@
 //! Engines: the two compilers, the tiering between them, and the code that they emit.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
-use upshift_abi::facts::ModuleFacts;
+use upshift_abi::facts::{Input, ModuleFacts};
 use upshift_abi::{Compiler, Tier};
 use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
 use upshift_optimizer::Optimizer;
 use upshift_profiler::EventLog;
-use upshift_runtime::{CodeStats, ModuleCode, Runtime, TypeUses};
-use upshift_tiering::{ModuleTiers, Tiering, Validators, validate_all};
+use upshift_runtime::{CodeStats, ModuleCode, Runtime};
+use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::{Config, Result, Strategy};
@@ -132,51 +133,64 @@ impl Engine {
         &self.inner.optimizer
     }
 
-    /// Validates all bodies of a module.
-    pub(crate) fn validate(
+    /// Decodes and validates a module whose bytes `read` returns, as far as they have arrived.
+    pub(crate) fn decode_validated<'a>(
         &self,
-        wasm: &[u8],
-        facts: &ModuleFacts,
-        validators: Validators,
-    ) -> Result<()> {
-        self.inner.runtime.process().check()?;
+        read: impl FnMut() -> io::Result<(&'a [u8], Input)>,
+    ) -> Result<ModuleFacts, LoadError> {
         let threads = self.inner.config.tiering.knobs.eager_threads;
-        Ok(validate_all(facts, wasm, validators, threads)?)
+        upshift_tiering::decode_validated(read, threads)
     }
 
-    /// Adds a decoded module to the runtime and to tiering, and validates its bodies: in eager mode
-    /// in the same pass as compiling them.
+    /// Adds a module to the runtime and to tiering. Its bodies are valid, or are compiled by
+    /// [`compile_eagerly`](Self::compile_eagerly) with validators.
     pub(crate) fn load(
         &self,
-        facts: ModuleFacts,
-        types: TypeUses,
+        mut facts: ModuleFacts,
         wasm: Arc<[u8]>,
-        validators: Validators,
-    ) -> Result<Arc<ModuleCode>> {
+    ) -> Result<(Arc<ModuleCode>, Arc<ModuleTiers<ModuleCode>>)> {
         let Inner {
-            config,
-            runtime,
-            tiering,
-            ..
+            runtime, tiering, ..
         } = &*self.inner;
-        runtime.process().check()?;
-        if config.eager {
-            let facts = Arc::new(facts);
-            let tiers = ModuleTiers::new(tiering, &facts);
-            let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
-            let first = match config.tiering.mode {
-                Strategy::Tiered | Strategy::Baseline => Tier::Baseline,
-                Strategy::Optimizer => Tier::Optimizer,
-            };
-            code.defer_writes();
-            tiers.compile_all(&code, first, Some(validators))?;
-            code.write_deferred()?;
-            return Ok(code);
-        }
-        self.validate(&wasm, &facts, validators)?;
+        let types = runtime.register_types(&facts.types);
+        facts.type_ids = types.ids().into();
+        facts.plan_for(runtime.config().memory);
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
-        Ok(ModuleCode::new(runtime, facts, types, wasm, tiers)?)
+        let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
+        Ok((code, tiers))
+    }
+
+    /// Whether bodies are validated by the pass that compiles them: the baseline's. The optimizer
+    /// inlines, so it takes valid modules.
+    pub(crate) fn validates_eagerly(&self) -> bool {
+        let config = &self.inner.config;
+        config.eager && first_tier(config.tiering.mode) == Tier::Baseline
+    }
+
+    /// Compiles a module that was loaded just now, if the configuration is eager; validates its
+    /// bodies in the same pass if there are validators.
+    pub(crate) fn compile_eagerly(
+        &self,
+        code: &Arc<ModuleCode>,
+        tiers: &ModuleTiers<ModuleCode>,
+        validators: Option<Validators>,
+    ) -> Result<()> {
+        let config = &self.inner.config;
+        if config.eager {
+            code.defer_writes();
+            tiers.compile_all(code, first_tier(config.tiering.mode), validators)?;
+            code.write_deferred()?;
+        }
+        Ok(())
+    }
+}
+
+/// The compiler of first code.
+fn first_tier(mode: Strategy) -> Tier {
+    match mode {
+        Strategy::Tiered | Strategy::Baseline => Tier::Baseline,
+        Strategy::Optimizer => Tier::Optimizer,
     }
 }
 

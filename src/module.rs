@@ -1,16 +1,18 @@
 //! Modules: decoded, validated, and ready to be instantiated any number of times.
 
 mod inspect;
+mod load;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use upshift_abi::Printable;
-use upshift_abi::facts::{self, ImportType as RawImportType, Item, ModuleFacts};
+use upshift_abi::facts::{ImportType as RawImportType, Input, Item, ModuleFacts};
 use upshift_runtime::ModuleCode;
 
 pub use inspect::Dump;
+use load::{MAGIC, ReadError};
 
 use crate::{
     Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
@@ -70,20 +72,12 @@ impl Module {
     ///
     /// As [`new`](Self::new).
     pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Self> {
-        engine.runtime().process().check()?;
-        let decoded = decode(bytes)?;
-        let mut facts = decoded.facts;
-        let types = engine.runtime().register_types(&facts.types);
-        facts.type_ids = types.ids().into();
-        facts.plan_for(engine.runtime().config().memory);
-        let code = engine.load(facts, types, bytes.into(), decoded.validators)?;
-        Ok(Self {
-            engine: engine.clone(),
-            code,
-        })
+        check_magic(bytes)?;
+        load::from_reader(engine, bytes, bytes.len())
     }
 
-    /// Loads a module from a file, like [`new`](Self::new).
+    /// Loads a module from a file, like [`new`](Self::new). The file is read while what has been
+    /// read is validated, into memory of this process: changing it later changes nothing.
     ///
     /// # Errors
     ///
@@ -91,13 +85,22 @@ impl Module {
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         // The cause stands in the message as well, which is then one line.
-        let bytes = std::fs::read(path).map_err(|error| {
+        let cannot_read = |error: io::Error| {
             let path = Printable(path.display());
             let message = format!("cannot read the module `{path}`: {error}");
             Error::new(error).context(message)
-        })?;
-        Self::from_any(engine, &bytes, Some(path))
-            .with_context(|| format!("cannot load `{}`", Printable(path.display())))
+        };
+        let file = load::ModuleFile::open(path).map_err(cannot_read)?;
+        let loaded = if file.is_binary() {
+            file.load(engine)
+        } else {
+            let bytes = file.read_all().map_err(cannot_read)?;
+            Self::from_any(engine, &bytes, Some(path))
+        };
+        loaded.map_err(|error| match error.downcast::<ReadError>() {
+            Ok(ReadError(error)) => cannot_read(error),
+            Err(error) => error.context(format!("cannot load `{}`", Printable(path.display()))),
+        })
     }
 
     /// Validates a module in the binary format without loading it.
@@ -106,8 +109,11 @@ impl Module {
     ///
     /// If the module is malformed, invalid or uses a proposal that is not supported.
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
-        let decoded = decode(bytes)?;
-        engine.validate(bytes, &decoded.facts, decoded.validators)
+        engine.runtime().process().check()?;
+        check_magic(bytes)?;
+        let read = || Ok((bytes, Input::Complete));
+        engine.decode_validated(read).map_err(load::error)?;
+        Ok(())
     }
 
     /// The name in the module's name section.
@@ -155,11 +161,12 @@ impl Module {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<facts::DecodedModule> {
-    if !bytes.starts_with(b"\0asm") {
-        anyhow::bail!("not a WebAssembly module: the file starts with other bytes than `\\0asm`");
-    }
-    Ok(facts::decode(bytes)?)
+fn check_magic(bytes: &[u8]) -> Result<()> {
+    anyhow::ensure!(
+        bytes.starts_with(MAGIC),
+        "not a WebAssembly module: the file starts with other bytes than `\\0asm`"
+    );
+    Ok(())
 }
 
 /// The bytes as text, unless they look like a binary module, broken or not.

@@ -17,6 +17,7 @@ mod api_cases {
     mod interruption;
     mod items;
     mod limits;
+    mod loading;
     mod modules;
     mod natives;
     mod operands;

@@ -9,6 +9,7 @@
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
 //! - `sys`: the operating system; [`stack`]: the limits of a thread's stack; `sampler`: where a
 //!   thread runs, for profilers;
+//! - `bytes`: a module's bytes while they arrive;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
@@ -31,6 +32,7 @@
 mod backtrace;
 mod builtin_table;
 mod builtins;
+mod bytes;
 pub mod code;
 mod config;
 pub mod error;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 use upshift_abi::compiler::Trampolines;
 
 pub use backtrace::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
+pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{CodeMapping, RuntimeConfig};
 pub use error::{Error, Exception, LinkError, RuntimeError, TimedOut};

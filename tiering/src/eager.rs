@@ -1,31 +1,27 @@
-//! Whole modules at once: compiles or validates every function, on several threads.
+//! Whole modules at once: compiles every function, on several threads.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam::queue::SegQueue;
-use upshift_abi::{Cancel, CompileError, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
+use upshift_abi::{Cancel, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::module::FirstCallError;
-use wasmparser::{
-    BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources,
-};
+use wasmparser::{FuncToValidate, ValidatorResources};
 
 use crate::engine::cores;
 use crate::home::CodeHome;
 use crate::module::{FirstCodeGuard, ModuleState, ModuleTiers};
 use crate::sessions::CompileSessions;
 use crate::state::FirstCallAction;
-use crate::validate::validate_body;
 
 /// One validator for each defined function, in order, as decoding a module yields them.
 pub type Validators = Vec<FuncToValidate<ValidatorResources>>;
 
 impl<M: CodeHome> ModuleTiers<M> {
     /// Compiles and publishes every function that has no code, with compiler `tier`, on
-    /// `eager-threads` threads. With validators, the baseline validates in the same pass, and for
-    /// the optimizer, which inlines, all bodies are validated first. The baseline does not validate
-    /// functions that already have code, so pass validators only for a module that has not run yet.
+    /// `eager-threads` threads. With validators, the baseline validates in the same pass, but not
+    /// functions that already have code: pass validators only for a module that has not run yet.
     ///
     /// # Errors
     ///
@@ -34,7 +30,8 @@ impl<M: CodeHome> ModuleTiers<M> {
     ///
     /// # Panics
     ///
-    /// If there are validators, but not one for each function.
+    /// If there are validators, but not one for each function, or for the optimizer: it inlines, so
+    /// it takes modules of which all bodies are valid.
     pub fn compile_all(
         &self,
         home: &Arc<M>,
@@ -45,13 +42,10 @@ impl<M: CodeHome> ModuleTiers<M> {
         state.remember_home(home);
         let facts = home.facts();
         let threads = state.shared.config.knobs.eager_threads;
-        let validators = match (tier, validators) {
-            (Tier::Optimizer, Some(validators)) => {
-                validate_all(facts, home.wasm(), validators, threads)?;
-                None
-            }
-            (_, validators) => validators,
-        };
+        assert!(
+            tier == Tier::Baseline || validators.is_none(),
+            "the optimizer takes valid modules"
+        );
         in_parallel(facts, validators, threads, |work| {
             let mut sessions = CompileSessions::new(&state.shared);
             while let Some((func, validate)) = work.take() {
@@ -84,53 +78,6 @@ impl<M: CodeHome> ModuleState<M> {
         self.first_code(home, guard, tier, request, sessions)?;
         Ok(())
     }
-}
-
-/// Validates every function of a module on `threads` threads (0: all cores).
-///
-/// # Errors
-///
-/// The error of the first invalid function, in the order of the module.
-///
-/// # Panics
-///
-/// If there is not one validator for each function.
-pub fn validate_all(
-    facts: &ModuleFacts,
-    wasm: &[u8],
-    validators: Validators,
-    threads: u32,
-) -> Result<(), CompileError> {
-    in_parallel(facts, Some(validators), threads, |work| {
-        let mut allocations = FuncValidatorAllocations::default();
-        while let Some((func, validator)) = work.take() {
-            let validator = validator.expect("all work has a validator");
-            let result = validate_one(facts, wasm, func, validator, &mut allocations);
-            if let Err(error) = result {
-                work.fail(func, error);
-            }
-        }
-    })
-}
-
-fn validate_one(
-    facts: &ModuleFacts,
-    wasm: &[u8],
-    func: DefinedFuncIndex,
-    validator: FuncToValidate<ValidatorResources>,
-    allocations: &mut FuncValidatorAllocations,
-) -> Result<(), CompileError> {
-    let range = &facts.bodies[func.index()];
-    let bytes = &wasm[range.start as usize..range.end as usize];
-    let body = FunctionBody::new(BinaryReader::new(bytes, range.start.into()));
-    let mut validator = validator.into_validator(std::mem::take(allocations));
-    let result = validate_body(&mut validator, &body);
-    *allocations = validator.into_allocations();
-    result.map_err(|error| CompileError::Invalid {
-        func,
-        offset: error.offset() as u32,
-        message: error.message().to_string(),
-    })
 }
 
 /// Functions still to be done, taken in order by several threads.

@@ -2,6 +2,7 @@
 
 mod background;
 mod first_call;
+mod load;
 mod pool;
 mod replay;
 mod validate;

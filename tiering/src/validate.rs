@@ -3,9 +3,9 @@
 //!
 //! What is valid is decided by wasmparser's `FuncValidator` alone. Its own loop reads each operator
 //! through a general reader of all proposals, which takes a third of the time; the loop here
-//! decodes frequent operators with short immediates and leaves whatever else there is (rare
-//! operators, long or malformed immediates, the end of the input) to that reader, at the same
-//! place. So results and error messages are wasmparser's (`tests/validate.rs` compares them).
+//! decodes frequent operators and leaves whatever else there is (rare operators, long or malformed
+//! immediates, the end of the input) to that reader, at the same place. So results and error
+//! messages are wasmparser's (`tests/validate.rs` compares them).
 
 use wasmparser::{
     BinaryReader, BlockType, FuncValidator, FunctionBody, MemArg, MemArgTarget, Result,

@@ -7,7 +7,6 @@ use upshift_abi::facts::decode;
 
 use super::*;
 use crate::home::CodeHome;
-use crate::validate_all;
 
 /// Threads race for the first calls of many functions; each function is compiled once, and all
 /// threads get the same code.
@@ -65,19 +64,4 @@ fn compile_all_with_the_optimizer_reports_the_first_failure() {
         .compile_all(&rig.home, Tier::Optimizer, None)
         .unwrap_err();
     assert!(error.to_string().contains("def20"), "{error}");
-}
-
-#[test]
-fn validate_all_finds_the_first_invalid_body() {
-    let wasm =
-        wat::parse_str("(module (func) (func (result i32) i64.const 0) (func i32.const 0) (func))")
-            .unwrap();
-    for threads in [1, 2] {
-        let decoded = decode(&wasm).unwrap();
-        let error = validate_all(&decoded.facts, &wasm, decoded.validators, threads).unwrap_err();
-        assert!(error.to_string().contains("def1 "), "{error}");
-    }
-    let wasm = wat::parse_str("(module (func) (func))").unwrap();
-    let decoded = decode(&wasm).unwrap();
-    validate_all(&decoded.facts, &wasm, decoded.validators, 0).unwrap();
 }

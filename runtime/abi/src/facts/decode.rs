@@ -4,12 +4,14 @@
 //! thread, or by the baseline compiler in its own pass.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use wasmparser::{
-    BinaryReader, BinaryReaderError, ConstExpr as WasmExpr, DataKind, ElementItems as WasmItems,
-    ElementKind, ExternalKind, FuncToValidate, Imports, KnownCustom, Name, Operator, Parser,
-    Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    BinaryReader, BinaryReaderError, Chunk, ConstExpr as WasmExpr, DataKind,
+    ElementItems as WasmItems, ElementKind, ExternalKind, FuncToValidate, Imports, KnownCustom,
+    Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 use super::references::{number_func_refs, table_image};
@@ -80,26 +82,116 @@ pub struct DecodedModule {
 ///
 /// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
 pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
-    if u32::try_from(wasm.len()).is_err() {
-        return Err(DecodeError::TooLarge(format!(
-            "{} bytes; the limit is 4 GiB",
-            wasm.len()
-        )));
+    let mut validators = Vec::new();
+    let mut decoder = ModuleDecoder::new();
+    decoder.advance(wasm, Input::Complete, |validator, _| {
+        validators.push(validator)
+    })?;
+    Ok(DecodedModule {
+        facts: decoder.finish(),
+        validators,
+    })
+}
+
+/// Whether a decoder has all of a module's bytes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// More bytes may follow.
+    Partial,
+    /// The module ends here.
+    Complete,
+}
+
+/// Decodes a module whose bytes arrive piece by piece, validating everything but function bodies.
+pub struct ModuleDecoder {
+    parser: Parser,
+    validator: Validator,
+    /// How many bytes have been decoded.
+    position: usize,
+    facts: ModuleFacts,
+}
+
+impl fmt::Debug for ModuleDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleDecoder")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
     }
-    let mut validator = Validator::new_with_features(supported_features());
-    let mut decoder = Decoder {
-        wasm,
-        facts: empty_facts(),
-        validators: Vec::new(),
-    };
-    for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload?;
-        if let ValidPayload::Func(to_validate, _) = validator.payload(&payload)? {
-            decoder.validators.push(to_validate);
+}
+
+impl Default for ModuleDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ModuleDecoder {
+    /// Creates a decoder at a module's beginning.
+    pub fn new() -> Self {
+        Self {
+            parser: Parser::new(0),
+            validator: Validator::new_with_features(supported_features()),
+            position: 0,
+            facts: empty_facts(),
         }
-        decoder.payload(payload)?;
     }
-    Ok(decoder.finish())
+
+    /// What has been decoded so far.
+    pub fn facts(&self) -> &ModuleFacts {
+        &self.facts
+    }
+
+    /// Decodes as many sections and bodies as are complete in `wasm`, all bytes of the module until
+    /// now: those of earlier calls and what has arrived since. `on_body` gets each body's validator
+    /// and its range in the module.
+    ///
+    /// # Errors
+    ///
+    /// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
+    pub fn advance(
+        &mut self,
+        wasm: &[u8],
+        input: Input,
+        mut on_body: impl FnMut(FuncToValidate<ValidatorResources>, Range<u32>),
+    ) -> Result<(), DecodeError> {
+        if u32::try_from(wasm.len()).is_err() {
+            return Err(DecodeError::TooLarge(format!(
+                "{} bytes; the limit is 4 GiB",
+                wasm.len()
+            )));
+        }
+        loop {
+            let rest = &wasm[self.position..];
+            let payload = match self.parser.parse(rest, input == Input::Complete)? {
+                Chunk::NeedMoreData(_) => return Ok(()),
+                Chunk::Parsed { consumed, payload } => {
+                    self.position += consumed;
+                    payload
+                }
+            };
+            let ends = matches!(payload, Payload::End(_));
+            if let ValidPayload::Func(validator, body) = self.validator.payload(&payload)? {
+                let range = body.range();
+                on_body(validator, range.start as u32..range.end as u32);
+            }
+            let facts = &mut self.facts;
+            Decoder { wasm, facts }.payload(payload)?;
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns the declarations of a module that was decoded to its end.
+    pub fn finish(mut self) -> ModuleFacts {
+        let facts = &mut self.facts;
+        number_func_refs(facts);
+        let image = table_image(facts);
+        facts.table_image = image.filter(|image| VmLayout::fills_on_demand(facts, Some(image)));
+        facts.layout = VmLayout::new(facts);
+        facts.plan = ModulePlan::new(facts, MemoryOptions::default());
+        self.facts
+    }
 }
 
 fn empty_facts() -> ModuleFacts {
@@ -134,10 +226,10 @@ fn empty_facts() -> ModuleFacts {
     }
 }
 
+/// Adds decoded sections to the facts.
 struct Decoder<'a> {
     wasm: &'a [u8],
-    facts: ModuleFacts,
-    validators: Vec<FuncToValidate<ValidatorResources>>,
+    facts: &'a mut ModuleFacts,
 }
 
 impl Decoder<'_> {
@@ -205,7 +297,6 @@ impl Decoder<'_> {
             Payload::CodeSectionStart { size, count, .. } => {
                 self.facts.code_section_bytes = size;
                 self.facts.bodies.reserve(count as usize);
-                self.validators.reserve(count as usize);
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
@@ -222,7 +313,7 @@ impl Decoder<'_> {
     }
 
     fn import(&mut self, import: &wasmparser::Import<'_>) -> Result<(), DecodeError> {
-        let facts = &mut self.facts;
+        let facts = &mut *self.facts;
         let ty = match import.ty {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
                 facts.imported_funcs += 1;
@@ -307,19 +398,6 @@ impl Decoder<'_> {
                 Ok(_) => {}
                 Err(_) => return,
             }
-        }
-    }
-
-    fn finish(mut self) -> DecodedModule {
-        number_func_refs(&mut self.facts);
-        let image = table_image(&self.facts);
-        self.facts.table_image =
-            image.filter(|image| VmLayout::fills_on_demand(&self.facts, Some(image)));
-        self.facts.layout = VmLayout::new(&self.facts);
-        self.facts.plan = ModulePlan::new(&self.facts, MemoryOptions::default());
-        DecodedModule {
-            facts: self.facts,
-            validators: self.validators,
         }
     }
 }
@@ -452,7 +530,8 @@ fn element_segment(element: &wasmparser::Element<'_>) -> Result<ElementSegment, 
 }
 
 fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
-    let mut ops = Vec::new();
+    // Nearly all have one instruction, and large modules have thousands.
+    let mut ops = Vec::with_capacity(1);
     for op in expr.get_operators_reader() {
         ops.push(match op? {
             Operator::I32Const { value } => ConstOp::I32Const(value),
