@@ -15,6 +15,8 @@
 //! - the register in which an innermost loop keeps the budget;
 //! - at each branch to a label, and where control falls into one: the registers that the label's
 //!   state names, all other locals' slots, what the branch takes along, the operands below;
+//! - that locals which a loop's header takes for dead are assigned before they are read or the loop
+//!   is left;
 //! - at a label: the registers that may be newer than their slots are at least those that were so
 //!   on some way to it;
 //! - at a loop's tier-up: every value is in its home slot, where an OSR entry looks for it;
@@ -53,6 +55,8 @@ pub(crate) struct Checker {
     dirty_at: HashMap<(u32, RegSet), RegSet>,
     /// A local that has its next value already, which the next operator is to assign.
     target: Option<u32>,
+    /// Locals taken for dead at a loop's header and not assigned since, each with the loop's frame.
+    dead: Vec<(usize, u32)>,
 }
 
 /// What becomes of an operand that is assigned to a local.
@@ -66,8 +70,8 @@ pub(crate) enum Assigned {
 
 impl Checker {
     /// The registers that a label's state names hold their locals, and every other local is in its
-    /// slot; those whose slots are out of date are among `dirty`.
-    fn check_label(&mut self, label: LabelState, map: &[u32], dirty: RegSet) {
+    /// slot unless it is dead; those whose slots are out of date are among `dirty`.
+    fn check_label(&mut self, label: LabelState, map: &[u32], dirty: RegSet, dead: &[u32]) {
         let machine = &self.machine;
         let mut stale = RegSet::NONE;
         for (reg, &local) in label.regs.zip(map) {
@@ -80,9 +84,13 @@ impl Checker {
                 stale.add(reg);
             }
         }
+        let alive = machine
+            .stale_locals
+            .iter()
+            .filter(|&local| !dead.contains(local));
         assert_eq!(
             stale.len() as usize,
-            machine.stale_locals.len(),
+            alive.count(),
             "of these locals, some are neither in their slots nor in a register of the label \
              ({:?}): {:?}",
             label.regs,
@@ -96,6 +104,15 @@ impl Checker {
         let known = self.dirty_at.entry(label.id()).or_default();
         *known = known.or(stale);
         self.check_context();
+    }
+
+    /// No local is dead at a loop's header that may be read outside of the loop.
+    fn check_dead(&self, target: usize) {
+        let left = self.dead.iter().find(|&&(frame, _)| frame > target);
+        assert!(
+            left.is_none(),
+            "a branch leaves a loop before an assignment: {left:?}"
+        );
     }
 
     fn check_context(&self) {
@@ -200,6 +217,7 @@ impl FuncGen<'_> {
             machine,
             dirty_at: HashMap::new(),
             target: None,
+            dead: Vec::new(),
         }));
     }
 
@@ -207,6 +225,7 @@ impl FuncGen<'_> {
     /// registers.
     pub(crate) fn check_operator(&mut self) {
         self.checked(|this, checker| {
+            checker.dead.retain(|&(frame, _)| frame < this.labels.len());
             checker.check_reads(this);
             checker.machine.truncate(this.state.lowest);
             if this.cursor.reachable {
@@ -234,6 +253,11 @@ impl FuncGen<'_> {
     /// `local.get`: pushes the local's value.
     pub(crate) fn check_local_get(&mut self, local: u32) {
         self.checked(|_, checker| {
+            let is_dead = checker.dead.iter().any(|&(_, dead)| dead == local);
+            assert!(
+                !is_dead,
+                "local{local} is read, but was taken for dead at a loop's header"
+            );
             let machine = &mut checker.machine;
             machine.push(machine.local(local), machine.local_width(local));
         });
@@ -249,6 +273,7 @@ impl FuncGen<'_> {
                 machine.truncate(machine.operands.len() - 1);
             }
             machine.set_local(local, symbol);
+            checker.dead.retain(|&(_, dead)| dead != local);
         });
         self.check_no_result();
     }
@@ -288,7 +313,9 @@ impl FuncGen<'_> {
             }
             let control = &this.labels[target];
             let label = control.state.expect("a label with branches has a state");
-            checker.check_label(label, this.labels.map(label), label.dirty);
+            checker.check_dead(target);
+            let dead = this.labels.dead(target);
+            checker.check_label(label, this.labels.map(label), label.dirty, dead);
             let types = this.label_types(target);
             let (height, from) = (
                 control.height as usize,
@@ -317,7 +344,7 @@ impl FuncGen<'_> {
     /// slots.
     pub(crate) fn check_captured(&mut self, label: LabelState) {
         self.checked(|this, checker| {
-            checker.check_label(label, this.labels.map(label), label.dirty);
+            checker.check_label(label, this.labels.map(label), label.dirty, &[]);
             checker.check_operands_below(this.state.stack.len());
             checker.check_budget(this);
         });
@@ -331,6 +358,9 @@ impl FuncGen<'_> {
             let height = this.state.stack.len();
             machine.truncate(height);
             machine.begin_epoch(height - params);
+            let frame = this.labels.len() - 1;
+            let dead = this.labels.dead(frame).iter();
+            checker.dead.extend(dead.map(|&local| (frame, local)));
             for (reg, &local) in label.regs.zip(this.labels.map(label)) {
                 machine.put_local_in(reg, local, label.dirty.has(reg));
             }

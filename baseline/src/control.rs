@@ -47,6 +47,8 @@ pub(crate) struct ControlFrame {
     pub(crate) header: Option<Pos>,
     /// What branches to the block agree on.
     pub(crate) state: Option<LabelState>,
+    /// Of a loop: the range in `maps` of the locals that are dead at its header.
+    dead: (u32, u32),
     /// Of an `if`: where a false condition jumps, and the state there.
     pub(crate) else_label: Label,
     pub(crate) else_state: Option<LabelState>,
@@ -66,6 +68,7 @@ impl ControlFrame {
             label: Label::new(),
             header: None,
             state: None,
+            dead: (0, 0),
             else_label: Label::new(),
             else_state: None,
             table: 0,
@@ -98,7 +101,8 @@ impl ControlFrame {
 #[derive(Default)]
 pub(crate) struct Labels {
     frames: Vec<ControlFrame>,
-    /// Locals of label states, which name a part of it each: see [`merge`](crate::merge).
+    /// Locals of label states, which name a part of it each (see [`merge`](crate::merge)), and dead
+    /// locals.
     maps: Vec<u32>,
     /// How many `br_table`s there were.
     tables: u32,
@@ -145,6 +149,22 @@ impl Labels {
     pub(crate) fn map(&self, state: LabelState) -> &[u32] {
         let (start, regs) = state.id();
         &self.maps[start as usize..][..regs.len() as usize]
+    }
+
+    /// Notes which locals are dead at the header of the innermost frame's loop.
+    pub(crate) fn set_dead(&mut self, locals: impl Iterator<Item = u32>) {
+        let start = self.remember(locals);
+        let end = self.maps.len() as u32;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.dead = (start, end);
+        }
+    }
+
+    /// The locals whose values do not matter at a frame's label.
+    #[inline]
+    pub(crate) fn dead(&self, target: usize) -> &[u32] {
+        let (start, end) = self.frames[target].dead;
+        &self.maps[start as usize..end as usize]
     }
 
     /// A `br_table` begins.

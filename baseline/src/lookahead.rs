@@ -1,6 +1,8 @@
 //! A bounded look at the operators behind a `loop`, to choose the registers at its header.
 //!
-//! It only steers register allocation: what it misses or misjudges costs moves, never correctness.
+//! What it says of calls, reads and extent only steers register allocation, where a misjudgement
+//! costs moves. That a local is [dead](Usage::Dead) at the header is relied on: branches back to
+//! the header leave it where it is.
 
 use crate::peek::{Ahead, Opcode, Operators};
 
@@ -18,8 +20,18 @@ pub(crate) enum Usage {
     Read,
     /// It reads the local and assigns it later.
     ReadFirst,
-    /// It assigns the local before it reads it, so that the value at the header does not matter.
+    /// It assigns the local before it reads it, on some ways through the loop.
     AssignedFirst,
+    /// Every way from the header assigns the local before it reads it or leaves the loop: the value
+    /// at the header is dead.
+    Dead,
+}
+
+impl Usage {
+    /// Whether the loop is not worth a register for the value at its header.
+    pub(crate) fn assigns_first(self) -> bool {
+        matches!(self, Usage::AssignedFirst | Usage::Dead)
+    }
 }
 
 /// A local that the beginning of a loop uses.
@@ -56,6 +68,7 @@ impl Lookahead {
     pub(crate) fn scan(body: Operators<'_>, budget: u32) -> Self {
         let mut seen = Self::default();
         let mut depth = 0;
+        let mut left = false;
         for Ahead { op, index } in body.take(budget as usize) {
             match op {
                 Opcode::Block | Opcode::If => depth += 1,
@@ -70,7 +83,11 @@ impl Lookahead {
                 Opcode::End => depth -= 1,
                 Opcode::Call | Opcode::CallIndirect => seen.call = true,
                 Opcode::LocalGet => seen.note(index, Usage::Read),
+                Opcode::LocalSet | Opcode::LocalTee if depth == 0 && !left => {
+                    seen.note(index, Usage::Dead);
+                }
                 Opcode::LocalSet | Opcode::LocalTee => seen.note(index, Usage::AssignedFirst),
+                Opcode::Br | Opcode::BrIf => left |= index > depth,
                 // What it does with locals is not worth knowing.
                 Opcode::MemoryGrow => break,
                 _ if op.is_plain() => {}
@@ -94,7 +111,7 @@ impl Lookahead {
     fn note(&mut self, local: u32, usage: Usage) {
         let known = &mut self.locals[..self.count];
         if let Some(known) = known.iter_mut().find(|known| known.local == local) {
-            if (known.usage, usage) == (Usage::Read, Usage::AssignedFirst) {
+            if known.usage == Usage::Read && usage.assigns_first() {
                 known.usage = Usage::ReadFirst;
             }
         } else if self.count < MAX_LOCALS {
@@ -130,10 +147,36 @@ mod tests {
             },
             LocalUse {
                 local: 2,
-                usage: Usage::AssignedFirst,
+                usage: Usage::Dead,
             },
         ];
         assert_eq!(seen.locals(), expected);
+    }
+
+    #[test]
+    fn a_local_is_dead_if_nothing_gets_past_its_assignment() {
+        let usage = |body: &[u8]| scan(body, 64).locals()[0].usage;
+        let assign = [0x20, 9, 0x21, 1];
+        let block = |label| [0x02, 0x40, 0x20, 0, 0x0d, label, 0x0b];
+        let branch = |label| [0x20, 0, 0x0d, label];
+        // Behind a branch to a block's end, to the header, and out of the loop.
+        let with = |before: &[u8]| {
+            let body = [before, &assign, &[0x0b]].concat();
+            let seen = scan(&body, 64);
+            let found = seen.locals().iter().find(|used| used.local == 1);
+            found.expect("it is used").usage
+        };
+        assert_eq!(with(&block(0)), Usage::Dead);
+        assert_eq!(with(&block(1)), Usage::Dead);
+        assert_eq!(with(&block(2)), Usage::AssignedFirst);
+        assert_eq!(with(&branch(0)), Usage::Dead);
+        assert_eq!(with(&branch(1)), Usage::AssignedFirst);
+        // In a block that may be left before, and after a read.
+        assert_eq!(
+            usage(&[0x02, 0x40, 0x41, 0, 0x21, 1, 0x0b, 0x0b]),
+            Usage::AssignedFirst
+        );
+        assert_eq!(with(&[0x20, 1, 0x1a]), Usage::ReadFirst);
     }
 
     #[test]

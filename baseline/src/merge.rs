@@ -145,16 +145,33 @@ impl FuncGen<'_> {
         state
     }
 
+    /// The registers that are newer than their slots, and whose values matter at a label.
+    fn dirty_for(&self, target: usize) -> RegSet {
+        let regs = &self.state.regs;
+        let dead = self.labels.dead(target);
+        if dead.is_empty() {
+            return regs.dirty;
+        }
+        let mut dirty = regs.dirty;
+        for reg in regs.dirty {
+            if dead.contains(&regs.holder[reg.index()]) {
+                dirty.remove(reg);
+            }
+        }
+        dirty
+    }
+
     /// Whether a branch needs no code but the jump. Widens the label's dirty set if so.
     pub(crate) fn conforms(&mut self, target: usize) -> bool {
         let label = self.ensure_label_state(target);
+        let dirty = self.dirty_for(target);
         let control = &self.labels[target];
         let regs = &self.state.regs;
-        if !regs.dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
+        if !dirty.minus(label.regs).is_empty() || !label.regs.minus(regs.locals).is_empty() {
             return false;
         }
         let label_at = control.label_at();
-        if label_at == LabelAt::Header && !regs.dirty.minus(label.dirty).is_empty() {
+        if label_at == LabelAt::Header && !dirty.minus(label.dirty).is_empty() {
             return false;
         }
         let mut held = label.regs.zip(self.labels.map(label));
@@ -276,7 +293,7 @@ impl FuncGen<'_> {
             moves.add(reg, src);
             kept.add(src);
         }
-        for reg in self.state.regs.dirty.minus(kept) {
+        for reg in self.dirty_for(target).minus(kept) {
             let local = self.state.regs.holder[reg.index()];
             self.store_local(local, reg);
         }

@@ -2,7 +2,7 @@
 
 use wasmparser::{BlockType, BrTable};
 
-use upshift_abi::{RegClass, TrapCode, ValType};
+use upshift_abi::{Kind, RegClass, TrapCode, ValType};
 
 use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::{Cc, Label, Pos, Target, asm};
@@ -143,7 +143,7 @@ impl FuncGen<'_> {
             (RegSet::ALL, LOOP_TEMPORARIES)
         };
         let mut wanted = RegSet::NONE;
-        let assigned_first = |used: &&LocalUse| used.usage == Usage::AssignedFirst;
+        let assigned_first = |used: &&LocalUse| used.usage.assigns_first();
         for used in seen.locals().iter().filter(|used| !assigned_first(used)) {
             let local = self.state.locals.get(used.local as usize);
             wanted.0 |= local
@@ -160,7 +160,21 @@ impl FuncGen<'_> {
             self.unbind_local(self.state.regs.holder[reg.index()]);
             self.state.regs.free.add(reg);
         }
+        self.note_dead_locals(&seen);
         self.choose_loop_counter(&seen);
+    }
+
+    /// Notes at the innermost frame, a loop's, which locals are dead at the header and not in
+    /// registers there. References are not among them: a stale one would look alive to a collector.
+    fn note_dead_locals(&mut self, seen: &Lookahead) {
+        let locals = &self.state.locals;
+        let is_dead = |used: &&LocalUse| {
+            let local = locals.get(used.local as usize);
+            used.usage == Usage::Dead
+                && local.is_some_and(|local| local.reg.is_none() && local.kind != Kind::Ref)
+        };
+        let dead = seen.locals().iter().filter(is_dead);
+        self.labels.set_dead(dead.map(|used| used.local));
     }
 
     /// Gives a local that a loop uses a register out of a set, if more than a reserve are free.
@@ -168,7 +182,7 @@ impl FuncGen<'_> {
         let Local { kind, reg, .. } = self.state.locals[used.local as usize];
         let mut home = match used.usage {
             Usage::Read => Home::Current,
-            Usage::ReadFirst | Usage::AssignedFirst => Home::Stale,
+            Usage::ReadFirst | Usage::AssignedFirst | Usage::Dead => Home::Stale,
         };
         if let Some(reg) = reg {
             // A register that the loop writes would have to be stored at each back edge if its slot
@@ -182,7 +196,7 @@ impl FuncGen<'_> {
             home = self.state.regs.home(reg);
         }
         let free = self.usable(kind.class()).and(useful);
-        if used.usage == Usage::AssignedFirst || free.len() <= reserve {
+        if used.usage.assigns_first() || free.len() <= reserve {
             return;
         }
         let best = free
