@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use upshift_abi::artifact::SourceLocation;
 use upshift_abi::{
-    DefinedFuncIndex, FuncIndex, Kind, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode, TypeIndex,
-    WasmOffset,
+    Counting, DefinedFuncIndex, FuncIndex, Kind, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode,
+    TypeIndex, WasmOffset,
 };
 
 use crate::asm::Masm;
@@ -35,6 +35,8 @@ pub(crate) struct Input<'a> {
     pub(crate) peek: Peek<'a>,
     pub(crate) options: &'a BaselineOptions,
     pub(crate) func: DefinedFuncIndex,
+    /// Whether the options' counters apply: if not, they are none.
+    pub(crate) counting: Counting,
     pub(crate) sig: Rc<CallSignature>,
     sigs: SignatureCache,
 }
@@ -124,6 +126,7 @@ impl<'a> FuncGen<'a> {
                 peek,
                 options,
                 func,
+                counting: Counting::default(),
                 sig,
                 sigs: buffers.sigs,
             },

@@ -6,7 +6,7 @@ use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::callconv::kinds;
 use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
 use upshift_abi::frame::MAX_HOME_WORDS;
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Sites, ValType};
+use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Counting, Sites, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, ValidatorResources,
@@ -14,7 +14,7 @@ use wasmparser::{
 
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::{Buffers, FuncGen};
-use crate::options::BaselineOptions;
+use crate::options::{BaselineOptions, Counters};
 use crate::peek::Peek;
 use crate::reg::RegSet;
 use crate::visit::{Trusting, Validating};
@@ -90,15 +90,24 @@ impl CompileSession for Session<'_> {
             });
         }
         let to_validate = request.validate.take();
+        let without_counters = BaselineOptions {
+            counters: Counters::default(),
+            ..*self.options
+        };
+        let options = match request.counting {
+            Counting::AsConfigured => self.options,
+            Counting::Never => &without_counters,
+        };
         let buffers = mem::take(&mut self.buffers);
         let body_end = request.body_offset().0 as usize + request.body().len();
         let mut generator = FuncGen::new(
             request.facts,
             Peek::new(&request.wasm[..body_end]),
-            self.options,
+            options,
             request.func,
             buffers,
         );
+        generator.input.counting = request.counting;
         let result = self.body(&mut generator, &request, to_validate);
         let result = match result {
             Ok(End::Reached | End::TooLarge) => Ok(()),

@@ -252,6 +252,38 @@ impl ModuleCode {
         Ok(code)
     }
 
+    /// Places a call counter before code of a function: what calls it takes 1 from the function's
+    /// budget and runs the code, or, where less than 0 is left, is a first call. The code must not
+    /// count itself. It has to stay placed until the counter is retired.
+    ///
+    /// # Errors
+    ///
+    /// If the code space is full.
+    ///
+    /// # Panics
+    ///
+    /// If the code belongs to another module or is an OSR entry.
+    pub fn place_counter(&self, code: &CodeRef) -> Result<CodeRef, RuntimeError> {
+        let function = code.function();
+        self.check_callable(function);
+        let cell = self.budget_cell(function.func) as *const AtomicI32 as usize;
+        let space = self.runtime.code();
+        let counter = CodeSpace::place_counter(space, function.clone(), cell, code.addr())?;
+        let mut placed = self.placed.lock().expect(POISON);
+        placed.insert(counter.addr(), counter.clone());
+        Ok(counter)
+    }
+
+    /// Panics if calls of this module can't lead to the function's code.
+    fn check_callable(&self, function: &FunctionCode) {
+        assert_eq!(function.module, self.id, "code belongs to one module");
+        assert_eq!(
+            function.unit,
+            CompileUnit::Function,
+            "OSR entries are not called"
+        );
+    }
+
     /// Defers writing the code that is placed from now on until
     /// [`write_deferred`](Self::write_deferred), for a module that is compiled as a whole: many
     /// functions are then written at once. Nothing of the module may be called until then.
@@ -280,12 +312,7 @@ impl ModuleCode {
     /// If the code belongs to another module or is an OSR entry.
     pub fn publish(&self, code: &CodeRef) {
         let function = code.function();
-        assert_eq!(function.module, self.id, "code belongs to one module");
-        assert_eq!(
-            function.unit,
-            CompileUnit::Function,
-            "OSR entries are not called"
-        );
+        self.check_callable(function);
         let addr = code.addr().get() as *mut u8;
         self.slot(function.func).0.store(addr, Ordering::Release);
     }

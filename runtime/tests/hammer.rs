@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use upshift_abi::vmctx::VmVal;
-use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
-use upshift_runtime::{ModuleCode, Runtime, RuntimeConfig, Store, TierHooks};
+use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+use upshift_runtime::module::FirstCallError;
+use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks};
 
 const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
 
@@ -116,4 +117,67 @@ fn a_dropped_module_frees_its_code() {
     assert!(runtime.code_stats().baseline > 0);
     drop(module);
     assert_eq!(runtime.code_stats().baseline, 0);
+}
+
+/// Counts first calls; the first makes code and lets calls go through a counter before it.
+struct CountedCalls {
+    first_calls: AtomicU32,
+    /// The units that each first call grants.
+    units: i32,
+}
+
+impl TierHooks for CountedCalls {
+    fn on_first_call(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+        _: Cancel<'_>,
+    ) -> Result<CodeAddr, FirstCallError> {
+        if self.first_calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            let code = module.place(func, CompileUnit::Function, Tier::Optimizer, version(7))?;
+            let counter = module.place_counter(&code)?;
+            module.publish(&counter);
+            module.set_budget(func, self.units);
+            return Ok(code.addr());
+        }
+        assert_eq!(module.budget(func), -1);
+        module.set_budget(func, self.units);
+        Ok(module.published(func).expect("the counter").addr())
+    }
+
+    fn on_budget_exhausted(
+        &self,
+        _: &Arc<ModuleCode>,
+        _: DefinedFuncIndex,
+        _: BudgetSite,
+    ) -> Option<CodeAddr> {
+        unreachable!("the code does not count")
+    }
+}
+
+#[test]
+fn a_counter_is_a_first_call_when_the_budget_is_gone() {
+    let runtime = support::runtime(RuntimeConfig::default());
+    let hooks = Arc::new(CountedCalls {
+        first_calls: AtomicU32::new(0),
+        units: 9,
+    });
+    let module = module(&runtime, hooks.clone());
+    let mut store = Store::new(&runtime, Box::new(()));
+    let instance = store.instantiate(&module, &[]).unwrap();
+    let func = support::func(&mut store, instance, FuncIndex(0));
+    for call in 0..100 {
+        let mut values = [VmVal::default()];
+        // SAFETY: the function has no parameters.
+        unsafe { store.call(func, &mut values) }.unwrap();
+        assert_eq!(values[0].bits[0] as u32, 7);
+        // Call 0 is a first call and takes nothing, calls 1 to 9 take a unit each. Call 10 finds
+        // none, is a first call and then goes through the counter, as this hook says.
+        let first_calls = hooks.first_calls.load(Ordering::Relaxed);
+        assert_eq!(
+            first_calls,
+            1 + u32::saturating_sub(call, 1) / 9,
+            "call {call}"
+        );
+    }
 }

@@ -14,7 +14,8 @@ use upshift_abi::frame;
 use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{
-    Builtin, FuncIndex, Kind, RegClass, RelocationTarget, TableIndex, TrapCode, TypeIndex,
+    Builtin, Counting, DefinedFuncIndex, FuncIndex, Kind, RegClass, RelocationTarget, TableIndex,
+    TrapCode, TypeIndex,
 };
 
 use crate::alloc::{as_words, home};
@@ -120,6 +121,7 @@ impl FuncGen<'_> {
         self.state.truncate(self.state.stack.len() - count);
         match callee {
             Callee::Func(func) => match self.input.facts.defined_func(func) {
+                Some(func) if self.skips_slot(func) => self.masm.call_start(),
                 Some(func) => self.masm.call_cell(RelocationTarget::Slot(func)),
                 None => {
                     let scratch = self.load_import(func);
@@ -133,6 +135,11 @@ impl FuncGen<'_> {
         }
         self.masm.call_site(self.wasm_offset());
         self.receive_results(sig);
+    }
+
+    /// Whether calls of the function go to the code that is being compiled, not through the slot.
+    fn skips_slot(&self, func: DefinedFuncIndex) -> bool {
+        self.input.counting == Counting::Never && func == self.input.func
     }
 
     /// Makes room below the frame for what a call passes on the stack; the prologue's check covers
@@ -282,6 +289,7 @@ impl FuncGen<'_> {
         }
         match callee {
             Callee::Func(func) => match self.input.facts.defined_func(func) {
+                Some(func) if self.skips_slot(func) => self.masm.jmp_start(),
                 Some(func) => {
                     asm!(self.masm; jmp QWORD [rip + 0]);
                     self.masm.relocate(RelocationTarget::Slot(func), 0);

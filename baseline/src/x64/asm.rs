@@ -444,6 +444,20 @@ impl Masm {
         }
     }
 
+    /// `call start`: calls the function that is being compiled.
+    pub(crate) fn call_start(&mut self) {
+        self.plain(Op::CALL_NEAR);
+        self.buf.put(0, 4);
+        self.relocate(RelocationTarget::Start, 0);
+    }
+
+    /// `jmp start`: goes to the beginning of the function that is being compiled.
+    pub(crate) fn jmp_start(&mut self) {
+        self.plain(Op::JMP);
+        self.buf.put(0, 4);
+        self.relocate(RelocationTarget::Start, 0);
+    }
+
     /// Starts writing the head, when main and cold are complete.
     pub(crate) fn begin_head(&mut self) {
         debug_assert!(!self.in_cold);

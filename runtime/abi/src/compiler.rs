@@ -119,6 +119,17 @@ pub struct Profile {
     pub loop_exhaustions: u32,
 }
 
+/// Whether baseline code takes part in tiering.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counting {
+    /// It counts and can enter OSR entries, as far as the compiler's options say.
+    #[default]
+    AsConfigured,
+    /// It is for a function that stays in baseline code: nothing is counted, and calls of the
+    /// function by itself skip its slot, as those in optimized code do.
+    Never,
+}
+
 /// A request to compile one function.
 #[derive(Debug)]
 pub struct CompileRequest<'a> {
@@ -139,6 +150,8 @@ pub struct CompileRequest<'a> {
     pub cancel: Cancel<'a>,
     /// What earlier runs have shown.
     pub profile: Profile,
+    /// Whether baseline code counts; optimized code never does.
+    pub counting: Counting,
 }
 
 impl<'a> CompileRequest<'a> {
@@ -153,6 +166,7 @@ impl<'a> CompileRequest<'a> {
             sources: false,
             cancel: Cancel::NEVER,
             profile: Profile::default(),
+            counting: Counting::default(),
         }
     }
 

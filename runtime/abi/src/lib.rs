@@ -47,8 +47,8 @@ pub mod vmctx;
 pub use artifact::{CompiledFunction, OsrEntryInfo, Relocation, RelocationTarget};
 pub use builtin::Builtin;
 pub use compiler::{
-    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, MemoryBounds,
-    Profile, SpectreMitigation, Tier,
+    Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, Compiler, Counting,
+    MemoryBounds, Profile, SpectreMitigation, Tier,
 };
 pub use facts::ModuleFacts;
 pub use index::*;

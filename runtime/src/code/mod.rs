@@ -46,7 +46,7 @@ use data::DataPart;
 use epoch::{EntryFence, Reclaimer};
 use layout::Layout;
 use registry::Registry;
-use x64::THUNK_SIZE;
+use x64::{COUNTER_SIZE, CounterTargets, THUNK_SIZE};
 
 /// Bytes for first-call thunks: one for each function that a valid module can have.
 const THUNKS_BYTES: usize = MAX_FUNCS * THUNK_SIZE;
@@ -184,8 +184,67 @@ impl CodeSpace {
     pub fn place(
         this: &Arc<Self>,
         kind: CodeKind,
-        mut compiled: CompiledFunction,
+        compiled: CompiledFunction,
         resolve: &dyn Fn(RelocationTarget) -> usize,
+        deferred: Option<&mut Deferred>,
+    ) -> Result<CodeRef, RuntimeError> {
+        let relocate = |start, compiled: &mut CompiledFunction| {
+            this.relocate(start, compiled, resolve);
+        };
+        Self::place_with(this, kind, compiled, relocate, deferred)
+    }
+
+    /// Places a call counter, as if it were code of the function that `kind` says: see
+    /// [`x64::counter`]. Exhausted, it goes to the function's first-call thunk.
+    pub fn place_counter(
+        this: &Arc<Self>,
+        function: FunctionCode,
+        cell: usize,
+        code: CodeAddr,
+    ) -> Result<CodeRef, RuntimeError> {
+        let targets = CounterTargets {
+            cell,
+            exhausted: this.thunk(function.func.0),
+            code: code.get(),
+        };
+        let compiled = CompiledFunction {
+            code: vec![0; COUNTER_SIZE],
+            // There is no frame yet: an interruption strikes a little later.
+            frame_moves: Some(CodeOffset(0)..CodeOffset(COUNTER_SIZE as u32)),
+            ..CompiledFunction::default()
+        };
+        let write = |start, compiled: &mut CompiledFunction| {
+            compiled.code = x64::counter(start, targets).into();
+        };
+        Self::place_with(this, CodeKind::Function(function), compiled, write, None)
+    }
+
+    /// Replaces relocations of code for an address by what they refer to.
+    fn relocate(
+        &self,
+        start: usize,
+        compiled: &mut CompiledFunction,
+        resolve: &dyn Fn(RelocationTarget) -> usize,
+    ) {
+        for relocation in &compiled.relocations {
+            let target = match relocation.target {
+                RelocationTarget::Start => start,
+                RelocationTarget::Builtin(builtin) => self.builtin_cell(builtin),
+                target => resolve(target),
+            };
+            let at = relocation.offset.index();
+            let value = (target as i64 + i64::from(relocation.addend)) - (start + at) as i64;
+            let value = i32::try_from(value).expect("the code space is smaller than 2 GiB");
+            compiled.code[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    /// Places code, which `finish` makes ready for the address at which it will start.
+    fn place_with(
+        this: &Arc<Self>,
+        kind: CodeKind,
+        mut compiled: CompiledFunction,
+        finish: impl FnOnce(usize, &mut CompiledFunction),
         deferred: Option<&mut Deferred>,
     ) -> Result<CodeRef, RuntimeError> {
         this.process.check()?;
@@ -195,17 +254,7 @@ impl CodeSpace {
         let allocated_at = this.allocate_code(allocated)?;
         let offset = allocated_at + gap;
         let start = this.space.base() as usize + offset + HEADER;
-        for relocation in &compiled.relocations {
-            let target = match relocation.target {
-                RelocationTarget::Start => start,
-                RelocationTarget::Builtin(builtin) => this.builtin_cell(builtin),
-                target => resolve(target),
-            };
-            let at = relocation.offset.index();
-            let value = (target as i64 + i64::from(relocation.addend)) - (start + at) as i64;
-            let value = i32::try_from(value).expect("the code space is smaller than 2 GiB");
-            compiled.code[at..at + 4].copy_from_slice(&value.to_le_bytes());
-        }
+        finish(start, &mut compiled);
         let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());

@@ -1,4 +1,4 @@
-//! First-call thunks as x86-64's bytes, and what placing code relies on.
+//! First-call thunks and call counters as x86-64's bytes, and what placing code relies on.
 //!
 //! x86-64 keeps instruction fetch coherent with stores: a thread that reads a code address,
 //! published with a release store, fetches the bytes that were written before it. Other processors
@@ -21,5 +21,42 @@ pub fn thunk(n: u32, at: usize, cell: usize) -> [u8; THUNK_SIZE] {
     let distance = cell as i64 - (at + END) as i64;
     let distance = i32::try_from(distance).expect("the code space is smaller than 2 GiB");
     bytes[7..END].copy_from_slice(&distance.to_le_bytes());
+    bytes
+}
+
+/// The addresses in a call counter.
+#[derive(Clone, Copy, Debug)]
+pub struct CounterTargets {
+    /// The 4-byte cell that each call takes 1 from.
+    pub cell: usize,
+    /// Where calls go that leave less than 0 in the cell.
+    pub exhausted: usize,
+    /// Where all other calls go.
+    pub code: usize,
+}
+
+/// Bytes of a call counter.
+pub const COUNTER_SIZE: usize = 18;
+
+/// A call counter at an address: `sub dword [cell], 1; js exhausted; jmp code`. It changes no
+/// register and no stack, so it can stand before any function's code.
+///
+/// # Panics
+///
+/// If a target is not within ±2 GiB: all are in one code space.
+pub fn counter(at: usize, targets: CounterTargets) -> [u8; COUNTER_SIZE] {
+    let mut bytes = [0; COUNTER_SIZE];
+    let distance = |end: usize, target: usize| {
+        let distance = target as i64 - (at + end) as i64;
+        let distance = i32::try_from(distance).expect("the code space is smaller than 2 GiB");
+        distance.to_le_bytes()
+    };
+    bytes[..2].copy_from_slice(&[0x83, 0x2d]); // sub dword [rip + disp32], imm8
+    bytes[2..6].copy_from_slice(&distance(7, targets.cell));
+    bytes[6] = 1;
+    bytes[7..9].copy_from_slice(&[0x0f, 0x88]); // js rel32
+    bytes[9..13].copy_from_slice(&distance(13, targets.exhausted));
+    bytes[13] = 0xe9; // jmp rel32
+    bytes[14..].copy_from_slice(&distance(COUNTER_SIZE, targets.code));
     bytes
 }

@@ -379,6 +379,7 @@ opcodes! {
     JMP: Op = one(0xe9) => Jmp Rel32;
     JMP_SHORT: Op = one(0xeb) => Jmp Rel8;
     CALL: Op = one(0xff).digit(2) => Call Rm64;
+    CALL_NEAR: Op = one(0xe8) => Call Rel32;
     LEAVE: Op = one(0xc9) => Leave Plain;
     RET: Op = one(0xc3) => Ret Plain;
     UD2: Op = x0f(0x0b) => Ud2 Plain;
