@@ -157,4 +157,23 @@ events! {
         /// Why no optimized code will replace it.
         reason: Box<str>,
     }
+    /// A function's optimized code was compared with its baseline code, by turns and in running.
+    /// Times include what the program does between the function's calls, so the function's own
+    /// ratio lies further from 1.
+    TiersCompared = "tiers-compared" {
+        /// The code that the function keeps.
+        kept: CodeKey,
+        /// Calls that were measured in each tier.
+        calls: u64,
+        /// Processor time from the first of these calls to the last, in baseline code.
+        baseline: Nanos,
+        /// Processor time from the first of these calls to the last, in optimized code.
+        optimized: Nanos,
+        /// Optimized over baseline time.
+        ratio: f64,
+        /// The lower end of the ratio's 95 % interval.
+        low: f64,
+        /// The upper end of the ratio's 95 % interval.
+        high: f64,
+    }
 }

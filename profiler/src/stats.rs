@@ -77,6 +77,10 @@ counters! {
     queue_high_water = "longest queue";
     /// How often a running loop entered optimized code.
     osr_entries = "OSR entries";
+    /// Functions whose tiers were compared.
+    functions_compared = "functions compared";
+    /// Functions that were sent back to baseline code, as their optimized code was slower.
+    functions_sent_back = "functions sent back";
     /// Functions that keep the code that they have.
     functions_pinned = "functions pinned";
     /// Bytes of code that was replaced and retired.
@@ -188,6 +192,10 @@ impl Stats {
             }
             Event::Retired { code_bytes, .. } => self.retired_bytes += u64::from(code_bytes),
             Event::Pinned { .. } => self.functions_pinned += 1,
+            Event::TiersCompared { kept, .. } => {
+                self.functions_compared += 1;
+                self.functions_sent_back += u64::from(kept.tier == Tier::Baseline);
+            }
         }
     }
 

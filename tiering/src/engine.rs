@@ -10,6 +10,7 @@ use upshift_profiler::{CodeKey, Event, EventLog};
 use upshift_runtime::Process;
 
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
+use crate::evidence::{Clock, Ledger, Reading};
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
 use crate::sessions::Speeds;
@@ -24,6 +25,10 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue<Job>,
     pub(crate) speeds: Speeds,
     pub(crate) pool: WorkerPool,
+    /// What comparing tiers has cost.
+    pub(crate) ledger: Ledger,
+    /// The time and thread that trials see.
+    pub(crate) clock: Box<Clock>,
     /// How often the optimizer failed, panics included. Relaxed: a figure for reports.
     pub(crate) failures: AtomicU64,
 }
@@ -56,6 +61,14 @@ impl Shared {
     }
 }
 
+/// What tiering takes from the system.
+pub(crate) struct System {
+    /// Starts compile threads.
+    pub(crate) spawn: Box<Spawn>,
+    /// Reads the time that trials measure.
+    pub(crate) clock: Box<Clock>,
+}
+
 /// Tiering for all modules of an engine. Dropping it never waits for a compilation: the queue is
 /// closed and its requests are dropped, the compile threads cancel what they compile and end by
 /// themselves, and functions keep the code that they have.
@@ -77,16 +90,20 @@ impl Tiering {
         optimizer: Option<Arc<dyn Compiler>>,
         log: Arc<EventLog>,
     ) -> Result<Self, ConfigError> {
-        Self::with_spawn(config, baseline, optimizer, log, Box::new(pool::spawn))
+        let system = System {
+            spawn: Box::new(pool::spawn),
+            clock: Box::new(Reading::now),
+        };
+        Self::with_system(config, baseline, optimizer, log, system)
     }
 
-    /// Like [`new`](Self::new), with compile threads from `spawn`.
-    pub(crate) fn with_spawn(
+    /// Like [`new`](Self::new), with other threads and clocks.
+    pub(crate) fn with_system(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,
         optimizer: Option<Arc<dyn Compiler>>,
         log: Arc<EventLog>,
-        spawn: Box<Spawn>,
+        system: System,
     ) -> Result<Self, ConfigError> {
         if optimizer.is_none() && config.mode != Mode::Baseline {
             return Err(ConfigError::NoOptimizer(config.mode));
@@ -98,7 +115,7 @@ impl Tiering {
             threads => threads,
         };
         let knobs = &config.knobs;
-        let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, spawn);
+        let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, system.spawn);
         let shared = Shared {
             queue: Queue::new(config.knobs.queue_cap as usize),
             config,
@@ -107,6 +124,8 @@ impl Tiering {
             log,
             speeds: Speeds::default(),
             pool,
+            ledger: Ledger::default(),
+            clock: system.clock,
             failures: AtomicU64::new(0),
         };
         Ok(Self {

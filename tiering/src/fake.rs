@@ -4,14 +4,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
-    DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Profile, Tier, WasmOffset,
+    Counting, DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Profile, Tier, WasmOffset,
 };
-use upshift_profiler::{Detail, EventLog, LogConfig};
+use upshift_profiler::{Detail, EventLog, LogConfig, Nanos};
 use upshift_runtime::{BudgetSite, RuntimeError};
 
+use crate::engine::System;
+use crate::evidence::Reading;
 use crate::home::CodeHome;
 use crate::pool::{self, Spawn};
 use crate::{ModuleTiers, Tiering, TieringConfig};
@@ -23,6 +26,10 @@ pub(crate) struct FakeCode {
     pub(crate) func: DefinedFuncIndex,
     pub(crate) unit: CompileUnit,
     pub(crate) tier: Tier,
+    /// Whether the code takes from the function's budget.
+    pub(crate) counting: bool,
+    /// The serial number of the code behind it, if it is a counter.
+    pub(crate) counts: Option<u64>,
 }
 
 /// A fake module that checks what the runtime relies on.
@@ -75,7 +82,7 @@ impl CodeHome for FakeHome {
         func: DefinedFuncIndex,
         unit: CompileUnit,
         tier: Tier,
-        _code: CompiledFunction,
+        code: CompiledFunction,
     ) -> Result<FakeCode, RuntimeError> {
         let serial = self.placed.fetch_add(1, Ordering::Relaxed);
         Ok(FakeCode {
@@ -83,6 +90,19 @@ impl CodeHome for FakeHome {
             func,
             unit,
             tier,
+            // Code with loops to leave does; see `FakeSession`.
+            counting: !code.loops.is_empty(),
+            counts: None,
+        })
+    }
+
+    fn place_counter(&self, code: &FakeCode) -> Result<FakeCode, RuntimeError> {
+        let serial = self.placed.fetch_add(1, Ordering::Relaxed);
+        let counts = Some(code.serial);
+        Ok(FakeCode {
+            serial,
+            counts,
+            ..*code
         })
     }
 
@@ -107,6 +127,12 @@ impl CodeHome for FakeHome {
         );
         let mut retired = self.retired.lock().unwrap();
         assert!(!retired.contains(&code), "code is retired once");
+        let counted = self.published(code.func.0).and_then(|code| code.counts);
+        assert_ne!(
+            counted,
+            Some(code.serial),
+            "code behind a published counter is not retired"
+        );
         retired.push(code);
     }
 
@@ -148,7 +174,7 @@ type Behaviour = dyn Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync;
 /// A compiler that does what its closure says, and records what it was asked to compile.
 pub(crate) struct FakeCompiler {
     tier: Tier,
-    act: Box<Behaviour>,
+    act: Mutex<Box<Behaviour>>,
     /// The units compiled, in the order in which their compilations began.
     pub(crate) compiled: Mutex<Vec<(DefinedFuncIndex, CompileUnit)>>,
     /// The profiles of their requests.
@@ -167,11 +193,19 @@ impl FakeCompiler {
     ) -> Arc<Self> {
         Arc::new(Self {
             tier,
-            act: Box::new(act),
+            act: Mutex::new(Box::new(act)),
             compiled: Mutex::default(),
             profiles: Mutex::default(),
             gate: Default::default(),
         })
+    }
+
+    /// Makes compilations that begin from now on do what `act` says.
+    pub(crate) fn behave(
+        &self,
+        act: impl Fn(DefinedFuncIndex, CompileUnit) -> Act + Send + Sync + 'static,
+    ) {
+        *self.act.lock().unwrap() = Box::new(act);
     }
 
     /// Opens the gate: compilations that wait at it go on.
@@ -209,12 +243,14 @@ impl CompileSession for FakeSession<'_> {
             unit,
             cancel,
             profile,
+            counting,
             ..
         } = request;
         let mut bytes = 1;
         self.0.compiled.lock().unwrap().push((func, unit));
         self.0.profiles.lock().unwrap().push(profile);
-        match (self.0.act)(func, unit) {
+        let act = (self.0.act.lock().unwrap())(func, unit);
+        match act {
             Act::Compile => {}
             Act::Refuse => {
                 return Err(CompileError::TooLarge {
@@ -251,18 +287,24 @@ impl CompileSession for FakeSession<'_> {
         };
         Ok(CompiledFunction {
             code: vec![0xcc; bytes],
-            loops: if self.0.tier == Tier::Baseline {
-                vec![a_loop(0), a_loop(1)]
-            } else {
-                vec![]
+            loops: match (self.0.tier, counting) {
+                (Tier::Baseline, Counting::AsConfigured) => vec![a_loop(0), a_loop(1)],
+                _ => vec![],
             },
             ..CompiledFunction::default()
         })
     }
 }
 
+/// What a call of fake code takes, in nanoseconds: in the baseline's and in the optimizer's.
+pub(crate) type Costs = [u64; 2];
+
 /// A module with tiering, and the compilers behind it.
 pub(crate) struct Rig {
+    /// The time of the clock that trials read.
+    pub(crate) time: Arc<AtomicU64>,
+    /// What calls take; see [`Rig::costs`].
+    pub(crate) costs: Box<dyn Fn(u32) -> Costs + Send + Sync>,
     pub(crate) home: Arc<FakeHome>,
     pub(crate) tiers: Arc<ModuleTiers<FakeHome>>,
     pub(crate) tiering: Tiering,
@@ -288,6 +330,8 @@ impl Rig {
         spawn: Box<Spawn>,
     ) -> Self {
         let mut config = TieringConfig::default();
+        // Trials have tests of their own; the others count what is compiled, placed and retired.
+        config.knobs.evidence = false;
         for setting in settings.split_whitespace() {
             let (name, value) = setting.split_once('=').unwrap();
             config.set(name, value).unwrap();
@@ -299,16 +343,33 @@ impl Rig {
         let baseline = FakeCompiler::new(Tier::Baseline);
         let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
         let [first, second] = tiers;
-        let tiering = Tiering::with_spawn(config, first, Some(second), log, spawn).unwrap();
+        let time = Arc::new(AtomicU64::new(0));
+        let clock = {
+            let time = time.clone();
+            Box::new(move || Reading {
+                thread: thread::current().id(),
+                time: Nanos(time.load(Ordering::Relaxed)),
+            })
+        };
+        let system = System { spawn, clock };
+        let tiering = Tiering::with_system(config, first, Some(second), log, system).unwrap();
         let home = FakeHome::new(functions);
         let tiers = ModuleTiers::new(&tiering, home.facts());
         Self {
+            time,
+            costs: Box::new(|_| [0, 0]),
             home,
             tiers,
             tiering,
             baseline,
             optimizer,
         }
+    }
+
+    /// Makes calls of each function take the time that `costs` says.
+    pub(crate) fn costing(mut self, costs: impl Fn(u32) -> Costs + Send + Sync + 'static) -> Self {
+        self.costs = Box::new(costs);
+        self
     }
 
     pub(crate) fn first_call(&self, func: u32) -> FakeCode {
@@ -327,11 +388,16 @@ impl Rig {
     /// Calls the function as generated code would: through its slot, with a first call if need be;
     /// then runs `rounds` rounds of its loop 0. Returns the code that the call ended in.
     pub(crate) fn call(&self, func: u32, rounds: u32) -> FakeCode {
-        let code = self
-            .home
-            .published(func)
-            .unwrap_or_else(|| self.first_call(func));
-        if code.tier == Tier::Optimizer {
+        let code = match self.home.published(func) {
+            None => self.first_call(func),
+            Some(counter) if counter.counts.is_some() && self.take_unit(func) < 0 => {
+                self.first_call(func)
+            }
+            Some(code) => code,
+        };
+        let cost = (self.costs)(func)[code.tier as usize];
+        self.time.fetch_add(cost, Ordering::Relaxed);
+        if !code.counting {
             return code;
         }
         self.spend(func, BudgetSite::Entry);
@@ -344,13 +410,18 @@ impl Rig {
     }
 
     fn spend(&self, func: u32, site: BudgetSite) -> Option<FakeCode> {
-        let cell = &self.home.budgets[func as usize];
-        let left = cell.load(Ordering::Relaxed).wrapping_sub(1);
-        cell.store(left, Ordering::Relaxed);
-        if left < 0 {
+        if self.take_unit(func) < 0 {
             self.exhausted(func, site)
         } else {
             None
         }
+    }
+
+    /// Takes 1 from the function's budget; returns what is left.
+    fn take_unit(&self, func: u32) -> i32 {
+        let cell = &self.home.budgets[func as usize];
+        let left = cell.load(Ordering::Relaxed).wrapping_sub(1);
+        cell.store(left, Ordering::Relaxed);
+        left
     }
 }

@@ -34,6 +34,14 @@ pub trait CodeHome: Send + Sync + 'static {
         code: CompiledFunction,
     ) -> Result<Self::Code, RuntimeError>;
 
+    /// Places a counter before code of a function: each call through it takes 1 from the function's
+    /// budget, and the one that leaves less than 0 is a first call.
+    ///
+    /// # Errors
+    ///
+    /// If the code space is full.
+    fn place_counter(&self, code: &Self::Code) -> Result<Self::Code, RuntimeError>;
+
     /// Stores the code's address in its function's slot: later calls run it.
     fn publish(&self, code: &Self::Code);
 
@@ -76,6 +84,10 @@ impl CodeHome for ModuleCode {
         code: CompiledFunction,
     ) -> Result<CodeRef, RuntimeError> {
         self.place(func, unit, tier, code)
+    }
+
+    fn place_counter(&self, code: &CodeRef) -> Result<CodeRef, RuntimeError> {
+        self.place_counter(code)
     }
 
     fn publish(&self, code: &CodeRef) {

@@ -49,6 +49,13 @@ table! {
         "loops of one function that get an OSR entry at most";
     function_tier_up: bool = true, Ablation "function-tier-up" types::SWITCH,
         "send calls of hot functions to optimized code";
+    evidence: bool = true, Ablation "evidence" types::SWITCH,
+        "time optimized functions in both tiers, and send back what is slower";
+    evidence_window: Duration = Duration::from_micros(100),
+        Tuning "evidence-window-ms" types::time(TimeUnit::Milliseconds),
+        "processor time that is measured at once in one tier";
+    evidence_cost: f64 = 0.5, Tuning "evidence-cost" types::real("percent", 0.0, 100.0),
+        "part of the time that may be lost by measuring slower baseline code";
     retire: bool = true, Ablation "retire" types::SWITCH,
         "free code that was replaced once nothing runs it";
     max_optimize_bytes: u32 = 400_000,

@@ -31,6 +31,7 @@ pub mod state;
 
 mod eager;
 mod engine;
+mod evidence;
 mod first_code;
 mod load;
 mod module;
@@ -39,6 +40,7 @@ mod queue;
 mod sessions;
 mod switch;
 mod sync;
+mod trial;
 mod validate;
 mod worker;
 

@@ -154,7 +154,7 @@ impl<M: CodeHome> ModuleState<M> {
             // Another thread compiled it first, or zeal switching has unpublished the function.
             FirstCallAction::Call(code) => match self.shared.config.switching {
                 Switching::Zeal { .. } => Ok(self.zeal_first_call(home, func, state)),
-                _ => Ok(M::addr(&code)),
+                _ => Ok(self.window_ended(home, func, state, &code)),
             },
             FirstCallAction::Compile => {
                 let guard = FirstCodeGuard(Some(state));
@@ -249,18 +249,19 @@ impl<M: CodeHome> ModuleState<M> {
     /// yet.
     pub(crate) fn publish(&self, home: &Arc<M>, key: CodeKey, code: &M::Code) {
         home.publish(code);
-        let event = || {
-            let (address, code_bytes) = M::figures(code);
-            Event::Published {
-                code: key,
-                address,
-                code_bytes,
-            }
-        };
         match key.tier {
             // Baseline code is counted when its compilation finishes.
-            Tier::Baseline => self.shared.log.trace(event),
-            Tier::Optimizer => self.shared.log.record(event),
+            Tier::Baseline => self.shared.log.trace(|| Self::published(key, code)),
+            Tier::Optimizer => self.shared.log.record(|| Self::published(key, code)),
+        }
+    }
+
+    pub(crate) fn published(key: CodeKey, code: &M::Code) -> Event {
+        let (address, code_bytes) = M::figures(code);
+        Event::Published {
+            code: key,
+            address,
+            code_bytes,
         }
     }
 
@@ -310,6 +311,7 @@ impl<M: CodeHome> ModuleState<M> {
                 self.consult_policy(home, func, state, site, loop_state)
             }
             Switching::Background | Switching::Synchronous => {
+                self.begin_trials();
                 self.consult_policy(home, func, state, site, loop_state)
             }
         }
@@ -338,6 +340,10 @@ impl<M: CodeHome> ModuleState<M> {
             || loop_state.is_some_and(|loop_state| loop_state.phase.get().is_under_way())
         {
             self.shared.start_missing_workers();
+        }
+        if state.phase.get() == Phase::Trial {
+            // By a frame that has been in baseline code since before the trial.
+            self.spoil_window(state);
         }
         let decision = self.decide(home, func, state, event);
         if let (Some(lane), Some(loop_state)) = (decision.osr, loop_state) {

@@ -1,9 +1,9 @@
 //! The state of one function and of its loops, and the protocol by which threads change it.
 //!
 //! ```text
-//! Uncompiled ─► Compiling ─► Baseline ─► Queued ─► Optimizing ─► Optimized
-//!      ▲            │            ▲          │           │
-//!      └── failed ──┘            └─ dropped ┘           └─ failed ─► Pinned
+//! Uncompiled ─► Compiling ─► Baseline ─► Queued ─► Optimizing ─► Optimized ◄─► Trial
+//!      ▲            │            ▲          │           │                          │
+//!      └── failed ──┘            └─ dropped ┘           └─ failed ─► Pinned ◄──────┘
 //! ```
 //!
 //! Every arrow is one compare-and-swap. The thread that wins it does the work that the arrow stands
@@ -20,6 +20,7 @@ use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Profile, Tier};
 use upshift_profiler::Nanos;
 
 use crate::first_code::POLL_INTERVAL;
+use crate::switch::Contest;
 use crate::sync::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering,
 };
@@ -76,10 +77,12 @@ phases! {
         Queued,
         /// Calls run baseline code; the optimizer is compiling the function.
         Optimizing,
+        /// Calls run optimized and baseline code by turns, until it is known which is faster.
+        Trial,
         /// Calls run optimized code.
         Optimized,
         /// Calls run the code that the function has, and no other will be requested: the optimizer
-        /// refused or failed.
+        /// refused or failed, or its code was slower.
         Pinned,
     }
 }
@@ -95,7 +98,8 @@ phases! {
         Optimizing,
         /// The OSR entry exists: baseline code can continue in it.
         Ready,
-        /// Compiling the OSR entry failed; it is not requested again.
+        /// Compiling the OSR entry failed, or the function was sent back to baseline code: it is
+        /// not requested again.
         Failed,
     }
 }
@@ -142,6 +146,9 @@ pub(crate) struct InstalledCode<C> {
     /// The code that `current` replaced, kept by zeal switching, which swaps the two. Always `None`
     /// otherwise: replaced code is retired.
     pub(crate) spare: Option<TierCode<C>>,
+    /// What is compared in phase `Trial`, where the slot leads to one of its counters; `None` in
+    /// all other phases.
+    pub(crate) trial: Option<Box<Contest<C>>>,
 }
 
 /// A handle to placed code, and the tier that it is of.
@@ -183,6 +190,7 @@ impl<C: Clone> FuncState<C> {
             installed: Mutex::new(InstalledCode {
                 current: None,
                 spare: None,
+                trial: None,
             }),
             compiled: Condvar::new(),
             loops: OnceLock::new(),
@@ -236,6 +244,11 @@ impl<C: Clone> FuncState<C> {
         });
     }
 
+    /// All loops that can have an OSR entry.
+    pub(crate) fn loop_states(&self) -> &[LoopState<C>] {
+        self.loops.get().map_or(&[], |loops| loops)
+    }
+
     /// The state of the loop, if it can have an OSR entry.
     pub(crate) fn loop_state(&self, index: LoopIndex) -> Option<&LoopState<C>> {
         let loops = self.loops.get()?;
@@ -264,6 +277,13 @@ impl<C: Clone> LoopState<C> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Withdraws the OSR entry for good and returns it, if it was ready.
+    pub(crate) fn withdraw(&self) -> Option<C> {
+        let mut code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        self.phase.set(LoopPhase::Failed);
+        code.take()
     }
 
     /// Makes the OSR entry available and returns the one that it replaces.

@@ -1,5 +1,6 @@
 //! How optimized code is requested, compiled and installed, in each kind of [`Switching`].
 
+mod evidence;
 mod virtual_time;
 mod zeal;
 
@@ -10,8 +11,9 @@ use upshift_abi::{
     CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts,
     Tier,
 };
-use upshift_profiler::{CodeKey, Event, Nanos};
+use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
 
+pub(crate) use evidence::Contest;
 pub(crate) use virtual_time::VirtualTime;
 pub(crate) use zeal::Zeal;
 
@@ -281,7 +283,10 @@ impl<M: CodeHome> ModuleState<M> {
         code: M::Code,
     ) {
         match key.unit {
-            CompileUnit::Function => self.install_function(home, key, state, code),
+            CompileUnit::Function => {
+                self.install_function(home, key, state, code);
+                self.await_trial(key.func);
+            }
             CompileUnit::Loop(index) => {
                 if let Some(loop_state) = state.loop_state(index) {
                     self.install_osr_entry(home, key, loop_state, code);
@@ -340,6 +345,7 @@ impl<M: CodeHome> ModuleState<M> {
     /// loop is nearly always under way and then overwrites the zero. The bound on budgets while
     /// something is under way ([`next_budget`](Self::next_budget)) does not depend on it.
     fn exhaust_budget(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
+        self.spoil_window(state);
         state.account.charge(home.budget(func));
         state.account.grant(0);
         home.set_budget(func, 0);
@@ -373,7 +379,10 @@ impl<M: CodeHome> Target for ModuleState<M> {
     fn begin(&self, key: CodeKey) -> Option<CompileInput> {
         let home = self.home.get()?.upgrade()?;
         let state = self.func(key.func.func);
-        let claimed = self.begin_optimizing(key, state);
+        let claimed = match key.tier {
+            Tier::Optimizer => self.begin_optimizing(key, state),
+            Tier::Baseline => state.phase.get() == Phase::Trial,
+        };
         claimed.then(|| CompileInput {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
@@ -381,12 +390,20 @@ impl<M: CodeHome> Target for ModuleState<M> {
         })
     }
 
+    fn try_out(&self, func: FuncKey) {
+        if let Some(home) = self.home.get().and_then(Weak::upgrade) {
+            self.begin_trial(&home, func.func);
+        }
+    }
+
     fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>) {
         let Some(home) = self.home.get().and_then(Weak::upgrade) else {
             return;
         };
         let state = self.func(key.func.func);
-        if let Some(code) = self.place(&home, key, state, result) {
+        if key.tier == Tier::Baseline {
+            self.enter_baseline(&home, key, state, result);
+        } else if let Some(code) = self.place(&home, key, state, result) {
             self.install_optimized(&home, key, state, code);
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the states of functions and loops, without machine code.
 
 mod background;
+mod evidence;
 mod first_call;
 mod load;
 mod pool;

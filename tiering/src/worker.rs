@@ -9,8 +9,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use upshift_abi::{Cancel, CompileError, CompileRequest, CompiledFunction, ModuleFacts, Profile};
-use upshift_profiler::{CodeKey, Event, Nanos};
+use upshift_abi::{
+    Cancel, CompileError, CompileRequest, CompiledFunction, Counting, ModuleFacts, Profile, Tier,
+};
+use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
 
 use crate::engine::Shared;
 use crate::pool::Next;
@@ -38,6 +40,9 @@ pub(crate) trait Target: Send + Sync + std::fmt::Debug {
     /// Claims the unit for compilation; `None` if the module is gone or the unit is no longer
     /// requested.
     fn begin(&self, key: CodeKey) -> Option<CompileInput>;
+
+    /// Begins the trial of a function that runs optimized code.
+    fn try_out(&self, func: FuncKey);
 
     /// Installs the code, or records that there will be none.
     fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>);
@@ -98,6 +103,11 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     request.unit = job.key.unit;
     request.cancel = Cancel::when(&enough);
     request.profile = source.profile;
+    request.counting = match job.key.tier {
+        // Only requested for comparison with optimized code, in whose place it may stay.
+        Tier::Baseline => Counting::Never,
+        Tier::Optimizer => Counting::AsConfigured,
+    };
     let mut result = sessions.compile(job.key, request, queue_wait);
     if let Err(CompileError::Cancelled { func }) = result {
         if gone() {
@@ -116,7 +126,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
 
 /// Processor time of the calling thread, in which limits are measured: on a busy machine no
 /// function takes longer to compile.
-fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -1,0 +1,395 @@
+//! Trials: running a function's optimized and baseline code by turns, to keep the faster one.
+//!
+//! Optimized code counts nothing, so during a trial the function's slot leads to a *counter* before
+//! the code of one of the tiers, a few instructions that take 1 from the function's budget. When
+//! the budget is gone the call is a first call, which comes here: a window has ended. The clock is
+//! read, [`Trial`] says what to measure next, and the slot is stored. The baseline code of a trial
+//! is compiled for it, and counts nothing either, so that it can stay.
+//!
+//! Only background switching has trials: what they find depends on the machine, and the other kinds
+//! of switching repeat exactly. OSR entries are not measured: they are left only with their
+//! function. Those of a function that is sent back are withdrawn.
+
+use std::sync::{Arc, MutexGuard};
+
+use upshift_abi::{CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
+use upshift_profiler::{CodeKey, Event, FuncKey};
+
+use crate::config::Switching;
+use crate::evidence::{Candidate, Reading};
+use crate::home::CodeHome;
+use crate::module::ModuleState;
+use crate::policy::Lane;
+use crate::pool::{WorkerPool, Workers};
+use crate::state::{FuncState, InstalledCode, Phase, TierCode};
+use crate::trial::{Ask, Finding, Step, Trial};
+use crate::worker::{self, Job};
+
+/// The code of both tiers in a trial, and the window that is being measured.
+#[derive(Debug)]
+pub(crate) struct Contest<C> {
+    trial: Trial,
+    optimized: Contestant<C>,
+    baseline: Baseline<C>,
+    /// `None` before the first call.
+    window: Option<Window>,
+    /// What the trial has cost so far, as the ledger knows.
+    lost: i64,
+}
+
+/// Code in a trial, and the counter before it.
+#[derive(Clone, Debug)]
+struct Contestant<C> {
+    code: C,
+    counter: C,
+}
+
+/// The baseline's code in a trial.
+#[derive(Debug)]
+enum Baseline<C> {
+    Missing,
+    Requested,
+    Ready(Contestant<C>),
+}
+
+/// A number of calls whose time is measured.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    tier: Tier,
+    start: Reading,
+    /// Whether something else has set or used the budget, so that the number of calls is not known.
+    void: bool,
+}
+
+/// What to do about a trial once the function's lock is free.
+enum After {
+    Nothing,
+    RequestBaseline,
+}
+
+/// The most that threads may have taken from an exhausted budget at the same time.
+const THREADS_AT_ONCE: i32 = 64;
+
+impl<C: Clone> Contest<C> {
+    fn contestant(&self, tier: Tier) -> &Contestant<C> {
+        match (tier, &self.baseline) {
+            (Tier::Baseline, Baseline::Ready(contestant)) => contestant,
+            _ => &self.optimized,
+        }
+    }
+
+    /// The code that calls run now.
+    fn running(&self) -> &C {
+        let tier = self.window.map_or(Tier::Optimizer, |window| window.tier);
+        &self.contestant(tier).code
+    }
+}
+
+impl<M: CodeHome> ModuleState<M> {
+    /// Whether the speeds of both tiers are compared.
+    pub(super) fn compares_tiers(&self) -> bool {
+        let config = &self.shared.config;
+        config.knobs.evidence && config.switching == Switching::Background
+    }
+
+    /// Makes a function that runs optimized code wait for its trial.
+    pub(super) fn await_trial(&self, func: FuncKey) {
+        if self.compares_tiers() {
+            let target = self.this.clone();
+            self.shared.ledger.wait(Candidate { target, func });
+            self.begin_trials();
+        }
+    }
+
+    /// Begins the trials that there is room for, of any module.
+    pub(crate) fn begin_trials(&self) {
+        if !self.compares_tiers() {
+            return;
+        }
+        while let Some(next) = self.shared.ledger.next(self.shared.log.now()) {
+            match next.target.upgrade() {
+                Some(target) => target.try_out(next.func),
+                None => self.shared.ledger.leaves(next.func),
+            }
+        }
+    }
+
+    /// Puts a counter before the function's optimized code: from now on it is on trial.
+    pub(super) fn begin_trial(&self, home: &Arc<M>, func: DefinedFuncIndex) {
+        let state = self.func(func);
+        let mut installed = state.installed();
+        let code = match &installed.current {
+            Some(current) if state.phase.get() == Phase::Optimized => current.code.clone(),
+            _ => return self.shared.ledger.leaves(self.func_key(func)),
+        };
+        let counter = match home.place_counter(&code) {
+            Ok(counter) => counter,
+            Err(error) => {
+                log::debug!("{func} is not compared: {error}");
+                return self.shared.ledger.leaves(self.func_key(func));
+            }
+        };
+        let target = self.shared.config.knobs.evidence_window.into();
+        home.publish(&counter);
+        installed.trial = Some(Box::new(Contest {
+            trial: Trial::new(u64::from(func.0), target),
+            optimized: Contestant { code, counter },
+            baseline: Baseline::Missing,
+            window: None,
+            lost: 0,
+        }));
+        state.phase.set(Phase::Trial);
+        // The next call comes to the runtime.
+        state.account.grant(0);
+        home.set_budget(func, 0);
+    }
+
+    /// Handles a first call of a function that has code: in a trial a window has ended. Returns the
+    /// code to call, which is `code` where there is no trial.
+    pub(crate) fn window_ended(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        state: &FuncState<M::Code>,
+        code: &M::Code,
+    ) -> M::Addr {
+        let now = (self.shared.clock)();
+        let mut installed = state.installed();
+        let Some(contest) = &mut installed.trial else {
+            return M::addr(code);
+        };
+        let left = home.budget(func);
+        if left >= 0 {
+            // Another thread has begun the next window since the call took from the budget.
+            return M::addr(contest.running());
+        }
+        let step = self.next_step(func, contest, now, left);
+        let (tier, calls, after) = match step {
+            Step::Measure { tier, calls } => (tier, calls, After::Nothing),
+            Step::NeedBaseline { calls } => {
+                let after = match contest.baseline {
+                    Baseline::Missing => After::RequestBaseline,
+                    Baseline::Requested | Baseline::Ready(_) => After::Nothing,
+                };
+                (Tier::Optimizer, calls, after)
+            }
+            Step::End(finding) => {
+                let code = self.settle(home, func, state, installed, finding);
+                self.begin_trials();
+                return M::addr(&code);
+            }
+            Step::GiveUp => {
+                let code = self.keep_optimized(home, func, state, installed);
+                self.begin_trials();
+                return M::addr(&code);
+            }
+        };
+        contest.window = Some(Window {
+            tier,
+            start: now,
+            void: false,
+        });
+        let contestant = contest.contestant(tier).clone();
+        if let After::RequestBaseline = after {
+            contest.baseline = Baseline::Requested;
+        }
+        home.publish(&contestant.counter);
+        // This call is the window's first.
+        let calls = i32::try_from(calls - 1).unwrap_or(i32::MAX);
+        state.account.grant(calls);
+        home.set_budget(func, calls);
+        drop(installed);
+        if let After::RequestBaseline = after {
+            self.request_baseline(func, state);
+        }
+        M::addr(&contestant.code)
+    }
+
+    /// The step behind a window that ended now, with so much left of the budget.
+    fn next_step(
+        &self,
+        func: DefinedFuncIndex,
+        contest: &mut Contest<M::Code>,
+        now: Reading,
+        left: i32,
+    ) -> Step {
+        let Some(window) = contest.window else {
+            return contest.trial.first();
+        };
+        let (ledger, knobs) = (&self.shared.ledger, &self.shared.config.knobs);
+        ledger.comes_back(self.func_key(func), self.shared.log.now());
+        let ask = |ask| {
+            let now = self.shared.log.now();
+            match ask {
+                Ask::Turn => ledger.takes_turn(self.func_key(func), now),
+                Ask::Loss(loss) => ledger.affords(loss, now, knobs.evidence_cost),
+            }
+        };
+        let sound = !window.void && left >= -THREADS_AT_ONCE;
+        let step = match now.since(window.start) {
+            Some(time) if sound => contest.trial.window(time, ask),
+            _ => contest.trial.window_void(ask),
+        };
+        let cost = contest.trial.cost().max(0);
+        ledger.lose(cost - contest.lost);
+        contest.lost = cost;
+        step
+    }
+
+    /// Notes that something else than calls has used the function's budget, or sets it.
+    pub(crate) fn spoil_window(&self, state: &FuncState<M::Code>) {
+        if let Some(contest) = &mut state.installed().trial
+            && let Some(window) = &mut contest.window
+        {
+            window.void = true;
+        }
+    }
+
+    /// Requests baseline code for a trial.
+    fn request_baseline(&self, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
+        let key = self.code_key(func, CompileUnit::Function, Tier::Baseline);
+        let job = Job {
+            target: self.this.clone(),
+            key,
+            queued: self.shared.log.now(),
+        };
+        if self.shared.queue.push(Lane::High, job).is_err() {
+            if let Some(contest) = &mut state.installed().trial {
+                contest.baseline = Baseline::Missing;
+            }
+        } else if WorkerPool::start_workers(&self.shared) == Workers::Refused {
+            worker::run_one_job(&self.shared);
+        }
+    }
+
+    /// Lets baseline code take part in its function's trial; the trial ends without it if there is
+    /// none.
+    pub(super) fn enter_baseline(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        state: &FuncState<M::Code>,
+        result: Result<CompiledFunction, CompileError>,
+    ) {
+        let placed = result.map_err(|error| error.to_string()).and_then(|code| {
+            let code = home.place(key.func.func, key.unit, key.tier, code);
+            let code = code.map_err(|error| error.to_string())?;
+            match home.place_counter(&code) {
+                Ok(counter) => Ok(Contestant { code, counter }),
+                Err(error) => {
+                    home.retire(code);
+                    Err(error.to_string())
+                }
+            }
+        });
+        let mut installed = state.installed();
+        let Some(contest) = &mut installed.trial else {
+            // Given up meanwhile.
+            drop(installed);
+            if let Ok(Contestant { code, counter }) = placed {
+                home.retire(counter);
+                home.retire(code);
+            }
+            return;
+        };
+        match placed {
+            Ok(contestant) => {
+                contest.baseline = Baseline::Ready(contestant);
+                contest.trial.provide_baseline();
+            }
+            Err(error) => {
+                log::debug!("{} is not compared: {error}", key.func);
+                self.keep_optimized(home, key.func.func, state, installed);
+            }
+        }
+    }
+
+    /// Ends a trial with what it has found. Returns the code that the function keeps.
+    fn settle(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        state: &FuncState<M::Code>,
+        installed: MutexGuard<'_, InstalledCode<M::Code>>,
+        finding: Finding,
+    ) -> M::Code {
+        self.shared.log.record(|| Event::TiersCompared {
+            kept: self.code_key(func, CompileUnit::Function, finding.better),
+            calls: finding.calls,
+            baseline: finding.baseline,
+            optimized: finding.optimized,
+            ratio: finding.ratio,
+            low: finding.interval.0,
+            high: finding.interval.1,
+        });
+        match finding.better {
+            Tier::Optimizer => self.keep_optimized(home, func, state, installed),
+            Tier::Baseline => self.send_back(home, func, state, installed, finding.ratio),
+        }
+    }
+
+    /// Ends a trial in favour of the optimized code.
+    fn keep_optimized(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        state: &FuncState<M::Code>,
+        mut installed: MutexGuard<'_, InstalledCode<M::Code>>,
+    ) -> M::Code {
+        self.shared.ledger.leaves(self.func_key(func));
+        let contest = installed.trial.take().expect("the caller has seen it");
+        let Contestant { code, counter } = contest.optimized;
+        home.publish(&code);
+        state.phase.set(Phase::Optimized);
+        drop(installed);
+        home.retire(counter);
+        if let Baseline::Ready(Contestant { code, counter }) = contest.baseline {
+            home.retire(counter);
+            let key = self.code_key(func, CompileUnit::Function, Tier::Baseline);
+            self.retire(home, key, code);
+        }
+        self.exhaust_budget(home, func, state);
+        code
+    }
+
+    /// Ends a trial in favour of the baseline code, which the function keeps for good.
+    fn send_back(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        state: &FuncState<M::Code>,
+        mut installed: MutexGuard<'_, InstalledCode<M::Code>>,
+        ratio: f64,
+    ) -> M::Code {
+        self.shared.ledger.leaves(self.func_key(func));
+        let contest = installed.trial.take().expect("the caller has seen it");
+        let Baseline::Ready(back) = contest.baseline else {
+            unreachable!("the baseline's code was measured");
+        };
+        let key = |unit, tier| self.code_key(func, unit, tier);
+        let baseline = key(CompileUnit::Function, Tier::Baseline);
+        home.publish(&back.code);
+        self.shared
+            .log
+            .record(|| Self::published(baseline, &back.code));
+        installed.current = Some(TierCode {
+            tier: Tier::Baseline,
+            code: back.code.clone(),
+        });
+        self.pin(baseline, state, || {
+            format!("its optimized code took {ratio:.2} of the time")
+        });
+        drop(installed);
+        home.retire(back.counter);
+        home.retire(contest.optimized.counter);
+        let optimized = key(CompileUnit::Function, Tier::Optimizer);
+        self.retire(home, optimized, contest.optimized.code);
+        for loop_state in state.loop_states() {
+            if let Some(code) = loop_state.withdraw() {
+                let unit = CompileUnit::Loop(loop_state.index);
+                self.retire(home, key(unit, Tier::Optimizer), code);
+            }
+        }
+        back.code
+    }
+}
