@@ -24,6 +24,7 @@ mod api_cases {
     mod optimized;
     mod stacks;
     mod threads;
+    mod trials;
 }
 
 use upshift::{Engine, Instance, Linker, Module, Store};
