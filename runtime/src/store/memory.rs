@@ -7,7 +7,7 @@ use upshift_abi::vmctx::VmMemory;
 use upshift_abi::{MemoryType, TrapCode};
 
 use super::limiter::Resource;
-use super::{MemoryId, Order, Store, checked_range, copy_order};
+use super::{CHUNK_BYTES, MemoryId, Order, Store, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
 use crate::space::reserve_memory;
@@ -278,6 +278,13 @@ impl Store {
         len: u64,
     ) -> Result<(), TrapCode> {
         let trap = TrapCode::MemoryOutOfBounds;
+        if to == from && len <= CHUNK_BYTES as u64 {
+            let data = self.memory_data_mut(to);
+            let src = checked_range(src, len, data.len(), trap)?;
+            let dst = checked_range(dst, len, data.len(), trap)?;
+            data.copy_within(src, dst.start);
+            return self.check_interruption();
+        }
         let src = checked_range(src, len, self.memory_data(from).len(), trap)?;
         let dst = checked_range(dst, len, self.memory_data(to).len(), trap)?;
         let order = copy_order(dst.start, src.start);
@@ -305,8 +312,12 @@ impl Store {
         value: u8,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let size = self.memory_data(memory).len();
-        let range = checked_range(dst, len, size, TrapCode::MemoryOutOfBounds)?;
+        let data = self.memory_data_mut(memory);
+        let range = checked_range(dst, len, data.len(), TrapCode::MemoryOutOfBounds)?;
+        if range.len() <= CHUNK_BYTES {
+            data[range].fill(value);
+            return self.check_interruption();
+        }
         self.in_parts(range.len(), 1, Order::Forward, |store, start, count| {
             let start = range.start + start;
             store.memory_data_mut(memory)[start..start + count].fill(value);
