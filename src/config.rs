@@ -58,6 +58,7 @@ impl Default for Config {
             tiering: TieringConfig::default(),
             baseline: BaselineOptions {
                 counters,
+                targets: true,
                 ..BaselineOptions::default()
             },
             optimizer: OptimizerOptions::default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use upshift_abi::facts::{Input, ModuleFacts};
 use upshift_abi::{Compiler, Tier};
 use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
-use upshift_optimizer::Optimizer;
+use upshift_optimizer::{Inline, Optimizer};
 use upshift_profiler::EventLog;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
 use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators};
@@ -225,6 +225,7 @@ fn spread(config: &mut Config) {
     config.baseline.canonicalize_nans = config.canonicalize_nans;
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
     let tiered = config.tiering.mode == Strategy::Tiered;
+    config.baseline.targets &= tiered && config.optimizer.inline == Inline::All;
     config.baseline.osr = tiered && config.tiering.knobs.osr;
     if !tiered {
         config.baseline.counters = Counters::default();

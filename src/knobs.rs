@@ -67,7 +67,7 @@ const REGALLOC: Type<Regalloc> =
     choices!(Regalloc { "backtracking" => Backtracking, "single-pass" => SinglePass });
 const CPU: Type<Cpu> = choices!(Cpu { "native" => Native, "baseline" => Baseline });
 const SELF_CALLS: Type<SelfCalls> = choices!(SelfCalls { "direct" => Direct, "slot" => Slot });
-const INLINE: Type<Inline> = choices!(Inline { "none" => None, "direct" => Direct });
+const INLINE: Type<Inline> = choices!(Inline { "none" => None, "direct" => Direct, "all" => All });
 const NULL_CHECKS: Type<NullChecks> =
     choices!(NullChecks { "explicit" => Explicit, "fault" => Fault });
 const MEMORY_BASE: Type<MemoryBase> =
@@ -102,6 +102,8 @@ knobs! {
             "optimizer: how functions call themselves";
         Compile "inline": Ablation INLINE => optimizer.inline,
             "optimizer: which calls are replaced by the function's body";
+        Compile "call-targets": Ablation types::SWITCH => baseline.targets,
+            "baseline, tiered: note the targets of indirect calls for the optimizer";
         Compile "null-checks": Ablation NULL_CHECKS => optimizer.null_checks,
             "optimizer: how call_indirect finds null elements";
         Compile "memory-base": Ablation MEMORY_BASE => optimizer.memory_base,

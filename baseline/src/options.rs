@@ -14,6 +14,8 @@ pub struct BaselineOptions {
     /// Let the check at a loop header enter optimized code, and report the loops. Without loop
     /// counters it has no effect.
     pub osr: bool,
+    /// Note the targets of indirect calls.
+    pub targets: bool,
     /// Optional processor features that the code may use.
     pub features: Features,
     /// Optimizations that can be switched off to study them.
@@ -28,6 +30,7 @@ impl Default for BaselineOptions {
             canonicalize_nans: false,
             counters: Counters::default(),
             osr: true,
+            targets: false,
             features: Features::host(),
             ablation: Ablation::default(),
         }

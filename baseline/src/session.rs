@@ -92,6 +92,7 @@ impl CompileSession for Session<'_> {
         let to_validate = request.validate.take();
         let without_counters = BaselineOptions {
             counters: Counters::default(),
+            targets: false,
             ..*self.options
         };
         let options = match request.counting {

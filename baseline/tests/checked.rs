@@ -16,6 +16,7 @@ use wast::{Wast, WastDirective};
 fn option_sets() -> Vec<BaselineOptions> {
     let plain = BaselineOptions::default();
     let counting = BaselineOptions {
+        targets: true,
         counters: Counters {
             entry: Some(10),
             loops: Some(300),

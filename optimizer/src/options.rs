@@ -54,8 +54,10 @@ pub enum Inline {
     /// None.
     None,
     /// Calls of small functions of the same module.
-    #[default]
     Direct,
+    /// The same, and indirect calls that have had one target, which is compared with.
+    #[default]
+    All,
 }
 
 /// How `call_indirect` finds null elements.

@@ -5,7 +5,11 @@ mod common;
 use std::fmt::Write;
 
 use common::{Module, checked, compile, optimizer};
-use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, TrapCode};
+use upshift_abi::targets::{self, CallTargets};
+use upshift_abi::{
+    CompileUnit, CompiledFunction, Compiler, DefinedFuncIndex, FuncIndex, LoopIndex, TrapCode,
+    WasmOffset,
+};
 use upshift_optimizer::{Inline, Optimizer, OptimizerOptions};
 
 /// The functions that were inlined, in order.
@@ -120,4 +124,41 @@ fn growth_is_limited() {
     assert!((1000..=2500).contains(&copies), "{copies}");
     let copies = many(&format!("(loop {calls})"));
     assert!((2500..=5000).contains(&copies), "{copies}");
+}
+
+/// The only target of an indirect call is inlined behind a comparison; one of another type is not.
+#[test]
+fn the_only_target_of_an_indirect_call_is_inlined() {
+    let module = Module::new(
+        "(module
+            (type $t (func (result i32)))
+            (table 2 funcref)
+            (elem (i32.const 0) func $other $target)
+            (func (param i32) (result i32) (call_indirect (type $t) (local.get 0)))
+            (func $other)
+            (func $target (type $t) (i32.const 5)))",
+    );
+    let facts = &module.facts;
+    let position = module.wasm.windows(2).rposition(|bytes| bytes[0] == 0x11);
+    let call = WasmOffset(position.unwrap() as u32);
+    let [last, all] = targets::cells_of(facts, call);
+    let with = |last_target: u32, all_targets: u32| {
+        let mut cells = vec![0; targets::cells(facts) as usize];
+        cells[last.index()] = last_target;
+        cells[all.index()] = all_targets;
+        let targets = CallTargets(cells.into());
+        let mut request = module.request(0, CompileUnit::Function);
+        request.targets = Some(&targets);
+        inlined(&optimizer().session().compile(request).unwrap())
+    };
+    let reference = |func| {
+        let number = facts.func_ref(FuncIndex(func)).unwrap();
+        facts.layout.func_ref(number).0
+    };
+    let (other, target) = (reference(1), reference(2));
+    assert_eq!(with(target, target), [2]);
+    assert_eq!(with(target, target | other), []);
+    assert_eq!(with(other, other), []);
+    assert_eq!(with(target + 1, target + 1), []);
+    assert_eq!(with(0, 0), []);
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use upshift_abi::targets::CallTargets;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
     Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
@@ -80,6 +81,8 @@ pub struct ModuleCode {
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
     budgets: Cells,
+    /// The last and all targets of indirect calls, see [`upshift_abi::targets`].
+    targets: Cells,
     /// Whether an instance has been created.
     instantiated: AtomicBool,
     /// Created for the second instance; contains `None` where data is copied.
@@ -133,6 +136,7 @@ impl ModuleCode {
             "memories must be planned for this runtime"
         );
         let count = facts.bodies.len();
+        let targets = upshift_abi::targets::cells(&facts) as usize;
         let code = runtime.code();
         code.ensure_thunks(count)?;
         let module = Self {
@@ -140,6 +144,7 @@ impl ModuleCode {
             runtime: runtime.clone(),
             slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
+            targets: CodeSpace::allocate_cells(code, targets * size_of::<u32>())?,
             facts,
             _types: types,
             wasm,
@@ -205,6 +210,19 @@ impl ModuleCode {
         &self.slots()[func.index()]
     }
 
+    fn target_cells(&self) -> &[AtomicU32] {
+        let count = upshift_abi::targets::cells(&self.facts) as usize;
+        // SAFETY: as many aligned, zeroed words were allocated. Generated code changes them without
+        // atomicity, which can lose an update but not tear one.
+        unsafe { std::slice::from_raw_parts(self.targets.base().cast(), count) }
+    }
+
+    /// A copy of what indirect calls have called so far.
+    pub fn call_targets(&self) -> CallTargets {
+        let cells = self.target_cells().iter();
+        CallTargets(cells.map(|cell| cell.load(Ordering::Relaxed)).collect())
+    }
+
     fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {
         assert!(func.index() < self.facts.bodies.len());
         // SAFETY: the cells contain one aligned, zeroed word per function. Generated code subtracts
@@ -235,6 +253,7 @@ impl ModuleCode {
         let resolve = |target: RelocationTarget| match target {
             RelocationTarget::Slot(func) => self.slot(func) as *const VmSlot as usize,
             RelocationTarget::Budget(func) => self.budget_cell(func) as *const AtomicI32 as usize,
+            RelocationTarget::Target(cell) => self.target_cells()[cell.index()].as_ptr() as usize,
             RelocationTarget::Builtin(_) | RelocationTarget::Start => {
                 unreachable!("the code space resolves these")
             }

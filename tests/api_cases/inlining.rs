@@ -112,3 +112,100 @@ fn interruption_in_an_inlined_function() {
         }
     });
 }
+
+/// An indirect call that has had one target is compared with it: other targets, null and functions
+/// of other types still do what they should, as does what is inlined.
+#[test]
+fn an_indirect_call_that_changes_its_target() {
+    let text = r#"(module
+        (type $t (func (param i32) (result i32)))
+        (type $other (func))
+        (table 8 8 funcref)
+        (elem (i32.const 0) func $double $square $divide $wrong)
+        (func $double (type $t) (i32.mul (local.get 0) (i32.const 2)))
+        (func $square (type $t) (i32.mul (local.get 0) (local.get 0)))
+        (func $divide (type $t) (i32.div_u (i32.const 100) (local.get 0)))
+        (func $wrong)
+        (func $call (param $f i32) (param $x i32) (result i32)
+            (call_indirect (type $t) (local.get $x) (local.get $f)))
+        (func $run (export "run") (param $f i32) (param $x i32) (param $n i32) (result i32)
+            (local $sum i32)
+            (loop
+                (local.set $sum (i32.add (local.get $sum)
+                    (i32.add
+                        (call $call (local.get $f) (local.get $x))
+                        (call_indirect (type $t) (local.get $x) (local.get $f)))))
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum)))"#;
+    for first in 0..3 {
+        in_every_mode(|engine| {
+            let (mut store, instance) = instance(engine, text);
+            let run = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "run");
+            let run = run.unwrap();
+            let results = [2 * 5, 5 * 5, 100 / 5];
+            for (f, result) in (first..3).zip(&results[first as usize..]).chain([(0, &10)]) {
+                for rounds in [ROUNDS, ROUNDS, 1] {
+                    let sum = run.call(&mut store, (f, 5, rounds)).unwrap();
+                    assert_eq!(sum, 2 * rounds * result);
+                }
+            }
+            let traps = [
+                ((2, 0), Trap::IntegerDivideByZero),
+                ((3, 0), Trap::IndirectCallTypeMismatch),
+                ((4, 0), Trap::UninitializedElement),
+                ((9, 0), Trap::UndefinedElement),
+            ];
+            for ((f, x), trap) in traps {
+                let error = run.call(&mut store, (f, x, 1)).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&trap));
+                let expected: &[&str] = match f {
+                    2 => &["divide", "call", "run"],
+                    _ => &["call", "run"],
+                };
+                assert_eq!(names(&error), expected);
+            }
+        });
+    }
+}
+
+/// The same table in two instances of a module: the reference of one is not that of the other.
+#[test]
+fn an_indirect_call_to_another_instance() {
+    let text = r#"(module
+        (type $t (func (result i32)))
+        (import "a" "table" (table $table 2 funcref))
+        (global $own (mut i32) (i32.const 0))
+        (func $get (type $t) (global.get $own))
+        (func (export "set") (param i32 i32)
+            (global.set $own (local.get 0))
+            (table.set $table (local.get 1) (ref.func $get)))
+        (elem declare func $get)
+        (func (export "run") (param $f i32) (param $n i32) (result i32) (local $sum i32)
+            (loop
+                (local.set $sum (i32.add (local.get $sum)
+                    (call_indirect $table (type $t) (local.get $f))))
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum)))"#;
+    in_every_mode(|engine| {
+        let table = Module::new(engine, r#"(module (table (export "table") 2 funcref))"#).unwrap();
+        let module = Module::new(engine, text).unwrap();
+        let mut store = Store::new(engine, ());
+        let mut linker = Linker::new(engine);
+        let table = linker.instantiate(&mut store, &table).unwrap();
+        linker.instance(&mut store, "a", table).unwrap();
+        let instances = [0, 1].map(|number: u32| {
+            let instance = linker.instantiate(&mut store, &module).unwrap();
+            let set = instance.get_typed_func::<(u32, u32), ()>(&mut store, "set");
+            set.unwrap().call(&mut store, (3 + number, number)).unwrap();
+            instance
+        });
+        for instance in [0, 1, 1, 0].map(|number: usize| instances[number]) {
+            let run = instance.get_typed_func::<(u32, u32), u32>(&mut store, "run");
+            let run = run.unwrap();
+            for f in [0, 1] {
+                let sum = run.call(&mut store, (f, ROUNDS)).unwrap();
+                assert_eq!(sum, (3 + f) * ROUNDS);
+            }
+        }
+    });
+}

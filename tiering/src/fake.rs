@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use upshift_abi::targets::CallTargets;
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
     Counting, DefinedFuncIndex, LoopIndex, ModuleFacts, OsrEntryInfo, Profile, Tier, WasmOffset,
@@ -142,6 +143,10 @@ impl CodeHome for FakeHome {
 
     fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
         self.budgets[func.index()].store(budget, Ordering::Relaxed);
+    }
+
+    fn call_targets(&self) -> CallTargets {
+        CallTargets::default()
     }
 
     fn addr(code: &FakeCode) -> FakeCode {

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use upshift_abi::targets::CallTargets;
 use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::{CodeAddr, CodeRef, ModuleCode, RuntimeError};
 
@@ -57,6 +58,9 @@ pub trait CodeHome: Send + Sync + 'static {
     /// Sets the function's budget.
     fn set_budget(&self, func: DefinedFuncIndex, budget: i32);
 
+    /// What indirect calls have called so far.
+    fn call_targets(&self) -> CallTargets;
+
     /// The address at which the code starts.
     fn addr(code: &Self::Code) -> Self::Addr;
 
@@ -108,6 +112,10 @@ impl CodeHome for ModuleCode {
 
     fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
         self.set_budget(func, budget);
+    }
+
+    fn call_targets(&self) -> CallTargets {
+        self.call_targets()
     }
 
     fn addr(code: &CodeRef) -> CodeAddr {

@@ -198,6 +198,8 @@ impl<M: CodeHome> ModuleState<M> {
         let mut request = CompileRequest::new(home.facts(), home.wasm(), key.func.func);
         request.unit = key.unit;
         request.profile = state.account.profile();
+        let targets = home.call_targets();
+        request.targets = Some(&targets);
         let code = sessions.compile(key, request, queue_wait);
         self.place(home, key, state, code)
     }
@@ -387,6 +389,7 @@ impl<M: CodeHome> Target for ModuleState<M> {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
             profile: state.account.profile(),
+            targets: home.call_targets(),
         })
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use upshift_abi::targets::CallTargets;
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompiledFunction, Counting, ModuleFacts, Profile, Tier,
 };
@@ -33,6 +34,7 @@ pub(crate) struct CompileInput {
     pub(crate) facts: Arc<ModuleFacts>,
     pub(crate) wasm: Arc<[u8]>,
     pub(crate) profile: Profile,
+    pub(crate) targets: CallTargets,
 }
 
 /// The module that a job compiles for, without the types of the runtime.
@@ -108,6 +110,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
         Tier::Baseline => Counting::Never,
         Tier::Optimizer => Counting::AsConfigured,
     };
+    request.targets = Some(&source.targets);
     let mut result = sessions.compile(job.key, request, queue_wait);
     if let Err(CompileError::Cancelled { func }) = result {
         if gone() {

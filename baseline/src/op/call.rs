@@ -12,6 +12,7 @@ use upshift_abi::callconv::{
 };
 use upshift_abi::frame;
 use upshift_abi::kind::WORD_BYTES;
+use upshift_abi::targets;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
 use upshift_abi::{
     Builtin, Counting, DefinedFuncIndex, FuncIndex, Kind, RegClass, RelocationTarget, TableIndex,
@@ -19,7 +20,7 @@ use upshift_abi::{
 };
 
 use crate::alloc::{as_words, home};
-use crate::asm::encode::{Mem, Op, OperandSize};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, asm};
 use crate::fixed::{Held, R10, Rax};
 use crate::func_gen::FuncGen;
@@ -60,6 +61,9 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
         let callee = self.load_func_ref(TypeIndex(ty), TableIndex(table));
+        if self.input.options.targets {
+            self.note_target(&callee);
+        }
         let sig = self.input.signature(TypeIndex(ty));
         self.emit_call(&sig, Callee::FuncRef(callee));
     }
@@ -93,6 +97,17 @@ impl FuncGen<'_> {
         self.trap_if(Cc::Ne, TrapCode::IndirectCallTypeMismatch);
         self.state.release(index);
         held
+    }
+
+    /// Notes the target of an indirect call for the optimizer.
+    fn note_target(&mut self, callee: &FuncRef) {
+        let [last, all] = targets::cells_of(self.input.facts, self.wasm_offset());
+        let scratch = self.masm.scratch();
+        self.masm.rr(Op::MOV, scratch.reg(), callee.reg());
+        self.masm.rr(Alu::Sub.op(), scratch.reg(), Reg::VMCTX);
+        let target = RelocationTarget::Target;
+        self.masm.store_cell(target(last), scratch.reg());
+        self.masm.or_cell(target(all), scratch.reg());
     }
 
     /// Stores what a call would destroy, except for its arguments.

@@ -502,6 +502,13 @@ impl Masm {
         self.relocate(target, 0);
     }
 
+    /// `or [rip + target], reg`, of 32 bits.
+    pub(crate) fn or_cell(&mut self, target: RelocationTarget, reg: Reg) {
+        self.rip(Op::OR_STORE, reg.hw());
+        self.buf.put(0, 4);
+        self.relocate(target, 0);
+    }
+
     /// Notes that a register has the function's budget.
     pub(crate) fn note_budget(&mut self, reg: Reg) {
         self.note(|| record::Effect::Budget(reg));

@@ -5,7 +5,7 @@
 //! the slot that the function reference names. All take the callee's `VmContext*` first.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{Block, FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
 use upshift_abi::builtin::{BuiltinKind, BuiltinResult};
 use upshift_abi::callconv::ResultLocation;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
@@ -30,6 +30,10 @@ enum Callee {
 impl Translator<'_> {
     pub(crate) fn visit_call(&mut self, func: u32) -> Result<(), TranslateError> {
         let func = FuncIndex(func);
+        self.call_or_inline(func)
+    }
+
+    fn call_or_inline(&mut self, func: FuncIndex) -> Result<(), TranslateError> {
         if let Some(defined) = self.env.facts.defined_func(func)
             && self.inline(defined)?
         {
@@ -41,10 +45,71 @@ impl Translator<'_> {
         Ok(())
     }
 
-    pub(crate) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
-        let ty = TypeIndex(ty);
-        let callee = self.table_callee(ty, TableIndex(table));
+    pub(crate) fn visit_call_indirect(
+        &mut self,
+        ty: u32,
+        table: u32,
+    ) -> Result<(), TranslateError> {
+        let (ty, table) = (TypeIndex(ty), TableIndex(table));
+        let target = self.env.only_target(self.position(), ty);
+        let number = target.and_then(|func| self.env.facts.func_ref(func));
+        match target.zip(number) {
+            Some((func, number)) => self.call_guarded(ty, table, func, number),
+            None => {
+                let callee = self.table_callee(ty, table);
+                self.call(ty, &callee);
+                Ok(())
+            }
+        }
+    }
+
+    /// Calls a function directly, or inlines it, where the table's element is that function of this
+    /// instance; `number` is that of its reference.
+    fn call_guarded(
+        &mut self,
+        ty: TypeIndex,
+        table: TableIndex,
+        func: FuncIndex,
+        number: u32,
+    ) -> Result<(), TranslateError> {
+        let facts = self.env.facts;
+        let index = self.pop();
+        let address = self.element_address(table, index, TrapCode::UndefinedElement);
+        let reference = self.load_element(address);
+        let offset = i64::from(facts.layout.func_ref(number).disp());
+        let vmctx = self.vmctx;
+        let distance = self.ins().isub(reference, vmctx);
+        let is_expected = self.ins().icmp_imm_s(IntCC::Equal, distance, offset);
+
+        let [direct, indirect] = [(); 2].map(|()| self.builder.create_block());
+        let join = self.block_with(&facts.types[ty.index()].results);
+        self.ins().brif(is_expected, direct, &[], indirect, &[]);
+        self.builder.seal_block(direct);
+        self.builder.seal_block(indirect);
+        let first = self.stack.len() - facts.types[ty.index()].params.len();
+        let args = self.stack[first..].to_vec();
+
+        self.fall_through(direct);
+        self.call_or_inline(func)?;
+        self.join(join, first);
+        self.builder.set_cold_block(indirect);
+        self.continue_in(indirect);
+        self.stack.extend(args);
+        let callee = self.checked_callee(ty, reference);
         self.call(ty, &callee);
+        self.join(join, first);
+        self.builder.seal_block(join);
+        self.continue_in(join);
+        self.push_block_params(join);
+        Ok(())
+    }
+
+    /// Ends a path to a block that takes all operands above a height.
+    fn join(&mut self, block: Block, height: usize) {
+        if self.control.is_reachable() {
+            self.jump(block, self.stack.len() - height);
+        }
+        self.stack.truncate(height);
     }
 
     pub(crate) fn visit_return_call(&mut self, func: u32) {
@@ -188,7 +253,11 @@ impl Translator<'_> {
         let index = self.pop();
         let address = self.element_address(table, index, TrapCode::UndefinedElement);
         let reference = self.load_element(address);
+        self.checked_callee(ty, reference)
+    }
 
+    /// The function of a reference, which must have the type.
+    fn checked_callee(&mut self, ty: TypeIndex, reference: Value) -> Callee {
         // A reference is immutable, but may be read only once it is known not to be null.
         let flags = trusted(self.builder.func, Region::FuncRef).with_readonly();
         let first_flags = self.check_not_null(reference, flags);

@@ -7,7 +7,11 @@ use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, Function, SigRef, StackSlot, StackSlotData, StackSlotKind,
 };
 use upshift_abi::callconv::Locations;
-use upshift_abi::{Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, ModuleFacts, TypeIndex};
+use upshift_abi::targets::CallTargets;
+use upshift_abi::{
+    Builtin, CompileRequest, CompileUnit, DefinedFuncIndex, FuncIndex, ModuleFacts, TypeIndex,
+    WasmOffset,
+};
 
 use crate::names::Symbol;
 use crate::options::{Inline, OptimizerOptions, SelfCalls};
@@ -33,6 +37,7 @@ pub(crate) struct CallSignature {
 pub(crate) struct Env<'a> {
     pub(crate) facts: &'a ModuleFacts,
     pub(crate) config: Config<'a>,
+    targets: Option<&'a CallTargets>,
     func: DefinedFuncIndex,
     unit: CompileUnit,
     signatures: HashMap<TypeIndex, Rc<CallSignature>>,
@@ -47,6 +52,7 @@ impl<'a> Env<'a> {
         Self {
             facts: request.facts,
             config,
+            targets: request.targets,
             func: request.func,
             unit: request.unit,
             signatures: HashMap::new(),
@@ -54,6 +60,15 @@ impl<'a> Env<'a> {
             builtins: HashMap::new(),
             result_slot: None,
         }
+    }
+
+    /// The only function that an indirect call has called, if it has the type and belongs to the
+    /// module.
+    pub(crate) fn only_target(&self, call: WasmOffset, ty: TypeIndex) -> Option<FuncIndex> {
+        let targets = self.targets.filter(|_| self.config.inline == Inline::All)?;
+        let func = targets.only(self.facts, call)?;
+        let has_type = self.facts.func_type_id(func) == self.facts.type_ids[ty.index()];
+        (has_type && self.facts.defined_func(func).is_some()).then_some(func)
     }
 
     /// The function that is compiled.

@@ -274,6 +274,11 @@ impl<'a> Translator<'a> {
         Ok(true)
     }
 
+    /// The position in the module of the operator that is translated.
+    pub(crate) fn position(&self) -> WasmOffset {
+        self.inlining.copies.resolve(self.builder.srcloc()).1
+    }
+
     /// The callee, if it is to be inlined at the current position.
     fn inlinable(&mut self, func: DefinedFuncIndex) -> Option<Rc<Callee>> {
         let facts = self.env.facts;

@@ -24,6 +24,9 @@ macro_rules! forward {
 
     // The callee may be translated in place.
     (@one mvp $op:ident visit_call $args:tt) => { forward!(@fallible visit_call $args); };
+    (@one mvp $op:ident visit_call_indirect $args:tt) => {
+        forward!(@fallible visit_call_indirect $args);
+    };
 
     (@one mvp $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one sign_extension $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };

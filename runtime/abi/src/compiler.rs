@@ -7,6 +7,7 @@ use wasmparser::{FuncToValidate, ValidatorResources};
 use crate::artifact::CompiledFunction;
 use crate::facts::ModuleFacts;
 use crate::index::{DefinedFuncIndex, LoopIndex, WasmOffset};
+use crate::targets::CallTargets;
 use crate::types::FuncType;
 
 /// The compiler that a piece of code is from.
@@ -152,6 +153,8 @@ pub struct CompileRequest<'a> {
     pub profile: Profile,
     /// Whether baseline code counts; optimized code never does.
     pub counting: Counting,
+    /// What indirect calls have called; `None` if that was not noted.
+    pub targets: Option<&'a CallTargets>,
 }
 
 impl<'a> CompileRequest<'a> {
@@ -167,6 +170,7 @@ impl<'a> CompileRequest<'a> {
             cancel: Cancel::NEVER,
             profile: Profile::default(),
             counting: Counting::default(),
+            targets: None,
         }
     }
 

@@ -64,6 +64,9 @@ index! {
     LoopIndex => "loop";
     /// A copy of a function's body in one piece of code, see [`sites`](crate::sites).
     InlinedIndex => "inlined";
+    /// A cell in which baseline code notes a target of a `call_indirect`, see
+    /// [`targets`](crate::targets).
+    TargetCell => "target";
     /// A byte offset from the start of the module's binary.
     WasmOffset => "@";
     /// A byte offset from the start of a compiled function's code.

@@ -40,6 +40,7 @@ pub mod kind;
 pub mod plan;
 pub mod printable;
 pub mod sites;
+pub mod targets;
 pub mod trap;
 pub mod types;
 pub mod vmctx;

@@ -348,6 +348,7 @@ macro_rules! opcodes {
 opcodes! {
     MOV: Op = one(0x8b) => Mov RegRm;
     STORE: Op = one(0x89) => Mov RmReg;
+    OR_STORE: Op = one(0x09) => Or RmReg;
     STORE8: Op = one(0x88) => Mov Rm8Reg;
     STORE16: Op = one(0x89).prefix(Prefix::P66) => Mov Rm16Reg;
     STORE_IMM: Op = one(0xc7) => Mov RmImm32;

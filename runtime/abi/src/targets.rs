@@ -1,0 +1,60 @@
+//! Targets of `call_indirect`: what baseline code notes, and what the optimizer learns from it.
+//!
+//! Each call has two cells of four bytes, found by its position in the module: the last target, and
+//! all targets combined by a bitwise or. Both are equal as long as there has been one target. A
+//! target is the distance of its function reference from the caller's context, which is the same
+//! in each instance if the function belongs to the caller's own, and else some number.
+//!
+//! Cells are few, so calls may share them, and threads write them without synchronization. What
+//! comes of that, as of references of other instances, is a wrong guess: the optimizer's code
+//! compares before it believes.
+
+use crate::facts::ModuleFacts;
+use crate::index::{FuncIndex, TargetCell, WasmOffset};
+use crate::vmctx::VmFuncRef;
+
+/// Bytes of code for each pair of cells, about.
+const BYTES_PER_PAIR: u32 = 32;
+
+/// The most pairs of cells that a module has.
+const MOST_PAIRS: u32 = 4096;
+
+/// The cells of a module: a power of two, or none without tables.
+pub fn cells(facts: &ModuleFacts) -> u32 {
+    match facts.tables.is_empty() {
+        true => 0,
+        false => {
+            let pairs = (facts.code_section_bytes / BYTES_PER_PAIR).clamp(8, MOST_PAIRS);
+            2 * pairs.next_power_of_two()
+        }
+    }
+}
+
+/// The cells of the last target and of all targets of the call at the offset.
+///
+/// # Panics
+///
+/// If the module has no tables.
+pub fn cells_of(facts: &ModuleFacts, call: WasmOffset) -> [TargetCell; 2] {
+    let last = call.0.wrapping_mul(2) & (cells(facts) - 1);
+    [TargetCell(last), TargetCell(last + 1)]
+}
+
+/// A copy of a module's cells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallTargets(pub Box<[u32]>);
+
+impl CallTargets {
+    /// The only function of the module that the `call_indirect` at the offset has called so far.
+    pub fn only(&self, facts: &ModuleFacts, call: WasmOffset) -> Option<FuncIndex> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let [last, all] = cells_of(facts, call).map(|cell| self.0[cell.index()]);
+        let first = facts.layout.func_ref(0).0;
+        let distance = last.checked_sub(first).filter(|_| last == all)?;
+        let size = size_of::<VmFuncRef>() as u32;
+        let reference = distance.is_multiple_of(size).then_some(distance / size)?;
+        facts.ref_funcs.get(reference as usize).copied()
+    }
+}
