@@ -74,6 +74,7 @@ fn run_until_compared(engine: &Engine, module: &Module, enough: u64) {
 fn what_is_on_trial_yields_the_same() {
     let options = [
         ("policy", "fixed-budget:units=1000"),
+        ("evidence", "on"),
         ("evidence-cost", "100"),
     ];
     let engine = engine(&options);
@@ -89,6 +90,7 @@ fn what_is_on_trial_yields_the_same() {
 fn hammer_trials_by_threads() {
     let options = [
         ("policy", "fixed-budget:units=1000"),
+        ("evidence", "on"),
         ("evidence-cost", "100"),
         ("evidence-window-ms", "0.01"),
     ];

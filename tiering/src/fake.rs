@@ -335,8 +335,6 @@ impl Rig {
         spawn: Box<Spawn>,
     ) -> Self {
         let mut config = TieringConfig::default();
-        // Trials have tests of their own; the others count what is compiled, placed and retired.
-        config.knobs.evidence = false;
         for setting in settings.split_whitespace() {
             let (name, value) = setting.split_once('=').unwrap();
             config.set(name, value).unwrap();

@@ -49,7 +49,7 @@ table! {
         "loops of one function that get an OSR entry at most";
     function_tier_up: bool = true, Ablation "function-tier-up" types::SWITCH,
         "send calls of hot functions to optimized code";
-    evidence: bool = true, Ablation "evidence" types::SWITCH,
+    evidence: bool = false, Ablation "evidence" types::SWITCH,
         "time optimized functions in both tiers, and send back what is slower";
     evidence_window: Duration = Duration::from_micros(100),
         Tuning "evidence-window-ms" types::time(TimeUnit::Milliseconds),
