@@ -11,7 +11,7 @@ mod divide;
 mod tests;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Type, Value, types};
 
 use crate::options::Arithmetic;
 use crate::translate::Translator;
@@ -165,6 +165,7 @@ impl Translator<'_> {
             _ if bits == op.neutral(ty) && !matches!(op, IntOp::RemS | IntOp::RemU) => a,
             IntOp::Mul | IntOp::And if bits == 0 => b,
             IntOp::And if ty == types::I32 && self.used_bits(a) <= bits.trailing_ones() => a,
+            IntOp::And if ty == types::I64 => self.mask(a, b, bits),
             IntOp::Mul => self.multiply(a, b, bits),
             IntOp::DivS => self.divide_signed(a, b, signed(ty, bits)),
             IntOp::DivU => self.divide_unsigned(a, b, bits),
@@ -187,6 +188,40 @@ impl Translator<'_> {
             _ => return self.ins().imul(a, b),
         };
         self.shift_left(product, shift)
+    }
+
+    /// A conjunction with a constant: the lower half of a number is a 32-bit move to another
+    /// register, and so is that of one that was shifted, before the shift.
+    fn mask(&mut self, a: Value, b: Value, bits: u64) -> Value {
+        let half = u64::from(u32::MAX);
+        if bits == half {
+            return self.lower_half(a);
+        }
+        if let Some((number, amount)) = self.shifted_left(a)
+            && bits.trailing_zeros() == amount
+            && bits >> amount == half
+        {
+            let number = self.lower_half(number);
+            return self.shift_left(number, amount);
+        }
+        self.emit(IntOp::And, a, b)
+    }
+
+    fn lower_half(&mut self, number: Value) -> Value {
+        let low = self.ins().ireduce(types::I32, number);
+        self.extend(low)
+    }
+
+    /// The number that was shifted left by a constant amount, and the amount.
+    fn shifted_left(&self, value: Value) -> Option<(Value, u32)> {
+        let InstructionData::Binary {
+            opcode: Opcode::Ishl,
+            args: [number, amount],
+        } = self.definition(value)?
+        else {
+            return None;
+        };
+        Some((number, self.known(amount)? as u32))
     }
 
     fn shift_left(&mut self, value: Value, amount: u32) -> Value {

@@ -194,6 +194,44 @@ fn constants_on_both_sides() {
     }
 }
 
+/// Lower halves of numbers, some shifted before they are masked, by the mask's distance and others.
+#[test]
+fn halves_of_shifted_numbers() {
+    const SHIFTS: [u32; 5] = [0, 1, 2, 31, 32];
+    let mut text = String::from("(module");
+    for shift in SHIFTS {
+        for distance in SHIFTS {
+            let mask = 0xffff_ffffu64 << distance;
+            write!(
+                text,
+                "(func (export \"{shift} {distance}\") (param i64 i64) (result i64)
+                   (i64.mul
+                     (i64.and (i64.shl (local.get 0) (i64.const {shift})) (i64.const {mask}))
+                     (i64.and (local.get 1) (i64.const 0xffffffff))))"
+            )
+            .unwrap();
+        }
+    }
+    text.push(')');
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, &text);
+        for shift in SHIFTS {
+            for distance in SHIFTS {
+                let name = format!("{shift} {distance}");
+                let func = instance.get_typed_func::<(i64, i64), i64>(&mut store, &name);
+                let func = func.unwrap();
+                for x in constants(64) {
+                    let factor = 0x1234_5678_9abc_def1;
+                    let masked = (x << shift) & (0xffff_ffffu64 << distance) as i64;
+                    let expected = masked.wrapping_mul(factor & 0xffff_ffff);
+                    let found = func.call(&mut store, (x, factor)).unwrap();
+                    assert_eq!(found, expected, "{name} of {x}");
+                }
+            }
+        }
+    });
+}
+
 /// Branches whose condition is a constant, in a loop that is entered in its middle too, and code
 /// behind them that nothing reaches.
 #[test]
