@@ -273,3 +273,30 @@ impl<'a> Bodies<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use upshift_abi::facts::decode;
+    use wasmparser::BinaryReader;
+
+    use super::*;
+
+    #[test]
+    fn the_error_of_the_lowest_function_is_kept() {
+        let bodies = Bodies::default();
+        for index in [9, 3, 5] {
+            let error = BinaryReader::new(&[], u64::from(index))
+                .read_u8()
+                .unwrap_err();
+            bodies.fail(index, error);
+        }
+        assert_eq!(bodies.stop_at.load(Ordering::Relaxed), 3);
+        let module = decode(b"\0asm\x01\0\0\0").unwrap();
+        match bodies.first_error(&module.facts) {
+            Some(CompileError::Invalid { func, offset, .. }) => {
+                assert_eq!((func.0, offset), (3, 3));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
