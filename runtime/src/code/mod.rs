@@ -195,7 +195,7 @@ impl CodeSpace {
     }
 
     /// Places a call counter, as if it were code of the function that `kind` says: see
-    /// [`x64::counter`]. Exhausted, it goes to the function's first-call thunk.
+    /// `x64::counter`. Exhausted, it goes to the function's first-call thunk.
     pub fn place_counter(
         this: &Arc<Self>,
         function: FunctionCode,
