@@ -10,7 +10,7 @@
 //! of switching repeat exactly. OSR entries are not measured: they are left only with their
 //! function. Those of a function that is sent back are withdrawn.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use upshift_abi::{CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
 use upshift_profiler::{CodeKey, Event, FuncKey};
@@ -22,6 +22,7 @@ use crate::module::ModuleState;
 use crate::policy::Lane;
 use crate::pool::{WorkerPool, Workers};
 use crate::state::{FuncState, InstalledCode, Phase, TierCode};
+use crate::sync::MutexGuard;
 use crate::trial::{Ask, Finding, Step, Trial};
 use crate::worker::{self, Job};
 
