@@ -25,6 +25,7 @@ mod api_cases {
     mod stacks;
     mod threads;
     mod trials;
+    mod wide;
 }
 
 use upshift::{Engine, Instance, Linker, Module, Store};

@@ -32,6 +32,7 @@ macro_rules! handle {
     ($generator:expr; reference_types TypedSelectMulti $($call:tt)*) => { refuse($generator) };
     ($generator:expr; reference_types $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; tail_call $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; wide_arithmetic $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; $unsupported:ident $($call:tt)*) => { refuse($generator) };
     // What opens and closes blocks keeps track of nesting in dead code, too.
     (@run $generator:expr; Block $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };

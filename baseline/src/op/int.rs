@@ -2,6 +2,7 @@
 
 mod divide;
 mod fold;
+mod wide;
 
 use divide::Division;
 use fold::{fold, fold_compare, fold_shift, truncate};

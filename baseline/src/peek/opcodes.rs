@@ -118,6 +118,9 @@ macro_rules! is_plain {
     (saturating_float_to_int) => {
         true
     };
+    (wide_arithmetic) => {
+        true
+    };
     ($other:ident) => {
         false
     };

@@ -47,3 +47,4 @@ mod memory;
 mod reference;
 mod table;
 mod variable;
+mod wide;

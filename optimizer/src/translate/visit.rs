@@ -36,6 +36,7 @@ macro_rules! forward {
     (@one bulk_memory $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one reference_types $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one tail_call $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one wide_arithmetic $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one $proposal:ident $op:ident $visit:ident $args:tt) => {
         forward!(@refused $op $visit $args);
     };

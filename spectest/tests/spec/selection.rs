@@ -17,7 +17,6 @@ pub enum Proposal {
     MultiMemory,
     Simd,
     Threads,
-    WideArithmetic,
 }
 
 impl Proposal {
@@ -42,7 +41,6 @@ impl Proposal {
             Proposal::MultiMemory => &["multiple memories"],
             Proposal::Simd => &["SIMD support is not enabled"],
             Proposal::Threads => &["threads must be enabled"],
-            Proposal::WideArithmetic => &["wide arithmetic support is not enabled"],
         }
     }
 }
@@ -144,7 +142,7 @@ pub const SUITES: &[Suite] = &[
     ]),
     suite("tail-call", &[]),
     suite("threads", &[(Proposal::Threads, Files::All)]),
-    suite("wide-arithmetic", &[(Proposal::WideArithmetic, Files::All)]),
+    suite("wide-arithmetic", &[]),
 ];
 
 impl Suite {

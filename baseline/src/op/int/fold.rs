@@ -20,6 +20,7 @@ pub(super) fn fold(op: Alu, a: u64, b: u64) -> u64 {
         Alu::And => a & b,
         Alu::Or => a | b,
         Alu::Xor => a ^ b,
+        Alu::Adc | Alu::Sbb => unreachable!("wide arithmetic is not folded"),
     }
 }
 

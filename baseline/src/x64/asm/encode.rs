@@ -297,6 +297,23 @@ impl Masm {
         self.r_unchanged(op.sized(size), reg);
     }
 
+    /// `mul reg` or `imul reg`: `high:low` is the product of `low` and the register.
+    pub(crate) fn mul_wide(
+        &mut self,
+        signedness: Signedness,
+        (high, low): (&mut Held<Rdx>, &mut Held<Rax>),
+        reg: Reg,
+    ) {
+        debug_assert!(reg != high.reg());
+        let op = match signedness {
+            Signedness::Signed => Op::IMUL_WIDE,
+            Signedness::Unsigned => Op::MUL_WIDE,
+        };
+        self.note(|| Effect::Change(low.reg()));
+        self.note(|| Effect::Change(high.reg()));
+        self.r_unchanged(op.wide(), reg);
+    }
+
     /// Copies a whole register within its class.
     #[inline]
     pub(crate) fn mov(&mut self, dst: Reg, src: Reg) {

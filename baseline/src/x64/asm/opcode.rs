@@ -364,6 +364,8 @@ opcodes! {
     IMUL_IMM8: Op = one(0x6b) => Imul RegRmImm8;
     IMUL_IMM32: Op = one(0x69) => Imul RegRmImm32;
     NEG: Op = one(0xf7).digit(3) => Neg Rm;
+    MUL_WIDE: Op = one(0xf7).digit(4) => Mul Rm;
+    IMUL_WIDE: Op = one(0xf7).digit(5) => Imul Rm;
     DIV: Op = one(0xf7).digit(6) => Div Rm;
     IDIV: Op = one(0xf7).digit(7) => Idiv Rm;
     SHIFT_IMM: Op = one(0xc1) => Rol RmImm8;
@@ -402,6 +404,10 @@ opcodes! {
 pub(crate) enum Alu {
     Add = 0,
     Or = 1,
+    /// Addition of a carry too.
+    Adc = 2,
+    /// Subtraction of a borrow too.
+    Sbb = 3,
     And = 4,
     Sub = 5,
     Xor = 6,

@@ -38,6 +38,7 @@ pub fn supported_features() -> WasmFeatures {
         | WasmFeatures::CALL_INDIRECT_OVERLONG
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::TAIL_CALL
+        | WasmFeatures::WIDE_ARITHMETIC
 }
 
 /// The reason why a module was refused.

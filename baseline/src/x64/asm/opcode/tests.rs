@@ -341,6 +341,8 @@ fn families_number_their_members_as_the_processor_does() {
     let alu = [
         (Alu::Add, Mnemonic::Add),
         (Alu::Or, Mnemonic::Or),
+        (Alu::Adc, Mnemonic::Adc),
+        (Alu::Sbb, Mnemonic::Sbb),
         (Alu::And, Mnemonic::And),
         (Alu::Sub, Mnemonic::Sub),
         (Alu::Xor, Mnemonic::Xor),
