@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use upshift_abi::{MemoryBounds, SpectreMitigation};
+use upshift_abi::{Feature, Features, MemoryBounds, SpectreMitigation};
 use upshift_baseline::{BaselineOptions, Counters};
 use upshift_optimizer::OptimizerOptions;
 use upshift_profiler::LogConfig;
@@ -42,6 +42,7 @@ pub struct Config {
     pub(crate) optimizer: OptimizerOptions,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) log: LogConfig,
+    pub(crate) features: Features,
     pub(crate) spectre: SpectreMitigation,
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
@@ -64,6 +65,7 @@ impl Default for Config {
             optimizer: OptimizerOptions::default(),
             runtime: RuntimeConfig::default(),
             log: LogConfig::default(),
+            features: Features::default(),
             spectre: SpectreMitigation::default(),
             eager: false,
             canonicalize_nans: false,
@@ -232,3 +234,31 @@ impl Config {
         self
     }
 }
+
+macro_rules! feature_setters {
+    ($(
+        $(#[$doc:meta])*
+        $feature:ident = $setter:ident $name:literal: $flag:ident, $default:ident,
+            needs [$($needed:ident)*], $help:literal;
+    )*) => {
+        /// Switches of features. A module that needs a feature that is off is refused, with
+        /// [`MissingFeature`](crate::MissingFeature).
+        impl Config {
+            /// Sets whether modules may use the feature, as the setter of its name does.
+            pub fn wasm_feature(&mut self, feature: Feature, enable: bool) -> &mut Self {
+                self.features.set(feature, enable);
+                self
+            }
+$(
+            /// Sets whether modules may use this feature:
+            $(#[$doc])*
+            ///
+            #[doc = concat!("By default it is ", stringify!($default), ".")]
+            $(#[doc = concat!("Needs ", stringify!($needed), ".")])*
+            pub fn $setter(&mut self, enable: bool) -> &mut Self {
+                self.wasm_feature(Feature::$feature, enable)
+            }
+        )*}
+    };
+}
+upshift_abi::for_each_feature!(feature_setters);

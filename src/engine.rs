@@ -9,10 +9,12 @@ use upshift_abi::{Compiler, Tier};
 use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
 use upshift_optimizer::{Inline, Optimizer};
 use upshift_profiler::EventLog;
+use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
 use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
+use crate::error::{invalid_body, public};
 use crate::{Config, Result, Strategy};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
@@ -139,7 +141,7 @@ impl Engine {
         read: impl FnMut() -> io::Result<(&'a [u8], Input)>,
     ) -> Result<ModuleFacts, LoadError> {
         let threads = self.inner.config.tiering.knobs.eager_threads;
-        upshift_tiering::decode_validated(read, threads)
+        upshift_tiering::decode_validated(read, threads, self.inner.config.features)
     }
 
     /// Adds a module to the runtime and to tiering. Its bodies are valid, or are compiled by
@@ -179,7 +181,12 @@ impl Engine {
         let config = &self.inner.config;
         if config.eager {
             code.defer_writes();
-            tiers.compile_all(code, first_tier(config.tiering.mode), validators)?;
+            let first = first_tier(config.tiering.mode);
+            let compiled = tiers.compile_all(code, first, validators);
+            compiled.map_err(|error| match error {
+                FirstCallError::Compile(error) => invalid_body(error),
+                FirstCallError::Runtime(error) => public(error.into()),
+            })?;
             code.write_deferred()?;
         }
         Ok(())
@@ -215,6 +222,7 @@ fn check(config: &Config) -> Result<()> {
         "code_space must be between 1 MiB and 1 GiB, not {} bytes",
         runtime.code_space_bytes
     );
+    config.features.check()?;
     Ok(())
 }
 

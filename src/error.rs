@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use upshift_abi::Printable;
+use upshift_abi::facts::DecodeError;
+use upshift_abi::{CompileError, Printable};
 use upshift_runtime as runtime;
 
+pub use upshift_abi::MissingFeature;
 pub use upshift_abi::Tier;
 pub use upshift_abi::TrapCode as Trap;
 pub use upshift_runtime::{LinkError, TimedOut};
@@ -12,7 +14,8 @@ pub use upshift_runtime::{LinkError, TimedOut};
 /// The error of fallible functions: opaque, with a chain of causes.
 ///
 /// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
-/// [`LinkError`], [`UnknownImport`], and the errors that host functions returned.
+/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], and the errors that host functions
+/// returned.
 pub type Error = anyhow::Error;
 
 /// [`std::result::Result`] with [`Error`].
@@ -175,8 +178,24 @@ pub(crate) fn public(error: runtime::Error) -> Error {
         }
         runtime::Error::Host { error, backtrace } => with_backtrace(error, backtrace),
         runtime::Error::Link(error) => Error::new(error),
-        runtime::Error::Compile(error) => Error::new(error),
+        runtime::Error::Compile(error) => invalid_body(error),
         other => Error::new(other),
+    }
+}
+
+/// Converts the refusal of a module's declarations to the public error.
+pub(crate) fn refusal(error: DecodeError) -> Error {
+    match error {
+        DecodeError::MissingFeature(missing) => missing.into(),
+        other => other.into(),
+    }
+}
+
+/// Converts the refusal of a function's body to the public error.
+pub(crate) fn invalid_body(error: CompileError) -> Error {
+    match error {
+        CompileError::MissingFeature { func, missing } => Error::new(missing).context(func),
+        other => other.into(),
     }
 }
 

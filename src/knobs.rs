@@ -18,9 +18,9 @@
 //! );
 //! ```
 
-use upshift_abi::{MemoryBounds, SpectreMitigation};
+use upshift_abi::{Feature, MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
-use upshift_knobs::{choices, knobs};
+use upshift_knobs::{Knob, choices, knobs};
 use upshift_optimizer::{
     Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
 };
@@ -42,7 +42,7 @@ pub fn set(config: &mut Config, group: Group, name: &str, value: &str) -> Result
     if let Some(knob) = tiering::options().find(|knob| named(&knob.info)) {
         return knob.apply(&mut config.tiering, value);
     }
-    match CONFIG.iter().find(|knob| named(&knob.info)) {
+    match config_rows().find(|knob| named(&knob.info)) {
         Some(knob) => knob.apply(config, value),
         None => Err(KnobError::unknown(group, name, &all())),
     }
@@ -51,14 +51,19 @@ pub fn set(config: &mut Config, group: Group, name: &str, value: &str) -> Result
 /// Every option of a configuration, in the order in which help lists them.
 pub fn all() -> Vec<Info> {
     let tiering = tiering::options().map(|knob| knob.info);
-    tiering.chain(CONFIG.iter().map(|knob| knob.info)).collect()
+    tiering.chain(config_rows().map(|knob| knob.info)).collect()
 }
 
 /// Every option with its value in the configuration, in the same order.
 pub fn entries(config: &Config) -> Vec<Entry> {
     let tiering = tiering::options().map(|knob| knob.entry(&config.tiering));
-    let others = CONFIG.iter().map(|knob| knob.entry(config));
+    let others = config_rows().map(|knob| knob.entry(config));
     tiering.chain(others).collect()
+}
+
+/// The rows that set something in [`Config`] itself.
+fn config_rows() -> impl Iterator<Item = &'static Knob<Config>> {
+    CONFIG.iter().chain(FEATURES)
 }
 
 const OPT_LEVEL: Type<OptLevel> =
@@ -150,6 +155,30 @@ knobs! {
     }
 }
 
+macro_rules! feature_switches {
+    ($(
+        $(#[$doc:meta])*
+        $feature:ident = $setter:ident $name:literal: $flag:ident, $default:ident,
+            needs [$($needed:ident)*], $help:literal;
+    )*) => {
+        /// The switches of features.
+        const FEATURES: &[Knob<Config>] = &[$(Knob {
+            info: Info {
+                group: Group::Wasm,
+                name: $name,
+                kind: KnobKind::Feature,
+                values: types::SWITCH.values,
+                help: $help,
+            },
+            set: |config, value| {
+                config.$setter(value == Value::Switch(true));
+            },
+            get: |config| Value::Switch(config.features.has(Feature::$feature)),
+        },)*];
+    };
+}
+upshift_abi::for_each_feature!(feature_switches);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +204,17 @@ mod tests {
         }
         for (before, after) in before.iter().zip(entries(&config)) {
             assert_eq!(before.value, after.value, "{}", after.info.name);
+        }
+    }
+
+    #[test]
+    fn features_are_switched_by_name() {
+        for &feature in Feature::ALL {
+            for (value, on) in [("no", false), ("yes", true)] {
+                let mut config = Config::new();
+                set(&mut config, Group::Wasm, feature.name(), value).unwrap();
+                assert_eq!(config.features.has(feature), on, "{feature:?}");
+            }
         }
     }
 

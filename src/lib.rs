@@ -75,8 +75,8 @@ pub use upshift_tiering as tiering;
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{
-    Error, Exit, FrameInfo, I32Exit, LinkError, Result, Tier, TimedOut, Trap, UnknownImport,
-    WasmBacktrace,
+    Error, Exit, FrameInfo, I32Exit, LinkError, MissingFeature, Result, Tier, TimedOut, Trap,
+    UnknownImport, WasmBacktrace,
 };
 pub use externref::{ExternRef, RootScope};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
@@ -91,5 +91,5 @@ pub use types::{
     ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Mutability, RefType,
     TableType, ValType,
 };
-pub use upshift_abi::{MemoryBounds, SpectreMitigation};
+pub use upshift_abi::{Feature, FeatureConflict, MemoryBounds, SpectreMitigation};
 pub use val::{Ref, Val};

@@ -12,6 +12,7 @@ mod api_cases {
     mod bulk;
     mod compiling;
     mod externs;
+    mod features;
     mod host;
     mod inlining;
     mod interruption;

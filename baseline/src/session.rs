@@ -113,11 +113,7 @@ impl CompileSession for Session<'_> {
         let result = match result {
             Ok(End::Reached | End::TooLarge) => Ok(()),
             Ok(End::Cancelled) => Err(CompileError::Cancelled { func: request.func }),
-            Err(error) => Err(CompileError::Invalid {
-                func: request.func,
-                offset: u32::try_from(error.offset()).unwrap_or(u32::MAX),
-                message: error.message().to_string(),
-            }),
+            Err(error) => Err(CompileError::invalid(request.func, &error)),
         };
         let result = result.and_then(|()| finish(&mut generator, &request));
         self.buffers = generator.into_buffers();

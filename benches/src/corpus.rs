@@ -392,7 +392,7 @@ fn read_leb128(file: &mut impl Read) -> Result<u64> {
 ///
 /// If it does; the message names the proposal.
 pub fn check_features(wasm: &[u8]) -> Result<()> {
-    let features = upshift_abi::facts::supported_features();
+    let features = upshift_abi::Features::all().flags();
     wasmparser::Validator::new_with_features(features).validate_all(wasm)?;
     Ok(())
 }

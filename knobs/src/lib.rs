@@ -71,6 +71,8 @@ pub enum KnobKind {
     Tuning,
     /// Bounds what a program may take, and ends it or refuses more beyond that.
     Limit,
+    /// Lets modules use a proposal to the standard, or refuses those that do.
+    Feature,
     /// Records, shows or checks what happens.
     Trace,
 }
@@ -82,6 +84,7 @@ impl fmt::Display for KnobKind {
             KnobKind::Ablation => "ablation",
             KnobKind::Tuning => "tuning",
             KnobKind::Limit => "limit",
+            KnobKind::Feature => "feature",
             KnobKind::Trace => "trace",
         })
     }

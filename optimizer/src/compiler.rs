@@ -156,11 +156,7 @@ impl Session<'_> {
             let bytes = BinaryReader::new(request.body(), request.body_offset().0.into());
             let result = validator.validate(&FunctionBody::new(bytes));
             self.validation = validator.into_allocations();
-            result.map_err(|error| CompileError::Invalid {
-                func: request.func,
-                offset: error.offset() as u32,
-                message: error.message().to_string(),
-            })?;
+            result.map_err(|error| CompileError::invalid(request.func, &error))?;
         }
         self.translate(&request, inline)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 use upshift::tiering::TieringConfig;
-use upshift::{Config, Engine, Error, MemoryBounds, Strategy, Switching};
+use upshift::{Config, Engine, Error, Feature, MemoryBounds, Strategy, Switching};
 
 /// The policy of the tiered modes: optimizes after so little work that short scripts and tests get
 /// there.
@@ -33,8 +33,8 @@ impl Mode {
         Mode::value_variants()
     }
 
-    /// The configuration of this mode, for tests that change it further. A failure of the optimizer
-    /// is an error: the function does not silently run baseline code.
+    /// The configuration of this mode, with every feature on, for tests that change it further. A
+    /// failure of the optimizer is an error: the function does not silently run baseline code.
     pub fn config(self) -> Config {
         let (strategy, switching) = match self {
             Mode::Baseline => (Strategy::Baseline, Switching::Synchronous),
@@ -52,6 +52,9 @@ impl Mode {
         tiering.set("policy", POLICY).expect("a built-in policy");
         let mut config = Config::new();
         config.tiering(tiering);
+        for &feature in Feature::ALL {
+            config.wasm_feature(feature, true);
+        }
         if self == Mode::ExplicitBounds {
             config.memory_bounds(MemoryBounds::Explicit);
         }

@@ -68,7 +68,7 @@ fn no_value_of_an_option_changes_a_result() {
     let mut runs = 0;
     for entry in knobs::entries(&Mode::TieredSync.config()) {
         let makes_code = matches!(entry.info.group, Group::Compile | Group::Wasm);
-        if !makes_code || entry.info.kind == KnobKind::Trace {
+        if !makes_code || matches!(entry.info.kind, KnobKind::Trace | KnobKind::Feature) {
             continue;
         }
         for value in other_values(&entry) {

@@ -14,6 +14,7 @@ use upshift_runtime::ArrivingBytes;
 use upshift_tiering::LoadError;
 
 use super::Module;
+use crate::error::{invalid_body, refusal};
 use crate::{Engine, Error, Result};
 
 /// What a module in the binary format starts with.
@@ -95,7 +96,8 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
     let (facts, wasm, validators) = if engine.validates_eagerly() {
         while read().map_err(ReadError)?.1 == Input::Partial {}
         let wasm = bytes.finish();
-        let decoded = facts::decode(&wasm)?;
+        let features = engine.config().features;
+        let decoded = facts::decode_with(&wasm, features).map_err(refusal)?;
         (decoded.facts, wasm, Some(decoded.validators))
     } else {
         let facts = engine.decode_validated(read).map_err(error)?;
@@ -112,7 +114,7 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
 pub(super) fn error(error: LoadError) -> Error {
     match error {
         LoadError::Read(error) => ReadError(error).into(),
-        LoadError::Decode(error) => error.into(),
-        LoadError::Body(error) => error.into(),
+        LoadError::Decode(error) => refusal(error),
+        LoadError::Body(error) => invalid_body(error),
     }
 }

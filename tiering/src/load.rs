@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use upshift_abi::facts::{DecodeError, Input, ModuleDecoder, supported_features};
-use upshift_abi::{CompileError, DefinedFuncIndex, ModuleFacts};
+use upshift_abi::facts::{DecodeError, Input, ModuleDecoder};
+use upshift_abi::{CompileError, DefinedFuncIndex, Features, ModuleFacts};
 use wasmparser::{
     BinaryReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, ValidatorResources,
 };
@@ -43,8 +43,8 @@ pub enum LoadError {
 }
 
 /// Decodes and validates a module on `threads` threads (0: all cores, but not more than the work is
-/// worth). Each call of `read` returns all bytes until now, more than before unless they are
-/// complete.
+/// worth), which may need these features. Each call of `read` returns all bytes until now, more
+/// than before unless they are complete.
 ///
 /// # Errors
 ///
@@ -53,11 +53,12 @@ pub enum LoadError {
 pub fn decode_validated<'a>(
     mut read: impl FnMut() -> io::Result<(&'a [u8], Input)>,
     threads: u32,
+    features: Features,
 ) -> Result<ModuleFacts, LoadError> {
     let bodies = Bodies::default();
     thread::scope(|scope| {
         let closing = Closing(&bodies);
-        let mut decoder = ModuleDecoder::new();
+        let mut decoder = ModuleDecoder::new(features);
         let mut batch = Batch::default();
         let mut helpers = Helpers::NotStarted;
         loop {
@@ -79,7 +80,7 @@ pub fn decode_validated<'a>(
                 };
                 for _ in 1..threads {
                     let helper = thread::Builder::new().name("upshift-load".into());
-                    if let Err(error) = helper.spawn_scoped(scope, || bodies.validate()) {
+                    if let Err(error) = helper.spawn_scoped(scope, || bodies.validate(features)) {
                         log::debug!("no more threads for loading a module: {error}");
                         break;
                     }
@@ -91,7 +92,7 @@ pub fn decode_validated<'a>(
         }
         bodies.lock().state = QueueState::Closed;
         bodies.ready.notify_all();
-        bodies.validate();
+        bodies.validate(features);
         std::mem::forget(closing);
         Ok::<_, LoadError>(decoder)
     })
@@ -228,7 +229,7 @@ impl<'a> Bodies<'a> {
     }
 
     /// Validates batches until the queue is closed and empty.
-    fn validate(&self) {
+    fn validate(&self, features: Features) {
         let mut allocations = FuncValidatorAllocations::default();
         while let Some(batch) = self.take() {
             let resources = self.resources.get().expect("set before any batch");
@@ -242,7 +243,7 @@ impl<'a> Bodies<'a> {
                     resources,
                     index: body.index,
                     ty: body.ty,
-                    features: supported_features(),
+                    features: features.flags(),
                 };
                 let mut validator = validator.into_validator(allocations);
                 let result = validate_body(&mut validator, &FunctionBody::new(reader));
@@ -266,11 +267,8 @@ impl<'a> Bodies<'a> {
     fn first_error(self, facts: &ModuleFacts) -> Option<CompileError> {
         let error = self.error.into_inner();
         let (index, error) = error.unwrap_or_else(PoisonError::into_inner)?;
-        Some(CompileError::Invalid {
-            func: DefinedFuncIndex(index - facts.imported_funcs),
-            offset: error.offset() as u32,
-            message: error.message().to_string(),
-        })
+        let func = DefinedFuncIndex(index - facts.imported_funcs);
+        Some(CompileError::invalid(func, &error))
     }
 }
 

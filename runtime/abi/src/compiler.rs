@@ -6,6 +6,7 @@ use wasmparser::{FuncToValidate, ValidatorResources};
 
 use crate::artifact::CompiledFunction;
 use crate::facts::ModuleFacts;
+use crate::features::MissingFeature;
 use crate::index::{DefinedFuncIndex, LoopIndex, WasmOffset};
 use crate::targets::CallTargets;
 use crate::types::FuncType;
@@ -204,6 +205,14 @@ pub enum CompileError {
         /// What is invalid.
         message: String,
     },
+    /// The body needs a feature that is off or not supported.
+    #[error("{func}: {missing}")]
+    MissingFeature {
+        /// The function.
+        func: DefinedFuncIndex,
+        /// The feature.
+        missing: MissingFeature,
+    },
     /// The function exceeds a limit of the compiler, which the message names with its value.
     #[error("{func}: {limit}")]
     TooLarge {
@@ -228,6 +237,20 @@ pub enum CompileError {
         /// What the compiler found.
         message: String,
     },
+}
+
+impl CompileError {
+    /// The error of an invalid body.
+    pub fn invalid(func: DefinedFuncIndex, error: &wasmparser::Error) -> Self {
+        match MissingFeature::from_wasm(error) {
+            Some(missing) => CompileError::MissingFeature { func, missing },
+            None => CompileError::Invalid {
+                func,
+                offset: u32::try_from(error.offset()).unwrap_or(u32::MAX),
+                message: error.message().to_string(),
+            },
+        }
+    }
 }
 
 /// A compiler: immutable, shared by all threads; the work is done in sessions.

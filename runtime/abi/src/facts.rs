@@ -6,7 +6,7 @@ mod references;
 use std::collections::HashMap;
 use std::ops::Range;
 
-pub use decode::{DecodeError, DecodedModule, Input, ModuleDecoder, decode, supported_features};
+pub use decode::{DecodeError, DecodedModule, Input, ModuleDecoder, decode, decode_with};
 pub use references::TableImage;
 
 use crate::index::{

@@ -6,6 +6,7 @@
 //! - [`index`], [`types`]: the module's index spaces and value types as newtypes and enums;
 //! - [`kind`]: the machine representation of values: register class, width, size of slots;
 //! - [`facts`]: the declarations of a module, decoded once;
+//! - [`features`]: the proposals that modules may use, and which of them are on;
 //! - [`plan`]: the decisions about each memory and table;
 //! - [`vmctx`]: the `repr(C)` structures that generated code reads, and their offsets;
 //! - [`callconv`]: the locations of arguments and results at a call;
@@ -19,7 +20,7 @@
 //! - Data only: this crate knows no operating system, follows no pointer, and names no compiler.
 //! - No number that describes a layout is written outside this crate; offsets come from
 //!   `offset_of!`.
-//! - Every list (traps, builtins, value types, value kinds) exists once, here.
+//! - Every list (traps, builtins, value types, value kinds, features) exists once, here.
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +35,7 @@ pub mod builtin;
 pub mod callconv;
 pub mod compiler;
 pub mod facts;
+pub mod features;
 pub mod frame;
 pub mod index;
 pub mod kind;
@@ -52,6 +54,7 @@ pub use compiler::{
     MemoryBounds, Profile, SpectreMitigation, Tier,
 };
 pub use facts::ModuleFacts;
+pub use features::{Feature, FeatureConflict, Features, MissingFeature};
 pub use index::*;
 pub use kind::{Kind, RegClass, Width};
 pub use plan::{MemoryOptions, MemoryPlan, ModulePlan, TablePlan};

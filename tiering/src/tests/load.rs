@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use upshift_abi::Features;
 use upshift_abi::facts::{Input, ModuleFacts, decode};
 
 use crate::{LoadError, decode_validated};
@@ -19,7 +20,7 @@ fn load(wasm: &[u8], piece: usize, threads: u32) -> Result<ModuleFacts, LoadErro
         };
         Ok((&wasm[..arrived], input))
     };
-    decode_validated(read, threads)
+    decode_validated(read, threads, Features::all())
 }
 
 /// A module of many functions, of which those in `invalid` are.
@@ -98,8 +99,13 @@ fn helpers_end_when_reading_fails_or_panics() {
             Err(fail())
         }
     };
-    let failed = decode_validated(|| read(&|| io::Error::other("unplugged")), 3);
+    let failed = decode_validated(
+        || read(&|| io::Error::other("unplugged")),
+        3,
+        Features::all(),
+    );
     assert!(matches!(failed, Err(LoadError::Read(_))), "{failed:?}");
-    let panicking = || decode_validated(|| read(&|| panic!("a reader's panic")), 3);
+    let panicking =
+        || decode_validated(|| read(&|| panic!("a reader's panic")), 3, Features::all());
     catch_unwind(AssertUnwindSafe(panicking)).unwrap_err();
 }

@@ -48,7 +48,7 @@ struct Sample {
 
 fn sample() -> Sample {
     let wasm = wat::parse_str(MODULE).unwrap();
-    let mut validator = Validator::new_with_features(upshift_abi::facts::supported_features());
+    let mut validator = Validator::new_with_features(upshift_abi::Features::all().flags());
     let payloads = Parser::new(0).parse_all(&wasm);
     let funcs = payloads.filter_map(|payload| match validator.payload(&payload.unwrap()) {
         Ok(ValidPayload::Func(resources, body)) => Some(Sample {

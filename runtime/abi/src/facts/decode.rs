@@ -11,7 +11,7 @@ use wasmparser::{
     BinaryReader, BinaryReaderError, Chunk, ConstExpr as WasmExpr, DataKind,
     ElementItems as WasmItems, ElementKind, ExternalKind, FuncToValidate, Imports, KnownCustom,
     Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
-    ValidatorResources, WasmFeatures,
+    ValidatorResources,
 };
 
 use super::references::{number_func_refs, table_image};
@@ -19,6 +19,7 @@ use super::{
     ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import, ImportType,
     Item, ModuleFacts, SegmentMode,
 };
+use crate::features::{Features, MissingFeature};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::plan::{MemoryOptions, ModulePlan};
 use crate::types::{
@@ -26,32 +27,20 @@ use crate::types::{
 };
 use crate::vmctx::VmLayout;
 
-/// The proposals that modules may use; all others are refused by name.
-pub fn supported_features() -> WasmFeatures {
-    WasmFeatures::WASM1
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::BULK_MEMORY_OPT
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::CALL_INDIRECT_OVERLONG
-        | WasmFeatures::EXTENDED_CONST
-        | WasmFeatures::TAIL_CALL
-        | WasmFeatures::WIDE_ARITHMETIC
-}
-
 /// The reason why a module was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The module is malformed, invalid, or uses a feature outside the supported standard.
+    /// The module is malformed or invalid.
     #[error("invalid WebAssembly module at offset {offset:#x}: {message}")]
     Invalid {
         /// Offset in the module's bytes.
         offset: u64,
-        /// What is wrong; names the proposal where one is missing.
+        /// What is wrong.
         message: String,
     },
+    /// The module needs a feature that is off or not supported.
+    #[error(transparent)]
+    MissingFeature(#[from] MissingFeature),
     /// The module exceeds an implementation limit.
     #[error("module too large: {0}")]
     TooLarge(String),
@@ -59,9 +48,12 @@ pub enum DecodeError {
 
 impl From<BinaryReaderError> for DecodeError {
     fn from(error: BinaryReaderError) -> Self {
-        DecodeError::Invalid {
-            offset: error.offset(),
-            message: error.message().to_string(),
+        match MissingFeature::from_wasm(&error) {
+            Some(missing) => DecodeError::MissingFeature(missing),
+            None => DecodeError::Invalid {
+                offset: error.offset(),
+                message: error.message().to_string(),
+            },
         }
     }
 }
@@ -75,16 +67,25 @@ pub struct DecodedModule {
     pub validators: Vec<FuncToValidate<ValidatorResources>>,
 }
 
+/// Decodes a module like [`decode_with`], with every feature that the compilers implement.
+///
+/// # Errors
+///
+/// As there.
+pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
+    decode_with(wasm, Features::all())
+}
+
 /// Decodes a module in the binary format and validates everything but function bodies.
 ///
 /// Linear in the module's size without its code section, whose bodies are skipped.
 ///
 /// # Errors
 ///
-/// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
-pub fn decode(wasm: &[u8]) -> Result<DecodedModule, DecodeError> {
+/// If the module is malformed, invalid, needs a feature that is missing or exceeds 4 GiB.
+pub fn decode_with(wasm: &[u8], features: Features) -> Result<DecodedModule, DecodeError> {
     let mut validators = Vec::new();
-    let mut decoder = ModuleDecoder::new();
+    let mut decoder = ModuleDecoder::new(features);
     decoder.advance(wasm, Input::Complete, |validator, _| {
         validators.push(validator)
     })?;
@@ -120,18 +121,12 @@ impl fmt::Debug for ModuleDecoder {
     }
 }
 
-impl Default for ModuleDecoder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl ModuleDecoder {
-    /// Creates a decoder at a module's beginning.
-    pub fn new() -> Self {
+    /// Creates a decoder at a module's beginning, which takes modules that need these features.
+    pub fn new(features: Features) -> Self {
         Self {
             parser: Parser::new(0),
-            validator: Validator::new_with_features(supported_features()),
+            validator: Validator::new_with_features(features.flags()),
             position: 0,
             facts: empty_facts(),
         }
@@ -148,7 +143,7 @@ impl ModuleDecoder {
     ///
     /// # Errors
     ///
-    /// If the module is malformed, invalid, uses an unsupported proposal or exceeds 4 GiB.
+    /// If the module is malformed, invalid, needs a feature that is missing or exceeds 4 GiB.
     pub fn advance(
         &mut self,
         wasm: &[u8],
@@ -429,10 +424,7 @@ fn check_limits_encoding(section: Range<u64>, wasm: &[u8]) -> Result<(), DecodeE
 }
 
 fn unsupported(what: &str) -> DecodeError {
-    DecodeError::Invalid {
-        offset: 0,
-        message: format!("{what} support is not enabled"),
-    }
+    MissingFeature::unsupported(0, format!("{what} support is not enabled")).into()
 }
 
 fn val_type(ty: wasmparser::ValType) -> Result<ValType, DecodeError> {

@@ -1,0 +1,100 @@
+//! Switches of features: what is off is refused with the name of the switch, what is on works, and
+//! what the engine does not have is refused as such.
+
+use upshift::{Config, Engine, Feature, FeatureConflict, MissingFeature, Module};
+
+/// For each feature, a module that needs it in its declarations or in a body.
+fn module_with(feature: Feature) -> &'static str {
+    match feature {
+        Feature::BulkMemory => {
+            "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))"
+        }
+        Feature::ExtendedConst => "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
+        Feature::MultiValue => "(func (result i32 i32) (i32.const 1) (i32.const 2))",
+        Feature::ReferenceTypes => "(func (param externref))",
+        Feature::TailCall => "(func (return_call 0))",
+        Feature::WideArithmetic => {
+            "(func (param i64 i64) (result i64 i64)
+                (i64.mul_wide_u (local.get 0) (local.get 1)))"
+        }
+    }
+}
+
+/// A configuration with this feature and all that need it off, and nothing else.
+fn without(feature: Feature) -> Config {
+    let mut config = Config::new();
+    for &other in Feature::ALL {
+        config.wasm_feature(other, other != feature && !other.needs().contains(&feature));
+    }
+    config
+}
+
+fn assemble(module: &str) -> Vec<u8> {
+    wat::parse_str(format!("(module {module})")).expect("text that can be assembled")
+}
+
+#[test]
+fn a_feature_that_is_off_is_refused_by_the_name_of_its_switch() {
+    for &feature in Feature::ALL {
+        let wasm = assemble(module_with(feature));
+        for eager in [false, true] {
+            let mut config = without(feature);
+            let engine = Engine::new(config.eager(eager)).expect("nothing needs the feature");
+            let error = Module::new(&engine, &wasm).expect_err("the feature is off");
+            let missing: &MissingFeature = error.downcast_ref().expect("the typed error");
+            assert_eq!(missing.feature(), Some(feature));
+            assert!(
+                (8..wasm.len() as u64).contains(&missing.offset()),
+                "{error:#}"
+            );
+            let switch = format!(
+                "`-W {}=yes` or `Config::{}(true)` switches it on",
+                feature.name(),
+                feature.setter()
+            );
+            assert!(format!("{error:#}").contains(&switch), "{error:#}");
+
+            let engine =
+                Engine::new(config.wasm_feature(feature, true)).expect("all needs are met");
+            Module::new(&engine, &wasm).expect("the feature is on");
+        }
+    }
+}
+
+#[test]
+fn a_feature_that_the_engine_lacks_is_refused_as_such() {
+    let engine = Engine::default();
+    for module in [
+        "(type (struct))",
+        "(func (drop (i31.get_s (ref.i31 (i32.const 1)))))",
+    ] {
+        let error = Module::new(&engine, assemble(module)).expect_err("garbage collection");
+        let missing: &MissingFeature = error.downcast_ref().expect("the typed error");
+        assert_eq!(missing.feature(), None, "{error:#}");
+        assert!(
+            format!("{error:#}").ends_with("this engine does not support it"),
+            "{error:#}"
+        );
+    }
+}
+
+#[test]
+fn a_mistake_is_no_missing_feature() {
+    let error = Module::new(&Engine::default(), assemble("(func (result i32))"));
+    assert!(!error.expect_err("no result").is::<MissingFeature>());
+}
+
+#[test]
+fn a_feature_without_one_that_it_needs_is_a_contradiction() {
+    let mut config = Config::new();
+    let error = Engine::new(config.wasm_bulk_memory(false)).expect_err("reference types need it");
+    let conflict: &FeatureConflict = error.downcast_ref().expect("the typed error");
+    assert_eq!(conflict.feature, Feature::ReferenceTypes);
+    assert_eq!(conflict.needed, Feature::BulkMemory);
+    assert_eq!(
+        error.to_string(),
+        "the feature `reference-types` needs the feature `bulk-memory`, which is off: switch both \
+         off, or both on"
+    );
+    Engine::new(config.wasm_reference_types(false)).expect("both are off");
+}
