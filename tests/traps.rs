@@ -177,6 +177,88 @@ fn table_accesses_beyond_the_end() {
     table_cases().iter().for_each(check);
 }
 
+/// Loads, operators that use them as `L`, which the optimizer may compile as one instruction, and
+/// the types of those operators' results. `$x` has the load's type.
+const MERGED: [(&str, &str, &str); 16] = [
+    ("i32.load", "(i32.add L $x)", "i32"),
+    ("i32.load", "(i32.add $x L)", "i32"),
+    ("i32.load", "(i32.sub $x L)", "i32"),
+    ("i32.load", "(i32.and $x L)", "i32"),
+    ("i32.load", "(i32.or $x L)", "i32"),
+    ("i32.load", "(i32.xor L $x)", "i32"),
+    ("i32.load", "(i32.mul $x L)", "i32"),
+    ("i32.load", "(i32.lt_u $x L)", "i32"),
+    ("i32.load", "(i32.shl L $x)", "i32"),
+    ("i64.load", "(i64.add L $x)", "i64"),
+    ("i64.load", "(i64.mul $x L)", "i64"),
+    ("i64.load32_u", "(i64.or $x L)", "i64"),
+    ("f32.load", "(f32.add $x L)", "f32"),
+    ("f64.load", "(f64.mul L $x)", "f64"),
+    ("f64.load", "(f64.sub $x L)", "f64"),
+    ("f64.load", "(f64.gt $x L)", "i32"),
+];
+
+/// A loop whose accesses are in bounds for a while. Around the one that traps first are so many
+/// others that the optimizer uses their trap codes again.
+fn merging_module((load, expression, result): (&str, &str, &str), inlined: bool) -> String {
+    let load = format!("({load} offset=65000 (local.get $n))");
+    let operand = match inlined {
+        true => "(call $get (local.get $n))",
+        false => &load,
+    };
+    let expression = expression.replace('L', operand);
+    let others = (0..250).map(|i| {
+        let other = format!("(i32.load offset={} (local.get $n))", 8 * i);
+        format!("(local.set $s (i32.add (local.get $s) {other}))")
+    });
+    let others: String = others.collect();
+    let ty = &load[1..4];
+    format!(
+        r#"(module
+            (memory 1 1)
+            (func $get (param $n i32) (result {ty}) {load})
+            (func $looping (param $n i32) (param $x {ty}) (local $s i32)
+                (loop $again
+                    {others}
+                    ({result}.store (i32.const 0) {expression})
+                    {others}
+                    (i32.store (i32.const 8) (local.get $s))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br $again)))
+            (func $run (export "run") (call $looping (i32.const 0) ({ty}.const 1))))"#,
+        expression = expression.replace("$x", "(local.get $x)"),
+    )
+}
+
+/// A load that is merged into the operator that uses its value traps as itself, and in the function
+/// that it was inlined from.
+#[test]
+fn loads_that_are_merged_into_other_instructions() {
+    for case in MERGED {
+        for inlined in [false, true] {
+            let text = merging_module(case, inlined);
+            let wasm = wat::parse_str(&text).expect("valid");
+            for (mode, engine) in engines() {
+                let what = format!("{case:?}, inlined: {inlined}, mode {mode}");
+                let error = run(engine, &text, "run").expect_err(&what);
+                assert_eq!(error.downcast_ref(), Some(&Trap::MemoryOutOfBounds));
+                let frames = frames(&error);
+                let names: Vec<&str> = frames.iter().map(|frame| &*frame.0).collect();
+                let expected: &[&str] = match inlined {
+                    true => &["get", "looping", "run"],
+                    false => &["looping", "run"],
+                };
+                assert_eq!(names, expected, "{what}");
+                let offset = frames[0].1.expect("known");
+                let load = 0x28..=0x35;
+                assert!(load.contains(&wasm[offset]), "{what}: {offset:#x}");
+                // The immediate that no other load has.
+                assert_eq!(wasm[offset + 2..][..3], [0xe8, 0xfb, 0x03], "{what}");
+            }
+        }
+    }
+}
+
 /// Sequences that nearly trap and must not.
 #[test]
 fn limits_that_are_not_exceeded() {

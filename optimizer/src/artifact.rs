@@ -14,7 +14,7 @@ use upshift_abi::{
 };
 
 use crate::names::Symbol;
-use crate::translate::Copies;
+use crate::translate::Origins;
 use crate::{trap, x64};
 
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
@@ -22,9 +22,10 @@ pub(crate) fn convert(
     request: &CompileRequest<'_>,
     func: &Function,
     compiled: &CompiledCode,
-    copies: &Copies,
+    origins: &Origins,
 ) -> Result<CompiledFunction, String> {
-    let sources = Sources::of(request, compiled, copies);
+    let mut sources = Sources::of(request, compiled, origins);
+    let traps = traps(compiled, &mut sources)?;
     let buffer = &compiled.buffer;
     if buffer.alignment > CODE_ALIGN as u32 {
         return Err(format!("the code must be aligned to {}", buffer.alignment));
@@ -38,7 +39,7 @@ pub(crate) fn convert(
             .collect::<Result<_, _>>()?,
         sites: Sites {
             details: details(&sources),
-            ..Sites::new(traps(compiled, &sources)?, calls(compiled, &sources))
+            ..Sites::new(traps, calls(compiled, &sources))
         },
         sources: if request.sources {
             sources.runs()
@@ -98,17 +99,25 @@ fn relocation(func: &Function, reloc: &FinalizedMachReloc) -> Result<Relocation,
     })
 }
 
-fn traps(compiled: &CompiledCode, sources: &Sources<'_>) -> Result<Vec<TrapSite>, String> {
+/// The trap sites. Loads that are merged into other instructions become known to `sources`.
+fn traps(compiled: &CompiledCode, sources: &mut Sources<'_>) -> Result<Vec<TrapSite>, String> {
     let mut sites = Vec::with_capacity(compiled.buffer.traps().len());
     for site in compiled.buffer.traps() {
+        let inst = sources.run_at(site.offset);
+        let access = inst.and_then(|inst| sources.origins.of_access(site.code, inst));
+        if let Some(access) = access.filter(|_| access != inst) {
+            sources.merged.push((site.offset, access));
+        }
+        let source = access.or(inst);
         let trap = trap::from_clif(site.code);
         sites.push(TrapSite {
             code: CodeOffset(site.offset),
-            wasm: sources.at(site.offset),
+            wasm: source.map_or(sources.body, |source| sources.wasm(source)),
             trap: trap.ok_or_else(|| format!("no such trap: {}", site.code))?,
         });
     }
     sites.sort_by_key(|site| site.code);
+    sources.merged.sort_by_key(|&(code, _)| code);
     Ok(sites)
 }
 
@@ -186,13 +195,13 @@ fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
 
 /// Which code belongs to functions that were inlined; `None` without any.
 fn details(sources: &Sources<'_>) -> Option<Box<SiteDetails>> {
-    let inlined = sources.copies.frames().to_vec();
+    let inlined = sources.origins.copies.frames().to_vec();
     if inlined.is_empty() {
         return None;
     }
     let mut runs: Vec<InlinedRun> = Vec::new();
     sources.each_run(|code, source| {
-        let frame = source.and_then(|source| sources.copies.resolve(source).0);
+        let frame = source.and_then(|source| sources.origins.copies.resolve(source).0);
         if runs.last().and_then(|last| last.frame) != frame {
             runs.push(InlinedRun { code, frame });
         }
@@ -208,48 +217,63 @@ fn details(sources: &Sources<'_>) -> Option<Box<SiteDetails>> {
 struct Sources<'a> {
     /// Start, end and origin of each run; sorted, without overlap.
     runs: Vec<(u32, u32, SourceLoc)>,
+    /// Instructions that a load of linear memory was merged into, and the load's origin; sorted.
+    merged: Vec<(u32, SourceLoc)>,
     compiled: &'a CompiledCode,
-    copies: &'a Copies,
+    origins: &'a Origins,
     /// The origin of the prologue and the epilogue.
     body: WasmOffset,
 }
 
 impl<'a> Sources<'a> {
-    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode, copies: &'a Copies) -> Self {
+    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode, origins: &'a Origins) -> Self {
         let locations = compiled.buffer.get_srclocs_sorted().iter();
         Self {
             runs: locations.map(|run| (run.start, run.end, run.loc)).collect(),
+            merged: Vec::new(),
             compiled,
-            copies,
+            origins,
             body: request.body_offset(),
         }
     }
 
+    /// The source location of the run that the offset is in.
+    fn run_at(&self, code: u32) -> Option<SourceLoc> {
+        let behind = self.runs.partition_point(|&(start, ..)| start <= code);
+        let &(_, end, source) = self.runs[..behind].last()?;
+        (code < end).then_some(source)
+    }
+
     /// The origin of the instruction that the offset is in.
     fn at(&self, code: u32) -> WasmOffset {
-        let behind = self.runs.partition_point(|&(start, ..)| start <= code);
-        match self.runs[..behind].last() {
-            Some(&(_, end, source)) if code < end => self.wasm(source),
-            _ => self.body,
-        }
+        self.run_at(code)
+            .map_or(self.body, |source| self.wasm(source))
     }
 
     fn wasm(&self, source: SourceLoc) -> WasmOffset {
         if source.is_default() {
             self.body
         } else {
-            self.copies.resolve(source).1
+            self.origins.copies.resolve(source).1
         }
     }
 
-    /// Visits all code in order: where a run begins, and its origin if it has one.
+    /// Visits all code in order: where a run begins, and its origin if it has one. An instruction
+    /// that a load was merged into is a run as far as its first byte goes.
     fn each_run(&self, mut visit: impl FnMut(CodeOffset, Option<SourceLoc>)) {
         let mut covered = 0;
+        let mut merged = self.merged.iter().peekable();
         for &(start, end, source) in &self.runs {
             if covered < start {
                 visit(CodeOffset(covered), None);
             }
-            visit(CodeOffset(start), Some(source));
+            if merged.peek().is_none_or(|&&(code, _)| code != start) {
+                visit(CodeOffset(start), Some(source));
+            }
+            while let Some(&(code, load)) = merged.next_if(|&&(code, _)| code < end) {
+                visit(CodeOffset(code), Some(load));
+                visit(CodeOffset(code + 1), Some(source));
+            }
             covered = end;
         }
         if covered < self.compiled.buffer.total_size() {

@@ -18,7 +18,7 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 use crate::artifact::{self, Mark};
 use crate::isa::{self, OptimizerError};
 use crate::options::{Inline, OptimizerOptions, Regalloc};
-use crate::translate::{self, Config, Copies, TranslateError};
+use crate::translate::{self, Config, Origins, TranslateError};
 use crate::x64;
 
 /// The optimizing compiler.
@@ -54,8 +54,8 @@ struct Session<'a> {
     frontend: FunctionBuilderContext,
     regalloc: regalloc2::Ctx,
     validation: FuncValidatorAllocations,
-    /// The functions that were inlined into what is in `codegen`.
-    copies: Copies,
+    /// Where the instructions in `codegen` come from.
+    origins: Origins,
 }
 
 impl Optimizer {
@@ -127,7 +127,7 @@ impl Optimizer {
             frontend: FunctionBuilderContext::new(),
             regalloc: regalloc2::Ctx::default(),
             validation: FuncValidatorAllocations::default(),
-            copies: Copies::default(),
+            origins: Origins::default(),
         }
     }
 }
@@ -175,7 +175,7 @@ impl Session<'_> {
             has_rounding: self.optimizer.has_rounding,
         };
         let isa = &*self.optimizer.isa;
-        self.copies = translate::translate(request, config, isa, &mut codegen.func, &mut frontend)
+        self.origins = translate::translate(request, config, isa, &mut codegen.func, &mut frontend)
             .map_err(|error| translate_error(request.func, &error))?;
         self.codegen = codegen;
         self.frontend = frontend;
@@ -186,7 +186,7 @@ impl Session<'_> {
     fn generate(&mut self, request: &CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
         let mut context = mem::replace(&mut self.codegen, Context::new());
         let compiled = self.passes(request, &mut context)?;
-        let artifact = artifact::convert(request, &context.func, &compiled, &self.copies)
+        let artifact = artifact::convert(request, &context.func, &compiled, &self.origins)
             .map_err(|message| internal(request.func, message))?;
         self.codegen = context;
         Ok(artifact)

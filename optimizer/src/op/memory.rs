@@ -12,7 +12,7 @@ use wasmparser::{MemArg, MemArgTarget};
 
 use crate::options::MemoryBase;
 use crate::signature::POINTER;
-use crate::translate::{Bytes, Reading, Region, Translator, fixed, memory_access, trusted};
+use crate::translate::{Bytes, Fault, Reading, Region, Translator, fixed, trusted};
 use crate::trap;
 
 /// Handlers of loads: `size => instruction type`.
@@ -196,18 +196,18 @@ impl Translator<'_> {
             size,
         } = bytes;
         let style = *self.memory_style(memory.0);
-        let mut flags = memory_access(self.builder.func);
         let masked = self.env.config.options.spectre.of_memories();
-        let outside = match style.access(static_offset, size) {
-            Access::Guarded => None,
+        let (outside, fault) = match style.access(static_offset, size) {
+            Access::Guarded => (None, Fault::BeyondEnd),
             Access::Checked { end } => {
-                flags = flags.with_notrap();
-                Some(self.check_bounds(memory, index, end))
+                let outside = self.check_bounds(memory, index, end);
+                (Some(outside), Fault::Never)
             }
             Access::CheckedWide { .. } => {
                 unreachable!("validated: 64-bit memories are not enabled")
             }
         };
+        let flags = self.access_flags(fault);
         let (base, base_offset) = self.memory_base(memory);
         let address = self.ins().iadd(base, index);
         let offset = base_offset + static_offset;

@@ -6,15 +6,14 @@
 use std::borrow::Cow;
 
 use cranelift_codegen::ir::{
-    AliasRegion, AliasRegionData, Endianness, Function, GlobalValue, GlobalValueData, MemFlagsData,
-    Type,
+    self, AliasRegion, AliasRegionData, Endianness, Function, GlobalValue, GlobalValueData,
+    MemFlagsData, Type,
 };
+use upshift_abi::GlobalIndex;
 use upshift_abi::kind::WORD_BYTES;
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{GlobalIndex, TrapCode};
 
 use crate::signature::POINTER;
-use crate::trap;
 
 /// Globals with regions of their own; the others share one. The state that alias analysis keeps
 /// at each block grows with the number of regions.
@@ -62,7 +61,7 @@ impl Region {
         }
     }
 
-    fn declare(self, func: &mut Function) -> AliasRegion {
+    pub(super) fn declare(self, func: &mut Function) -> AliasRegion {
         func.dfg.alias_regions.insert(self.data())
     }
 }
@@ -95,12 +94,13 @@ pub(crate) fn fixed_home(func: &mut Function, ty: Type) -> MemFlagsData {
     home(func, ty).with_readonly().with_can_move()
 }
 
-/// The flags of accesses of linear memory, at any alignment, that fault beyond its end.
-pub(crate) fn memory(func: &mut Function) -> MemFlagsData {
+/// The flags of accesses of linear memory, the region, at any alignment, that fault with the code
+/// beyond its end; with none they can't fault.
+pub(super) fn memory(region: AliasRegion, fault: Option<ir::TrapCode>) -> MemFlagsData {
     MemFlagsData::new()
         .with_endianness(Endianness::Little)
-        .with_trap_code(Some(trap::to_clif(TrapCode::MemoryOutOfBounds)))
-        .with_alias_region(Some(Region::Memory.declare(func)))
+        .with_trap_code(fault)
+        .with_alias_region(Some(region))
 }
 
 /// The address of the stack limit for prologues.

@@ -165,6 +165,17 @@ impl Copies {
         }
     }
 
+    /// The operator of the function's own body that a source location belongs to: the one there, or
+    /// the call that a copy stands for.
+    pub(super) fn root(&self, location: SourceLoc) -> WasmOffset {
+        let (mut copy, mut wasm) = self.resolve(location);
+        while let Some(index) = copy {
+            let frame = &self.frames[index.index()];
+            (copy, wasm) = (frame.parent, frame.wasm);
+        }
+        wasm
+    }
+
     /// Adds a copy of a body of the module; `None` if there are no source locations left for it.
     fn add(&mut self, frame: InlinedFrame, body: &Range<u32>, wasm: &[u8]) -> Option<InlinedIndex> {
         let start = match self.bodies.last() {
@@ -223,6 +234,15 @@ impl<'a> Inlining<'a> {
 
     pub(super) fn into_copies(self) -> Copies {
         self.copies
+    }
+
+    /// The operator of the function's own body that is translated: the one at the source location,
+    /// or the call that the copies around it stand for.
+    pub(super) fn root(&self, location: SourceLoc) -> WasmOffset {
+        match self.open.first() {
+            Some((copy, _)) => self.copies.frames[copy.index()].wasm,
+            None => WasmOffset(location.bits()),
+        }
     }
 
     /// The number of control frames around the innermost copy; `None` outside of copies.
@@ -379,5 +399,7 @@ mod tests {
         assert_eq!(resolve(109), (Some(0), 49));
         assert_eq!(resolve(110), (Some(1), 70));
         assert_eq!(resolve(115), (None, 115));
+        let roots = [99, 105, 112].map(|bits| copies.root(SourceLoc::new(bits)).0);
+        assert_eq!(roots, [99, 20, 20]);
     }
 }

@@ -20,6 +20,7 @@ mod extend;
 mod inline;
 mod limits;
 mod locals;
+mod origins;
 mod osr;
 mod visit;
 
@@ -37,17 +38,18 @@ use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
 use crate::names::Symbol;
 use crate::signature::{self, clif_type};
 
-pub(crate) use access::{Region, fixed, memory as memory_access, trusted};
+pub(crate) use access::{Region, fixed, trusted};
 pub(crate) use contents::{Bytes, Contents, Reading};
 pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
 use early::Early;
 pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
 use extend::Extended;
-pub(crate) use inline::Copies;
 use inline::Inlining;
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
+use origins::Accesses;
+pub(crate) use origins::{Fault, Origins};
 use osr::Osr;
 pub(crate) use osr::{Kept, Opening};
 use visit::Forward;
@@ -112,6 +114,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) extended: Extended,
     /// Functions that are translated in place of their calls.
     pub(crate) inlining: Inlining<'a>,
+    /// Accesses of linear memory so far.
+    accesses: Accesses,
     /// Whether the prologue must look for the end of the stack.
     pub(crate) stack_check: StackCheck,
 }
@@ -131,15 +135,15 @@ pub(crate) fn check_stack(func: &mut Function) {
     func.stack_limit = Some(access::stack_limit(func));
 }
 
-/// Builds the CLIF of what the request names in `func`, which must be empty. Returns the functions
-/// that were inlined.
+/// Builds the CLIF of what the request names in `func`, which must be empty. Returns where
+/// its instructions come from.
 pub(crate) fn translate(
     request: &CompileRequest<'_>,
     config: Config<'_>,
     isa: &dyn TargetIsa,
     func: &mut Function,
     context: &mut FunctionBuilderContext,
-) -> Result<Copies, TranslateError> {
+) -> Result<Origins, TranslateError> {
     let body = FunctionBody::new(BinaryReader::new(
         request.body(),
         request.body_offset().0.into(),
@@ -165,12 +169,15 @@ pub(crate) fn translate(
 
     translator.translate_body(&body, request.body_offset())?;
     let stack_check = translator.stack_check;
-    let copies = translator.inlining.into_copies();
+    let origins = Origins {
+        copies: translator.inlining.into_copies(),
+        accesses: translator.accesses,
+    };
     translator.builder.finalize(isa.frontend_config());
     if stack_check == StackCheck::Always {
         check_stack(func);
     }
-    Ok(copies)
+    Ok(origins)
 }
 
 impl<'a> Translator<'a> {
@@ -213,6 +220,7 @@ impl<'a> Translator<'a> {
             contents: Contents::default(),
             extended: Extended::default(),
             inlining,
+            accesses: Accesses::default(),
             stack_check: StackCheck::IfLarge,
         }
     }

@@ -27,7 +27,7 @@
 ;;   @0072                               v8 = iadd v1, v7  ; v7 = 3
 ;;   @0073                               v9 = uextend.i64 v8
 ;;   @0073                               v11 = iadd v10, v9
-;;   @0073                               v13 = uload32 little region0 v11
+;;   @0073                               v13 = uload32 user32 little region0 v11
 ;;   @0073                               v12 = ireduce.i32 v13
 ;;   @002e                               v14 = iconst.i32 0
 ;;   @002e                               v15 = iconst.i64 0
@@ -51,7 +51,7 @@
 ;;   @008b                               v26 = ireduce.i32 v13
 ;;   @008d                               v27 = iconst.i32 0
 ;;   @0090                               v28 = iadd.i64 v10, v13
-;;   @0090                               v29 = load.i32 little region0 v28
+;;   @0090                               v29 = load.i32 user33 little region0 v28
 ;;   @0089                               jump block3(v29)
 ;;
 ;;                                   block3(v16: i32):

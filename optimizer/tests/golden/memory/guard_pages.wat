@@ -16,7 +16,7 @@
 ;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0
 ;;                                       v2 = uextend.i64 v1
 ;;   @002b                               v5 = iadd v4, v2
-;;   @002b                               v6 = load.i64 little region0 v5+8
+;;   @002b                               v6 = load.i64 user32 little region0 v5+8
 ;;   @002e                               jump block1(v6)
 ;;
 ;;                                   block1(v3: i64):

@@ -14,9 +14,9 @@
 ;;                                       v5 = load.i64 notrap aligned readonly can_move region1 v4
 ;;                                       v2 = uextend.i64 v1
 ;;   @0025                               v6 = iadd v5, v2
-;;   @0025                               v7 = load.i32 little region0 v6
+;;   @0025                               v7 = load.i32 user32 little region0 v6
 ;;   @002a                               v8 = iadd v5, v2
-;;   @002a                               v9 = load.i32 little region0 v8+4
+;;   @002a                               v9 = load.i32 user33 little region0 v8+4
 ;;   @002d                               v10 = iadd v7, v9
 ;;   @002e                               jump block1(v10)
 ;;
@@ -33,9 +33,9 @@
 ;;                                       v5 = load.i64 notrap aligned readonly can_move region1 v4
 ;;                                       v2 = uextend.i64 v1
 ;;   @0025                               v6 = iadd v5, v2
-;;   @0025                               v7 = load.i32 little region0 v6
+;;   @0025                               v7 = load.i32 user32 little region0 v6
 ;;   @002a                               v8 = iadd v5, v2
-;;   @002a                               v9 = load.i32 little region0 v8+4
+;;   @002a                               v9 = load.i32 user33 little region0 v8+4
 ;;   @002d                               v10 = iadd v7, v9
 ;;   @002e                               jump block1
 ;;

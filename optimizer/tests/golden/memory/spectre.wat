@@ -6,13 +6,13 @@
   (func (param i32) (result i32) (i32.load offset=8 (local.get 0))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32) -> i32 tail {
-;;       region0 = 1 "memory"
-;;       region1 = 0 "context"
+;;       region0 = 0 "context"
+;;       region1 = 1 "memory"
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;                                       v8 = load.i64 notrap aligned readonly can_move region1 v0
+;;                                       v8 = load.i64 notrap aligned readonly can_move region0 v0
 ;;                                       v2 = uextend.i64 v1
-;;   @0020                               v4 = load.i64 notrap aligned region1 v0+8
+;;   @0020                               v4 = load.i64 notrap aligned region0 v0+8
 ;;   @0020                               v5 = iconst.i64 12
 ;;   @0020                               v6 = iadd v2, v5  ; v5 = 12
 ;;   @0020                               v7 = icmp ugt v6, v4
@@ -22,7 +22,7 @@
 ;;   @0020                               v11 = iadd v9, v10  ; v10 = 8
 ;;   @0020                               v12 = iconst.i64 0
 ;;   @0020                               v13 = select_spectre_guard v7, v12, v11  ; v12 = 0
-;;   @0020                               v14 = load.i32 notrap little region0 v13
+;;   @0020                               v14 = load.i32 notrap little region1 v13
 ;;   @0023                               jump block1(v14)
 ;;
 ;;                                   block1(v3: i32):
