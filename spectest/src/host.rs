@@ -5,7 +5,8 @@ use upshift::{
     TableType, Val, ValType,
 };
 
-const MODULE: &str = "spectest";
+/// The name of the module.
+pub const MODULE: &str = "spectest";
 
 /// Defines everything that the specification's scripts import.
 ///
@@ -21,6 +22,15 @@ pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Erro
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
     Ok(())
+}
+
+/// The proposal of an item of the module that can't be defined yet.
+pub fn missing(item: &str) -> Option<&'static str> {
+    match item {
+        "shared_memory" => Some("threads"),
+        "table64" => Some("memory64"),
+        _ => None,
+    }
 }
 
 /// Defines the print functions. They take their arguments and do nothing: no script observes what

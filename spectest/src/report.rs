@@ -16,6 +16,17 @@ impl Report {
     pub fn is_success(&self) -> bool {
         self.failures.is_empty()
     }
+
+    /// The number of directives that the script has.
+    pub fn directives(&self) -> usize {
+        self.passed + self.failures.len()
+    }
+
+    /// The failures that are not due to a proposal that is not supported.
+    pub fn wrong(&self) -> impl Iterator<Item = &Failure> {
+        let mut failures = self.failures.iter();
+        std::iter::from_fn(move || failures.find(|failure| failure.cause == Cause::Wrong))
+    }
 }
 
 /// The failure of one directive.
@@ -25,8 +36,22 @@ pub struct Failure {
     pub line: usize,
     /// The directive's column, from 1.
     pub column: usize,
+    /// Why it failed.
+    pub cause: Cause,
     /// What happened instead of what the script expects.
     pub message: String,
+}
+
+/// Why a directive failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The engine or the runner did something else than the script expects.
+    Wrong,
+    /// The directive, or a module that it depends on, was refused for want of a proposal.
+    Refused {
+        /// The proposal's name.
+        proposal: String,
+    },
 }
 
 impl fmt::Display for Failure {

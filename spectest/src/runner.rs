@@ -1,111 +1,120 @@
 //! The runner, which executes a script's directives in one store.
 
-use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use upshift::{
-    Engine, Error, Instance, LinkError, Linker, Module, Store, Trap, UnknownImport, Val,
-};
-use wast::parser::{self, ParseBuffer};
-use wast::token::Id;
-use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, Wat};
+use anyhow::{Context, Result, bail, ensure};
+use upshift::{Engine, Error, LinkError, MissingFeature, Module, Store, Trap, UnknownImport, Val};
+use wast::core::{ExportKind, ModuleField, ModuleKind};
+use wast::token::{Id, Index};
+use wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, Wat};
 
-use crate::report::{Failure, Report};
-use crate::{host, value, wording};
+use crate::names::{Definition, Names};
+use crate::report::{Cause, Failure, Report};
+use crate::script::for_each_directive;
+use crate::unsupported::Unsupported;
+use crate::{value, wording};
+
+/// How long a directive may run, unless the caller of [`run_script_within`] says otherwise. Those
+/// of the specification take milliseconds; on a busy machine with a debug build, at most a second.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a script and reports on each of its directives.
 ///
-/// Directives after a failed one still run: most don't depend on each other. A script that can't be
-/// parsed, or a host module that can't be defined, is one failure.
+/// Directives after a failed one still run: most don't depend on each other. Each part of a script
+/// that can't be parsed is one failure, and so is a host module that can't be defined.
 pub fn run_script(engine: &Engine, text: &str) -> Report {
+    run_script_within(engine, text, TIME_LIMIT)
+}
+
+/// Runs a script like [`run_script`]; a directive that runs longer than `time_limit` fails.
+pub fn run_script_within(engine: &Engine, text: &str, time_limit: Duration) -> Report {
     let mut report = Report::default();
-    if let Err(error) = run_directives(engine, text, &mut report) {
-        let (line, column) = match error.downcast_ref::<wast::Error>() {
-            Some(error) => error.span().linecol_in(text),
-            None => (0, 0),
+    let mut runner = match Runner::new(engine, time_limit) {
+        Ok(runner) => runner,
+        Err(error) => {
+            report.failures.push(failure((0, 0), &error));
+            return report;
+        }
+    };
+    for_each_directive(text, |position, directive| {
+        let result = match directive {
+            Ok(directive) => runner.directive(directive),
+            Err(unreadable) => {
+                runner.names.forget_current();
+                Err(Error::msg(unreadable.message))
+            }
         };
-        let message = match error.downcast_ref::<wast::Error>() {
-            Some(error) => error.message(),
-            None => format!("{error:#}"),
-        };
-        report.failures.push(failure((line, column), message));
-    }
+        match result {
+            Ok(()) => report.passed += 1,
+            Err(error) => report.failures.push(failure(position, &error)),
+        }
+    });
     report
 }
 
-fn run_directives(engine: &Engine, text: &str, report: &mut Report) -> Result<()> {
-    let mut lexer = wast::lexer::Lexer::new(text);
-    // Scripts about UTF-8 contain direction marks on purpose.
-    lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer)?;
-    let script = parser::parse::<Wast<'_>>(&buffer)?;
-    let mut runner = Runner::new(engine)?;
-    for directive in script.directives {
-        let position = directive.span().linecol_in(text);
-        match runner.directive(directive) {
-            Ok(()) => report.passed += 1,
-            Err(error) => report
-                .failures
-                .push(failure(position, format!("{error:#}"))),
-        }
-    }
-    Ok(())
-}
-
 /// Creates a failure at a position counted from 0.
-fn failure((line, column): (usize, usize), message: String) -> Failure {
+fn failure((line, column): (usize, usize), error: &Error) -> Failure {
+    let refused = |proposal: &str| Cause::Refused {
+        proposal: proposal.into(),
+    };
     Failure {
         line: line + 1,
         column: column + 1,
-        message,
+        cause: missing_proposal(error).map_or(Cause::Wrong, refused),
+        message: format!("{error:#}"),
     }
 }
 
-/// The state of a running script: its store, definitions and instances.
+/// The proposal for want of which the engine or the runner has refused something.
+pub(crate) fn missing_proposal(error: &Error) -> Option<&str> {
+    let missing = error.downcast_ref().map(MissingFeature::name);
+    missing.or_else(|| error.downcast_ref().map(Unsupported::proposal))
+}
+
+/// The state of a running script: its store, and what its names stand for.
 struct Runner<'e> {
     engine: &'e Engine,
     store: Store<()>,
-    linker: Linker<()>,
-    instances: HashMap<String, Instance>,
-    definitions: HashMap<String, Module>,
-    /// The instance that directives without a name refer to.
-    current: Option<Instance>,
-    last_definition: Option<Module>,
+    names: Names,
+    time_limit: Duration,
 }
 
 impl<'e> Runner<'e> {
-    fn new(engine: &'e Engine) -> Result<Self> {
+    fn new(engine: &'e Engine, time_limit: Duration) -> Result<Self> {
         let mut store = Store::new(engine, ());
-        let mut linker = Linker::new(engine);
-        // A later `register` of the same name replaces the earlier one.
-        linker.allow_shadowing(true);
-        host::define(&mut linker, &mut store)?;
+        let names = Names::new(engine, &mut store)?;
         Ok(Self {
             engine,
             store,
-            linker,
-            instances: HashMap::new(),
-            definitions: HashMap::new(),
-            current: None,
-            last_definition: None,
+            names,
+            time_limit,
         })
     }
 
     fn directive(&mut self, directive: WastDirective<'_>) -> Result<()> {
+        let _limit = self.store.arm_timeout(self.time_limit);
         match directive {
             WastDirective::Module(module) => self.module(module),
             WastDirective::ModuleDefinition(module) => self.definition(module),
             WastDirective::ModuleInstance {
                 instance, module, ..
             } => self.instance_of(instance, module),
-            WastDirective::Register { name, module, .. } => self.register(name, module),
+            WastDirective::Register { name, module, .. } => self.names.register(name, module),
             WastDirective::Invoke(invoke) => {
                 self.invoke(&invoke)??;
                 Ok(())
             }
             WastDirective::AssertReturn { exec, results, .. } => {
+                let module = match &exec {
+                    WastExecute::Invoke(invoke) => invoke.module,
+                    WastExecute::Get { module, .. } => *module,
+                    WastExecute::Wat(_) => None,
+                };
                 let values = self.execute(exec)??;
-                value::check_results(&self.store, &values, &results)
+                let names = &self.names;
+                let func = |store: &mut Store<()>, index| names.func(store, module, index);
+                value::check_results(&mut self.store, &values, &results, &func)
             }
             WastDirective::AssertTrap { exec, message, .. } => {
                 let outcome = self.execute(exec)?;
@@ -124,75 +133,43 @@ impl<'e> Runner<'e> {
             | WastDirective::AssertInvalid {
                 module, message, ..
             } => self.assert_refused(module, message),
+            WastDirective::AssertInvalidCustom {
+                module, message, ..
+            }
+            | WastDirective::AssertMalformedCustom {
+                module, message, ..
+            } => self.assert_custom_refused(module, message),
             WastDirective::AssertException { .. } => unsupported("exceptions"),
-            WastDirective::AssertSuspension { .. } => unsupported("stack switching"),
+            WastDirective::AssertSuspension { .. } => unsupported("stack-switching"),
             WastDirective::Thread(_) | WastDirective::Wait { .. } => unsupported("threads"),
-            WastDirective::AssertInvalidCustom { .. }
-            | WastDirective::AssertMalformedCustom { .. } => unsupported("custom annotations"),
         }
     }
 
     fn module(&mut self, mut module: QuoteWat<'_>) -> Result<()> {
         let name = module.name();
-        let module = self.compile(&mut module)?;
-        self.last_definition = Some(module.clone());
-        let instance = self.instantiate(&module)?;
-        self.add_instance(name, instance);
-        Ok(())
+        let compiled = self.compile(&mut module);
+        let compiled = self.names.define(None, compiled);
+        self.names.instantiate(&mut self.store, name, compiled)
     }
 
     fn definition(&mut self, mut module: QuoteWat<'_>) -> Result<()> {
         let name = module.name();
-        let module = self.compile(&mut module)?;
-        if let Some(name) = name {
-            self.definitions
-                .insert(name.name().to_string(), module.clone());
-        }
-        self.last_definition = Some(module);
-        Ok(())
+        let compiled = self.compile(&mut module);
+        self.names.define(name, compiled).map(|_| ())
     }
 
     fn instance_of(&mut self, instance: Option<Id<'_>>, module: Option<Id<'_>>) -> Result<()> {
-        let definition = match module {
-            Some(name) => self.definitions.get(name.name()),
-            None => self.last_definition.as_ref(),
-        };
-        let module = definition.context("no such module definition")?.clone();
-        let created = self.instantiate(&module)?;
-        self.add_instance(instance, created);
-        Ok(())
+        let definition = self.names.definition(module);
+        self.names
+            .instantiate(&mut self.store, instance, definition)
     }
 
-    fn add_instance(&mut self, name: Option<Id<'_>>, instance: Instance) {
-        self.current = Some(instance);
-        if let Some(name) = name {
-            self.instances.insert(name.name().to_string(), instance);
-        }
-    }
-
-    fn register(&mut self, name: &str, module: Option<Id<'_>>) -> Result<()> {
-        let instance = self.instance(module)?;
-        self.linker.instance(&mut self.store, name, instance)?;
-        Ok(())
-    }
-
-    fn instance(&self, name: Option<Id<'_>>) -> Result<Instance> {
-        match name {
-            Some(name) => self.instances.get(name.name()).copied(),
-            None => self.current,
-        }
-        .with_context(|| match name {
-            Some(name) => format!("no instance is named {}", name.name()),
-            None => "there is no instance yet".to_string(),
+    fn compile(&self, module: &mut QuoteWat<'_>) -> Result<Definition> {
+        let binary = module.encode()?;
+        Ok(Definition {
+            module: Module::from_binary(self.engine, &binary)?,
+            exported_funcs: Rc::new(exported_funcs(module)),
         })
-    }
-
-    fn compile(&self, module: &mut QuoteWat<'_>) -> Result<Module> {
-        Module::from_binary(self.engine, &module.encode()?)
-    }
-
-    fn instantiate(&mut self, module: &Module) -> Result<Instance, Error> {
-        self.linker.instantiate(&mut self.store, module)
     }
 
     /// Executes an action. The outer result says whether the script makes sense, the inner one what
@@ -202,10 +179,11 @@ impl<'e> Runner<'e> {
             WastExecute::Invoke(invoke) => self.invoke(&invoke),
             WastExecute::Wat(module) => {
                 let module = self.compile(&mut QuoteWat::Wat(module))?;
-                Ok(self.instantiate(&module).map(|_| Vec::new()))
+                let created = self.names.instance_of(&mut self.store, &module.module);
+                Ok(created.map(|_| Vec::new()))
             }
             WastExecute::Get { module, global, .. } => {
-                let instance = self.instance(module)?;
+                let instance = self.names.instance(module)?;
                 let global = instance
                     .get_global(&mut self.store, global)
                     .with_context(|| format!("no global is exported as {global:?}"))?;
@@ -215,7 +193,7 @@ impl<'e> Runner<'e> {
     }
 
     fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Result<Vec<Val>, Error>> {
-        let instance = self.instance(invoke.module)?;
+        let instance = self.names.instance(invoke.module)?;
         let func = instance
             .get_func(&mut self.store, invoke.name)
             .with_context(|| format!("no function is exported as {:?}", invoke.name))?;
@@ -245,7 +223,7 @@ impl<'e> Runner<'e> {
 
     fn assert_unlinkable(&mut self, module: Wat<'_>, expected: &str) -> Result<()> {
         let module = self.compile(&mut QuoteWat::Wat(module))?;
-        let Err(error) = self.instantiate(&module) else {
+        let Err(error) = self.names.instance_of(&mut self.store, &module.module) else {
             bail!("instantiated, expected {expected:?}");
         };
         if !error.is::<LinkError>() && !error.is::<UnknownImport>() {
@@ -270,34 +248,47 @@ impl<'e> Runner<'e> {
             bail!("accepted, expected {expected:?}");
         };
         let message = format!("{error:#}");
+        let matches = wording::refusal_matches(&message, expected);
+        if !matches && missing_proposal(&error).is_some() {
+            return Err(error);
+        }
         ensure!(
-            is_quoted || wording::refusal_matches(&message, expected),
+            is_quoted || matches,
             "refused with {message:?}, expected {expected:?}",
         );
         Ok(())
     }
+
+    /// Checks that a module's text is refused for its annotations. A custom section in a binary is
+    /// no reason to refuse it, so what the text format accepts fails.
+    fn assert_custom_refused(&self, mut module: QuoteWat<'_>, expected: &str) -> Result<()> {
+        let Ok(binary) = module.encode() else {
+            return Ok(());
+        };
+        Module::from_binary(self.engine, &binary)?;
+        bail!("accepted, expected {expected:?}");
+    }
 }
 
-fn unsupported(what: &str) -> Result<()> {
-    Err(anyhow!("{what} are not supported"))
+fn unsupported(proposal: &str) -> Result<()> {
+    Err(Unsupported::new(proposal, "the runner can't check this").into())
 }
 
-/// The modules that a script states to be valid, in the binary format, for tests that need many
-/// different modules. Empty if the script can't be parsed.
-pub fn valid_modules(text: &str) -> Vec<Vec<u8>> {
-    let mut lexer = wast::lexer::Lexer::new(text);
-    lexer.allow_confusing_unicode(true);
-    let Ok(buffer) = ParseBuffer::new_with_lexer(lexer) else {
+/// For each function that a module in the text format exports, its index and name. The module has
+/// been encoded, so its indexes are resolved.
+fn exported_funcs(module: &QuoteWat<'_>) -> Vec<(u32, String)> {
+    let QuoteWat::Wat(Wat::Module(module)) = module else {
         return Vec::new();
     };
-    let Ok(script) = parser::parse::<Wast<'_>>(&buffer) else {
+    let ModuleKind::Text(fields) = &module.kind else {
         return Vec::new();
     };
-    let binary = |directive| match directive {
-        WastDirective::Module(mut module) | WastDirective::ModuleDefinition(mut module) => {
-            module.encode().ok()
-        }
+    let export = |field: &ModuleField<'_>| match field {
+        ModuleField::Export(export) if export.kind == ExportKind::Func => match export.item {
+            Index::Num(index, _) => Some((index, export.name.to_string())),
+            Index::Id(_) => None,
+        },
         _ => None,
     };
-    script.directives.into_iter().filter_map(binary).collect()
+    fields.iter().filter_map(export).collect()
 }

@@ -1,9 +1,20 @@
 //! Conversion and comparison of a script's values and the engine's.
 
 use anyhow::{Result, bail};
-use upshift::{ExternRef, Store, Val};
+use upshift::{ExternRef, Func, Store, Val};
 use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
+use wast::token::Index;
 use wast::{WastArg, WastRet};
+
+use crate::unsupported::Unsupported;
+
+/// Finds a function of the instance that an assertion is about, by its index.
+pub type FindFunc<'a> = &'a dyn Fn(&mut Store<()>, u32) -> Result<Func>;
+
+/// The error of a value or pattern that belongs to a proposal.
+fn unsupported(proposal: &str, value: &dyn std::fmt::Debug) -> anyhow::Error {
+    Unsupported::new(proposal, format!("unsupported value {value:?}")).into()
+}
 
 /// Converts a script's argument to a value of the engine.
 ///
@@ -21,7 +32,8 @@ pub fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val> {
         WastArgCore::F64(value) => Val::F64(value.bits),
         WastArgCore::RefNull(ty) => null(ty)?,
         WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number))),
-        WastArgCore::V128(_) | WastArgCore::RefHost(_) => bail!("unsupported argument {arg:?}"),
+        WastArgCore::V128(_) => return Err(unsupported("simd", arg)),
+        WastArgCore::RefHost(_) => return Err(unsupported("gc", arg)),
     })
 }
 
@@ -35,7 +47,11 @@ fn null(ty: &HeapType<'_>) -> Result<Val> {
             ty: AbstractHeapType::Extern,
             ..
         } => Ok(Val::ExternRef(None)),
-        _ => bail!("unsupported reference type {ty:?}"),
+        HeapType::Abstract {
+            ty: AbstractHeapType::Exn | AbstractHeapType::NoExn,
+            ..
+        } => Err(unsupported("exceptions", ty)),
+        _ => Err(unsupported("gc", ty)),
     }
 }
 
@@ -44,7 +60,12 @@ fn null(ty: &HeapType<'_>) -> Result<Val> {
 /// # Errors
 ///
 /// If they differ, or if a pattern belongs to an unsupported proposal.
-pub fn check_results(store: &Store<()>, actual: &[Val], expected: &[WastRet<'_>]) -> Result<()> {
+pub fn check_results(
+    store: &mut Store<()>,
+    actual: &[Val],
+    expected: &[WastRet<'_>],
+    func: FindFunc<'_>,
+) -> Result<()> {
     if actual.len() != expected.len() {
         bail!("{} results, expected {}", actual.len(), expected.len());
     }
@@ -52,7 +73,7 @@ pub fn check_results(store: &Store<()>, actual: &[Val], expected: &[WastRet<'_>]
         let WastRet::Core(pattern) = expected else {
             bail!("unsupported pattern {expected:?}");
         };
-        if !matches(store, actual, pattern)? {
+        if !matches(store, actual, pattern, func)? {
             bail!(
                 "result {position} is {}, expected {pattern:?}",
                 show(actual)
@@ -62,7 +83,12 @@ pub fn check_results(store: &Store<()>, actual: &[Val], expected: &[WastRet<'_>]
     Ok(())
 }
 
-fn matches(store: &Store<()>, actual: &Val, pattern: &WastRetCore<'_>) -> Result<bool> {
+fn matches(
+    store: &mut Store<()>,
+    actual: &Val,
+    pattern: &WastRetCore<'_>,
+    func: FindFunc<'_>,
+) -> Result<bool> {
     Ok(match (pattern, actual) {
         (WastRetCore::I32(expected), Val::I32(actual)) => expected == actual,
         (WastRetCore::I64(expected), Val::I64(actual)) => expected == actual,
@@ -83,21 +109,26 @@ fn matches(store: &Store<()>, actual: &Val, pattern: &WastRetCore<'_>) -> Result
             _ => false,
         },
         (WastRetCore::RefFunc(None), Val::FuncRef(actual)) => actual.is_some(),
+        (WastRetCore::RefFunc(Some(Index::Num(index, _))), Val::FuncRef(actual)) => {
+            let expected = func(store, *index)?;
+            *actual == Some(expected)
+        }
         (WastRetCore::RefExtern(expected), Val::ExternRef(actual)) => {
             let number: Option<u32> =
-                actual.and_then(|actual| actual.data(store).downcast_ref().copied());
+                actual.and_then(|actual| actual.data(&*store).downcast_ref().copied());
             actual.is_some() && expected.is_none_or(|expected| number == Some(expected))
         }
         (WastRetCore::Either(patterns), actual) => {
             for pattern in patterns {
-                if matches(store, actual, pattern)? {
+                if matches(store, actual, pattern, func)? {
                     return Ok(true);
                 }
             }
             false
         }
         (pattern, _) if is_supported(pattern) => false,
-        (pattern, _) => bail!("unsupported pattern {pattern:?}"),
+        (WastRetCore::V128(_), _) => return Err(unsupported("simd", pattern)),
+        (pattern, _) => return Err(unsupported("gc", pattern)),
     })
 }
 
@@ -111,7 +142,7 @@ fn is_supported(pattern: &WastRetCore<'_>) -> bool {
             | WastRetCore::F32(_)
             | WastRetCore::F64(_)
             | WastRetCore::RefNull(None)
-            | WastRetCore::RefFunc(None)
+            | WastRetCore::RefFunc(_)
             | WastRetCore::RefExtern(_)
     )
 }

@@ -50,6 +50,10 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         &["integer representation too long"],
     ),
     (
+        "constant expression required",
+        &["type mismatch: expected funcref, found i32"],
+    ),
+    (
         "data count and data section have inconsistent lengths",
         &["data section is absent"],
     ),
@@ -98,7 +102,15 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         &[END, "expected section, got wasm magic number"],
     ),
     ("magic header not detected", &["not a WebAssembly module"]),
+    (
+        "malformed definition type",
+        &["invalid leading byte (0x4c)", "invalid leading byte (0x4d)"],
+    ),
     ("malformed elements segment kind", &[END]),
+    (
+        "malformed export kind",
+        &["Exact type is not allowed in the exports"],
+    ),
     ("malformed import kind", &[EXTERNAL_KIND, END]),
     ("malformed limits flags", &[LIMITS, MEMORY_LIMITS, END]),
     (
@@ -110,6 +122,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
     ),
     ("malformed mutability", &[GLOBAL_FLAGS, SHARED_GLOBAL]),
     ("malformed section id", &[END]),
+    ("malformed storage type", &["unexpected exact type"]),
     ("memory size must be at most 65536 pages", &[MEMORY_SIZE]),
     ("multiple start sections", &[ORDER]),
     (

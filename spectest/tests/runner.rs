@@ -1,9 +1,10 @@
 //! Tests that the runner notices failures: a test suite that can't fail proves nothing.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use upshift::Engine;
-use upshift_spectest::{Mode, run_script};
+use upshift_spectest::{Cause, Mode, Report, run_script, run_script_within};
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Mode::Baseline.engine().expect("an engine"));
 
@@ -13,6 +14,8 @@ const MODULE: &str = r#"
         (func (export "nan") (result f32) (f32.const nan:0x600001))
         (func (export "trap") (unreachable))
         (func (export "overflow") (call 3))
+        (func (export "ref") (result funcref) (ref.func 2))
+        (func)
         (func (export "same") (param externref) (result externref) (local.get 0))
         (global (export "global") i64 (i64.const 9)))
 "#;
@@ -36,6 +39,10 @@ fn what_holds_passes() {
         r#"(assert_return (invoke "nan") (f32.const nan:0x600001))"#,
         r#"(assert_return (invoke "same" (ref.extern 3)) (ref.extern 3))"#,
         r#"(assert_return (invoke "same" (ref.null extern)) (ref.null extern))"#,
+        r#"(assert_return (invoke "ref") (ref.func))"#,
+        r#"(assert_return (invoke "ref") (ref.func 2))"#,
+        r#"(assert_malformed_custom (module quote "(@custom)") "missing name")"#,
+        r#"(assert_invalid_custom (module quote "(@custom)") "missing name")"#,
         r#"(assert_return (get "global") (i64.const 9))"#,
         r#"(assert_trap (invoke "trap") "unreachable")"#,
         r#"(assert_exhaustion (invoke "overflow") "call stack exhausted")"#,
@@ -152,21 +159,37 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         r#"(assert_exception (invoke "trap"))"#,
-        "exceptions are not supported",
+        "`exceptions` is not supported",
     ),
     (
         r#"(thread $t (invoke "seven"))"#,
-        "threads are not supported",
+        "`threads` is not supported",
+    ),
+    (r#"(assert_return (invoke "ref") (ref.func 0))"#, "result 0"),
+    (
+        r#"(assert_return (invoke "ref") (ref.func 5))"#,
+        "function 5 is not exported",
+    ),
+    (
+        r#"(assert_malformed_custom (module quote "(func)") "unexpected token")"#,
+        "accepted",
+    ),
+    (
+        r#"(assert_invalid_custom (module quote "(func)") "unexpected token")"#,
+        "accepted",
     ),
     (r#"(module (import "a" "b" (func)))"#, "unknown import"),
     (
         r#"(module (import "spectest" "print_i32" (func (param i64))))"#,
         "incompatible import type",
     ),
-    (r#"(module instance $a $b)"#, "no such module definition"),
+    (
+        r#"(module instance $a $b)"#,
+        "there is no module definition named b",
+    ),
     (
         r#"(register "name" $absent)"#,
-        "no instance is named absent",
+        "there is no instance named absent",
     ),
     (r#"(invoke "trap")"#, "unreachable"),
 ];
@@ -176,16 +199,94 @@ fn what_does_not_hold_fails() {
     for (directive, message) in WRONG {
         let failure = failure_of(directive).unwrap_or_else(|| panic!("{directive} passes"));
         assert!(failure.contains(message), "{directive}: {failure}");
-        assert!(failure.starts_with("10:"), "{directive}: {failure}");
+        assert!(failure.starts_with("12:"), "{directive}: {failure}");
     }
 }
 
+/// The lines of the failures, and whether each is due to a missing proposal.
+fn failures(report: &Report) -> Vec<(usize, Option<&str>)> {
+    let failures = report.failures.iter();
+    let failures = failures.map(|failure| match &failure.cause {
+        Cause::Wrong => (failure.line, None),
+        Cause::Refused { proposal } => (failure.line, Some(&**proposal)),
+    });
+    failures.collect()
+}
+
 #[test]
-fn a_script_that_cannot_be_read_is_one_failure() {
-    let report = run_script(&ENGINE, "(module)\n(assert_return");
-    assert_eq!(report.passed, 0);
-    assert_eq!(report.failures.len(), 1);
-    assert_eq!(report.failures[0].line, 2, "{report:?}");
+fn directives_that_cannot_be_read_do_not_hide_others() {
+    let script = r#"(module (func (export "f") (result i32) (i32.const 1)))
+        ;; a comment with a (parenthesis
+        (assert_return (invoke "f") (i32.const 1))
+        (assert_nothing (invoke "f"))
+        (module (func (no.such.operator)))
+        (assert_return (invoke "f") (i32.const 1))
+        (module (@name "a(b"))
+        (assert_return"#;
+    let report = run_script(&ENGINE, script);
+    // The fourth asks for an instance of the third.
+    assert_eq!(
+        failures(&report),
+        [(4, None), (5, None), (6, None), (8, None)]
+    );
+    assert_eq!(report.passed, 3, "{report:?}");
+}
+
+#[test]
+fn nothing_takes_the_place_of_a_refused_module() {
+    let script = r#"
+        (module $a (func (export "f") (result i32) (i32.const 1)))
+        (register "a" $a)
+        (module $a (type (struct)) (func (export "f") (result i32) (i32.const 1)))
+        (assert_return (invoke "f") (i32.const 1))
+        (assert_return (invoke $a "f") (i32.const 1))
+        (module (import "a" "f" (func)))
+        (register "a" $a)
+        (module (import "a" "f" (func (result i32))))
+        (module $b (func $start unreachable) (start $start))
+        (invoke "f")
+        (module instance $c $a)"#;
+    let report = run_script(&ENGINE, script);
+    let gc = Some("gc");
+    let expected = [
+        (4, gc),
+        (5, gc),
+        (6, gc),
+        (7, None),
+        (8, gc),
+        (9, gc),
+        (10, None),
+        (11, None),
+        (12, None),
+    ];
+    assert_eq!(failures(&report), expected, "{report:?}");
+}
+
+#[test]
+fn named_modules_can_be_imported_from() {
+    let script = r#"
+        (module $a (func (export "f") (result i32) (i32.const 1)))
+        (module $b (func (export "f") (result i32) (i32.const 2)))
+        (register "a" $b)
+        (module (import "a" "f" (func (result i32))) (export "f" (func 0)))
+        (assert_return (invoke "f") (i32.const 2))
+        (module (import "b" "f" (func (result i32))) (export "f" (func 0)))
+        (assert_return (invoke "f") (i32.const 2))
+        (assert_unlinkable (module (import "c" "f" (func))) "unknown import")"#;
+    let report = run_script(&ENGINE, script);
+    assert!(report.is_success(), "{report:?}");
+}
+
+#[test]
+fn what_runs_too_long_fails_alone() {
+    let script = r#"
+        (module (func (export "loop") (loop (br 0))) (func (export "nop")))
+        (invoke "loop")
+        (assert_trap (invoke "loop") "unreachable")
+        (assert_return (invoke "nop"))"#;
+    let report = run_script_within(&ENGINE, script, Duration::from_millis(20));
+    assert_eq!(failures(&report), [(3, None), (4, None)], "{report:?}");
+    assert!(report.failures[0].message.contains("20ms"), "{report:?}");
 }
 
 /// Directives find by name what earlier ones have defined.

@@ -71,8 +71,9 @@ fn a_feature_that_the_engine_lacks_is_refused_as_such() {
         let error = Module::new(&engine, assemble(module)).expect_err("garbage collection");
         let missing: &MissingFeature = error.downcast_ref().expect("the typed error");
         assert_eq!(missing.feature(), None, "{error:#}");
+        assert_eq!(missing.name(), "gc");
         assert!(
-            format!("{error:#}").ends_with("this engine does not support it"),
+            format!("{error:#}").ends_with("this engine does not support `gc`"),
             "{error:#}"
         );
     }

@@ -102,6 +102,13 @@ macro_rules! rows {
 }
 for_each_feature!(rows);
 
+/// The ends of messages by which alone the validator says that a feature is missing.
+const IN_WORDS: [(&str, WasmFeatures); 3] = [
+    ("because the GC proposal is disabled", WasmFeatures::GC),
+    ("multiple memories", WasmFeatures::MULTI_MEMORY),
+    ("multiple tables", WasmFeatures::REFERENCE_TYPES),
+];
+
 /// A set of features that are on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Features(WasmFeatures);
@@ -184,30 +191,51 @@ pub struct FeatureConflict {
 pub struct MissingFeature {
     offset: u64,
     message: String,
+    /// The feature's name: of its switch, or the proposal's.
+    name: String,
     feature: Option<Feature>,
 }
 
 impl MissingFeature {
-    /// The need for a feature that the engine does not have; `message` names it.
-    pub fn unsupported(offset: u64, message: String) -> Self {
+    /// The need for the feature of a proposal that the engine does not have.
+    pub fn unsupported(offset: u64, proposal: &str, message: String) -> Self {
         Self {
             offset,
             message,
+            name: proposal.into(),
             feature: None,
         }
     }
 
     /// Whether a missing feature is the reason of a validator's error.
     pub fn from_wasm(error: &wasmparser::Error) -> Option<Self> {
-        let flags = error.missing_wasm_feature()?;
+        let in_words = || {
+            let mut words = IN_WORDS.iter();
+            words
+                .find(|(words, _)| error.message().ends_with(words))
+                .map(|(_, flags)| *flags)
+        };
+        let flags = error.missing_wasm_feature().or_else(in_words)?;
         let mut features = Feature::ALL.iter();
+        let feature = features.find(|feature| feature.flags().intersects(flags));
+        let name = match feature {
+            Some(feature) => feature.name().into(),
+            None => {
+                let flag = flags.iter_names().next().map_or("", |(name, _)| name);
+                flag.to_lowercase().replace('_', "-")
+            }
+        };
         Some(Self {
             offset: error.offset(),
             message: error.message().to_string(),
-            feature: features
-                .find(|feature| feature.flags().intersects(flags))
-                .copied(),
+            name,
+            feature: feature.copied(),
         })
+    }
+
+    /// The feature's name: of its switch, or the proposal's if the engine does not have it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The feature that is off; `None` if the engine does not have it.
@@ -224,7 +252,10 @@ impl MissingFeature {
 impl fmt::Display for MissingFeature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            offset, message, ..
+            offset,
+            message,
+            name,
+            ..
         } = self;
         write!(
             f,
@@ -235,10 +266,9 @@ impl fmt::Display for MissingFeature {
                 f,
                 "the feature `{name}` is off, and `-W {name}=yes` or `Config::{}(true)` switches \
                  it on",
-                feature.setter(),
-                name = feature.name(),
+                feature.setter()
             ),
-            None => f.write_str("this engine does not support it"),
+            None => write!(f, "this engine does not support `{name}`"),
         }
     }
 }

@@ -240,7 +240,7 @@ impl Decoder<'_> {
             Payload::ImportSection(reader) => {
                 for imports in reader {
                     let Imports::Single(_, import) = imports? else {
-                        return Err(unsupported("compact import groups"));
+                        return Err(unsupported("compact-imports", "an import group"));
                     };
                     self.import(&import)?;
                 }
@@ -334,7 +334,7 @@ impl Decoder<'_> {
                 facts.globals.push(ty);
                 ImportType::Global(ty)
             }
-            TypeRef::Tag(_) => return Err(unsupported("exception handling")),
+            TypeRef::Tag(_) => return Err(unsupported("exceptions", "a tag")),
         };
         facts.imports.push(Import {
             module: import.module.into(),
@@ -350,7 +350,7 @@ impl Decoder<'_> {
             ExternalKind::Table => Item::Table(TableIndex(export.index)),
             ExternalKind::Memory => Item::Memory(MemoryIndex(export.index)),
             ExternalKind::Global => Item::Global(GlobalIndex(export.index)),
-            ExternalKind::Tag => return Err(unsupported("exception handling")),
+            ExternalKind::Tag => return Err(unsupported("exceptions", "a tag")),
         };
         let position = self.facts.exports.len();
         self.facts.export_names.insert(export.name.into(), position);
@@ -423,16 +423,17 @@ fn check_limits_encoding(section: Range<u64>, wasm: &[u8]) -> Result<(), DecodeE
     Ok(())
 }
 
-fn unsupported(what: &str) -> DecodeError {
-    MissingFeature::unsupported(0, format!("{what} support is not enabled")).into()
+/// The refusal of what validation accepts and the compilers don't, and the proposal that it is of.
+fn unsupported(proposal: &str, what: &str) -> DecodeError {
+    MissingFeature::unsupported(0, proposal, format!("{what} is not supported")).into()
 }
 
 fn val_type(ty: wasmparser::ValType) -> Result<ValType, DecodeError> {
-    ValType::from_wasm(ty).ok_or_else(|| unsupported(&format!("the type {ty}:")))
+    ValType::from_wasm(ty).ok_or_else(|| unsupported("gc", &format!("the type {ty}")))
 }
 
 fn ref_type(ty: wasmparser::RefType) -> Result<RefType, DecodeError> {
-    RefType::from_wasm(ty).ok_or_else(|| unsupported(&format!("the type {ty}:")))
+    RefType::from_wasm(ty).ok_or_else(|| unsupported("gc", &format!("the type {ty}")))
 }
 
 fn func_type(ty: &wasmparser::FuncType) -> Result<FuncType, DecodeError> {
@@ -456,7 +457,7 @@ fn index_kind(is_64: bool) -> IndexKind {
 
 fn table_type(ty: &wasmparser::TableType) -> Result<TableType, DecodeError> {
     if ty.shared {
-        return Err(unsupported("shared-everything-threads"));
+        return Err(unsupported("shared-everything-threads", "a shared table"));
     }
     Ok(TableType {
         index: index_kind(ty.table64),
@@ -534,7 +535,7 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
             Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex(global_index)),
             Operator::RefNull { hty } => {
                 let ty = wasmparser::RefType::new(true, hty)
-                    .ok_or_else(|| unsupported("this reference type:"))?;
+                    .ok_or_else(|| unsupported("gc", "a reference type"))?;
                 ConstOp::RefNull(ref_type(ty)?)
             }
             Operator::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex(function_index)),
@@ -545,7 +546,12 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
             Operator::I64Sub => ConstOp::I64Sub,
             Operator::I64Mul => ConstOp::I64Mul,
             Operator::End => continue,
-            other => return Err(unsupported(&format!("the constant instruction {other:?}:"))),
+            other => {
+                return Err(unsupported(
+                    "gc",
+                    &format!("the constant instruction {other:?}"),
+                ));
+            }
         });
     }
     Ok(ConstExpr(ops.into()))
