@@ -22,7 +22,7 @@ use upshift_abi::{Feature, MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
 use upshift_knobs::{Knob, choices, knobs};
 use upshift_optimizer::{
-    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
+    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
 };
 use upshift_runtime::CodeMapping;
 
@@ -80,6 +80,7 @@ const MEMORY_BASE: Type<MemoryBase> =
 const ARITHMETIC: Type<Arithmetic> =
     choices!(Arithmetic { "as-written" => AsWritten, "simplified" => Simplified });
 const BULK: Type<Bulk> = choices!(Bulk { "inline" => Inline, "call" => Call });
+const DISPATCH: Type<Dispatch> = choices!(Dispatch { "shared" => Shared, "copied" => Copied });
 const CODE_MAPPING: Type<CodeMapping> =
     choices!(CodeMapping { "memory-file" => MemoryFile, "anonymous" => Anonymous });
 const SPECTRE: Type<SpectreMitigation> =
@@ -117,6 +118,8 @@ knobs! {
             "optimizer: instructions for integer arithmetic with constants";
         Compile "bulk": Ablation BULK => optimizer.bulk,
             "optimizer: how memory.copy and memory.fill of few bytes are compiled";
+        Compile "dispatch": Ablation DISPATCH => optimizer.dispatch,
+            "optimizer: whether the operations of an interpreter share an indirect jump";
         Compile "spectre": Mode SPECTRE => spectre,
             "bounds checks that also hold speculatively: tables', or also memories' explicit ones";
         Compile "verify": Trace types::SWITCH => optimizer.verify,

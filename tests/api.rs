@@ -11,6 +11,7 @@ mod api_cases {
     mod arithmetic;
     mod bulk;
     mod compiling;
+    mod dispatch;
     mod externs;
     mod features;
     mod host;

@@ -15,7 +15,8 @@ use upshift_abi::{
 
 use crate::names::Symbol;
 use crate::translate::Origins;
-use crate::{trap, x64};
+use crate::trap;
+use crate::x64::{self, dispatch};
 
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
@@ -25,7 +26,9 @@ pub(crate) fn convert(
     origins: &Origins,
 ) -> Result<CompiledFunction, String> {
     let mut sources = Sources::of(request, compiled, origins);
-    let traps = traps(compiled, &mut sources)?;
+    let mut traps = traps(compiled, &mut sources)?;
+    let mut code = code(compiled);
+    copy_dispatch(compiled, &mut code, &mut traps, &mut sources);
     let buffer = &compiled.buffer;
     if buffer.alignment > CODE_ALIGN as u32 {
         return Err(format!("the code must be aligned to {}", buffer.alignment));
@@ -33,7 +36,7 @@ pub(crate) fn convert(
     let relocations = buffer.relocs().iter();
     let layout = buffer.frame_layout();
     Ok(CompiledFunction {
-        code: code(compiled),
+        code,
         relocations: relocations
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
@@ -119,6 +122,38 @@ fn traps(compiled: &CompiledCode, sources: &mut Sources<'_>) -> Result<Vec<TrapS
     sites.sort_by_key(|site| site.code);
     sources.merged.sort_by_key(|&(code, _)| code);
     Ok(sites)
+}
+
+/// Gives jumps to dispatch code copies of it, with traps and origins as the code has itself.
+fn copy_dispatch(
+    compiled: &CompiledCode,
+    code: &mut Vec<u8>,
+    traps: &mut Vec<TrapSite>,
+    sources: &mut Sources<'_>,
+) {
+    if !sources.origins.dispatches() {
+        return;
+    }
+    let relocations = compiled.buffer.relocs().iter().map(|reloc| reloc.offset);
+    let mut relocations: Vec<u32> = relocations.collect();
+    relocations.sort_unstable();
+    let runs = sources.runs.iter();
+    let jumps = runs.filter(|&&(.., source)| sources.origins.is_dispatching(source));
+    let jumps = jumps.map(|&(start, end, _)| start..end);
+    for copy in dispatch::copy_dispatch(code, jumps, &relocations) {
+        let dispatch::Copy { original, at } = &copy;
+        let begin = traps.partition_point(|site| site.code.0 < original.start);
+        let end = traps.partition_point(|site| site.code.0 < original.end);
+        for index in begin..end {
+            let code = CodeOffset(traps[index].code.0 - original.start + at);
+            traps.push(TrapSite {
+                code,
+                ..traps[index]
+            });
+        }
+        sources.add_copy(&copy);
+    }
+    sources.size = code.len() as u32;
 }
 
 /// What instructions are marked as by a debug tag, which changes no code.
@@ -219,21 +254,49 @@ struct Sources<'a> {
     runs: Vec<(u32, u32, SourceLoc)>,
     /// Instructions that a load of linear memory was merged into, and the load's origin; sorted.
     merged: Vec<(u32, SourceLoc)>,
-    compiled: &'a CompiledCode,
+    /// Bytes of code.
+    size: u32,
     origins: &'a Origins,
     /// The origin of the prologue and the epilogue.
     body: WasmOffset,
 }
 
 impl<'a> Sources<'a> {
-    fn of(request: &CompileRequest<'_>, compiled: &'a CompiledCode, origins: &'a Origins) -> Self {
+    fn of(request: &CompileRequest<'_>, compiled: &CompiledCode, origins: &'a Origins) -> Self {
         let locations = compiled.buffer.get_srclocs_sorted().iter();
         Self {
             runs: locations.map(|run| (run.start, run.end, run.loc)).collect(),
             merged: Vec::new(),
-            compiled,
+            size: compiled.buffer.total_size(),
             origins,
             body: request.body_offset(),
+        }
+    }
+
+    /// Adds the origins of a copy of code, at the end.
+    fn add_copy(&mut self, copy: &dispatch::Copy) {
+        let dispatch::Copy { original, at } = copy;
+        let moved = |code: u32| code - original.start + at;
+        let begin = self
+            .runs
+            .partition_point(|&(_, end, _)| end <= original.start);
+        let end = self
+            .runs
+            .partition_point(|&(start, ..)| start < original.end);
+        for index in begin..end {
+            let (start, end, source) = self.runs[index];
+            let range = moved(start.max(original.start))..moved(end.min(original.end));
+            self.runs.push((range.start, range.end, source));
+        }
+        let begin = self
+            .merged
+            .partition_point(|&(code, _)| code < original.start);
+        let end = self
+            .merged
+            .partition_point(|&(code, _)| code < original.end);
+        for index in begin..end {
+            let (code, load) = self.merged[index];
+            self.merged.push((moved(code), load));
         }
     }
 
@@ -276,7 +339,7 @@ impl<'a> Sources<'a> {
             }
             covered = end;
         }
-        if covered < self.compiled.buffer.total_size() {
+        if covered < self.size {
             visit(CodeOffset(covered), None);
         }
     }

@@ -36,6 +36,6 @@ mod x64;
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;
 pub use options::{
-    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions, Regalloc,
-    SelfCalls,
+    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions,
+    Regalloc, SelfCalls,
 };

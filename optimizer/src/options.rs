@@ -104,6 +104,17 @@ pub enum Bulk {
     Call,
 }
 
+/// How the ends of an interpreter's operations reach the next one: loops that begin with a branch
+/// through a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dispatch {
+    /// All by the one indirect jump of the loop.
+    Shared,
+    /// Each by a copy of it, whose target is easier to predict.
+    #[default]
+    Copied,
+}
+
 /// The optimizer's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerOptions {
@@ -117,6 +128,8 @@ pub struct OptimizerOptions {
     pub arithmetic: Arithmetic,
     /// How short copies and fills of memory are compiled.
     pub bulk: Bulk,
+    /// How interpreters reach the next operation.
+    pub dispatch: Dispatch,
     /// Whether every NaN that an instruction computes gets the same bits.
     pub canonicalize_nans: bool,
     /// Whether to run Cranelift's verifier between its passes; for tests, about doubles the time.

@@ -1,5 +1,7 @@
-//! What the optimizer knows of x86-64: the name of a feature, and the relocations and epilogues
-//! that Cranelift makes.
+//! What the optimizer knows of x86-64: the name of a feature, and the relocations, epilogues
+//! and dispatch code that Cranelift makes.
+
+pub(crate) mod dispatch;
 
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::isa::OwnedTargetIsa;

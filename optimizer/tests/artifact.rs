@@ -10,7 +10,7 @@ use upshift_abi::{
     Builtin, CodeOffset, CompileError, CompileRequest, CompileUnit, CompiledFunction, Compiler,
     DefinedFuncIndex, LoopIndex, RelocationTarget, Tier, TrapCode, WasmOffset,
 };
-use upshift_optimizer::{Cpu, Inline, Optimizer, OptimizerOptions, SelfCalls};
+use upshift_optimizer::{Cpu, Dispatch, Inline, Optimizer, OptimizerOptions, SelfCalls};
 
 const MODULE: &str = r#"(module
     (memory 1)
@@ -92,6 +92,61 @@ fn traps_are_where_they_say() {
     assert_eq!(at(TrapCode::IntegerDivideByZero).1, I32_DIV_U);
     assert_eq!(at(TrapCode::Unreachable), (Mnemonic::Ud2, UNREACHABLE));
     assert_eq!(at(TrapCode::StackOverflow).0, Mnemonic::Ud2);
+}
+
+/// An interpreter of five operations, each of which jumps back to the loop's header.
+const INTERPRETER: &str = r#"(module
+    (memory 1)
+    (func (param $pc i32)
+        (loop $next
+            (block (block (block (block (block
+                (br_table 0 1 2 3 4 3 (i32.load8_u (local.get $pc))))
+                (local.set $pc (i32.add (local.get $pc) (i32.const 1))) (br $next))
+                (local.set $pc (i32.sub (local.get $pc) (i32.const 2))) (br $next))
+                (local.set $pc (i32.mul (local.get $pc) (i32.const 3))) (br $next))
+                (local.set $pc (i32.xor (local.get $pc) (i32.const 4))) (br $next)))))"#;
+
+/// Each copy of dispatch code has the traps and sources of the code, and an indirect jump.
+#[test]
+fn copied_dispatch_is_described_as_its_original() {
+    let module = Module::new(INTERPRETER);
+    let code = |dispatch| {
+        let options = OptimizerOptions {
+            dispatch,
+            ..checked()
+        };
+        let optimizer = Optimizer::new(options).unwrap();
+        let request = CompileRequest {
+            sources: true,
+            ..module.request(0, CompileUnit::Function)
+        };
+        optimizer.session().compile(request).unwrap()
+    };
+    let shared = code(Dispatch::Shared);
+    let copied = code(Dispatch::Copied);
+    let [load] = *shared.sites.traps else {
+        panic!("{:?}", shared.sites.traps)
+    };
+    assert_eq!(copied.sites.traps.len(), 5);
+    assert_eq!(
+        copied.code[load.code.0 as usize..][..4],
+        shared.code[load.code.0 as usize..][..4]
+    );
+    for (index, site) in copied.sites.traps.iter().enumerate() {
+        assert_eq!((site.wasm, site.trap), (load.wasm, load.trap));
+        let code = &copied.code[site.code.0 as usize..];
+        let code: Vec<_> = Decoder::new(64, code, DecoderOptions::NONE)
+            .into_iter()
+            .collect();
+        assert_eq!(code[0].mnemonic(), Mnemonic::Movzx);
+        let jump = code
+            .iter()
+            .find(|instruction| instruction.mnemonic() == Mnemonic::Jmp);
+        assert_eq!(jump.unwrap().op0_kind(), OpKind::Register);
+        let sources = &copied.sources;
+        let behind = sources.partition_point(|source| source.code <= site.code);
+        assert_eq!(sources[behind - 1].wasm, load.wasm, "copy {index}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use upshift_abi::{
     CompileError, CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation,
 };
 use upshift_optimizer::{
-    Arithmetic, Bulk, Cpu, Inline, MemoryBase, NullChecks, OptLevel, Optimizer, OptimizerOptions,
-    Regalloc, SelfCalls,
+    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Optimizer,
+    OptimizerOptions, Regalloc, SelfCalls,
 };
 
 /// What operators need around them.
@@ -258,6 +258,7 @@ fn every_operator_with_other_options() {
             memory_base: MemoryBase::Register,
             arithmetic: Arithmetic::AsWritten,
             bulk: Bulk::Call,
+            dispatch: Dispatch::Shared,
             canonicalize_nans: true,
             verify: true,
             cpu: Cpu::Baseline,

@@ -99,6 +99,7 @@ impl Translator<'_> {
         let end = self.block_with(&results);
         self.jump(header, params.len());
         self.begin_early(opening);
+        self.open_dispatch(header);
         if opening == Opening::Target {
             self.land(header);
         }
@@ -190,6 +191,7 @@ impl Translator<'_> {
             FrameKind::Loop { header } => {
                 self.builder.seal_block(header);
                 self.end_early();
+                self.close_dispatch();
                 self.leave_loop();
             }
             FrameKind::If { otherwise, params } => {
@@ -233,6 +235,7 @@ impl Translator<'_> {
 
     pub(crate) fn visit_br(&mut self, depth: u32) {
         let (target, count) = self.control.branch(depth);
+        self.note_jump(target);
         self.jump(target, count);
         self.set_unreachable();
     }
@@ -315,6 +318,7 @@ impl Translator<'_> {
     /// Branches through a table. What is beyond it leaves by a comparison, so that the indirect
     /// jump's prediction is for the table's entries alone.
     fn jump_table(&mut self, selector: Value, entries: &[Block], default: Block) {
+        self.note_table();
         let inside = self.builder.create_block();
         let len = i64::from(entries.len() as u32);
         let outside = self

@@ -14,6 +14,7 @@
 mod access;
 mod contents;
 mod control;
+mod dispatch;
 mod early;
 mod env;
 mod extend;
@@ -41,6 +42,7 @@ use crate::signature::{self, clif_type};
 pub(crate) use access::{Region, fixed, trusted};
 pub(crate) use contents::{Bytes, Contents, Reading};
 pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
+use dispatch::Dispatches;
 use early::Early;
 pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
@@ -114,6 +116,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) extended: Extended,
     /// Functions that are translated in place of their calls.
     pub(crate) inlining: Inlining<'a>,
+    /// Loops that dispatch.
+    pub(crate) dispatches: Dispatches,
     /// Accesses of linear memory so far.
     accesses: Accesses,
     /// Whether the prologue must look for the end of the stack.
@@ -172,6 +176,7 @@ pub(crate) fn translate(
     let origins = Origins {
         copies: translator.inlining.into_copies(),
         accesses: translator.accesses,
+        dispatching: translator.dispatches.into_jumps(),
     };
     translator.builder.finalize(isa.frontend_config());
     if stack_check == StackCheck::Always {
@@ -220,6 +225,7 @@ impl<'a> Translator<'a> {
             contents: Contents::default(),
             extended: Extended::default(),
             inlining,
+            dispatches: Dispatches::default(),
             accesses: Accesses::default(),
             stack_check: StackCheck::IfLarge,
         }

@@ -20,6 +20,8 @@ use crate::trap;
 pub(crate) struct Origins {
     pub(crate) copies: Copies,
     pub(super) accesses: Accesses,
+    /// The jumps to loops that dispatch, ascending.
+    pub(super) dispatching: Vec<SourceLoc>,
 }
 
 /// The accesses of linear memory that can fault, in the order of the body.
@@ -48,6 +50,19 @@ pub(crate) enum Fault {
 }
 
 impl Origins {
+    /// Whether there are jumps to loops that dispatch.
+    pub(crate) fn dispatches(&self) -> bool {
+        !self.dispatching.is_empty()
+    }
+
+    /// Whether a source location is that of a jump to a loop that dispatches.
+    pub(crate) fn is_dispatching(&self, source: SourceLoc) -> bool {
+        let found = self
+            .dispatching
+            .binary_search_by_key(&source.bits(), |jump| jump.bits());
+        found.is_ok()
+    }
+
     /// The source location of the access that has faulted, in an instruction with that location
     /// and trap code; `None` if the code is not an access's.
     pub(crate) fn of_access(&self, code: ir::TrapCode, inst: SourceLoc) -> Option<SourceLoc> {
