@@ -198,9 +198,10 @@ impl Config {
         self
     }
 
-    /// Sets the most address space that is reserved for a memory with explicit bounds, in bytes,
-    /// unless its minimum needs more. A memory can't grow beyond what is reserved. By default 4
-    /// GiB, all that a memory can have.
+    /// Sets the most address space that is reserved for a memory whose accesses are checked, in
+    /// bytes, unless its minimum needs more; with guard pages, a memory with 64-bit addresses gets
+    /// 16 times as much. A memory can't grow beyond what is reserved. By default 4 GiB, all that a
+    /// memory with 32-bit addresses can have, and 64 GiB for others.
     pub fn memory_reservation(&mut self, bytes: usize) -> &mut Self {
         self.runtime.memory.reservation = bytes;
         self

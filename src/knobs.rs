@@ -142,7 +142,7 @@ knobs! {
             "how out-of-bounds memory accesses are caught";
         Wasm "memory-reservation": Tuning types::size(0, usize::MAX as u64)
             => runtime.memory.reservation,
-            "with explicit bounds, address space for a memory, beyond which it can't grow";
+            "address space for a checked memory, its limit; 64-bit ones get 16 times as much";
         Wasm "max-stack": Limit types::size(LEAST_STACK as u64, usize::MAX as u64)
             => runtime.max_wasm_stack,
             "stack that WebAssembly may use";

@@ -40,13 +40,7 @@ impl Memory {
     ///
     /// If the limits are contradictory, or the store's limiter or the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
-        let most = ty.0.index.reach() >> ty.0.page_shift;
-        let largest = ty.maximum().unwrap_or(0).max(ty.minimum());
-        anyhow::ensure!(largest <= most, "a memory has at most {most} pages");
-        anyhow::ensure!(
-            ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
-            "the minimum of a memory must not exceed its maximum"
-        );
+        ty.check()?;
         let raw = raw_mut(&mut store);
         let id = raw.new_memory(ty.0).map_err(public)?;
         Ok(Self(Handle::new(raw, id)))
@@ -122,7 +116,17 @@ impl Memory {
         Ok(())
     }
 
-    /// The size in pages of 64 KiB.
+    /// The number of bytes of a page.
+    pub fn page_size(&self, store: impl AsContext) -> u64 {
+        self.ty(store).page_size()
+    }
+
+    /// The base-2 logarithm of the number of bytes of a page.
+    pub fn page_size_log2(&self, store: impl AsContext) -> u8 {
+        self.ty(store).page_size_log2()
+    }
+
+    /// The size in pages.
     pub fn size(&self, store: impl AsContext) -> u64 {
         let raw = store.as_context().raw;
         raw.memory_pages(self.0.id_in(raw))

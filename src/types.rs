@@ -6,7 +6,7 @@ pub use upshift_abi::{RefType, ValType};
 
 use upshift_abi as abi;
 
-use crate::Engine;
+use crate::{Engine, Result};
 
 /// Whether a global can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,14 +63,51 @@ impl fmt::Display for FuncType {
     }
 }
 
-/// Size limits of a memory, in pages of 64 KiB.
+/// Addresses, page size and size limits of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryType(pub(crate) abi::MemoryType);
 
 impl MemoryType {
-    /// Creates the type of a 32-bit memory of at least `minimum` pages.
+    /// Creates the type of a memory with 32-bit addresses of at least `minimum` pages of 64 KiB.
     pub fn new(minimum: u32, maximum: Option<u32>) -> Self {
         Self(abi::MemoryType::new(limits(minimum, maximum)))
+    }
+
+    /// Creates the type of a memory with 64-bit addresses of at least `minimum` pages of 64 KiB.
+    pub fn new64(minimum: u64, maximum: Option<u64>) -> Self {
+        let limits = limits(minimum, maximum);
+        Self(abi::MemoryType {
+            index: index_kind(true),
+            ..abi::MemoryType::new(limits)
+        })
+    }
+
+    /// Whether addresses have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.0.index == abi::IndexKind::I64
+    }
+
+    /// The number of bytes of a page.
+    pub fn page_size(&self) -> u64 {
+        self.0.page_bytes()
+    }
+
+    /// The base-2 logarithm of the number of bytes of a page.
+    pub fn page_size_log2(&self) -> u8 {
+        self.0.page_shift
+    }
+
+    /// Checks that limits of the type are possible ones.
+    pub(crate) fn check(&self) -> Result<()> {
+        let most = self.0.most_pages();
+        let largest = self.maximum().unwrap_or(0).max(self.minimum());
+        anyhow::ensure!(largest <= most, "a memory has at most {most} pages");
+        anyhow::ensure!(
+            self.maximum()
+                .is_none_or(|maximum| self.minimum() <= maximum),
+            "the minimum of a memory must not exceed its maximum"
+        );
+        Ok(())
     }
 
     /// The number of pages at creation.
@@ -84,7 +121,74 @@ impl MemoryType {
     }
 }
 
-/// Element type and size limits of a table.
+/// Builds a [`MemoryType`]: by default one with 32-bit addresses of at least 0 pages of 64 KiB.
+///
+/// ```
+/// let ty = upshift::MemoryTypeBuilder::new()
+///     .memory64(true)
+///     .page_size_log2(0)
+///     .max(Some(1000))
+///     .build()?;
+/// assert!(ty.is_64() && ty.page_size() == 1);
+/// # Ok::<(), upshift::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryTypeBuilder(MemoryType);
+
+impl Default for MemoryTypeBuilder {
+    fn default() -> Self {
+        Self(MemoryType::new(0, None))
+    }
+}
+
+impl MemoryTypeBuilder {
+    /// Starts with the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the number of pages at creation.
+    pub fn min(&mut self, minimum: u64) -> &mut Self {
+        self.0.0.limits.min = minimum;
+        self
+    }
+
+    /// Sets the number of pages that growing must not exceed.
+    pub fn max(&mut self, maximum: Option<u64>) -> &mut Self {
+        self.0.0.limits.max = maximum;
+        self
+    }
+
+    /// Sets whether addresses have 64 bits.
+    pub fn memory64(&mut self, memory64: bool) -> &mut Self {
+        self.0.0.index = index_kind(memory64);
+        self
+    }
+
+    /// Sets the base-2 logarithm of a page's number of bytes: 0 or 16.
+    pub fn page_size_log2(&mut self, page_size_log2: u8) -> &mut Self {
+        self.0.0.page_shift = page_size_log2;
+        self
+    }
+
+    /// Returns the type.
+    ///
+    /// # Errors
+    ///
+    /// If the page size is neither 1 nor 64 KiB, or the limits are contradictory or more than
+    /// addresses can reach.
+    pub fn build(&self) -> Result<MemoryType> {
+        let shift = self.0.page_size_log2();
+        anyhow::ensure!(
+            matches!(shift, 0 | abi::MemoryType::DEFAULT_PAGE_SHIFT),
+            "a page has 1 or 65536 bytes, not 2^{shift}"
+        );
+        self.0.check()?;
+        Ok(self.0)
+    }
+}
+
+/// Element type, indexes and size limits of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableType(pub(crate) abi::TableType);
 
@@ -92,6 +196,20 @@ impl TableType {
     /// Creates the type of a table of at least `minimum` elements.
     pub fn new(element: RefType, minimum: u32, maximum: Option<u32>) -> Self {
         Self(abi::TableType::new(element, limits(minimum, maximum)))
+    }
+
+    /// Creates the type of a table with 64-bit indexes of at least `minimum` elements.
+    pub fn new64(element: RefType, minimum: u64, maximum: Option<u64>) -> Self {
+        let limits = limits(minimum, maximum);
+        Self(abi::TableType {
+            index: index_kind(true),
+            ..abi::TableType::new(element, limits)
+        })
+    }
+
+    /// Whether indexes have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.0.index == abi::IndexKind::I64
     }
 
     /// The type of the elements.
@@ -110,10 +228,17 @@ impl TableType {
     }
 }
 
-fn limits(minimum: u32, maximum: Option<u32>) -> abi::Limits {
+fn limits<N: Into<u64>>(minimum: N, maximum: Option<N>) -> abi::Limits {
     abi::Limits {
         min: minimum.into(),
-        max: maximum.map(u64::from),
+        max: maximum.map(N::into),
+    }
+}
+
+fn index_kind(is_64: bool) -> abi::IndexKind {
+    match is_64 {
+        true => abi::IndexKind::I64,
+        false => abi::IndexKind::I32,
     }
 }
 
@@ -201,12 +326,16 @@ impl fmt::Display for ExternType {
                 write!(f, "global {mutable}{}", ty.0.content)
             }
             ExternType::Table(ty) => {
-                write!(f, "table {} ", ty.0.element)?;
+                write!(f, "table {}{} ", ty.0.index.prefix(), ty.0.element)?;
                 limits(f, &ty.0.limits)
             }
             ExternType::Memory(ty) => {
-                f.write_str("memory ")?;
-                limits(f, &ty.0.limits)
+                write!(f, "memory {}", ty.0.index.prefix())?;
+                limits(f, &ty.0.limits)?;
+                match ty.page_size_log2() {
+                    abi::MemoryType::DEFAULT_PAGE_SHIFT => Ok(()),
+                    _ => write!(f, " pages of {} bytes", ty.page_size()),
+                }
             }
         }
     }

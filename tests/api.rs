@@ -20,6 +20,8 @@ mod api_cases {
     mod items;
     mod limits;
     mod loading;
+    mod memories;
+    mod memory_types;
     mod modules;
     mod natives;
     mod operands;
@@ -28,6 +30,7 @@ mod api_cases {
     mod threads;
     mod trials;
     mod wide;
+    mod wide_tables;
 }
 
 use upshift::{Engine, Instance, Linker, Module, Store};

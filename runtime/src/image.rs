@@ -189,8 +189,7 @@ fn fixed_segments<'a>(
             .fixed_index(plan.style.index())
             .filter(|_| mappable)?;
         let bytes = &wasm[segment.bytes.start as usize..segment.bytes.end as usize];
-        let end = offset.checked_add(bytes.len() as u64)?;
-        if end > plan.style.min_bytes() {
+        if !plan.style.always_holds(offset, 0, bytes.len() as u32) {
             return None;
         }
         if !bytes.is_empty() {

@@ -19,6 +19,9 @@ pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Erro
     let table_type = TableType::new(RefType::Func, 10, Some(20));
     let table = Table::new(&mut *store, table_type, Ref::Func(None))?;
     linker.define(&mut *store, MODULE, "table", table)?;
+    let table_type = TableType::new64(RefType::Func, 10, Some(20));
+    let table = Table::new(&mut *store, table_type, Ref::Func(None))?;
+    linker.define(&mut *store, MODULE, "table64", table)?;
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
     Ok(())
@@ -28,7 +31,6 @@ pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Erro
 pub fn missing(item: &str) -> Option<&'static str> {
     match item {
         "shared_memory" => Some("threads"),
-        "table64" => Some("memory64"),
         _ => None,
     }
 }

@@ -92,6 +92,15 @@ stores! {
     visit_i64_store32(I64, W32);
 }
 
+/// Whether the sum of an index and an access's end can exceed 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carry {
+    /// The index has 32 bits.
+    Impossible,
+    /// The index has 64 bits.
+    Possible,
+}
+
 /// An address that is ready to be used, and the registers in it.
 struct Address {
     mem: Mem,
@@ -174,11 +183,19 @@ impl FuncGen<'_> {
     fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
         let facts = self.input.facts;
         let MemoryPlan { style, place } = facts.plan.memory(memory_of(memarg));
-        match style.access(memarg.offset, bytes) {
-            Access::Guarded => self.guarded_address(*place, index, memarg.offset),
-            Access::Checked { end } => self.checked_address(*place, index, end, bytes),
-            Access::CheckedWide { .. } => {
-                unreachable!("validated: 64-bit memories are not enabled")
+        match (style.access(memarg.offset, bytes), index) {
+            (Access::Guarded, _) => self.guarded_address(*place, index, memarg.offset),
+            (Access::CheckedIndex | Access::CheckedWide { .. }, Value::Const(_, number))
+                if style.always_holds(number, memarg.offset, bytes) =>
+            {
+                self.guarded_address(*place, index, memarg.offset)
+            }
+            (Access::Checked { end }, _) => {
+                self.checked_address(*place, index, end, bytes, Carry::Impossible)
+            }
+            (Access::CheckedIndex, _) => self.index_checked_address(*place, index, memarg.offset),
+            (Access::CheckedWide { end }, _) => {
+                self.checked_address(*place, index, end, bytes, Carry::Possible)
             }
         }
     }
@@ -237,16 +254,26 @@ impl FuncGen<'_> {
         index: Value,
         end: u64,
         bytes: u32,
+        carry: Carry,
     ) -> Address {
         let index = self.use_reg(index);
         let scratch = self.masm.scratch();
         let end_reg = scratch.reg();
-        if end <= MAX_DISP {
-            self.masm
-                .rm(Op::LEA.wide(), end_reg, Mem::base(index, end as i32));
-        } else {
+        if end > MAX_DISP {
             self.masm.mov_imm(end_reg, end);
             self.masm.rr(Alu::Add.op().wide(), end_reg, index);
+        } else if carry == Carry::Possible {
+            self.masm.mov(end_reg, index);
+            self.masm
+                .ri(Alu::Add, OperandSize::S64, end_reg, end as i32);
+        } else {
+            self.masm
+                .rm(Op::LEA.wide(), end_reg, Mem::base(index, end as i32));
+        }
+        if carry == Carry::Possible {
+            // Code that runs speculatively behind this has a sum below `end`, so that the access is
+            // in the memory or at most its size before it.
+            self.trap_if(Cc::B, TrapCode::MemoryOutOfBounds);
         }
         let header = self.memory_header(place);
         let length = header.field(VmMemory::LEN);
@@ -257,12 +284,7 @@ impl FuncGen<'_> {
             // An end beyond the memory becomes the memory's.
             self.masm.cmov_mem(Cc::A, end_reg, length);
         }
-        let (base, base_disp) = match place {
-            MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
-            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
-                (self.load_memory_base(header), 0)
-            }
-        };
+        let (base, base_disp) = self.memory_base(place, header);
         let owned_base = (base != Reg::VMCTX).then_some(base);
         let regs = [owned_base, Some(index)];
         let bytes = bytes as i32;
@@ -278,6 +300,41 @@ impl FuncGen<'_> {
                 mem: Mem::indexed(base, end_reg, base_disp - bytes),
                 regs,
                 _scratch: Some(scratch),
+            }
+        }
+    }
+
+    /// Compares the index with the memory's length first; the offset leads at most to inaccessible
+    /// bytes behind the memory.
+    fn index_checked_address(&mut self, place: MemoryPlace, index: Value, offset: u64) -> Address {
+        let index = self.use_reg(index);
+        let header = self.memory_header(place);
+        let length = header.field(VmMemory::LEN);
+        self.masm.rm(Alu::Cmp.op().wide(), index, length);
+        self.trap_if(Cc::A, TrapCode::MemoryOutOfBounds);
+        let masked = self.input.options.spectre.of_memories();
+        let masked = masked.then(|| self.masm.scratch());
+        if let Some(masked) = &masked {
+            // An index beyond the memory becomes its end.
+            self.masm.mov(masked.reg(), index);
+            self.masm.cmov_mem(Cc::A, masked.reg(), length);
+        }
+        let (base, base_disp) = self.memory_base(place, header);
+        let owned_base = (base != Reg::VMCTX).then_some(base);
+        let inside = masked.as_ref().map_or(index, Scratch::reg);
+        Address {
+            mem: Mem::indexed(base, inside, base_disp + offset as i32),
+            regs: [owned_base, Some(index)],
+            _scratch: masked,
+        }
+    }
+
+    /// The register and the displacement that make the address of a memory's first byte.
+    fn memory_base(&mut self, place: MemoryPlace, header: Header) -> (Reg, i32) {
+        match place {
+            MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
+            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
+                (self.load_memory_base(header), 0)
             }
         }
     }

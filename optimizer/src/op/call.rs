@@ -143,7 +143,7 @@ impl Translator<'_> {
 
     fn emit_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Inst {
         self.stack_check = StackCheck::Always;
-        self.contents.forget();
+        self.contents.forget_contents();
         let func = self.env.builtin(self.builder.func, builtin);
         let args: Vec<_> = [self.vmctx].iter().chain(args).copied().collect();
         let call = self.ins().call(func, &args);
@@ -169,7 +169,7 @@ impl Translator<'_> {
                 self.ins().call_indirect(signature.signature, code, &args)
             }
         };
-        self.contents.forget();
+        self.contents.forget_contents();
         self.push_results(&signature, call, area);
     }
 

@@ -199,12 +199,25 @@ impl Translator<'_> {
         let masked = self.env.config.options.spectre.of_memories();
         let (outside, fault) = match style.access(static_offset, size) {
             Access::Guarded => (None, Fault::BeyondEnd),
+            Access::CheckedIndex | Access::CheckedWide { .. }
+                if self
+                    .constant(index)
+                    .is_some_and(|index| style.always_holds(index as u64, static_offset, size)) =>
+            {
+                (None, Fault::Never)
+            }
             Access::Checked { end } => {
                 let outside = self.check_bounds(memory, index, end);
                 (Some(outside), Fault::Never)
             }
-            Access::CheckedWide { .. } => {
-                unreachable!("validated: 64-bit memories are not enabled")
+            // The offset may lead to inaccessible bytes behind the memory.
+            Access::CheckedIndex => {
+                let check = |this: &mut Self| this.check_index(memory, index);
+                (self.check_once(memory, index, 0, check), Fault::BeyondEnd)
+            }
+            Access::CheckedWide { end } => {
+                let check = |this: &mut Self| this.check_wide(memory, index, end, masked);
+                (self.check_once(memory, index, end, check), Fault::Never)
             }
         };
         let flags = self.access_flags(fault);
@@ -252,6 +265,53 @@ impl Translator<'_> {
             self.ins().icmp(IntCC::UnsignedGreaterThan, end, len)
         };
         let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
+        self.ins().trapnz(outside, trap);
+        outside
+    }
+
+    /// Emits the check that `end` bytes behind an index are inside the memory, unless one has
+    /// passed already and speculation does not matter. Returns the condition on which it traps.
+    fn check_once(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        end: u64,
+        check: impl FnOnce(&mut Self) -> Value,
+    ) -> Option<Value> {
+        let masked = self.env.config.options.spectre.of_memories();
+        if !masked && self.contents.is_in_range(memory, index, end) {
+            return None;
+        }
+        let outside = check(self);
+        self.contents.note_range(memory, index, end);
+        Some(outside)
+    }
+
+    /// Traps unless an index of 64 bits is at most the memory's length. Returns the condition on
+    /// which it traps.
+    fn check_index(&mut self, memory: MemoryIndex, index: Value) -> Value {
+        let len = self.memory_len(memory);
+        let outside = self.ins().icmp(IntCC::UnsignedGreaterThan, index, len);
+        let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
+        self.ins().trapnz(outside, trap);
+        outside
+    }
+
+    /// Traps unless `index + end` is within the memory, for an index of 64 bits, with which the sum
+    /// can carry. Returns a condition that holds in all cases in which it traps if `masked`, else
+    /// in those without a carry.
+    fn check_wide(&mut self, memory: MemoryIndex, index: Value, end: u64, masked: bool) -> Value {
+        let len = self.memory_len(memory);
+        let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
+        let end = self.ins().iconst(types::I64, end as i64);
+        let outside = if masked {
+            let (sum, carry) = self.ins().uadd_overflow(index, end);
+            let outside = self.ins().icmp(IntCC::UnsignedGreaterThan, sum, len);
+            self.ins().bor(outside, carry)
+        } else {
+            let sum = self.ins().uadd_overflow_trap(index, end, trap);
+            self.ins().icmp(IntCC::UnsignedGreaterThan, sum, len)
+        };
         self.ins().trapnz(outside, trap);
         outside
     }

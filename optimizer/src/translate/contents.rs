@@ -3,8 +3,8 @@
 //! Code compiled with few optimizations keeps its variables on the stack in linear memory, and all
 //! code reads the global that points to this stack again after each use. What is known holds
 //! along straight-line code, over branches that are not taken, and until a store that may
-//! overlap or a call. An access that was forwarded can't trap: the one before it, at the same
-//! address, did not, and memories never shrink.
+//! overlap or a call; that a check has passed holds beyond both. An access that was forwarded can't
+//! trap: the one before it, at the same address, did not, and memories never shrink.
 
 use cranelift_codegen::ir::{Opcode, Type, Value};
 use upshift_abi::{GlobalIndex, MemoryIndex};
@@ -46,13 +46,45 @@ pub(crate) struct Contents {
     /// Where the next reading goes once all places are taken.
     oldest: usize,
     globals: Vec<(GlobalIndex, Value)>,
+    ranges: Vec<InRange>,
+}
+
+/// A memory's length is at least the value plus this many bytes, and that sum is below 2^64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InRange {
+    memory: MemoryIndex,
+    base: Value,
+    end: u64,
 }
 
 impl Contents {
-    /// Forgets everything: other code may have run.
+    /// Forgets everything: other code may lead here.
     pub(crate) fn forget(&mut self) {
+        self.forget_contents();
+        self.ranges.clear();
+    }
+
+    /// Forgets what a call may have changed. Memories never shrink.
+    pub(crate) fn forget_contents(&mut self) {
         self.memory.clear();
         self.globals.clear();
+    }
+
+    /// Whether a check has shown that this many bytes behind a value are inside the memory.
+    pub(crate) fn is_in_range(&self, memory: MemoryIndex, base: Value, end: u64) -> bool {
+        self.ranges
+            .iter()
+            .any(|known| (known.memory, known.base) == (memory, base) && end <= known.end)
+    }
+
+    /// Notes what a check has shown.
+    pub(crate) fn note_range(&mut self, memory: MemoryIndex, base: Value, end: u64) {
+        self.ranges
+            .retain(|known| (known.memory, known.base) != (memory, base));
+        if self.ranges.len() == MAX_PLACES {
+            self.ranges.remove(0);
+        }
+        self.ranges.push(InRange { memory, base, end });
     }
 
     /// The value that a load would read.

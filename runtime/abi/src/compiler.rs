@@ -33,7 +33,8 @@ impl fmt::Display for Tier {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MemoryBounds {
     /// By pages that can't be accessed: a 32-bit index plus a 32-bit offset stay inside the
-    /// reservation (8 GiB), so generated code checks nothing.
+    /// reservation (8 GiB), so generated code checks nothing. 64-bit indexes are compared with the
+    /// memory's length, and pages that can't be accessed catch what offsets add.
     #[default]
     GuardPages,
     /// By a comparison with the memory's length before each access.

@@ -26,9 +26,19 @@ macro_rules! for_each_feature {
             /// Bulk operations on memories and tables, and passive segments.
             BulkMemory = wasm_bulk_memory "bulk-memory": BULK_MEMORY, on, needs [],
                 "memory.copy, memory.fill, table.copy and passive segments";
+            /// Memories with pages of one byte.
+            CustomPageSizes = wasm_custom_page_sizes "custom-page-sizes": CUSTOM_PAGE_SIZES, off,
+                needs [],
+                "memories with pages of one byte";
             /// Constant expressions that add, subtract and multiply integers.
             ExtendedConst = wasm_extended_const "extended-const": EXTENDED_CONST, on, needs [],
                 "integer arithmetic in constant expressions";
+            /// Memories with 64-bit addresses and tables with 64-bit indexes.
+            Memory64 = wasm_memory64 "memory64": MEMORY64, on, needs [],
+                "memories with 64-bit addresses, tables with 64-bit indexes";
+            /// Several memories in a module.
+            MultiMemory = wasm_multi_memory "multi-memory": MULTI_MEMORY, on, needs [],
+                "several memories in a module";
             /// Several results of functions, and parameters and several results of blocks.
             MultiValue = wasm_multi_value "multi-value": MULTI_VALUE, on, needs [],
                 "several results of functions, parameters of blocks";

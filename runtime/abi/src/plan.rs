@@ -41,6 +41,10 @@ const GUARDED_OFFSET: u64 = u32::MAX as u64;
 /// reach, and room for the widest access there.
 const GUARDED_SPACE: u64 = (1 << 33) + (1 << 16);
 
+/// How much more address space is reserved for a memory with 64-bit indexes than for one with
+/// 32-bit ones: programs choose those indexes to have more than 4 GiB.
+const WIDE_RESERVATION: u64 = 16;
+
 /// The least address space that is reserved for a memory with explicit bounds.
 const SMALLEST_SPACE: u64 = 1 << 16;
 
@@ -52,8 +56,9 @@ pub const MAX_TABLE_ELEMENTS: u64 = 10_000_000;
 pub struct MemoryOptions {
     /// How accesses beyond a memory's length are caught, where the memory's type leaves the choice.
     pub bounds: MemoryBounds,
-    /// With explicit bounds, the most address space that is reserved for a memory whose minimum
-    /// needs no more, in bytes. It can't grow beyond.
+    /// The most address space that is reserved for a memory whose accesses are checked, if its
+    /// minimum needs no more, in bytes; where others have guard pages, 16 times as much for one
+    /// with 64-bit indexes. It can't grow beyond.
     pub reservation: usize,
 }
 
@@ -100,6 +105,10 @@ pub enum Access {
         /// The static offset plus the access's size in bytes.
         end: u64,
     },
+    /// A comparison of the index alone, of 64 bits, before the access: it traps where the index
+    /// exceeds the memory's length. From there on, what is within reach of the offset and the
+    /// access's size is inaccessible.
+    CheckedIndex,
     /// A comparison like `Checked`, with an index of 64 bits: where the sum carries, it traps too.
     CheckedWide {
         /// The static offset plus the access's size in bytes; `u64::MAX` if 64 bits don't hold
@@ -114,6 +123,7 @@ pub enum Access {
 pub struct MemoryStyle {
     ty: MemoryType,
     bounds: MemoryBounds,
+    guard_after: u32,
     reservation: u64,
 }
 
@@ -129,12 +139,23 @@ impl MemoryStyle {
                 MemoryBounds::GuardPages if can_guard => MemoryBounds::GuardPages,
                 MemoryBounds::GuardPages | MemoryBounds::Explicit => MemoryBounds::Explicit,
             },
-            reservation: options.reservation as u64,
+            guard_after: match options.bounds {
+                // Accessible pages don't end where the memory does, or no index is compared alone.
+                _ if ty.index == IndexKind::I32 || ty.page_bytes() < u64::from(PAGE_SIZE) => 0,
+                MemoryBounds::GuardPages => MEMORY_GUARD,
+                MemoryBounds::Explicit => SMALL_MEMORY_GUARD,
+            },
+            reservation: match (ty.index, options.bounds) {
+                (IndexKind::I64, MemoryBounds::GuardPages) => {
+                    (options.reservation as u64).saturating_mul(WIDE_RESERVATION)
+                }
+                // Address space may be short.
+                _ => options.reservation as u64,
+            },
         }
     }
 
     /// The type of the memory.
-    /// The check that keeps an access of that many bytes at the static offset inside the memory.
     pub fn ty(&self) -> MemoryType {
         self.ty
     }
@@ -157,8 +178,19 @@ impl MemoryStyle {
         match (self.bounds, self.index()) {
             (MemoryBounds::GuardPages, _) if offset <= GUARDED_OFFSET => Access::Guarded,
             (_, IndexKind::I32) => Access::Checked { end },
+            (_, IndexKind::I64) if end <= self.guard_after.into() => Access::CheckedIndex,
             (_, IndexKind::I64) => Access::CheckedWide { end },
         }
+    }
+
+    /// Whether an access of so many bytes at a constant index and the static offset is inside the
+    /// memory whatever its present length is: memories never shrink.
+    pub fn always_holds(&self, index: u64, offset: u64, bytes: u32) -> bool {
+        let end = index
+            .checked_add(offset)
+            .and_then(|start| start.checked_add(bytes.into()));
+        let least = self.min_bytes().min(self.index().reach());
+        end.is_some_and(|end| end <= least)
     }
 
     /// Bytes of a page, as a power of two.
@@ -188,9 +220,10 @@ impl MemoryStyle {
     }
 
     /// The most pages that the memory can ever have: its declared maximum, or what its indexes
-    /// reach.
+    /// reach and can count.
     pub fn max_pages(&self) -> u64 {
         let reached = self.pages(self.index().reach());
+        let reached = reached.min(self.ty.most_pages());
         self.ty.limits.max.map_or(reached, |max| max.min(reached))
     }
 
@@ -207,8 +240,14 @@ impl MemoryStyle {
         }
     }
 
+    /// Inaccessible bytes at the end of its address space, behind all that it can grow to.
+    pub fn guard_after(&self) -> u32 {
+        self.guard_after
+    }
+
     /// The address space to reserve from its first byte on, in bytes: what it must have, up to what
-    /// it is to have if the system grants that. It can't grow beyond what it gets.
+    /// it is to have if the system grants that. It can't grow beyond what it gets, less the guard
+    /// at the end.
     pub fn space(&self) -> RangeInclusive<u64> {
         match self.bounds {
             MemoryBounds::GuardPages => GUARDED_SPACE..=GUARDED_SPACE,
@@ -221,7 +260,9 @@ impl MemoryStyle {
                 let max = self.max_pages();
                 let least = whole_pages(self.bytes(self.ty.limits.min.min(max)));
                 let most = whole_pages(self.bytes(max));
-                least..=most.min(self.reservation).max(least)
+                let guard = u64::from(self.guard_after);
+                let most = most.min(self.reservation).max(least);
+                least.saturating_add(guard)..=most.saturating_add(guard)
             }
         }
     }

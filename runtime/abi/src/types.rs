@@ -158,7 +158,7 @@ pub enum IndexKind {
     /// `i32`.
     #[default]
     I32,
-    /// `i64`: the memory64 proposal, which validation refuses so far.
+    /// `i64`: the memory64 proposal.
     I64,
 }
 
@@ -178,6 +178,14 @@ impl IndexKind {
         match self {
             IndexKind::I32 => Kind::I32,
             IndexKind::I64 => Kind::I64,
+        }
+    }
+
+    /// What stands before limits in descriptions of types: nothing for the usual kind.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            IndexKind::I32 => "",
+            IndexKind::I64 => "i64 ",
         }
     }
 
@@ -230,6 +238,17 @@ impl MemoryType {
     /// Bytes of a page.
     pub const fn page_bytes(&self) -> u64 {
         1 << self.page_shift
+    }
+
+    /// The most pages that limits of such a memory can name: what makes as many bytes as there are
+    /// indexes, if an index can count them.
+    pub const fn most_pages(&self) -> u64 {
+        match (self.index, self.page_shift) {
+            (IndexKind::I32, 0) => u32::MAX as u64,
+            (IndexKind::I32, shift) => 1 << (32 - shift),
+            (IndexKind::I64, 0) => u64::MAX,
+            (IndexKind::I64, shift) => 1 << (64 - shift),
+        }
     }
 
     /// Whether memories of the two types differ in limits at most: what is needed to import one

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use upshift_abi::facts::ImportType;
-use upshift_abi::{GlobalType, Limits, ModuleFacts};
+use upshift_abi::{GlobalType, Limits, MemoryType, ModuleFacts, TableType, ValType};
 
 use super::{Extern, Store};
 use crate::error::LinkError;
@@ -63,19 +63,12 @@ impl Store {
             Extern::Func(func) => format!("function {}", self.func_type(func)),
             Extern::Global(global) => describe_global(self.global_type(global)),
             Extern::Memory(memory) => {
-                let limits = self.memory_type(memory).limits;
-                format!(
-                    "memory {}",
-                    describe_limits(self.memory_pages(memory), limits.max)
-                )
+                let ty = self.memory_type(memory);
+                describe_memory(ty, self.memory_pages(memory))
             }
             Extern::Table(table) => {
                 let ty = self.table_type(table);
-                let limits = describe_limits(self.table_len(table), ty.limits.max);
-                format!(
-                    "table of {} {limits}",
-                    upshift_abi::ValType::Ref(ty.element)
-                )
+                describe_table(ty, self.table_len(table))
             }
         }
     }
@@ -95,16 +88,8 @@ fn describe_import(facts: &ModuleFacts, ty: &ImportType) -> String {
     match ty {
         ImportType::Func(ty) => format!("function {}", facts.types[ty.index()]),
         ImportType::Global(ty) => describe_global(*ty),
-        ImportType::Memory(ty) => {
-            format!("memory {}", describe_limits(ty.limits.min, ty.limits.max))
-        }
-        ImportType::Table(ty) => {
-            let limits = describe_limits(ty.limits.min, ty.limits.max);
-            format!(
-                "table of {} {limits}",
-                upshift_abi::ValType::Ref(ty.element)
-            )
-        }
+        ImportType::Memory(ty) => describe_memory(*ty, ty.limits.min),
+        ImportType::Table(ty) => describe_table(*ty, ty.limits.min),
     }
 }
 
@@ -114,6 +99,26 @@ fn describe_global(ty: GlobalType) -> String {
         if ty.mutable { "mutable" } else { "immutable" },
         ty.content
     )
+}
+
+/// A memory's type, with its present or least size.
+fn describe_memory(ty: MemoryType, min: u64) -> String {
+    let mut text = format!(
+        "{}memory {}",
+        ty.index.prefix(),
+        describe_limits(min, ty.limits.max)
+    );
+    if ty.page_shift != MemoryType::DEFAULT_PAGE_SHIFT {
+        let _ = write!(text, " pages of {} bytes", ty.page_bytes());
+    }
+    text
+}
+
+/// A table's type, with its present or least length.
+fn describe_table(ty: TableType, min: u64) -> String {
+    let limits = describe_limits(min, ty.limits.max);
+    let element = ValType::Ref(ty.element);
+    format!("{}table of {element} {limits}", ty.index.prefix())
 }
 
 fn describe_limits(min: u64, max: Option<u64>) -> String {

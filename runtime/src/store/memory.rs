@@ -11,7 +11,7 @@ use super::{CHUNK_BYTES, MemoryId, Order, Store, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
 use crate::space::reserve_memory;
-use crate::sys::Reservation;
+use crate::sys::{PAGE, Reservation};
 
 /// A memory of a store.
 pub(super) struct MemoryEntry {
@@ -117,6 +117,11 @@ impl MemoryEntry {
         }
     }
 
+    /// The bytes of address space from its first byte on that it can grow to.
+    fn room(&self) -> usize {
+        self.reserved() - self.style.guard_after() as usize
+    }
+
     fn contains(&self, addr: usize) -> bool {
         addr.wrapping_sub(self.base() as usize) < self.reserved()
     }
@@ -133,20 +138,26 @@ impl MemoryEntry {
     /// Grows by pages; returns the previous size, or `None` beyond the maximum or what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
-        let reserved = self.style.pages(self.reserved() as u64);
-        let max = self.style.max_pages().min(reserved);
+        let max = self.style.max_pages();
+        let max = max.min(self.style.pages(self.room() as u64));
         let Some(pages) = previous.checked_add(delta).filter(|&pages| pages <= max) else {
             return Ok(None);
         };
-        let (old, new) = (self.len(), self.style.bytes(pages) as usize);
+        let new = self.style.bytes(pages) as usize;
+        // Pages of the memory can be smaller than the system's: what is accessible behind the
+        // memory's end contains zeros, as every access is checked.
+        let accessible = self.len().next_multiple_of(PAGE);
+        let added = new.next_multiple_of(PAGE) - accessible;
         match &self.space {
             MemorySpace::Instance { space, offset, .. } => {
                 // SAFETY: the instance's allocation lives as long as the store, which owns this
                 // entry.
                 let space = unsafe { &**space };
-                space.make_writable(offset + old, new - old)?;
+                space.make_writable(offset + accessible, added)?;
             }
-            MemorySpace::Own { space, guard, .. } => space.make_writable(guard + old, new - old)?,
+            MemorySpace::Own { space, guard, .. } => {
+                space.make_writable(guard + accessible, added)?;
+            }
         }
         // SAFETY: as in `len`.
         unsafe { (*self.vm).len = new };

@@ -28,9 +28,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     exception(&["mutable-global"], "linking", &[206, 227, 236, 238, 248, 298, 334, 342, 344, 354]),
     exception(&["reference-types"], "unreached-invalid", &[539]),
     exception(&["threads"], "imports", &[309, 313, 317]),
-    // These ask for what refused modules should have written.
-    exception(&["multi-memory"], "linking0", &[42]),
-    exception(&["multi-memory"], "load1", &[25, 26, 27, 28, 29]),
 ];
 
 /// The script's exception, if it has one.

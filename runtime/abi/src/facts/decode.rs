@@ -562,24 +562,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proposals_for_memories_are_refused_by_name() {
-        for (module, proposal) in [
-            ("(memory i64 1)", "memory64"),
-            (r#"(import "" "" (memory i64 1))"#, "memory64"),
-            ("(table i64 1 funcref)", "memory64"),
-            ("(memory 1 2 shared)", "threads"),
-            ("(memory 1) (memory 1)", "multiple memories"),
-            ("(memory 1 (pagesize 1))", "custom page sizes"),
-        ] {
-            let wasm =
-                wat::parse_str(format!("(module {module})")).expect("text that can be assembled");
-            let refusal = decode(&wasm).expect_err(module).to_string();
-            assert!(refusal.contains(proposal), "{module}: {refusal}");
-        }
+    fn shared_memories_are_refused_by_name() {
+        let wasm = wat::parse_str("(module (memory 1 2 shared))").expect("text");
+        let refusal = decode(&wasm).expect_err("not supported").to_string();
+        assert!(refusal.contains("threads"), "{refusal}");
     }
 
     #[test]
-    fn types_of_those_proposals_are_taken_in() {
+    fn types_of_proposals_are_taken_in() {
         let memory = wasmparser::MemoryType {
             memory64: true,
             shared: true,

@@ -1,5 +1,5 @@
 //! Tests of plans as tables from types and options to decisions, also for types that validation
-//! refuses today.
+//! refuses.
 
 use super::*;
 use crate::facts::decode;
@@ -48,8 +48,14 @@ fn paged(page_shift: u8, min: u64, max: Option<u64>) -> MemoryType {
 /// What is decided about a memory, but for its limits.
 #[test]
 fn bounds_follow_from_what_imports_must_match() {
-    use Access::{Checked, CheckedWide, Guarded};
+    use Access::{Checked, CheckedIndex, CheckedWide, Guarded};
     const MAX: u64 = u32::MAX as u64;
+    const AFTER: u64 = MEMORY_GUARD as u64;
+    const SMALL_AFTER: u64 = SMALL_MEMORY_GUARD as u64;
+    let wide_bytes = MemoryType {
+        page_shift: 0,
+        ..wide(1, None)
+    };
     let table = [
         (plain(1, None), GUARD, 0, 4, Guarded),
         (plain(1, None), GUARD, MAX, 16, Guarded),
@@ -58,7 +64,26 @@ fn bounds_follow_from_what_imports_must_match() {
         (plain(1, None), EXPLICIT, MAX, 8, Checked { end: MAX + 8 }),
         // Beyond what guards cover: no 32-bit memory's offset, but decided all the same.
         (plain(1, None), GUARD, MAX + 1, 4, Checked { end: MAX + 5 }),
-        (wide(1, None), GUARD, 0, 4, CheckedWide { end: 4 }),
+        (wide(1, None), GUARD, 0, 4, CheckedIndex),
+        (wide(1, None), GUARD, AFTER - 16, 16, CheckedIndex),
+        (
+            wide(1, None),
+            GUARD,
+            AFTER - 15,
+            16,
+            CheckedWide { end: AFTER + 1 },
+        ),
+        (wide(1, None), EXPLICIT, SMALL_AFTER - 8, 8, CheckedIndex),
+        (
+            wide(1, None),
+            EXPLICIT,
+            SMALL_AFTER,
+            1,
+            CheckedWide {
+                end: SMALL_AFTER + 1,
+            },
+        ),
+        (wide_bytes, GUARD, 0, 1, CheckedWide { end: 1 }),
         (
             wide(1, None),
             EXPLICIT,
@@ -124,7 +149,7 @@ fn sizes() {
         (wide(1 << 20, None), 1 << 36, None, 1 << 31, None),
         (wide(1, Some(1 << 48)), K64, Some(u64::MAX), 1 << 31, None),
         (paged(0, 100, Some(100)), 100, Some(100), 100, Some(100)),
-        (paged(0, 0, None), 0, None, 1 << 32, None),
+        (paged(0, 0, None), 0, None, (1 << 32) - 1, None),
     ];
     for (ty, min, max, pages, fixed) in table {
         let style = MemoryStyle::new(ty, &GUARD);
@@ -140,6 +165,7 @@ fn sizes() {
 #[test]
 fn space() {
     const K64: u64 = 1 << 16;
+    const AFTER: u64 = MEMORY_GUARD as u64;
     const GUARDED: (u64, u64) = (GUARDED_SPACE, GUARDED_SPACE);
     let short = MemoryOptions {
         reservation: 1 << 20,
@@ -154,14 +180,44 @@ fn space() {
         (plain(1, Some(5)), EXPLICIT, (K64, 5 * K64)),
         (plain(1, None), short, (K64, 1 << 20)),
         (plain(40, None), short, (40 * K64, 40 * K64)),
-        (wide(1, None), GUARD, (K64, 1 << 32)),
-        (wide(1 << 20, None), GUARD, (1 << 36, 1 << 36)),
+        (wide(1, None), GUARD, (K64 + AFTER, (1 << 36) + AFTER)),
+        (wide(1, None), EXPLICIT, (2 * K64, (1 << 32) + K64)),
+        (
+            wide(1 << 21, None),
+            GUARD,
+            ((1 << 37) + AFTER, (1 << 37) + AFTER),
+        ),
+        (
+            wide(1 << 47, None),
+            GUARD,
+            ((1 << 47) + AFTER, (1 << 47) + AFTER),
+        ),
         (paged(0, 70_000, Some(70_001)), GUARD, (73_728, 73_728)),
     ];
     for (ty, options, (least, most)) in table {
         let space = MemoryStyle::new(ty, &options).space();
         assert_eq!(space, least..=most, "{ty:?} {options:?}");
     }
+}
+
+/// Accesses at constant indexes that no check can fail for.
+#[test]
+fn constants_inside_the_minimum_need_no_check() {
+    let style = MemoryStyle::new(wide(1, None), &GUARD);
+    assert!(style.always_holds(0, 0, 8) && style.always_holds(0xfff0, 8, 8));
+    for (index, offset) in [
+        (0xfff1, 8),
+        (u64::MAX, 8),
+        (8, u64::MAX),
+        (u64::MAX, u64::MAX),
+    ] {
+        assert!(!style.always_holds(index, offset, 8), "{index} + {offset}");
+    }
+    let vast = MemoryStyle::new(wide(1 << 48, None), &GUARD);
+    assert!(
+        !vast.always_holds(1 << 47, 0, 1),
+        "beyond what there can be"
+    );
 }
 
 #[test]
