@@ -25,18 +25,18 @@
 )
 ;; optimized 0
 ;;   function u0:0(i64 vmctx, i64) -> i64 tail {
-;;       region0 = 1 "memory"
-;;       region1 = 0 "context"
+;;       region0 = 0 "context"
+;;       region1 = 1 "memory"
 ;;
 ;;                                   block0(v0: i64, v1: i64):
-;;                                       v5 = load.i64 notrap aligned readonly can_move region1 v0
-;;   @0035                               v3 = load.i64 notrap aligned region1 v0+8
+;;                                       v5 = load.i64 notrap aligned readonly can_move region0 v0
+;;   @0035                               v3 = load.i64 notrap aligned region0 v0+8
 ;;   @0035                               v4 = icmp ugt v1, v3
 ;;   @0035                               trapnz v4, heap_oob
 ;;   @0035                               v6 = iadd v5, v1
-;;   @0035                               v7 = load.i64 little region0 v6+8
+;;   @0035                               v7 = load.i64 user32 little region1 v6+8
 ;;   @003a                               v8 = iadd v5, v1
-;;   @003a                               v9 = load.i64 little region0 v8+16
+;;   @003a                               v9 = load.i64 user33 little region1 v8+16
 ;;   @003d                               v10 = iadd v7, v9
 ;;   @003e                               jump block1
 ;;
