@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use upshift_abi::facts::{Input, ModuleFacts};
-use upshift_abi::{Compiler, Tier};
-use upshift_baseline::{Baseline, Counters, TrampolineCompiler};
-use upshift_optimizer::{Inline, Optimizer};
+use upshift_abi::{Compiler, Feature, Tier};
+use upshift_baseline::{Baseline, Counters, Features as ProcessorFeatures, TrampolineCompiler};
+use upshift_optimizer::{Cpu, Inline, Optimizer};
 use upshift_profiler::EventLog;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
@@ -232,6 +232,17 @@ fn spread(config: &mut Config) {
     config.optimizer.spectre = config.spectre;
     config.baseline.canonicalize_nans = config.canonicalize_nans;
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
+    config.baseline.features = match config.optimizer.cpu {
+        Cpu::Native => config.baseline.features,
+        Cpu::Baseline => ProcessorFeatures::default(),
+        Cpu::Sse41 => ProcessorFeatures {
+            sse41: config.baseline.features.sse41,
+            ..ProcessorFeatures::default()
+        },
+    };
+    if !config.baseline.features.sse41 {
+        config.features.set(Feature::Simd, false);
+    }
     let tiered = config.tiering.mode == Strategy::Tiered;
     config.baseline.targets &= tiered && config.optimizer.inline == Inline::All;
     config.baseline.osr = tiered && config.tiering.knobs.osr;

@@ -70,7 +70,8 @@ const OPT_LEVEL: Type<OptLevel> =
     choices!(OptLevel { "none" => None, "speed" => Speed, "speed-and-size" => SpeedAndSize });
 const REGALLOC: Type<Regalloc> =
     choices!(Regalloc { "backtracking" => Backtracking, "single-pass" => SinglePass });
-const CPU: Type<Cpu> = choices!(Cpu { "native" => Native, "baseline" => Baseline });
+const CPU: Type<Cpu> =
+    choices!(Cpu { "native" => Native, "baseline" => Baseline, "sse41" => Sse41 });
 const SELF_CALLS: Type<SelfCalls> = choices!(SelfCalls { "direct" => Direct, "slot" => Slot });
 const INLINE: Type<Inline> = choices!(Inline { "none" => None, "direct" => Direct, "all" => All });
 const NULL_CHECKS: Type<NullChecks> =
@@ -103,7 +104,7 @@ knobs! {
             "how much Cranelift optimizes";
         Compile "regalloc": Tuning REGALLOC => optimizer.regalloc,
             "which register allocator Cranelift uses";
-        Compile "cpu": Ablation CPU => optimizer.cpu, "which processor features Cranelift uses";
+        Compile "cpu": Ablation CPU => optimizer.cpu, "which processor features the code uses";
         Compile "self-calls": Ablation SELF_CALLS => optimizer.self_calls,
             "optimizer: how functions call themselves";
         Compile "inline": Ablation INLINE => optimizer.inline,

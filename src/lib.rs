@@ -55,6 +55,7 @@ mod module;
 mod store;
 mod table;
 mod types;
+mod v128;
 mod val;
 #[cfg(feature = "wasi")]
 pub mod wasi;
@@ -92,4 +93,5 @@ pub use types::{
     Mutability, RefType, TableType, ValType,
 };
 pub use upshift_abi::{Feature, FeatureConflict, MemoryBounds, SpectreMitigation};
+pub use v128::V128;
 pub use val::{Ref, Val};

@@ -2,7 +2,7 @@
 
 use upshift_runtime::Store as RawStore;
 
-use crate::{AsContextMut, ExternRef, Func, RefType, Result, ValType};
+use crate::{AsContextMut, ExternRef, Func, RefType, Result, V128, ValType};
 
 /// A WebAssembly value.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub enum Val {
     F32(u32),
     /// The bits of a 64-bit float.
     F64(u64),
+    /// A 128-bit vector.
+    V128(V128),
     /// A reference to a function, or null.
     FuncRef(Option<Func>),
     /// A reference to an embedder's value, or null.
@@ -38,6 +40,7 @@ impl Val {
             Val::I64(_) => ValType::I64,
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
+            Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
         }
@@ -50,6 +53,7 @@ impl Val {
             ValType::I64 => Val::I64(0),
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
+            ValType::V128 => Val::V128(V128::from(0)),
             ValType::Ref(RefType::Func) => Val::FuncRef(None),
             ValType::Ref(RefType::Extern) => Val::ExternRef(None),
         }
@@ -111,6 +115,7 @@ val_accessors! {
     I64 i64 unwrap_i64 i64, value => value;
     F32 f32 unwrap_f32 f32, bits => f32::from_bits(bits);
     F64 f64 unwrap_f64 f64, bits => f64::from_bits(bits);
+    V128 v128 unwrap_v128 V128, value => value;
     FuncRef func_ref unwrap_func_ref Option<Func>, func => func;
     ExternRef extern_ref unwrap_extern_ref Option<ExternRef>, value => value;
 }
@@ -130,6 +135,7 @@ val_from! {
     i64, value => Val::I64(value);
     f32, value => Val::F32(value.to_bits());
     f64, value => Val::F64(value.to_bits());
+    V128, value => Val::V128(value);
     Func, func => Val::FuncRef(Some(func));
     Option<Func>, func => Val::FuncRef(func);
     ExternRef, value => Val::ExternRef(Some(value));

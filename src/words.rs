@@ -13,7 +13,7 @@ use upshift_runtime::{GlobalId, Store as RawStore, TableId};
 
 use crate::error::public;
 use crate::handle::Handle;
-use crate::{ExternRef, Func, Ref, Result, Val};
+use crate::{ExternRef, Func, Ref, Result, V128, Val};
 
 /// A 64-bit value as the runtime passes it.
 #[inline]
@@ -34,6 +34,7 @@ impl Val {
             Val::I64(value) => value as u64,
             Val::F32(bits) => u64::from(bits),
             Val::F64(bits) => bits,
+            Val::V128(value) => return value.to_raw(),
             Val::FuncRef(func) => Ref::Func(func).word(store),
             Val::ExternRef(value) => Ref::Extern(value).word(store),
         };
@@ -50,6 +51,7 @@ impl Val {
             ValType::I64 => Val::I64(word as i64),
             ValType::F32 => Val::F32(word as u32),
             ValType::F64 => Val::F64(word),
+            ValType::V128 => Val::V128(V128::from_raw(raw)),
             // SAFETY: the caller's promise.
             ValType::Ref(ty) => unsafe { Ref::from_word(store, word, ty) }.into(),
         }

@@ -207,6 +207,11 @@ fn argument(ty: ValType, rng: &mut Rng) -> Value {
         ValType::I64 => Value::I64(integer as i64),
         ValType::F32 => Value::F32((float as f32).to_bits()),
         ValType::F64 => Value::F64(float.to_bits()),
+        ValType::V128 => Value::V128(match rng.usize(..3) {
+            0 => u128::from(integer) << 64 | u128::from(float.to_bits()),
+            1 => u128::from((float as f32).to_bits()) * 0x0000_0001_0000_0001_0000_0001_0000_0001,
+            _ => rng.u128(..),
+        }),
         ValType::Ref(_) => Value::NullRef,
     }
 }
@@ -255,7 +260,7 @@ fn program_config(rng: &mut Rng) -> wasm_smith::Config {
         memory64_enabled: false,
         compact_imports_enabled: false,
         relaxed_simd_enabled: false,
-        simd_enabled: false,
+        simd_enabled: rng.usize(..3) == 0,
         threads_enabled: false,
         wide_arithmetic_enabled: false,
         ..wasm_smith::Config::default()

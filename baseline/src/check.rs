@@ -493,10 +493,13 @@ impl Checker {
             .get(this.state.lowest..)
             .unwrap_or(&[]);
         for (slot, content) in &self.machine.reads {
+            let is_of = |symbol: &Symbol| {
+                content.holds(*symbol, Width::W32)
+                    || (0..Width::W128.words())
+                        .any(|n| content.holds(symbol.word(Width::W128, n), Width::W64))
+            };
             assert!(
-                popped
-                    .iter()
-                    .any(|&symbol| content.holds(symbol, Width::W32)),
+                popped.iter().any(is_of),
                 "{slot:?} is read, which holds {content}, for one of {popped:?}"
             );
         }

@@ -226,6 +226,7 @@ fn single(ty: wasmparser::ValType) -> &'static [ValType] {
         Some(ValType::I64) => &[ValType::I64],
         Some(ValType::F32) => &[ValType::F32],
         Some(ValType::F64) => &[ValType::F64],
+        Some(ValType::V128) => &[ValType::V128],
         Some(ValType::Ref(RefType::Func)) => &[ValType::Ref(RefType::Func)],
         Some(ValType::Ref(RefType::Extern)) => &[ValType::Ref(RefType::Extern)],
         // Validation has refused other types.

@@ -10,6 +10,7 @@ use upshift_abi::{
 
 use crate::asm::Masm;
 use crate::asm::encode::Op;
+use crate::asm::vector::Form;
 use crate::check::Checker;
 use crate::control::Labels;
 use crate::counter::LoopCounter;
@@ -116,6 +117,10 @@ impl<'a> FuncGen<'a> {
         mut buffers: Buffers,
     ) -> Self {
         buffers.masm.reset();
+        buffers.masm.form = match options.features.avx {
+            true => Form::Vex,
+            false => Form::Legacy,
+        };
         buffers.state.reset();
         buffers.labels.clear();
         let ty = facts.funcs[facts.func_index(func).index()];

@@ -10,3 +10,4 @@ mod memory;
 mod reference;
 mod table;
 mod variable;
+mod vector;

@@ -51,8 +51,13 @@ pub struct Counters {
 /// Processor features beyond the x86-64 baseline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// `roundss`, `roundsd`; otherwise rounding calls the runtime.
+    /// `roundss`, `roundsd`, otherwise rounding calls the runtime; and all instructions on vectors
+    /// up to SSE4.1, without which modules with vectors are refused.
     pub sse41: bool,
+    /// `pcmpgtq`.
+    pub sse42: bool,
+    /// Vector instructions with three operands.
+    pub avx: bool,
     /// `popcnt`.
     pub popcnt: bool,
     /// `lzcnt`.
@@ -68,6 +73,8 @@ impl Features {
     pub fn host() -> Self {
         Self {
             sse41: std::is_x86_feature_detected!("sse4.1"),
+            sse42: std::is_x86_feature_detected!("sse4.2"),
+            avx: std::is_x86_feature_detected!("avx"),
             popcnt: std::is_x86_feature_detected!("popcnt"),
             lzcnt: std::is_x86_feature_detected!("lzcnt"),
             bmi1: std::is_x86_feature_detected!("bmi1"),

@@ -6,6 +6,7 @@
 
 use wasmparser::{
     BinaryReaderError, FrameKind, FrameStack, FuncValidator, ValidatorResources, VisitOperator,
+    VisitSimdOperator,
 };
 
 use crate::func_gen::FuncGen;
@@ -32,6 +33,7 @@ macro_rules! handle {
     ($generator:expr; reference_types TypedSelectMulti $($call:tt)*) => { refuse($generator) };
     ($generator:expr; reference_types $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; tail_call $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; simd $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; wide_arithmetic $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; $unsupported:ident $($call:tt)*) => { refuse($generator) };
     // What opens and closes blocks keeps track of nesting in dead code, too.
@@ -65,31 +67,55 @@ macro_rules! trusting {
     )*};
 }
 
-macro_rules! validating {
-    ($(
+macro_rules! validating_by {
+    ($visitor:ident: $(
         @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })?
             => $visit:ident ($($ann:tt)*)
     )*) => {$(
         #[allow(unused_variables)]
         fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
             let at = u64::from(self.generator.cursor.pos);
-            self.validator.visitor(at).$visit($($($arg.clone()),*)?)?;
+            self.validator.$visitor(at).$visit($($($arg.clone()),*)?)?;
             handle!(self.generator; $proposal $op $visit($($($arg),*)?));
             Ok(())
         }
     )*};
 }
 
+macro_rules! validating {
+    ($($list:tt)*) => { validating_by!(visitor: $($list)*); };
+}
+
+macro_rules! validating_simd {
+    ($($list:tt)*) => { validating_by!(simd_visitor: $($list)*); };
+}
+
 impl<'a> VisitOperator<'a> for Trusting<'_, 'a> {
     type Output = ();
 
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = ()>> {
+        Some(self)
+    }
+
     wasmparser::for_each_visit_operator!(trusting);
+}
+
+impl<'a> VisitSimdOperator<'a> for Trusting<'_, 'a> {
+    wasmparser::for_each_visit_simd_operator!(trusting);
 }
 
 impl<'a> VisitOperator<'a> for Validating<'_, 'a> {
     type Output = Result<(), BinaryReaderError>;
 
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
     wasmparser::for_each_visit_operator!(validating);
+}
+
+impl<'a> VisitSimdOperator<'a> for Validating<'_, 'a> {
+    wasmparser::for_each_visit_simd_operator!(validating_simd);
 }
 
 impl FrameStack for Trusting<'_, '_> {

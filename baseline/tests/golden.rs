@@ -2,7 +2,7 @@
 //! expected for each of its functions. `BLESS=1` rewrites the expectations.
 //!
 //! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `plain` (no
-//! optional processor features).
+//! optional processor features), `sse41` (no other one).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,8 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 
 fn options(source: &str) -> BaselineOptions {
     let all = Features {
+        sse42: true,
+        avx: true,
         sse41: true,
         popcnt: true,
         lzcnt: true,
@@ -103,6 +105,12 @@ fn options(source: &str) -> BaselineOptions {
                 };
             }
             "plain" => options.features = Features::default(),
+            "sse41" => {
+                options.features = Features {
+                    sse41: true,
+                    ..Features::default()
+                }
+            }
             other => panic!("unknown option {other}"),
         }
     }

@@ -66,7 +66,8 @@ pub fn exported_functions(store: &mut Store<Program>, instance: Instance) -> Str
     functions.join(", ")
 }
 
-/// Parses a number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them.
+/// Parses a number: decimal or `0x` integers, signed or unsigned; floats as Rust writes them;
+/// vectors as `0x` integers.
 fn parse(ty: ValType, text: &str) -> Option<Val> {
     Some(match ty {
         ValType::I32 => {
@@ -81,6 +82,7 @@ fn parse(ty: ValType, text: &str) -> Option<Val> {
         }
         ValType::F32 => text.parse::<f32>().ok()?.into(),
         ValType::F64 => text.parse::<f64>().ok()?.into(),
+        ValType::V128 => Val::V128(vector(text)?.into()),
         ValType::Ref(_) if text == "null" => Val::default_for_ty(ty),
         ValType::Ref(_) => return None,
     })
@@ -98,12 +100,18 @@ fn integer(text: &str) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
+/// Parses a vector: the number that its bits are, in hexadecimal.
+fn vector(text: &str) -> Option<u128> {
+    u128::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
 fn show(value: &Val) -> String {
     match value {
         Val::I32(value) => value.to_string(),
         Val::I64(value) => value.to_string(),
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        Val::V128(value) => value.to_string(),
         Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
         Val::FuncRef(Some(_)) => "<funcref>".into(),
         Val::ExternRef(Some(_)) => "<externref>".into(),

@@ -22,7 +22,13 @@ pub enum OptimizerError {
 /// The target for the options.
 pub(crate) fn target(options: &OptimizerOptions) -> Result<OwnedTargetIsa, OptimizerError> {
     let detect = options.cpu == Cpu::Native;
-    let target = cranelift_native::builder_with_options(detect).map_err(OptimizerError::Host)?;
+    let mut target =
+        cranelift_native::builder_with_options(detect).map_err(OptimizerError::Host)?;
+    if options.cpu == Cpu::Sse41 {
+        for feature in ["has_sse3", "has_ssse3", "has_sse41"] {
+            target.enable(feature)?;
+        }
+    }
     let flags = settings::Flags::new(shared_flags(options)?);
     let isa = target.finish(flags);
     isa.map_err(|error| OptimizerError::Target(error.to_string()))

@@ -34,8 +34,10 @@ pub enum Cpu {
     /// The features of the processor that the compiler runs on.
     #[default]
     Native,
-    /// The features that every x86-64 processor has.
+    /// The features that every x86-64 processor has. These don't suffice for vectors.
     Baseline,
+    /// These, and SSE's instructions up to SSE4.1, the least with which vectors are compiled.
+    Sse41,
 }
 
 /// How a function calls itself.

@@ -313,6 +313,11 @@ macro_rules! rounding {
         pub unsafe extern "sysv64" fn $name(vmctx: *mut VmContext, value: $ty) -> $ty {
             // SAFETY: generated code passes its own instance's context.
             unsafe { context(vmctx).0.retry_interruption() };
+            if value.is_nan() {
+                // What is left of a signaling NaN is quiet.
+                let quiet = 1 << (<$ty>::MANTISSA_DIGITS - 2);
+                return <$ty>::from_bits(value.to_bits() | quiet);
+            }
             value.$method()
         }
     )*};

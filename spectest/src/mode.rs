@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use upshift::knobs::{self, Group};
 use upshift::tiering::TieringConfig;
 use upshift::{Config, Engine, Error, Feature, MemoryBounds, Strategy, Switching};
 
@@ -25,6 +26,8 @@ pub enum Mode {
     Zeal,
     /// Tiers with bounds checks in the code instead of guard pages.
     ExplicitBounds,
+    /// Tiers in code for processors without what is newer than SSE4.1, with canonical NaNs.
+    Sse41,
 }
 
 impl Mode {
@@ -39,7 +42,9 @@ impl Mode {
         let (strategy, switching) = match self {
             Mode::Baseline => (Strategy::Baseline, Switching::Synchronous),
             Mode::Optimizer => (Strategy::Optimizer, Switching::Synchronous),
-            Mode::TieredSync | Mode::ExplicitBounds => (Strategy::Tiered, Switching::Synchronous),
+            Mode::TieredSync | Mode::ExplicitBounds | Mode::Sse41 => {
+                (Strategy::Tiered, Switching::Synchronous)
+            }
             Mode::TieredBackground => (Strategy::Tiered, Switching::Background),
             Mode::Zeal => (Strategy::Tiered, Switching::Zeal { seed: 1 }),
         };
@@ -55,8 +60,15 @@ impl Mode {
         for &feature in Feature::ALL {
             config.wasm_feature(feature, true);
         }
-        if self == Mode::ExplicitBounds {
-            config.memory_bounds(MemoryBounds::Explicit);
+        match self {
+            Mode::ExplicitBounds => {
+                config.memory_bounds(MemoryBounds::Explicit);
+            }
+            Mode::Sse41 => {
+                config.canonicalize_nans(true);
+                knobs::set(&mut config, Group::Compile, "cpu", "sse41").expect("an option");
+            }
+            _ => {}
         }
         config
     }

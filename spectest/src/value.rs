@@ -1,9 +1,9 @@
 //! Conversion and comparison of a script's values and the engine's.
 
 use anyhow::{Result, bail};
-use upshift::{ExternRef, Func, Store, Val};
-use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
-use wast::token::Index;
+use upshift::{ExternRef, Func, Store, V128, Val};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
+use wast::token::{F32, F64, Index};
 use wast::{WastArg, WastRet};
 
 use crate::unsupported::Unsupported;
@@ -32,7 +32,7 @@ pub fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val> {
         WastArgCore::F64(value) => Val::F64(value.bits),
         WastArgCore::RefNull(ty) => null(ty)?,
         WastArgCore::RefExtern(number) => Val::ExternRef(Some(ExternRef::new(store, *number))),
-        WastArgCore::V128(_) => return Err(unsupported("simd", arg)),
+        WastArgCore::V128(value) => Val::V128(value.to_le_bytes().into()),
         WastArgCore::RefHost(_) => return Err(unsupported("gc", arg)),
     })
 }
@@ -92,16 +92,9 @@ fn matches(
     Ok(match (pattern, actual) {
         (WastRetCore::I32(expected), Val::I32(actual)) => expected == actual,
         (WastRetCore::I64(expected), Val::I64(actual)) => expected == actual,
-        (WastRetCore::F32(expected), Val::F32(actual)) => match expected {
-            NanPattern::CanonicalNan => actual & 0x7fff_ffff == 0x7fc0_0000,
-            NanPattern::ArithmeticNan => actual & 0x7fc0_0000 == 0x7fc0_0000,
-            NanPattern::Value(expected) => expected.bits == *actual,
-        },
-        (WastRetCore::F64(expected), Val::F64(actual)) => match expected {
-            NanPattern::CanonicalNan => actual & (u64::MAX >> 1) == 0x7ff8_0000_0000_0000,
-            NanPattern::ArithmeticNan => actual & 0x7ff8_0000_0000_0000 == 0x7ff8_0000_0000_0000,
-            NanPattern::Value(expected) => expected.bits == *actual,
-        },
+        (WastRetCore::F32(expected), Val::F32(actual)) => matches_f32(*actual, expected),
+        (WastRetCore::F64(expected), Val::F64(actual)) => matches_f64(*actual, expected),
+        (WastRetCore::V128(expected), Val::V128(actual)) => matches_vector(*actual, expected),
         (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
         (WastRetCore::RefNull(Some(ty)), actual) => match (null(ty)?, actual) {
             (Val::FuncRef(None), Val::FuncRef(actual)) => actual.is_none(),
@@ -127,9 +120,47 @@ fn matches(
             false
         }
         (pattern, _) if is_supported(pattern) => false,
-        (WastRetCore::V128(_), _) => return Err(unsupported("simd", pattern)),
         (pattern, _) => return Err(unsupported("gc", pattern)),
     })
+}
+
+fn matches_f32(actual: u32, expected: &NanPattern<F32>) -> bool {
+    match expected {
+        NanPattern::CanonicalNan => actual & 0x7fff_ffff == 0x7fc0_0000,
+        NanPattern::ArithmeticNan => actual & 0x7fc0_0000 == 0x7fc0_0000,
+        NanPattern::Value(expected) => expected.bits == actual,
+    }
+}
+
+fn matches_f64(actual: u64, expected: &NanPattern<F64>) -> bool {
+    match expected {
+        NanPattern::CanonicalNan => actual & (u64::MAX >> 1) == 0x7ff8_0000_0000_0000,
+        NanPattern::ArithmeticNan => actual & 0x7ff8_0000_0000_0000 == 0x7ff8_0000_0000_0000,
+        NanPattern::Value(expected) => expected.bits == actual,
+    }
+}
+
+fn matches_vector(actual: V128, expected: &V128Pattern) -> bool {
+    let bits = actual.as_u128();
+    // Lane `n` of a vector of lanes of so many bits.
+    let lane = |n: usize, width: usize| (bits >> (n * width)) as u64;
+    match expected {
+        V128Pattern::I8x16(lanes) => all(lanes, |n, &expected| lane(n, 8) as i8 == expected),
+        V128Pattern::I16x8(lanes) => all(lanes, |n, &expected| lane(n, 16) as i16 == expected),
+        V128Pattern::I32x4(lanes) => all(lanes, |n, &expected| lane(n, 32) as i32 == expected),
+        V128Pattern::I64x2(lanes) => all(lanes, |n, &expected| lane(n, 64) as i64 == expected),
+        V128Pattern::F32x4(lanes) => all(lanes, |n, lane_expected| {
+            matches_f32(lane(n, 32) as u32, lane_expected)
+        }),
+        V128Pattern::F64x2(lanes) => all(lanes, |n, lane_expected| {
+            matches_f64(lane(n, 64), lane_expected)
+        }),
+    }
+}
+
+/// Whether a condition holds for each lane and its number.
+fn all<T>(lanes: &[T], holds: impl Fn(usize, &T) -> bool) -> bool {
+    lanes.iter().enumerate().all(|(n, lane)| holds(n, lane))
 }
 
 /// Whether a value of the supported standard could match the pattern. Assertions with other
@@ -141,6 +172,7 @@ fn is_supported(pattern: &WastRetCore<'_>) -> bool {
             | WastRetCore::I64(_)
             | WastRetCore::F32(_)
             | WastRetCore::F64(_)
+            | WastRetCore::V128(_)
             | WastRetCore::RefNull(None)
             | WastRetCore::RefFunc(_)
             | WastRetCore::RefExtern(_)

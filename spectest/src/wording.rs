@@ -93,6 +93,7 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("invalid UTF-8 encoding", &["malformed UTF-8 encoding"]),
+    ("invalid lane index", &["SIMD index out of bounds"]),
     ("invalid mutability", &[GLOBAL_FLAGS, SHARED_GLOBAL, END]),
     ("invalid section id", &["malformed section id"]),
     ("invalid value type", &[END]),

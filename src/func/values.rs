@@ -7,10 +7,10 @@ use upshift_runtime::{FuncId, NativeEntry, Store as RawStore};
 
 use crate::error::public;
 use crate::words::{func_from_word, raw_word};
-use crate::{Error, ExternRef, Func, Ref, RefType, Result, ValType};
+use crate::{Error, ExternRef, Func, Ref, RefType, Result, V128, ValType};
 
 /// A Rust type that stands for one WebAssembly value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`,
-/// `Option<Func>` and `Option<ExternRef>`.
+/// [`V128`], `Option<Func>` and `Option<ExternRef>`.
 pub trait WasmTy: private::Value {}
 
 /// The parameters of a function: one [`WasmTy`] or a tuple of up to sixteen.
@@ -189,6 +189,30 @@ number! {
     f32 = F32, value => u64::from(value.to_bits()), word => f32::from_bits(word as u32);
     f64 = F64, value => value.to_bits(), word => f64::from_bits(word);
 }
+
+impl Value for V128 {
+    const TYPE: ValType = ValType::V128;
+    /// Functions with vectors are not native: nothing is passed so.
+    type Native = u64;
+
+    fn into_native(self, _: &RawStore) -> u64 {
+        unreachable!("{VECTORS_IN_ARRAYS}")
+    }
+
+    unsafe fn from_native(_: &mut RawStore, _: u64) -> Self {
+        unreachable!("{VECTORS_IN_ARRAYS}")
+    }
+
+    fn into_raw(self, _: &RawStore) -> VmVal {
+        self.to_raw()
+    }
+
+    unsafe fn from_raw(_: &mut RawStore, raw: VmVal) -> Self {
+        V128::from_raw(raw)
+    }
+}
+
+const VECTORS_IN_ARRAYS: &str = "functions with vectors are called through arrays";
 
 impl Value for Option<Func> {
     const TYPE: ValType = ValType::Ref(RefType::Func);

@@ -15,6 +15,7 @@ fn module_with(feature: Feature) -> &'static str {
         Feature::MultiMemory => "(memory 1) (memory 1)",
         Feature::MultiValue => "(func (result i32 i32) (i32.const 1) (i32.const 2))",
         Feature::ReferenceTypes => "(func (param externref))",
+        Feature::Simd => "(func (result v128) (v128.const i64x2 1 2))",
         Feature::TailCall => "(func (return_call 0))",
         Feature::WideArithmetic => {
             "(func (param i64 i64) (result i64 i64)

@@ -12,6 +12,7 @@ pub enum Value {
     I64(i64),
     F32(u32),
     F64(u64),
+    V128(u128),
     NullRef,
     NonNullRef,
     /// A digest of a memory's bytes.
@@ -78,6 +79,7 @@ fn to_val(value: Value, ty: ValType) -> Val {
         Value::I64(value) => Val::I64(value),
         Value::F32(bits) => Val::F32(bits),
         Value::F64(bits) => Val::F64(bits),
+        Value::V128(bits) => Val::V128(bits.into()),
         Value::NullRef | Value::NonNullRef | Value::Digest(_) => Val::default_for_ty(ty),
     }
 }
@@ -88,6 +90,7 @@ fn from_val(value: &Val) -> Value {
         Val::I64(value) => Value::I64(*value),
         Val::F32(bits) => Value::F32(*bits),
         Val::F64(bits) => Value::F64(*bits),
+        Val::V128(value) => Value::V128(value.as_u128()),
         Val::FuncRef(None) | Val::ExternRef(None) => Value::NullRef,
         Val::FuncRef(Some(_)) | Val::ExternRef(Some(_)) => Value::NonNullRef,
     }
@@ -194,7 +197,7 @@ fn oracle_type(ty: &wasmtime::ValType) -> ValType {
         wasmtime::ValType::F32 => ValType::F32,
         wasmtime::ValType::F64 => ValType::F64,
         wasmtime::ValType::Ref(_) => ValType::FUNCREF,
-        wasmtime::ValType::V128 => panic!("generated modules have no vectors"),
+        wasmtime::ValType::V128 => ValType::V128,
     }
 }
 
@@ -204,6 +207,7 @@ fn to_oracle(value: Value, ty: &wasmtime::ValType) -> wasmtime::Val {
         Value::I64(value) => wasmtime::Val::I64(value),
         Value::F32(bits) => wasmtime::Val::F32(bits),
         Value::F64(bits) => wasmtime::Val::F64(bits),
+        Value::V128(bits) => wasmtime::Val::V128(bits.into()),
         Value::NullRef | Value::NonNullRef | Value::Digest(_) => {
             wasmtime::Val::default_for_ty(ty).expect("nullable")
         }
@@ -216,6 +220,7 @@ fn from_oracle(value: &wasmtime::Val) -> Value {
         wasmtime::Val::I64(value) => Value::I64(*value),
         wasmtime::Val::F32(bits) => Value::F32(*bits),
         wasmtime::Val::F64(bits) => Value::F64(*bits),
+        wasmtime::Val::V128(value) => Value::V128(value.as_u128()),
         wasmtime::Val::FuncRef(None) | wasmtime::Val::ExternRef(None) => Value::NullRef,
         wasmtime::Val::FuncRef(Some(_)) | wasmtime::Val::ExternRef(Some(_)) => Value::NonNullRef,
         other => panic!("generated modules have no {other:?}"),

@@ -1,5 +1,5 @@
 //! Values of two words in locals, operands, arguments and results: the checker follows what is
-//! emitted for them. No operator makes vectors yet, so the generator is called directly.
+//! emitted for them. The generator is called directly, to have more of them than programs do.
 
 use std::rc::Rc;
 

@@ -15,7 +15,7 @@ use crate::reg::Reg;
 use crate::value::{Cond, Value};
 
 /// The canonical NaN's bits.
-fn canonical_nan(size: OperandSize) -> u64 {
+pub(crate) fn canonical_nan(size: OperandSize) -> u64 {
     match size {
         S32 => 0x7fc0_0000,
         S64 => 0x7ff8_0000_0000_0000,
@@ -78,7 +78,7 @@ enum Comparison {
 
 /// Rounding to an integral value, with the processor's number of the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i8)]
+#[repr(u8)]
 pub(crate) enum Rounding {
     Nearest = 0,
     Floor = 1,
@@ -87,6 +87,11 @@ pub(crate) enum Rounding {
 }
 
 impl Rounding {
+    /// The instruction's immediate. Bit 3 keeps the precision exception quiet.
+    pub(crate) fn immediate(self) -> u8 {
+        self as u8 | 8
+    }
+
     /// The runtime's function for processors that can't.
     fn builtin(self, size: OperandSize) -> Builtin {
         match (self, size) {
@@ -242,8 +247,7 @@ impl FuncGen<'_> {
         let src = self.use_reg(value);
         self.state.release(src);
         let dst = self.alloc(RegClass::Float);
-        // Bit 3 keeps the precision exception quiet.
-        let mode = mode as i8 | 8;
+        let mode = mode.immediate() as i8;
         match size {
             S32 => asm!(self.masm; roundss Rx(dst), Rx(src), mode),
             S64 => asm!(self.masm; roundsd Rx(dst), Rx(src), mode),

@@ -22,10 +22,10 @@ const MAX_DISP: u64 = (1 << 30) - 64;
 
 /// The size and extension of a load.
 #[derive(Clone, Copy, Debug)]
-struct LoadKind {
-    kind: Kind,
-    op: Op,
-    bytes: u32,
+pub(crate) struct LoadKind {
+    pub(crate) kind: Kind,
+    pub(crate) op: Op,
+    pub(crate) bytes: u32,
 }
 
 /// How a store writes.
@@ -35,11 +35,21 @@ enum AccessWidth {
     W16,
     W32,
     W64,
+    W128,
 }
 
 impl AccessWidth {
     fn bytes(self) -> u32 {
         1 << self as u32
+    }
+
+    /// Whether an instruction can store the constant as an immediate.
+    fn takes_immediate(self, bits: u64) -> bool {
+        match self {
+            AccessWidth::W8 | AccessWidth::W16 | AccessWidth::W32 => true,
+            AccessWidth::W64 => fits_imm32(bits),
+            AccessWidth::W128 => false,
+        }
     }
 }
 
@@ -90,6 +100,7 @@ stores! {
     visit_i64_store8(I64, W8);
     visit_i64_store16(I64, W16);
     visit_i64_store32(I64, W32);
+    visit_v128_store(V128, W128);
 }
 
 /// Whether the sum of an index and an access's end can exceed 64 bits.
@@ -102,8 +113,8 @@ enum Carry {
 }
 
 /// An address that is ready to be used, and the registers in it.
-struct Address {
-    mem: Mem,
+pub(crate) struct Address {
+    pub(crate) mem: Mem,
     regs: [Option<Reg>; 2],
     /// Held if it is one of the address's registers.
     _scratch: Option<Scratch>,
@@ -124,7 +135,7 @@ impl Header {
 }
 
 impl FuncGen<'_> {
-    fn load_op(&mut self, memarg: MemArg, load: LoadKind) {
+    pub(crate) fn load_op(&mut self, memarg: MemArg, load: LoadKind) {
         let index = self.state.pop();
         let target = self.target_reg(load.kind);
         let address = self.address(index, memarg, load.bytes);
@@ -139,7 +150,7 @@ impl FuncGen<'_> {
         let value = self.state.pop();
         let index = self.state.pop();
         let value = match value {
-            Value::Const(_, bits) if width != AccessWidth::W64 || fits_imm32(bits) => Err(bits),
+            Value::Const(_, bits) if width.takes_immediate(bits) => Err(bits),
             _ => Ok(self.use_reg(value)),
         };
         let address = self.address(index, memarg, width.bytes());
@@ -161,6 +172,7 @@ impl FuncGen<'_> {
             (RegClass::Int, AccessWidth::W16) => self.masm.rm(Op::STORE16, reg, mem),
             (RegClass::Int, AccessWidth::W32) => self.masm.rm(Op::STORE, reg, mem),
             (RegClass::Int, AccessWidth::W64) => self.masm.rm(Op::STORE.wide(), reg, mem),
+            (RegClass::Int, AccessWidth::W128) => unreachable!("vectors are in float registers"),
         }
     }
 
@@ -170,17 +182,18 @@ impl FuncGen<'_> {
             AccessWidth::W16 => self.masm.store_imm16(mem, bits as u16),
             AccessWidth::W32 => self.masm.store_imm(OperandSize::S32, mem, bits as i32),
             AccessWidth::W64 => self.masm.store_imm(OperandSize::S64, mem, bits as i32),
+            AccessWidth::W128 => unreachable!("no instruction has such an immediate"),
         }
     }
 
-    fn release_address(&mut self, address: &Address) {
+    pub(crate) fn release_address(&mut self, address: &Address) {
         for reg in address.regs.into_iter().flatten() {
             self.state.release(reg);
         }
     }
 
     /// The address of an access, checked if the memory's plan wants that. May use `scratch`.
-    fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
+    pub(crate) fn address(&mut self, index: Value, memarg: MemArg, bytes: u32) -> Address {
         let facts = self.input.facts;
         let MemoryPlan { style, place } = facts.plan.memory(memory_of(memarg));
         match (style.access(memarg.offset, bytes), index) {

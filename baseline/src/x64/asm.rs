@@ -19,8 +19,9 @@ mod buffer;
 mod cold;
 mod data;
 pub(crate) mod encode;
-mod opcode;
+pub(crate) mod opcode;
 pub(crate) mod record;
+pub(crate) mod vector;
 
 use crate::reg::{Reg, Scratch, ScratchRegs};
 use crate::value::Cond;
@@ -166,6 +167,8 @@ pub(crate) struct Masm {
     pub(crate) buf: CodeBuffer,
     other: CodeBuffer,
     data: Data,
+    /// The form of vector instructions.
+    pub(crate) form: vector::Form,
     /// Whether a comparison's result is in the flags, so that nothing may change them.
     pub(crate) flags_live: bool,
     scratch: ScratchRegs,

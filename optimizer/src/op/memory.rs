@@ -78,6 +78,7 @@ impl Translator<'_> {
         visit_i64_load => 8, load I64;
         visit_f32_load => 4, load F32;
         visit_f64_load => 8, load F64;
+        visit_v128_load => 16, load I8X16;
         visit_i32_load8_s => 1, sload8 I32;
         visit_i32_load8_u => 1, uload8 I32;
         visit_i32_load16_s => 2, sload16 I32;
@@ -95,6 +96,7 @@ impl Translator<'_> {
         visit_i64_store => 8, all;
         visit_f32_store => 4, all;
         visit_f64_store => 8, all;
+        visit_v128_store => 16, all;
         visit_i32_store8 => 1, I8;
         visit_i32_store16 => 2, I16;
         visit_i64_store8 => 1, I8;
@@ -162,7 +164,7 @@ impl Translator<'_> {
     }
 
     /// Pops an index: the bytes that an access there touches.
-    fn bytes(&mut self, arg: MemArg, size: u32) -> Bytes {
+    pub(super) fn bytes(&mut self, arg: MemArg, size: u32) -> Bytes {
         let MemArgTarget::Memory(memory) = arg.target else {
             unreachable!("validated: arrays are not enabled")
         };
@@ -177,7 +179,7 @@ impl Translator<'_> {
     }
 
     /// The low part of an integer, for a store.
-    fn low_part(&mut self, value: Value, ty: Type) -> Value {
+    pub(super) fn low_part(&mut self, value: Value, ty: Type) -> Value {
         match self.constant(value) {
             Some(number) => {
                 let mask = u64::MAX >> (64 - ty.bits());

@@ -47,4 +47,5 @@ mod memory;
 mod reference;
 mod table;
 mod variable;
+mod vector;
 mod wide;

@@ -73,6 +73,10 @@ impl Translator<'_> {
             ConstOp::I64Const(value) => self.ins().iconst(types::I64, value),
             ConstOp::F32Const(bits) => self.ins().f32const(Ieee32::with_bits(bits)),
             ConstOp::F64Const(bits) => self.ins().f64const(Ieee64::with_bits(bits)),
+            ConstOp::V128Const([low, high]) => {
+                let bits = u128::from(high) << 64 | u128::from(low);
+                self.vector_constant(bits.to_le_bytes())
+            }
             _ => return None,
         })
     }

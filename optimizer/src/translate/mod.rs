@@ -26,8 +26,7 @@ mod osr;
 mod visit;
 
 use cranelift_codegen::ir::{
-    Block, BlockArg, ConstantData, Function, InstBuilder, InstructionData, SourceLoc, Type,
-    UserFuncName, Value,
+    Block, BlockArg, Function, InstBuilder, InstructionData, SourceLoc, Type, UserFuncName, Value,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
@@ -273,11 +272,7 @@ impl<'a> Translator<'a> {
             Kind::F32 => self.ins().f32const(0.0),
             Kind::F64 => self.ins().f64const(0.0),
             Kind::I32 | Kind::I64 | Kind::Ref => self.ins().iconst(clif_type(kind), 0),
-            Kind::V128 => {
-                let zeroes = ConstantData::from([0; 16].as_slice());
-                let constant = self.builder.func.dfg.constants.insert(zeroes);
-                self.ins().vconst(clif_type(kind), constant)
-            }
+            Kind::V128 => self.vector_constant([0; 16]),
         }
     }
 

@@ -3,7 +3,9 @@
 //! It has the one list of supported proposals, a line for each. A new proposal gets a line here and
 //! handlers there; until then its operators are refused by name.
 
-use wasmparser::{VisitOperator, for_each_visit_operator};
+use wasmparser::{
+    VisitOperator, VisitSimdOperator, for_each_visit_operator, for_each_visit_simd_operator,
+};
 
 use super::{TranslateError, Translator};
 
@@ -36,6 +38,7 @@ macro_rules! forward {
     (@one bulk_memory $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one reference_types $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one tail_call $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one wide_arithmetic $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one $proposal:ident $op:ident $visit:ident $args:tt) => {
         forward!(@refused $op $visit $args);
@@ -79,5 +82,13 @@ macro_rules! forward {
 impl<'a> VisitOperator<'a> for Forward<'_, '_> {
     type Output = Result<(), TranslateError>;
 
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
     for_each_visit_operator!(forward);
+}
+
+impl<'a> VisitSimdOperator<'a> for Forward<'_, '_> {
+    for_each_visit_simd_operator!(forward);
 }

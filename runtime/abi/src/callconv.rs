@@ -107,10 +107,12 @@ impl Locations {
     }
 
     /// Whether a Rust `extern "sysv64"` function can take these arguments and give this result in
-    /// the same registers: all arguments in registers, at most one result. See
+    /// the same registers: all arguments in registers, at most one result, no vectors. See
     /// [`NativeResult`](crate::vmctx::NativeResult).
     pub fn is_native(&self) -> bool {
-        self.stack_args == 0 && self.results.len() <= 1
+        let params = self.params.iter().map(|&(kind, _)| kind);
+        let mut kinds = params.chain(self.results.iter().map(|&(kind, _)| kind));
+        self.stack_args == 0 && self.results.len() <= 1 && kinds.all(|kind| kind != Kind::V128)
     }
 
     /// Whether the signature passes a pointer to a result area.
@@ -147,7 +149,13 @@ fn locate_results(results: impl IntoIterator<Item = Kind>) -> (Box<[(Kind, Resul
 pub const fn is_native(params: &[ValType], results: &[ValType]) -> bool {
     let (mut ints, mut floats) = (0, 0);
     let mut n = 0;
+    if let [ValType::V128, ..] = results {
+        return false;
+    }
     while n < params.len() {
+        if let ValType::V128 = params[n] {
+            return false;
+        }
         match params[n].kind().class() {
             RegClass::Int => ints += 1,
             RegClass::Float => floats += 1,
@@ -212,6 +220,8 @@ mod tests {
             (&more_ints, &[], false),
             (&more_floats, &[], false),
             (&[], &[int, float], false),
+            (&[int, ValType::V128], &[], false),
+            (&[int], &[ValType::V128], false),
         ];
         for (params, results, native) in cases {
             assert_eq!(is_native(params, results), native, "{params:?} {results:?}");

@@ -64,6 +64,8 @@ pub enum ConstOp {
     F32Const(u32),
     /// The value's bits.
     F64Const(u64),
+    /// The value's bits, low word first.
+    V128Const([u64; 2]),
     GlobalGet(GlobalIndex),
     RefNull(RefType),
     RefFunc(FuncIndex),

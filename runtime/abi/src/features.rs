@@ -46,6 +46,9 @@ macro_rules! for_each_feature {
             ReferenceTypes = wasm_reference_types "reference-types": REFERENCE_TYPES, on,
                 needs [BulkMemory],
                 "funcref and externref as values, several tables";
+            /// Vectors of 128 bits.
+            Simd = wasm_simd "simd": SIMD, on, needs [],
+                "vectors of 128 bits";
             /// Calls that return what the called function returns, and need no stack.
             TailCall = wasm_tail_call "tail-call": TAIL_CALL, on, needs [],
                 "return_call and return_call_indirect";
@@ -101,6 +104,11 @@ macro_rules! rows {
             /// Whether it is on by default.
             const fn default(self) -> bool {
                 match self {$( Feature::$feature => is_on!($default), )*}
+            }
+
+            /// What the processor must have for it.
+            fn processor(self) -> Option<&'static str> {
+                (self == Feature::Simd).then_some("SSE4.1")
             }
 
             /// The validator's flags.
@@ -272,12 +280,18 @@ impl fmt::Display for MissingFeature {
             "refused WebAssembly module at offset {offset:#x}: {message}; "
         )?;
         match self.feature {
-            Some(feature) => write!(
-                f,
-                "the feature `{name}` is off, and `-W {name}=yes` or `Config::{}(true)` switches \
-                 it on",
-                feature.setter()
-            ),
+            Some(feature) => {
+                write!(
+                    f,
+                    "the feature `{name}` is off, and `-W {name}=yes` or `Config::{}(true)` \
+                     switches it on",
+                    feature.setter(),
+                )?;
+                match feature.processor() {
+                    Some(needed) => write!(f, " where the processor has {needed}"),
+                    None => Ok(()),
+                }
+            }
             None => write!(f, "this engine does not support `{name}`"),
         }
     }

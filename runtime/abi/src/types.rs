@@ -16,6 +16,8 @@ pub enum ValType {
     F32,
     /// 64-bit IEEE 754 float.
     F64,
+    /// 128-bit vector.
+    V128,
     /// A nullable reference.
     Ref(RefType),
 }
@@ -43,6 +45,7 @@ impl ValType {
             ValType::I64 => Kind::I64,
             ValType::F32 => Kind::F32,
             ValType::F64 => Kind::F64,
+            ValType::V128 => Kind::V128,
             ValType::Ref(_) => Kind::Ref,
         }
     }
@@ -55,8 +58,8 @@ impl ValType {
             wasmparser::ValType::I64 => ValType::I64,
             wasmparser::ValType::F32 => ValType::F32,
             wasmparser::ValType::F64 => ValType::F64,
+            wasmparser::ValType::V128 => ValType::V128,
             wasmparser::ValType::Ref(ty) => ValType::Ref(RefType::from_wasm(ty)?),
-            wasmparser::ValType::V128 => return None,
         })
     }
 }
@@ -81,6 +84,7 @@ impl fmt::Display for ValType {
             ValType::I64 => "i64",
             ValType::F32 => "f32",
             ValType::F64 => "f64",
+            ValType::V128 => "v128",
             ValType::Ref(ty) => return ty.fmt(f),
         })
     }

@@ -8,22 +8,20 @@ use super::{Instance, Store};
 impl Instance {
     /// The value of a constant expression.
     pub(super) fn evaluate(&self, store: &Store, expr: &ConstExpr) -> VmVal {
-        let bits = match *expr.0 {
+        let value = match *expr.0 {
             // Nearly all expressions, and some modules have tens of thousands: needs no stack.
             [op] => self.operand(store, op),
             _ => None,
         };
-        VmVal {
-            bits: [bits.unwrap_or_else(|| self.compute(store, expr)), 0],
-        }
+        value.unwrap_or_else(|| self.compute(store, expr))
     }
 
-    fn compute(&self, store: &Store, expr: &ConstExpr) -> u64 {
+    fn compute(&self, store: &Store, expr: &ConstExpr) -> VmVal {
         let mut stack = Vec::with_capacity(4);
         for &op in &expr.0 {
             let value = self.operand(store, op).unwrap_or_else(|| {
                 let (right, left) = (pop(&mut stack), pop(&mut stack));
-                binary(op, left, right)
+                word(binary(op, left.bits[0], right.bits[0]))
             });
             stack.push(value);
         }
@@ -31,21 +29,27 @@ impl Instance {
     }
 
     /// The value of an operator without operands.
-    fn operand(&self, store: &Store, op: ConstOp) -> Option<u64> {
+    fn operand(&self, store: &Store, op: ConstOp) -> Option<VmVal> {
         Some(match op {
-            ConstOp::I32Const(value) => u64::from(value as u32),
-            ConstOp::I64Const(value) => value as u64,
-            ConstOp::F32Const(bits) => bits.into(),
-            ConstOp::F64Const(bits) => bits,
-            ConstOp::GlobalGet(index) => store.global_get(self.global(index)).bits[0],
-            ConstOp::RefNull(_) => 0,
-            ConstOp::RefFunc(func) => self.func_ref(func) as u64,
+            ConstOp::I32Const(value) => word(u64::from(value as u32)),
+            ConstOp::I64Const(value) => word(value as u64),
+            ConstOp::F32Const(bits) => word(bits.into()),
+            ConstOp::F64Const(bits) => word(bits),
+            ConstOp::V128Const(bits) => VmVal { bits },
+            ConstOp::GlobalGet(index) => store.global_get(self.global(index)),
+            ConstOp::RefNull(_) => word(0),
+            ConstOp::RefFunc(func) => word(self.func_ref(func) as u64),
             _ => return None,
         })
     }
 }
 
-fn pop(stack: &mut Vec<u64>) -> u64 {
+/// A value of one word.
+fn word(bits: u64) -> VmVal {
+    VmVal { bits: [bits, 0] }
+}
+
+fn pop(stack: &mut Vec<VmVal>) -> VmVal {
     stack.pop().expect("validation checked the expression")
 }
 

@@ -89,14 +89,31 @@ impl Mem {
 
     /// Whether it is a constant in the data section.
     #[inline]
-    const fn is_data(self) -> bool {
+    pub(super) const fn is_data(self) -> bool {
         self.count == Self::DATA
     }
 
     /// Whether one byte has the displacement.
     #[inline]
-    const fn is_short(self) -> bool {
+    pub(super) const fn is_short(self) -> bool {
         self.disp as i8 as i32 == self.disp
+    }
+
+    /// The displacement, or a constant's offset in the data section.
+    pub(super) const fn disp(self) -> i32 {
+        self.disp
+    }
+
+    /// REX's bits for index and base; ModRM with its mode but without a register, and SIB; how many
+    /// bytes those are. A displacement follows. Not for constants.
+    pub(super) const fn modrm_sib(self) -> (u8, u16, usize) {
+        let mode = if self.is_short() { 0x40 } else { 0x80 };
+        (self.rex, self.modrm_sib | mode, self.count as usize)
+    }
+
+    /// Base and displacement, if there is no index and it is no constant.
+    pub(super) fn frame_place(self) -> Option<(Reg, i32)> {
+        (!self.is_data()).then(|| self.without_index())?
     }
 
     /// Base and displacement, if there is no index.

@@ -3,13 +3,16 @@
 //! An [`Encoding`] says what the processor's manual says of an instruction: opcode map, opcode
 //! byte, mandatory prefix. At compile time it becomes an [`Op`], the bytes of its legacy form as
 //! they are stored, or a [`VexOp`]. A unit test has an independent decoder read each entry and
-//! compares instruction and operands with the table's other columns.
+//! compares instruction and operands with the table's other columns. Instructions on vectors have
+//! a table of their own, in [`vector`].
 
 use upshift_abi::{Kind, Width};
 
 use self::OperandSize::{S32, S64};
 use super::Cc;
 use crate::reg::Reg;
+
+pub(crate) mod vector;
 
 /// The size of the operands of an instruction on integers or on scalar floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,8 @@ enum Map {
     M0f = 1,
     /// Opcodes behind 0F 38.
     M0f38 = 2,
+    /// Opcodes behind 0F 3A, which have an immediate.
+    M0f3a = 3,
 }
 
 /// An instruction's encoding, in the manual's terms.
@@ -168,6 +173,7 @@ impl Op {
             Map::Primary => (opcode, 1),
             Map::M0f => (0x0f | opcode << 8, 2),
             Map::M0f38 => (0x380f | opcode << 16, 3),
+            Map::M0f3a => (0x3a0f | opcode << 16, 3),
         };
         let prefix = match encoding.prefix {
             Prefix::None => 0,
@@ -319,8 +325,14 @@ impl VexOp {
     /// the operand that ModRM has no room for.
     #[inline]
     pub(super) const fn head(self, reg: u8, rm: u8, other: u8) -> u32 {
+        self.head_of(reg >> 3 << 2 | rm >> 3, other)
+    }
+
+    /// As [`head`](Self::head), from the high bits of register, index and base as REX has them.
+    #[inline]
+    pub(super) const fn head_of(self, high: u8, other: u8) -> u32 {
         // The registers' bits are stored inverted.
-        let second = (!reg & 8) << 4 | 0x40 | (!rm & 8) << 2 | self.map;
+        let second = (!high & 7) << 5 | self.map;
         let third = (self.w as u8) << 7 | (!other & 15) << 3 | self.pp;
         u32::from_le_bytes([0xc4, second, third, self.opcode])
     }

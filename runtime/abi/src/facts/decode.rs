@@ -532,6 +532,10 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
             Operator::I64Const { value } => ConstOp::I64Const(value),
             Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
             Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
+            Operator::V128Const { value } => {
+                let bits = value.i128() as u128;
+                ConstOp::V128Const([bits as u64, (bits >> 64) as u64])
+            }
             Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex(global_index)),
             Operator::RefNull { hty } => {
                 let ty = wasmparser::RefType::new(true, hty)
