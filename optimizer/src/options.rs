@@ -96,13 +96,13 @@ pub enum Arithmetic {
     Simplified,
 }
 
-/// How `memory.copy` and `memory.fill` of few bytes, a constant number, are compiled.
+/// How `memory.copy` and `memory.fill` of few bytes are compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Bulk {
-    /// As loads and stores.
+    /// As loads and stores, if the number is constant, else as calls that only do what is quick.
     #[default]
     Inline,
-    /// As calls of the runtime, like those of many bytes.
+    /// As those of many bytes.
     Call,
 }
 

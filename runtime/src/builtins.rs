@@ -9,9 +9,10 @@
 //! call of the module then finds a part of it done, as after a trap between two instructions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use upshift_abi::frame::ENTRY_SITE;
-use upshift_abi::vmctx::{NativeResult, VmContext, VmStore};
+use upshift_abi::vmctx::{NativeResult, VmContext, VmMemory, VmStore};
 use upshift_abi::{
     Cancel, CompileError, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex,
     TableIndex, TrapCode,
@@ -19,7 +20,7 @@ use upshift_abi::{
 
 use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
-use crate::store::{Destination, Instance, Pending, Store};
+use crate::store::{CHUNK_BYTES, Destination, Instance, Pending, Store};
 
 /// The store and the index of the instance that a context belongs to.
 ///
@@ -305,6 +306,70 @@ bulk! {
         instance.drop_elements(ElemIndex(elem));
         store.check_interruption()
     }
+}
+
+/// The first byte of a memory, if all ranges of the length are in it, and if a bulk operation may
+/// process them without looking for interruptions: they are short, and none is pending.
+///
+/// # Safety
+///
+/// `vmctx` is an instance's context, `memory` the address of a [`VmMemory`] that it leads to, and
+/// the calling thread runs its store.
+unsafe fn short_ranges<const N: usize>(
+    vmctx: *mut VmContext,
+    memory: u64,
+    starts: [u64; N],
+    len: u64,
+) -> Option<*mut u8> {
+    // SAFETY: guaranteed by the caller. The store's thread is here, and nothing else writes these
+    // fields but the interrupt word, which is atomic.
+    let (memory, interrupt) = unsafe {
+        let memory = &*(memory as *const VmMemory);
+        (memory, &(*(*vmctx).store).interrupt)
+    };
+    let last = (memory.len as u64).checked_sub(len)?;
+    let inside = starts.iter().all(|&start| start <= last);
+    let short = len <= CHUNK_BYTES as u64 && interrupt.load(Ordering::Relaxed) == 0;
+    (inside && short).then_some(memory.base)
+}
+
+/// Copies a short range within a memory; returns 1 if that is not possible, and nothing was done.
+pub unsafe extern "sysv64" fn memory_copy_short(
+    vmctx: *mut VmContext,
+    memory: u64,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> u32 {
+    // SAFETY: generated code passes its own instance's context and the address of a memory's header
+    // there, and no Rust code uses the memory while generated code runs; the ranges are in it.
+    unsafe {
+        let Some(base) = short_ranges(vmctx, memory, [dst, src], len) else {
+            return 1;
+        };
+        let source = base.add(src as usize);
+        source.copy_to(base.add(dst as usize), len as usize);
+    }
+    0
+}
+
+/// Fills a short range of a memory; returns 1 if that is not possible, and nothing was done.
+pub unsafe extern "sysv64" fn memory_fill_short(
+    vmctx: *mut VmContext,
+    memory: u64,
+    dst: u64,
+    value: u32,
+    len: u64,
+) -> u32 {
+    // SAFETY: as in `memory_copy_short`.
+    unsafe {
+        let Some(base) = short_ranges(vmctx, memory, [dst], len) else {
+            return 1;
+        };
+        base.add(dst as usize)
+            .write_bytes(value as u8, len as usize);
+    }
+    0
 }
 
 /// Defines the rounding functions for processors without SSE4.1.

@@ -3,9 +3,11 @@
 //! is partly outside must trap before anything is written.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use upshift::{Config, Engine, Instance, Memory, MemoryBounds, Store, Strategy};
+use upshift::{Config, Engine, Instance, Memory, MemoryBounds, Store, Strategy, Trap};
 
+use crate::support::watchdog::Watchdog;
 use crate::{in_every_mode, instance};
 
 const LENGTHS: [usize; 16] = [0, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 63, 64, 65];
@@ -176,4 +178,78 @@ fn copies_and_fills_with_explicit_checks() {
         .memory_bounds(MemoryBounds::Explicit)
         .strategy(Strategy::Optimizer);
     check(&Engine::new(&config).unwrap());
+}
+
+/// More bytes than are copied without a look for interruptions.
+const LONG: usize = (1 << 20) + 8;
+
+/// Lengths that are not constant, up to the memory's end and beyond it, with ranges that overlap.
+#[test]
+fn copies_and_fills_of_any_length() {
+    let text = r#"(module
+        (memory (export "memory") 18)
+        (func (export "copy") (param i32 i32 i32)
+            (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "fill") (param i32 i32 i32)
+            (memory.fill (local.get 0) (local.get 1) (local.get 2))))"#;
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, text);
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        let end = memory.data(&store).len();
+        let mut expected: Vec<u8> = (0..end).map(|i| (i * 7 + i / 256) as u8).collect();
+        memory.data_mut(&mut store).copy_from_slice(&expected);
+        let [copy, fill] = ["copy", "fill"].map(|name| {
+            let func = instance.get_typed_func::<(u32, u32, u32), ()>(&mut store, name);
+            func.unwrap()
+        });
+        for len in [0, 1, 5, 64, 100, 4096, 1 << 20, LONG, end, end + 1, 1 << 31] {
+            let last = end.saturating_sub(len);
+            let starts = [
+                0,
+                3,
+                last / 2,
+                last.saturating_sub(1),
+                last,
+                last + 1,
+                1 << 31,
+            ];
+            for (to, from) in starts.iter().flat_map(|&to| starts.map(|from| (to, from))) {
+                let [a, b, c] = [to, from, len].map(|number| number as u32);
+                let inside = to + len <= end && from + len <= end;
+                let copied = copy.call(&mut store, (a, b, c));
+                assert_eq!(copied.is_ok(), inside, "copy {to} {from} {len}");
+                if inside {
+                    expected.copy_within(from..from + len, to);
+                }
+                assert!(memory.data(&store) == expected, "copy {to} {from} {len}");
+            }
+            for to in starts {
+                let filled = fill.call(&mut store, (to as u32, 0x1a5 + to as u32, len as u32));
+                assert_eq!(filled.is_ok(), to + len <= end, "fill {to} {len}");
+                if to + len <= end {
+                    expected[to..to + len].fill((0x1a5 + to) as u8);
+                }
+                assert!(memory.data(&store) == expected, "fill {to} {len}");
+            }
+        }
+    });
+}
+
+/// A loop that does nothing but copy, in parts that are too short to look for interruptions, ends.
+#[test]
+fn short_copies_are_interrupted() {
+    let text = r#"(module
+        (memory 16)
+        (func $run (export "run")
+            (loop (memory.copy (i32.const 8) (i32.const 0) (global.get $len)) (br 0)))
+        (global $len (mut i32) (i32.const 0x80000)))"#;
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, text);
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run");
+        let run = run.unwrap();
+        let watchdog = Watchdog::start(store.interrupt_handle(), Duration::from_millis(20));
+        let error = run.call(&mut store, ()).unwrap_err();
+        drop(watchdog);
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    });
 }

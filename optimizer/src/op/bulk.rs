@@ -1,10 +1,11 @@
-//! `memory.copy` and `memory.fill`: in line if the length is a small constant, else by builtins.
+//! `memory.copy` and `memory.fill`: in line if the length is a small constant, else by builtins:
+//! one that is quick for short ranges, and where it has done nothing one that can do everything.
 //!
 //! Compilers that may use these operators copy and clear each small structure with them. In line a
 //! copy loads all that it stores first, so the two ranges may overlap, and the uppermost bytes are
 //! stored first: if they are outside of the memory, the trap comes before anything is written.
 
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Type, Value, types};
 use upshift_abi::{Builtin, MemoryIndex};
 
 use super::memory::Address;
@@ -58,12 +59,17 @@ impl Translator<'_> {
             return self.copy_short(from, to);
         }
         let kinds = [to, from].map(|memory| self.memory_style(memory).index());
-        let to = self.index_constant(to);
-        let from = self.index_constant(from);
         let target = self.index_to_i64(kinds[0], target);
         let source = self.index_to_i64(kinds[1], source);
         let len = self.index_to_i64(kinds[0].min(kinds[1]), len);
+        let done = match to == from {
+            true => self.try_short(Builtin::MemoryCopyShort, to, [target, source, len]),
+            false => None,
+        };
+        let to = self.index_constant(to);
+        let from = self.index_constant(from);
         self.call_builtin(Builtin::MemoryCopy, &[to, from, target, source, len]);
+        self.end_long(done);
     }
 
     pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
@@ -73,10 +79,40 @@ impl Translator<'_> {
             return self.fill_short(to, value);
         }
         let kind = self.memory_style(memory).index();
-        let memory = self.index_constant(memory);
         let start = self.index_to_i64(kind, start);
         let len = self.index_to_i64(kind, len);
+        let done = self.try_short(Builtin::MemoryFillShort, memory, [start, value, len]);
+        let memory = self.index_constant(memory);
         self.call_builtin(Builtin::MemoryFill, &[memory, start, value, len]);
+        self.end_long(done);
+    }
+
+    /// Calls a builtin that handles short ranges within a memory, and continues where it has done
+    /// nothing; returns where it has done everything.
+    fn try_short(&mut self, builtin: Builtin, memory: u32, args: [Value; 3]) -> Option<Block> {
+        if self.env.config.options.bulk == Bulk::Call {
+            return None;
+        }
+        let place = self.env.facts.plan.memory(MemoryIndex(memory)).place;
+        let (header, offset) = self.header(place.header());
+        let header = self.ins().iadd_imm_s(header, i64::from(offset));
+        let [a, b, c] = args;
+        let undone = self.call_value_builtin(builtin, &[header, a, b, c]);
+        let [long, done] = [(); 2].map(|()| self.builder.create_block());
+        self.ins().brif(undone, long, &[], done, &[]);
+        self.builder.seal_block(long);
+        self.builder.set_cold_block(long);
+        self.fall_through(long);
+        Some(done)
+    }
+
+    /// Ends what is done for long ranges.
+    fn end_long(&mut self, done: Option<Block>) {
+        if let Some(done) = done {
+            self.jump(done, 0);
+            self.builder.seal_block(done);
+            self.fall_through(done);
+        }
     }
 
     /// A length in bytes that is known and small. None is not: an empty range can be outside of the

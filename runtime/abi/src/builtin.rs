@@ -43,6 +43,13 @@ macro_rules! for_each_builtin {
             MemoryCopy = memory_copy: walks (I32, I32, I64, I64, I64) -> Status(MemoryOutOfBounds);
             /// `memory.fill`: (memory, destination, value, bytes).
             MemoryFill = memory_fill: walks (I32, I64, I32, I64) -> Status(MemoryOutOfBounds);
+            /// `memory.copy` within one memory, where that is quick: (`*const VmMemory`,
+            /// destination, source, bytes) -> 0, or 1 if nothing was done and
+            /// [`MemoryCopy`](Builtin::MemoryCopy) is to be called.
+            MemoryCopyShort = memory_copy_short: leaf (I64, I64, I64, I64) -> Value(I32);
+            /// `memory.fill` where that is quick: (`*const VmMemory`, destination, value, bytes) ->
+            /// 0, or 1 if nothing was done and [`MemoryFill`](Builtin::MemoryFill) is to be called.
+            MemoryFillShort = memory_fill_short: leaf (I64, I64, I32, I64) -> Value(I32);
             /// `memory.init`: (memory, data segment, destination, source, bytes).
             MemoryInit = memory_init: walks (I32, I32, I64, I32, I32) -> Status(MemoryOutOfBounds);
             /// `data.drop`: (data segment).

@@ -284,7 +284,7 @@ impl fmt::Debug for Store {
 
 /// Bytes that bulk operations handle between two looks at the interrupt word: a fraction of a
 /// millisecond.
-const CHUNK_BYTES: usize = 1 << 20;
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
 /// The order in which a copy processes its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
