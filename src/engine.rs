@@ -154,8 +154,8 @@ impl Engine {
         let Inner {
             runtime, tiering, ..
         } = &*self.inner;
-        let types = runtime.register_types(&facts.types);
-        facts.type_ids = types.ids().into();
+        let types = runtime.register_module_types(&facts.types);
+        facts.set_type_ids(types.ids());
         facts.plan_for(runtime.config().memory);
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);

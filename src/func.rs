@@ -16,7 +16,7 @@ pub use values::{WasmParams, WasmResults, WasmRet, WasmTy};
 use crate::error::public;
 use crate::handle::Handle;
 use crate::val::raw_mut;
-use crate::{AsContext, AsContextMut, FuncType, Result, Val};
+use crate::{AsContext, AsContextMut, FuncType, HeapType, RefType, Result, Val, ValType};
 
 /// A function of a store: a WebAssembly function or a Rust closure.
 ///
@@ -78,6 +78,21 @@ impl Func {
         FuncType((*raw.func_type(self.0.id_in(raw))).clone())
     }
 
+    /// The type of references to functions of this function's type, which are never null. Its id
+    /// means this type as long as this store, or a module with such a type, exists.
+    ///
+    /// # Panics
+    ///
+    /// If the function belongs to another store.
+    pub fn typed_ref(&self, store: impl AsContext) -> RefType {
+        self.ref_type(store.as_context().raw)
+    }
+
+    pub(crate) fn ref_type(&self, store: &RawStore) -> RefType {
+        let id = store.func_type_id(self.0.id_in(store));
+        RefType::new(false, HeapType::ConcreteFunc(id))
+    }
+
     /// Calls the function with values of run-time types; [`TypedFunc::call`] is faster.
     ///
     /// # Errors
@@ -103,7 +118,9 @@ impl Func {
     ///
     /// # Errors
     ///
-    /// If parameters or results have other types than the function.
+    /// If parameters or results have other types than the function. A function that takes any
+    /// reference of a type may be called with each, and one that returns references to functions of
+    /// one type returns references to functions.
     ///
     /// # Panics
     ///
@@ -118,11 +135,16 @@ impl Func {
     {
         let raw = store.as_context().raw;
         let ty = raw.func_type(self.0.id_in(raw));
-        if *ty.params != *Params::TYPES || *ty.results != *Results::TYPES {
+        let fit = |found: &[ValType], expected: &[ValType]| {
+            let mut pairs = found.iter().zip(expected);
+            found.len() == expected.len() && pairs.all(|(ty, other)| ty.matches(*other))
+        };
+        if !fit(Params::TYPES, &ty.params) || !fit(&ty.results, Results::TYPES) {
             let asked = upshift_abi::FuncType::new(Params::TYPES, Results::TYPES);
             anyhow::bail!("function type mismatch: expected {asked}, found {ty}");
         }
-        // SAFETY: the types have just been compared.
+        // SAFETY: the types have just been compared: arguments are of the parameters' types, and
+        // results of the Rust types.
         Ok(unsafe { TypedFunc::new_unchecked(*self) })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-pub use upshift_abi::{RefType, ValType};
+pub use upshift_abi::{HeapType, RefType, ValType};
 
 use upshift_abi as abi;
 

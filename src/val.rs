@@ -2,7 +2,7 @@
 
 use upshift_runtime::Store as RawStore;
 
-use crate::{AsContextMut, ExternRef, Func, RefType, Result, V128, ValType};
+use crate::{AsContextMut, ExternRef, Func, HeapType, RefType, Result, V128, ValType};
 
 /// A WebAssembly value.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub enum Ref {
 }
 
 impl Val {
-    /// The value's type.
+    /// The value's type; of any reference to a function, [`ValType::FUNCREF`].
     pub fn ty(&self) -> ValType {
         match self {
             Val::I32(_) => ValType::I32,
@@ -46,7 +46,8 @@ impl Val {
         }
     }
 
-    /// The zero or null value of the type.
+    /// The zero or null value of the type. A type of references that are never null has no such
+    /// value; null stands in for it, and is refused where the value is used.
     pub fn default_for_ty(ty: ValType) -> Self {
         match ty {
             ValType::I32 => Val::I32(0),
@@ -54,8 +55,7 @@ impl Val {
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(V128::from(0)),
-            ValType::Ref(RefType::Func) => Val::FuncRef(None),
-            ValType::Ref(RefType::Extern) => Val::ExternRef(None),
+            ValType::Ref(ty) => Ref::null(ty).into(),
         }
     }
 
@@ -80,13 +80,21 @@ impl Val {
     /// Checks the type and the store of a value that the embedder passes in; `what` names it in
     /// errors.
     pub(crate) fn check(&self, store: &RawStore, ty: ValType, what: &str) -> Result<()> {
-        if self.ty() != ty {
-            anyhow::bail!("{what} type mismatch: expected {ty}, found {}", self.ty());
-        }
         assert!(
             self.belongs_to(store),
             "{what} is a reference of another store"
         );
+        let fits = match (self.as_ref(), ty) {
+            (Some(value), ValType::Ref(ty)) => value.matches(store, ty),
+            _ => self.ty() == ty,
+        };
+        if !fits {
+            let found = match self.as_ref() {
+                Some(value) => ValType::Ref(value.type_in(store)),
+                None => self.ty(),
+            };
+            anyhow::bail!("{what} type mismatch: expected {ty}, found {found}");
+        }
         Ok(())
     }
 }
@@ -154,9 +162,9 @@ impl From<Ref> for Val {
 impl Ref {
     /// The null reference of the type.
     pub fn null(ty: RefType) -> Self {
-        match ty {
-            RefType::Func => Ref::Func(None),
-            RefType::Extern => Ref::Extern(None),
+        match ty.is_extern() {
+            false => Ref::Func(None),
+            true => Ref::Extern(None),
         }
     }
 
@@ -165,11 +173,29 @@ impl Ref {
         matches!(self, Ref::Func(None) | Ref::Extern(None))
     }
 
-    /// The reference's type.
+    /// Whether the reference, one of this store, is a value of the type.
+    pub(crate) fn matches(&self, store: &RawStore, ty: RefType) -> bool {
+        match self {
+            Ref::Func(None) => !ty.is_extern() && ty.is_nullable(),
+            Ref::Extern(None) => ty.is_extern() && ty.is_nullable(),
+            Ref::Func(Some(_)) | Ref::Extern(Some(_)) => self.type_in(store).matches(ty),
+        }
+    }
+
+    /// The least type of the reference, one of this store.
+    fn type_in(&self, store: &RawStore) -> RefType {
+        match self {
+            Ref::Func(Some(func)) => func.ref_type(store),
+            Ref::Extern(Some(_)) => RefType::new(false, HeapType::Extern),
+            Ref::Func(None) | Ref::Extern(None) => self.ty(),
+        }
+    }
+
+    /// The reference's type; of any reference to a function, [`RefType::FUNCREF`].
     pub fn ty(&self) -> RefType {
         match self {
-            Ref::Func(_) => RefType::Func,
-            Ref::Extern(_) => RefType::Extern,
+            Ref::Func(_) => RefType::FUNCREF,
+            Ref::Extern(_) => RefType::EXTERNREF,
         }
     }
 

@@ -77,17 +77,17 @@ impl Ref {
     ///
     /// The word comes from a place of the type in this store.
     pub(crate) unsafe fn from_word(store: &mut RawStore, word: u64, ty: RefType) -> Self {
-        match ty {
+        match ty.is_extern() {
             // SAFETY: the caller's promise.
-            RefType::Func => Ref::Func(unsafe { func_from_word(store, word) }),
-            RefType::Extern => Ref::Extern(ExternRef::from_word(store, word)),
+            false => Ref::Func(unsafe { func_from_word(store, word) }),
+            true => Ref::Extern(ExternRef::from_word(store, word)),
         }
     }
 }
 
 /// # Safety
 ///
-/// The word comes from a place of type `funcref` in this store.
+/// The word comes from a place for references to functions in this store.
 pub(crate) unsafe fn func_from_word(store: &mut RawStore, word: u64) -> Option<Func> {
     // SAFETY: validated WebAssembly and `Ref::word` of this store are all that fills such places.
     let id = unsafe { store.func_from_word(word)? };
@@ -101,17 +101,14 @@ pub(crate) unsafe fn func_from_word(store: &mut RawStore, word: u64) -> Option<F
 /// If the table holds another type.
 #[track_caller]
 fn element_word(store: &RawStore, ty: &TableType, value: Ref) -> Result<u64> {
-    let (expected, found) = (ty.element, value.ty());
-    anyhow::ensure!(
-        expected == found,
-        "table element type mismatch: expected {expected}, found {found}"
-    );
+    Val::from(value).check(store, ValType::Ref(ty.element), "table element")?;
     Ok(value.word(store))
 }
 
 /// A table filled with a reference.
 #[track_caller]
 pub(crate) fn new_table(store: &mut RawStore, ty: TableType, init: Ref) -> Result<TableId> {
+    store.use_ref_type(ty.element);
     let word = element_word(store, &ty, init)?;
     // SAFETY: the word is of the table's type and of this store.
     unsafe { store.new_table(ty, word) }.map_err(public)
@@ -154,6 +151,9 @@ pub(crate) fn table_grow(
 /// A global with a value.
 #[track_caller]
 pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Result<GlobalId> {
+    if let ValType::Ref(ty) = ty.content {
+        store.use_ref_type(ty);
+    }
     value.check(store, ty.content, "global value")?;
     let raw = value.to_raw(store);
     // SAFETY: the value is of the global's type and of this store.

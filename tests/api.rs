@@ -26,6 +26,7 @@ mod api_cases {
     mod natives;
     mod operands;
     mod optimized;
+    mod references;
     mod stacks;
     mod threads;
     mod trials;

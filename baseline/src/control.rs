@@ -220,15 +220,14 @@ impl<'a> FuncGen<'a> {
 
 /// A list of one type.
 fn single(ty: wasmparser::ValType) -> &'static [ValType] {
-    use upshift_abi::RefType;
     match ValType::from_wasm(ty) {
         Some(ValType::I32) => &[ValType::I32],
         Some(ValType::I64) => &[ValType::I64],
         Some(ValType::F32) => &[ValType::F32],
         Some(ValType::F64) => &[ValType::F64],
         Some(ValType::V128) => &[ValType::V128],
-        Some(ValType::Ref(RefType::Func)) => &[ValType::Ref(RefType::Func)],
-        Some(ValType::Ref(RefType::Extern)) => &[ValType::Ref(RefType::Extern)],
+        // Of a reference nothing but its being one matters to code.
+        Some(ValType::Ref(_)) => &[ValType::FUNCREF],
         // Validation has refused other types.
         None => &[],
     }

@@ -81,7 +81,7 @@ impl Lookahead {
                     break;
                 }
                 Opcode::End => depth -= 1,
-                Opcode::Call | Opcode::CallIndirect => seen.call = true,
+                Opcode::Call | Opcode::CallIndirect | Opcode::CallRef => seen.call = true,
                 Opcode::LocalGet => seen.note(index, Usage::Read),
                 Opcode::LocalSet | Opcode::LocalTee if depth == 0 && !left => {
                     seen.note(index, Usage::Dead);

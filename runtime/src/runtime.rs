@@ -57,8 +57,18 @@ impl Runtime {
     }
 
     /// Assigns the engine's ids to function types; equal types have equal ids. Takes a lock.
+    ///
+    /// # Panics
+    ///
+    /// If one refers to a type that no module or store uses.
     pub fn register_types(&self, types: &[FuncType]) -> TypeUses {
         self.types.register(types)
+    }
+
+    /// Assigns the engine's ids to a module's function types, which refer to each other by index.
+    /// Takes a lock.
+    pub fn register_module_types(&self, types: &[FuncType]) -> TypeUses {
+        self.types.register_module(types)
     }
 
     /// The number of function types in use. Takes a lock.

@@ -81,7 +81,12 @@ struct Types {
 }
 
 impl Types {
-    /// Counts a use of the type, which gets an id if it has none.
+    /// Counts a use of the type, which gets an id if it has none. Its entry uses the types that it
+    /// refers to.
+    ///
+    /// # Panics
+    ///
+    /// If it refers to a type that is not in use.
     fn add(&mut self, ty: &FuncType) -> TypeId {
         if let Some(&id) = self.ids.get(ty) {
             self.entry_mut(id).uses += 1;
@@ -92,6 +97,7 @@ impl Types {
         }
         let id = TypeId(self.next);
         self.next = self.next.wrapping_add(1);
+        ty.refers_to().for_each(|id| self.entry_mut(id).uses += 1);
         let ty = Arc::new(ty.clone());
         self.ids.insert(ty.clone(), id);
         let entry = Entry {
@@ -111,15 +117,21 @@ impl Types {
         self.entries.get_mut(&id).expect(IN_USE)
     }
 
-    /// Removes a use, and the type if that was the last one.
-    fn remove(&mut self, id: TypeId) -> Option<Entry> {
-        let entry = self.entry_mut(id);
-        entry.uses -= 1;
-        if entry.uses > 0 {
-            return None;
+    /// Removes a use, and the type if that was the last one, with those that nothing else refers
+    /// to. They go to `freed`.
+    fn remove(&mut self, id: TypeId, freed: &mut Vec<Entry>) {
+        let mut unused = vec![id];
+        while let Some(id) = unused.pop() {
+            let entry = self.entry_mut(id);
+            entry.uses -= 1;
+            if entry.uses > 0 {
+                continue;
+            }
+            let entry = self.entries.remove(&id).expect(IN_USE);
+            self.ids.remove(&entry.ty);
+            unused.extend(entry.ty.refers_to());
+            freed.push(entry);
         }
-        self.ids.remove(&self.entries[&id].ty);
-        self.entries.remove(&id)
     }
 
     /// Frees memory once most of the types that needed it are gone.
@@ -168,7 +180,8 @@ impl Drop for TypeUses {
             return;
         }
         let mut types = self.registry.write();
-        let freed: Vec<Entry> = self.ids.iter().filter_map(|&id| types.remove(id)).collect();
+        let mut freed = Vec::new();
+        self.ids.iter().for_each(|&id| types.remove(id, &mut freed));
         types.shrink();
         drop(types);
         // Not under the lock: trampolines free their code.
@@ -214,10 +227,31 @@ impl TypeRegistry {
     }
 
     /// Adds uses of types; equal types have equal ids.
+    ///
+    /// # Panics
+    ///
+    /// If one refers to a type that is not in use.
     pub fn register(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
         let mut types = self.write();
         TypeUses {
             ids: tys.iter().map(|ty| types.add(ty)).collect(),
+            registry: self.clone(),
+        }
+    }
+
+    /// Adds uses of a module's types, which refer to earlier ones of them by their index.
+    pub fn register_module(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
+        let mut types = self.write();
+        let mut ids: Vec<TypeId> = Vec::with_capacity(tys.len());
+        for ty in tys {
+            let id = match ty.refers_to().next() {
+                Some(_) => types.add(&ty.with_ids(&ids)),
+                None => types.add(ty),
+            };
+            ids.push(id);
+        }
+        TypeUses {
+            ids: ids.into(),
             registry: self.clone(),
         }
     }

@@ -16,10 +16,10 @@ pub const MODULE: &str = "spectest";
 pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Error> {
     print_functions(linker)?;
     globals(linker, store)?;
-    let table_type = TableType::new(RefType::Func, 10, Some(20));
+    let table_type = TableType::new(RefType::FUNCREF, 10, Some(20));
     let table = Table::new(&mut *store, table_type, Ref::Func(None))?;
     linker.define(&mut *store, MODULE, "table", table)?;
-    let table_type = TableType::new64(RefType::Func, 10, Some(20));
+    let table_type = TableType::new64(RefType::FUNCREF, 10, Some(20));
     let table = Table::new(&mut *store, table_type, Ref::Func(None))?;
     linker.define(&mut *store, MODULE, "table64", table)?;
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;

@@ -47,6 +47,7 @@ fn null(ty: &HeapType<'_>) -> Result<Val> {
             ty: AbstractHeapType::Extern,
             ..
         } => Ok(Val::ExternRef(None)),
+        HeapType::Concrete(_) => Ok(Val::FuncRef(None)),
         HeapType::Abstract {
             ty: AbstractHeapType::Exn | AbstractHeapType::NoExn,
             ..

@@ -7,7 +7,7 @@ use upshift_runtime::{FuncId, NativeEntry, Store as RawStore};
 
 use crate::error::public;
 use crate::words::{func_from_word, raw_word};
-use crate::{Error, ExternRef, Func, Ref, RefType, Result, V128, ValType};
+use crate::{Error, ExternRef, Func, Ref, Result, V128, ValType};
 
 /// A Rust type that stands for one WebAssembly value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`,
 /// [`V128`], `Option<Func>` and `Option<ExternRef>`.
@@ -215,7 +215,7 @@ impl Value for V128 {
 const VECTORS_IN_ARRAYS: &str = "functions with vectors are called through arrays";
 
 impl Value for Option<Func> {
-    const TYPE: ValType = ValType::Ref(RefType::Func);
+    const TYPE: ValType = ValType::FUNCREF;
     type Native = u64;
 
     fn into_native(self, store: &RawStore) -> u64 {
@@ -229,7 +229,7 @@ impl Value for Option<Func> {
 }
 
 impl Value for Option<ExternRef> {
-    const TYPE: ValType = ValType::Ref(RefType::Extern);
+    const TYPE: ValType = ValType::EXTERNREF;
     type Native = u64;
 
     fn into_native(self, store: &RawStore) -> u64 {

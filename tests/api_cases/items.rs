@@ -67,7 +67,7 @@ fn imported_items_are_the_hosts_own() {
         .unwrap();
         let mut store = Store::new(engine, ());
         let memory = Memory::new(&mut store, MemoryType::new(1, Some(1))).unwrap();
-        let table_type = TableType::new(RefType::Func, 2, None);
+        let table_type = TableType::new(RefType::FUNCREF, 2, None);
         let table = Table::new(&mut store, table_type, Ref::Func(None)).unwrap();
         let variable = GlobalType::new(ValType::I64, Mutability::Var);
         let counter = Global::new(&mut store, variable, Val::I64(40)).unwrap();
@@ -147,9 +147,9 @@ fn limits_that_make_no_sense_are_refused() {
         let mut store = Store::new(engine, ());
         assert!(Memory::new(&mut store, MemoryType::new(2, Some(1))).is_err());
         assert!(Memory::new(&mut store, MemoryType::new(65_537, None)).is_err());
-        let inverted = TableType::new(RefType::Func, 2, Some(1));
+        let inverted = TableType::new(RefType::FUNCREF, 2, Some(1));
         assert!(Table::new(&mut store, inverted, Ref::Func(None)).is_err());
-        let externs = TableType::new(RefType::Extern, 1, None);
+        let externs = TableType::new(RefType::EXTERNREF, 1, None);
         assert!(Table::new(&mut store, externs, Ref::Func(None)).is_err());
     });
 }
@@ -167,7 +167,7 @@ fn an_object_of_another_store_panics() {
             &mut || _ = func.call(&mut other, &[], &mut [Val::I32(0)])
         ));
         assert!(panics(&mut || _ = value.data(&other)));
-        let table_type = TableType::new(RefType::Func, 1, None);
+        let table_type = TableType::new(RefType::FUNCREF, 1, None);
         assert!(panics(
             &mut || _ = Table::new(&mut other, table_type, func.into())
         ));

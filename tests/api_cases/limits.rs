@@ -156,7 +156,7 @@ fn a_limiter_sees_every_request_and_every_failure() {
         Memory::new(&mut store, MemoryType::new(0, None)).unwrap();
         Table::new(
             &mut store,
-            TableType::new(RefType::Func, 2, None),
+            TableType::new(RefType::FUNCREF, 2, None),
             Ref::Func(None),
         )
         .unwrap();
@@ -203,7 +203,7 @@ fn numbers_of_items_are_limited() {
     let engine = Engine::default();
     let module = Module::new(&engine, GROWING).unwrap();
     let limits = StoreLimitsBuilder::new;
-    let funcs = TableType::new(RefType::Func, 0, None);
+    let funcs = TableType::new(RefType::FUNCREF, 0, None);
     for (limits, kind) in [
         (limits().instances(1), "2 instances"),
         (limits().memories(1), "2 memories"),

@@ -53,8 +53,8 @@ fn kinds_are_part_of_types() {
     }
     for (wide, text) in [(false, "1 funcref"), (true, "i64 1 funcref")] {
         let ty = match wide {
-            true => TableType::new64(RefType::Func, 1, None),
-            false => TableType::new(RefType::Func, 1, None),
+            true => TableType::new64(RefType::FUNCREF, 1, None),
+            false => TableType::new(RefType::FUNCREF, 1, None),
         };
         let table = Table::new(&mut store, ty, Ref::Func(None)).unwrap();
         let mut linker = Linker::new(&engine);

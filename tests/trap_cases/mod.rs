@@ -19,8 +19,10 @@ impl Case {
     }
 }
 
-/// Operands that no compiler can know: the globals are mutable.
+/// Operands that no compiler can know: the globals are mutable. They refer to a type
+/// `$nullary`.
 pub const GLOBALS: &str = r#"
+    (global $null (mut (ref null $nullary)) (ref.null $nullary))
     (global $zero_i32 (mut i32) (i32.const 0))
     (global $zero_i64 (mut i64) (i64.const 0))
     (global $min_i32 (mut i32) (i32.const 0x80000000))
@@ -182,6 +184,14 @@ pub fn call_cases() -> Vec<Case> {
     for (index, trap) in [(4, Trap::UndefinedElement), (3, Trap::UninitializedElement)] {
         let body = format!("(return_call_indirect $table (type $nullary) (i32.const {index}))");
         cases.push((body, trap));
+    }
+    for body in [
+        "(call_ref $nullary (global.get $null))",
+        "(return_call_ref $nullary (global.get $null))",
+        "(drop (ref.as_non_null (global.get $null)))",
+        "(call_ref $nullary (ref.null $nullary))",
+    ] {
+        cases.push((body.into(), Trap::NullReference));
     }
     let case = |(body, trap): (String, Trap)| Case::new(body.clone(), body, trap);
     cases.into_iter().map(case).collect()

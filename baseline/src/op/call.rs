@@ -1,4 +1,5 @@
-//! Calls: of functions, through tables, in tail position, and of the runtime's builtins.
+//! Calls: of functions, through tables and references, in tail position, and of the runtime's
+//! builtins.
 //!
 //! Dirty locals and operands in registers that a call does not preserve are stored before it;
 //! locals are loaded again when they are next read, then into registers that the next call
@@ -78,6 +79,26 @@ impl FuncGen<'_> {
         let callee = self.load_func_ref(TypeIndex(ty), TableIndex(table));
         let sig = self.input.signature(TypeIndex(ty));
         self.emit_tail_call(&sig, Callee::FuncRef(callee));
+    }
+
+    pub(crate) fn visit_call_ref(&mut self, ty: u32) {
+        let callee = self.pop_func_ref();
+        let sig = self.input.signature(TypeIndex(ty));
+        self.emit_call(&sig, Callee::FuncRef(callee));
+    }
+
+    pub(crate) fn visit_return_call_ref(&mut self, ty: u32) {
+        let callee = self.pop_func_ref();
+        let sig = self.input.signature(TypeIndex(ty));
+        self.emit_tail_call(&sig, Callee::FuncRef(callee));
+    }
+
+    /// Pops a function reference, which must not be null. Its type needs no check.
+    fn pop_func_ref(&mut self) -> FuncRef {
+        let held: FuncRef = self.pop_fixed();
+        self.masm.rr(Op::TEST.wide(), held.reg(), held.reg());
+        self.trap_if(Cc::E, TrapCode::NullReference);
+        held
     }
 
     /// Looks the topmost operand up in a table and checks the type of what is there.

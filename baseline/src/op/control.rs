@@ -373,7 +373,7 @@ impl FuncGen<'_> {
             && self.conforms(target)
     }
 
-    fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
+    pub(crate) fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
         let kind = self.labels[target].kind;
         if self.is_direct(target) {
             self.jump(Some(cond), target);

@@ -1,6 +1,6 @@
 //! References: machine words, null is zero.
 
-use upshift_abi::{FuncIndex, Kind, RegClass};
+use upshift_abi::{FuncIndex, Kind, RegClass, TrapCode};
 use wasmparser::HeapType;
 
 use crate::asm::Cc;
@@ -23,6 +23,67 @@ impl FuncGen<'_> {
         self.masm.rr(Op::TEST.wide(), reg, reg);
         self.state.release(reg);
         self.push_cond(Cond::Cc(Cc::E));
+    }
+
+    pub(crate) fn visit_ref_as_non_null(&mut self) {
+        let value = self.state.pop();
+        if let Value::Const(..) = value {
+            self.emit_trap(TrapCode::NullReference);
+            return self.set_unreachable();
+        }
+        let reg = self.test_ref(value);
+        self.masm.flags_live = false;
+        self.trap_if(Cc::E, TrapCode::NullReference);
+        self.push_tested(value, reg);
+    }
+
+    pub(crate) fn visit_br_on_null(&mut self, depth: u32) {
+        let value = self.state.pop();
+        let target = self.labels.target(depth);
+        self.flush_many(self.label_types(target).len());
+        if let Value::Const(..) = value {
+            self.emit_branch(target);
+            return self.set_unreachable();
+        }
+        let reg = self.test_ref(value);
+        self.emit_conditional_branch(Cond::Cc(Cc::E), target);
+        self.masm.flags_live = false;
+        self.push_tested(value, reg);
+    }
+
+    pub(crate) fn visit_br_on_non_null(&mut self, depth: u32) {
+        let value = self.state.pop();
+        if let Value::Const(..) = value {
+            return;
+        }
+        let target = self.labels.target(depth);
+        let reg = self.test_ref(value);
+        self.push_tested(value, reg);
+        self.flush_many(self.label_types(target).len());
+        self.emit_conditional_branch(Cond::Cc(Cc::Ne), target);
+        self.masm.flags_live = false;
+        let value = self.state.pop();
+        self.state.discard(value);
+    }
+
+    /// Tests a popped reference, which is no constant, and returns its register. The flags stay
+    /// live until the caller has used them.
+    fn test_ref(&mut self, value: Value) -> Reg {
+        let reg = self.use_reg(value);
+        self.masm.rr(Op::TEST.wide(), reg, reg);
+        self.masm.flags_live = true;
+        reg
+    }
+
+    /// Pushes a reference again that was popped and tested in a register.
+    fn push_tested(&mut self, value: Value, reg: Reg) {
+        match value {
+            Value::Local(..) => {
+                self.state.release(reg);
+                self.state.push(value);
+            }
+            _ => self.push_reg(Kind::Ref, reg),
+        }
     }
 
     pub(crate) fn visit_ref_func(&mut self, func: u32) {

@@ -1,4 +1,4 @@
-//! Calls: of functions, through tables, and of the runtime's builtins.
+//! Calls: of functions, through tables and references, and of the runtime's builtins.
 //!
 //! A function of the module is called through its slot, which the code addresses directly; an
 //! imported one through the slot whose address its instance holds; an element of a table through
@@ -123,6 +123,16 @@ impl Translator<'_> {
         let ty = TypeIndex(ty);
         let callee = self.table_callee(ty, TableIndex(table));
         self.return_call(ty, &callee);
+    }
+
+    pub(crate) fn visit_call_ref(&mut self, ty: u32) {
+        let callee = self.ref_callee();
+        self.call(TypeIndex(ty), &callee);
+    }
+
+    pub(crate) fn visit_return_call_ref(&mut self, ty: u32) {
+        let callee = self.ref_callee();
+        self.return_call(TypeIndex(ty), &callee);
     }
 
     /// Calls a builtin that returns no value. Where it reports failure, its trap is raised here.
@@ -260,7 +270,7 @@ impl Translator<'_> {
     fn checked_callee(&mut self, ty: TypeIndex, reference: Value) -> Callee {
         // A reference is immutable, but may be read only once it is known not to be null.
         let flags = trusted(self.builder.func, Region::FuncRef).with_readonly();
-        let first_flags = self.check_not_null(reference, flags);
+        let first_flags = self.check_not_null(reference, flags, TrapCode::UninitializedElement);
         let id = VmFuncRef::TYPE_ID.disp();
         let id = self.ins().load(types::I32, first_flags, reference, id);
         let expected = self.env.facts.type_ids[ty.index()];
@@ -269,8 +279,22 @@ impl Translator<'_> {
         let mismatch = trap::to_clif(TrapCode::IndirectCallTypeMismatch);
         self.ins().trapnz(wrong, mismatch);
 
+        self.referenced(reference, flags, flags)
+    }
+
+    /// Pops a reference, which must not be null, and returns its function.
+    fn ref_callee(&mut self) -> Callee {
+        let reference = self.pop();
+        // As in `checked_callee`.
+        let flags = trusted(self.builder.func, Region::FuncRef).with_readonly();
+        let first_flags = self.check_not_null(reference, flags, TrapCode::NullReference);
+        self.referenced(reference, first_flags, flags)
+    }
+
+    /// The function of a reference, whose first access has flags of its own.
+    fn referenced(&mut self, reference: Value, first: MemFlagsData, flags: MemFlagsData) -> Callee {
         let slot = VmFuncRef::SLOT.disp();
-        let slot = self.ins().load(POINTER, flags, reference, slot);
+        let slot = self.ins().load(POINTER, first, reference, slot);
         let vmctx = VmFuncRef::VMCTX.disp();
         let vmctx = self.ins().load(POINTER, flags, reference, vmctx);
         let code = self.load_slot(slot);
@@ -279,8 +303,13 @@ impl Translator<'_> {
 
     /// Traps if the reference is null, or returns how the first access of it must be flagged so
     /// that it traps.
-    fn check_not_null(&mut self, reference: Value, flags: MemFlagsData) -> MemFlagsData {
-        let trap = trap::to_clif(TrapCode::UninitializedElement);
+    fn check_not_null(
+        &mut self,
+        reference: Value,
+        flags: MemFlagsData,
+        trap: TrapCode,
+    ) -> MemFlagsData {
+        let trap = trap::to_clif(trap);
         match self.env.config.options.null_checks {
             NullChecks::Explicit => {
                 self.ins().trapz(reference, trap);

@@ -116,7 +116,9 @@ impl Callee {
         for operator in body.get_operators_reader().ok()? {
             match operator.ok()? {
                 // The frame of the caller's caller would be the next one on the stack.
-                Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => return None,
+                Operator::ReturnCall { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::ReturnCallRef { .. } => return None,
                 Operator::Loop { .. } => callee.loops += 1,
                 Operator::LocalGet { .. }
                 | Operator::LocalSet { .. }

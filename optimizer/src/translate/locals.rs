@@ -117,7 +117,10 @@ impl Usage {
                     frames.pop();
                 }
                 Operator::BrTable { targets } => usage.blocks += targets.len() as usize + 1,
-                Operator::Br { .. } | Operator::BrIf { .. } => usage.blocks += 1,
+                Operator::Br { .. }
+                | Operator::BrIf { .. }
+                | Operator::BrOnNull { .. }
+                | Operator::BrOnNonNull { .. } => usage.blocks += 1,
                 _ => continue,
             }
             // Deeper than this all loops are equally hot.

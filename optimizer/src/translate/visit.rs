@@ -39,6 +39,9 @@ macro_rules! forward {
     (@one reference_types $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one tail_call $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one function_references $op:ident $visit:ident $args:tt) => {
+        forward!(@plain $visit $args);
+    };
     (@one wide_arithmetic $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one $proposal:ident $op:ident $visit:ident $args:tt) => {
         forward!(@refused $op $visit $args);

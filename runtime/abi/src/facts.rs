@@ -14,7 +14,9 @@ use crate::index::{
     TypeIndex,
 };
 use crate::plan::{MemoryOptions, ModulePlan};
-use crate::types::{FuncType, GlobalType, IndexKind, MemoryType, RefType, TableType, TypeId};
+use crate::types::{
+    FuncType, GlobalType, IndexKind, MemoryType, RefType, TableType, TypeId, ValType,
+};
 use crate::vmctx::VmLayout;
 
 /// An imported item.
@@ -67,7 +69,7 @@ pub enum ConstOp {
     /// The value's bits, low word first.
     V128Const([u64; 2]),
     GlobalGet(GlobalIndex),
-    RefNull(RefType),
+    RefNull,
     RefFunc(FuncIndex),
     I32Add,
     I32Sub,
@@ -230,6 +232,39 @@ impl ModuleFacts {
     /// same for equal types of all its modules.
     pub fn number_types(&mut self) {
         self.type_ids = (0..self.types.len() as u32).map(TypeId).collect();
+    }
+
+    /// Puts an engine's ids in the place of the indexes by which the module's types refer to each
+    /// other.
+    pub fn set_type_ids(&mut self, ids: &[TypeId]) {
+        let set = |ty: &mut RefType| *ty = ty.with_ids(ids);
+        let set_value = |ty: &mut ValType| *ty = ty.with_ids(ids);
+        for ty in &mut self.types {
+            let values = ty.params.iter_mut().chain(&mut ty.results);
+            values.for_each(set_value);
+        }
+        for import in &mut self.imports {
+            match &mut import.ty {
+                ImportType::Table(ty) => set(&mut ty.element),
+                ImportType::Global(ty) => set_value(&mut ty.content),
+                ImportType::Func(_) | ImportType::Memory(_) => {}
+            }
+        }
+        self.tables.iter_mut().for_each(|ty| set(&mut ty.element));
+        let globals = self.globals.iter_mut();
+        globals.for_each(|ty| set_value(&mut ty.content));
+        self.elements
+            .iter_mut()
+            .for_each(|segment| set(&mut segment.ty));
+        self.type_ids = ids.into();
+        // Plans have the types of their tables.
+        if self
+            .tables
+            .iter()
+            .any(|ty| ty.element.refers_to().is_some())
+        {
+            self.plan = ModulePlan::new(self, *self.plan.options());
+        }
     }
 
     /// Plans memories and tables for an engine with these options, before anything is compiled.

@@ -33,6 +33,11 @@ macro_rules! for_each_feature {
             /// Constant expressions that add, subtract and multiply integers.
             ExtendedConst = wasm_extended_const "extended-const": EXTENDED_CONST, on, needs [],
                 "integer arithmetic in constant expressions";
+            /// References to functions of one type, references that are never null, and calls
+            /// through them.
+            FunctionReferences = wasm_function_references "function-references":
+                FUNCTION_REFERENCES, on, needs [ReferenceTypes],
+                "references to functions of one type, call_ref";
             /// Memories with 64-bit addresses and tables with 64-bit indexes.
             Memory64 = wasm_memory64 "memory64": MEMORY64, on, needs [],
                 "memories with 64-bit addresses, tables with 64-bit indexes";
@@ -334,6 +339,11 @@ mod tests {
         assert_eq!(conflict.feature, Feature::ReferenceTypes);
         assert_eq!(conflict.needed, Feature::BulkMemory);
         features.set(Feature::ReferenceTypes, false);
+        let conflict = features
+            .check()
+            .expect_err("function references need those");
+        assert_eq!(conflict.feature, Feature::FunctionReferences);
+        features.set(Feature::FunctionReferences, false);
         assert_eq!(features.check(), Ok(()));
     }
 }

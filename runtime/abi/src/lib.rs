@@ -62,6 +62,6 @@ pub use printable::{Printable, PrintableLines};
 pub use sites::{CallSite, Sites, TrapSite};
 pub use trap::TrapCode;
 pub use types::{
-    FuncType, GlobalType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType, TypeId,
-    ValType,
+    FuncType, GlobalType, HeapType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType,
+    TypeId, ValType,
 };

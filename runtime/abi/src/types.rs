@@ -18,24 +18,34 @@ pub enum ValType {
     F64,
     /// 128-bit vector.
     V128,
-    /// A nullable reference.
+    /// A reference.
     Ref(RefType),
 }
 
-/// The reference types: each value is one machine word, null is zero.
+/// A type of references: each value is one machine word, null is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RefType {
-    /// A pointer to a [`VmFuncRef`](crate::vmctx::VmFuncRef).
+pub struct RefType {
+    nullable: bool,
+    heap: HeapType,
+}
+
+/// What references of a type refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeapType {
+    /// Any function: the word points to a [`VmFuncRef`](crate::vmctx::VmFuncRef).
     Func,
-    /// An opaque word that the embedder gave out.
+    /// A value of the embedder: an opaque word that it gave out.
     Extern,
+    /// A function of the type with the id, which is the type's index in a module that has no ids of
+    /// an engine yet.
+    ConcreteFunc(TypeId),
 }
 
 impl ValType {
     /// A nullable reference to a function.
-    pub const FUNCREF: Self = ValType::Ref(RefType::Func);
+    pub const FUNCREF: Self = ValType::Ref(RefType::FUNCREF);
     /// A nullable reference to an embedder's value.
-    pub const EXTERNREF: Self = ValType::Ref(RefType::Extern);
+    pub const EXTERNREF: Self = ValType::Ref(RefType::EXTERNREF);
 
     /// The machine representation of values of the type.
     #[inline]
@@ -47,6 +57,22 @@ impl ValType {
             ValType::F64 => Kind::F64,
             ValType::V128 => Kind::V128,
             ValType::Ref(_) => Kind::Ref,
+        }
+    }
+
+    /// Whether every value of the type is one of the other type, too.
+    pub fn matches(self, other: Self) -> bool {
+        match (self, other) {
+            (ValType::Ref(ty), ValType::Ref(other)) => ty.matches(other),
+            (ty, other) => ty == other,
+        }
+    }
+
+    /// The type with the engine's ids of a module's types in the place of their indexes.
+    pub fn with_ids(self, ids: &[TypeId]) -> Self {
+        match self {
+            ValType::Ref(ty) => ValType::Ref(ty.with_ids(ids)),
+            other => other,
         }
     }
 
@@ -65,15 +91,79 @@ impl ValType {
 }
 
 impl RefType {
+    /// A nullable reference to any function.
+    pub const FUNCREF: Self = RefType::new(true, HeapType::Func);
+    /// A nullable reference to a value of the embedder.
+    pub const EXTERNREF: Self = RefType::new(true, HeapType::Extern);
+
+    /// A type of references, which may include null.
+    pub const fn new(is_nullable: bool, heap_type: HeapType) -> Self {
+        Self {
+            nullable: is_nullable,
+            heap: heap_type,
+        }
+    }
+
+    /// Whether null is a value of the type.
+    pub const fn is_nullable(self) -> bool {
+        self.nullable
+    }
+
+    /// What the references refer to.
+    pub const fn heap_type(self) -> HeapType {
+        self.heap
+    }
+
+    /// The id of the function type that the references refer to, if they refer to one.
+    pub const fn refers_to(self) -> Option<TypeId> {
+        match self.heap {
+            HeapType::ConcreteFunc(id) => Some(id),
+            HeapType::Func | HeapType::Extern => None,
+        }
+    }
+
+    /// Whether the references are of the embedder's values, not of functions.
+    pub const fn is_extern(self) -> bool {
+        matches!(self.heap, HeapType::Extern)
+    }
+
+    /// Whether every reference of the type is one of the other type, too.
+    pub fn matches(self, other: Self) -> bool {
+        (other.nullable || !self.nullable) && self.heap.matches(other.heap)
+    }
+
+    /// The type with the engine's ids of a module's types in the place of their indexes.
+    pub fn with_ids(self, ids: &[TypeId]) -> Self {
+        let heap = match self.heap {
+            HeapType::ConcreteFunc(index) => HeapType::ConcreteFunc(ids[index.0 as usize]),
+            heap => heap,
+        };
+        Self { heap, ..self }
+    }
+
     /// Converts wasmparser's reference type; `None` for one outside the supported standard.
     pub fn from_wasm(ty: wasmparser::RefType) -> Option<Self> {
-        if ty == wasmparser::RefType::FUNCREF {
-            Some(RefType::Func)
-        } else if ty == wasmparser::RefType::EXTERNREF {
-            Some(RefType::Extern)
-        } else {
-            None
-        }
+        use wasmparser::{AbstractHeapType, HeapType as Wasm};
+        let heap = match ty.heap_type() {
+            Wasm::Abstract {
+                shared: false,
+                ty: AbstractHeapType::Func,
+            } => HeapType::Func,
+            Wasm::Abstract {
+                shared: false,
+                ty: AbstractHeapType::Extern,
+            } => HeapType::Extern,
+            Wasm::Concrete(index) => HeapType::ConcreteFunc(TypeId(index.as_module_index()?)),
+            _ => return None,
+        };
+        Some(RefType::new(ty.is_nullable(), heap))
+    }
+}
+
+impl HeapType {
+    /// Whether each thing of the type is one of the other type, too.
+    pub fn matches(self, other: Self) -> bool {
+        self == other || matches!((self, other), (HeapType::ConcreteFunc(_), HeapType::Func))
     }
 }
 
@@ -92,10 +182,25 @@ impl fmt::Display for ValType {
 
 impl fmt::Display for RefType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RefType::Func => "funcref",
-            RefType::Extern => "externref",
-        })
+        match *self {
+            RefType::FUNCREF => f.write_str("funcref"),
+            RefType::EXTERNREF => f.write_str("externref"),
+            RefType {
+                nullable: true,
+                heap,
+            } => write!(f, "(ref null {heap})"),
+            RefType { heap, .. } => write!(f, "(ref {heap})"),
+        }
+    }
+}
+
+impl fmt::Display for HeapType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeapType::Func => f.write_str("func"),
+            HeapType::Extern => f.write_str("extern"),
+            HeapType::ConcreteFunc(id) => write!(f, "type {}", id.0),
+        }
     }
 }
 
@@ -115,6 +220,24 @@ impl FuncType {
             params: params.into(),
             results: results.into(),
         }
+    }
+
+    /// The type with the engine's ids of a module's types in the place of their indexes.
+    pub fn with_ids(&self, ids: &[TypeId]) -> Self {
+        let list = |types: &[ValType]| types.iter().map(|ty| ty.with_ids(ids)).collect();
+        Self {
+            params: list(&self.params),
+            results: list(&self.results),
+        }
+    }
+
+    /// The ids of the function types that parameters and results refer to.
+    pub fn refers_to(&self) -> impl Iterator<Item = TypeId> + '_ {
+        let types = self.params.iter().chain(&self.results);
+        types.filter_map(|ty| match ty {
+            ValType::Ref(ty) => ty.refers_to(),
+            _ => None,
+        })
     }
 }
 

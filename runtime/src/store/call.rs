@@ -9,7 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
-use upshift_abi::{FuncType, TrapCode, TypeId};
+use upshift_abi::{FuncType, RefType, TrapCode, TypeId};
 
 use super::{FuncId, Store};
 use crate::backtrace::WasmBacktrace;
@@ -377,6 +377,18 @@ impl Store {
         let id = uses.ids()[0];
         self.type_info(id);
         id
+    }
+
+    /// Keeps the type that references of a type refer to, if there is one, as long as this store
+    /// exists.
+    ///
+    /// # Panics
+    ///
+    /// If that type is not in use.
+    pub fn use_ref_type(&mut self, ty: RefType) {
+        if let Some(id) = ty.refers_to() {
+            self.type_info(id);
+        }
     }
 
     /// The data that calls of a type need; searched once per store and type. The type is in use, by

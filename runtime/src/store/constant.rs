@@ -37,7 +37,7 @@ impl Instance {
             ConstOp::F64Const(bits) => word(bits),
             ConstOp::V128Const(bits) => VmVal { bits },
             ConstOp::GlobalGet(index) => store.global_get(self.global(index)),
-            ConstOp::RefNull(_) => word(0),
+            ConstOp::RefNull => word(0),
             ConstOp::RefFunc(func) => word(self.func_ref(func) as u64),
             _ => return None,
         })

@@ -11,7 +11,7 @@
 
 use std::any::Any;
 
-use upshift_abi::{RefType, ValType, frame};
+use upshift_abi::{ValType, frame};
 
 use super::Store;
 use crate::{stack, sys};
@@ -191,7 +191,7 @@ impl Store {
             }
         }
         for global in &self.globals {
-            if global.content() == ValType::Ref(RefType::Extern) {
+            if matches!(global.content(), ValType::Ref(ty) if ty.is_extern()) {
                 found.look_at(global.word());
             }
         }

@@ -36,14 +36,20 @@ impl Store {
         Ok(())
     }
 
-    /// Matches an extern with an import: functions and globals exactly, tables and memories by
-    /// their present limits.
+    /// Matches an extern with an import: functions and mutable globals exactly, immutable
+    /// globals by what they contain, tables and memories by their present limits.
     fn fits(&self, facts: &ModuleFacts, wanted: &ImportType, given: Extern) -> bool {
         match (*wanted, given) {
             (ImportType::Func(ty), Extern::Func(func)) => {
                 facts.type_ids[ty.index()] == self.func_type_id(func)
             }
-            (ImportType::Global(ty), Extern::Global(global)) => ty == self.global_type(global),
+            (ImportType::Global(ty), Extern::Global(global)) => {
+                let declared = self.global_type(global);
+                match ty.mutable {
+                    true => ty == declared,
+                    false => !declared.mutable && declared.content.matches(ty.content),
+                }
+            }
             (ImportType::Memory(ty), Extern::Memory(memory)) => {
                 let declared = self.memory_type(memory);
                 ty.same_but_for_limits(&declared)

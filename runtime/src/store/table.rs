@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use upshift_abi::plan::MAX_TABLE_ELEMENTS;
 use upshift_abi::vmctx::VmTable;
-use upshift_abi::{ElemIndex, RefType, TableType, TrapCode};
+use upshift_abi::{ElemIndex, TableType, TrapCode};
 
 use super::limiter::Resource;
 use super::on_demand::OnDemand;
@@ -187,10 +187,10 @@ impl TableEntry {
 
     /// The elements of a table of `externref`; empty for others.
     pub fn extern_words(&self) -> &[usize] {
-        match self.ty.element {
+        match self.ty.element.is_extern() {
             // Only function references are filled on demand, so this can't fail.
-            RefType::Extern => self.elements().unwrap_or_default(),
-            RefType::Func => &[],
+            true => self.elements().unwrap_or_default(),
+            false => &[],
         }
     }
 

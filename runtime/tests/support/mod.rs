@@ -102,7 +102,7 @@ pub fn runtime(config: RuntimeConfig) -> Arc<Runtime> {
 pub fn module(runtime: &Arc<Runtime>, text: &str, hooks: Arc<dyn TierHooks>) -> Arc<ModuleCode> {
     let wasm = wat::parse_str(text).unwrap();
     let mut facts = upshift_abi::facts::decode(&wasm).unwrap().facts;
-    let types = runtime.register_types(&facts.types);
-    facts.type_ids = types.ids().into();
+    let types = runtime.register_module_types(&facts.types);
+    facts.set_type_ids(types.ids());
     ModuleCode::new(runtime, Arc::new(facts), types, wasm.into(), hooks).unwrap()
 }

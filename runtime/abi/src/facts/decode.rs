@@ -510,7 +510,7 @@ fn element_segment(element: &wasmparser::Element<'_>) -> Result<ElementSegment, 
         WasmItems::Functions(funcs) => {
             let funcs = funcs.clone().into_iter().map(|func| func.map(FuncIndex));
             (
-                RefType::Func,
+                RefType::FUNCREF,
                 ElementItems::Funcs(funcs.collect::<Result<_, _>>()?),
             )
         }
@@ -537,11 +537,7 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
                 ConstOp::V128Const([bits as u64, (bits >> 64) as u64])
             }
             Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex(global_index)),
-            Operator::RefNull { hty } => {
-                let ty = wasmparser::RefType::new(true, hty)
-                    .ok_or_else(|| unsupported("gc", "a reference type"))?;
-                ConstOp::RefNull(ref_type(ty)?)
-            }
+            Operator::RefNull { .. } => ConstOp::RefNull,
             Operator::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex(function_index)),
             Operator::I32Add => ConstOp::I32Add,
             Operator::I32Sub => ConstOp::I32Sub,

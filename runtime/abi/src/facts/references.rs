@@ -2,7 +2,7 @@
 
 use super::{ConstExpr, ConstOp, ElementItems, Item, ModuleFacts, SegmentMode};
 use crate::index::{FuncIndex, TableIndex};
-use crate::types::{RefType, TableType};
+use crate::types::TableType;
 
 /// The initial elements of a table that are known before instantiation: from the module's active
 /// element segments, if all of them go to fixed places of one table that the module defines.
@@ -82,7 +82,7 @@ pub(super) fn table_image(facts: &ModuleFacts) -> Option<TableImage> {
                 for (element, expr) in elements.iter_mut().zip(exprs) {
                     *element = match *expr.0 {
                         [ConstOp::RefFunc(func)] => facts.func_ref(func)? + 1,
-                        [ConstOp::RefNull(_)] => 0,
+                        [ConstOp::RefNull] => 0,
                         _ => return None,
                     };
                 }
@@ -100,7 +100,7 @@ fn empty_image(facts: &ModuleFacts, table: TableIndex) -> Option<TableImage> {
     } = facts.tables[table.index()];
     let starts_null = facts.table_inits[defined as usize].is_none();
     let min = limits.min;
-    (element == RefType::Func && starts_null && min <= MAX_IMAGE).then(|| TableImage {
+    (!element.is_extern() && starts_null && min <= MAX_IMAGE).then(|| TableImage {
         table,
         elements: vec![0; min as usize].into(),
     })

@@ -305,7 +305,7 @@ fn tables() {
         (func $f) (elem (table 2) (i32.const 7) func $f))"#;
     let facts = facts(text, |_| {});
     let plans = facts.plan.tables();
-    assert_eq!(plans[0].ty.element, RefType::Extern);
+    assert_eq!(plans[0].ty.element, RefType::EXTERNREF);
     assert!(matches!(plans[0].place, Place::Pointer(_)));
     assert!(matches!(plans[1].place, Place::Inline(_)));
     let lens: Vec<_> = plans.iter().map(|plan| plan.fixed_len()).collect();

@@ -1,0 +1,18 @@
+(module
+  (type $unary (func (param i32) (result i32)))
+  (elem declare func $id)
+  (func $id (export "id") (type $unary) (local.get 0))
+  (func (export "call") (param (ref null $unary) i32) (result i32)
+    (call_ref $unary (local.get 1) (local.get 0)))
+  (func (export "tail call") (param (ref $unary) i32) (result i32)
+    (return_call_ref $unary (local.get 1) (local.get 0)))
+  (func (export "as non-null") (param (ref null $unary)) (result (ref $unary))
+    (ref.as_non_null (local.get 0)))
+  (func (export "br on null") (param (ref null $unary)) (result i32)
+    (block $null
+      (return (call_ref $unary (i32.const 1) (br_on_null $null (local.get 0)))))
+    (i32.const 0))
+  (func (export "br on non-null") (param (ref null $unary)) (result (ref $unary))
+    (block $some (result (ref $unary))
+      (br_on_non_null $some (local.get 0))
+      (ref.func $id))))
