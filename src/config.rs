@@ -46,6 +46,7 @@ pub struct Config {
     pub(crate) spectre: SpectreMitigation,
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
+    pub(crate) deterministic_relaxed_simd: bool,
 }
 
 impl Default for Config {
@@ -69,6 +70,7 @@ impl Default for Config {
             spectre: SpectreMitigation::default(),
             eager: false,
             canonicalize_nans: false,
+            deterministic_relaxed_simd: false,
         }
     }
 }
@@ -150,6 +152,17 @@ impl Config {
     /// bit by bit, in whichever tier. Costs a comparison per float operation.
     pub fn canonicalize_nans(&mut self, canonicalize: bool) -> &mut Self {
         self.canonicalize_nans = canonicalize;
+        self
+    }
+
+    /// Sets whether relaxed vector operators give the same results on all processors, as the
+    /// standard's deterministic profile says. If not, the default, they do what this processor does
+    /// fastest, the same in both tiers.
+    ///
+    /// It needs a processor that rounds a product and a sum once (FMA); on others, modules with
+    /// relaxed operators are refused then.
+    pub fn relaxed_simd_deterministic(&mut self, deterministic: bool) -> &mut Self {
+        self.deterministic_relaxed_simd = deterministic;
         self
     }
 

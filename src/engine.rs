@@ -232,6 +232,8 @@ fn spread(config: &mut Config) {
     config.optimizer.spectre = config.spectre;
     config.baseline.canonicalize_nans = config.canonicalize_nans;
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
+    config.baseline.deterministic_relaxed_simd = config.deterministic_relaxed_simd;
+    config.optimizer.deterministic_relaxed_simd = config.deterministic_relaxed_simd;
     config.baseline.features = match config.optimizer.cpu {
         Cpu::Native => config.baseline.features,
         Cpu::Baseline => ProcessorFeatures::default(),
@@ -242,6 +244,10 @@ fn spread(config: &mut Config) {
     };
     if !config.baseline.features.sse41 {
         config.features.set(Feature::Simd, false);
+        config.features.set(Feature::RelaxedSimd, false);
+    }
+    if config.deterministic_relaxed_simd && !config.baseline.features.fma {
+        config.features.set(Feature::RelaxedSimd, false);
     }
     let tiered = config.tiering.mode == Strategy::Tiered;
     config.baseline.targets &= tiered && config.optimizer.inline == Inline::All;

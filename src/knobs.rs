@@ -156,6 +156,8 @@ knobs! {
             "place code behind random gaps, by this seed; 0 for none";
         Wasm "canonicalize-nans": Mode types::SWITCH => canonicalize_nans,
             "give all computed NaNs the same bits";
+        Wasm "relaxed-simd-deterministic": Mode types::SWITCH => deterministic_relaxed_simd,
+            "give relaxed vector operators the same results on all processors";
     }
 }
 

@@ -30,6 +30,7 @@ mod api_cases {
     mod stacks;
     mod threads;
     mod trials;
+    mod vectors;
     mod wide;
     mod wide_tables;
 }

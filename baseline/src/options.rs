@@ -9,6 +9,9 @@ pub struct BaselineOptions {
     pub spectre: SpectreMitigation,
     /// Replace every NaN that an operator makes by the canonical one.
     pub canonicalize_nans: bool,
+    /// Relaxed vector operators do what the deterministic profile says, which needs
+    /// [`fma`](Features::fma).
+    pub deterministic_relaxed_simd: bool,
     /// Which budget counters the code contains.
     pub counters: Counters,
     /// Let the check at a loop header enter optimized code, and report the loops. Without loop
@@ -28,6 +31,7 @@ impl Default for BaselineOptions {
         Self {
             spectre: SpectreMitigation::default(),
             canonicalize_nans: false,
+            deterministic_relaxed_simd: false,
             counters: Counters::default(),
             osr: true,
             targets: false,
@@ -58,6 +62,8 @@ pub struct Features {
     pub sse42: bool,
     /// Vector instructions with three operands.
     pub avx: bool,
+    /// Products and sums that are rounded once.
+    pub fma: bool,
     /// `popcnt`.
     pub popcnt: bool,
     /// `lzcnt`.
@@ -75,6 +81,7 @@ impl Features {
             sse41: std::is_x86_feature_detected!("sse4.1"),
             sse42: std::is_x86_feature_detected!("sse4.2"),
             avx: std::is_x86_feature_detected!("avx"),
+            fma: std::is_x86_feature_detected!("avx") && std::is_x86_feature_detected!("fma"),
             popcnt: std::is_x86_feature_detected!("popcnt"),
             lzcnt: std::is_x86_feature_detected!("lzcnt"),
             bmi1: std::is_x86_feature_detected!("bmi1"),

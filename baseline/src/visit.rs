@@ -34,6 +34,7 @@ macro_rules! handle {
     ($generator:expr; reference_types $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; tail_call $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; simd $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; relaxed_simd $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; function_references $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; wide_arithmetic $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; $unsupported:ident $($call:tt)*) => { refuse($generator) };

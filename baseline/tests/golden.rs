@@ -81,6 +81,7 @@ fn options(source: &str) -> BaselineOptions {
     let all = Features {
         sse42: true,
         avx: true,
+        fma: true,
         sse41: true,
         popcnt: true,
         lzcnt: true,

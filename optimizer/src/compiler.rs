@@ -31,6 +31,7 @@ pub struct Optimizer {
     /// [takes too long](can_backtrack) for.
     single_pass: OnceLock<OwnedTargetIsa>,
     has_rounding: bool,
+    has_fma: bool,
 }
 
 /// The stage that [`Optimizer::dump`] shows of a function.
@@ -68,6 +69,7 @@ impl Optimizer {
         let isa = isa::target(&options)?;
         Ok(Self {
             has_rounding: x64::has_rounding(&isa),
+            has_fma: x64::has_fma(&isa),
             options,
             isa,
             single_pass: OnceLock::new(),
@@ -173,6 +175,7 @@ impl Session<'_> {
             options: &self.optimizer.options,
             inline,
             has_rounding: self.optimizer.has_rounding,
+            has_fma: self.optimizer.has_fma,
         };
         let isa = &*self.optimizer.isa;
         self.origins = translate::translate(request, config, isa, &mut codegen.func, &mut frontend)

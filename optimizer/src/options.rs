@@ -134,6 +134,9 @@ pub struct OptimizerOptions {
     pub dispatch: Dispatch,
     /// Whether every NaN that an instruction computes gets the same bits.
     pub canonicalize_nans: bool,
+    /// Whether relaxed vector operators do what the deterministic profile says, which needs a
+    /// processor that rounds a product and a sum once.
+    pub deterministic_relaxed_simd: bool,
     /// Whether to run Cranelift's verifier between its passes; for tests, about doubles the time.
     pub verify: bool,
     /// Which processor features the code uses.

@@ -11,10 +11,17 @@ use crate::names::Symbol;
 
 /// Whether the target rounds floats with one instruction (SSE4.1).
 pub(crate) fn has_rounding(isa: &OwnedTargetIsa) -> bool {
-    let flags = isa.isa_flags();
-    flags
-        .iter()
-        .any(|flag| flag.name == "has_sse41" && flag.as_bool() == Some(true))
+    has(isa, "has_sse41")
+}
+
+/// Whether the target rounds a product and a sum once with one instruction (FMA).
+pub(crate) fn has_fma(isa: &OwnedTargetIsa) -> bool {
+    has(isa, "has_avx") && has(isa, "has_fma")
+}
+
+fn has(isa: &OwnedTargetIsa, feature: &str) -> bool {
+    let mut flags = isa.isa_flags().into_iter();
+    flags.any(|flag| flag.name == feature && flag.as_bool() == Some(true))
 }
 
 /// The target of a relocation of this kind; `None` if the translation asks for no such relocation.

@@ -260,6 +260,7 @@ fn every_operator_with_other_options() {
             bulk: Bulk::Call,
             dispatch: Dispatch::Shared,
             canonicalize_nans: true,
+            deterministic_relaxed_simd: true,
             verify: true,
             cpu: Cpu::Baseline,
             self_calls: SelfCalls::Slot,

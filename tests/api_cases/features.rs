@@ -16,6 +16,10 @@ fn module_with(feature: Feature) -> &'static str {
         Feature::MultiMemory => "(memory 1) (memory 1)",
         Feature::MultiValue => "(func (result i32 i32) (i32.const 1) (i32.const 2))",
         Feature::ReferenceTypes => "(func (param externref))",
+        Feature::RelaxedSimd => {
+            "(func (param v128 v128) (result v128)
+                (f32x4.relaxed_min (local.get 0) (local.get 1)))"
+        }
         Feature::Simd => "(func (result v128) (v128.const i64x2 1 2))",
         Feature::TailCall => "(func (return_call 0))",
         Feature::WideArithmetic => {

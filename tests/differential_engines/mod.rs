@@ -152,12 +152,21 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Loads the module, which is valid; `None` if it has an `externref`: the oracle is built
-    /// without the collector that it would need for them.
+    /// Loads the module, which is valid; `None` if it has an `externref`, since the oracle is built
+    /// without the collector that it would need for them, or relaxed vector operators.
     pub fn new(engine: &wasmtime::Engine, wasm: &[u8]) -> Option<Self> {
         let module = match wasmtime::Module::new(engine, wasm) {
             Ok(module) => module,
-            Err(error) if format!("{error:#}").contains("gc types are disallowed") => return None,
+            Err(error)
+                if [
+                    "gc types are disallowed",
+                    "relaxed SIMD support is not enabled",
+                ]
+                .iter()
+                .any(|reason| format!("{error:#}").contains(reason)) =>
+            {
+                return None;
+            }
             Err(error) => panic!("generated modules are valid: {error:#}"),
         };
         let store = wasmtime::Store::new(engine, ());

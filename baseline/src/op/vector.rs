@@ -12,6 +12,7 @@ mod float;
 mod integer;
 mod lanes;
 mod memory;
+mod relaxed;
 mod shuffle;
 
 use upshift_abi::{Kind, RegClass};
@@ -67,6 +68,9 @@ pub(crate) enum Shape {
     I32x4,
     I64x2,
 }
+
+/// For `pshufd`: the upper half of a vector in both.
+const HIGH_HALF: u8 = 0b11_10_11_10;
 
 /// A constant of equal lanes of so many bits.
 pub(crate) const fn splat(lane: u64, bits: u32) -> u128 {

@@ -121,6 +121,12 @@ macro_rules! is_plain {
     (wide_arithmetic) => {
         true
     };
+    (simd) => {
+        true
+    };
+    (relaxed_simd) => {
+        true
+    };
     ($other:ident) => {
         false
     };

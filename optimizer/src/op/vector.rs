@@ -10,6 +10,7 @@ mod float;
 mod integer;
 mod lanes;
 mod memory;
+mod relaxed;
 
 use cranelift_codegen::ir::{
     ConstantData, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value,

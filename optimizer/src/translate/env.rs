@@ -25,6 +25,8 @@ pub(crate) struct Config<'a> {
     pub(crate) inline: Inline,
     /// Whether the processor has instructions for `ceil` and the like.
     pub(crate) has_rounding: bool,
+    /// Whether the processor rounds a product and a sum once.
+    pub(crate) has_fma: bool,
 }
 
 /// How functions of a type are called.

@@ -39,6 +39,7 @@ macro_rules! forward {
     (@one reference_types $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one tail_call $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one relaxed_simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one function_references $op:ident $visit:ident $args:tt) => {
         forward!(@plain $visit $args);
     };

@@ -51,6 +51,9 @@ macro_rules! for_each_feature {
             ReferenceTypes = wasm_reference_types "reference-types": REFERENCE_TYPES, on,
                 needs [BulkMemory],
                 "funcref and externref as values, several tables";
+            /// Vector operators whose results depend on the processor in some cases.
+            RelaxedSimd = wasm_relaxed_simd "relaxed-simd": RELAXED_SIMD, on, needs [Simd],
+                "vector operators that differ between processors";
             /// Vectors of 128 bits.
             Simd = wasm_simd "simd": SIMD, on, needs [],
                 "vectors of 128 bits";
@@ -113,7 +116,13 @@ macro_rules! rows {
 
             /// What the processor must have for it.
             fn processor(self) -> Option<&'static str> {
-                (self == Feature::Simd).then_some("SSE4.1")
+                match self {
+                    Feature::Simd => Some("SSE4.1"),
+                    Feature::RelaxedSimd => {
+                        Some("SSE4.1 and, for deterministic results, FMA")
+                    }
+                    _ => None,
+                }
             }
 
             /// The validator's flags.

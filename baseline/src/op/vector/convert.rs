@@ -3,7 +3,7 @@
 use crate::asm::encode::OperandSize::{S32, S64};
 use crate::asm::opcode::vector::VecOp;
 use crate::func_gen::FuncGen;
-use crate::op::vector::{binary, compare, handlers, splat, unary};
+use crate::op::vector::{HIGH_HALF, binary, compare, handlers, splat, unary};
 use crate::reg::Reg;
 
 binary! {
@@ -59,9 +59,6 @@ handlers! {
     visit_i32x4_trunc_sat_f64x2_s_zero => truncate_f64_s();
     visit_i32x4_trunc_sat_f64x2_u_zero => truncate_f64_u();
 }
-
-/// For `pshufd`: the upper half in both.
-const HIGH_HALF: u8 = 0b11_10_11_10;
 
 impl FuncGen<'_> {
     fn extend_high(&mut self, op: VecOp) {

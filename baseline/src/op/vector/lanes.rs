@@ -5,7 +5,7 @@ use upshift_abi::Kind;
 use crate::asm::encode::{Op, OperandSize};
 use crate::asm::opcode::vector::VecOp;
 use crate::func_gen::FuncGen;
-use crate::op::vector::{Shape, handlers, splat};
+use crate::op::vector::{HIGH_HALF, Shape, handlers, splat};
 use crate::reg::Reg;
 use crate::value::Value;
 
@@ -130,7 +130,7 @@ impl FuncGen<'_> {
         match (lane, size) {
             (0, _) => self.masm.vec_of(VecOp::MOVAPS, dst, src),
             (_, OperandSize::S32) => self.masm.vec_of_imm(VecOp::PSHUFD, dst, src, lane),
-            (_, OperandSize::S64) => self.masm.vec_of_imm(VecOp::PSHUFD, dst, src, 0b11_10_11_10),
+            (_, OperandSize::S64) => self.masm.vec_of_imm(VecOp::PSHUFD, dst, src, HIGH_HALF),
         }
         self.push_reg(size.float(), dst);
     }

@@ -76,19 +76,16 @@
 ;;   2e  vpaddd xmm1, xmm1, xmm0
 ;;   33  add r8d, 10h
 ;;   37  cmp r8d, esi
-;;   3a  jae 4Ah
-;;   40  mov [rbp-30h], r8d
-;;   44  movups [rbp-28h], xmm1
-;;   48  jmp short 25h
-;;   4a  vpextrd eax, xmm1, 0
-;;   50  vpextrd ecx, xmm1, 1
-;;   56  add eax, ecx
-;;   58  vpextrd ecx, xmm1, 2
-;;   5e  vpextrd edx, xmm1, 3
-;;   64  add ecx, edx
-;;   66  add eax, ecx
-;;   68  leave
-;;   69  ret
+;;   3a  jb short 25h
+;;   3c  vpextrd eax, xmm1, 0
+;;   42  vpextrd ecx, xmm1, 1
+;;   48  add eax, ecx
+;;   4a  vpextrd ecx, xmm1, 2
+;;   50  vpextrd edx, xmm1, 3
+;;   56  add ecx, edx
+;;   58  add eax, ecx
+;;   5a  leave
+;;   5b  ret
 ;; def3 find
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

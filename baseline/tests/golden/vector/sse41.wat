@@ -79,20 +79,18 @@
 ;;   31  paddd xmm2, xmm0
 ;;   35  add r8d, 10h
 ;;   39  cmp r8d, esi
-;;   3c  jae 4Fh
-;;   42  mov [rbp-30h], r8d
-;;   46  movups [rbp-28h], xmm2
-;;   4a  movaps xmm1, xmm2
-;;   4d  jmp short 25h
-;;   4f  pextrd eax, xmm2, 0
-;;   55  pextrd ecx, xmm2, 1
-;;   5b  add eax, ecx
-;;   5d  pextrd ecx, xmm2, 2
-;;   63  pextrd edx, xmm2, 3
-;;   69  add ecx, edx
-;;   6b  add eax, ecx
-;;   6d  leave
-;;   6e  ret
+;;   3c  jae 47h
+;;   42  movaps xmm1, xmm2
+;;   45  jmp short 25h
+;;   47  pextrd eax, xmm2, 0
+;;   4d  pextrd ecx, xmm2, 1
+;;   53  add eax, ecx
+;;   55  pextrd ecx, xmm2, 2
+;;   5b  pextrd edx, xmm2, 3
+;;   61  add ecx, edx
+;;   63  add eax, ecx
+;;   65  leave
+;;   66  ret
 ;; def3 find
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

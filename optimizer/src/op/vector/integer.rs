@@ -1,6 +1,6 @@
 //! Bitwise operators and integer arithmetic on lanes.
 
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, types};
 
 use crate::op::vector::vectors;
 use crate::translate::Translator;
@@ -162,18 +162,14 @@ impl Translator<'_> {
         self.push(result);
     }
 
+    /// The sums of the products of neighbouring lanes, in lanes twice as wide.
     pub(crate) fn visit_i32x4_dot_i16x8_s(&mut self) {
         let (a, b) = self.pop2_as(types::I16X8);
-        let result = self.dot(a, b);
-        self.push_vector(result);
-    }
-
-    /// The sums of the products of lanes side by side, in lanes twice as wide.
-    fn dot(&mut self, a: Value, b: Value) -> Value {
         let (low_a, low_b) = (self.ins().swiden_low(a), self.ins().swiden_low(b));
         let low = self.ins().imul(low_a, low_b);
         let (high_a, high_b) = (self.ins().swiden_high(a), self.ins().swiden_high(b));
         let high = self.ins().imul(high_a, high_b);
-        self.ins().iadd_pairwise(low, high)
+        let result = self.ins().iadd_pairwise(low, high);
+        self.push_vector(result);
     }
 }

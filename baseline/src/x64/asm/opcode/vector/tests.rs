@@ -22,6 +22,7 @@ pub(super) enum Operands {
     Insert,
     Extract,
     ShiftImm,
+    Fused,
 }
 
 const IMM: u8 = 0x12;
@@ -43,7 +44,7 @@ fn decode(name: &str, masm: &Masm) -> Instruction {
         .replace("_imm", "")
         .replace("_store", "");
     let expected = match masm.form {
-        Form::Vex => format!("v{expected}"),
+        Form::Vex if !expected.starts_with('v') => format!("v{expected}"),
         _ => expected,
     };
     assert_eq!(mnemonic, expected, "{code:x?}");
@@ -87,7 +88,7 @@ fn with_registers(masm: &mut Masm, op: VecOp, operands: Operands, n: [u32; 3]) -
         Form::Legacy => xmm(a),
     };
     match operands {
-        Operands::Three => masm.vec(op, xmm(a), first, xmm(c)),
+        Operands::Three | Operands::Fused => masm.vec(op, xmm(a), first, xmm(c)),
         Operands::ThreeImm => masm.vec_imm(op, xmm(a), first, xmm(c), IMM),
         Operands::Two => masm.vec_of(op, xmm(a), xmm(c)),
         Operands::TwoImm => masm.vec_of_imm(op, xmm(a), xmm(c), IMM),
@@ -101,7 +102,7 @@ fn with_registers(masm: &mut Masm, op: VecOp, operands: Operands, n: [u32; 3]) -
         Operands::Load | Operands::Store => unreachable!("only with memory"),
     }
     match (operands, masm.form) {
-        (Operands::Three | Operands::ThreeImm, _) => three,
+        (Operands::Three | Operands::ThreeImm | Operands::Fused, _) => three,
         (Operands::Mask | Operands::Extract, _) => vec![a, 16 + c],
         (Operands::Insert, Form::Vex) => vec![16 + a, 16 + b, c],
         (Operands::Insert, Form::Legacy) => vec![16 + a, c],
@@ -112,7 +113,7 @@ fn with_registers(masm: &mut Masm, op: VecOp, operands: Operands, n: [u32; 3]) -
 
 fn with_memory(masm: &mut Masm, op: VecOp, operands: Operands, a: u32, mem: Mem) {
     match operands {
-        Operands::Three => masm.vec(op, xmm(a), xmm(a), mem),
+        Operands::Three | Operands::Fused => masm.vec(op, xmm(a), xmm(a), mem),
         Operands::ThreeImm | Operands::Insert => masm.vec_imm(op, xmm(a), xmm(a), mem, IMM),
         Operands::Two | Operands::Load => masm.vec_of(op, xmm(a), mem),
         Operands::TwoImm => masm.vec_of_imm(op, xmm(a), mem, IMM),
@@ -122,13 +123,18 @@ fn with_memory(masm: &mut Masm, op: VecOp, operands: Operands, a: u32, mem: Mem)
     }
 }
 
-const FORMS: [Form; 2] = [Form::Legacy, Form::Vex];
+fn forms(operands: Operands) -> &'static [Form] {
+    match operands {
+        Operands::Fused => &[Form::Vex],
+        _ => &[Form::Legacy, Form::Vex],
+    }
+}
 
 #[test]
 fn the_table_says_what_its_opcodes_mean() {
     for &(name, encoding, operands) in TABLE {
         let op = VecOp::new(encoding);
-        for form in FORMS {
+        for &form in forms(operands) {
             if !matches!(operands, Operands::Load | Operands::Store) {
                 for n in [[0, 1, 2], [9, 1, 2], [0, 10, 2], [0, 1, 12], [8, 9, 13]] {
                     let mut masm = masm(form);
