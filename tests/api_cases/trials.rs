@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use upshift::{Config, Engine, Instance, Module, Store};
+use upshift::knobs::{self, Group};
+use upshift::profiler::{Detail, Event};
+use upshift::{Config, Engine, Instance, Module, Store, Tier, WasmBacktrace};
 
 /// `fib` calls itself; `turn` and `back` tail-call each other with arguments on the stack; `many`
 /// has results in memory. The loop calls all of them.
@@ -43,13 +45,16 @@ const TEXT: &str = r#"(module
 const ROUND: i64 = 21 + 7 + 2;
 
 fn engine(options: &[(&str, &str)]) -> Engine {
+    Engine::new(&config(options)).unwrap()
+}
+
+fn config(options: &[(&str, &str)]) -> Config {
     let mut config = Config::new();
     for (name, value) in options {
-        let group = upshift::knobs::Group::Tiering;
-        upshift::knobs::set(&mut config, group, name, value).unwrap();
+        knobs::set(&mut config, Group::Tiering, name, value).unwrap();
     }
     config.compile_threads(1);
-    Engine::new(&config).unwrap()
+    config
 }
 
 /// Runs the program until `enough` functions were compared; each thread has its own instance.
@@ -83,6 +88,76 @@ fn what_is_on_trial_yields_the_same() {
     let stats = engine.event_log().stats();
     assert_eq!(stats.optimizer.failures, 0);
     assert!(stats.baseline.functions > 5, "code for trials: {stats:?}");
+}
+
+/// A loop over ten floats, which the optimizer's single-pass register allocator keeps in memory: it
+/// takes more than three times as long as the baseline's code. Traps above 100.
+fn many_floats() -> String {
+    let local = |index: usize| format!("(local.get {})", 2 + index % 10);
+    let set = |index: usize, value: String| format!("(local.set {} {value})\n", 2 + index);
+    let first = (0..10).map(|i| set(i, format!("(f64.add (local.get $x) (f64.const {i}))")));
+    let steps = (0..10).map(|i| {
+        let sum = format!("(f64.add {} {})", local(i), local(i + 3));
+        set(i, format!("(f64.mul {sum} (f64.const 0.5))"))
+    });
+    let sum = (1..10).fold(local(0), |sum, i| format!("(f64.add {sum} {})", local(i)));
+    let [first, steps]: [String; 2] = [first.collect(), steps.collect()];
+    format!(
+        r#"(module
+        (func $mix (param $n i32) (param $x f64) (result f64)
+            (local f64 f64 f64 f64 f64 f64 f64 f64 f64 f64)
+            (if (f64.gt (local.get $x) (f64.const 100)) (then (unreachable)))
+            {first}
+            (loop
+                {steps}
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            {sum})
+        (func (export "run") (param $n i32) (param $x f64) (result f64) (local $sum f64)
+            (loop
+                (local.set $sum (call $mix (i32.const 50) (local.get $x)))
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum)))"#
+    )
+}
+
+#[test]
+fn what_optimizing_made_slower_is_sent_back() {
+    let mut config = config(&[
+        ("policy", "fixed-budget:units=1000"),
+        ("evidence", "on"),
+        ("evidence-cost", "100"),
+    ]);
+    knobs::set(&mut config, Group::Compile, "regalloc", "single-pass").unwrap();
+    let engine = Engine::new(&config).unwrap();
+    engine.event_log().set_detail(Detail::Events);
+    let module = Module::new(&engine, many_floats()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let run = instance
+        .get_typed_func::<(i32, f64), f64>(&mut store, "run")
+        .unwrap();
+    let first = run.call(&mut store, (1, 1.0)).unwrap();
+    let start = Instant::now();
+    let kept = loop {
+        assert_eq!(run.call(&mut store, (1_000, 1.0)).unwrap(), first);
+        let records = engine.event_log().records();
+        let compared = records.iter().find_map(|record| match record.event {
+            Event::TiersCompared { kept, ratio, .. } if kept.func.func.0 == 0 => {
+                Some((kept, ratio))
+            }
+            _ => None,
+        });
+        if let Some(compared) = compared {
+            break compared;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{records:?}");
+    };
+    assert!(kept.0.tier == Tier::Baseline && kept.1 > 1.0, "{kept:?}");
+    assert_eq!(engine.event_log().stats().functions_pinned, 1);
+    // The code that runs from now on.
+    let error = run.call(&mut store, (1, 1000.0)).unwrap_err();
+    let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
+    assert_eq!(backtrace.frames()[0].tier(), Tier::Baseline);
 }
 
 /// The threads take from the same budgets and end each other's windows.

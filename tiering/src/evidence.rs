@@ -78,14 +78,20 @@ struct Entries {
     active: Vec<(FuncKey, Nanos)>,
 }
 
+impl Entries {
+    fn affords(&mut self, loss: Nanos, now: Nanos, percent: f64) -> bool {
+        let passed = now.0.saturating_sub(self.until.0);
+        self.until = self.until.max(now);
+        self.credit = (self.credit + passed as f64 * percent / 100.0).min(AT_MOST);
+        loss.0 == 0 || loss.0 as f64 <= self.credit + AT_FIRST
+    }
+}
+
 impl Ledger {
     /// Whether this much more may be lost at a time, if `percent` of the time may be.
     pub(crate) fn affords(&self, loss: Nanos, now: Nanos, percent: f64) -> bool {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.0.saturating_sub(entries.until.0);
-        entries.until = entries.until.max(now);
-        entries.credit = (entries.credit + passed as f64 * percent / 100.0).min(AT_MOST);
-        loss.0 == 0 || loss.0 as f64 <= entries.credit + AT_FIRST
+        entries.affords(loss, now, percent)
     }
 
     /// Whether it is the function's turn to be measured, which then keeps it.
@@ -106,9 +112,13 @@ impl Ledger {
         entries.waiting.push_back(candidate);
     }
 
-    /// The function whose trial begins now, if one waits and there is room.
-    pub(crate) fn next(&self, now: Nanos) -> Option<Candidate> {
+    /// The function whose trial begins now, if one waits, there is room, and as much may be lost as
+    /// most trials do: a function that is on trial and not measured pays for its counter.
+    pub(crate) fn next(&self, start: Nanos, now: Nanos, percent: f64) -> Option<Candidate> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.waiting.is_empty() || !entries.affords(start, now, percent) {
+            return None;
+        }
         entries.active.retain(|&(_, seen)| now.0 <= seen.0 + TURN.0);
         if entries.active.len() >= ACTIVE {
             return None;
@@ -199,7 +209,10 @@ mod tests {
             let func = FuncKey { module, func };
             ledger.wait(Candidate { target, func });
         }
-        let next = |now| ledger.next(Nanos(now)).map(|next| next.func);
+        let next = |now| {
+            let next = ledger.next(Nanos(0), Nanos(now), 1.0);
+            next.map(|next| next.func)
+        };
         let (first, second) = (next(0).unwrap(), next(0).unwrap());
         assert_eq!(next(0), None);
         ledger.leaves(second);

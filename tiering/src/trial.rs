@@ -51,6 +51,9 @@ const MAX_CALLS: u32 = 1 << 28;
 /// The factor by which a window gets longer while the baseline can't be measured.
 const PAUSE: u32 = 8;
 
+/// The number of times that a trial pauses as it can't afford the baseline, before it is put off.
+const MAX_PAUSES: u32 = 8;
+
 /// The windows to measure next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Step {
@@ -62,6 +65,9 @@ pub(crate) enum Step {
     End(Finding),
     /// The trial has ended, and too few windows could be measured: optimized code stays.
     GiveUp,
+    /// The trial has ended for now, as more measuring would cost too much: optimized code stays,
+    /// and another trial may follow.
+    PutOff,
 }
 
 /// What a trial asks before it measures baseline code.
@@ -123,9 +129,12 @@ pub(crate) struct Trial {
     stage: Stage,
     /// Calls in a window of a block.
     calls: u32,
+    /// Calls in the window that is being measured.
+    running: u32,
     /// The last known time of a window in optimized code.
     optimized_window: Nanos,
     void: u32,
+    pauses: u32,
     blocks: Blocks,
 }
 
@@ -152,15 +161,17 @@ impl Trial {
             target,
             stage: Stage::Calibrate,
             calls: FIRST_CALLS,
+            running: FIRST_CALLS,
             optimized_window: Nanos(0),
             void: 0,
+            pauses: 0,
             blocks: Blocks::default(),
         }
     }
 
     /// The first window.
-    pub(crate) fn first(&self) -> Step {
-        measure(Tier::Optimizer, self.calls)
+    pub(crate) fn first(&mut self) -> Step {
+        self.measure(Tier::Optimizer, self.calls)
     }
 
     /// What the blocks so far have cost: how much longer they took in baseline code. Negative if
@@ -194,8 +205,15 @@ impl Trial {
     pub(crate) fn window(&mut self, time: Nanos, ask: impl Fn(Ask) -> bool) -> Step {
         match self.stage {
             Stage::Calibrate => self.calibrate(time),
-            Stage::AwaitBaseline => self.await_baseline(),
-            Stage::Pause => self.begin_block(ask),
+            Stage::AwaitBaseline => {
+                self.fit(time);
+                self.await_baseline()
+            }
+            Stage::Pause => {
+                // Phases differ: calls of a microsecond can follow those of a second.
+                self.fit(time);
+                self.begin_block(ask)
+            }
             Stage::Block(mut block) => {
                 let tier = block.tier();
                 if tier == Tier::Optimizer {
@@ -210,7 +228,7 @@ impl Trial {
                 if let Some(better) = self.blocks.verdict() {
                     return Step::End(self.blocks.finding(better));
                 }
-                self.fit((block.times[0] + block.times[1]) / 4);
+                self.fit(Nanos((block.times[0] + block.times[1]) / 4));
                 self.begin_block(ask)
             }
         }
@@ -229,7 +247,7 @@ impl Trial {
 
     fn calibrate(&mut self, time: Nanos) -> Step {
         let calls = self.calls;
-        self.fit(time.0);
+        self.fit(time);
         // Half of the target is near enough; a first window may also be far too long.
         if time.0 * 2 < self.target.0 && calls < MAX_CALLS {
             return self.first();
@@ -239,15 +257,22 @@ impl Trial {
         self.await_baseline()
     }
 
-    /// Adapts the number of calls in a window to one that took `time`.
-    fn fit(&mut self, time: u64) {
-        let factor = self.target.0 as f64 / time.max(1) as f64;
+    /// Adapts the number of calls in a window to the last one, which took `time`.
+    fn fit(&mut self, time: Nanos) {
+        let calls = f64::from(self.running) * self.target.0 as f64 / time.0.max(1) as f64;
+        let factor = calls / f64::from(self.calls);
         let calls = f64::from(self.calls) * factor.clamp(1.0 / 16.0, 16.0);
         self.calls = (calls as u32).clamp(1, MAX_CALLS);
     }
 
     fn await_baseline(&mut self) -> Step {
+        self.running = self.calls;
         Step::NeedBaseline { calls: self.calls }
+    }
+
+    fn measure(&mut self, tier: Tier, calls: u32) -> Step {
+        self.running = calls;
+        Step::Measure { tier, calls }
     }
 
     fn begin_block(&mut self, ask: impl Fn(Ask) -> bool) -> Step {
@@ -273,7 +298,7 @@ impl Trial {
             return self.pause();
         }
         self.stage = Stage::Block(block);
-        measure(tier, self.calls)
+        self.measure(tier, self.calls)
     }
 
     /// Measures nothing for a while, or ends the trial: what costs much to measure is probably
@@ -282,18 +307,18 @@ impl Trial {
         if self.blocks.is_probably_faster() {
             return Step::End(self.blocks.finding(Tier::Optimizer));
         }
+        self.pauses += 1;
+        if self.pauses > MAX_PAUSES {
+            return Step::PutOff;
+        }
         self.rest()
     }
 
     fn rest(&mut self) -> Step {
         self.stage = Stage::Pause;
         let calls = self.calls.saturating_mul(PAUSE).min(MAX_CALLS);
-        measure(Tier::Optimizer, calls)
+        self.measure(Tier::Optimizer, calls)
     }
-}
-
-fn measure(tier: Tier, calls: u32) -> Step {
-    Step::Measure { tier, calls }
 }
 
 impl Block {
@@ -437,7 +462,7 @@ mod tests {
                         self.run(Tier::Optimizer, calls)
                     }
                     Step::End(finding) => return finding,
-                    Step::GiveUp => panic!("every window was measured"),
+                    Step::GiveUp | Step::PutOff => panic!("every window was measured"),
                 };
                 step = trial.window(time, &ask);
             }
@@ -562,6 +587,7 @@ mod tests {
                     trial.provide_baseline();
                     calls
                 }
+                Step::PutOff => return assert_eq!(trial.cost(), 0),
                 Step::End(_) | Step::GiveUp => panic!("{step:?}"),
             };
             // It would cost half of a window.
@@ -570,18 +596,45 @@ mod tests {
                 Ask::Loss(loss) => loss.0 < 40_000,
             });
         }
-        assert_eq!(trial.cost(), 0);
+        panic!("the trial is not put off");
+    }
+
+    /// What a call costs changes while the trial waits for its turn; windows must not get short.
+    #[test]
+    fn windows_of_pauses_follow_the_program() {
+        let mut program = Program::new(|_, n| if n < 1000 { 1e6 } else { 20.0 });
+        let mut trial = Trial::new(1, TARGET);
+        let mut step = trial.first();
+        let mut windows = 0;
+        while program.called < 1_000_000 {
+            let calls = match step {
+                Step::Measure { calls, .. } => calls,
+                Step::NeedBaseline { calls } => {
+                    // It takes a while.
+                    if program.called > 100 {
+                        trial.provide_baseline();
+                    }
+                    calls
+                }
+                Step::End(_) | Step::GiveUp | Step::PutOff => panic!("{step:?}"),
+            };
+            let time = program.run(Tier::Optimizer, calls);
+            step = trial.window(time, |_| false);
+            windows += 1;
+        }
+        assert!(windows < 350, "{windows}");
     }
 
     #[test]
     fn baseline_code_is_measured_when_it_is_the_trials_turn() {
         let mut trial = Trial::new(1, TARGET);
         trial.stage = Stage::Pause;
-        trial.calls = 100;
+        (trial.calls, trial.running) = (100, 100);
         let not_now = trial.window(TARGET, |ask| ask != Ask::Turn);
         let (tier, calls) = (Tier::Optimizer, 100 * PAUSE);
         assert_eq!(not_now, Step::Measure { tier, calls });
-        let Step::Measure { calls, .. } = trial.window(TARGET, |_| true) else {
+        let pause = Nanos(TARGET.0 * u64::from(PAUSE));
+        let Step::Measure { calls, .. } = trial.window(pause, |_| true) else {
             panic!("{trial:?}");
         };
         assert_eq!(calls, 100);

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use upshift_abi::{CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
-use upshift_profiler::{CodeKey, Event, FuncKey};
+use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
 
 use crate::config::Switching;
 use crate::evidence::{Candidate, Reading};
@@ -68,6 +68,9 @@ enum After {
     RequestBaseline,
 }
 
+/// Windows in baseline code of most trials: those of functions that optimizing made faster.
+const TRIAL_WINDOWS: u32 = 4;
+
 /// The most that threads may have taken from an exhausted budget at the same time.
 const THREADS_AT_ONCE: i32 = 64;
 
@@ -107,7 +110,13 @@ impl<M: CodeHome> ModuleState<M> {
         if !self.compares_tiers() {
             return;
         }
-        while let Some(next) = self.shared.ledger.next(self.shared.log.now()) {
+        let knobs = &self.shared.config.knobs;
+        let start = Nanos::from(TRIAL_WINDOWS * knobs.evidence_window / 2);
+        let next = || {
+            let ledger = &self.shared.ledger;
+            ledger.next(start, self.shared.log.now(), knobs.evidence_cost)
+        };
+        while let Some(next) = next() {
             match next.target.upgrade() {
                 Some(target) => target.try_out(next.func),
                 None => self.shared.ledger.leaves(next.func),
@@ -182,6 +191,11 @@ impl<M: CodeHome> ModuleState<M> {
             Step::GiveUp => {
                 let code = self.keep_optimized(home, func, state, installed);
                 self.begin_trials();
+                return M::addr(&code);
+            }
+            Step::PutOff => {
+                let code = self.keep_optimized(home, func, state, installed);
+                self.await_trial(self.func_key(func));
                 return M::addr(&code);
             }
         };
