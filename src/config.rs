@@ -47,6 +47,7 @@ pub struct Config {
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
     pub(crate) deterministic_relaxed_simd: bool,
+    pub(crate) branch_hinting: bool,
 }
 
 impl Default for Config {
@@ -71,6 +72,7 @@ impl Default for Config {
             eager: false,
             canonicalize_nans: false,
             deterministic_relaxed_simd: false,
+            branch_hinting: true,
         }
     }
 }
@@ -163,6 +165,14 @@ impl Config {
     /// relaxed operators are refused then.
     pub fn relaxed_simd_deterministic(&mut self, deterministic: bool) -> &mut Self {
         self.deterministic_relaxed_simd = deterministic;
+        self
+    }
+
+    /// Sets whether code is laid out by the branch hints of modules, in custom sections
+    /// `metadata.code.branch_hint`: what they say is unlikely goes out of the way. True by default
+    /// (Wasmtime's is false); malformed sections are ignored.
+    pub fn wasm_branch_hinting(&mut self, enable: bool) -> &mut Self {
+        self.branch_hinting = enable;
         self
     }
 

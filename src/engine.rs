@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use upshift_abi::facts::{Input, ModuleFacts};
+use upshift_abi::facts::{BranchHints, Input, ModuleFacts};
 use upshift_abi::{Compiler, Feature, Tier};
 use upshift_baseline::{Baseline, Counters, Features as ProcessorFeatures, TrampolineCompiler};
 use upshift_optimizer::{Cpu, Inline, Optimizer};
@@ -157,6 +157,9 @@ impl Engine {
         let types = runtime.register_module_types(&facts.types);
         facts.set_type_ids(types.ids());
         facts.plan_for(runtime.config().memory);
+        if !self.inner.config.branch_hinting {
+            facts.branch_hints = BranchHints::default();
+        }
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
         let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;

@@ -154,6 +154,8 @@ knobs! {
             "memory that holds code: the file can't be overwritten, perf can name the other";
         Wasm "layout-seed": Tuning types::count_u32("", 0, u32::MAX as u64) => runtime.layout_seed,
             "place code behind random gaps, by this seed; 0 for none";
+        Wasm "branch-hinting": Tuning types::SWITCH => branch_hinting,
+            "lay code out by the module's branch hints";
         Wasm "canonicalize-nans": Mode types::SWITCH => canonicalize_nans,
             "give all computed NaNs the same bits";
         Wasm "relaxed-simd-deterministic": Mode types::SWITCH => deterministic_relaxed_simd,

@@ -14,6 +14,7 @@ mod api_cases {
     mod dispatch;
     mod externs;
     mod features;
+    mod hints;
     mod host;
     mod inlining;
     mod interruption;

@@ -48,6 +48,8 @@ static ORACLE: LazyLock<wasmtime::Engine> = LazyLock::new(|| {
     config.max_wasm_stack(1 << 20);
     // It may choose otherwise where the standard leaves a choice.
     config.wasm_relaxed_simd(false);
+    config.wasm_custom_page_sizes(true);
+    config.wasm_wide_arithmetic(true);
     wasmtime::Engine::new(&config).expect("an engine can be made")
 });
 
@@ -247,7 +249,9 @@ fn program_config(rng: &mut Rng) -> wasm_smith::Config {
         min_globals: rng.usize(..4),
         max_globals: 6,
         min_memories: 1,
+        max_memories: 1 + rng.usize(..3),
         max_memory32_bytes: 4 << 16,
+        max_memory64_bytes: 4 << 16,
         memory_max_size_required: true,
         memory_offset_choices: wasm_smith::MemoryOffsetChoices(90, 9, 1),
         max_data_segments: 3,
@@ -260,12 +264,13 @@ fn program_config(rng: &mut Rng) -> wasm_smith::Config {
         reference_types_enabled: reference_types,
         exceptions_enabled: false,
         gc_enabled: false,
-        memory64_enabled: false,
+        memory64_enabled: rng.bool(),
+        custom_page_sizes_enabled: rng.usize(..4) == 0,
         compact_imports_enabled: false,
         relaxed_simd_enabled: simd && rng.usize(..4) == 0,
         simd_enabled: simd,
         threads_enabled: false,
-        wide_arithmetic_enabled: false,
+        wide_arithmetic_enabled: rng.bool(),
         ..wasm_smith::Config::default()
     }
 }

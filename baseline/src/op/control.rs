@@ -2,6 +2,7 @@
 
 use wasmparser::{BlockType, BrTable};
 
+use upshift_abi::facts::Likelihood;
 use upshift_abi::{Kind, RegClass, TrapCode, ValType};
 
 use crate::asm::encode::{Alu, OperandSize};
@@ -374,11 +375,10 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn emit_conditional_branch(&mut self, cond: Cond, target: usize) {
-        let kind = self.labels[target].kind;
         if self.is_direct(target) {
             self.jump(Some(cond), target);
-        } else if kind == BlockKind::Loop {
-            // A back edge is likely taken: no detour through cold code.
+        } else if self.is_likely(target) {
+            // No detour through cold code.
             let mut over = Label::new();
             self.masm
                 .jump(Some(cond.negate()), Target::Label(&mut over));
@@ -387,6 +387,15 @@ impl FuncGen<'_> {
         } else {
             let edge = self.cold_branch(target);
             self.masm.jump(Some(cond), Target::Pos(edge));
+        }
+    }
+
+    /// Whether the branch that is compiled is likely taken: as its hint says, else if it is a back
+    /// edge.
+    fn is_likely(&self, target: usize) -> bool {
+        match self.input.facts.branch_hints.at(self.wasm_offset()) {
+            Some(hint) => hint == Likelihood::Taken,
+            None => self.labels[target].kind == BlockKind::Loop,
         }
     }
 

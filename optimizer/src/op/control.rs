@@ -3,16 +3,18 @@
 //! Handlers of `block`, `loop`, `if`, `else` and `end` run in unreachable code too.
 
 use std::collections::HashMap;
+use std::mem;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, InstBuilder, JumpTableData, Value};
 use cranelift_frontend::FunctionBuilder;
 use upshift_abi::TrapCode;
 use upshift_abi::callconv::ResultLocation;
+use upshift_abi::facts::Likelihood;
 use wasmparser::{BlockType, BrTable, ValType};
 
 use crate::translate::{
-    ControlFrame, FrameKind, Opening, Region, TranslateError, Translator, trusted,
+    ControlFrame, FrameKind, Opening, Reached, Region, TranslateError, Translator, trusted,
 };
 use crate::trap;
 
@@ -79,7 +81,7 @@ impl Translator<'_> {
             params: params.len(),
             results: results.len(),
             height,
-            end_reached: false,
+            end_reached: Reached::Never,
             kept_from,
         });
         Ok(())
@@ -109,7 +111,7 @@ impl Translator<'_> {
             params: params.len(),
             results: results.len(),
             height,
-            end_reached: false,
+            end_reached: Reached::Never,
             kept_from,
         });
         self.continue_in(header);
@@ -131,6 +133,7 @@ impl Translator<'_> {
         let then = self.builder.create_block();
         let otherwise = self.builder.create_block();
         let end = self.block_with(&results);
+        let hint = self.branch_hint();
         self.branch_if(condition, then, 0, otherwise);
         self.builder.seal_block(then);
         self.builder.seal_block(otherwise);
@@ -138,14 +141,18 @@ impl Translator<'_> {
             kind: FrameKind::If {
                 otherwise,
                 params: self.peek(params.len()).to_vec(),
+                hint,
             },
             end,
             params: params.len(),
             results: results.len(),
             height,
-            end_reached: false,
+            end_reached: Reached::Never,
             kept_from,
         });
+        if hint == Some(Likelihood::NotTaken) {
+            self.control.expect_not_to_run();
+        }
         self.fall_through(then);
         Ok(())
     }
@@ -154,18 +161,28 @@ impl Translator<'_> {
         if self.control.is_skipping() {
             return Ok(());
         }
+        let reaches = self.control.reaches();
         let mut frame = self.control.pop();
         if self.control.is_reachable() {
             self.jump(frame.end, frame.results);
-            frame.end_reached = true;
+            frame.end_reached = frame.end_reached.max(reaches);
         }
-        if let FrameKind::If { otherwise, params } = frame.kind {
-            self.stack.truncate(frame.height);
+        let (kind, height) = (FrameKind::Else, frame.height);
+        let before = mem::replace(&mut frame.kind, kind);
+        self.control.push(frame);
+        if let FrameKind::If {
+            otherwise,
+            params,
+            hint,
+        } = before
+        {
+            self.stack.truncate(height);
             self.stack.extend(params);
+            if hint == Some(Likelihood::Taken) {
+                self.control.expect_not_to_run();
+            }
             self.continue_in(otherwise);
         }
-        frame.kind = FrameKind::Else;
-        self.control.push(frame);
         Ok(())
     }
 
@@ -174,7 +191,13 @@ impl Translator<'_> {
             self.control.end_skipped();
             return Ok(());
         }
+        let inside = self.control.reaches();
         let frame = self.control.pop();
+        // A loop that is entered ends, however unlikely its end is in each iteration.
+        let reaches = match frame.kind {
+            FrameKind::Loop { .. } => self.control.reaches(),
+            _ => inside,
+        };
         if let FrameKind::Block = frame.kind
             && self.is_straight(&frame)
         {
@@ -184,7 +207,7 @@ impl Translator<'_> {
         let mut reached = frame.end_reached;
         if self.control.is_reachable() {
             self.jump(frame.end, frame.results);
-            reached = true;
+            reached = reached.max(reaches);
         }
         self.stack.truncate(frame.height);
         match frame.kind {
@@ -194,16 +217,29 @@ impl Translator<'_> {
                 self.close_dispatch();
                 self.leave_loop();
             }
-            FrameKind::If { otherwise, params } => {
+            FrameKind::If {
+                otherwise,
+                params,
+                hint,
+            } => {
                 self.skip_if(otherwise, params, frame.end);
-                reached = true;
+                if hint == Some(Likelihood::Taken) {
+                    self.builder.set_cold_block(otherwise);
+                } else {
+                    reached = reached.max(self.control.reaches());
+                }
+                reached = reached.max(Reached::Unlikely);
             }
             FrameKind::Block | FrameKind::Else => {}
         }
         self.builder.seal_block(frame.end);
-        if !reached {
-            self.set_unreachable();
-            return Ok(());
+        match reached {
+            Reached::Never => {
+                self.set_unreachable();
+                return Ok(());
+            }
+            Reached::Unlikely => self.control.expect_not_to_run(),
+            Reached::Likely => {}
         }
         self.continue_in(frame.end);
         if let Some(from) = frame.kept_from {
@@ -220,7 +256,7 @@ impl Translator<'_> {
     /// from here only, and with the operands that were below it.
     fn is_straight(&self, frame: &ControlFrame) -> bool {
         let is_left = self.control.is_reachable() && !self.control.is_empty();
-        is_left && !frame.end_reached && frame.kept_from.is_none()
+        is_left && frame.end_reached == Reached::Never && frame.kept_from.is_none()
     }
 
     /// An `if` without `else` takes its parameters as results when the condition is zero.
@@ -242,10 +278,17 @@ impl Translator<'_> {
 
     pub(crate) fn visit_br_if(&mut self, depth: u32) {
         let condition = self.pop();
-        let (target, count) = self.control.branch(depth);
+        let hint = self.branch_hint();
+        let (target, count) = match hint {
+            Some(Likelihood::NotTaken) => self.control.unlikely_branch(depth),
+            Some(Likelihood::Taken) | None => self.control.branch(depth),
+        };
         let next = self.builder.create_block();
         self.branch_if(condition, target, count, next);
         self.builder.seal_block(next);
+        if hint == Some(Likelihood::Taken) {
+            self.control.expect_not_to_run();
+        }
         self.fall_through(next);
     }
 
@@ -271,7 +314,7 @@ impl Translator<'_> {
         }
         for (depth, edge) in edges.in_order {
             self.builder.seal_block(edge);
-            self.builder.switch_to_block(edge);
+            self.switch_to(edge);
             let (target, count) = self.control.branch(depth);
             self.jump(target, count);
         }
@@ -309,7 +352,7 @@ impl Translator<'_> {
         for (block, runs) in [(below, low), (above, high)] {
             if runs.len() > 1 {
                 self.builder.seal_block(block);
-                self.builder.switch_to_block(block);
+                self.switch_to(block);
                 self.compare_runs(selector, runs);
             }
         }
@@ -326,7 +369,7 @@ impl Translator<'_> {
             .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, selector, len);
         self.ins().brif(outside, default, &[], inside, &[]);
         self.builder.seal_block(inside);
-        self.builder.switch_to_block(inside);
+        self.switch_to(inside);
         let dfg = &mut self.builder.func.dfg;
         let calls = entries.iter().map(|&block| dfg.block_call(block, &[]));
         let calls: Vec<_> = calls.collect();

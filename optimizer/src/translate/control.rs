@@ -2,6 +2,7 @@
 
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use upshift_abi::ValType;
+use upshift_abi::facts::Likelihood;
 use wasmparser::BlockType;
 
 use super::{Kept, TranslateError, Translator};
@@ -17,9 +18,21 @@ pub(crate) enum FrameKind {
     If {
         otherwise: Block,
         params: Vec<Value>,
+        hint: Option<Likelihood>,
     },
     /// `if`, behind its `else`.
     Else,
+}
+
+/// What leads to a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reached {
+    /// Nothing.
+    Never,
+    /// Only what hints say is unlikely to run.
+    Unlikely,
+    /// Other code.
+    Likely,
 }
 
 /// One entry of the control stack.
@@ -34,8 +47,8 @@ pub(crate) struct ControlFrame {
     pub(crate) results: usize,
     /// Operands below the frame's own.
     pub(crate) height: usize,
-    /// Whether anything jumps to `end`.
-    pub(crate) end_reached: bool,
+    /// What jumps to `end` so far.
+    pub(crate) end_reached: Reached,
     /// In an OSR compilation, for frames around the entry: the first of the operands that were
     /// stored to their home slots when the frame was opened; they end at `height`.
     pub(crate) kept_from: Option<Kept>,
@@ -49,6 +62,9 @@ pub(crate) struct ControlStack {
     unreachable: bool,
     /// Frames opened in unreachable code: they are counted instead of pushed.
     skipped: u32,
+    /// If the current position is unlikely to be reached: until this many frames are not open any
+    /// more.
+    unlikely: Option<usize>,
 }
 
 impl ControlStack {
@@ -74,7 +90,22 @@ impl ControlStack {
     }
 
     pub(crate) fn pop(&mut self) -> ControlFrame {
-        self.frames.pop().expect("validated: the frame is there")
+        let frame = self.frames.pop().expect("validated: the frame is there");
+        self.unlikely = self.unlikely.filter(|&open| open <= self.frames.len());
+        frame
+    }
+
+    /// What runs from here to the end of the innermost frame, or its `else`, is unlikely to.
+    pub(crate) fn expect_not_to_run(&mut self) {
+        self.unlikely.get_or_insert(self.frames.len());
+    }
+
+    /// What a jump from here makes of its target.
+    pub(crate) fn reaches(&self) -> Reached {
+        match self.unlikely {
+            Some(_) => Reached::Unlikely,
+            None => Reached::Likely,
+        }
     }
 
     /// The number of open frames.
@@ -94,11 +125,27 @@ impl ControlStack {
 
     /// Where a branch to the label goes and how many values it takes along.
     pub(crate) fn branch(&mut self, depth: u32) -> (Block, usize) {
+        let reached = self.reaches();
+        self.branch_as(depth, reached)
+    }
+
+    /// Like [`branch`](Self::branch), for one that is unlikely to be taken. One that leaves a loop
+    /// is taken as often as the loop ends, so that says nothing of what follows.
+    pub(crate) fn unlikely_branch(&mut self, depth: u32) -> (Block, usize) {
+        let mut left = self.frames.iter().rev().take(depth as usize);
+        let leaves_loop = left.any(|frame| matches!(frame.kind, FrameKind::Loop { .. }));
+        match leaves_loop {
+            true => self.branch(depth),
+            false => self.branch_as(depth, Reached::Unlikely),
+        }
+    }
+
+    fn branch_as(&mut self, depth: u32, reached: Reached) -> (Block, usize) {
         let frame = self.frame_mut(depth);
         match frame.kind {
             FrameKind::Loop { header } => (header, frame.params),
             _ => {
-                frame.end_reached = true;
+                frame.end_reached = frame.end_reached.max(reached);
                 (frame.end, frame.results)
             }
         }
@@ -121,7 +168,20 @@ impl<'a> Translator<'a> {
     /// Continues in a block that control reaches from the current position only.
     pub(crate) fn fall_through(&mut self, block: Block) {
         self.control.unreachable = false;
+        self.switch_to(block);
+    }
+
+    /// Goes on in a block; out of the way of others if it is unlikely to run.
+    pub(crate) fn switch_to(&mut self, block: Block) {
         self.builder.switch_to_block(block);
+        if self.control.reaches() == Reached::Unlikely {
+            self.builder.set_cold_block(block);
+        }
+    }
+
+    /// What the producer says of the branch that is translated.
+    pub(crate) fn branch_hint(&self) -> Option<Likelihood> {
+        self.env.facts.branch_hints.at(self.position)
     }
 
     /// The types of a block's parameters and results.

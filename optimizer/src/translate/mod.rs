@@ -40,7 +40,7 @@ use crate::signature::{self, clif_type};
 
 pub(crate) use access::{Region, fixed, trusted};
 pub(crate) use contents::{Bytes, Contents, Reading};
-pub(crate) use control::{ControlFrame, ControlStack, FrameKind};
+pub(crate) use control::{ControlFrame, ControlStack, FrameKind, Reached};
 use dispatch::Dispatches;
 use early::Early;
 pub(crate) use early::FloatBits;
@@ -119,6 +119,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) dispatches: Dispatches,
     /// Accesses of linear memory so far.
     accesses: Accesses,
+    /// The operator that is translated.
+    position: WasmOffset,
     /// Whether the prologue must look for the end of the stack.
     pub(crate) stack_check: StackCheck,
 }
@@ -226,6 +228,7 @@ impl<'a> Translator<'a> {
             inlining,
             dispatches: Dispatches::default(),
             accesses: Accesses::default(),
+            position: WasmOffset(0),
             stack_check: StackCheck::IfLarge,
         }
     }
@@ -242,6 +245,7 @@ impl<'a> Translator<'a> {
             self.check_meter()?;
             let offset = operators.original_position() as u32 - start;
             self.builder.set_srcloc(SourceLoc::new(at.0 + offset));
+            self.position = WasmOffset(start + offset);
             operators.visit_operator(&mut Forward(self))??;
         }
         Ok(())
@@ -256,7 +260,7 @@ impl<'a> Translator<'a> {
             params: 0,
             results: results.len(),
             height: self.stack.len(),
-            end_reached: false,
+            end_reached: Reached::Never,
             kept_from: None,
         });
     }

@@ -1,12 +1,14 @@
 //! What a module declares: decoded once, then read by both compilers and the runtime.
 
 mod decode;
+mod hints;
 mod references;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 pub use decode::{DecodeError, DecodedModule, Input, ModuleDecoder, decode, decode_with};
+pub use hints::{BranchHints, Likelihood};
 pub use references::TableImage;
 
 use crate::index::{
@@ -214,6 +216,8 @@ pub struct ModuleFacts {
     pub name: Option<Box<str>>,
     /// Names of functions, from the name section.
     pub func_names: HashMap<FuncIndex, Box<str>>,
+    /// What the producer says of branches.
+    pub branch_hints: BranchHints,
     /// For each function that can become a reference, its number among those, else `u32::MAX`.
     pub func_refs: Vec<u32>,
     /// The functions that can become references, by their number.

@@ -16,8 +16,8 @@ use wasmparser::{
 
 use super::references::{number_func_refs, table_image};
 use super::{
-    ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import, ImportType,
-    Item, ModuleFacts, SegmentMode,
+    BranchHints, ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import,
+    ImportType, Item, ModuleFacts, SegmentMode,
 };
 use crate::features::{Features, MissingFeature};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
@@ -182,6 +182,13 @@ impl ModuleDecoder {
     pub fn finish(mut self) -> ModuleFacts {
         let facts = &mut self.facts;
         number_func_refs(facts);
+        let ModuleFacts {
+            branch_hints,
+            bodies,
+            imported_funcs,
+            ..
+        } = facts;
+        branch_hints.resolve(*imported_funcs, bodies);
         let image = table_image(facts);
         facts.table_image = image.filter(|image| VmLayout::fills_on_demand(facts, Some(image)));
         facts.layout = VmLayout::new(facts);
@@ -214,6 +221,7 @@ fn empty_facts() -> ModuleFacts {
         code_section_bytes: 0,
         name: None,
         func_names: HashMap::new(),
+        branch_hints: BranchHints::default(),
         func_refs: Vec::new(),
         ref_funcs: Vec::new(),
         table_image: None,
@@ -299,9 +307,7 @@ impl Decoder<'_> {
                 self.facts.bodies.push(range.start as u32..range.end as u32);
             }
             Payload::CustomSection(section) => {
-                if let KnownCustom::Name(names) = section.as_known() {
-                    self.names(names);
-                }
+                self.custom(&section);
             }
             _ => {}
         }
@@ -378,6 +384,19 @@ impl Decoder<'_> {
             bytes: end - data.data.len() as u32..end,
         });
         Ok(())
+    }
+
+    /// Reads the custom sections that are known; they can't make a module invalid.
+    fn custom(&mut self, section: &wasmparser::CustomSectionReader<'_>) {
+        // Where known sections have no readable beginning, they count as unknown.
+        match (section.as_known(), section.name()) {
+            (KnownCustom::Name(names), _) => self.names(names),
+            (KnownCustom::BranchHints(hints), _) if self.facts.code_section_bytes == 0 => {
+                self.facts.branch_hints.add(BranchHints::read(hints));
+            }
+            (KnownCustom::Unknown, BranchHints::SECTION) => self.facts.branch_hints.add(None),
+            _ => {}
+        }
     }
 
     /// Reads the name section as far as it is well-formed; custom sections can't make a module
