@@ -32,7 +32,8 @@ impl Func {
     ///
     /// # Panics
     ///
-    /// If the engine's code space is full.
+    /// If the engine's code space is full, or if `ty` refers to a function type that no module and
+    /// no store uses.
     pub fn new<T: Send + 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,

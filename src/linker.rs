@@ -287,7 +287,8 @@ impl<T: Send + 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// If the store refuses a memory or table.
+    /// If the store refuses a memory or table, or a global or table is of references that are never
+    /// null.
     pub fn define_unknown_imports_as_default_values(
         &mut self,
         mut store: impl AsContextMut<Data = T>,

@@ -145,9 +145,9 @@ unsafe fn take_over(
                 match site.trap {
                     // SAFETY: the store is as above.
                     TrapCode::MemoryOutOfBounds => unsafe { (*store).memory_contains(address) },
-                    // A call through a null element may read the null descriptor instead of testing
-                    // it.
-                    TrapCode::UninitializedElement => address < NULL_PAGE,
+                    // A call through a null element or reference may read the null descriptor
+                    // instead of testing it.
+                    TrapCode::UninitializedElement | TrapCode::NullReference => address < NULL_PAGE,
                     _ => false,
                 }
             }

