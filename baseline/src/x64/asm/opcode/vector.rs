@@ -83,7 +83,8 @@ opcodes! {
         PACKSSWB = p66(0x63); PACKSSDW = p66(0x6b); PACKUSWB = p66(0x67); PACKUSDW = p66_38(0x2b);
         PUNPCKLBW = p66(0x60); PUNPCKLWD = p66(0x61); PUNPCKLDQ = p66(0x62);
         PUNPCKLQDQ = p66(0x6c); PUNPCKHBW = p66(0x68); PUNPCKHWD = p66(0x69);
-        PHADDW = p66_38(0x01); PHADDD = p66_38(0x02); PUNPCKHDQ = p66(0x6a); PUNPCKHQDQ = p66(0x6d); PSHUFB = p66_38(0x00);
+        PHADDW = p66_38(0x01); PHADDD = p66_38(0x02); PUNPCKHDQ = p66(0x6a);
+        PUNPCKHQDQ = p66(0x6d); PSHUFB = p66_38(0x00);
         ADDPS = np(0x58); ADDPD = p66(0x58); SUBPS = np(0x5c); SUBPD = p66(0x5c);
         MULPS = np(0x59); MULPD = p66(0x59); DIVPS = np(0x5e); DIVPD = p66(0x5e);
         MINPS = np(0x5d); MINPD = p66(0x5d); MAXPS = np(0x5f); MAXPD = p66(0x5f);
