@@ -142,8 +142,8 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If the maximum would be exceeded, or the store's limiter or the system refuses; nothing
-    /// changes then.
+    /// If the maximum would be exceeded, or, where indexes have 32 bits, 4 GiB less 64 KiB; or if
+    /// the store's limiter or the system refuses; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let raw = raw_mut(&mut store);
         let id = self.0.id_in(raw);

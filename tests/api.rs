@@ -12,6 +12,7 @@ mod api_cases {
     mod bulk;
     mod compiling;
     mod dispatch;
+    mod displaced;
     mod externs;
     mod features;
     mod hints;

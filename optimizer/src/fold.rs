@@ -166,6 +166,7 @@ impl Translator<'_> {
             IntOp::Mul | IntOp::And if bits == 0 => b,
             IntOp::And if ty == types::I32 && self.used_bits(a) <= bits.trailing_ones() => a,
             IntOp::And if ty == types::I64 => self.mask(a, b, bits),
+            IntOp::Add => self.add_constant(a, b, bits),
             IntOp::Mul => self.multiply(a, b, bits),
             IntOp::DivS => self.divide_signed(a, b, signed(ty, bits)),
             IntOp::DivU => self.divide_unsigned(a, b, bits),
@@ -173,6 +174,34 @@ impl Translator<'_> {
             IntOp::RemU => self.remainder_unsigned(a, b, bits),
             _ => self.emit(op, a, b),
         }
+    }
+
+    /// A sum with a constant. A sum of such a sum has one constant: Cranelift takes the inner one
+    /// apart too, to make one `lea`, but puts the outer constant in a register.
+    fn add_constant(&mut self, a: Value, b: Value, addend: u64) -> Value {
+        let Some((number, inner)) = self.sum(a) else {
+            return self.ins().iadd(a, b);
+        };
+        let ty = self.builder.func.dfg.value_type(a);
+        match inner.wrapping_add(addend) & mask(ty) {
+            0 => number,
+            total => {
+                let total = self.iconst(ty, total);
+                self.ins().iadd(number, total)
+            }
+        }
+    }
+
+    /// The number that a constant was added to, and the constant.
+    pub(crate) fn sum(&self, value: Value) -> Option<(Value, u64)> {
+        let InstructionData::Binary {
+            opcode: Opcode::Iadd,
+            args: [number, constant],
+        } = self.definition(value)?
+        else {
+            return None;
+        };
+        Some((number, self.known(constant)?))
     }
 
     /// A product with a constant: by shifts and `lea` where that takes at most two cycles, one less

@@ -232,6 +232,50 @@ fn halves_of_shifted_numbers() {
     });
 }
 
+/// A constant is added to a sum with another one, which is used too; also where the two are
+/// nothing together.
+#[test]
+fn sums_of_sums() {
+    for width in [32, 64] {
+        let few: Vec<i64> = constants(width).into_iter().step_by(5).collect();
+        let zeros = few.iter().map(|&c| (c, c.wrapping_neg()));
+        let pairs = few.iter().flat_map(|&c| few.iter().map(move |&d| (c, d)));
+        let pairs: Vec<(i64, i64)> = pairs.chain(zeros).collect();
+        let mut text = String::from("(module");
+        for (number, (c, d)) in pairs.iter().enumerate() {
+            write!(
+                text,
+                "(func (export \"{number}\") (param i64) (result i64) (local $x i{width})
+                   (local.set $x ({reduce} (local.get 0)))
+                   ({extend} (i{width}.mul
+                     (i{width}.add
+                       (local.tee $x (i{width}.add (i{width}.const {c}) (local.get $x)))
+                       (i{width}.const {d}))
+                     (local.get $x))))",
+                reduce = if width == 32 { "i32.wrap_i64" } else { "" },
+                extend = if width == 32 { "i64.extend_i32_s" } else { "" },
+            )
+            .unwrap();
+        }
+        let text = text.replace("( (local.get 0))", "(local.get 0)");
+        let text = text.replace("( (i64.mul", "(return (i64.mul") + ")";
+        in_every_mode(|engine| {
+            let (mut store, instance) = instance(engine, &text);
+            for (number, &(c, d)) in pairs.iter().enumerate() {
+                let name = number.to_string();
+                let func = instance.get_typed_func::<i64, i64>(&mut store, &name);
+                let func = func.unwrap();
+                for &x in &few {
+                    let sum = x.wrapping_add(c);
+                    let product = sum.wrapping_add(d).wrapping_mul(sum);
+                    let found = func.call(&mut store, x).unwrap();
+                    assert_eq!(found, sign_extend(product, width), "{x} + {c} + {d}");
+                }
+            }
+        });
+    }
+}
+
 /// Branches whose condition is a constant, in a loop that is entered in its middle too, and code
 /// behind them that nothing reaches.
 #[test]

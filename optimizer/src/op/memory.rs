@@ -5,7 +5,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, types};
-use upshift_abi::plan::{Access, MemoryPlace, MemoryStyle};
+use upshift_abi::plan::{Access, BEYOND_INDEXES, MemoryPlace, MemoryStyle};
 use upshift_abi::vmctx::{Place, VmMemory};
 use upshift_abi::{Builtin, IndexKind, MemoryIndex, TrapCode};
 use wasmparser::{MemArg, MemArgTarget};
@@ -170,12 +170,35 @@ impl Translator<'_> {
         };
         let index = self.pop();
         let kind = self.memory_style(memory).index();
+        let memory = MemoryIndex(memory);
+        let (base, distance) = match self.behind_access(memory, kind, index) {
+            Some(behind) => behind,
+            None => (self.index_to_i64(kind, index), 0),
+        };
         Bytes {
-            memory: MemoryIndex(memory),
-            base: self.index_to_i64(kind, index),
-            offset: arg.offset,
+            memory,
+            base,
+            offset: arg.offset + distance,
             size,
         }
+    }
+
+    /// The number that a constant was added to for an index, extended, and the constant, if the sum
+    /// does not wrap: an access has shown that the number is inside the memory, and no memory
+    /// extends so far that the sum could be 2^32. So the constant needs no instruction.
+    fn behind_access(
+        &self,
+        memory: MemoryIndex,
+        kind: IndexKind,
+        index: Value,
+    ) -> Option<(Value, u64)> {
+        if kind != IndexKind::I32 {
+            return None;
+        }
+        let (number, distance) = self.sum(index)?;
+        let wide = self.extended_before(number)?;
+        let inside = distance < BEYOND_INDEXES && self.contents.is_in_range(memory, wide, 1);
+        inside.then_some((wide, distance))
     }
 
     /// The low part of an integer, for a store.
@@ -200,7 +223,11 @@ impl Translator<'_> {
         let style = *self.memory_style(memory.0);
         let masked = self.env.config.options.spectre.of_memories();
         let (outside, fault) = match style.access(static_offset, size) {
-            Access::Guarded => (None, Fault::BeyondEnd),
+            Access::Guarded => {
+                self.contents
+                    .note_range(memory, index, static_offset + u64::from(size));
+                (None, Fault::BeyondEnd)
+            }
             Access::CheckedIndex | Access::CheckedWide { .. }
                 if self
                     .constant(index)

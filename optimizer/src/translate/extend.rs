@@ -41,6 +41,20 @@ impl Translator<'_> {
         wide
     }
 
+    /// An `i32` as a 64-bit value, if there is one already.
+    pub(crate) fn extended_before(&self, value: Value) -> Option<Value> {
+        if let Some(InstructionData::Unary {
+            opcode: Opcode::Ireduce,
+            arg,
+        }) = self.definition(value)
+            && self.extended.clean.contains(arg)
+        {
+            return Some(arg);
+        }
+        let known = self.extended.here.iter().find(|(known, _)| *known == value);
+        known.map(|&(_, wide)| wide)
+    }
+
     /// The `i32` that a value made by [`extend`](Self::extend), or by joining such values, holds.
     pub(crate) fn reduce(&mut self, wide: Value) -> Value {
         self.extended.clean.insert(wide);

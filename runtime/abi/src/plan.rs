@@ -41,6 +41,10 @@ const GUARDED_OFFSET: u64 = u32::MAX as u64;
 /// reach, and room for the widest access there.
 const GUARDED_SPACE: u64 = (1 << 33) + (1 << 16);
 
+/// The bytes at the end of what 32-bit indexes reach that no memory has: where an index is inside
+/// a memory, its sum with a number up to this does not wrap.
+pub const BEYOND_INDEXES: u64 = 1 << 16;
+
 /// How much more address space is reserved for a memory with 64-bit indexes than for one with
 /// 32-bit ones: programs choose those indexes to have more than 4 GiB.
 const WIDE_RESERVATION: u64 = 16;
@@ -220,10 +224,13 @@ impl MemoryStyle {
     }
 
     /// The most pages that the memory can ever have: its declared maximum, or what its indexes
-    /// reach and can count.
+    /// reach and can count, less the [last bytes](BEYOND_INDEXES).
     pub fn max_pages(&self) -> u64 {
-        let reached = self.pages(self.index().reach());
-        let reached = reached.min(self.ty.most_pages());
+        let reached = match self.index() {
+            IndexKind::I32 => self.index().reach() - BEYOND_INDEXES,
+            IndexKind::I64 => self.index().reach(),
+        };
+        let reached = self.pages(reached).min(self.ty.most_pages());
         self.ty.limits.max.map_or(reached, |max| max.min(reached))
     }
 

@@ -141,15 +141,16 @@ fn no_guarded_access_leaves_its_space() {
 #[test]
 fn sizes() {
     const K64: u64 = 1 << 16;
+    const MOST: u64 = (1 << 16) - 1;
     let table = [
-        (plain(1, None), K64, None, 1 << 16, None),
+        (plain(1, None), K64, None, MOST, None),
         (plain(1, Some(3)), K64, Some(3 * K64), 3, None),
         (plain(3, Some(3)), 3 * K64, Some(3 * K64), 3, Some(3 * K64)),
-        (plain(1 << 16, None), 1 << 32, None, 1 << 16, None),
+        (plain(1 << 16, None), 1 << 32, None, MOST, None),
         (wide(1 << 20, None), 1 << 36, None, 1 << 31, None),
         (wide(1, Some(1 << 48)), K64, Some(u64::MAX), 1 << 31, None),
         (paged(0, 100, Some(100)), 100, Some(100), 100, Some(100)),
-        (paged(0, 0, None), 0, None, (1 << 32) - 1, None),
+        (paged(0, 0, None), 0, None, (1 << 32) - K64, None),
     ];
     for (ty, min, max, pages, fixed) in table {
         let style = MemoryStyle::new(ty, &GUARD);
@@ -176,7 +177,7 @@ fn space() {
         (plain(1 << 16, Some(1 << 16)), GUARD, GUARDED),
         (shared(1, 1), GUARD, GUARDED),
         (plain(0, Some(0)), EXPLICIT, (K64, K64)),
-        (plain(1, None), EXPLICIT, (K64, 1 << 32)),
+        (plain(1, None), EXPLICIT, (K64, (1 << 32) - K64)),
         (plain(1, Some(5)), EXPLICIT, (K64, 5 * K64)),
         (plain(1, None), short, (K64, 1 << 20)),
         (plain(40, None), short, (40 * K64, 40 * K64)),
