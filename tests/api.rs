@@ -23,6 +23,7 @@ mod api_cases {
     mod limits;
     mod loading;
     mod memories;
+    mod memory_checks;
     mod memory_types;
     mod modules;
     mod natives;
