@@ -11,7 +11,7 @@ KERNELS = ROOT / "tests" / "programs" / "kernels"
 TOOLS = ROOT / "corpus" / ".tools"
 ZIG = "ziglang==0.17.1"
 COMMON = ["-O2", "-Wall", "-Wextra", "-Werror", "-fno-sanitize=all"]
-# Only features of the supported standard: no SIMD, no exception handling, no threads.
+# The features of WebAssembly 2.0 without vectors, which all engines have that are compared.
 WASM_CPU = "-mcpu=mvp+" + "+".join(
     ["bulk_memory", "multivalue", "mutable_globals", "nontrapping_fptoint",
      "reference_types", "sign_ext"])

@@ -30,7 +30,8 @@ widening_loads! {
     visit_v128_load32x2_u => uload32x2;
 }
 
-/// Handlers of loads of one number that makes a vector.
+/// Handlers of loads of one number that makes a vector. Those of 32 and 64 bits are floats here,
+/// which Cranelift loads into vector registers; integers would go through others.
 macro_rules! number_loads {
     ($($visit:ident => $size:literal $lane:ident, $clif:ident $ty:ident;)*) => {
         impl Translator<'_> {$(
@@ -48,10 +49,10 @@ macro_rules! number_loads {
 number_loads! {
     visit_v128_load8_splat => 1 I8, splat I8X16;
     visit_v128_load16_splat => 2 I16, splat I16X8;
-    visit_v128_load32_splat => 4 I32, splat I32X4;
-    visit_v128_load64_splat => 8 I64, splat I64X2;
-    visit_v128_load32_zero => 4 I32, scalar_to_vector I32X4;
-    visit_v128_load64_zero => 8 I64, scalar_to_vector I64X2;
+    visit_v128_load32_splat => 4 F32, splat F32X4;
+    visit_v128_load64_splat => 8 F64, splat F64X2;
+    visit_v128_load32_zero => 4 F32, scalar_to_vector F32X4;
+    visit_v128_load64_zero => 8 F64, scalar_to_vector F64X2;
 }
 
 /// Handlers of loads and stores of a lane.
