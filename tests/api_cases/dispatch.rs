@@ -86,3 +86,44 @@ fn load_position(wasm: &[u8]) -> usize {
     assert_eq!(found.next(), None);
     position
 }
+
+/// A table as long as a masked selector reaches needs no check; a shorter one does.
+#[test]
+fn masked_selectors_reach_the_default_of_short_tables() {
+    let text = |entries: usize, selector: &str| {
+        let blocks = "(block ".repeat(9);
+        let targets: String = (0..entries).map(|target| format!("{target} ")).collect();
+        let cases = (0..9).map(|case| format!(") (return (i32.const {case}))"));
+        let cases: String = cases.collect();
+        format!(
+            "(module (memory 1) (data (i32.const 0) \"\\00\\01\\02\\03\\04\\05\\06\\07\\08\\ff\")
+                (func (export \"run\") (param i32) (result i32)
+                    {blocks} (br_table {targets} 8 {selector}) {cases} (unreachable)))"
+        )
+    };
+    let masked = "(i32.and (local.get 0) (i32.const 7))";
+    let wide = "(i32.wrap_i64 (i64.and (i64.extend_i32_s (local.get 0)) (i64.const -8)))";
+    let loaded = "(i32.load8_u (local.get 0))";
+    in_every_mode(|engine| {
+        for entries in [7, 8] {
+            let select = |selector, input, number: u32| {
+                let (mut store, instance) = instance(engine, &text(entries, selector));
+                let run = instance.get_typed_func::<u32, u32>(&mut store, "run");
+                let expected = if (number as usize) < entries {
+                    number
+                } else {
+                    8
+                };
+                let result = run.unwrap().call(&mut store, input).unwrap();
+                assert_eq!(result, expected, "{selector} {input} {entries}");
+            };
+            for input in [0, 1, 6, 7, 8, 15, u32::MAX] {
+                select(masked, input, input & 7);
+                select(wide, input, input & !7);
+            }
+            for (input, number) in [(0, 0), (6, 6), (7, 7), (8, 8), (9, 255)] {
+                select(loaded, input, number);
+            }
+        }
+    });
+}

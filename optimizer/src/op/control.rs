@@ -359,17 +359,20 @@ impl Translator<'_> {
     }
 
     /// Branches through a table. What is beyond it leaves by a comparison, so that the indirect
-    /// jump's prediction is for the table's entries alone.
+    /// jump's prediction is for the table's entries alone; nothing is, if the selector is known to
+    /// have few bits.
     fn jump_table(&mut self, selector: Value, entries: &[Block], default: Block) {
         self.note_table();
-        let inside = self.builder.create_block();
         let len = i64::from(entries.len() as u32);
-        let outside = self
-            .ins()
-            .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, selector, len);
-        self.ins().brif(outside, default, &[], inside, &[]);
-        self.builder.seal_block(inside);
-        self.switch_to(inside);
+        if 1 << self.used_bits(selector) > len {
+            let inside = self.builder.create_block();
+            let outside = self
+                .ins()
+                .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, selector, len);
+            self.ins().brif(outside, default, &[], inside, &[]);
+            self.builder.seal_block(inside);
+            self.switch_to(inside);
+        }
         let dfg = &mut self.builder.func.dfg;
         let calls = entries.iter().map(|&block| dfg.block_call(block, &[]));
         let calls: Vec<_> = calls.collect();

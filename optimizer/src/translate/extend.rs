@@ -153,6 +153,13 @@ impl Translator<'_> {
                 opcode: Opcode::Uextend,
                 arg,
             }) if self.builder.func.dfg.value_type(arg) == types::I8 => 1,
+            Some(InstructionData::Binary {
+                opcode: Opcode::Band,
+                args: [_, mask],
+            }) => match self.known(mask) {
+                Some(mask) => (u64::BITS - mask.leading_zeros()).min(u32::BITS),
+                None => u32::BITS,
+            },
             _ => u32::BITS,
         }
     }
