@@ -106,6 +106,10 @@ fn interruption_in_an_inlined_function() {
             let error = run.call(&mut store, ()).unwrap_err();
             drop(watchdog);
             assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+            if error.downcast_ref::<WasmBacktrace>().is_none() {
+                // On a busy machine the interruption came before the call had begun.
+                continue;
+            }
             let names = names(&error);
             let possible: [&[&str]; 3] = [&["turn", "run"], &["run"], &["turn"]];
             assert!(possible.iter().any(|&stack| names == stack), "{names:?}");
