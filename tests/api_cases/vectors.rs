@@ -113,6 +113,45 @@ fn many_vectors_find_room() {
     });
 }
 
+/// A byte lane is no condition, though both are bytes to the optimizer: masks and tables keep their
+/// meaning.
+#[test]
+fn lanes_have_all_their_bits() {
+    let text = r#"(module
+        (func (export "mask8") (param i32) (result i32)
+            (i32.and (i8x16.extract_lane_u 3 (i8x16.splat (local.get 0))) (i32.const 1)))
+        (func (export "mask16") (param i32) (result i32)
+            (i32.and (i16x8.extract_lane_u 3 (i16x8.splat (local.get 0))) (i32.const 255)))
+        (func (export "table") (param i32) (result i32)
+            (block $default
+                (block $1 (block $0
+                    (br_table $0 $1 $0 $1 $0 $1 $0 $1 $default
+                        (i8x16.extract_lane_u 0 (i8x16.splat (local.get 0)))))
+                    (return (i32.const 10)))
+                (return (i32.const 11)))
+            (i32.const 99))
+        (func (export "condition") (param i32) (result i32)
+            (i32.and (v128.any_true (i8x16.splat (local.get 0))) (i32.const 1))))"#;
+    in_every_mode(|engine| {
+        let (mut store, instance) = instance(engine, text);
+        let mut check = |name: &str, expected: fn(u32) -> u32| {
+            let func = instance.get_typed_func::<u32, u32>(&mut store, name);
+            let func = func.expect("of the type");
+            for number in (0..300).chain([0xffff, 0x1_0000, u32::MAX]) {
+                let result = func.call(&mut store, number).unwrap();
+                assert_eq!(result, expected(number), "{name} {number}");
+            }
+        };
+        check("mask8", |number| number & 1);
+        check("mask16", |number| number & 255);
+        check("table", |number| match number & 255 {
+            byte @ 0..8 => 10 + byte % 2,
+            _ => 99,
+        });
+        check("condition", |number| u32::from(number & 255 != 0));
+    });
+}
+
 /// The relaxed operators with the number of their operands.
 const RELAXED: [(&str, usize); 20] = [
     ("i8x16.relaxed_swizzle", 2),

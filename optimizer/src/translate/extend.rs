@@ -152,7 +152,12 @@ impl Translator<'_> {
             Some(InstructionData::Unary {
                 opcode: Opcode::Uextend,
                 arg,
-            }) if self.builder.func.dfg.value_type(arg) == types::I8 => 1,
+            }) => match self.definition(arg) {
+                Some(InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. }) => {
+                    1
+                }
+                _ => self.builder.func.dfg.value_type(arg).bits(),
+            },
             Some(InstructionData::Binary {
                 opcode: Opcode::Band,
                 args: [_, mask],

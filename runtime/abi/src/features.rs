@@ -1,10 +1,11 @@
 //! The features of WebAssembly that modules may use: the one table of proposals that have a switch,
 //! the set of those that are on, and the error of a module that needs another one.
 //!
-//! A proposal gets its row in [`for_each_feature!`] when both compilers implement it. From the rows
-//! come [`Feature`], the setters of the engine's configuration and the options of the command line.
-//! What the first standard lacks and no program can do without (conversions that saturate, sign
-//! extension, mutable globals in imports and exports) has no switch, as in Wasmtime.
+//! A proposal gets its row in [`for_each_feature!`](crate::for_each_feature) when both compilers
+//! implement it. From the rows come [`Feature`], the setters of the engine's configuration and the
+//! options of the command line. What the first standard lacks and no program can do without
+//! (conversions that saturate, sign extension, mutable globals in imports and exports) has no
+//! switch, as in Wasmtime.
 
 use std::fmt;
 
