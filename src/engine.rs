@@ -225,6 +225,10 @@ fn check(config: &Config) -> Result<()> {
         "code_space must be between 1 MiB and 1 GiB, not {} bytes",
         runtime.code_space_bytes
     );
+    anyhow::ensure!(
+        config.optimizer.cpu != Cpu::Sse41 || config.baseline.features.sse41,
+        "code for SSE4.1 can't run on this processor, which has no SSE4.1"
+    );
     config.features.check()?;
     Ok(())
 }

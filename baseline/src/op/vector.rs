@@ -13,6 +13,7 @@ mod integer;
 mod lanes;
 mod memory;
 mod relaxed;
+mod shift;
 mod shuffle;
 
 use upshift_abi::{Kind, RegClass};
@@ -148,8 +149,8 @@ impl FuncGen<'_> {
         self.vector_operation(op, left, right, None);
     }
 
-    /// One instruction of two popped operands. Returns the register of the result, which is on the
-    /// stack.
+    /// Pushes what one instruction makes of two popped operands, with canonical NaNs if the result
+    /// has floats of a size.
     fn vector_operation(
         &mut self,
         op: VecOp,

@@ -17,11 +17,11 @@ binary! {
     visit_i32x4_gt_s => PCMPGTD;
 }
 
-/// What is done to the result of an instruction.
+/// Whether an instruction's result is the operator's, or its opposite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Result {
-    AsIs,
-    Inverted,
+enum Sense {
+    Same,
+    Opposite,
 }
 
 /// The order of an instruction's operands.
@@ -39,28 +39,28 @@ handlers! {
     visit_i8x16_lt_s => exchanged(VecOp::PCMPGTB);
     visit_i16x8_lt_s => exchanged(VecOp::PCMPGTW);
     visit_i32x4_lt_s => exchanged(VecOp::PCMPGTD);
-    visit_i8x16_ge_s => is_extreme(VecOp::PMAXSB, VecOp::PCMPEQB, Result::AsIs);
-    visit_i16x8_ge_s => is_extreme(VecOp::PMAXSW, VecOp::PCMPEQW, Result::AsIs);
-    visit_i32x4_ge_s => is_extreme(VecOp::PMAXSD, VecOp::PCMPEQD, Result::AsIs);
-    visit_i8x16_le_s => is_extreme(VecOp::PMINSB, VecOp::PCMPEQB, Result::AsIs);
-    visit_i16x8_le_s => is_extreme(VecOp::PMINSW, VecOp::PCMPEQW, Result::AsIs);
-    visit_i32x4_le_s => is_extreme(VecOp::PMINSD, VecOp::PCMPEQD, Result::AsIs);
-    visit_i8x16_ge_u => is_extreme(VecOp::PMAXUB, VecOp::PCMPEQB, Result::AsIs);
-    visit_i16x8_ge_u => is_extreme(VecOp::PMAXUW, VecOp::PCMPEQW, Result::AsIs);
-    visit_i32x4_ge_u => is_extreme(VecOp::PMAXUD, VecOp::PCMPEQD, Result::AsIs);
-    visit_i8x16_le_u => is_extreme(VecOp::PMINUB, VecOp::PCMPEQB, Result::AsIs);
-    visit_i16x8_le_u => is_extreme(VecOp::PMINUW, VecOp::PCMPEQW, Result::AsIs);
-    visit_i32x4_le_u => is_extreme(VecOp::PMINUD, VecOp::PCMPEQD, Result::AsIs);
-    visit_i8x16_lt_u => is_extreme(VecOp::PMAXUB, VecOp::PCMPEQB, Result::Inverted);
-    visit_i16x8_lt_u => is_extreme(VecOp::PMAXUW, VecOp::PCMPEQW, Result::Inverted);
-    visit_i32x4_lt_u => is_extreme(VecOp::PMAXUD, VecOp::PCMPEQD, Result::Inverted);
-    visit_i8x16_gt_u => is_extreme(VecOp::PMINUB, VecOp::PCMPEQB, Result::Inverted);
-    visit_i16x8_gt_u => is_extreme(VecOp::PMINUW, VecOp::PCMPEQW, Result::Inverted);
-    visit_i32x4_gt_u => is_extreme(VecOp::PMINUD, VecOp::PCMPEQD, Result::Inverted);
-    visit_i64x2_gt_s => greater_i64(Order::AsPushed, Result::AsIs);
-    visit_i64x2_lt_s => greater_i64(Order::Exchanged, Result::AsIs);
-    visit_i64x2_le_s => greater_i64(Order::AsPushed, Result::Inverted);
-    visit_i64x2_ge_s => greater_i64(Order::Exchanged, Result::Inverted);
+    visit_i8x16_ge_s => is_extreme(VecOp::PMAXSB, VecOp::PCMPEQB, Sense::Same);
+    visit_i16x8_ge_s => is_extreme(VecOp::PMAXSW, VecOp::PCMPEQW, Sense::Same);
+    visit_i32x4_ge_s => is_extreme(VecOp::PMAXSD, VecOp::PCMPEQD, Sense::Same);
+    visit_i8x16_le_s => is_extreme(VecOp::PMINSB, VecOp::PCMPEQB, Sense::Same);
+    visit_i16x8_le_s => is_extreme(VecOp::PMINSW, VecOp::PCMPEQW, Sense::Same);
+    visit_i32x4_le_s => is_extreme(VecOp::PMINSD, VecOp::PCMPEQD, Sense::Same);
+    visit_i8x16_ge_u => is_extreme(VecOp::PMAXUB, VecOp::PCMPEQB, Sense::Same);
+    visit_i16x8_ge_u => is_extreme(VecOp::PMAXUW, VecOp::PCMPEQW, Sense::Same);
+    visit_i32x4_ge_u => is_extreme(VecOp::PMAXUD, VecOp::PCMPEQD, Sense::Same);
+    visit_i8x16_le_u => is_extreme(VecOp::PMINUB, VecOp::PCMPEQB, Sense::Same);
+    visit_i16x8_le_u => is_extreme(VecOp::PMINUW, VecOp::PCMPEQW, Sense::Same);
+    visit_i32x4_le_u => is_extreme(VecOp::PMINUD, VecOp::PCMPEQD, Sense::Same);
+    visit_i8x16_lt_u => is_extreme(VecOp::PMAXUB, VecOp::PCMPEQB, Sense::Opposite);
+    visit_i16x8_lt_u => is_extreme(VecOp::PMAXUW, VecOp::PCMPEQW, Sense::Opposite);
+    visit_i32x4_lt_u => is_extreme(VecOp::PMAXUD, VecOp::PCMPEQD, Sense::Opposite);
+    visit_i8x16_gt_u => is_extreme(VecOp::PMINUB, VecOp::PCMPEQB, Sense::Opposite);
+    visit_i16x8_gt_u => is_extreme(VecOp::PMINUW, VecOp::PCMPEQW, Sense::Opposite);
+    visit_i32x4_gt_u => is_extreme(VecOp::PMINUD, VecOp::PCMPEQD, Sense::Opposite);
+    visit_i64x2_gt_s => greater_i64(Order::AsPushed, Sense::Same);
+    visit_i64x2_lt_s => greater_i64(Order::Exchanged, Sense::Same);
+    visit_i64x2_le_s => greater_i64(Order::AsPushed, Sense::Opposite);
+    visit_i64x2_ge_s => greater_i64(Order::Exchanged, Sense::Opposite);
     visit_f32x4_eq => compare_lanes(VecOp::CMPPS, EQUAL, Order::AsPushed);
     visit_f32x4_ne => compare_lanes(VecOp::CMPPS, NOT_EQUAL, Order::AsPushed);
     visit_f32x4_lt => compare_lanes(VecOp::CMPPS, LESS, Order::AsPushed);
@@ -98,7 +98,7 @@ impl FuncGen<'_> {
     }
 
     /// Whether the left operand is the lesser (or greater) one: equal to the lesser of both.
-    fn is_extreme(&mut self, extreme: VecOp, equal: VecOp, result: Result) {
+    fn is_extreme(&mut self, extreme: VecOp, equal: VecOp, sense: Sense) {
         let right = self.state.pop();
         let left = self.state.pop();
         let dst = self.own_reg(right);
@@ -106,13 +106,13 @@ impl FuncGen<'_> {
         self.masm.vec(extreme, dst, dst, left);
         self.masm.vec(equal, dst, dst, left);
         self.state.release(left);
-        if result == Result::Inverted {
+        if sense == Sense::Opposite {
             self.combine(VecOp::PXOR, dst, u128::MAX);
         }
         self.push_vector(dst);
     }
 
-    fn greater_i64(&mut self, order: Order, result: Result) {
+    fn greater_i64(&mut self, order: Order, sense: Sense) {
         let mut right = self.state.pop();
         let mut left = self.state.pop();
         if order == Order::Exchanged {
@@ -137,7 +137,7 @@ impl FuncGen<'_> {
             self.state.release(greater);
         }
         self.state.release(right);
-        if result == Result::Inverted {
+        if sense == Sense::Opposite {
             self.combine(VecOp::PXOR, dst, u128::MAX);
         }
         self.push_vector(dst);

@@ -1,14 +1,13 @@
-//! Bitwise operators and integer arithmetic on lanes.
+//! Bitwise operators and integer arithmetic on lanes; shifts are in [`shift`](super::shift).
 
 use upshift_abi::Kind;
 
 use crate::asm::Cc;
-use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::opcode::vector::VecOp;
 use crate::func_gen::FuncGen;
 use crate::op::vector::{Shape, binary, handlers, splat, unary};
 use crate::reg::Reg;
-use crate::value::{Cond, Value};
+use crate::value::Cond;
 
 binary! {
     visit_v128_and => PAND;
@@ -55,14 +54,6 @@ unary! {
     visit_i32x4_abs => PABSD;
 }
 
-/// Shifts of lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LaneShift {
-    Shl,
-    ShrS,
-    ShrU,
-}
-
 handlers! {
     visit_v128_not => vector_with(VecOp::PXOR, u128::MAX);
     visit_v128_andnot => and_not();
@@ -88,18 +79,6 @@ handlers! {
     visit_i16x8_extadd_pairwise_i8x16_u => vector_with(VecOp::PMADDUBSW, splat(1, 8));
     visit_i32x4_extadd_pairwise_i16x8_s => vector_with(VecOp::PMADDWD, splat(1, 16));
     visit_i32x4_extadd_pairwise_i16x8_u => add_words_pairwise_u();
-    visit_i8x16_shl => shift_bytes(LaneShift::Shl);
-    visit_i8x16_shr_s => shift_bytes_s();
-    visit_i8x16_shr_u => shift_bytes(LaneShift::ShrU);
-    visit_i16x8_shl => shift_lanes(Shape::I16x8, LaneShift::Shl);
-    visit_i16x8_shr_s => shift_lanes(Shape::I16x8, LaneShift::ShrS);
-    visit_i16x8_shr_u => shift_lanes(Shape::I16x8, LaneShift::ShrU);
-    visit_i32x4_shl => shift_lanes(Shape::I32x4, LaneShift::Shl);
-    visit_i32x4_shr_s => shift_lanes(Shape::I32x4, LaneShift::ShrS);
-    visit_i32x4_shr_u => shift_lanes(Shape::I32x4, LaneShift::ShrU);
-    visit_i64x2_shl => shift_lanes(Shape::I64x2, LaneShift::Shl);
-    visit_i64x2_shr_s => shift_i64_s();
-    visit_i64x2_shr_u => shift_lanes(Shape::I64x2, LaneShift::ShrU);
 }
 
 impl Shape {
@@ -111,21 +90,6 @@ impl Shape {
             Shape::I32x4 => 32,
             Shape::I64x2 => 64,
         }
-    }
-}
-
-/// The instruction that shifts by a register, and by a constant.
-fn shift_ops(shape: Shape, shift: LaneShift) -> (VecOp, VecOp) {
-    match (shape, shift) {
-        (Shape::I8x16 | Shape::I16x8, LaneShift::Shl) => (VecOp::PSLLW, VecOp::PSLLW_IMM),
-        (Shape::I8x16 | Shape::I16x8, LaneShift::ShrS) => (VecOp::PSRAW, VecOp::PSRAW_IMM),
-        (Shape::I8x16 | Shape::I16x8, LaneShift::ShrU) => (VecOp::PSRLW, VecOp::PSRLW_IMM),
-        (Shape::I32x4, LaneShift::Shl) => (VecOp::PSLLD, VecOp::PSLLD_IMM),
-        (Shape::I32x4, LaneShift::ShrS) => (VecOp::PSRAD, VecOp::PSRAD_IMM),
-        (Shape::I32x4, LaneShift::ShrU) => (VecOp::PSRLD, VecOp::PSRLD_IMM),
-        (Shape::I64x2, LaneShift::Shl) => (VecOp::PSLLQ, VecOp::PSLLQ_IMM),
-        (Shape::I64x2, LaneShift::ShrU) => (VecOp::PSRLQ, VecOp::PSRLQ_IMM),
-        (Shape::I64x2, LaneShift::ShrS) => unreachable!("there is no such instruction"),
     }
 }
 
@@ -215,7 +179,7 @@ impl FuncGen<'_> {
     }
 
     /// All bits of a lane as its sign is, in a temporary.
-    fn i64_signs(&mut self, value: Reg) -> Reg {
+    pub(super) fn i64_signs(&mut self, value: Reg) -> Reg {
         let signs = self.vector_temp();
         self.masm.vec_of_imm(VecOp::PSHUFD, signs, value, 0xf5);
         self.masm.vec_shift_imm(VecOp::PSRAD_IMM, signs, signs, 31);
@@ -289,132 +253,6 @@ impl FuncGen<'_> {
         self.combine(VecOp::PXOR, dst, splat(0x8000, 16));
         self.combine(VecOp::PMADDWD, dst, splat(1, 16));
         self.combine(VecOp::PADDD, dst, splat(0x1_0000, 32));
-        self.push_vector(dst);
-    }
-
-    /// A popped amount modulo the bits of a lane, in a vector register, a temporary.
-    fn shift_amount(&mut self, value: Value, shape: Shape) -> Reg {
-        let amount = self.own_reg(value);
-        let mask = shape.lane_bits() as i32 - 1;
-        self.masm.ri(Alu::And, OperandSize::S32, amount, mask);
-        let vector = self.vector_temp();
-        self.masm.int_to_float(OperandSize::S32, vector, amount);
-        self.state.release(amount);
-        vector
-    }
-
-    fn shift_lanes(&mut self, shape: Shape, shift: LaneShift) {
-        let (by_register, by_constant) = shift_ops(shape, shift);
-        let amount = self.state.pop();
-        let value = self.state.pop();
-        if let Value::Const(_, amount) = amount {
-            let target = self.target_reg(Kind::V128);
-            let src = self.use_reg(value);
-            self.state.release(src);
-            let dst = self.dest(target, Kind::V128);
-            let amount = amount as u8 & (shape.lane_bits() as u8 - 1);
-            self.masm.vec_shift_imm(by_constant, dst, src, amount);
-            return self.push_dest(target, Kind::V128, dst);
-        }
-        let amount = self.shift_amount(amount, shape);
-        let dst = self.own_reg(value);
-        self.masm.vec(by_register, dst, dst, amount);
-        self.state.release(amount);
-        self.push_vector(dst);
-    }
-
-    /// Shifts words and clears what came from the byte beside. Not for `shr_s`.
-    fn shift_bytes(&mut self, shift: LaneShift) {
-        let (by_register, by_constant) = shift_ops(Shape::I8x16, shift);
-        let amount = self.state.pop();
-        let value = self.state.pop();
-        if let Value::Const(_, amount) = amount {
-            let dst = self.own_reg(value);
-            let amount = amount as u8 & 7;
-            self.masm.vec_shift_imm(by_constant, dst, dst, amount);
-            let own_bits = match shift {
-                LaneShift::Shl => 0xff << amount & 0xff,
-                LaneShift::ShrS | LaneShift::ShrU => 0xff >> amount,
-            };
-            self.combine(VecOp::PAND, dst, splat(own_bits, 8));
-            return self.push_vector(dst);
-        }
-        let amount = self.shift_amount(amount, Shape::I8x16);
-        let dst = self.own_reg(value);
-        // In each byte the bits that stay in it when they are shifted left; in their places are
-        // what is left of a byte that is shifted right.
-        let mask = self.vector_temp();
-        self.masm.vec_fill(mask, true);
-        self.masm.vec(VecOp::PSRLW, mask, mask, amount);
-        self.masm.vec_shift_imm(VecOp::PSRLW_IMM, mask, mask, 8);
-        self.masm.vec(VecOp::PACKUSWB, mask, mask, mask);
-        match shift {
-            LaneShift::Shl => {
-                self.masm.vec(VecOp::PAND, dst, dst, mask);
-                self.masm.vec(by_register, dst, dst, amount);
-            }
-            LaneShift::ShrS | LaneShift::ShrU => {
-                self.masm.vec(by_register, dst, dst, amount);
-                self.masm.vec(VecOp::PAND, dst, dst, mask);
-            }
-        }
-        self.state.release(mask);
-        self.state.release(amount);
-        self.push_vector(dst);
-    }
-
-    /// Shifts words whose upper half is the byte, and has the packing take the lower half.
-    fn shift_bytes_s(&mut self) {
-        let amount = self.state.pop();
-        let value = self.state.pop();
-        let amount = match amount {
-            Value::Const(_, amount) => Err(amount as u8 & 7),
-            _ => Ok(self.shift_amount(amount, Shape::I8x16)),
-        };
-        let dst = self.own_reg(value);
-        let high = self.vector_temp();
-        self.masm.vec(VecOp::PUNPCKHBW, high, dst, dst);
-        self.masm.vec(VecOp::PUNPCKLBW, dst, dst, dst);
-        for half in [high, dst] {
-            match amount {
-                Err(amount) => {
-                    self.masm
-                        .vec_shift_imm(VecOp::PSRAW_IMM, half, half, amount + 8);
-                }
-                Ok(amount) => {
-                    self.masm.vec(VecOp::PSRAW, half, half, amount);
-                    self.masm.vec_shift_imm(VecOp::PSRAW_IMM, half, half, 8);
-                }
-            }
-        }
-        self.masm.vec(VecOp::PACKSSWB, dst, dst, high);
-        if let Ok(amount) = amount {
-            self.state.release(amount);
-        }
-        self.state.release(high);
-        self.push_vector(dst);
-    }
-
-    /// Shifts what is not negative: lanes that are get inverted before and after.
-    fn shift_i64_s(&mut self) {
-        let amount = self.state.pop();
-        let value = self.state.pop();
-        let amount = match amount {
-            Value::Const(_, amount) => Err(amount as u8 & 63),
-            _ => Ok(self.shift_amount(amount, Shape::I64x2)),
-        };
-        let dst = self.own_reg(value);
-        let signs = self.i64_signs(dst);
-        self.masm.vec(VecOp::PXOR, dst, dst, signs);
-        match amount {
-            Err(amount) => self.masm.vec_shift_imm(VecOp::PSRLQ_IMM, dst, dst, amount),
-            Ok(amount) => {
-                self.masm.vec(VecOp::PSRLQ, dst, dst, amount);
-                self.state.release(amount);
-            }
-        }
-        self.masm.vec(VecOp::PXOR, dst, dst, signs);
-        self.state.release(signs);
         self.push_vector(dst);
     }
 }
