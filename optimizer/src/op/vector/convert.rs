@@ -1,6 +1,6 @@
 //! Conversions between shapes: wider and narrower lanes, integers and floats.
 
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 use crate::op::vector::vectors;
 use crate::translate::Translator;
@@ -61,11 +61,17 @@ impl Translator<'_> {
         self.push_vector(result);
     }
 
+    /// Zeroes for the upper half of what is narrowed from 64 bits. Cranelift's rules look for this
+    /// very instruction.
+    pub(super) fn zero_i64x2(&mut self) -> Value {
+        let zero = self.vector_constant([0; 16]);
+        self.cast(zero, types::I64X2)
+    }
+
     pub(crate) fn visit_i32x4_trunc_sat_f64x2_s_zero(&mut self) {
         let value = self.pop_as(types::F64X2);
         let wide = self.ins().fcvt_to_sint_sat(types::I64X2, value);
-        let zero = self.vector_constant([0; 16]);
-        let zero = self.cast(zero, types::I64X2);
+        let zero = self.zero_i64x2();
         let result = self.ins().snarrow(wide, zero);
         self.push_vector(result);
     }
@@ -73,8 +79,7 @@ impl Translator<'_> {
     pub(crate) fn visit_i32x4_trunc_sat_f64x2_u_zero(&mut self) {
         let value = self.pop_as(types::F64X2);
         let wide = self.ins().fcvt_to_uint_sat(types::I64X2, value);
-        let zero = self.vector_constant([0; 16]);
-        let zero = self.cast(zero, types::I64X2);
+        let zero = self.zero_i64x2();
         let result = self.ins().uunarrow(wide, zero);
         self.push_vector(result);
     }

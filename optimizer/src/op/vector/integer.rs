@@ -165,10 +165,7 @@ impl Translator<'_> {
     /// The sums of the products of neighbouring lanes, in lanes twice as wide.
     pub(crate) fn visit_i32x4_dot_i16x8_s(&mut self) {
         let (a, b) = self.pop2_as(types::I16X8);
-        let (low_a, low_b) = (self.ins().swiden_low(a), self.ins().swiden_low(b));
-        let low = self.ins().imul(low_a, low_b);
-        let (high_a, high_b) = (self.ins().swiden_high(a), self.ins().swiden_high(b));
-        let high = self.ins().imul(high_a, high_b);
+        let (low, high) = self.wide_products(a, b);
         let result = self.ins().iadd_pairwise(low, high);
         self.push_vector(result);
     }

@@ -83,8 +83,7 @@ impl Translator<'_> {
     fn fast_trunc_f64x2(&mut self) {
         let value = self.pop_as(types::F64X2);
         let wide = self.ins().x86_cvtt2dq(types::I64X2, value);
-        let zero = self.vector_constant([0; 16]);
-        let zero = self.cast(zero, types::I64X2);
+        let zero = self.zero_i64x2();
         let result = self.ins().snarrow(wide, zero);
         self.push_vector(result);
     }
@@ -117,7 +116,7 @@ impl Translator<'_> {
 
     fn dot_i16(&mut self) {
         let (a, b) = self.pop2_as(types::I8X16);
-        let (low, high) = self.byte_products(a, b);
+        let (low, high) = self.wide_products(a, b);
         let result = self.ins().iadd_pairwise(low, high);
         self.push_vector(result);
     }
@@ -126,7 +125,7 @@ impl Translator<'_> {
     fn dot_i32(&mut self) {
         let addend = self.pop_as(types::I32X4);
         let (a, b) = self.pop2_as(types::I8X16);
-        let (low, high) = self.byte_products(a, b);
+        let (low, high) = self.wide_products(a, b);
         let low = self.sums_of_neighbours(low);
         let high = self.sums_of_neighbours(high);
         let sums = self.ins().iadd_pairwise(low, high);
@@ -134,8 +133,8 @@ impl Translator<'_> {
         self.push_vector(result);
     }
 
-    /// The products of the lower and of the upper bytes, as words.
-    fn byte_products(&mut self, a: Value, b: Value) -> (Value, Value) {
+    /// The products of the lower and of the upper lanes, in lanes twice as wide.
+    pub(super) fn wide_products(&mut self, a: Value, b: Value) -> (Value, Value) {
         let (low_a, low_b) = (self.ins().swiden_low(a), self.ins().swiden_low(b));
         let low = self.ins().imul(low_a, low_b);
         let (high_a, high_b) = (self.ins().swiden_high(a), self.ins().swiden_high(b));
