@@ -13,7 +13,7 @@ pub use references::TableImage;
 
 use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
-    TypeIndex,
+    TagIndex, TypeIndex,
 };
 use crate::plan::{MemoryOptions, ModulePlan};
 use crate::types::{
@@ -43,6 +43,8 @@ pub enum ImportType {
     Memory(MemoryType),
     /// A global of exactly this type.
     Global(GlobalType),
+    /// A tag of exceptions with the parameters of this type.
+    Tag(TypeIndex),
 }
 
 /// A module item that has an index.
@@ -56,6 +58,8 @@ pub enum Item {
     Memory(MemoryIndex),
     /// A global.
     Global(GlobalIndex),
+    /// A tag.
+    Tag(TagIndex),
 }
 
 /// One instruction of a constant expression; they form a stack program.
@@ -198,6 +202,10 @@ pub struct ModuleFacts {
     pub imported_globals: u32,
     /// Initial value of each defined global.
     pub global_inits: Vec<ConstExpr>,
+    /// Type of each tag, whose parameters are the values of its exceptions.
+    pub tags: Vec<TypeIndex>,
+    /// How many of `tags` are imported.
+    pub imported_tags: u32,
     /// Exports in their order.
     pub exports: Vec<Export>,
     /// Position in `exports` by name.
@@ -216,6 +224,8 @@ pub struct ModuleFacts {
     pub name: Option<Box<str>>,
     /// Names of functions, from the name section.
     pub func_names: HashMap<FuncIndex, Box<str>>,
+    /// Names of tags, from the name section.
+    pub tag_names: HashMap<TagIndex, Box<str>>,
     /// What the producer says of branches.
     pub branch_hints: BranchHints,
     /// For each function that can become a reference, its number among those, else `u32::MAX`.
@@ -251,7 +261,7 @@ impl ModuleFacts {
             match &mut import.ty {
                 ImportType::Table(ty) => set(&mut ty.element),
                 ImportType::Global(ty) => set_value(&mut ty.content),
-                ImportType::Func(_) | ImportType::Memory(_) => {}
+                ImportType::Func(_) | ImportType::Memory(_) | ImportType::Tag(_) => {}
             }
         }
         self.tables.iter_mut().for_each(|ty| set(&mut ty.element));
@@ -282,6 +292,28 @@ impl ModuleFacts {
     /// The function's type.
     pub fn func_type(&self, func: FuncIndex) -> &FuncType {
         &self.types[self.funcs[func.index()].index()]
+    }
+
+    /// The types of the values that exceptions with the tag carry.
+    pub fn tag_params(&self, tag: TagIndex) -> &[ValType] {
+        &self.types[self.tags[tag.index()].index()].params
+    }
+
+    /// The name of a tag, for people: from the name section, an export or an import.
+    pub fn tag_name(&self, tag: TagIndex) -> Option<&str> {
+        if let Some(name) = self.tag_names.get(&tag) {
+            return Some(name);
+        }
+        let exported = self.exports.iter().find(|e| e.item == Item::Tag(tag));
+        if let Some(export) = exported {
+            return Some(&export.name);
+        }
+        let mut imports = self.imports.iter();
+        let import = imports
+            .by_ref()
+            .filter(|import| matches!(import.ty, ImportType::Tag(_)))
+            .nth(tag.index())?;
+        Some(&import.name)
     }
 
     /// The engine's id of the function's type.

@@ -31,6 +31,9 @@ macro_rules! for_each_feature {
             CustomPageSizes = wasm_custom_page_sizes "custom-page-sizes": CUSTOM_PAGE_SIZES, off,
                 needs [],
                 "memories with pages of one byte";
+            /// Exceptions: `try_table`, `throw`, `throw_ref`, and references to exceptions.
+            Exceptions = wasm_exceptions "exceptions": EXCEPTIONS, on, needs [ReferenceTypes],
+                "exceptions: try_table, throw, exnref";
             /// Constant expressions that add, subtract and multiply integers.
             ExtendedConst = wasm_extended_const "extended-const": EXTENDED_CONST, on, needs [],
                 "integer arithmetic in constant expressions";
@@ -39,6 +42,11 @@ macro_rules! for_each_feature {
             FunctionReferences = wasm_function_references "function-references":
                 FUNCTION_REFERENCES, on, needs [ReferenceTypes],
                 "references to functions of one type, call_ref";
+            /// The older form of exceptions: `try`, `catch`, `rethrow`, `delegate`. Compilers of C++
+            /// still produce it.
+            LegacyExceptions = wasm_legacy_exceptions "legacy-exceptions": LEGACY_EXCEPTIONS, on,
+                needs [Exceptions],
+                "exceptions in their older form: try, catch, delegate";
             /// Memories with 64-bit addresses and tables with 64-bit indexes.
             Memory64 = wasm_memory64 "memory64": MEMORY64, on, needs [],
                 "memories with 64-bit addresses, tables with 64-bit indexes";

@@ -54,6 +54,8 @@ index! {
     MemoryIndex => "memory";
     /// A global in the module's global index space: imports first.
     GlobalIndex => "global";
+    /// A tag in the module's tag index space: imports first.
+    TagIndex => "tag";
     /// An element segment.
     ElemIndex => "elem";
     /// A data segment.

@@ -34,6 +34,7 @@ pub mod artifact;
 pub mod builtin;
 pub mod callconv;
 pub mod compiler;
+pub mod exception;
 pub mod facts;
 pub mod features;
 pub mod frame;

@@ -36,6 +36,8 @@ pub enum HeapType {
     Func,
     /// A value of the embedder: an opaque word that it gave out.
     Extern,
+    /// An exception: the word points to a [`VmException`](crate::exception::VmException).
+    Exn,
     /// A function of the type with the id, which is the type's index in a module that has no ids of
     /// an engine yet.
     ConcreteFunc(TypeId),
@@ -46,6 +48,9 @@ impl ValType {
     pub const FUNCREF: Self = ValType::Ref(RefType::FUNCREF);
     /// A nullable reference to an embedder's value.
     pub const EXTERNREF: Self = ValType::Ref(RefType::EXTERNREF);
+
+    /// A nullable reference to an exception.
+    pub const EXNREF: Self = ValType::Ref(RefType::EXNREF);
 
     /// The machine representation of values of the type.
     #[inline]
@@ -95,6 +100,8 @@ impl RefType {
     pub const FUNCREF: Self = RefType::new(true, HeapType::Func);
     /// A nullable reference to a value of the embedder.
     pub const EXTERNREF: Self = RefType::new(true, HeapType::Extern);
+    /// A nullable reference to an exception.
+    pub const EXNREF: Self = RefType::new(true, HeapType::Exn);
 
     /// A type of references, which may include null.
     pub const fn new(is_nullable: bool, heap_type: HeapType) -> Self {
@@ -118,7 +125,7 @@ impl RefType {
     pub const fn refers_to(self) -> Option<TypeId> {
         match self.heap {
             HeapType::ConcreteFunc(id) => Some(id),
-            HeapType::Func | HeapType::Extern => None,
+            HeapType::Func | HeapType::Extern | HeapType::Exn => None,
         }
     }
 
@@ -153,6 +160,10 @@ impl RefType {
                 shared: false,
                 ty: AbstractHeapType::Extern,
             } => HeapType::Extern,
+            Wasm::Abstract {
+                shared: false,
+                ty: AbstractHeapType::Exn,
+            } => HeapType::Exn,
             Wasm::Concrete(index) => HeapType::ConcreteFunc(TypeId(index.as_module_index()?)),
             _ => return None,
         };
@@ -185,6 +196,7 @@ impl fmt::Display for RefType {
         match *self {
             RefType::FUNCREF => f.write_str("funcref"),
             RefType::EXTERNREF => f.write_str("externref"),
+            RefType::EXNREF => f.write_str("exnref"),
             RefType {
                 nullable: true,
                 heap,
@@ -199,6 +211,7 @@ impl fmt::Display for HeapType {
         match self {
             HeapType::Func => f.write_str("func"),
             HeapType::Extern => f.write_str("extern"),
+            HeapType::Exn => f.write_str("exn"),
             HeapType::ConcreteFunc(id) => write!(f, "type {}", id.0),
         }
     }

@@ -17,7 +17,7 @@ use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicPtr, AtomicU32};
 
 use crate::facts::{ModuleFacts, TableImage};
-use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
+use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
 use crate::types::TypeId;
 
 /// A byte offset from a `VmContext*` (or from the structure that the constant's type names).
@@ -243,6 +243,7 @@ pub struct VmLayout {
     defined_tables: u32,
     further_memories: u32,
     defined_globals: u32,
+    tags: u32,
     func_refs: u32,
     size: u32,
     imported_table_count: u32,
@@ -313,6 +314,7 @@ impl VmLayout {
         defined_tables: 0,
         further_memories: 0,
         defined_globals: 0,
+        tags: 0,
         func_refs: 0,
         size: 0,
         imported_table_count: 0,
@@ -344,6 +346,7 @@ impl VmLayout {
             facts.globals.len() - facts.imported_globals as usize,
             size_of::<VmGlobal>(),
         );
+        let tags = array(facts.tags.len(), word);
         let image = facts.table_image.as_ref();
         let mut on_demand = None;
         let func_refs = if Self::fills_on_demand(facts, image) {
@@ -366,6 +369,7 @@ impl VmLayout {
             defined_tables,
             further_memories,
             defined_globals,
+            tags,
             func_refs,
             size: end as u32,
             imported_table_count: facts.imported_tables,
@@ -434,6 +438,13 @@ impl VmLayout {
                 self.further_memories + n * size_of::<VmMemory>() as u32,
             ))
         }
+    }
+
+    /// The identity of a tag, imported or defined: a word that equals the
+    /// [`tag`](crate::exception::VmException::tag) of its exceptions. Never 0, fixed for the
+    /// instance's life.
+    pub const fn tag(&self, tag: TagIndex) -> VmOffset {
+        VmOffset(self.tags + tag.0 * size_of::<usize>() as u32)
     }
 
     /// Whether the memory is the first that the module defines, for which the header has room.

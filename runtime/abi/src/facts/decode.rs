@@ -20,7 +20,7 @@ use super::{
     ImportType, Item, ModuleFacts, SegmentMode,
 };
 use crate::features::{Features, MissingFeature};
-use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use crate::plan::{MemoryOptions, ModulePlan};
 use crate::types::{
     FuncType, GlobalType, IndexKind, Limits, MemoryType, RefType, Sharing, TableType, ValType,
@@ -212,6 +212,8 @@ fn empty_facts() -> ModuleFacts {
         globals: Vec::new(),
         imported_globals: 0,
         global_inits: Vec::new(),
+        tags: Vec::new(),
+        imported_tags: 0,
         exports: Vec::new(),
         export_names: HashMap::new(),
         start: None,
@@ -221,6 +223,7 @@ fn empty_facts() -> ModuleFacts {
         code_section_bytes: 0,
         name: None,
         func_names: HashMap::new(),
+        tag_names: HashMap::new(),
         branch_hints: BranchHints::default(),
         func_refs: Vec::new(),
         ref_funcs: Vec::new(),
@@ -279,6 +282,11 @@ impl Decoder<'_> {
                     let global = global?;
                     self.facts.globals.push(global_type(&global.ty)?);
                     self.facts.global_inits.push(const_expr(&global.init_expr)?);
+                }
+            }
+            Payload::TagSection(reader) => {
+                for tag in reader {
+                    self.facts.tags.push(TypeIndex(tag?.func_type_idx));
                 }
             }
             Payload::ExportSection(reader) => {
@@ -340,7 +348,11 @@ impl Decoder<'_> {
                 facts.globals.push(ty);
                 ImportType::Global(ty)
             }
-            TypeRef::Tag(_) => return Err(unsupported("exceptions", "a tag")),
+            TypeRef::Tag(tag) => {
+                facts.imported_tags += 1;
+                facts.tags.push(TypeIndex(tag.func_type_idx));
+                ImportType::Tag(TypeIndex(tag.func_type_idx))
+            }
         };
         facts.imports.push(Import {
             module: import.module.into(),
@@ -356,7 +368,7 @@ impl Decoder<'_> {
             ExternalKind::Table => Item::Table(TableIndex(export.index)),
             ExternalKind::Memory => Item::Memory(MemoryIndex(export.index)),
             ExternalKind::Global => Item::Global(GlobalIndex(export.index)),
-            ExternalKind::Tag => return Err(unsupported("exceptions", "a tag")),
+            ExternalKind::Tag => Item::Tag(TagIndex(export.index)),
         };
         let position = self.facts.exports.len();
         self.facts.export_names.insert(export.name.into(), position);
@@ -409,6 +421,11 @@ impl Decoder<'_> {
                     let names = map.into_iter().map_while(Result::ok);
                     let entries = names.map(|naming| (FuncIndex(naming.index), naming.name.into()));
                     self.facts.func_names.extend(entries);
+                }
+                Ok(Name::Tag(map)) => {
+                    let names = map.into_iter().map_while(Result::ok);
+                    let entries = names.map(|naming| (TagIndex(naming.index), naming.name.into()));
+                    self.facts.tag_names.extend(entries);
                 }
                 Ok(_) => {}
                 Err(_) => return,
