@@ -9,12 +9,12 @@ use upshift_runtime as runtime;
 pub use upshift_abi::MissingFeature;
 pub use upshift_abi::Tier;
 pub use upshift_abi::TrapCode as Trap;
-pub use upshift_runtime::{LinkError, TimedOut};
+pub use upshift_runtime::{LinkError, ThrownException, TimedOut};
 
 /// The error of fallible functions: opaque, with a chain of causes.
 ///
 /// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
-/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], and the errors that host functions
+/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], [`ThrownException`], and the errors that host functions
 /// returned.
 pub type Error = anyhow::Error;
 

@@ -97,14 +97,14 @@ pub struct RootScope<C: AsContextMut> {
 impl<C: AsContextMut> RootScope<C> {
     /// Begins a scope.
     pub fn new(mut store: C) -> Self {
-        let scope = store.as_context_mut().raw.begin_extern_scope();
+        let scope = store.as_context_mut().raw.begin_scope();
         Self { store, scope }
     }
 }
 
 impl<C: AsContextMut> Drop for RootScope<C> {
     fn drop(&mut self) {
-        self.store.as_context_mut().raw.end_extern_scope(self.scope);
+        self.store.as_context_mut().raw.end_scope(self.scope);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::public;
 use crate::handle::Handle;
 use crate::val::raw_mut;
 use crate::{
-    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table,
+    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table, Tag,
     TypedFunc, WasmParams, WasmResults,
 };
 
@@ -23,6 +23,8 @@ pub enum Extern {
     Table(Table),
     /// A memory.
     Memory(Memory),
+    /// A tag.
+    Tag(Tag),
 }
 
 macro_rules! extern_accessors {
@@ -47,6 +49,7 @@ extern_accessors! {
     Global into_global "global";
     Table into_table "table";
     Memory into_memory "memory";
+    Tag into_tag "tag";
 }
 
 impl Extern {
@@ -61,6 +64,7 @@ impl Extern {
             Extern::Global(global) => global.ty(store).into(),
             Extern::Table(table) => table.ty(store).into(),
             Extern::Memory(memory) => memory.ty(store).into(),
+            Extern::Tag(tag) => tag.ty(store).into(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Extern {
             RawExtern::Table(id) => Table(Handle::new(store, id)).into(),
             RawExtern::Memory(id) => Memory(Handle::new(store, id)).into(),
             RawExtern::Global(id) => Global(Handle::new(store, id)).into(),
+            RawExtern::Tag(id) => Tag(Handle::new(store, id)).into(),
         }
     }
 
@@ -80,6 +85,7 @@ impl Extern {
             Extern::Table(table) => RawExtern::Table(table.0.id_in(store)),
             Extern::Memory(memory) => RawExtern::Memory(memory.0.id_in(store)),
             Extern::Global(global) => RawExtern::Global(global.0.id_in(store)),
+            Extern::Tag(tag) => RawExtern::Tag(tag.0.id_in(store)),
         }
     }
 }
@@ -222,5 +228,10 @@ impl Instance {
     /// The exported global with this name.
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.into_global()
+    }
+
+    /// The exported tag with this name.
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
     }
 }

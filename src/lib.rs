@@ -25,7 +25,7 @@
 //!
 //! - [`Config`] and [`Engine`]: how code is compiled and when functions change tiers;
 //! - [`Module`]: a loaded module, shared by all threads;
-//! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`],
+//! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`], [`Tag`],
 //!   [`ExternRef`]: what runs, on one thread at a time;
 //! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
@@ -43,6 +43,7 @@
 mod config;
 mod engine;
 mod error;
+mod exnref;
 mod externref;
 mod func;
 mod global;
@@ -54,6 +55,7 @@ mod memory;
 mod module;
 mod store;
 mod table;
+mod tag;
 mod types;
 mod v128;
 mod val;
@@ -76,9 +78,10 @@ pub use upshift_tiering as tiering;
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{
-    Error, Exit, FrameInfo, I32Exit, LinkError, MissingFeature, Result, Tier, TimedOut, Trap,
-    UnknownImport, WasmBacktrace,
+    Error, Exit, FrameInfo, I32Exit, LinkError, MissingFeature, Result, ThrownException, Tier,
+    TimedOut, Trap, UnknownImport, WasmBacktrace,
 };
+pub use exnref::ExnRef;
 pub use externref::{ExternRef, RootScope};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::Global;
@@ -88,9 +91,10 @@ pub use memory::{Memory, MemoryAccessError};
 pub use module::{Dump, Module};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
+pub use tag::Tag;
 pub use types::{
     ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType,
-    MemoryTypeBuilder, Mutability, RefType, TableType, ValType,
+    MemoryTypeBuilder, Mutability, RefType, TableType, TagType, ValType,
 };
 pub use upshift_abi::{Feature, FeatureConflict, MemoryBounds, SpectreMitigation};
 pub use v128::V128;

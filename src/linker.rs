@@ -12,7 +12,7 @@ use crate::func::{HostDefinition, dynamic};
 use crate::val::raw_mut;
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Global,
-    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Val,
+    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Tag, Val,
 };
 
 /// Definitions of host functions and of items of a store by name, from which modules get their
@@ -283,7 +283,7 @@ impl<T: Send + 'static> Linker<T> {
     }
 
     /// Defines each import of the module that has no definition yet: functions that return zeros
-    /// and nulls, globals, tables and memories that hold them.
+    /// and nulls, globals, tables and memories that hold them, and tags.
     ///
     /// # Errors
     ///
@@ -311,6 +311,7 @@ impl<T: Send + 'static> Linker<T> {
                     Table::new(&mut store, ty, Ref::null(ty.element()))?.into()
                 }
                 ExternType::Memory(ty) => Memory::new(&mut store, ty)?.into(),
+                ExternType::Tag(ty) => Tag::new(&mut store, &ty)?.into(),
             };
             self.define(&store, module, name, item)?;
         }

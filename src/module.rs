@@ -16,7 +16,7 @@ use load::{MAGIC, ReadError};
 
 use crate::{
     Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
-    TableType,
+    TableType, TagType,
 };
 
 /// A WebAssembly module.
@@ -197,6 +197,7 @@ fn import_type(facts: &ModuleFacts, ty: &RawImportType) -> ExternType {
         RawImportType::Table(ty) => TableType(ty).into(),
         RawImportType::Memory(ty) => MemoryType(ty).into(),
         RawImportType::Global(ty) => GlobalType(ty).into(),
+        RawImportType::Tag(ty) => TagType(FuncType(facts.types[ty.index()].clone())).into(),
     }
 }
 
@@ -206,5 +207,9 @@ fn item_type(facts: &ModuleFacts, item: Item) -> ExternType {
         Item::Table(table) => TableType(facts.tables[table.index()]).into(),
         Item::Memory(memory) => MemoryType(facts.memories[memory.index()]).into(),
         Item::Global(global) => GlobalType(facts.globals[global.index()]).into(),
+        Item::Tag(tag) => {
+            let ty = &facts.types[facts.tags[tag.index()].index()];
+            TagType(FuncType(ty.clone())).into()
+        }
     }
 }

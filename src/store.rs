@@ -70,12 +70,13 @@ impl<T: Send + 'static> Store<T> {
         &owned::<T>(&self.raw).engine
     }
 
-    /// Frees the values of [`ExternRef`](crate::ExternRef)s that are unreachable: neither an
-    /// `ExternRef` in its scope nor WebAssembly of this store refers to them. Takes time in
-    /// proportion to the values, and to the tables that can contain them. Creating many references
-    /// does this from time to time by itself, so only embedders that need memory back at once call
-    /// it.
+    /// Frees the exceptions, and the values of [`ExternRef`](crate::ExternRef)s, that are
+    /// unreachable: neither an [`ExnRef`](crate::ExnRef) or `ExternRef` in its scope nor
+    /// WebAssembly of this store refers to them. Takes time in proportion to their number, and to
+    /// the tables that can contain them. Creating many does this from time to time by itself, so
+    /// only embedders that need memory back at once call it.
     pub fn gc(&mut self) {
+        self.raw.collect_exceptions();
         self.raw.collect_externs();
     }
 

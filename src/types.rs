@@ -270,6 +270,23 @@ impl GlobalType {
     }
 }
 
+/// The type of a tag: the types of the values that its exceptions have, as the parameters of a
+/// function type without results.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TagType(pub(crate) FuncType);
+
+impl TagType {
+    /// Creates the type of a tag.
+    pub fn new(ty: FuncType) -> Self {
+        Self(ty)
+    }
+
+    /// The function type.
+    pub fn ty(&self) -> &FuncType {
+        &self.0
+    }
+}
+
 /// The type of an import or export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternType {
@@ -281,6 +298,8 @@ pub enum ExternType {
     Table(TableType),
     /// The type of a memory.
     Memory(MemoryType),
+    /// The type of a tag.
+    Tag(TagType),
 }
 
 macro_rules! extern_type_accessors {
@@ -311,6 +330,7 @@ extern_type_accessors! {
     Global(GlobalType) global unwrap_global "global";
     Table(TableType) table unwrap_table "table";
     Memory(MemoryType) memory unwrap_memory "memory";
+    Tag(TagType) tag unwrap_tag "tag";
 }
 
 impl fmt::Display for ExternType {
@@ -329,6 +349,7 @@ impl fmt::Display for ExternType {
                 write!(f, "table {}{} ", ty.0.index.prefix(), ty.0.element)?;
                 limits(f, &ty.0.limits)
             }
+            ExternType::Tag(ty) => write!(f, "tag {}", ty.0),
             ExternType::Memory(ty) => {
                 write!(f, "memory {}", ty.0.index.prefix())?;
                 limits(f, &ty.0.limits)?;

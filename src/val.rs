@@ -2,7 +2,7 @@
 
 use upshift_runtime::Store as RawStore;
 
-use crate::{AsContextMut, ExternRef, Func, HeapType, RefType, Result, V128, ValType};
+use crate::{AsContextMut, ExnRef, ExternRef, Func, HeapType, RefType, Result, V128, ValType};
 
 /// A WebAssembly value.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// A reference to an embedder's value, or null.
     ExternRef(Option<ExternRef>),
+    /// A reference to an exception, or null.
+    ExnRef(Option<ExnRef>),
 }
 
 /// A reference value, the element of a table.
@@ -30,6 +32,8 @@ pub enum Ref {
     Func(Option<Func>),
     /// A reference to an embedder's value, or null.
     Extern(Option<ExternRef>),
+    /// A reference to an exception, or null.
+    Exn(Option<ExnRef>),
 }
 
 impl Val {
@@ -43,6 +47,7 @@ impl Val {
             Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::ExnRef(_) => ValType::EXNREF,
         }
     }
 
@@ -64,6 +69,7 @@ impl Val {
         match *self {
             Val::FuncRef(func) => Some(Ref::Func(func)),
             Val::ExternRef(value) => Some(Ref::Extern(value)),
+            Val::ExnRef(exception) => Some(Ref::Exn(exception)),
             _ => None,
         }
     }
@@ -73,6 +79,7 @@ impl Val {
         match self {
             Val::FuncRef(Some(func)) => func.0.belongs_to(store),
             Val::ExternRef(Some(value)) => value.belongs_to(store),
+            Val::ExnRef(Some(exception)) => exception.belongs_to(store),
             _ => true,
         }
     }
@@ -126,6 +133,7 @@ val_accessors! {
     V128 v128 unwrap_v128 V128, value => value;
     FuncRef func_ref unwrap_func_ref Option<Func>, func => func;
     ExternRef extern_ref unwrap_extern_ref Option<ExternRef>, value => value;
+    ExnRef exn_ref unwrap_exn_ref Option<ExnRef>, exception => exception;
 }
 
 macro_rules! val_from {
@@ -148,6 +156,8 @@ val_from! {
     Option<Func>, func => Val::FuncRef(func);
     ExternRef, value => Val::ExternRef(Some(value));
     Option<ExternRef>, value => Val::ExternRef(value);
+    ExnRef, exception => Val::ExnRef(Some(exception));
+    Option<ExnRef>, exception => Val::ExnRef(exception);
 }
 
 impl From<Ref> for Val {
@@ -155,6 +165,7 @@ impl From<Ref> for Val {
         match value {
             Ref::Func(func) => Val::FuncRef(func),
             Ref::Extern(value) => Val::ExternRef(value),
+            Ref::Exn(exception) => Val::ExnRef(exception),
         }
     }
 }
@@ -162,23 +173,23 @@ impl From<Ref> for Val {
 impl Ref {
     /// The null reference of the type.
     pub fn null(ty: RefType) -> Self {
-        match ty.is_extern() {
-            false => Ref::Func(None),
-            true => Ref::Extern(None),
+        match ty.heap_type() {
+            HeapType::Func | HeapType::ConcreteFunc(_) => Ref::Func(None),
+            HeapType::Extern => Ref::Extern(None),
+            HeapType::Exn => Ref::Exn(None),
         }
     }
 
     /// Whether the reference is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None))
+        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Exn(None))
     }
 
     /// Whether the reference, one of this store, is a value of the type.
     pub(crate) fn matches(&self, store: &RawStore, ty: RefType) -> bool {
-        match self {
-            Ref::Func(None) => !ty.is_extern() && ty.is_nullable(),
-            Ref::Extern(None) => ty.is_extern() && ty.is_nullable(),
-            Ref::Func(Some(_)) | Ref::Extern(Some(_)) => self.type_in(store).matches(ty),
+        match self.is_null() {
+            true => ty.is_nullable() && ty.matches(self.ty()),
+            false => self.type_in(store).matches(ty),
         }
     }
 
@@ -187,7 +198,8 @@ impl Ref {
         match self {
             Ref::Func(Some(func)) => func.ref_type(store),
             Ref::Extern(Some(_)) => RefType::new(false, HeapType::Extern),
-            Ref::Func(None) | Ref::Extern(None) => self.ty(),
+            Ref::Exn(Some(_)) => RefType::new(false, HeapType::Exn),
+            Ref::Func(None) | Ref::Extern(None) | Ref::Exn(None) => self.ty(),
         }
     }
 
@@ -196,6 +208,7 @@ impl Ref {
         match self {
             Ref::Func(_) => RefType::FUNCREF,
             Ref::Extern(_) => RefType::EXTERNREF,
+            Ref::Exn(_) => RefType::EXNREF,
         }
     }
 
@@ -203,7 +216,7 @@ impl Ref {
     pub fn as_func(&self) -> Option<&Func> {
         match self {
             Ref::Func(func) => func.as_ref(),
-            Ref::Extern(_) => None,
+            Ref::Extern(_) | Ref::Exn(_) => None,
         }
     }
 }
@@ -217,6 +230,12 @@ impl From<Func> for Ref {
 impl From<ExternRef> for Ref {
     fn from(value: ExternRef) -> Self {
         Ref::Extern(Some(value))
+    }
+}
+
+impl From<ExnRef> for Ref {
+    fn from(exception: ExnRef) -> Self {
+        Ref::Exn(Some(exception))
     }
 }
 

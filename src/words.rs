@@ -13,7 +13,7 @@ use upshift_runtime::{GlobalId, Store as RawStore, TableId};
 
 use crate::error::public;
 use crate::handle::Handle;
-use crate::{ExternRef, Func, Ref, Result, V128, Val};
+use crate::{ExnRef, ExternRef, Func, HeapType, Ref, Result, V128, Val};
 
 /// A 64-bit value as the runtime passes it.
 #[inline]
@@ -37,6 +37,7 @@ impl Val {
             Val::V128(value) => return value.to_raw(),
             Val::FuncRef(func) => Ref::Func(func).word(store),
             Val::ExternRef(value) => Ref::Extern(value).word(store),
+            Val::ExnRef(exception) => Ref::Exn(exception).word(store),
         };
         raw_word(word)
     }
@@ -69,7 +70,8 @@ impl Ref {
         match self {
             Ref::Func(Some(func)) => store.func_ref_word(func.0.id_in(store)),
             Ref::Extern(Some(value)) => value.word(store),
-            Ref::Func(None) | Ref::Extern(None) => 0,
+            Ref::Exn(Some(exception)) => exception.word(store),
+            Ref::Func(None) | Ref::Extern(None) | Ref::Exn(None) => 0,
         }
     }
 
@@ -77,10 +79,13 @@ impl Ref {
     ///
     /// The word comes from a place of the type in this store.
     pub(crate) unsafe fn from_word(store: &mut RawStore, word: u64, ty: RefType) -> Self {
-        match ty.is_extern() {
-            // SAFETY: the caller's promise.
-            false => Ref::Func(unsafe { func_from_word(store, word) }),
-            true => Ref::Extern(ExternRef::from_word(store, word)),
+        match ty.heap_type() {
+            HeapType::Func | HeapType::ConcreteFunc(_) => {
+                // SAFETY: the caller's promise.
+                Ref::Func(unsafe { func_from_word(store, word) })
+            }
+            HeapType::Extern => Ref::Extern(ExternRef::from_word(store, word)),
+            HeapType::Exn => Ref::Exn(ExnRef::from_word(store, word)),
         }
     }
 }

@@ -15,7 +15,7 @@ use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmMemory, VmStore};
 use upshift_abi::{
     Cancel, CompileError, DataIndex, DefinedFuncIndex, ElemIndex, LoopIndex, MemoryIndex,
-    TableIndex, TrapCode,
+    TableIndex, TagIndex, TrapCode,
 };
 
 use crate::backtrace::WasmBacktrace;
@@ -110,6 +110,27 @@ pub unsafe extern "sysv64" fn find_destination(
     unsafe {
         let store = &mut *(*vm).host.cast::<Store>();
         destination.write(store.destination(entry_handler));
+    }
+}
+
+/// Makes an exception with a tag of the instance and room for so many words of values; 0 if the
+/// store may have no more of them.
+pub unsafe extern "sysv64" fn exception_new(vmctx: *mut VmContext, tag: u32, words: u32) -> u64 {
+    // SAFETY: generated code passes its context.
+    let (store, instance) = unsafe { context(vmctx) };
+    let tag = instance.tag(TagIndex(tag));
+    let exception = store.allocate_exception(tag, words);
+    exception.map_or(0, |exception| exception.addr().get() as u64)
+}
+
+/// Throws an exception: the stub unwinds.
+pub unsafe extern "sysv64" fn throw(vmctx: *mut VmContext, exception: u64) -> NativeResult<u32> {
+    // SAFETY: generated code passes its context.
+    let (store, _) = unsafe { context(vmctx) };
+    store.set_pending(Pending::Exception(exception));
+    NativeResult {
+        value: 0,
+        status: 1,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Exceptions continue at the handlers that artifacts list, and the references that artifacts list
-//! are found on the stack: hand-made code, as no compiler makes such tables yet.
+//! are found on the stack: hand-made code, whose frames are as unlike a compiler's as they may be.
 
 mod support;
 
@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use support::Code;
+use upshift_abi::exception::VmException;
 use upshift_abi::sites::{ExceptionHandler, LiveReference, SiteDetails};
 use upshift_abi::vmctx::{VmImportedFunc, VmLayout, VmVal};
 use upshift_abi::{
     Builtin, CallSite, CodeOffset, CompiledFunction, DefinedFuncIndex, FuncIndex, FuncType,
-    RelocationTarget, Sites, TrapCode, TrapSite, WasmOffset,
+    RelocationTarget, Sites, TrapCode, TrapSite, ValType, WasmOffset,
 };
 use upshift_runtime::{
-    ArrayFunc, Error, Exception, Extern, FuncId, HostCall, HostFunc, ModuleCode, ResourceLimiter,
-    Runtime, RuntimeConfig, Store,
+    ArrayFunc, Error, Extern, FuncId, HostCall, HostFunc, ModuleCode, Runtime, RuntimeConfig,
+    Store, ThrownException,
 };
 
 /// The first function is the host's; `f` and `g` are the defined functions 0 and 1.
 const MODULE: &str = r#"(module
     (import "" "host" (func))
     (memory 1)
+    (tag (export "seven") (param i64))
     (func (export "f") (result i64) i64.const 0)
     (func (export "g") (result i64) i64.const 0))"#;
 
@@ -60,7 +62,7 @@ fn load_result(code: &mut Code, number: u32) {
 /// Whether the code has a handler for its call.
 #[derive(Clone, Copy, PartialEq)]
 enum Handler {
-    /// It adds 256 to the exception's word.
+    /// It returns the sum of 256 and the exception's first value.
     Listed,
     None,
 }
@@ -87,6 +89,7 @@ fn calling(callee: impl FnOnce(&mut Code), handler: Handler) -> CompiledFunction
             handlers: vec![ExceptionHandler { call, target }],
             ..SiteDetails::default()
         }));
+        code.bytes(&[0x48, 0x8b, 0x40, VmException::VALUES.0 as u8]); // mov rax, [rax + VALUES]
         code.bytes(&[0x48, 0x05, 0, 1, 0, 0]); // add rax, 256
         close_frame(&mut code);
     }
@@ -120,27 +123,6 @@ fn trap(code: &mut Code) {
     code.0.sites = Sites::new([site], []);
 }
 
-/// Throws 7 when a memory is to grow.
-struct Throwing;
-
-impl ResourceLimiter for Throwing {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        _: usize,
-        _: Option<usize>,
-    ) -> anyhow::Result<bool> {
-        match current {
-            0 => Ok(true),
-            _ => Err(Exception(7).into()),
-        }
-    }
-
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> anyhow::Result<bool> {
-        unreachable!("there is no table")
-    }
-}
-
 /// An instance whose import is `host`, and its function `f`.
 fn instance(
     code: impl FnOnce(&ModuleCode) -> [CompiledFunction; 2],
@@ -151,8 +133,7 @@ fn instance(
     for (func, code) in (0..).zip(code(&module)) {
         support::publish(&module, func, code);
     }
-    let mut store = Store::new(&runtime, Box::new(Throwing));
-    store.set_limiter(Box::new(|data| data.downcast_mut::<Throwing>().unwrap()));
+    let mut store = Store::new(&runtime, Box::new(()));
     let ty = FuncType {
         params: [].into(),
         results: [].into(),
@@ -173,7 +154,17 @@ fn call(store: &mut Store, f: FuncId) -> Result<u64, Error> {
 
 /// A host function that throws 7.
 fn throw() -> ArrayFunc {
-    Arc::new(|_: HostCall<'_>| Err(Exception(7).into()))
+    Arc::new(|call: HostCall<'_>| Err(thrown(call.store).into()))
+}
+
+/// Makes an exception with the value 7 the one that is thrown.
+fn thrown(store: &mut Store) -> ThrownException {
+    let ty = FuncType::new([ValType::I64], []);
+    let tag = store.new_tag(&ty);
+    // SAFETY: the value is of the tag's type.
+    let exception = unsafe { store.new_exception(tag, &[VmVal { bits: [7, 0] }]) };
+    let thrown = store.throw_exception(exception.expect("there are few"));
+    thrown.expect("a new exception")
 }
 
 /// `f`, which may have a handler, calls `g`, which may have one and calls the host.
@@ -202,23 +193,39 @@ fn an_exception_continues_at_the_innermost_handler() {
     }
 }
 
-/// Their stubs leave an exit frame, as host trampolines do.
+/// The builtin that throws finds the handlers of its caller's callers, and, as its caller's call is
+/// a site like any other, the caller's own.
 #[test]
-fn builtins_that_walk_can_throw() {
-    let grow = |code: &mut Code| {
+fn webassembly_throws_by_a_builtin() {
+    let throw = |code: &mut Code| {
         code.bytes(&[0x31, 0xf6, 0xba, 1, 0, 0, 0]); // xor esi, esi; mov edx, 1
-        code.call(RelocationTarget::Builtin(Builtin::MemoryGrow));
+        code.call(RelocationTarget::Builtin(Builtin::ExceptionNew));
+        // mov qword [rax + VALUES], 7; mov rsi, rax; mov rdi, [rbp - 8]
+        code.bytes(&[0x48, 0xc7, 0x40, VmException::VALUES.0 as u8, 7, 0, 0, 0]);
+        code.bytes(&[0x48, 0x89, 0xc6, 0x48, 0x8b, 0x7d, 0xf8]);
+        code.call(RelocationTarget::Builtin(Builtin::Throw));
     };
-    let (mut store, f) = instance(
-        |_| {
-            [
-                calling(call_g, Handler::Listed),
-                calling(grow, Handler::None),
-            ]
-        },
-        throw(),
-    );
-    assert_eq!(call(&mut store, f).unwrap(), 7 + 256 + u64::from(MARK));
+    let mark = u64::from(MARK);
+    for (g, result) in [(Handler::None, 7 + 256 + mark), (Handler::Listed, 1 + mark)] {
+        let code = |_: &ModuleCode| [calling(call_g, Handler::Listed), calling(throw, g)];
+        let (mut store, f) = instance(code, self::throw());
+        for _ in 0..10_000 {
+            assert_eq!(call(&mut store, f).unwrap(), result);
+        }
+    }
+    let code = |_: &ModuleCode| {
+        [
+            calling(call_g, Handler::None),
+            calling(throw, Handler::None),
+        ]
+    };
+    let (mut store, f) = instance(code, self::throw());
+    let Err(Error::Host { error, backtrace }) = call(&mut store, f) else {
+        panic!("nothing catches it");
+    };
+    let text = "an exception was not caught: tag `seven`, values i64 7";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(backtrace.frames.len(), 2);
 }
 
 #[test]
@@ -227,8 +234,14 @@ fn an_exception_without_handler_leaves_through_the_entry_frame() {
     let Err(Error::Host { error, backtrace }) = call(&mut store, f) else {
         panic!("the host function's error");
     };
-    assert_eq!(error.downcast_ref(), Some(&Exception(7)));
+    let thrown: &ThrownException = error.downcast_ref().expect("the exception");
+    let text = "an exception was not caught: a tag of the host, values i64 7";
+    assert_eq!(thrown.to_string(), text);
     assert_eq!(backtrace.frames.len(), 2);
+    let exception = store.take_thrown_exception().expect("it is the store's");
+    let (_, value) = store.exception_values(exception).expect("it has a handle")[0];
+    assert_eq!(value.bits[0], 7);
+    assert!(!store.has_thrown_exception());
 }
 
 #[test]
@@ -260,7 +273,7 @@ fn an_exception_crosses_activations_as_a_host_functions_error() {
     let is_inner = AtomicBool::new(false);
     let host: ArrayFunc = Arc::new(move |call: HostCall<'_>| {
         if is_inner.swap(true, Ordering::Relaxed) {
-            return Err(Exception(7).into());
+            return Err(thrown(call.store).into());
         }
         let g = support::func(call.store, call.caller.unwrap(), FuncIndex(2));
         match self::call(call.store, g) {

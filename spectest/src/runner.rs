@@ -4,7 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use upshift::{Engine, Error, LinkError, MissingFeature, Module, Store, Trap, UnknownImport, Val};
+use upshift::{
+    Engine, Error, LinkError, MissingFeature, Module, Store, ThrownException, Trap, UnknownImport,
+    Val,
+};
 use wast::core::{ExportKind, ModuleField, ModuleKind};
 use wast::token::{Id, Index};
 use wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, Wat};
@@ -139,7 +142,10 @@ impl<'e> Runner<'e> {
             | WastDirective::AssertMalformedCustom {
                 module, message, ..
             } => self.assert_custom_refused(module, message),
-            WastDirective::AssertException { .. } => unsupported("exceptions"),
+            WastDirective::AssertException { exec, .. } => {
+                let outcome = self.execute(exec)?;
+                self.assert_exception(outcome)
+            }
             WastDirective::AssertSuspension { .. } => unsupported("stack-switching"),
             WastDirective::Thread(_) | WastDirective::Wait { .. } => unsupported("threads"),
         }
@@ -219,6 +225,14 @@ impl<'e> Runner<'e> {
             trap.to_string(),
         );
         Ok(())
+    }
+
+    fn assert_exception(&self, outcome: Result<Vec<Val>, Error>) -> Result<()> {
+        match outcome {
+            Ok(values) => bail!("returned {values:?}, expected an exception"),
+            Err(error) if error.is::<ThrownException>() => Ok(()),
+            Err(error) => Err(error.context("not an exception")),
+        }
     }
 
     fn assert_unlinkable(&mut self, module: Wat<'_>, expected: &str) -> Result<()> {

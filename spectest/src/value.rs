@@ -49,9 +49,9 @@ fn null(ty: &HeapType<'_>) -> Result<Val> {
         } => Ok(Val::ExternRef(None)),
         HeapType::Concrete(_) => Ok(Val::FuncRef(None)),
         HeapType::Abstract {
-            ty: AbstractHeapType::Exn | AbstractHeapType::NoExn,
+            ty: AbstractHeapType::Exn,
             ..
-        } => Err(unsupported("exceptions", ty)),
+        } => Ok(Val::ExnRef(None)),
         _ => Err(unsupported("gc", ty)),
     }
 }
@@ -96,10 +96,11 @@ fn matches(
         (WastRetCore::F32(expected), Val::F32(actual)) => matches_f32(*actual, expected),
         (WastRetCore::F64(expected), Val::F64(actual)) => matches_f64(*actual, expected),
         (WastRetCore::V128(expected), Val::V128(actual)) => matches_vector(*actual, expected),
-        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
+        (WastRetCore::RefNull(None), actual) => actual.as_ref().is_some_and(|it| it.is_null()),
         (WastRetCore::RefNull(Some(ty)), actual) => match (null(ty)?, actual) {
             (Val::FuncRef(None), Val::FuncRef(actual)) => actual.is_none(),
             (Val::ExternRef(None), Val::ExternRef(actual)) => actual.is_none(),
+            (Val::ExnRef(None), Val::ExnRef(actual)) => actual.is_none(),
             _ => false,
         },
         (WastRetCore::RefFunc(None), Val::FuncRef(actual)) => actual.is_some(),

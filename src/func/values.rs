@@ -7,10 +7,10 @@ use upshift_runtime::{FuncId, NativeEntry, Store as RawStore};
 
 use crate::error::public;
 use crate::words::{func_from_word, raw_word};
-use crate::{Error, ExternRef, Func, Ref, Result, V128, ValType};
+use crate::{Error, ExnRef, ExternRef, Func, Ref, Result, V128, ValType};
 
 /// A Rust type that stands for one WebAssembly value: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`,
-/// [`V128`], `Option<Func>` and `Option<ExternRef>`.
+/// [`V128`], `Option<Func>`, `Option<ExternRef>` and `Option<ExnRef>`.
 pub trait WasmTy: private::Value {}
 
 /// The parameters of a function: one [`WasmTy`] or a tuple of up to sixteen.
@@ -238,6 +238,19 @@ impl Value for Option<ExternRef> {
 
     unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
         ExternRef::from_word(store, native)
+    }
+}
+
+impl Value for Option<ExnRef> {
+    const TYPE: ValType = ValType::EXNREF;
+    type Native = u64;
+
+    fn into_native(self, store: &RawStore) -> u64 {
+        Ref::Exn(self).word(store)
+    }
+
+    unsafe fn from_native(store: &mut RawStore, native: u64) -> Self {
+        ExnRef::from_word(store, native)
     }
 }
 

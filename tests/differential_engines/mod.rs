@@ -91,8 +91,8 @@ fn from_val(value: &Val) -> Value {
         Val::F32(bits) => Value::F32(*bits),
         Val::F64(bits) => Value::F64(*bits),
         Val::V128(value) => Value::V128(value.as_u128()),
-        Val::FuncRef(None) | Val::ExternRef(None) => Value::NullRef,
-        Val::FuncRef(Some(_)) | Val::ExternRef(Some(_)) => Value::NonNullRef,
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::ExnRef(None) => Value::NullRef,
+        Val::FuncRef(Some(_)) | Val::ExternRef(Some(_)) | Val::ExnRef(Some(_)) => Value::NonNullRef,
     }
 }
 
@@ -134,7 +134,7 @@ impl Machine for Subject {
         for export in self.module.exports() {
             let item = self.instance().get_export(&mut self.store, export.name());
             match item.expect("exported") {
-                Extern::Func(_) => {}
+                Extern::Func(_) | Extern::Tag(_) => {}
                 Extern::Global(global) => state.push(from_val(&global.get(&mut self.store))),
                 Extern::Memory(memory) => state.push(digest(memory.data(&self.store))),
                 Extern::Table(table) => state.push(Value::I64(table.size(&self.store) as i64)),

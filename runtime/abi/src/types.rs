@@ -134,6 +134,11 @@ impl RefType {
         matches!(self.heap, HeapType::Extern)
     }
 
+    /// Whether the references are of exceptions.
+    pub const fn is_exception(self) -> bool {
+        matches!(self.heap, HeapType::Exn)
+    }
+
     /// Whether every reference of the type is one of the other type, too.
     pub fn matches(self, other: Self) -> bool {
         (other.nullable || !self.nullable) && self.heap.matches(other.heap)

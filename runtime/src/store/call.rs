@@ -38,6 +38,8 @@ pub enum Pending {
     Trap(TrapCode, WasmBacktrace),
     /// A host function's error.
     Host(anyhow::Error, WasmBacktrace),
+    /// The exception of a word.
+    Exception(u64),
     /// A host function's panic.
     Panic(Box<dyn Any + Send>),
     /// A function's first code could not be compiled.
@@ -288,6 +290,7 @@ impl Store {
                 }
                 Error::Host { error, backtrace }
             }
+            Pending::Exception(_) => unreachable!("an exception that is not caught is an error"),
             Pending::FirstCall(FirstCallError::Compile(error)) => error.into(),
             Pending::FirstCall(FirstCallError::Runtime(error)) => error.into(),
             Pending::Panic(payload) => resume_unwind(payload),

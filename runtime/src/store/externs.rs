@@ -1,20 +1,12 @@
 //! Host values that WebAssembly refers to, and their collection.
 //!
-//! A value lives as long as the embedder has a handle to it or WebAssembly can reach it. Handles
-//! can be copied, so they count until the *scope* ends in which they were created: the call of a
-//! host function, a scope that the embedder opened, or else the store. The references of
-//! WebAssembly are found by searching: tables and globals of the type, and, while it runs, every
-//! word of its stack. That last search is conservative (a number that looks like a reference keeps
-//! a value alive), which is why references have a tag that numbers rarely have; in return neither
-//! tier needs maps of its frames, and passing references costs nothing. A search happens when a new
-//! value is created and there are twice as many as were left after the last search.
+//! How they are found is in [`references`](super::references). As numbers of a program must not look
+//! like references, these have a tag that numbers rarely have.
 
 use std::any::Any;
 
-use upshift_abi::{ValType, frame};
-
 use super::Store;
-use crate::{stack, sys};
+use super::references::Handle;
 
 /// A value of the embedder that WebAssembly can refer to.
 pub type ExternValue = Box<dyn Any + Send + Sync>;
@@ -33,9 +25,6 @@ const WORDS_PER_VALUE: usize = 64;
 pub(super) struct Externs {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// The slots of values with handles, each once, in the order of the scopes in which they got
-    /// the first handle that still counts.
-    roots: Vec<u32>,
     /// The number of values at which the next search happens.
     limit: usize,
 }
@@ -44,8 +33,8 @@ struct Slot {
     value: Option<ExternValue>,
     /// The upper half of references to the value.
     tag: u32,
-    /// Whether the slot is in `roots`.
-    is_root: bool,
+    /// Whether the store's handles include one to the slot.
+    has_handle: bool,
 }
 
 impl Externs {
@@ -66,7 +55,7 @@ impl Externs {
                 self.slots.push(Slot {
                     value: None,
                     tag: TAG,
-                    is_root: false,
+                    has_handle: false,
                 });
                 self.slots.len() - 1
             }
@@ -80,17 +69,9 @@ impl Externs {
         u64::from(slot.tag) << 32 | (index as u64 + 1)
     }
 
-    /// The number of roots: the mark of a scope that begins now.
-    #[inline]
-    pub fn roots(&self) -> usize {
-        self.roots.len()
-    }
-
-    /// Removes handles that were created since the mark.
-    pub fn end_scope(&mut self, mark: usize) {
-        for index in self.roots.drain(mark.min(self.roots.len())..) {
-            self.slots[index as usize].is_root = false;
-        }
+    /// Forgets that a slot's value has a handle.
+    pub fn drop_handle(&mut self, index: u32) {
+        self.slots[index as usize].has_handle = false;
     }
 }
 
@@ -129,8 +110,8 @@ impl Store {
         let Some(index) = externs.index(word) else {
             return false;
         };
-        if !std::mem::replace(&mut externs.slots[index].is_root, true) {
-            externs.roots.push(index as u32);
+        if !std::mem::replace(&mut externs.slots[index].has_handle, true) {
+            self.handles.push(Handle::Extern(index as u32));
         }
         true
     }
@@ -140,19 +121,6 @@ impl Store {
         self.externs.slots[self.externs.index(word)?]
             .value
             .as_deref()
-    }
-
-    /// Begins a scope of handles; returns the mark to pass to
-    /// [`end_extern_scope`](Self::end_extern_scope).
-    #[inline]
-    pub fn begin_extern_scope(&self) -> usize {
-        self.externs.roots()
-    }
-
-    /// Ends a scope of handles, and those that began in it.
-    #[cold]
-    pub fn end_extern_scope(&mut self, scope: usize) {
-        self.externs.end_scope(scope);
     }
 
     /// Frees the values that neither the embedder nor WebAssembly can reach. If WebAssembly is
@@ -182,60 +150,16 @@ impl Store {
     fn reachable_externs(&self) -> Option<(Vec<bool>, usize)> {
         let mut found = Marks {
             externs: &self.externs,
-            marks: self.externs.slots.iter().map(|slot| slot.is_root).collect(),
+            marks: self
+                .externs
+                .slots
+                .iter()
+                .map(|slot| slot.has_handle)
+                .collect(),
             words: 0,
         };
-        for table in &self.tables {
-            for &word in table.extern_words() {
-                found.look_at(word as u64);
-            }
-        }
-        for global in &self.globals {
-            if matches!(global.content(), ValType::Ref(ty) if ty.is_extern()) {
-                found.look_at(global.word());
-            }
-        }
-        if self.entry_fp() != 0 {
-            let look_at = |word| found.look_at(word);
-            self.search_stack(look_at)?;
-        }
+        self.exceptions.values(|word| found.look_at(word));
+        self.search_references(|word| found.look_at(word))?;
         Some((found.marks, found.words))
-    }
-
-    /// Passes every word in frames of this store's activations, in memory and in callee-saved
-    /// registers, to `look_at`.
-    #[inline(never)]
-    fn search_stack(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
-        let registers = sys::preserved_registers();
-        let start = (&raw const registers) as usize;
-        let end = self.outermost_entry(start)?;
-        let stack = stack::bounds();
-        if !stack.contains(start) || !stack.contains(end) {
-            return None;
-        }
-        registers.iter().for_each(|&word| look_at(word));
-        for address in (start..end).step_by(size_of::<u64>()) {
-            // SAFETY: between a local of this function and a frame that called it the thread's
-            // stack is mapped; it is only read, as words without a type.
-            look_at(unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() });
-        }
-        Some(())
-    }
-
-    /// The outermost entry frame, if all activations are above `start` in the order of their calls.
-    fn outermost_entry(&self, start: usize) -> Option<usize> {
-        let (mut last, mut fp) = (start, self.entry_fp());
-        loop {
-            if fp <= last {
-                return None;
-            }
-            let previous = fp.wrapping_add_signed(frame::entry::PREVIOUS_ENTRY_FP as isize);
-            // SAFETY: entry frames stand as long as their activation does.
-            let outer = unsafe { std::ptr::with_exposed_provenance::<usize>(previous).read() };
-            if outer == 0 {
-                return Some(fp);
-            }
-            (last, fp) = (fp, outer);
-        }
     }
 }

@@ -289,7 +289,7 @@ unsafe fn run_host<D, R>(
         let caller = context.caller.as_ref().map(instance_id);
         (vm, store, data, caller)
     };
-    let scope = store.begin_extern_scope();
+    let scope = store.begin_scope();
     // Not as the closure's result: what passes through `catch_unwind` passes through memory.
     let (mut value, mut error) = (None, None);
     let caught = catch_unwind(AssertUnwindSafe(|| match run(store, caller, data) {
@@ -299,8 +299,8 @@ unsafe fn run_host<D, R>(
     // SAFETY: as above; the closure, which had the store, has ended.
     unsafe {
         let store = &mut *(*vm).host.cast::<Store>();
-        if store.begin_extern_scope() != scope {
-            store.end_extern_scope(scope);
+        if store.begin_scope() != scope {
+            store.end_scope(scope);
         }
     }
     // SAFETY: as above; the store's own `VmStore`.

@@ -14,14 +14,16 @@ use upshift_abi::vmctx::{
     PAGE_SIZE, Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable,
 };
 use upshift_abi::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TrapCode,
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TagIndex,
+    TrapCode,
 };
 
+use super::exceptions::tag_word;
 use super::global::GlobalEntry;
 use super::memory::MemoryEntry;
 use super::on_demand::{OnDemand, callee};
 use super::table::TableEntry;
-use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, checked_range};
+use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, TagId, checked_range};
 use crate::backtrace::WasmBacktrace;
 use crate::error::Error;
 use crate::module::ModuleCode;
@@ -40,6 +42,7 @@ pub struct Instance {
     tables: Vec<TableId>,
     memories: Vec<MemoryId>,
     globals: Vec<GlobalId>,
+    tags: Vec<TagId>,
     dropped_elements: Box<[bool]>,
     /// How many data segments instantiation has written: the active ones among them count as
     /// dropped.
@@ -60,6 +63,10 @@ impl Instance {
 
     pub(crate) fn memory(&self, index: MemoryIndex) -> MemoryId {
         self.memories[index.index()]
+    }
+
+    pub(crate) fn tag(&self, index: TagIndex) -> TagId {
+        self.tags[index.index()]
     }
 
     pub(super) fn global(&self, index: GlobalIndex) -> GlobalId {
@@ -191,6 +198,7 @@ impl Store {
             Item::Table(index) => Extern::Table(instance.tables[index.index()]),
             Item::Memory(index) => Extern::Memory(instance.memories[index.index()]),
             Item::Global(index) => Extern::Global(instance.globals[index.index()]),
+            Item::Tag(index) => Extern::Tag(instance.tags[index.index()]),
         }
     }
 
@@ -221,6 +229,7 @@ impl Store {
             tables: Vec::new(),
             memories: Vec::new(),
             globals: Vec::new(),
+            tags: Vec::new(),
             dropped_elements: vec![false; facts.elements.len()].into(),
             data_written: 0,
             dropped_data: Box::default(),
@@ -232,6 +241,11 @@ impl Store {
             (*header).instance = (&raw mut *instance).cast();
         }
         self.link_imports(&mut instance, &facts, imports);
+        for n in facts.imported_tags..facts.tags.len() as u32 {
+            let type_id = facts.type_ids[facts.tags[n as usize].index()];
+            let tag = self.add_tag(type_id, Some((facts.clone(), TagIndex(n))));
+            instance.add_tag(&facts, tag);
+        }
         let before = (self.memories.len(), self.globals.len(), self.tables.len());
         if let Err(error) = self.allocate_items(&mut instance, &facts, on_demand.as_ref()) {
             // The items created so far point into the context, which ends with this function.
@@ -297,6 +311,7 @@ impl Store {
                     instance.set_pointer(layout.global(index), self.vm_global(global));
                     instance.globals.push(global);
                 }
+                Extern::Tag(tag) => instance.add_tag(facts, tag),
             }
         }
     }
@@ -438,6 +453,14 @@ fn fill_func_refs(instance: &Instance, facts: &ModuleFacts) {
 }
 
 impl Instance {
+    /// Makes a tag the next one of the index space.
+    fn add_tag(&mut self, facts: &ModuleFacts, tag: TagId) {
+        let offset = facts.layout.tag(TagIndex::from_index(self.tags.len()));
+        // SAFETY: the layout's place for this tag, in the committed context.
+        unsafe { self.at::<usize>(offset).write(tag_word(tag)) };
+        self.tags.push(tag);
+    }
+
     /// Writes the address of an imported item.
     fn set_pointer<T>(&self, place: Place, item: *mut T) {
         let Place::Pointer(offset) = place else {

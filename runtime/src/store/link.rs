@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use upshift_abi::facts::ImportType;
-use upshift_abi::{GlobalType, Limits, MemoryType, ModuleFacts, TableType, ValType};
+use upshift_abi::{FuncType, GlobalType, Limits, MemoryType, ModuleFacts, TableType, ValType};
 
 use super::{Extern, Store};
 use crate::error::LinkError;
@@ -60,6 +60,9 @@ impl Store {
                 ty.same_but_for_limits(&declared)
                     && limits_fit(ty.limits, self.table_len(table), declared.limits)
             }
+            (ImportType::Tag(ty), Extern::Tag(tag)) => {
+                facts.type_ids[ty.index()] == self.tag_type_id(tag)
+            }
             _ => false,
         }
     }
@@ -68,6 +71,7 @@ impl Store {
         match given {
             Extern::Func(func) => format!("function {}", self.func_type(func)),
             Extern::Global(global) => describe_global(self.global_type(global)),
+            Extern::Tag(tag) => describe_tag(&self.tag_type(tag)),
             Extern::Memory(memory) => {
                 let ty = self.memory_type(memory);
                 describe_memory(ty, self.memory_pages(memory))
@@ -96,7 +100,12 @@ fn describe_import(facts: &ModuleFacts, ty: &ImportType) -> String {
         ImportType::Global(ty) => describe_global(*ty),
         ImportType::Memory(ty) => describe_memory(*ty, ty.limits.min),
         ImportType::Table(ty) => describe_table(*ty, ty.limits.min),
+        ImportType::Tag(ty) => describe_tag(&facts.types[ty.index()]),
     }
+}
+
+fn describe_tag(ty: &FuncType) -> String {
+    format!("tag {ty}")
 }
 
 fn describe_global(ty: GlobalType) -> String {

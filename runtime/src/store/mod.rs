@@ -7,6 +7,7 @@
 mod arena;
 mod call;
 mod constant;
+mod exceptions;
 mod externs;
 mod func;
 mod global;
@@ -15,6 +16,7 @@ mod limiter;
 mod link;
 mod memory;
 mod on_demand;
+mod references;
 mod table;
 mod unwind;
 mod walk;
@@ -31,6 +33,7 @@ use upshift_abi::{TrapCode, TypeId};
 
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
+pub use exceptions::ExceptionId;
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use instance::Instance;
@@ -48,11 +51,13 @@ use crate::runtime::Runtime;
 use crate::sys::Process;
 use arena::{Arena, WordMap};
 use call::TypeInfo;
+use exceptions::{Exceptions, TagEntry};
 use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
 use memory::MemoryEntry;
 use on_demand::OnDemand;
+use references::Handle;
 use table::TableEntry;
 
 macro_rules! ids {
@@ -84,6 +89,8 @@ ids! {
     TableId;
     /// The id of a global of a store.
     GlobalId;
+    /// The id of a tag of a store.
+    TagId;
 }
 
 /// A store's number, unique in the process.
@@ -101,6 +108,8 @@ pub enum Extern {
     Memory(MemoryId),
     /// A global.
     Global(GlobalId),
+    /// A tag.
+    Tag(TagId),
 }
 
 /// A store: instances and their memories, tables, globals and functions, with the embedder's data.
@@ -135,6 +144,11 @@ pub struct Store {
     /// For each host function one context for calls from the host and one per import of it.
     host_contexts: Arena<VmHostContext>,
     externs: Externs,
+    tags: Vec<TagEntry>,
+    exceptions: Exceptions,
+    /// The embedder's handles, each thing once, in the order of the scopes in which it got the
+    /// first handle that still counts.
+    handles: Vec<Handle>,
     /// The data of the types that were called or given to host functions.
     type_infos: WordMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
@@ -172,6 +186,9 @@ impl Store {
             host_funcs: Arena::default(),
             host_contexts: Arena::default(),
             externs: Externs::default(),
+            tags: Vec::new(),
+            exceptions: Exceptions::default(),
+            handles: Vec::new(),
             type_infos: WordMap::default(),
             pending: None,
             trap_record: None,

@@ -11,6 +11,7 @@ use upshift_abi::{ElemIndex, TableType, TrapCode};
 
 use super::limiter::Resource;
 use super::on_demand::OnDemand;
+use super::references::is_collected;
 use super::{Instance, Order, Store, TableId, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::sys::Reservation;
@@ -185,9 +186,9 @@ impl TableEntry {
         Ok(unsafe { std::slice::from_raw_parts((*self.vm).base, (*self.vm).len) })
     }
 
-    /// The elements of a table of `externref`; empty for others.
-    pub fn extern_words(&self) -> &[usize] {
-        match self.ty.element.is_extern() {
+    /// The elements of a table of references to what the store collects; empty for others.
+    pub fn collected_words(&self) -> &[usize] {
+        match is_collected(self.ty.element) {
             // Only function references are filled on demand, so this can't fail.
             true => self.elements().unwrap_or_default(),
             false => &[],

@@ -1,10 +1,10 @@
 //! Unwinding: where execution continues when a host function or a builtin does not return to the
 //! WebAssembly code that called it.
 //!
-//! Every way out is a [`Destination`], found by one function. An [`Exception`] goes to the
-//! innermost frame whose artifact lists a handler for the call that it is at. All else (traps,
-//! other errors, panics, interruptions), and exceptions that no frame handles, go to the entry
-//! frame of the activation, the outermost handler.
+//! Every way out is a [`Destination`], found by one function. An exception, thrown by WebAssembly or
+//! by a host function, goes to the innermost frame whose artifact lists a handler for the call that
+//! it is at. All else (traps, other errors, panics, interruptions), and exceptions that no frame
+//! handles, go to the entry frame of the activation, the outermost handler.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,8 @@ use upshift_abi::frame::ENTRY_FRAME_SIZE;
 use super::Store;
 use super::call::Pending;
 use super::walk::walk_activation;
-use crate::error::Exception;
+use crate::backtrace::WasmBacktrace;
+use crate::error::ThrownException;
 
 /// The registers with which execution continues. All others are undefined: what a handler needs
 /// is in its frame.
@@ -26,8 +27,8 @@ pub struct Destination {
     pub sp: usize,
     /// The frame pointer.
     pub fp: usize,
-    /// The exception's word; 0 at the entry frame.
-    pub payload: u64,
+    /// The exception; 0 at the entry frame.
+    pub exception: u64,
 }
 
 impl Store {
@@ -39,32 +40,60 @@ impl Store {
     /// The calling thread is inside the store's innermost activation. If an error is pending, the
     /// frame of the host trampoline or stub that leaves WebAssembly stands: `exit_fp`.
     pub(crate) unsafe fn destination(&mut self, entry_handler: usize) -> Destination {
-        // SAFETY: guaranteed by the caller.
-        if let Some(handler) = unsafe { self.handler() } {
-            self.pending = None;
-            // As where a host function returns: WebAssembly runs on, and can be interrupted.
-            self.retry_interruption();
-            return handler;
+        if let Some(exception) = self.pending_exception() {
+            // SAFETY: guaranteed by the caller.
+            if let Some(mut handler) = unsafe { self.handler() } {
+                handler.exception = exception;
+                self.pending = None;
+                self.exceptions.caught(exception);
+                // As where a host function returns: WebAssembly runs on, and can be interrupted.
+                self.retry_interruption();
+                return handler;
+            }
+            // SAFETY: guaranteed by the caller.
+            unsafe { self.leave_uncaught() };
         }
         Destination {
             pc: entry_handler,
             sp: self.entry_fp() - ENTRY_FRAME_SIZE as usize,
             fp: self.entry_fp(),
-            payload: 0,
+            exception: 0,
         }
     }
 
-    /// The innermost handler of the pending exception in the innermost activation; `None` if there
-    /// is no such handler, or if what is pending is no exception.
+    /// The word of the pending exception, if what is pending is one.
+    fn pending_exception(&self) -> Option<u64> {
+        match &self.pending {
+            Some(Pending::Exception(word)) => Some(*word),
+            Some(Pending::Host(error, _)) => {
+                let _: &ThrownException = error.downcast_ref()?;
+                self.thrown_word()
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes an error of the pending exception, which no handler of the activation gets.
     ///
     /// # Safety
     ///
     /// As for [`destination`](Self::destination).
+    #[cold]
+    unsafe fn leave_uncaught(&mut self) {
+        if let Some(Pending::Exception(word)) = self.pending {
+            // SAFETY: WebAssembly threw it by a builtin, whose stub's frame stands.
+            let backtrace = unsafe { WasmBacktrace::capture_at_builtin(self) };
+            let error = self.uncaught(word).into();
+            self.pending = Some(Pending::Host(error, backtrace));
+        }
+    }
+
+    /// The innermost handler in the innermost activation, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`destination`](Self::destination), with an exception pending.
     unsafe fn handler(&self) -> Option<Destination> {
-        let Some(Pending::Host(error, _)) = &self.pending else {
-            return None;
-        };
-        let &Exception(payload) = error.downcast_ref()?;
         if !self.process.is_current() {
             // In a forked child no WebAssembly code may run on.
             return None;
@@ -82,7 +111,7 @@ impl Store {
                     pc,
                     sp: caller.fp - caller.meta.frame_size as usize,
                     fp: caller.fp,
-                    payload,
+                    exception: 0,
                 });
                 ControlFlow::Break(())
             })

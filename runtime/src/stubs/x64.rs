@@ -199,7 +199,7 @@ macro_rules! stubs {
 for_each_builtin!(stubs);
 
 /// Leaves WebAssembly code for the reason that is pending: `rdi` is the `VmStore*`. Goes to the
-/// [`Destination`], with the exception's word in `rax`. An exit frame stands if the reason is an
+/// [`Destination`], with the exception in `rax`. An exit frame stands if the reason is an
 /// error.
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind() {
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn unwind() {
         "lea rdx, [rip + {leave_activation}]",
         "call {function}",
         "mov rcx, [rsp + {pc}]",
-        "mov rax, [rsp + {payload}]",
+        "mov rax, [rsp + {exception}]",
         "mov rbp, [rsp + {fp}]",
         "mov rsp, [rsp + {sp}]",
         "jmp rcx",
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn unwind() {
         leave_activation = sym leave_activation,
         function = sym builtins::find_destination,
         pc = const offset_of!(Destination, pc),
-        payload = const offset_of!(Destination, payload),
+        exception = const offset_of!(Destination, exception),
         fp = const offset_of!(Destination, fp),
         sp = const offset_of!(Destination, sp),
     )
