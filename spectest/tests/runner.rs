@@ -158,9 +158,10 @@ const WRONG: &[(&str, &str)] = &[
         "refused with",
     ),
     (
-        r#"(assert_exception (invoke "trap"))"#,
-        "`exceptions` is not supported",
+        r#"(assert_exception (invoke "seven"))"#,
+        "expected an exception",
     ),
+    (r#"(assert_exception (invoke "trap"))"#, "not an exception"),
     (
         r#"(thread $t (invoke "seven"))"#,
         "`threads` is not supported",

@@ -10,8 +10,10 @@ fn module_with(feature: Feature) -> &'static str {
             "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))"
         }
         Feature::CustomPageSizes => "(memory 1 (pagesize 1))",
+        Feature::Exceptions => "(tag) (func (throw 0))",
         Feature::ExtendedConst => "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
         Feature::FunctionReferences => "(type $f (func)) (func (param (ref $f)))",
+        Feature::LegacyExceptions => "(func (try (do) (catch_all)))",
         Feature::Memory64 => "(memory i64 1)",
         Feature::MultiMemory => "(memory 1) (memory 1)",
         Feature::MultiValue => "(func (result i32 i32) (i32.const 1) (i32.const 2))",
