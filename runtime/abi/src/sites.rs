@@ -14,8 +14,8 @@
 //!
 //! # Exceptional edges
 //!
-//! A call that throws continues at the handler of its site, with the exception's word in the first
-//! integer result register. **An exceptional edge clobbers all other registers** but the stack and
+//! A call that throws continues at the handler of its site, with the exception
+//! ([`exception`](crate::exception)) in the first integer result register. **An exceptional edge clobbers all other registers** but the stack and
 //! the frame pointer, callee-saved ones included (Cranelift's rule): what a handler needs is in the
 //! frame, and a function with handlers saves every callee-saved register for its caller. A handler
 //! gets every exception; its code compares tags, which belong to the instance in its frame, and
