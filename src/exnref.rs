@@ -1,12 +1,12 @@
 //! References to exceptions, and how the embedder throws and catches them.
 
-#![allow(unsafe_code, reason = "the promises to the runtime are made here")]
-
 use upshift_runtime::{ExceptionId, Store as RawStore};
 
 use crate::handle::Handle;
 use crate::val::raw_mut;
-use crate::{AsContext, AsContextMut, Result, Store, StoreContextMut, Tag, ThrownException, Val};
+use crate::{
+    AsContext, AsContextMut, Result, Store, StoreContextMut, Tag, ThrownException, Val, words,
+};
 
 /// A reference to an exception: a tag, and values of the types that the tag demands.
 ///
@@ -77,21 +77,7 @@ impl ExnRef {
     pub fn new(mut store: impl AsContextMut, tag: &Tag, fields: &[Val]) -> Result<Self> {
         let raw = raw_mut(&mut store);
         let tag = tag.0.id_in(raw);
-        let ty = raw.tag_type(tag);
-        let (expected, found) = (ty.params.len(), fields.len());
-        anyhow::ensure!(
-            expected == found,
-            "expected {expected} values for an exception of this tag, found {found}"
-        );
-        for (value, &ty) in fields.iter().zip(&ty.params) {
-            value.check(raw, ty, "exception field")?;
-        }
-        let values: Vec<_> = fields.iter().map(|value| value.to_raw(raw)).collect();
-        // SAFETY: the values are of the tag's types and of this store.
-        let id = unsafe { raw.new_exception(tag, &values) };
-        let id = id.ok_or_else(|| {
-            anyhow::anyhow!("the store has too many exceptions that are still referred to")
-        })?;
+        let id = words::new_exception(raw, tag, fields)?;
         Ok(Self(Handle::new(raw, id)))
     }
 
@@ -122,12 +108,8 @@ impl ExnRef {
     /// If the exception belongs to another store.
     pub fn fields(&self, mut store: impl AsContextMut) -> Result<Vec<Val>> {
         let raw = raw_mut(&mut store);
-        let values = raw.exception_values(self.0.id_in(raw)).ok_or_else(freed)?;
-        let values = values.into_iter().map(|(ty, value)| {
-            // SAFETY: the value was put into an exception of this store as one of the type.
-            unsafe { Val::from_raw(raw, value, ty) }
-        });
-        Ok(values.collect())
+        let id = self.0.id_in(raw);
+        words::exception_fields(raw, id).ok_or_else(freed)
     }
 
     /// One of the exception's values. Takes a lock.

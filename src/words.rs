@@ -3,13 +3,13 @@
 //! Generated code trusts reference words: it calls through them unchecked. So a word goes in only
 //! out of a [`Func`] or [`ExternRef`] whose store has been compared, for a place of its type; and a
 //! word that comes out is taken for a function only where the place's WebAssembly type says so.
-//! Here is what does both for values, tables and globals; calls do it in `func`.
+//! Here is what does both for values, tables, globals and exceptions; calls do it in `func`.
 
 #![allow(unsafe_code, reason = "the promises to the runtime are made here")]
 
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{GlobalType, RefType, TableType, ValType};
-use upshift_runtime::{GlobalId, Store as RawStore, TableId};
+use upshift_runtime::{ExceptionId, GlobalId, Store as RawStore, TableId, TagId};
 
 use crate::error::public;
 use crate::handle::Handle;
@@ -180,4 +180,36 @@ pub(crate) fn global_set(store: &mut RawStore, global: GlobalId, value: Val) -> 
     // SAFETY: the value is of the global's type and of this store.
     unsafe { store.global_set(global, raw) };
     Ok(())
+}
+
+/// An exception with values.
+#[track_caller]
+pub(crate) fn new_exception(
+    store: &mut RawStore,
+    tag: TagId,
+    fields: &[Val],
+) -> Result<ExceptionId> {
+    let ty = store.tag_type(tag);
+    let (expected, found) = (ty.params.len(), fields.len());
+    anyhow::ensure!(
+        expected == found,
+        "expected {expected} values for an exception of this tag, found {found}"
+    );
+    for (value, &ty) in fields.iter().zip(&ty.params) {
+        value.check(store, ty, "exception field")?;
+    }
+    let values: Vec<_> = fields.iter().map(|value| value.to_raw(store)).collect();
+    // SAFETY: the values are of the tag's types and of this store.
+    let id = unsafe { store.new_exception(tag, &values) };
+    id.ok_or_else(|| anyhow::anyhow!("the store has too many exceptions that are referred to"))
+}
+
+/// The values of an exception; `None` if it was freed.
+pub(crate) fn exception_fields(store: &mut RawStore, exception: ExceptionId) -> Option<Vec<Val>> {
+    let values = store.exception_values(exception)?;
+    let values = values.into_iter().map(|(ty, value)| {
+        // SAFETY: an exception of this store is such a place.
+        unsafe { Val::from_raw(store, value, ty) }
+    });
+    Some(values.collect())
 }

@@ -15,13 +15,14 @@
 //! # Exceptional edges
 //!
 //! A call that throws continues at the handler of its site, with the exception
-//! ([`exception`](crate::exception)) in the first integer result register. **An exceptional edge clobbers all other registers** but the stack and
-//! the frame pointer, callee-saved ones included (Cranelift's rule): what a handler needs is in the
-//! frame, and a function with handlers saves every callee-saved register for its caller. A handler
-//! gets every exception; its code compares tags, which belong to the instance in its frame, and
-//! throws again what it does not catch. Where a site has no handler, its function is left; where
-//! none has up to the entry frame, the activation is. Traps, other errors of host functions and
-//! interruptions are no exceptions: they leave the activation.
+//! ([`exception`](crate::exception)) in the first integer result register. **An exceptional edge
+//! clobbers all other registers** but the stack and the frame pointer, callee-saved ones included
+//! (Cranelift's rule): what a handler needs is in the frame, and a function with handlers saves
+//! every callee-saved register for its caller. A handler gets every exception; its code compares
+//! tags, which belong to the instance in its frame, and throws again what it does not catch. Where
+//! a site has no handler, its function is left; where none has up to the entry frame, the
+//! activation is. Traps, other errors of host functions and interruptions are no exceptions: they
+//! leave the activation.
 
 use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, WasmOffset};
 use crate::trap::TrapCode;
