@@ -13,6 +13,7 @@ mod api_cases {
     mod compiling;
     mod dispatch;
     mod displaced;
+    mod exception_inlining;
     mod exceptions;
     mod externs;
     mod features;

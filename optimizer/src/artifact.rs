@@ -5,9 +5,12 @@ use std::ops::Range;
 use cranelift_codegen::ir::function::FunctionStencil;
 use cranelift_codegen::ir::{DebugTag, ExternalName, Function, Inst, SourceLoc};
 use cranelift_codegen::isa::unwind::UnwindInst;
-use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget, MachDebugTagPos};
+use cranelift_codegen::{
+    CompiledCode, FinalizedMachExceptionHandler, FinalizedMachReloc, FinalizedRelocTarget,
+    MachDebugTagPos,
+};
 use upshift_abi::artifact::{CODE_ALIGN, CompileStats, SourceLocation};
-use upshift_abi::sites::{InlinedRun, SiteDetails};
+use upshift_abi::sites::{ExceptionHandler, InlinedRun, SiteDetails};
 use upshift_abi::{
     CallSite, CodeOffset, CompileRequest, CompiledFunction, Relocation, Sites, Tier, TrapSite,
     WasmOffset,
@@ -41,7 +44,7 @@ pub(crate) fn convert(
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
         sites: Sites {
-            details: details(&sources),
+            details: details(&sources, handlers(compiled)?),
             ..Sites::new(traps, calls(compiled, &sources))
         },
         sources: if request.sources {
@@ -228,11 +231,34 @@ fn calls(compiled: &CompiledCode, sources: &Sources<'_>) -> Vec<CallSite> {
     sites
 }
 
-/// Which code belongs to functions that were inlined; `None` without any.
-fn details(sources: &Sources<'_>) -> Option<Box<SiteDetails>> {
+/// The handlers of calls that have one.
+fn handlers(compiled: &CompiledCode) -> Result<Vec<ExceptionHandler>, String> {
+    let mut handlers = Vec::new();
+    for site in compiled.buffer.call_sites() {
+        let target = match *site.exception_handlers {
+            [] => continue,
+            [FinalizedMachExceptionHandler::Default(target)] => target,
+            _ => return Err(format!("no such handlers: {:?}", site.exception_handlers)),
+        };
+        handlers.push(ExceptionHandler {
+            call: CodeOffset(site.ret_addr),
+            target: CodeOffset(target),
+        });
+    }
+    handlers.sort_by_key(|handler| handler.call);
+    Ok(handlers)
+}
+
+/// Which code belongs to functions that were inlined, and the handlers; `None` without any.
+fn details(sources: &Sources<'_>, handlers: Vec<ExceptionHandler>) -> Option<Box<SiteDetails>> {
     let inlined = sources.origins.copies.frames().to_vec();
     if inlined.is_empty() {
-        return None;
+        return (!handlers.is_empty()).then(|| {
+            Box::new(SiteDetails {
+                handlers,
+                ..SiteDetails::default()
+            })
+        });
     }
     let mut runs: Vec<InlinedRun> = Vec::new();
     sources.each_run(|code, source| {
@@ -244,6 +270,7 @@ fn details(sources: &Sources<'_>) -> Option<Box<SiteDetails>> {
     Some(Box::new(SiteDetails {
         inlined,
         runs,
+        handlers,
         ..SiteDetails::default()
     }))
 }

@@ -5,7 +5,10 @@
 //! the slot that the function reference names. All take the callee's `VmContext*` first.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, FuncRef, Inst, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{
+    Block, BlockArg, ExceptionTableData, ExceptionTableItem, FuncRef, Inst, InstBuilder,
+    MemFlagsData, SigRef, Value, types,
+};
 use upshift_abi::builtin::{BuiltinKind, BuiltinResult};
 use upshift_abi::callconv::ResultLocation;
 use upshift_abi::vmctx::{VmFuncRef, VmImportedFunc};
@@ -18,6 +21,15 @@ use crate::translate::{
     CallSignature, Region, StackCheck, TranslateError, Translator, fixed, trusted,
 };
 use crate::trap;
+
+/// Where the results of a call are.
+#[derive(Clone, Copy)]
+enum Returned {
+    /// They are the instruction's.
+    By(Inst),
+    /// They are the parameters of the block behind it.
+    To(Block),
+}
 
 /// The target of a call.
 enum Callee {
@@ -136,7 +148,7 @@ impl Translator<'_> {
     }
 
     /// Calls a builtin that returns no value. Where it reports failure, its trap is raised here.
-    pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) {
+    pub(crate) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) {
         let call = self.emit_builtin(builtin, args);
         let result = builtin.signature().map(|signature| signature.result);
         if let Some(BuiltinResult::Status(trap)) = result {
@@ -173,14 +185,49 @@ impl Translator<'_> {
             self.ins().stack_addr(POINTER, slot, 0)
         });
         let args = self.arguments(&signature, callee, area);
-        let call = match *callee {
-            Callee::Own(func) => self.ins().call(func, &args),
-            Callee::Other { code, .. } => {
-                self.ins().call_indirect(signature.signature, code, &args)
+        let returned = match (self.handler(), callee) {
+            (Some(handler), _) => {
+                Returned::To(self.try_call(signature.signature, callee, &args, handler))
+            }
+            (None, &Callee::Own(func)) => Returned::By(self.ins().call(func, &args)),
+            (None, &Callee::Other { code, .. }) => {
+                let ins = self.ins();
+                Returned::By(ins.call_indirect(signature.signature, code, &args))
             }
         };
         self.contents.forget_contents();
-        self.push_results(&signature, call, area);
+        self.push_results(&signature, returned, area);
+    }
+
+    /// Calls a function whose exceptions go to the handler; returns the block behind the call,
+    /// which takes the results.
+    fn try_call(
+        &mut self,
+        signature: SigRef,
+        callee: &Callee,
+        args: &[Value],
+        handler: Block,
+    ) -> Block {
+        let next = self.builder.create_block();
+        let mut results = Vec::new();
+        for index in 0..self.builder.func.dfg.signatures[signature].returns.len() {
+            let ty = self.builder.func.dfg.signatures[signature].returns[index].value_type;
+            self.builder.append_block_param(next, ty);
+            results.push(BlockArg::TryCallRet(index as u32));
+        }
+        let dfg = &mut self.builder.func.dfg;
+        let exception = dfg.block_call(handler, &[BlockArg::TryCallExn(0)]);
+        let handlers = [ExceptionTableItem::Default(exception)];
+        let normal = dfg.block_call(next, &results);
+        let table = ExceptionTableData::new(signature, normal, handlers);
+        let table = dfg.exception_tables.push(table);
+        match *callee {
+            Callee::Own(func) => self.ins().try_call(func, args, table),
+            Callee::Other { code, .. } => self.ins().try_call_indirect(code, args, table),
+        };
+        self.builder.seal_block(next);
+        self.fall_through(next);
+        next
     }
 
     /// Pops the arguments and makes a tail call. The results are those of this function, so they go
@@ -221,7 +268,7 @@ impl Translator<'_> {
         args
     }
 
-    fn push_results(&mut self, signature: &CallSignature, call: Inst, area: Option<Value>) {
+    fn push_results(&mut self, signature: &CallSignature, returned: Returned, area: Option<Value>) {
         let mut in_registers = 0;
         for &(kind, location) in &signature.locations.results {
             let value = match (location, area) {
@@ -232,7 +279,11 @@ impl Translator<'_> {
                 }
                 _ => {
                     in_registers += 1;
-                    self.builder.inst_results(call)[in_registers - 1]
+                    let values = match returned {
+                        Returned::By(call) => self.builder.inst_results(call),
+                        Returned::To(block) => self.builder.block_params(block),
+                    };
+                    values[in_registers - 1]
                 }
             };
             self.push(value);

@@ -66,6 +66,15 @@ impl Translator<'_> {
     }
 
     pub(crate) fn visit_block(&mut self, ty: BlockType) -> Result<(), TranslateError> {
+        self.open_block(ty, FrameKind::Block)
+    }
+
+    /// Opens a frame whose label stands behind its end.
+    pub(super) fn open_block(
+        &mut self,
+        ty: BlockType,
+        kind: FrameKind,
+    ) -> Result<(), TranslateError> {
         let opening = self.open_frame()?;
         if !self.control.is_reachable() {
             self.control.skip();
@@ -76,7 +85,7 @@ impl Translator<'_> {
         let kept_from = self.keep_operands(opening, height);
         let end = self.block_with(&results);
         self.control.push(ControlFrame {
-            kind: FrameKind::Block,
+            kind,
             end,
             params: params.len(),
             results: results.len(),
@@ -198,9 +207,11 @@ impl Translator<'_> {
             FrameKind::Loop { .. } => self.control.reaches(),
             _ => inside,
         };
-        if let FrameKind::Block = frame.kind
-            && self.is_straight(&frame)
-        {
+        let region = match frame.kind {
+            FrameKind::Try => self.regions.close(),
+            _ => None,
+        };
+        if region.is_none() && self.is_straight(&frame) {
             self.builder.seal_block(frame.end);
             return Ok(());
         }
@@ -230,6 +241,12 @@ impl Translator<'_> {
                 }
                 reached = reached.max(Reached::Unlikely);
             }
+            FrameKind::Try => {
+                if let Some(region) = region {
+                    self.dispatch(&region);
+                }
+            }
+            FrameKind::Catch(catch) => self.end_catch(&catch),
             FrameKind::Block | FrameKind::Else => {}
         }
         self.builder.seal_block(frame.end);
@@ -256,7 +273,8 @@ impl Translator<'_> {
     /// from here only, and with the operands that were below it.
     fn is_straight(&self, frame: &ControlFrame) -> bool {
         let is_left = self.control.is_reachable() && !self.control.is_empty();
-        is_left && frame.end_reached == Reached::Never && frame.kept_from.is_none()
+        let may_be = matches!(frame.kind, FrameKind::Block | FrameKind::Try);
+        may_be && is_left && frame.end_reached == Reached::Never && frame.kept_from.is_none()
     }
 
     /// An `if` without `else` takes its parameters as results when the condition is zero.

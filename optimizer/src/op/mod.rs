@@ -41,6 +41,7 @@ mod bulk;
 mod call;
 mod control;
 mod convert;
+mod exception;
 mod float;
 mod int;
 mod memory;

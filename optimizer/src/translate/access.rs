@@ -40,6 +40,8 @@ pub(crate) enum Region {
     Home,
     /// Result areas.
     Results,
+    /// Exceptions.
+    Exception,
 }
 
 impl Region {
@@ -54,6 +56,7 @@ impl Region {
             Region::Home => (6, "home slots"),
             Region::Results => (7, "results"),
             Region::Global(index) => (8 + index.0.min(SEPARATE_GLOBALS), "global"),
+            Region::Exception => (8 + SEPARATE_GLOBALS + 1, "exception"),
         };
         AliasRegionData {
             user_id,
@@ -77,11 +80,21 @@ pub(crate) fn fixed(func: &mut Function, region: Region) -> MemFlagsData {
     trusted(func, region).with_readonly().with_can_move()
 }
 
-/// The flags of accesses of home slots for values of the type, which are aligned to words only.
+/// The flags of accesses of home slots for values of the type.
 pub(crate) fn home(func: &mut Function, ty: Type) -> MemFlagsData {
+    in_words(func, Region::Home, ty)
+}
+
+/// The flags of accesses of an exception's values of the type.
+pub(crate) fn exception(func: &mut Function, ty: Type) -> MemFlagsData {
+    in_words(func, Region::Exception, ty)
+}
+
+/// The flags of accesses that can't fault, of values of the type that are aligned to words only.
+fn in_words(func: &mut Function, region: Region, ty: Type) -> MemFlagsData {
     let flags = MemFlagsData::new()
         .with_notrap()
-        .with_alias_region(Some(Region::Home.declare(func)));
+        .with_alias_region(Some(region.declare(func)));
     if ty.bytes() <= WORD_BYTES {
         flags.with_aligned()
     } else {
@@ -128,10 +141,10 @@ mod tests {
     use crate::signature::clif_type;
 
     #[test]
-    fn home_slots_are_aligned_to_words() {
+    fn home_slots_and_exceptions_are_aligned_to_words() {
         let mut func = Function::new();
         for kind in Kind::ALL {
-            for flags in [home, fixed_home] {
+            for flags in [home, fixed_home, exception] {
                 let flags = flags(&mut func, clif_type(kind));
                 assert_eq!(flags.aligned(), kind.words() == 1, "{kind:?}");
                 assert!(flags.notrap() && flags.alias_region().is_some());

@@ -5,7 +5,7 @@ use upshift_abi::ValType;
 use upshift_abi::facts::Likelihood;
 use wasmparser::BlockType;
 
-use super::{Kept, TranslateError, Translator};
+use super::{Catch, Kept, TranslateError, Translator};
 
 /// What a frame was opened by.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub(crate) enum FrameKind {
     },
     /// `if`, behind its `else`.
     Else,
+    /// `try_table`, or `try` before its first clause.
+    Try,
+    /// A clause of `try`.
+    Catch(Catch),
 }
 
 /// What leads to a place.
@@ -58,6 +62,8 @@ pub(crate) struct ControlFrame {
 #[derive(Debug, Default)]
 pub(crate) struct ControlStack {
     frames: Vec<ControlFrame>,
+    /// The positions of the loops among them.
+    loops: Vec<usize>,
     /// Set by operators that don't continue.
     unreachable: bool,
     /// Frames opened in unreachable code: they are counted instead of pushed.
@@ -86,11 +92,17 @@ impl ControlStack {
     }
 
     pub(crate) fn push(&mut self, frame: ControlFrame) {
+        if let FrameKind::Loop { .. } = frame.kind {
+            self.loops.push(self.frames.len());
+        }
         self.frames.push(frame);
     }
 
     pub(crate) fn pop(&mut self) -> ControlFrame {
         let frame = self.frames.pop().expect("validated: the frame is there");
+        if let FrameKind::Loop { .. } = frame.kind {
+            self.loops.pop();
+        }
         self.unlikely = self.unlikely.filter(|&open| open <= self.frames.len());
         frame
     }
@@ -117,6 +129,16 @@ impl ControlStack {
         self.frames.is_empty()
     }
 
+    /// The label of the frame at a position in the stack.
+    pub(crate) fn label_of(&self, position: usize) -> u32 {
+        (self.frames.len() - 1 - position) as u32
+    }
+
+    /// The frame that a label names.
+    pub(crate) fn frame(&self, depth: u32) -> &ControlFrame {
+        &self.frames[self.frames.len() - 1 - depth as usize]
+    }
+
     /// The frame that a label names.
     pub(crate) fn frame_mut(&mut self, depth: u32) -> &mut ControlFrame {
         let index = self.frames.len() - 1 - depth as usize;
@@ -132,9 +154,12 @@ impl ControlStack {
     /// Like [`branch`](Self::branch), for one that is unlikely to be taken. One that leaves a loop
     /// is taken as often as the loop ends, so that says nothing of what follows.
     pub(crate) fn unlikely_branch(&mut self, depth: u32) -> (Block, usize) {
-        let mut left = self.frames.iter().rev().take(depth as usize);
-        let leaves_loop = left.any(|frame| matches!(frame.kind, FrameKind::Loop { .. }));
-        match leaves_loop {
+        let target = self.frames.len() - 1 - depth as usize;
+        match self
+            .loops
+            .last()
+            .is_some_and(|&innermost| innermost > target)
+        {
             true => self.branch(depth),
             false => self.branch_as(depth, Reached::Unlikely),
         }
@@ -169,6 +194,12 @@ impl<'a> Translator<'a> {
     pub(crate) fn fall_through(&mut self, block: Block) {
         self.control.unreachable = false;
         self.switch_to(block);
+    }
+
+    /// Continues in a block that only exceptions lead to.
+    pub(crate) fn continue_cold(&mut self, block: Block) {
+        self.continue_in(block);
+        self.builder.set_cold_block(block);
     }
 
     /// Goes on in a block; out of the way of others if it is unlikely to run.

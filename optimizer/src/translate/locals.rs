@@ -72,6 +72,14 @@ fn home_slots(kinds: &[Kind]) -> Vec<HomeSlot> {
     slots.collect()
 }
 
+/// What has opened a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Block,
+    Loop,
+    Try,
+}
+
 /// What a body does with its locals.
 #[derive(Default)]
 pub(super) struct Usage {
@@ -89,8 +97,9 @@ impl Usage {
             ..Self::default()
         };
         let mut operators = body.get_operators_reader()?;
-        // For each open frame whether it is a loop.
-        let mut frames = vec![false];
+        let mut frames = vec![Open::Block];
+        // Open frames from whose calls exceptional edges may lead.
+        let mut regions = 0;
         let mut weight: u64 = 1;
         while !operators.eof() {
             match operators.read()? {
@@ -102,19 +111,40 @@ impl Usage {
                 }
                 Operator::Block { .. } => {
                     usage.blocks += 1;
-                    frames.push(false);
+                    frames.push(Open::Block);
                 }
                 Operator::If { .. } => {
                     usage.blocks += 3;
-                    frames.push(false);
+                    frames.push(Open::Block);
                 }
                 Operator::Loop { .. } => {
                     usage.blocks += 2;
                     usage.loops += 1;
-                    frames.push(true);
+                    frames.push(Open::Loop);
                 }
-                Operator::End => {
-                    frames.pop();
+                Operator::TryTable { try_table } => {
+                    usage.blocks += 2 + 2 * try_table.catches.len();
+                    regions += 1;
+                    frames.push(Open::Try);
+                }
+                Operator::Try { .. } => {
+                    usage.blocks += 2;
+                    regions += 1;
+                    frames.push(Open::Try);
+                }
+                Operator::Catch { .. } | Operator::CatchAll => usage.blocks += 2,
+                Operator::Call { .. }
+                | Operator::CallIndirect { .. }
+                | Operator::CallRef { .. }
+                | Operator::Throw { .. }
+                | Operator::ThrowRef
+                | Operator::Rethrow { .. }
+                    if regions > 0 =>
+                {
+                    usage.blocks += 1;
+                }
+                Operator::End | Operator::Delegate { .. } => {
+                    regions -= usize::from(frames.pop() == Some(Open::Try));
                 }
                 Operator::BrTable { targets } => usage.blocks += targets.len() as usize + 1,
                 Operator::Br { .. }
@@ -124,7 +154,11 @@ impl Usage {
                 _ => continue,
             }
             // Deeper than this all loops are equally hot.
-            let depth = frames.iter().rev().take(64).filter(|&&is_loop| is_loop);
+            let depth = frames
+                .iter()
+                .rev()
+                .take(64)
+                .filter(|&&open| open == Open::Loop);
             weight = 1 << (3 * depth.take(6).count());
         }
         Ok(usage)

@@ -17,6 +17,7 @@ mod control;
 mod dispatch;
 mod early;
 mod env;
+mod exception;
 mod extend;
 mod inline;
 mod limits;
@@ -38,13 +39,14 @@ use wasmparser::{BinaryReader, BinaryReaderError, FunctionBody};
 use crate::names::Symbol;
 use crate::signature::{self, clif_type};
 
-pub(crate) use access::{Region, fixed, trusted};
+pub(crate) use access::{Region, exception, fixed, trusted};
 pub(crate) use contents::{Bytes, Contents, Reading};
 pub(crate) use control::{ControlFrame, ControlStack, FrameKind, Reached};
 use dispatch::Dispatches;
 use early::Early;
 pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
+pub(crate) use exception::{Catch, Clause, Regions, Takes, TryRegion};
 use extend::Extended;
 use inline::Inlining;
 use limits::Meter;
@@ -115,6 +117,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) extended: Extended,
     /// Functions that are translated in place of their calls.
     pub(crate) inlining: Inlining<'a>,
+    /// Try regions around the current position.
+    pub(crate) regions: Regions,
     /// Loops that dispatch.
     pub(crate) dispatches: Dispatches,
     /// Accesses of linear memory so far.
@@ -226,6 +230,7 @@ impl<'a> Translator<'a> {
             contents: Contents::default(),
             extended: Extended::default(),
             inlining,
+            regions: Regions::default(),
             dispatches: Dispatches::default(),
             accesses: Accesses::default(),
             position: WasmOffset(0),

@@ -26,12 +26,12 @@ use crate::signature::width;
 /// The plan for an OSR entry and how far it has come.
 pub(crate) struct Osr {
     target: LoopIndex,
-    /// The frames that enclose the loop, itself last, as positions among the body's `block`, `loop`
-    /// and `if` operators.
+    /// The frames that enclose the loop, itself last, as positions among the body's operators that
+    /// open frames.
     enclosing: Vec<u32>,
     /// How many of `enclosing` have been opened.
     opened: usize,
-    /// How many `block`, `loop` and `if` operators have been seen.
+    /// How many operators that open frames have been seen.
     seen: u32,
     /// Operands that were stored to their home slots: all below the innermost opened enclosing
     /// frame.
@@ -75,11 +75,15 @@ impl Osr {
         while !operators.eof() {
             let operator = operators.read()?;
             match operator {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::If { .. }
+                | Operator::Try { .. }
+                | Operator::TryTable { .. } => {
                     open.push(frames);
                     frames += 1;
                 }
-                Operator::End => drop(open.pop()),
+                Operator::End | Operator::Delegate { .. } => drop(open.pop()),
                 _ => {}
             }
             if matches!(operator, Operator::Loop { .. }) {
@@ -142,7 +146,7 @@ impl Osr {
 }
 
 impl<'a> Translator<'a> {
-    /// Notes that a frame is being opened, reachable or not. Every `block`, `loop` and `if` begins
+    /// Notes that a frame is being opened, reachable or not. Every operator that opens one begins
     /// with this.
     pub(crate) fn open_frame(&mut self) -> Result<Opening, TranslateError> {
         if self.inlining.frames_around().is_some() {
@@ -163,6 +167,7 @@ impl<'a> Translator<'a> {
         let before = osr.kept;
         let kept = self.each_operand(before, height, |this, operand, slot| {
             this.store_home(slot, this.stack[operand]);
+            this.regions.note_home(operand, slot);
         });
         if let Some(osr) = &mut self.osr {
             osr.kept = kept;

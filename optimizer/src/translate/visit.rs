@@ -19,6 +19,21 @@ macro_rules! forward {
     (@one mvp $op:ident visit_if $args:tt) => { forward!(@structured visit_if $args); };
     (@one mvp $op:ident visit_else $args:tt) => { forward!(@structured visit_else $args); };
     (@one mvp $op:ident visit_end $args:tt) => { forward!(@structured visit_end $args); };
+    (@one exceptions $op:ident visit_try_table $args:tt) => {
+        forward!(@structured visit_try_table $args);
+    };
+    (@one legacy_exceptions $op:ident visit_try $args:tt) => {
+        forward!(@structured visit_try $args);
+    };
+    (@one legacy_exceptions $op:ident visit_catch $args:tt) => {
+        forward!(@structured visit_catch $args);
+    };
+    (@one legacy_exceptions $op:ident visit_catch_all $args:tt) => {
+        forward!(@structured visit_catch_all $args);
+    };
+    (@one legacy_exceptions $op:ident visit_delegate $args:tt) => {
+        forward!(@structured visit_delegate $args);
+    };
     // Validation accepts it with one type only, and then it is `visit_typed_select`.
     (@one reference_types $op:ident visit_typed_select_multi $args:tt) => {
         forward!(@refused $op visit_typed_select_multi $args);
@@ -41,6 +56,10 @@ macro_rules! forward {
     (@one simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one relaxed_simd $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one function_references $op:ident $visit:ident $args:tt) => {
+        forward!(@plain $visit $args);
+    };
+    (@one exceptions $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
+    (@one legacy_exceptions $op:ident $visit:ident $args:tt) => {
         forward!(@plain $visit $args);
     };
     (@one wide_arithmetic $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
