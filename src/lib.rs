@@ -26,7 +26,8 @@
 //! - [`Config`] and [`Engine`]: how code is compiled and when functions change tiers;
 //! - [`Module`]: a loaded module, shared by all threads;
 //! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`],
-//!   [`ExternRef`]: what runs, on one thread at a time;
+//!   [`ExternRef`]: what runs, on one thread at a time; [`SharedMemory`]: what stores on several
+//!   threads have in common;
 //! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
@@ -52,6 +53,7 @@ pub mod knobs;
 mod linker;
 mod memory;
 mod module;
+mod shared_memory;
 mod store;
 mod table;
 mod types;
@@ -86,6 +88,7 @@ pub use instance::{Export, Extern, Instance};
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{Dump, Module};
+pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use types::{

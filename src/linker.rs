@@ -12,7 +12,7 @@ use crate::func::{HostDefinition, dynamic};
 use crate::val::raw_mut;
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Global,
-    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Val,
+    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, SharedMemory, Table, Val,
 };
 
 /// Definitions of host functions and of items of a store by name, from which modules get their
@@ -310,6 +310,9 @@ impl<T: Send + 'static> Linker<T> {
                 ExternType::Table(ty) => {
                     Table::new(&mut store, ty, Ref::null(ty.element()))?.into()
                 }
+                ExternType::Memory(ty) if ty.is_shared() => {
+                    SharedMemory::new(&self.engine, ty)?.into()
+                }
                 ExternType::Memory(ty) => Memory::new(&mut store, ty)?.into(),
             };
             self.define(&store, module, name, item)?;
@@ -341,7 +344,7 @@ impl<T: Send + 'static> Linker<T> {
 impl Definition {
     fn to_extern(&self, store: &mut RawStore) -> Result<Extern> {
         match self {
-            Definition::Extern(item) => Ok(*item),
+            Definition::Extern(item) => Ok(item.clone()),
             Definition::Host(host) => Func::from_host(store, host).map(Extern::Func),
         }
     }

@@ -30,6 +30,7 @@ mod api_cases {
     mod operands;
     mod optimized;
     mod references;
+    mod shared_memories;
     mod stacks;
     mod threads;
     mod trials;

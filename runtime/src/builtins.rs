@@ -21,6 +21,7 @@ use upshift_abi::{
 use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
 use crate::store::{CHUNK_BYTES, Destination, Instance, Pending, Store};
+use crate::sys;
 
 /// The store and the index of the instance that a context belongs to.
 ///
@@ -321,13 +322,13 @@ unsafe fn short_ranges<const N: usize>(
     starts: [u64; N],
     len: u64,
 ) -> Option<*mut u8> {
-    // SAFETY: guaranteed by the caller. The store's thread is here, and nothing else writes these
-    // fields but the interrupt word, which is atomic.
+    // SAFETY: guaranteed by the caller. The fields that other threads write are atomic: the
+    // interrupt word, and the length of a shared memory.
     let (memory, interrupt) = unsafe {
         let memory = &*(memory as *const VmMemory);
         (memory, &(*(*vmctx).store).interrupt)
     };
-    let last = (memory.len as u64).checked_sub(len)?;
+    let last = (memory.len.load(Ordering::Acquire) as u64).checked_sub(len)?;
     let inside = starts.iter().all(|&start| start <= last);
     let short = len <= CHUNK_BYTES as u64 && interrupt.load(Ordering::Relaxed) == 0;
     (inside && short).then_some(memory.base)
@@ -342,13 +343,14 @@ pub unsafe extern "sysv64" fn memory_copy_short(
     len: u64,
 ) -> u32 {
     // SAFETY: generated code passes its own instance's context and the address of a memory's header
-    // there, and no Rust code uses the memory while generated code runs; the ranges are in it.
+    // there, and no reference to bytes of the memory exists while generated code runs; the ranges
+    // are in it.
     unsafe {
         let Some(base) = short_ranges(vmctx, memory, [dst, src], len) else {
             return 1;
         };
-        let source = base.add(src as usize);
-        source.copy_to(base.add(dst as usize), len as usize);
+        let (source, target) = (base.add(src as usize), base.add(dst as usize));
+        sys::copy_racing(source, target, len as usize);
     }
     0
 }
@@ -366,8 +368,7 @@ pub unsafe extern "sysv64" fn memory_fill_short(
         let Some(base) = short_ranges(vmctx, memory, [dst], len) else {
             return 1;
         };
-        base.add(dst as usize)
-            .write_bytes(value as u8, len as usize);
+        sys::fill_racing(base.add(dst as usize), value as u8, len as usize);
     }
     0
 }
