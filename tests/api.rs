@@ -9,6 +9,7 @@ mod support {
 
 mod api_cases {
     mod arithmetic;
+    mod atomics;
     mod bulk;
     mod compiling;
     mod dispatch;

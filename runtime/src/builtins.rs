@@ -153,11 +153,21 @@ pub unsafe extern "sysv64" fn tier_up(
 /// # Safety
 ///
 /// Called by a builtin that may leave WebAssembly: `exit_fp` is its stub's frame, which stands.
-#[cold]
 unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
     // SAFETY: guaranteed by the caller.
+    unsafe { leave_trapped(store, TrapCode::Interrupt) }
+}
+
+/// Leaves a trap as the error, with a backtrace, and makes the stub unwind.
+///
+/// # Safety
+///
+/// As for [`leave_interrupted`].
+#[cold]
+unsafe fn leave_trapped<V: Default>(store: &mut Store, trap: TrapCode) -> NativeResult<V> {
+    // SAFETY: guaranteed by the caller.
     let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
-    store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
+    store.set_pending(Pending::Trap(trap, backtrace));
     NativeResult {
         value: V::default(),
         status: 1,
@@ -242,6 +252,36 @@ pub unsafe extern "sysv64" fn memory_grow(
         let memory = instance.memory(MemoryIndex(memory));
         grow(store, |store| store.memory_grow(memory, pages))
     }
+}
+
+/// Defines operators that return a value or trap, called by their stubs, as methods of the store.
+/// Their first operands are a memory, and an offset and an address in it.
+macro_rules! waits {
+    ($($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
+        pub unsafe extern "sysv64" fn $name(
+            vmctx: *mut VmContext,
+            memory: u32,
+            offset: u64,
+            address: u64
+            $(, $arg: $ty)*
+        ) -> NativeResult<u32> {
+            // SAFETY: generated code passes its own instance's context.
+            let (store, instance) = unsafe { context(vmctx) };
+            let memory = instance.memory(MemoryIndex(memory));
+            let result = store.$name(memory, (address, offset) $(, $arg)*);
+            match result.and_then(|value| store.check_interruption().map(|()| value)) {
+                Ok(value) => NativeResult { value, status: 0 },
+                // SAFETY: only the stub calls this, and its frame stands.
+                Err(trap) => unsafe { leave_trapped(store, trap) },
+            }
+        }
+    )*};
+}
+
+waits! {
+    memory_atomic_notify(count: u32);
+    memory_atomic_wait32(expected: u32, timeout: u64);
+    memory_atomic_wait64(expected: u64, timeout: u64);
 }
 
 /// The instruction `table.grow`, called by its stub.

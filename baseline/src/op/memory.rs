@@ -435,7 +435,7 @@ impl FuncGen<'_> {
 }
 
 /// The memory that an access goes to. Arrays belong to a proposal that validation refuses.
-fn memory_of(memarg: MemArg) -> MemoryIndex {
+pub(crate) fn memory_of(memarg: MemArg) -> MemoryIndex {
     match memarg.target {
         MemArgTarget::Memory(index) | MemArgTarget::Array(index) => MemoryIndex(index),
     }

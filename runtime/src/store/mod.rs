@@ -17,6 +17,7 @@ mod memory;
 mod on_demand;
 mod table;
 mod unwind;
+mod wait;
 mod walk;
 
 use std::any::Any;
