@@ -258,8 +258,9 @@ impl<T: Send + 'static> Linker<T> {
     /// # Errors
     ///
     /// If an import is not defined ([`UnknownImport`], the first one), or is defined as a host
-    /// function and is declared as something else, or with another type ([`LinkError`]). Types of
-    /// items of a store are checked when an instance is made.
+    /// function and is declared as something else, or with another type
+    /// ([`LinkError`](crate::LinkError)). Types of items of a store are checked when an instance is
+    /// made.
     ///
     /// ```
     /// # #[cfg(feature = "wat")]
