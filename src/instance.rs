@@ -8,12 +8,12 @@ use crate::error::public;
 use crate::handle::Handle;
 use crate::val::raw_mut;
 use crate::{
-    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result, Table, Tag,
-    TypedFunc, WasmParams, WasmResults,
+    AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result,
+    SharedMemory, Table, Tag, TypedFunc, WasmParams, WasmResults,
 };
 
 /// An item that can be imported and exported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Extern {
     /// A function.
     Func(Func),
@@ -21,8 +21,10 @@ pub enum Extern {
     Global(Global),
     /// A table.
     Table(Table),
-    /// A memory.
+    /// A memory that one thread uses at a time.
     Memory(Memory),
+    /// A memory that threads share.
+    SharedMemory(SharedMemory),
     /// A tag.
     Tag(Tag),
 }
@@ -48,7 +50,8 @@ extern_accessors! {
     Func into_func "function";
     Global into_global "global";
     Table into_table "table";
-    Memory into_memory "memory";
+    Memory into_memory "memory that is not shared";
+    SharedMemory into_shared_memory "shared memory";
     Tag into_tag "tag";
 }
 
@@ -64,6 +67,7 @@ impl Extern {
             Extern::Global(global) => global.ty(store).into(),
             Extern::Table(table) => table.ty(store).into(),
             Extern::Memory(memory) => memory.ty(store).into(),
+            Extern::SharedMemory(memory) => memory.ty().into(),
             Extern::Tag(tag) => tag.ty(store).into(),
         }
     }
@@ -72,18 +76,22 @@ impl Extern {
         match item {
             RawExtern::Func(id) => Func(Handle::new(store, id)).into(),
             RawExtern::Table(id) => Table(Handle::new(store, id)).into(),
-            RawExtern::Memory(id) => Memory(Handle::new(store, id)).into(),
+            RawExtern::Memory(id) => match store.shared_memory(id) {
+                Some(memory) => SharedMemory(memory.clone()).into(),
+                None => Memory(Handle::new(store, id)).into(),
+            },
             RawExtern::Global(id) => Global(Handle::new(store, id)).into(),
             RawExtern::Tag(id) => Tag(Handle::new(store, id)).into(),
         }
     }
 
     #[track_caller]
-    pub(crate) fn raw_in(&self, store: &RawStore) -> RawExtern {
+    pub(crate) fn raw_in(&self, store: &mut RawStore) -> RawExtern {
         match self {
             Extern::Func(func) => RawExtern::Func(func.0.id_in(store)),
             Extern::Table(table) => RawExtern::Table(table.0.id_in(store)),
             Extern::Memory(memory) => RawExtern::Memory(memory.0.id_in(store)),
+            Extern::SharedMemory(memory) => RawExtern::Memory(store.use_shared_memory(&memory.0)),
             Extern::Global(global) => RawExtern::Global(global.0.id_in(store)),
             Extern::Tag(tag) => RawExtern::Tag(tag.0.id_in(store)),
         }
@@ -132,8 +140,8 @@ impl Instance {
     ///
     /// # Panics
     ///
-    /// If an import belongs to another store; and if a host function that the start function
-    /// calls panics, with its panic.
+    /// If an import belongs to another store, or is a shared memory of another engine; and if a
+    /// host function that the start function calls panics, with its panic.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let context = store.as_context_mut();
         anyhow::ensure!(
@@ -215,9 +223,14 @@ impl Instance {
         })
     }
 
-    /// The exported memory with this name.
+    /// The exported memory with this name, if it is not shared.
     pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
+    }
+
+    /// The exported memory with this name, if it is shared.
+    pub fn get_shared_memory(&self, store: impl AsContextMut, name: &str) -> Option<SharedMemory> {
+        self.get_export(store, name)?.into_shared_memory()
     }
 
     /// The exported table with this name.

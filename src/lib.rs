@@ -26,7 +26,8 @@
 //! - [`Config`] and [`Engine`]: how code is compiled and when functions change tiers;
 //! - [`Module`]: a loaded module, shared by all threads;
 //! - [`Store`], [`Instance`] and the handles [`Func`], [`Memory`], [`Table`], [`Global`], [`Tag`],
-//!   [`ExternRef`]: what runs, on one thread at a time;
+//!   [`ExternRef`]: what runs, on one thread at a time; [`SharedMemory`]: what stores on several
+//!   threads have in common;
 //! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
@@ -49,10 +50,12 @@ mod func;
 mod global;
 mod handle;
 mod instance;
+mod instance_pre;
 pub mod knobs;
 mod linker;
 mod memory;
 mod module;
+mod shared_memory;
 mod store;
 mod table;
 mod tag;
@@ -86,9 +89,11 @@ pub use externref::{ExternRef, RootScope};
 pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use global::Global;
 pub use instance::{Export, Extern, Instance};
+pub use instance_pre::InstancePre;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{Dump, Module};
+pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

@@ -12,7 +12,8 @@ use crate::func::{HostDefinition, dynamic};
 use crate::val::raw_mut;
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Extern, ExternType, Func, FuncType, Global,
-    ImportType, Instance, IntoFunc, Memory, Module, Ref, Result, Table, Tag, Val,
+    ImportType, Instance, InstancePre, IntoFunc, Memory, Module, Ref, Result, SharedMemory, Table,
+    Tag, Val,
 };
 
 /// Definitions of host functions and of items of a store by name, from which modules get their
@@ -53,8 +54,9 @@ pub struct Linker<T> {
     _data: PhantomData<fn(T)>,
 }
 
+/// What a name stands for.
 #[derive(Clone)]
-enum Definition {
+pub(crate) enum Definition {
     Extern(Extern),
     Host(Arc<HostDefinition>),
 }
@@ -248,17 +250,64 @@ impl<T: Send + 'static> Linker<T> {
         mut store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
-        let raw = raw_mut(&mut store);
-        let needed = &module.code().facts().imports;
-        let mut imports = Vec::with_capacity(needed.len());
-        raw.reserve_host_funcs(needed.len());
-        for (n, import) in needed.iter().enumerate() {
+        self.find_imports(module)?.instantiate(&mut store)
+    }
+
+    /// Finds a module's imports by name, for any number of instances.
+    ///
+    /// # Errors
+    ///
+    /// If an import is not defined ([`UnknownImport`], the first one), or is defined as a host
+    /// function and is declared as something else, or with another type
+    /// ([`LinkError`](crate::LinkError)). Types of items of a store are checked when an instance is
+    /// made.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// # use upshift::{Engine, LinkError, Linker, Module};
+    /// # let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"(module (import "host" "f" (func (param i32))))"#)?;
+    /// let mut linker = Linker::<()>::new(&engine);
+    /// linker.func_wrap("host", "f", |_: i64| ())?;
+    /// assert!(linker.instantiate_pre(&module).unwrap_err().is::<LinkError>());
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        let ready = self.find_imports(module)?;
+        ready.check_host_functions()?;
+        Ok(ready)
+    }
+
+    fn find_imports(&self, module: &Module) -> Result<InstancePre<T>> {
+        let needed = module.code().facts().imports.iter().enumerate();
+        let definitions = needed.map(|(n, import)| {
             let definition = self.lookup(&import.module, &import.name);
             let import = || module.imports().nth(n).expect("the same imports");
-            let definition = definition.ok_or_else(|| unknown(&import()))?;
-            imports.push(definition.to_extern(raw)?);
-        }
-        Instance::new(store, module, &imports)
+            definition.cloned().ok_or_else(|| unknown(&import()))
+        });
+        let definitions = definitions.collect::<Result<_, _>>()?;
+        Ok(InstancePre::new(module.clone(), definitions))
+    }
+
+    /// All definitions as items of the store, in no particular order; host functions are added to
+    /// the store. A function for which the code space has no room is left out.
+    pub fn iter<'a>(
+        &'a self,
+        mut store: impl AsContextMut<Data = T> + 'a,
+    ) -> impl Iterator<Item = (&'a str, &'a str, Extern)> + 'a {
+        let modules = self.modules.iter();
+        let items = modules.flat_map(|(module, items)| {
+            let items = items.iter();
+            items.map(move |(name, definition)| (&**module, &**name, definition))
+        });
+        items.filter_map(move |(module, name, definition)| {
+            let item = definition.to_extern(raw_mut(&mut store)).ok()?;
+            Some((module, name, item))
+        })
     }
 
     /// Defines each import of the module that has no definition yet as a function that fails with
@@ -310,6 +359,9 @@ impl<T: Send + 'static> Linker<T> {
                 ExternType::Table(ty) => {
                     Table::new(&mut store, ty, Ref::null(ty.element()))?.into()
                 }
+                ExternType::Memory(ty) if ty.is_shared() => {
+                    SharedMemory::new(&self.engine, ty)?.into()
+                }
                 ExternType::Memory(ty) => Memory::new(&mut store, ty)?.into(),
                 ExternType::Tag(ty) => Tag::new(&mut store, &ty)?.into(),
             };
@@ -340,9 +392,9 @@ impl<T: Send + 'static> Linker<T> {
 }
 
 impl Definition {
-    fn to_extern(&self, store: &mut RawStore) -> Result<Extern> {
+    pub(crate) fn to_extern(&self, store: &mut RawStore) -> Result<Extern> {
         match self {
-            Definition::Extern(item) => Ok(*item),
+            Definition::Extern(item) => Ok(item.clone()),
             Definition::Host(host) => Func::from_host(store, host).map(Extern::Func),
         }
     }

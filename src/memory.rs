@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use upshift_runtime::MemoryId;
+use upshift_runtime::{MemoryId, OutOfBounds};
 
 use crate::error::public;
 use crate::handle::Handle;
@@ -30,6 +30,12 @@ impl fmt::Display for MemoryAccessError {
 
 impl std::error::Error for MemoryAccessError {}
 
+impl From<OutOfBounds> for MemoryAccessError {
+    fn from(_: OutOfBounds) -> Self {
+        Self(())
+    }
+}
+
 impl Memory {
     /// Creates a zeroed memory of the type's minimum size.
     ///
@@ -38,8 +44,14 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// If the limits are contradictory, or the store's limiter or the system refuses.
+    /// If the limits are contradictory, the type is that of a shared memory
+    /// ([`SharedMemory::new`](crate::SharedMemory::new) creates those), or the store's limiter or
+    /// the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        anyhow::ensure!(
+            !ty.is_shared(),
+            "a memory of a `shared` type is made by `SharedMemory::new`"
+        );
         ty.check()?;
         let raw = raw_mut(&mut store);
         let id = raw.new_memory(ty.0).map_err(public)?;
@@ -135,7 +147,7 @@ impl Memory {
     /// The size in bytes.
     pub fn data_size(&self, store: impl AsContext) -> usize {
         let raw = store.as_context().raw;
-        raw.memory_data(self.0.id_in(raw)).len()
+        raw.memory_len(self.0.id_in(raw))
     }
 
     /// Grows by `delta` pages and returns the size before. The bytes don't move.

@@ -76,6 +76,25 @@ impl Table {
         grown.ok_or_else(|| anyhow::anyhow!("failed to grow table by {delta} elements"))
     }
 
+    /// Copies `len` elements from `src_index` of one table to `dst_index` of another or the same.
+    ///
+    /// # Errors
+    ///
+    /// If the elements of `src_table` are no elements of `dst_table` by their type, or a range
+    /// exceeds its table; nothing changes then.
+    pub fn copy(
+        mut store: impl AsContextMut,
+        dst_table: &Table,
+        dst_index: u64,
+        src_table: &Table,
+        src_index: u64,
+        len: u64,
+    ) -> Result<()> {
+        let raw = raw_mut(&mut store);
+        let (to, from) = (dst_table.0.id_in(raw), src_table.0.id_in(raw));
+        words::table_copy(raw, (to, dst_index), (from, src_index), len)
+    }
+
     /// Sets `len` elements from `index` to `value`.
     ///
     /// # Errors

@@ -82,6 +82,20 @@ impl MemoryType {
         })
     }
 
+    /// Creates the type of a [shared memory](crate::SharedMemory) with 32-bit addresses of at least
+    /// `minimum` and at most `maximum` pages of 64 KiB.
+    pub fn shared(minimum: u32, maximum: u32) -> Self {
+        Self(abi::MemoryType {
+            sharing: abi::Sharing::Shared,
+            ..abi::MemoryType::new(limits(minimum, Some(maximum)))
+        })
+    }
+
+    /// Whether several threads may access the memory.
+    pub fn is_shared(&self) -> bool {
+        self.0.sharing == abi::Sharing::Shared
+    }
+
     /// Whether addresses have 64 bits.
     pub fn is_64(&self) -> bool {
         self.0.index == abi::IndexKind::I64
@@ -106,6 +120,10 @@ impl MemoryType {
             self.maximum()
                 .is_none_or(|maximum| self.minimum() <= maximum),
             "the minimum of a memory must not exceed its maximum"
+        );
+        anyhow::ensure!(
+            !self.is_shared() || self.maximum().is_some(),
+            "a shared memory must have a maximum"
         );
         Ok(())
     }
@@ -165,6 +183,15 @@ impl MemoryTypeBuilder {
         self
     }
 
+    /// Sets whether several threads may access the memory, which then must have a maximum.
+    pub fn shared(&mut self, shared: bool) -> &mut Self {
+        self.0.0.sharing = match shared {
+            true => abi::Sharing::Shared,
+            false => abi::Sharing::Private,
+        };
+        self
+    }
+
     /// Sets the base-2 logarithm of a page's number of bytes: 0 or 16.
     pub fn page_size_log2(&mut self, page_size_log2: u8) -> &mut Self {
         self.0.0.page_shift = page_size_log2;
@@ -175,8 +202,8 @@ impl MemoryTypeBuilder {
     ///
     /// # Errors
     ///
-    /// If the page size is neither 1 nor 64 KiB, or the limits are contradictory or more than
-    /// addresses can reach.
+    /// If the page size is neither 1 nor 64 KiB, the limits are contradictory or more than
+    /// addresses can reach, or a shared memory has no maximum.
     pub fn build(&self) -> Result<MemoryType> {
         let shift = self.0.page_size_log2();
         anyhow::ensure!(
@@ -351,7 +378,7 @@ impl fmt::Display for ExternType {
             }
             ExternType::Tag(ty) => write!(f, "tag {}", ty.0),
             ExternType::Memory(ty) => {
-                write!(f, "memory {}", ty.0.index.prefix())?;
+                write!(f, "{}memory {}", ty.0.sharing.prefix(), ty.0.index.prefix())?;
                 limits(f, &ty.0.limits)?;
                 match ty.page_size_log2() {
                     abi::MemoryType::DEFAULT_PAGE_SHIFT => Ok(()),

@@ -153,6 +153,22 @@ pub(crate) fn table_grow(
     unsafe { store.table_grow(table, delta, word) }
 }
 
+/// Copies elements of a table: each table with the index of its first element.
+pub(crate) fn table_copy(
+    store: &mut RawStore,
+    (to, dst): (TableId, u64),
+    (from, src): (TableId, u64),
+    len: u64,
+) -> Result<()> {
+    let (expected, found) = (store.table_type(to).element, store.table_type(from).element);
+    anyhow::ensure!(
+        found.matches(expected),
+        "table element type mismatch: expected {expected}, found {found}"
+    );
+    // SAFETY: checked above.
+    Ok(unsafe { store.copy_elements(to, from, dst, src, len) }?)
+}
+
 /// A global with a value.
 #[track_caller]
 pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Result<GlobalId> {

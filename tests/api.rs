@@ -9,6 +9,7 @@ mod support {
 
 mod api_cases {
     mod arithmetic;
+    mod atomics;
     mod bulk;
     mod compiling;
     mod dispatch;
@@ -32,6 +33,7 @@ mod api_cases {
     mod operands;
     mod optimized;
     mod references;
+    mod shared_memories;
     mod stacks;
     mod threads;
     mod trials;

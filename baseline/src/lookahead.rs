@@ -89,7 +89,10 @@ impl Lookahead {
                 Opcode::LocalSet | Opcode::LocalTee => seen.note(index, Usage::AssignedFirst),
                 Opcode::Br | Opcode::BrIf => left |= index > depth,
                 // What it does with locals is not worth knowing.
-                Opcode::MemoryGrow => break,
+                Opcode::MemoryGrow
+                | Opcode::MemoryAtomicNotify
+                | Opcode::MemoryAtomicWait32
+                | Opcode::MemoryAtomicWait64 => break,
                 _ if op.is_plain() => {}
                 _ => break,
             }

@@ -1,6 +1,7 @@
 //! The handlers of the operators, by family. Handlers are methods of
 //! [`FuncGen`](crate::func_gen::FuncGen), named as wasmparser's visits that forward to them.
 
+mod atomic;
 pub(crate) mod call;
 mod control;
 mod convert;

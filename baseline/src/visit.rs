@@ -36,6 +36,7 @@ macro_rules! handle {
     ($generator:expr; simd $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; relaxed_simd $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; function_references $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; threads $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; wide_arithmetic $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; $unsupported:ident $($call:tt)*) => { refuse($generator) };
     // What opens and closes blocks keeps track of nesting in dead code, too.

@@ -79,7 +79,8 @@ pub fn linked_engine(id: &str, flags: &str, suite: Suite, layout: u32) -> Result
     })
 }
 
-/// Reads options as the command line has them, whatever their group.
+/// Reads options as the command line has them, whatever their group. Of two with one name it sets
+/// tiering's.
 ///
 /// # Errors
 ///

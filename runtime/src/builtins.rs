@@ -21,6 +21,7 @@ use upshift_abi::{
 use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
 use crate::store::{CHUNK_BYTES, Destination, Instance, Pending, Store};
+use crate::sys;
 
 /// The store and the index of the instance that a context belongs to.
 ///
@@ -173,11 +174,21 @@ pub unsafe extern "sysv64" fn tier_up(
 /// # Safety
 ///
 /// Called by a builtin that may leave WebAssembly: `exit_fp` is its stub's frame, which stands.
-#[cold]
 unsafe fn leave_interrupted<V: Default>(store: &mut Store) -> NativeResult<V> {
     // SAFETY: guaranteed by the caller.
+    unsafe { leave_trapped(store, TrapCode::Interrupt) }
+}
+
+/// Leaves a trap as the error, with a backtrace, and makes the stub unwind.
+///
+/// # Safety
+///
+/// As for [`leave_interrupted`].
+#[cold]
+unsafe fn leave_trapped<V: Default>(store: &mut Store, trap: TrapCode) -> NativeResult<V> {
+    // SAFETY: guaranteed by the caller.
     let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
-    store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
+    store.set_pending(Pending::Trap(trap, backtrace));
     NativeResult {
         value: V::default(),
         status: 1,
@@ -264,6 +275,36 @@ pub unsafe extern "sysv64" fn memory_grow(
     }
 }
 
+/// Defines operators that return a value or trap, called by their stubs, as methods of the store.
+/// Their first operands are a memory, and an offset and an address in it.
+macro_rules! waits {
+    ($($name:ident($($arg:ident: $ty:ty),*);)*) => {$(
+        pub unsafe extern "sysv64" fn $name(
+            vmctx: *mut VmContext,
+            memory: u32,
+            offset: u64,
+            address: u64
+            $(, $arg: $ty)*
+        ) -> NativeResult<u32> {
+            // SAFETY: generated code passes its own instance's context.
+            let (store, instance) = unsafe { context(vmctx) };
+            let memory = instance.memory(MemoryIndex(memory));
+            let result = store.$name(memory, (address, offset) $(, $arg)*);
+            match result.and_then(|value| store.check_interruption().map(|()| value)) {
+                Ok(value) => NativeResult { value, status: 0 },
+                // SAFETY: only the stub calls this, and its frame stands.
+                Err(trap) => unsafe { leave_trapped(store, trap) },
+            }
+        }
+    )*};
+}
+
+waits! {
+    memory_atomic_notify(count: u32);
+    memory_atomic_wait32(expected: u32, timeout: u64);
+    memory_atomic_wait64(expected: u64, timeout: u64);
+}
+
 /// The instruction `table.grow`, called by its stub.
 pub unsafe extern "sysv64" fn table_grow(
     vmctx: *mut VmContext,
@@ -342,13 +383,13 @@ unsafe fn short_ranges<const N: usize>(
     starts: [u64; N],
     len: u64,
 ) -> Option<*mut u8> {
-    // SAFETY: guaranteed by the caller. The store's thread is here, and nothing else writes these
-    // fields but the interrupt word, which is atomic.
+    // SAFETY: guaranteed by the caller. The fields that other threads write are atomic: the
+    // interrupt word, and the length of a shared memory.
     let (memory, interrupt) = unsafe {
         let memory = &*(memory as *const VmMemory);
         (memory, &(*(*vmctx).store).interrupt)
     };
-    let last = (memory.len as u64).checked_sub(len)?;
+    let last = (memory.len.load(Ordering::Acquire) as u64).checked_sub(len)?;
     let inside = starts.iter().all(|&start| start <= last);
     let short = len <= CHUNK_BYTES as u64 && interrupt.load(Ordering::Relaxed) == 0;
     (inside && short).then_some(memory.base)
@@ -363,13 +404,14 @@ pub unsafe extern "sysv64" fn memory_copy_short(
     len: u64,
 ) -> u32 {
     // SAFETY: generated code passes its own instance's context and the address of a memory's header
-    // there, and no Rust code uses the memory while generated code runs; the ranges are in it.
+    // there, and no reference to bytes of the memory exists while generated code runs; the ranges
+    // are in it.
     unsafe {
         let Some(base) = short_ranges(vmctx, memory, [dst, src], len) else {
             return 1;
         };
-        let source = base.add(src as usize);
-        source.copy_to(base.add(dst as usize), len as usize);
+        let (source, target) = (base.add(src as usize), base.add(dst as usize));
+        sys::copy_racing(source, target, len as usize);
     }
     0
 }
@@ -387,8 +429,7 @@ pub unsafe extern "sysv64" fn memory_fill_short(
         let Some(base) = short_ranges(vmctx, memory, [dst], len) else {
             return 1;
         };
-        base.add(dst as usize)
-            .write_bytes(value as u8, len as usize);
+        sys::fill_racing(base.add(dst as usize), value as u8, len as usize);
     }
     0
 }

@@ -183,7 +183,7 @@ fn fixed_segments<'a>(
             MemoryPlace::BehindContext { .. } | MemoryPlace::Apart { .. } => {
                 plan.style.can_map_contents()
             }
-            MemoryPlace::Imported { .. } => false,
+            MemoryPlace::Shared { .. } | MemoryPlace::Imported { .. } => false,
         };
         let offset = offset
             .fixed_index(plan.style.index())

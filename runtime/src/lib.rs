@@ -14,7 +14,7 @@
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
 //!   deadlines;
-//! - `runtime`: what all modules and stores share;
+//! - `runtime`: what all modules and stores share; `shared_memory`: memories that threads share;
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, calls into WebAssembly, and walks
 //!   of its stack;
@@ -42,6 +42,7 @@ pub mod module;
 mod module_id;
 mod runtime;
 mod sampler;
+mod shared_memory;
 mod space;
 pub mod stack;
 pub mod store;
@@ -65,6 +66,7 @@ pub use module::{BudgetSite, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
 pub use runtime::Runtime;
 pub use sampler::{Sampler, Samples};
+pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
     Extern, ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId,

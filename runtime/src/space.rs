@@ -11,7 +11,7 @@ use upshift_abi::{MemoryBounds, MemoryOptions};
 use crate::code::code_space_bytes;
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
-use crate::sys::Reservation;
+use crate::sys::{PAGE, Reservation};
 
 /// The granularity of the parts of the address space.
 const GRANULE: usize = 1 << 16;
@@ -69,6 +69,41 @@ pub(crate) fn reserve_memory(
             result => return result,
         }
     }
+}
+
+/// The growth of a memory that is possible.
+pub(crate) struct Growth {
+    /// The memory's new length in bytes.
+    pub len: usize,
+    /// The bytes from its first one on that are accessible before: whole pages of the system.
+    pub accessible: usize,
+    /// How many more are to become so.
+    pub added: usize,
+}
+
+/// The growth by so many pages of a memory with that length and that much address space from its
+/// first byte on; `None` beyond its maximum or what the address space holds.
+///
+/// Pages of a memory can be smaller than the system's: what is accessible behind the memory's end
+/// contains zeros, as every access is checked.
+pub(crate) fn growth(
+    style: &MemoryStyle,
+    reserved: usize,
+    len: usize,
+    delta: u64,
+) -> Option<Growth> {
+    let room = reserved - style.guard_after() as usize;
+    let max = style.max_pages().min(style.pages(room as u64));
+    let pages = style.pages(len as u64).checked_add(delta)?;
+    if pages > max {
+        return None;
+    }
+    let (new, accessible) = (style.bytes(pages) as usize, len.next_multiple_of(PAGE));
+    Some(Growth {
+        len: new,
+        accessible,
+        added: new.next_multiple_of(PAGE) - accessible,
+    })
 }
 
 /// About the largest size that can be reserved at once, below a size that can't.

@@ -22,7 +22,7 @@ use crate::error::RuntimeError;
 
 pub use code_pages::CodePages;
 pub use process::{PerProcess, Process};
-pub use x64::{interrupted_pc, preserved_registers};
+pub use x64::{copy_racing, fill_racing, interrupted_pc, preserved_registers};
 
 /// The unit in which the system maps and protects memory.
 pub const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;

@@ -14,7 +14,9 @@ use upshift_runtime::{
 
 use super::values::{for_each_arity, private::Values};
 use crate::store::StoreContextMut;
-use crate::{AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, WasmRet, WasmTy};
+use crate::{
+    AsContext, AsContextMut, Engine, Extern, FuncType, Instance, StoreContext, WasmRet, WasmTy,
+};
 
 /// A host function that is not in a store yet.
 #[doc(hidden)]
@@ -25,6 +27,13 @@ pub struct HostDefinition {
     pub(super) uses: OnceLock<TypeUses>,
     /// The closure. It returns results of the function's type, or an error.
     pub(super) func: HostFunc,
+}
+
+impl HostDefinition {
+    /// The function's type.
+    pub(crate) fn ty(&self) -> FuncType {
+        FuncType(self.ty.clone())
+    }
 }
 
 /// Closures that can become host functions: with up to sixteen [`WasmTy`] parameters, optionally

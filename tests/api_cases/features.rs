@@ -24,6 +24,7 @@ fn module_with(feature: Feature) -> &'static str {
         }
         Feature::Simd => "(func (result v128) (v128.const i64x2 1 2))",
         Feature::TailCall => "(func (return_call 0))",
+        Feature::Threads => "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
         Feature::WideArithmetic => {
             "(func (param i64 i64) (result i64 i64)
                 (i64.mul_wide_u (local.get 0) (local.get 1)))"

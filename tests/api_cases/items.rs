@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use upshift::{
-    ExternRef, Func, Global, GlobalType, Linker, Memory, MemoryType, Module, Mutability, Ref,
-    RefType, Store, Table, TableType, Val, ValType,
+    Engine, ExternRef, Func, Global, GlobalType, LinkError, Linker, Memory, MemoryType, Module,
+    Mutability, Ref, RefType, Store, Table, TableType, Trap, UnknownImport, Val, ValType,
 };
 
 use crate::{in_every_mode, instance};
@@ -172,4 +172,92 @@ fn an_object_of_another_store_panics() {
             &mut || _ = Table::new(&mut other, table_type, func.into())
         ));
     });
+}
+
+#[test]
+fn imports_are_found_once_for_many_instances() {
+    let engine = Engine::default();
+    let module = Module::new(
+        &engine,
+        r#"(module
+            (import "a" "f" (func $f (result i32)))
+            (import "a" "m" (memory 1))
+            (func (export "run") (result i32) (i32.add (call $f) (i32.load (i32.const 0)))))"#,
+    )
+    .unwrap();
+    let mut linker = Linker::<()>::new(&engine);
+    linker.func_wrap("a", "f", || 40).unwrap();
+    let error = linker.instantiate_pre(&module).unwrap_err();
+    let unknown: &UnknownImport = error.downcast_ref().expect("the typed error");
+    assert_eq!((unknown.module(), unknown.name()), ("a", "m"));
+
+    let mut store = Store::new(&engine, ());
+    let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+    memory.write(&mut store, 0, &2_i32.to_le_bytes()).unwrap();
+    linker.define(&store, "a", "m", memory).unwrap();
+    let ready = linker.instantiate_pre(&module).unwrap();
+    // Later definitions do not reach it.
+    linker
+        .allow_shadowing(true)
+        .func_wrap("a", "f", || 0)
+        .unwrap();
+    for _ in 0..2 {
+        let instance = ready.instantiate(&mut store).unwrap();
+        let run = instance
+            .get_typed_func::<(), i32>(&mut store, "run")
+            .unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), 42);
+    }
+    let mut names: Vec<_> = linker.iter(&mut store).map(|(_, name, _)| name).collect();
+    names.sort();
+    assert_eq!(names, ["f", "m"]);
+
+    // An item of the store is checked at each instantiation.
+    linker.define(&store, "a", "f", memory).unwrap();
+    let wrong = linker.instantiate_pre(&module).unwrap();
+    assert!(wrong.instantiate(&mut store).unwrap_err().is::<LinkError>());
+}
+
+/// The results of a table's four functions.
+fn numbers(store: &mut Store<()>, table: &Table) -> Vec<Option<i32>> {
+    let elements = (0..4).map(|n| table.get(&mut *store, n).expect("four elements"));
+    let elements: Vec<Ref> = elements.collect();
+    let number = |element: Ref| {
+        let func = element.as_func()?.typed::<(), i32>(&*store).unwrap();
+        Some(func.call(&mut *store, ()).unwrap())
+    };
+    elements.into_iter().map(number).collect()
+}
+
+#[test]
+fn tables_are_copied_within_their_types_and_bounds() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let funcs = TableType::new(RefType::FUNCREF, 4, None);
+    let table = Table::new(&mut store, funcs, Ref::Func(None)).unwrap();
+    let other = Table::new(&mut store, funcs, Ref::Func(None)).unwrap();
+    let marks: Vec<Func> = (0..3).map(|n| Func::wrap(&mut store, move || n)).collect();
+    for (n, &func) in (0..).zip(&marks) {
+        table.set(&mut store, n, func.into()).unwrap();
+    }
+    assert_eq!(
+        numbers(&mut store, &table),
+        [Some(0), Some(1), Some(2), None]
+    );
+    Table::copy(&mut store, &table, 1, &table, 0, 3).unwrap();
+    Table::copy(&mut store, &other, 2, &table, 0, 2).unwrap();
+    assert_eq!(
+        numbers(&mut store, &table),
+        [Some(0), Some(0), Some(1), Some(2)]
+    );
+    assert_eq!(numbers(&mut store, &other), [None, None, Some(0), Some(0)]);
+    let error = Table::copy(&mut store, &other, 2, &table, 0, 3).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::TableOutOfBounds));
+    let externs = TableType::new(RefType::EXTERNREF, 4, None);
+    let unlike = Table::new(&mut store, externs, Ref::Extern(None)).unwrap();
+    let error = Table::copy(&mut store, &unlike, 0, &table, 0, 1).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "table element type mismatch: expected externref, found funcref"
+    );
 }

@@ -137,6 +137,11 @@ impl Machine for Subject {
                 Extern::Func(_) | Extern::Tag(_) => {}
                 Extern::Global(global) => state.push(from_val(&global.get(&mut self.store))),
                 Extern::Memory(memory) => state.push(digest(memory.data(&self.store))),
+                Extern::SharedMemory(memory) => {
+                    let mut bytes = vec![0; memory.data_size()];
+                    memory.read(0, &mut bytes).expect("as many as there are");
+                    state.push(digest(&bytes));
+                }
                 Extern::Table(table) => state.push(Value::I64(table.size(&self.store) as i64)),
             }
         }

@@ -49,6 +49,8 @@ enum Callee {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BuiltinArg {
     Imm(u32),
+    /// A constant of 64 bits.
+    Wide(u64),
     /// The next operand.
     Stack,
 }
@@ -394,6 +396,7 @@ impl FuncGen<'_> {
         for (&kind, arg) in signature.params.iter().zip(args) {
             let value = match arg {
                 BuiltinArg::Imm(imm) => Value::Const(kind, u64::from(*imm)),
+                BuiltinArg::Wide(imm) => Value::Const(kind, *imm),
                 BuiltinArg::Stack => {
                     position += 1;
                     self.state.stack[position - 1]

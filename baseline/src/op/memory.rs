@@ -217,7 +217,9 @@ impl FuncGen<'_> {
     fn guarded_address(&mut self, place: MemoryPlace, index: Value, offset: u64) -> Address {
         let (base, base_disp) = match place {
             MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
-            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
+            MemoryPlace::Apart { .. }
+            | MemoryPlace::Shared { .. }
+            | MemoryPlace::Imported { .. } => {
                 let header = self.memory_header(place);
                 (self.load_memory_base(header), 0)
             }
@@ -346,9 +348,9 @@ impl FuncGen<'_> {
     fn memory_base(&mut self, place: MemoryPlace, header: Header) -> (Reg, i32) {
         match place {
             MemoryPlace::BehindContext { distance, .. } => (Reg::VMCTX, distance as i32),
-            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => {
-                (self.load_memory_base(header), 0)
-            }
+            MemoryPlace::Apart { .. }
+            | MemoryPlace::Shared { .. }
+            | MemoryPlace::Imported { .. } => (self.load_memory_base(header), 0),
         }
     }
 
@@ -356,7 +358,7 @@ impl FuncGen<'_> {
     fn memory_header(&mut self, place: MemoryPlace) -> Header {
         let pointer = match place {
             MemoryPlace::BehindContext { .. } | MemoryPlace::Apart { .. } => Reg::VMCTX,
-            MemoryPlace::Imported { .. } => self.alloc(RegClass::Int),
+            MemoryPlace::Shared { .. } | MemoryPlace::Imported { .. } => self.alloc(RegClass::Int),
         };
         self.header(place.header(), pointer)
     }
@@ -433,7 +435,7 @@ impl FuncGen<'_> {
 }
 
 /// The memory that an access goes to. Arrays belong to a proposal that validation refuses.
-fn memory_of(memarg: MemArg) -> MemoryIndex {
+pub(crate) fn memory_of(memarg: MemArg) -> MemoryIndex {
     match memarg.target {
         MemArgTarget::Memory(index) | MemArgTarget::Array(index) => MemoryIndex(index),
     }

@@ -127,6 +127,9 @@ macro_rules! is_plain {
     (relaxed_simd) => {
         true
     };
+    (threads) => {
+        true
+    };
     ($other:ident) => {
         false
     };

@@ -37,6 +37,7 @@ macro_rules! compare {
     )*};
 }
 
+mod atomic;
 mod bulk;
 mod call;
 mod control;

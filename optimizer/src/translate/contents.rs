@@ -70,6 +70,12 @@ impl Contents {
         self.globals.clear();
     }
 
+    /// Forgets what memories contain: what other threads have written may be visible from here on.
+    pub(crate) fn forget_memories(&mut self) {
+        self.memory.clear();
+        self.oldest = 0;
+    }
+
     /// Whether a check has shown that this many bytes behind a value are inside the memory.
     pub(crate) fn is_in_range(&self, memory: MemoryIndex, base: Value, end: u64) -> bool {
         self.ranges

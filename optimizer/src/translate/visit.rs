@@ -62,6 +62,7 @@ macro_rules! forward {
     (@one legacy_exceptions $op:ident $visit:ident $args:tt) => {
         forward!(@plain $visit $args);
     };
+    (@one threads $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one wide_arithmetic $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one $proposal:ident $op:ident $visit:ident $args:tt) => {
         forward!(@refused $op $visit $args);

@@ -54,6 +54,17 @@ macro_rules! for_each_builtin {
             MemoryInit = memory_init: walks (I32, I32, I64, I32, I32) -> Status(MemoryOutOfBounds);
             /// `data.drop`: (data segment).
             DataDrop = data_drop: walks (I32) -> Nothing;
+            /// `memory.atomic.notify`: (memory, offset, address, count) -> woken threads. Checks
+            /// alignment and bounds.
+            MemoryAtomicNotify = memory_atomic_notify: walks (I32, I64, I64, I32) -> Value(I32);
+            /// `memory.atomic.wait32`: (memory, offset, address, expected, nanoseconds) -> 0 if
+            /// woken, 1 if the memory contains another value, 2 when the time is over; negative
+            /// times never are. Checks alignment, bounds, and that the memory is shared.
+            MemoryAtomicWait32 = memory_atomic_wait32:
+                walks (I32, I64, I64, I32, I64) -> Value(I32);
+            /// `memory.atomic.wait64`: see [`MemoryAtomicWait32`](Builtin::MemoryAtomicWait32).
+            MemoryAtomicWait64 = memory_atomic_wait64:
+                walks (I32, I64, I64, I64, I64) -> Value(I32);
             /// `table.grow`: (table, value, elements) -> previous length or -1, as an i64.
             TableGrow = table_grow: walks (I32, Ref, I64) -> Value(I64);
             /// `table.copy`: (destination table, source table, destination, source, elements).

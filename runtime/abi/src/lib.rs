@@ -12,6 +12,7 @@
 //! - [`callconv`]: the locations of arguments and results at a call;
 //! - [`frame`]: the parts of a stack frame that other code than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
+//! - [`atomic`]: the one list of atomic accesses;
 //! - [`printable`]: names from modules, made safe to show;
 //! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns.
 //!
@@ -20,7 +21,8 @@
 //! - Data only: this crate knows no operating system, follows no pointer, and names no compiler.
 //! - No number that describes a layout is written outside this crate; offsets come from
 //!   `offset_of!`.
-//! - Every list (traps, builtins, value types, value kinds, features) exists once, here.
+//! - Every list (traps, builtins, atomic accesses, value types, value kinds, features) exists once,
+//!   here.
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +33,7 @@ compile_error!(
 );
 
 pub mod artifact;
+pub mod atomic;
 pub mod builtin;
 pub mod callconv;
 pub mod compiler;

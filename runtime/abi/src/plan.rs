@@ -309,6 +309,13 @@ pub enum MemoryPlace {
         /// The `VmMemory`, in the context.
         header: VmOffset,
     },
+    /// In an object of its own, which lives as long as its last user: a shared memory that the
+    /// module defines.
+    Shared {
+        /// A pointer to the `VmMemory`, in the context: in the first word of the place where that
+        /// of a private memory would be.
+        pointer: VmOffset,
+    },
     /// Where the defining instance or host has placed it.
     Imported {
         /// A pointer to the `VmMemory`, in the context.
@@ -324,7 +331,9 @@ impl MemoryPlace {
             MemoryPlace::BehindContext { header, .. } | MemoryPlace::Apart { header } => {
                 Place::Inline(header)
             }
-            MemoryPlace::Imported { pointer } => Place::Pointer(pointer),
+            MemoryPlace::Shared { pointer } | MemoryPlace::Imported { pointer } => {
+                Place::Pointer(pointer)
+            }
         }
     }
 }
@@ -450,7 +459,9 @@ impl ModulePlan {
     pub fn behind_context(&self) -> Option<(&MemoryStyle, u32)> {
         self.memories.iter().find_map(|plan| match plan.place {
             MemoryPlace::BehindContext { distance, .. } => Some((&plan.style, distance)),
-            MemoryPlace::Apart { .. } | MemoryPlace::Imported { .. } => None,
+            MemoryPlace::Apart { .. }
+            | MemoryPlace::Shared { .. }
+            | MemoryPlace::Imported { .. } => None,
         })
     }
 }
@@ -459,6 +470,9 @@ impl ModulePlan {
 fn memory_place(layout: &VmLayout, memory: MemoryIndex, style: &MemoryStyle) -> MemoryPlace {
     match layout.memory(memory) {
         Place::Pointer(pointer) => MemoryPlace::Imported { pointer },
+        Place::Inline(header) if style.ty().sharing == Sharing::Shared => {
+            MemoryPlace::Shared { pointer: header }
+        }
         Place::Inline(header) if layout.is_first_defined(memory) => MemoryPlace::BehindContext {
             distance: style.distance(layout.context_bytes()),
             header,

@@ -57,4 +57,8 @@ traps! {
     NullReference = 12, "null reference";
     /// The system refused memory that the instance had been promised.
     OutOfMemory = 13, "out of memory";
+    /// The address of an atomic access, its offset included, is no multiple of the access's size.
+    UnalignedAtomic = 14, "unaligned atomic";
+    /// `memory.atomic.wait` of a memory that no other thread can access.
+    ExpectedSharedMemory = 15, "expected shared memory";
 }

@@ -349,8 +349,18 @@ pub enum Sharing {
     /// Only the thread that runs the memory's store.
     #[default]
     Private,
-    /// Several threads: the threads proposal, which validation refuses so far.
+    /// Several threads, each by a store of its own.
     Shared,
+}
+
+impl Sharing {
+    /// What stands before a memory's type in descriptions: nothing for a private one.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Sharing::Private => "",
+            Sharing::Shared => "shared ",
+        }
+    }
 }
 
 /// Type of a memory.

@@ -10,11 +10,12 @@
 //!
 //! The runtime fills everything before the first call. Afterwards generated code writes globals and
 //! table elements; the runtime writes memory and table lengths, from the one thread that runs the
-//! store. The exceptions have their protocol at the field: [`VmSlot`], [`VmStore::interrupt`].
+//! store. The exceptions have their protocol at the field: [`VmSlot`], [`VmStore::interrupt`],
+//! [`VmMemory::len`].
 
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
-use std::sync::atomic::{AtomicPtr, AtomicU32};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 
 use crate::facts::{ModuleFacts, TableImage};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
@@ -46,8 +47,14 @@ pub const PAGE_SIZE: u32 = 4096;
 pub struct VmMemory {
     /// First byte. Fixed for the memory's life.
     pub base: *mut u8,
-    /// Accessible bytes.
-    pub len: usize,
+    /// Accessible bytes; never fewer than before.
+    ///
+    /// Protocol: written with a release store, after the bytes have become accessible, by the
+    /// thread that grows the memory: of a private one, the thread that runs its store; of a shared
+    /// one, the thread that holds the lock of the memory's growth. Read by generated code with a
+    /// plain load (x86 loads acquire), by the runtime with acquire. So what a reader compares an
+    /// index with was accessible before, whichever thread has grown the memory.
+    pub len: AtomicUsize,
 }
 
 impl VmMemory {

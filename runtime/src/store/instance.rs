@@ -27,6 +27,7 @@ use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, TagI
 use crate::backtrace::WasmBacktrace;
 use crate::error::Error;
 use crate::module::ModuleCode;
+use crate::shared_memory::SharedMemory;
 use crate::space::reserve_memory;
 use crate::sys::Reservation;
 
@@ -329,6 +330,11 @@ impl Store {
                     MemoryEntry::in_instance(*style, vm, &instance.space, offset)?
                 }
                 MemoryPlace::Apart { header } => MemoryEntry::apart(*style, instance.at(header))?,
+                MemoryPlace::Shared { .. } => {
+                    let memory = SharedMemory::with_style(&self.runtime, *style)?;
+                    instance.set_pointer(place.header(), memory.vm().cast_mut());
+                    MemoryEntry::shared(&memory)
+                }
                 MemoryPlace::Imported { .. } => continue,
             };
             let id = self.add_memory(entry);

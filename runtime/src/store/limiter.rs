@@ -29,6 +29,9 @@ pub trait ResourceLimiter: Send {
     /// `current` is 0 for a new one. `maximum` is the memory's declared maximum in bytes. Called
     /// even if `desired` is beyond that.
     ///
+    /// A shared memory that an instance of this store grows is grown by no other thread until this
+    /// returns, so it must not grow that memory itself, or wait for a thread that does.
+    ///
     /// `Ok(false)` refuses: `memory.grow` returns -1, creating a memory or an instance fails.
     ///
     /// # Errors

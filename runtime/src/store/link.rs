@@ -119,7 +119,8 @@ fn describe_global(ty: GlobalType) -> String {
 /// A memory's type, with its present or least size.
 fn describe_memory(ty: MemoryType, min: u64) -> String {
     let mut text = format!(
-        "{}memory {}",
+        "{}{}memory {}",
+        ty.sharing.prefix(),
         ty.index.prefix(),
         describe_limits(min, ty.limits.max)
     );

@@ -1,22 +1,27 @@
 //! Linear memories: reserved once, committed as they grow, never moved.
 
+use std::ops::Range;
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::vmctx::VmMemory;
-use upshift_abi::{MemoryType, TrapCode};
+use upshift_abi::{MemoryType, Sharing, TrapCode};
 
 use super::limiter::Resource;
-use super::{CHUNK_BYTES, MemoryId, Order, Store, checked_range, copy_order};
+use super::{MemoryId, Order, Store, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
-use crate::space::reserve_memory;
-use crate::sys::{PAGE, Reservation};
+use crate::shared_memory::SharedMemory;
+use crate::space::{growth, reserve_memory};
+use crate::sys::{self, Reservation};
 
 /// A memory of a store.
 pub(super) struct MemoryEntry {
     style: MemoryStyle,
-    /// The memory's description: in the context of the instance that defines it, or in `own`.
+    /// The memory's description: in the context of the instance that defines it, or in what
+    /// `space` owns.
     vm: *mut VmMemory,
     /// The reservation that contains the memory, and its offset there.
     space: MemorySpace,
@@ -38,7 +43,11 @@ pub(super) enum MemorySpace {
         /// The structure that `vm` points to, unless it is in a context.
         _vm: Option<Box<VmMemory>>,
     },
+    /// In an object that other stores may use at the same time.
+    Shared(SharedMemory),
 }
+
+const PRIVATE: &str = "only a private memory's bytes can be borrowed";
 
 impl MemoryEntry {
     /// Creates a memory in the reservation, from the offset on; its minimum is committed.
@@ -70,7 +79,7 @@ impl MemoryEntry {
         let mut own = vm.is_null().then(|| {
             Box::new(VmMemory {
                 base: ptr::null_mut(),
-                len: 0,
+                len: AtomicUsize::new(0),
             })
         });
         let vm = own.as_deref_mut().map_or(vm, |own| &raw mut *own);
@@ -87,11 +96,22 @@ impl MemoryEntry {
         Ok(entry)
     }
 
+    /// Makes a shared memory one of the store's.
+    pub fn shared(memory: &SharedMemory) -> Self {
+        Self {
+            style: memory.style(),
+            vm: memory.vm().cast_mut(),
+            space: MemorySpace::Shared(memory.clone()),
+        }
+    }
+
     fn commit_minimum(&mut self) -> Result<(), Error> {
         // SAFETY: `vm` is ours to fill; no other code knows this memory yet.
         unsafe {
-            (*self.vm).base = self.base();
-            (*self.vm).len = 0;
+            self.vm.write(VmMemory {
+                base: self.base(),
+                len: AtomicUsize::new(0),
+            });
         }
         let min = self.style.ty().limits.min;
         match self.grow(min) {
@@ -107,19 +127,17 @@ impl MemoryEntry {
         match &self.space {
             MemorySpace::Instance { base, .. } => *base,
             MemorySpace::Own { space, guard, .. } => space.base().wrapping_add(*guard),
+            MemorySpace::Shared(memory) => memory.base(),
         }
     }
 
+    /// The bytes of address space from the first byte on.
     fn reserved(&self) -> usize {
         match &self.space {
             MemorySpace::Instance { reserved, .. } => *reserved,
             MemorySpace::Own { space, guard, .. } => space.len() - guard,
+            MemorySpace::Shared(memory) => memory.reserved(),
         }
-    }
-
-    /// The bytes of address space from its first byte on that it can grow to.
-    fn room(&self) -> usize {
-        self.reserved() - self.style.guard_after() as usize
     }
 
     fn contains(&self, addr: usize) -> bool {
@@ -127,8 +145,8 @@ impl MemoryEntry {
     }
 
     fn len(&self) -> usize {
-        // SAFETY: `vm` lives as long as the entry, and only the store's thread changes it.
-        unsafe { (*self.vm).len }
+        // SAFETY: `vm` lives as long as the entry.
+        unsafe { (*self.vm).len.load(Ordering::Acquire) }
     }
 
     fn pages(&self) -> u64 {
@@ -138,41 +156,50 @@ impl MemoryEntry {
     /// Grows by pages; returns the previous size, or `None` beyond the maximum or what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
-        let max = self.style.max_pages();
-        let max = max.min(self.style.pages(self.room() as u64));
-        let Some(pages) = previous.checked_add(delta).filter(|&pages| pages <= max) else {
+        let Some(growth) = growth(&self.style, self.reserved(), self.len(), delta) else {
             return Ok(None);
         };
-        let new = self.style.bytes(pages) as usize;
-        // Pages of the memory can be smaller than the system's: what is accessible behind the
-        // memory's end contains zeros, as every access is checked.
-        let accessible = self.len().next_multiple_of(PAGE);
-        let added = new.next_multiple_of(PAGE) - accessible;
         match &self.space {
             MemorySpace::Instance { space, offset, .. } => {
                 // SAFETY: the instance's allocation lives as long as the store, which owns this
                 // entry.
                 let space = unsafe { &**space };
-                space.make_writable(offset + accessible, added)?;
+                space.make_writable(offset + growth.accessible, growth.added)?;
             }
             MemorySpace::Own { space, guard, .. } => {
-                space.make_writable(guard + accessible, added)?;
+                space.make_writable(guard + growth.accessible, growth.added)?;
             }
+            MemorySpace::Shared(memory) => return memory.grow(delta),
         }
         // SAFETY: as in `len`.
-        unsafe { (*self.vm).len = new };
+        unsafe { (*self.vm).len.store(growth.len, Ordering::Release) };
         Ok(Some(previous))
     }
 
+    /// The shared memory, if it is one.
+    fn as_shared(&self) -> Option<&SharedMemory> {
+        match &self.space {
+            MemorySpace::Shared(memory) => Some(memory),
+            MemorySpace::Instance { .. } | MemorySpace::Own { .. } => None,
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes are committed; generated code, the only other writer, is not running
-        // while the host borrows the store.
+        assert!(self.as_shared().is_none(), "{PRIVATE}");
+        // SAFETY: `len` bytes are committed; generated code of this store, the only other writer,
+        // is not running while the host borrows the store.
         unsafe { std::slice::from_raw_parts(self.base(), self.len()) }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
+        assert!(self.as_shared().is_none(), "{PRIVATE}");
         // SAFETY: as in `bytes`.
         unsafe { std::slice::from_raw_parts_mut(self.base(), self.len()) }
+    }
+
+    /// The range of `len` bytes from `start` on, if it is in the memory.
+    fn range(&self, start: u64, len: u64) -> Result<Range<usize>, TrapCode> {
+        checked_range(start, len, self.len(), TrapCode::MemoryOutOfBounds)
     }
 }
 
@@ -182,12 +209,40 @@ impl Store {
     /// # Errors
     ///
     /// If the system or the store's limiter refuses the memory.
+    ///
+    /// # Panics
+    ///
+    /// If the type is that of a shared memory, which no store owns.
     pub fn new_memory(&mut self, ty: MemoryType) -> Result<MemoryId, Error> {
+        assert_eq!(ty.sharing, Sharing::Private, "{PRIVATE}");
         self.admit(0, 1, 0)?;
         let style = MemoryStyle::new(ty, &self.runtime.config().memory);
         self.admit_memory(&style)?;
         let entry = MemoryEntry::apart(style, ptr::null_mut())?;
         Ok(self.add_memory(entry))
+    }
+
+    /// The id of a shared memory in this store, which uses it from now on. Searches the store's
+    /// memories.
+    ///
+    /// # Panics
+    ///
+    /// If the memory was made for another runtime.
+    pub fn use_shared_memory(&mut self, memory: &SharedMemory) -> MemoryId {
+        assert!(
+            Arc::ptr_eq(memory.runtime(), &self.runtime),
+            "a shared memory was used with a store of another engine"
+        );
+        let is_it = |entry: &MemoryEntry| entry.as_shared().is_some_and(|it| it.same(memory));
+        match self.memories.iter().position(is_it) {
+            Some(known) => MemoryId::new(known),
+            None => self.add_memory(MemoryEntry::shared(memory)),
+        }
+    }
+
+    /// The shared memory with the id; `None` if the memory is private.
+    pub fn shared_memory(&self, memory: MemoryId) -> Option<&SharedMemory> {
+        self.memories[memory.index()].as_shared()
     }
 
     pub(super) fn add_memory(&mut self, entry: MemoryEntry) -> MemoryId {
@@ -205,6 +260,7 @@ impl Store {
             // SAFETY: as in `grow`.
             MemorySpace::Instance { space, offset, .. } => unsafe { image.map(&**space, *offset) },
             MemorySpace::Own { space, guard, .. } => image.map(space, *guard),
+            MemorySpace::Shared(_) => unreachable!("a shared memory has no image"),
         }
     }
 
@@ -228,7 +284,16 @@ impl Store {
         self.memories[memory.index()].pages()
     }
 
+    /// The memory's size in bytes.
+    pub fn memory_len(&self, memory: MemoryId) -> usize {
+        self.memories[memory.index()].len()
+    }
+
     /// The memory's bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is shared, as in the two methods below: its bytes can't be borrowed.
     pub fn memory_data(&self, memory: MemoryId) -> &[u8] {
         self.memories[memory.index()].bytes()
     }
@@ -253,17 +318,24 @@ impl Store {
     ///
     /// The limiter's error.
     pub fn memory_grow(&mut self, memory: MemoryId, delta: u64) -> anyhow::Result<Option<u64>> {
+        if delta == 0 {
+            return Ok(Some(self.memory_pages(memory)));
+        }
+        // What the limiter allows must be what happens, so no other thread grows meanwhile.
+        let shared = self.shared_memory(memory).cloned();
+        let growing = shared.as_ref().map(SharedMemory::growing);
         let entry = &self.memories[memory.index()];
         let (current, style) = (entry.pages(), entry.style);
-        if delta == 0 {
-            return Ok(Some(current));
-        }
         let desired = style.bytes(current.saturating_add(delta));
         let bytes = style.bytes(current);
         if !self.may_grow(Resource::Memory, bytes, desired, style.max_bytes())? {
             return Ok(None);
         }
-        let error = match self.memories[memory.index()].grow(delta) {
+        let grown = match growing {
+            Some(growing) => growing.grow(delta),
+            None => self.memories[memory.index()].grow(delta),
+        };
+        let error = match grown {
             Ok(Some(previous)) => return Ok(Some(previous)),
             Ok(None) => anyhow::anyhow!(
                 "a memory of {current} pages can't grow by {delta}: that exceeds its maximum"
@@ -288,29 +360,19 @@ impl Store {
         src: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let trap = TrapCode::MemoryOutOfBounds;
-        if to == from && len <= CHUNK_BYTES as u64 {
-            let data = self.memory_data_mut(to);
-            let src = checked_range(src, len, data.len(), trap)?;
-            let dst = checked_range(dst, len, data.len(), trap)?;
-            data.copy_within(src, dst.start);
-            return self.check_interruption();
-        }
-        let src = checked_range(src, len, self.memory_data(from).len(), trap)?;
-        let dst = checked_range(dst, len, self.memory_data(to).len(), trap)?;
-        let order = copy_order(dst.start, src.start);
-        let (dst, src) = (dst.start, src.start);
-        self.in_parts(len as usize, 1, order, |store, start, count| {
-            let source = src + start..src + start + count;
-            let target = dst + start;
-            if to == from {
-                store.memory_data_mut(to).copy_within(source, target);
-                return Ok(());
-            }
-            let source = store.memory_data(from)[source].as_ptr();
-            let target = store.memory_data_mut(to)[target..target + count].as_mut_ptr();
-            // SAFETY: both ranges were checked, and different memories don't overlap.
-            unsafe { ptr::copy_nonoverlapping(source, target, count) };
+        let (target, source) = (&self.memories[to.index()], &self.memories[from.index()]);
+        let (src, dst) = (source.range(src, len)?, target.range(dst, len)?);
+        let order = match to == from {
+            true => copy_order(dst.start, src.start),
+            false => Order::Forward,
+        };
+        let target = target.base().wrapping_add(dst.start);
+        let source = source.base().wrapping_add(src.start);
+        self.in_parts(len as usize, 1, order, |_, start, count| {
+            let (source, target) = (source.wrapping_add(start), target.wrapping_add(start));
+            // SAFETY: both ranges are in memories of the store, which never move or shrink, and no
+            // reference to their bytes exists while the store is borrowed.
+            unsafe { sys::copy_racing(source, target, count) };
             Ok(())
         })
     }
@@ -323,15 +385,12 @@ impl Store {
         value: u8,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let data = self.memory_data_mut(memory);
-        let range = checked_range(dst, len, data.len(), TrapCode::MemoryOutOfBounds)?;
-        if range.len() <= CHUNK_BYTES {
-            data[range].fill(value);
-            return self.check_interruption();
-        }
-        self.in_parts(range.len(), 1, Order::Forward, |store, start, count| {
-            let start = range.start + start;
-            store.memory_data_mut(memory)[start..start + count].fill(value);
+        let memory = &self.memories[memory.index()];
+        let range = memory.range(dst, len)?;
+        let target = memory.base().wrapping_add(range.start);
+        self.in_parts(range.len(), 1, Order::Forward, |_, start, count| {
+            // SAFETY: as in `memory_copy`.
+            unsafe { sys::fill_racing(target.wrapping_add(start), value, count) };
             Ok(())
         })
     }
@@ -346,12 +405,17 @@ impl Store {
         src: u64,
         len: u64,
     ) -> Result<(), TrapCode> {
-        let trap = TrapCode::MemoryOutOfBounds;
-        let source = &data[checked_range(src, len, data.len(), trap)?];
-        let dst = checked_range(dst, len, self.memory_data(memory).len(), trap)?.start;
-        self.in_parts(source.len(), 1, Order::Forward, |store, start, count| {
-            let target = &mut store.memory_data_mut(memory)[dst + start..dst + start + count];
-            target.copy_from_slice(&source[start..start + count]);
+        let source = checked_range(src, len, data.len(), TrapCode::MemoryOutOfBounds)?;
+        let source = &data[source];
+        let memory = &self.memories[memory.index()];
+        let target = memory.range(dst, len)?.start;
+        let target = memory.base().wrapping_add(target);
+        self.in_parts(source.len(), 1, Order::Forward, |_, start, count| {
+            let source = &source[start..start + count];
+            // SAFETY: as in `memory_copy`; the segment is not in a memory.
+            unsafe {
+                sys::copy_racing(source.as_ptr(), target.wrapping_add(start), count);
+            }
             Ok(())
         })
     }

@@ -19,6 +19,7 @@ mod on_demand;
 mod references;
 mod table;
 mod unwind;
+mod wait;
 mod walk;
 
 use std::any::Any;

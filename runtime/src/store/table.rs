@@ -342,6 +342,26 @@ impl Store {
         })
     }
 
+    /// Copies elements from one table to another or the same, as `table.copy` does.
+    ///
+    /// # Errors
+    ///
+    /// If a range exceeds its table (nothing changes then), or the store is interrupted.
+    ///
+    /// # Safety
+    ///
+    /// The element type of `from` matches that of `to`.
+    pub unsafe fn copy_elements(
+        &mut self,
+        to: TableId,
+        from: TableId,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        self.table_copy(to, from, dst, src, len)
+    }
+
     /// The instruction `table.copy`; errors as [`memory_copy`](Self::memory_copy)'s.
     pub(crate) fn table_copy(
         &mut self,

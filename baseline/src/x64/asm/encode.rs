@@ -5,9 +5,10 @@
 //! A function of its own exists for instructions whose form depends on an operand's value.
 
 use upshift_abi::RegClass;
+use upshift_abi::atomic::AtomicWidth;
 
 use super::opcode::ImmSize;
-pub(crate) use super::opcode::{Alu, Op, OperandSize, Shift, Signedness, Sse, VexOp};
+pub(crate) use super::opcode::{Alu, Locked, Op, OperandSize, Shift, Signedness, Sse, VexOp};
 use super::record::Effect;
 use super::{Cc, Masm, asm};
 use crate::fixed::{Held, Rax, Rcx, Rdx};
@@ -329,6 +330,43 @@ impl Masm {
         self.note(|| Effect::Change(low.reg()));
         self.note(|| Effect::Change(high.reg()));
         self.r_unchanged(op.wide(), reg);
+    }
+
+    /// `op [mem], reg`, as one step that other threads see whole.
+    pub(crate) fn locked(&mut self, op: Locked, width: AtomicWidth, mem: Mem, reg: Reg) {
+        const LOCK: u64 = 0xf0;
+        if op != Locked::Xchg {
+            self.buf.put(LOCK, 1);
+        }
+        let op = op.of(width);
+        let op = match width {
+            AtomicWidth::W8 => op.byte_reg(reg),
+            _ => op,
+        };
+        self.rm(op, reg, mem);
+    }
+
+    /// `lock cmpxchg [mem], new`: stores `new` if memory contains what `old` does, else loads that.
+    pub(crate) fn compare_exchange(
+        &mut self,
+        width: AtomicWidth,
+        mem: Mem,
+        new: Reg,
+        old: &mut Held<Rax>,
+    ) {
+        self.note(|| Effect::Change(old.reg()));
+        self.locked(Locked::Cmpxchg, width, mem, new);
+    }
+
+    /// `mfence`: later accesses wait for all earlier ones.
+    pub(crate) fn fence(&mut self) {
+        asm!(self; mfence);
+    }
+
+    /// `test reg, bits` of a register's lowest byte.
+    pub(crate) fn test_low(&mut self, reg: Reg, bits: u8) {
+        let op = Op::TEST_IMM8.byte_reg(reg);
+        self.rr_imm(op, op.in_modrm(), reg.hw(), u32::from(bits), 1);
     }
 
     /// Copies a whole register within its class.

@@ -6,6 +6,7 @@
 //! compares instruction and operands with the table's other columns. Instructions on vectors have
 //! a table of their own, in [`vector`].
 
+use upshift_abi::atomic::AtomicWidth;
 use upshift_abi::{Kind, Width};
 
 use self::OperandSize::{S32, S64};
@@ -226,6 +227,23 @@ impl Op {
             || self.is(Op::MOVUPS_STORE)
             || self.is(Op::MOVSS_STORE)
             || self.is(Op::MOVSD_STORE)
+            || self.is_locked_store()
+    }
+
+    /// Whether it is of those that atomic accesses use, and leaves its register as it is.
+    const fn is_locked_store(self) -> bool {
+        let mut n = 0;
+        while n < Locked::READING.len() {
+            let op = Locked::READING[n];
+            if self.is(op.of(AtomicWidth::W8))
+                || self.is(op.of(AtomicWidth::W16))
+                || self.is(op.of(AtomicWidth::W32))
+            {
+                return true;
+            }
+            n += 1;
+        }
+        false
     }
 
     /// With a REX byte in any case: `sil` instead of `dh`.
@@ -369,6 +387,7 @@ opcodes! {
     MOV_IMM: Op = one(0xb8) => Mov OpcodeReg;
     LEA: Op = one(0x8d) => Lea RegAddress;
     TEST: Op = one(0x85) => Test RmReg;
+    TEST_IMM8: Op = one(0xf6) => Test Rm8Imm8;
     XOR: Op = one(0x33) => Xor RegRm;
     ALU_IMM8: Op = one(0x83) => Add RmImm8;
     ALU_IMM32: Op = one(0x81) => Add RmImm32;
@@ -424,6 +443,53 @@ pub(crate) enum Alu {
     Sub = 5,
     Xor = 6,
     Cmp = 7,
+}
+
+/// Instructions that read and write memory, with the opcode of their form on one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    Add = 0x00,
+    Or = 0x08,
+    And = 0x20,
+    Sub = 0x28,
+    Xor = 0x30,
+    /// Exchanges a register with memory; atomic without a prefix.
+    Xchg = 0x86,
+    /// Stores a register if `rax` has what memory contains, else loads that to `rax`.
+    Cmpxchg = 0xb0,
+    /// Adds a register, and loads it with what memory contained.
+    Xadd = 0xc0,
+}
+
+impl Locked {
+    /// Those that only read their register.
+    const READING: [Locked; 6] = [
+        Locked::Add,
+        Locked::Or,
+        Locked::And,
+        Locked::Sub,
+        Locked::Xor,
+        Locked::Cmpxchg,
+    ];
+
+    /// The form `op [mem], reg` for an access of the width.
+    #[inline]
+    pub(crate) const fn of(self, width: AtomicWidth) -> Op {
+        let opcode = self as u8;
+        let opcode = match width {
+            AtomicWidth::W8 => opcode,
+            AtomicWidth::W16 | AtomicWidth::W32 | AtomicWidth::W64 => opcode | 1,
+        };
+        let encoding = match self {
+            Locked::Cmpxchg | Locked::Xadd => x0f(opcode),
+            _ => one(opcode),
+        };
+        Op::new(match width {
+            AtomicWidth::W8 | AtomicWidth::W32 => encoding,
+            AtomicWidth::W16 => encoding.prefix(Prefix::P66),
+            AtomicWidth::W64 => encoding.w1(),
+        })
+    }
 }
 
 /// The size of an immediate, which is sign-extended. As a number, its bytes.

@@ -299,6 +299,24 @@ fn further_memories_lie_apart() {
 }
 
 #[test]
+fn a_shared_memory_is_behind_a_pointer_also_where_it_is_defined() {
+    let facts = facts("(module)", |facts| {
+        facts.memories.extend([shared(1, 2), plain(1, None)])
+    });
+    let places: Vec<_> = facts
+        .plan
+        .memories()
+        .iter()
+        .map(|plan| plan.place)
+        .collect();
+    let pointer = VmContext::MEMORY0;
+    assert_eq!(places[0], MemoryPlace::Shared { pointer });
+    assert_eq!(places[0].header(), Place::Pointer(pointer));
+    assert!(matches!(places[1], MemoryPlace::Apart { .. }));
+    assert_eq!(facts.plan.behind_context(), None);
+}
+
+#[test]
 fn tables() {
     let text = r#"(module
         (import "" "" (table 1 2 externref))

@@ -448,3 +448,40 @@ fn condition_codes_are_the_processors() {
         }
     }
 }
+
+#[test]
+fn locked_instructions_have_a_form_for_each_width() {
+    let all = [
+        (Locked::Add, Mnemonic::Add),
+        (Locked::Or, Mnemonic::Or),
+        (Locked::And, Mnemonic::And),
+        (Locked::Sub, Mnemonic::Sub),
+        (Locked::Xor, Mnemonic::Xor),
+        (Locked::Xchg, Mnemonic::Xchg),
+        (Locked::Cmpxchg, Mnemonic::Cmpxchg),
+        (Locked::Xadd, Mnemonic::Xadd),
+    ];
+    let widths = [
+        AtomicWidth::W8,
+        AtomicWidth::W16,
+        AtomicWidth::W32,
+        AtomicWidth::W64,
+    ];
+    for (op, mnemonic) in all {
+        for (width, reg) in widths.into_iter().flat_map(|w| REGS.map(|reg| (w, reg))) {
+            let mut masm = masm();
+            let mem = Mem::indexed(Reg::from_index(7), Reg::from_index(9), 8);
+            masm.locked(op, width, mem, Reg::from_index(reg));
+            let code = masm.buf.bytes();
+            let seen = Decoder::new(64, code, DecoderOptions::NONE).decode();
+            assert_eq!(seen.len(), code.len(), "{op:?} {width:?}: {code:x?}");
+            assert_eq!(seen.mnemonic(), mnemonic, "{op:?} {width:?}: {code:x?}");
+            assert!(seen.has_lock_prefix() || op == Locked::Xchg, "{code:x?}");
+            let bits = 8 * width.bytes();
+            assert_eq!(bits_of(seen.memory_size()), bits, "{op:?} {width:?}");
+            assert_eq!(seen.op1_register(), register(false, bits, reg));
+            let reads = !matches!(op, Locked::Xchg | Locked::Xadd);
+            assert_eq!(op.of(width).stores(), reads, "{op:?} {width:?}");
+        }
+    }
+}
