@@ -14,6 +14,7 @@ mod api_cases {
     mod compiling;
     mod dispatch;
     mod displaced;
+    mod exception_frames;
     mod exception_inlining;
     mod exceptions;
     mod externs;

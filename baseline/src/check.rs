@@ -20,13 +20,16 @@
 //! - at a label: the registers that may be newer than their slots are at least those that were so
 //!   on some way to it;
 //! - at a loop's tier-up: every value is in its home slot, where an OSR entry looks for it;
-//! - before a call and at a return: arguments and results, in registers and memory.
+//! - before a call and at a return: arguments and results, in registers and memory;
+//! - on exceptional edges: all locals and the operands below the region are in their slots; what is
+//!   thrown is in the exception, and what a clause takes from there where its label expects it.
 //!
 //! Debug builds check everything that they compile, and so do all tests and fuzzers; release builds
 //! have no checker. It panics where it finds a fault, with the operator's offset and both sides.
 //!
 //! What it does not see: instructions of dynasm's that change a register which has an owner.
 
+mod exception;
 mod model;
 #[cfg(test)]
 mod tests;
@@ -53,6 +56,8 @@ pub(crate) struct Checker {
     machine: Machine,
     /// By a label's state: registers that were newer than their slots on some way there.
     dirty_at: HashMap<(u32, RegSet), RegSet>,
+    /// The exception that is being thrown.
+    thrown: Option<Symbol>,
     /// A local that has its next value already, which the next operator is to assign.
     target: Option<u32>,
     /// Locals taken for dead at a loop's header and not assigned since, each with the loop's frame.
@@ -216,6 +221,7 @@ impl FuncGen<'_> {
         self.checker = Some(Box::new(Checker {
             machine,
             dirty_at: HashMap::new(),
+            thrown: None,
             target: None,
             dead: Vec::new(),
         }));

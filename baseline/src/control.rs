@@ -18,6 +18,11 @@ pub(crate) enum BlockKind {
     Loop,
     If,
     Else,
+    TryTable,
+    /// The body of a `try`.
+    Try,
+    Catch,
+    CatchAll,
 }
 
 /// Where a block's label is.
@@ -93,6 +98,10 @@ impl ControlFrame {
             BlockKind::Loop => FrameKind::Loop,
             BlockKind::If => FrameKind::If,
             BlockKind::Else => FrameKind::Else,
+            BlockKind::TryTable => FrameKind::TryTable,
+            BlockKind::Try => FrameKind::LegacyTry,
+            BlockKind::Catch => FrameKind::LegacyCatch,
+            BlockKind::CatchAll => FrameKind::LegacyCatchAll,
         }
     }
 }

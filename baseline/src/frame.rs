@@ -2,8 +2,9 @@
 //!
 //! The frame is the one that `upshift_abi::frame` describes, with the callee-saved registers that
 //! the function changes at its bottom: `rsp` stands there between operators, so that the epilogue
-//! pops them. How large the frame is and which registers those are is known at the end: the *head*,
-//! all that precedes the first store to the frame, is made last and put in front.
+//! pops them. A function in which a call has a handler saves all of them, since an exceptional edge
+//! changes all registers. How large the frame is and which registers those are is known at the end:
+//! the *head*, all that precedes the first store to the frame, is made last and put in front.
 //!
 //! The stack check compares what the frame and its calls' stack arguments will reach with the
 //! store's limit; nothing is written below the frame pointer before, and `rsp` moves first only if
@@ -45,6 +46,9 @@ const CLEAR_INLINE: u32 = 16;
 pub(crate) struct FrameNeeds {
     /// Callee-saved registers that the function changes.
     saved: RegSet,
+    /// Callee-saved registers that only exceptional edges change, and their landings restore: none,
+    /// unless a tail call has come before the first call with a handler.
+    landed: RegSet,
     /// Whether no further one may be changed, because a tail call has restored those above.
     saved_is_final: bool,
     /// Whether the function has called anything.
@@ -62,6 +66,7 @@ impl FrameNeeds {
     pub(crate) fn new() -> Self {
         Self {
             saved: RegSet::NONE,
+            landed: RegSet::NONE,
             saved_is_final: false,
             calls: false,
             outgoing: 0,
@@ -91,6 +96,16 @@ impl FrameNeeds {
     pub(crate) fn change(&mut self, reg: Reg) {
         debug_assert!(self.changeable().has(reg));
         self.saved = self.saved.or(reg.bit().and(RegSet::CALLEE_SAVED));
+    }
+
+    /// Notes that a call has a handler: an exceptional edge changes all registers.
+    pub(crate) fn note_handler(&mut self) {
+        let others = RegSet::CALLEE_SAVED.minus(self.saved);
+        if self.saved_is_final {
+            self.landed = others;
+        } else {
+            self.saved = RegSet::CALLEE_SAVED;
+        }
     }
 
     /// Notes that a tail call restored the saved registers: the rest of the body may change no
@@ -329,16 +344,31 @@ impl FuncGen<'_> {
         pos
     }
 
+    /// Behind an exceptional edge: the registers that a region's dispatch relies on, and those that
+    /// the function may not change.
+    pub(crate) fn emit_landing(&mut self) {
+        let saved = self.frame.saved.len() as i32;
+        for (i, reg) in self.frame.landed.rev().enumerate() {
+            let at = Mem::base(Reg::RSP, 8 * (saved + i as i32));
+            self.load(Kind::I64, reg, at);
+        }
+        self.reload_vmctx();
+    }
+
+    /// Bytes of callee-saved registers in the frame.
+    fn saved_bytes(&self) -> u32 {
+        8 * (self.frame.saved.len() + self.frame.landed.len())
+    }
+
     /// Bytes of the frame below `rbp`.
     fn frame_size(&self) -> u32 {
-        let saved = 8 * self.frame.saved.len();
-        (self.state.end.bytes_below_fp() + saved).next_multiple_of(16)
+        (self.state.end.bytes_below_fp() + self.saved_bytes()).next_multiple_of(16)
     }
 
     /// Emits the head, as the last code of the function; returns the frame's size.
     pub(crate) fn emit_head(&mut self) -> u32 {
         let size = self.frame_size();
-        let below = (size - 8 * self.frame.saved.len()) as i32;
+        let below = (size - self.saved_bytes()) as i32;
         let reach = size + self.frame.outgoing;
         let check = self.frame.calls || size > frame::UNCHECKED;
         let overflow = check.then(|| self.cold_trap(TrapCode::StackOverflow));
@@ -356,6 +386,10 @@ impl FuncGen<'_> {
                 self.emit_stack_check(Reg::RSP, overflow);
             }
             None => self.masm.ri(Alu::Sub, OperandSize::S64, Reg::RSP, below),
+        }
+        // Those that the epilogue pops are at the bottom.
+        for reg in self.frame.landed {
+            asm!(self.masm; push Rq(reg));
         }
         for reg in self.frame.saved {
             asm!(self.masm; push Rq(reg));

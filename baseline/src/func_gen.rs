@@ -17,6 +17,7 @@ use crate::counter::LoopCounter;
 use crate::frame::FrameNeeds;
 use crate::options::BaselineOptions;
 use crate::peek::Peek;
+use crate::region::Regions;
 use crate::signature::{CallSignature, SignatureCache};
 use crate::state::State;
 
@@ -26,6 +27,7 @@ pub(crate) struct Buffers {
     pub(crate) masm: Masm,
     pub(crate) state: State,
     pub(crate) labels: Labels,
+    pub(crate) regions: Regions,
     pub(crate) sigs: SignatureCache,
 }
 
@@ -98,6 +100,7 @@ pub(crate) struct FuncGen<'a> {
     /// Where locals and operands are, by register and home slot.
     pub(crate) state: State,
     pub(crate) labels: Labels,
+    pub(crate) regions: Regions,
     pub(crate) cursor: Cursor,
     pub(crate) frame: FrameNeeds,
     /// The register that has the budget, in a loop that keeps it in one.
@@ -123,6 +126,7 @@ impl<'a> FuncGen<'a> {
         };
         buffers.state.reset();
         buffers.labels.clear();
+        buffers.regions.clear();
         let ty = facts.funcs[facts.func_index(func).index()];
         let sig = buffers.sigs.get(facts, ty);
         Self {
@@ -138,6 +142,7 @@ impl<'a> FuncGen<'a> {
             masm: buffers.masm,
             state: buffers.state,
             labels: buffers.labels,
+            regions: buffers.regions,
             cursor: Cursor {
                 pos: 0,
                 reachable: true,
@@ -157,6 +162,7 @@ impl<'a> FuncGen<'a> {
             masm: self.masm,
             state: self.state,
             labels: self.labels,
+            regions: self.regions,
             sigs: self.input.sigs,
         }
     }

@@ -10,7 +10,8 @@
 //! - `visit` turns wasmparser's visits into calls of the handlers in `op`;
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
 //!   registers that instructions fix, `state` the abstract state, `merge` what happens where
-//!   control flow joins, `frame` prologue, epilogue and traps, `counter` the budget's counters;
+//!   control flow joins, `region` the clauses around an operator, `frame` prologue, epilogue and
+//!   traps, `counter` the budget's counters;
 //! - `check` follows, in debug builds, where every value is;
 //! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
 //!   `trampoline` makes the code between Rust and WebAssembly.
@@ -37,6 +38,7 @@ mod merge;
 mod op;
 mod options;
 mod peek;
+mod region;
 mod runs;
 mod session;
 mod signature;

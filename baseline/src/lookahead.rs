@@ -51,6 +51,15 @@ pub(crate) enum Extent {
     Whole,
 }
 
+/// Where a call in a loop may continue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Behind it; where it throws, the function is left.
+    Return,
+    /// In a try region around the loop, too: at its handler.
+    MayLeave,
+}
+
 /// The result of looking ahead.
 #[derive(Debug, Default)]
 pub(crate) struct Lookahead {
@@ -65,7 +74,7 @@ pub(crate) struct Lookahead {
 
 impl Lookahead {
     /// Reads at most `budget` operators from the start of a loop's body.
-    pub(crate) fn scan(body: Operators<'_>, budget: u32) -> Self {
+    pub(crate) fn scan(body: Operators<'_>, budget: u32, calls: Calls) -> Self {
         let mut seen = Self::default();
         let mut depth = 0;
         let mut left = false;
@@ -81,7 +90,11 @@ impl Lookahead {
                     break;
                 }
                 Opcode::End => depth -= 1,
-                Opcode::Call | Opcode::CallIndirect | Opcode::CallRef => seen.call = true,
+                Opcode::Call | Opcode::CallIndirect | Opcode::CallRef => {
+                    seen.call = true;
+                    left |= calls == Calls::MayLeave;
+                }
+                Opcode::Throw | Opcode::ThrowRef | Opcode::Rethrow => left = true,
                 Opcode::LocalGet => seen.note(index, Usage::Read),
                 Opcode::LocalSet | Opcode::LocalTee if depth == 0 && !left => {
                     seen.note(index, Usage::Dead);
@@ -132,7 +145,7 @@ mod tests {
     /// The scan of a loop's body, behind the `loop` operator.
     fn scan(body: &[u8], budget: u32) -> Lookahead {
         let wasm = [&[0x03, 0x40], body].concat();
-        Lookahead::scan(Peek::new(&wasm).operators(0), budget)
+        Lookahead::scan(Peek::new(&wasm).operators(0), budget, Calls::Return)
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod atomic;
 pub(crate) mod call;
 mod control;
 mod convert;
+mod exception;
 mod float;
 mod int;
 mod memory;

@@ -8,9 +8,10 @@
 //! 200 bytes for a byte, where each branch stores and loads all registers.
 
 use upshift_abi::callconv::{ArgLocation, RESULT_AREA_STRIDE, ResultLocation};
+use upshift_abi::exception;
 use upshift_abi::frame::{self, HomeSlot};
 use upshift_abi::kind::WORD_BYTES;
-use upshift_abi::{Kind, Width};
+use upshift_abi::{Kind, ValType, Width};
 
 use crate::alloc::{as_words, home};
 use crate::asm::Cc;
@@ -85,6 +86,14 @@ pub(crate) fn area_runs(results: &[(Kind, ResultLocation)]) -> Vec<Run> {
     runs(results.iter().map(|&(kind, location)| match location {
         ResultLocation::Area(offset) => (kind, Some((offset, RESULT_AREA_STRIDE))),
         ResultLocation::Int(_) | ResultLocation::Float(_) => (kind, None),
+    }))
+}
+
+/// The runs of an exception's values.
+pub(crate) fn exception_runs(types: &[ValType]) -> Vec<Run> {
+    runs(exception::fields(types).map(|(kind, offset)| {
+        let stride = kind.words() * WORD_BYTES;
+        (kind, Some((offset.0, stride)))
     }))
 }
 

@@ -6,6 +6,7 @@ use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::callconv::kinds;
 use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
 use upshift_abi::frame::MAX_HOME_WORDS;
+use upshift_abi::sites::{ExceptionHandler, SiteDetails};
 use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Counting, Sites, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
@@ -298,6 +299,7 @@ fn finish(
     }
     let frame_size = generator.emit_head();
     let assembled = generator.masm.finish();
+    let handlers = generator.regions.handlers(&generator.masm);
     let mut sources = mem::take(&mut generator.records.sources);
     for source in &mut sources {
         source.code.0 += generator.masm.head_len() as u32;
@@ -307,7 +309,10 @@ fn finish(
         code: assembled.code,
         data_bytes: assembled.data_bytes,
         relocations: assembled.relocations,
-        sites: Sites::new(assembled.traps, assembled.calls),
+        sites: Sites {
+            details: details(handlers),
+            ..Sites::new(assembled.traps, assembled.calls)
+        },
         sources,
         loops: mem::take(&mut generator.records.loops),
         frame_size,
@@ -317,4 +322,15 @@ fn finish(
             ..CompileStats::default()
         },
     })
+}
+
+/// What the sites of few functions have.
+fn details(handlers: Vec<ExceptionHandler>) -> Option<Box<SiteDetails>> {
+    if handlers.is_empty() {
+        return None;
+    }
+    Some(Box::new(SiteDetails {
+        handlers,
+        ..SiteDetails::default()
+    }))
 }

@@ -38,6 +38,8 @@ macro_rules! handle {
     ($generator:expr; function_references $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; threads $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; wide_arithmetic $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; exceptions $($call:tt)*) => { handle!(@run $generator; $($call)*) };
+    ($generator:expr; legacy_exceptions $($call:tt)*) => { handle!(@run $generator; $($call)*) };
     ($generator:expr; $unsupported:ident $($call:tt)*) => { refuse($generator) };
     // What opens and closes blocks keeps track of nesting in dead code, too.
     (@run $generator:expr; Block $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
@@ -45,6 +47,17 @@ macro_rules! handle {
     (@run $generator:expr; If $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
     (@run $generator:expr; Else $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
     (@run $generator:expr; End $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
+    (@run $generator:expr; TryTable $call:ident($($arg:ident),*)) => {
+        $generator.$call($($arg),*)
+    };
+    (@run $generator:expr; Try $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
+    (@run $generator:expr; Catch $call:ident($($arg:ident),*)) => { $generator.$call($($arg),*) };
+    (@run $generator:expr; CatchAll $call:ident($($arg:ident),*)) => {
+        $generator.$call($($arg),*)
+    };
+    (@run $generator:expr; Delegate $call:ident($($arg:ident),*)) => {
+        $generator.$call($($arg),*)
+    };
     (@run $generator:expr; $op:ident $call:ident($($arg:ident),*)) => {
         if $generator.cursor.reachable {
             $generator.$call($($arg),*)

@@ -26,6 +26,12 @@ fn the_frame_ends_at_the_stack_pointer() {
     for (body, saves) in [
         ("(drop (memory.grow (i32.const 1)))", false),
         (&in_registers, true),
+        ("(block (try_table (catch_all 0) (call 0)))", true),
+        // The registers that the tail call does not restore are above the others.
+        (
+            "(if (i32.const 1) (then (return_call 0))) (block (try_table (catch_all 0) (call 0)))",
+            true,
+        ),
     ] {
         let (size, code) = compile(body);
         let stack = |i: &&Instruction| i.op0_register() == Register::RSP;

@@ -97,6 +97,74 @@ fn nested_loops_above_operands() {
     );
 }
 
+/// Regions, each with calls and clauses of its own, in each other and one behind another.
+#[test]
+fn many_try_regions() {
+    const TAGS: &str = "(tag $e (param i32)) (tag $f) (func $f)";
+    assert_linear(
+        |n| {
+            let open = "block try_table (catch $f 0) call $f ".repeat(n);
+            let close = "call $f end end ".repeat(n);
+            format!("(module {TAGS} (func {open}{close}))")
+        },
+        10_000,
+    );
+    assert_linear(
+        |n| {
+            let one = "block (result i32) try_table (catch $e 0) (catch_all 1)
+                local.get 0 i32.const 1 i32.add local.set 0 call $f local.get 0 throw $e
+                end unreachable end local.set 0 ";
+            format!(
+                "(module {TAGS} (func (param i32) block {} end))",
+                one.repeat(n)
+            )
+        },
+        5_000,
+    );
+    assert_linear(
+        |n| {
+            let open = "try ".repeat(n);
+            let close = "call $f catch $f call $f catch_all rethrow 0 end ".repeat(n);
+            format!("(module {TAGS} (func call $f {open}{close}))")
+        },
+        5_000,
+    );
+    assert_linear(
+        |n| {
+            let open = "try i32.const 1 throw $e delegate 0 try ".repeat(n);
+            let close = format!("call $f delegate {} ", n / 2).repeat(n / 2);
+            let rest = "catch_all end ".repeat(n - n / 2);
+            format!("(module {TAGS} (func {open}{close}{rest}))")
+        },
+        5_000,
+    );
+}
+
+/// A `throw` looks for its clause in the regions around it.
+#[test]
+fn throws_below_many_regions() {
+    assert_linear(
+        |n| {
+            let open = "try_table (catch $f 0) ".repeat(n);
+            let throws = "block i32.const 1 throw $e end ".repeat(n);
+            let close = "end ".repeat(n);
+            format!("(module (tag $e (param i32)) (tag $f) (func block {open}{throws}{close} end))")
+        },
+        5_000,
+    );
+    assert_linear(
+        |n| {
+            let clauses = "(catch $f 0) ".repeat(n);
+            let throws = "block i32.const 1 throw $e end ".repeat(n);
+            format!(
+                "(module (tag $e (param i32)) (tag $f)
+                   (func block try_table {clauses}{throws} end end))"
+            )
+        },
+        2_000,
+    );
+}
+
 #[test]
 fn deep_stack_of_aliases() {
     assert_linear(

@@ -58,34 +58,51 @@ const FORMS: &str = r#"(module
                 (try_table (catch $other $caught) (call $throw (local.get 0))))
             (return (i32.const 0))))
     (func (export "try") (param i32) (result i32)
-        (try (result i32)
-            (do (call $throw (local.get 0)) (i32.const 0))
-            (catch $other)
-            (catch $odd)))
+        try (result i32)
+            (call $throw (local.get 0)) (i32.const 0)
+        catch $other
+        catch $odd
+        end)
     (func (export "rethrow") (param i32) (result i32)
-        (try (result i32)
-            (do (try (result i32)
-                (do (call $throw (local.get 0)) (i32.const 0))
-                (catch $odd (drop) (rethrow 0))))
-            (catch $odd)))
+        try (result i32)
+            try (result i32)
+                (call $throw (local.get 0)) (i32.const 0)
+            catch $odd
+                drop rethrow 0
+            end
+        catch $odd
+        end)
     (func (export "rethrow_outer") (param i32) (result i32)
-        (try (result i32)
-            (do (try (result i32)
-                (do (call $throw (local.get 0)) (i32.const 0))
-                (catch_all
-                    (try (do (throw $other (i32.const 77))) (catch_all (rethrow 1)))
-                    (unreachable))))
-            (catch $odd)))
+        try (result i32)
+            try (result i32)
+                (call $throw (local.get 0)) (i32.const 0)
+            catch_all
+                try
+                    (throw $other (i32.const 77))
+                catch_all
+                    rethrow 1
+                end
+                unreachable
+            end
+        catch $odd
+        end)
     (func (export "delegate") (param i32) (result i32)
-        (try $outer (result i32)
-            (do (try (result i32)
-                (do
-                    (try (do (call $throw (local.get 0))) (delegate $outer))
-                    (i32.const 0))
-                (catch_all (unreachable))))
-            (catch $odd)))
+        try $outer (result i32)
+            try (result i32)
+                try
+                    (call $throw (local.get 0))
+                delegate $outer
+                (i32.const 0)
+            catch_all
+                unreachable
+            end
+        catch $odd
+        end)
     (func (export "old_catch_all") (param i32) (result i32)
-        (try (do (call $throw (local.get 0)) (return (i32.const 0))) (catch_all))
+        try
+            (call $throw (local.get 0)) (return (i32.const 0))
+        catch_all
+        end
         (local.get 0)))"#;
 
 #[test]
@@ -436,10 +453,10 @@ fn clauses_catch_exceptions_only() {
         (func $trap unreachable)
         (func (export "trap")
             (block $caught (try_table (catch_all $caught) (call $trap))))
-        (func (export "own") (try (do (unreachable)) (catch_all)))
-        (func (export "fail") (try (do (call $fail)) (catch_all)))
+        (func (export "own") try unreachable catch_all end)
+        (func (export "fail") try (call $fail) catch_all end)
         (func $spin (loop (br 0)))
-        (func (export "spin") (try (do (call $spin)) (catch_all))))"#;
+        (func (export "spin") try (call $spin) catch_all end))"#;
     in_every_mode(|engine| {
         let mut store = Store::new(engine, ());
         let module = Module::new(engine, MODULE).unwrap();

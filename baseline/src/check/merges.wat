@@ -1,5 +1,9 @@
 (module
+  (import "" "imported" (tag $imported (param i32)))
+  (import "" "other" (tag $other (param i32)))
   (type $many (func (result i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  (tag $mixed (param i32 i64 f64 v128))
+  (tag $own (param i32))
   (func $callee (param i32 i64 f64 i32) (result i32) local.get 0)
   (func $two (param i32 i32) (result i32 i32) local.get 0 local.get 1)
 
@@ -159,4 +163,98 @@
     local.get $a local.get $b i32.add local.get $c i32.add local.get $d i32.add local.get $e i32.add
     local.get $f i32.add local.get $g i32.add local.get $h i32.add local.get $i i32.add
     local.get $j i32.add local.get $k i32.add local.get $l i32.add local.get $m i32.add)
+
+  ;; Exceptional edges: dirty locals in all kinds of registers, operands below, clauses that take
+  ;; values of every kind to labels of states that differ.
+  (func $catches (param $a i32) (param $b i64) (param $c f64) (param $v v128) (result i32)
+    (local $d i32) (local $unused i64)
+    (local.set $d (i32.mul (local.get $a) (i32.const 3)))
+    (drop (call $callee (local.get $d) (local.get $b) (local.get $c) (local.get $a)))
+    (local.set $a (i32.add (local.get $a) (i32.const 1)))
+    local.get $d
+    (block $out (result i32)
+      (block $all (result exnref)
+        (block $mixed (result i32 i64 f64 v128)
+          (try_table (catch $imported $out) (catch $mixed $mixed) (catch_all_ref $all)
+            (local.set $b (i64.add (local.get $b) (i64.const 5)))
+            (local.set $c (f64.add (local.get $c) (f64.const 5)))
+            (local.set $v (i32x4.add (local.get $v) (local.get $v)))
+            (local.set $d (call $callee
+              (local.get $a) (local.get $b) (local.get $c) (local.get $d)))
+            (local.set $a (i32.sub (local.get $a) (local.get $d)))
+            (if (local.get $a) (then
+              (throw $mixed (local.get $a) (local.get $b) (local.get $c) (local.get $v))))
+            (if (local.get $d) (then (throw $other (local.get $d))))
+            (br $out (call $two (local.get $a) (local.get $d)) (drop)))
+          (unreachable))
+        local.set $v local.set $c local.set $b
+        (br $out))
+      throw_ref)
+    i32.add
+    local.get $a i32.add
+    local.get $b i32.wrap_i64 i32.add
+    local.get $c i32.trunc_f64_s i32.add
+    local.get $v i32x4.extract_lane 1 i32.add)
+
+  ;; A loop in a region: what its header takes for dead must not be what a handler reads.
+  (func $loop_in_region (param $a i32) (param $b i32) (result i32)
+    (local $x i32)
+    (block $caught (result i32)
+      (try_table (result i32) (catch $own $caught)
+        (loop $top (result i32)
+          (drop (call $two (local.get $b) (local.get $a)) (drop))
+          (local.set $x (i32.add (local.get $a) (i32.const 1)))
+          (if (i32.gt_u (local.get $x) (i32.const 7)) (then (throw $imported (local.get $x))))
+          (local.tee $a (i32.sub (local.get $a) (i32.const 1)))
+          (local.get $a)
+          br_if $top)))
+    local.get $x i32.add)
+
+  ;; The older form: values of a catch, rethrow from a block within, delegate.
+  (func $tries (param $a i32) (param $b i64) (result i32)
+    (local $x i32) (local $v v128)
+    local.get $a
+    try $outer (result i32)
+      (local.set $x (i32.add (local.get $a) (i32.const 1)))
+      try $inner (result i32)
+        (local.set $a (call $callee (local.get $x) (local.get $b) (f64.const 1) (local.get $a)))
+        try
+          (local.set $x (i32.add (local.get $a) (local.get $x)))
+          (call $two (local.get $a) (local.get $x))
+          drop
+          (throw $own)
+        delegate $outer
+        local.get $x
+      catch $mixed
+        local.set $v drop local.set $b
+        (if (i32.eqz (local.get $a)) (then (rethrow $inner)))
+      catch_all
+        local.get $a
+        (call $callee (local.get $x) (local.get $b) (f64.const 1) (local.get $a))
+        drop
+        rethrow 0
+      end
+    catch $own
+      local.get $x
+      i32.add
+    end
+    i32.add
+    local.get $b i32.wrap_i64 i32.add
+    local.get $v i32x4.extract_lane 1 i32.add)
+
+  ;; More values than are moved one by one.
+  (type $values (func (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)))
+  (type $thrown (func (result i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)))
+  (tag $many (type $values))
+  (func $throws_many (param $a i64) (result i64)
+    (block $caught (type $thrown)
+      (try_table (catch $imported 1) (catch $many $caught)
+        (call $throws_none)
+        (throw $many (local.get $a)
+          (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5) (i64.const 6)
+          (i64.const 7) (i64.const 8) (i64.const 9) (i64.const 10) (i64.const 11) (i64.const 12)
+          (i64.const 13) (i64.const 14) (i64.const 15) (i64.const 16) (i64.const 17)))
+      (unreachable))
+    return)
+  (func $throws_none)
 )

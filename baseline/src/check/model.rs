@@ -181,6 +181,8 @@ pub(super) struct Machine {
     /// Home slots that instructions which compute have read, with what they contained.
     pub(super) reads: Vec<(HomeSlot, Content)>,
     fork: Option<Fork>,
+    /// In a dispatch, whose code is followed though it is cold: the exception.
+    pub(super) caught: Option<Symbol>,
 }
 
 impl Machine {
@@ -209,6 +211,7 @@ impl Machine {
             outside: HashMap::new(),
             reads: Vec::new(),
             fork: None,
+            caught: None,
         };
         machine.begin_epoch(0);
         for local in 0..machine.declared.len() as u32 {
@@ -468,10 +471,36 @@ impl Machine {
         }
     }
 
+    /// At the beginning of a dispatch: as at a label without registers, but that this one has an
+    /// exception.
+    pub(super) fn begin_dispatch(&mut self, exception: Reg) {
+        self.begin_epoch(self.operands.len());
+        self.caught = Some(self.result(Width::W64));
+        self.begin_clause(exception);
+    }
+
+    /// Where a dispatch has the exception in a register, and nothing else in any.
+    pub(super) fn begin_clause(&mut self, exception: Reg) {
+        self.regs = [Content::Unknown; 32];
+        self.regs[Reg::VMCTX.index()] = Content::Whole(Symbol::Context);
+        if let Some(caught) = self.caught {
+            self.regs[exception.index()] = Content::Whole(caught);
+        }
+        self.outside.clear();
+    }
+
+    /// A field of an exception to which a register points has a value.
+    pub(super) fn put_in_field(&mut self, exception: Reg, disp: i32, symbol: Symbol) {
+        let width = symbol.width();
+        for n in 0..width.words() {
+            self.write(Place::Outside(exception, disp), n, symbol.word(width, n));
+        }
+    }
+
     /// Follows an effect. Cold code that is no fork has joined the main path again before anything
     /// is checked: what it changes has unknown contents.
     pub(super) fn apply(&mut self, effect: Effect, cold: bool) {
-        let beside = cold && self.fork.is_none();
+        let beside = cold && self.fork.is_none() && self.caught.is_none();
         match effect {
             Effect::Move(width, dst, src) => {
                 let content = match (width, self.regs[src.index()]) {

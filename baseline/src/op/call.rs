@@ -151,6 +151,10 @@ impl FuncGen<'_> {
         let count = sig.params.len();
         self.flush_many(sig.stack_words());
         self.prepare_call(count);
+        let region = self.regions.innermost();
+        if let Some(region) = region {
+            self.prepare_exceptional_edge(region);
+        }
         self.emit_outgoing(sig.result_area + sig.stack_args);
         self.emit_args(sig);
         if sig.result_area > 0 {
@@ -172,6 +176,9 @@ impl FuncGen<'_> {
             }
         }
         self.masm.call_site(self.wasm_offset());
+        if let Some(region) = region {
+            self.add_handler(region);
+        }
         self.receive_results(sig);
     }
 
@@ -292,7 +299,7 @@ impl FuncGen<'_> {
         }
     }
 
-    fn reload_vmctx(&mut self) {
+    pub(crate) fn reload_vmctx(&mut self) {
         self.masm.rm(
             Op::MOV.wide(),
             Reg::VMCTX,

@@ -9,7 +9,7 @@ use crate::asm::encode::{Alu, OperandSize};
 use crate::asm::{Cc, Label, Pos, Target, asm};
 use crate::control::{BlockKind, ControlFrame};
 use crate::func_gen::FuncGen;
-use crate::lookahead::{Extent, LOOP_TEMPORARIES, LocalUse, Lookahead, Usage};
+use crate::lookahead::{Calls, Extent, LOOP_TEMPORARIES, LocalUse, Lookahead, Usage};
 use crate::merge::result_reg;
 use crate::reg::{Reg, RegSet};
 use crate::state::{Home, Local};
@@ -24,7 +24,7 @@ impl FuncGen<'_> {
         self.set_unreachable();
     }
 
-    fn push_control(&mut self, kind: BlockKind, ty: BlockType, height: usize) {
+    pub(crate) fn push_control(&mut self, kind: BlockKind, ty: BlockType, height: usize) {
         self.labels
             .push(ControlFrame::new(kind, self.cursor.reachable, ty, height));
     }
@@ -66,7 +66,7 @@ impl FuncGen<'_> {
     }
 
     /// Stores all dirty locals.
-    fn clean_all(&mut self) {
+    pub(crate) fn clean_all(&mut self) {
         for reg in self.state.regs.dirty {
             self.clean(reg);
         }
@@ -74,12 +74,7 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_else(&mut self) {
         let frame = self.labels.len() - 1;
-        if self.cursor.reachable {
-            self.flush_many(self.label_types(frame).len());
-            self.emit_conform(frame);
-            self.jump(None, frame);
-            self.set_unreachable();
-        }
+        self.jump_to_end(frame);
         let control = &mut self.labels[frame];
         control.kind = BlockKind::Else;
         if !control.live {
@@ -92,6 +87,16 @@ impl FuncGen<'_> {
         self.adopt(state.expect("a live `if` has an else state"));
         self.cursor.reachable = true;
         self.push_slots(self.block_types(ty).0, height);
+    }
+
+    /// Between two parts of a block: if control comes from the first one, it goes to the label.
+    pub(crate) fn jump_to_end(&mut self, frame: usize) {
+        if self.cursor.reachable {
+            self.flush_many(self.label_types(frame).len());
+            self.emit_conform(frame);
+            self.jump(None, frame);
+            self.set_unreachable();
+        }
     }
 
     /// Pushes a block's parameters or results, which are in their home slots.
@@ -137,7 +142,12 @@ impl FuncGen<'_> {
         if budget == 0 {
             return;
         }
-        let seen = Lookahead::scan(self.input.peek.operators(self.cursor.pos), budget);
+        let calls = match self.regions.innermost() {
+            None => Calls::Return,
+            Some(_) => Calls::MayLeave,
+        };
+        let body = self.input.peek.operators(self.cursor.pos);
+        let seen = Lookahead::scan(body, budget, calls);
         let (useful, reserve) = if seen.call {
             (RegSet::CALLEE_SAVED, 0)
         } else {
@@ -245,6 +255,9 @@ impl FuncGen<'_> {
                 self.labels.pop();
             }
             BlockKind::If if live => self.end_if_without_else(frame),
+            BlockKind::TryTable | BlockKind::Try | BlockKind::Catch | BlockKind::CatchAll => {
+                self.end_try(frame);
+            }
             _ => self.end_block(),
         }
     }
@@ -263,7 +276,7 @@ impl FuncGen<'_> {
     }
 
     /// Binds a forward label.
-    fn end_block(&mut self) {
+    pub(crate) fn end_block(&mut self) {
         let frame = self.labels.len() - 1;
         let control = self.labels[frame];
         if control.label.is_unused() {
@@ -272,10 +285,20 @@ impl FuncGen<'_> {
             return;
         }
         if self.cursor.reachable {
-            self.flush_many(self.label_types(frame).len());
-            self.emit_conform(frame);
-            self.set_unreachable();
+            self.fall_to_label(frame);
         }
+        self.begin_behind_block(frame);
+    }
+
+    /// Brings the state to a block's label, behind which code is written next.
+    pub(crate) fn fall_to_label(&mut self, frame: usize) {
+        self.flush_many(self.label_types(frame).len());
+        self.emit_conform(frame);
+        self.set_unreachable();
+    }
+
+    /// Closes the innermost block, whose label has a state, and binds the label.
+    pub(crate) fn begin_behind_block(&mut self, frame: usize) {
         // Conforming may have widened the label's state.
         let control = self.labels[frame];
         self.labels.pop();
@@ -331,7 +354,11 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_br(&mut self, depth: u32) {
-        let target = self.labels.target(depth);
+        self.branch(self.labels.target(depth));
+    }
+
+    /// Goes to a label; what follows can't be reached.
+    pub(crate) fn branch(&mut self, target: usize) {
         self.flush_many(self.label_types(target).len());
         self.emit_branch(target);
         self.set_unreachable();

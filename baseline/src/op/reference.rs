@@ -68,7 +68,7 @@ impl FuncGen<'_> {
 
     /// Tests a popped reference, which is no constant, and returns its register. The flags stay
     /// live until the caller has used them.
-    fn test_ref(&mut self, value: Value) -> Reg {
+    pub(crate) fn test_ref(&mut self, value: Value) -> Reg {
         let reg = self.use_reg(value);
         self.masm.rr(Op::TEST.wide(), reg, reg);
         self.masm.flags_live = true;

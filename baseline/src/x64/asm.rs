@@ -12,7 +12,8 @@
 //!
 //! # Invariants
 //!
-//! - Labels are bound in main only; a cold position is known when it is referred to.
+//! - Labels are bound in main, except for those of dispatches of exceptions; any other cold
+//!   position is known when it is referred to.
 //! - Each kind of record is appended in code order within its section.
 
 mod buffer;
@@ -78,10 +79,6 @@ impl Pos {
 
     fn section(self) -> u32 {
         self.0 & (Self::COLD | Self::DATA)
-    }
-
-    fn is_main(self) -> bool {
-        self.section() == 0
     }
 
     fn offset(self) -> usize {
@@ -376,9 +373,24 @@ impl Masm {
         self.pos()
     }
 
+    /// Where a block begins that cold code jumps to.
+    pub(crate) fn begin_catch(&mut self) -> Pos {
+        self.begin_loop()
+    }
+
     /// Makes everything that waits for the label come here, in main.
     pub(crate) fn bind(&mut self, label: Label) {
         debug_assert!(!self.in_cold);
+        self.bind_here(label);
+    }
+
+    /// Makes everything that waits for the label come here, in cold code.
+    pub(crate) fn bind_cold(&mut self, label: Label) {
+        debug_assert!(self.in_cold);
+        self.bind_here(label);
+    }
+
+    fn bind_here(&mut self, label: Label) {
         // ControlFrame may come from elsewhere, with other flags.
         self.tested = None;
         let target = self.pos();
@@ -389,7 +401,7 @@ impl Masm {
                 base,
                 next: following,
             } = fixup;
-            if !at.is_main() || !base.is_main() {
+            if at.section() != target.section() || base.section() != target.section() {
                 self.late.push(LateFixup { at, base, target });
             } else {
                 let value = target.offset() as i64 - base.offset() as i64;
@@ -528,6 +540,13 @@ impl Masm {
         if test == ZeroTest::Order || !tested {
             self.rr(Op::TEST.sized(size), reg, reg);
         }
+    }
+
+    /// The offset in the whole of a position, when head and main are complete.
+    pub(crate) fn code_offset(&self, pos: Pos) -> CodeOffset {
+        debug_assert!(!self.in_cold);
+        let main = self.head.len();
+        CodeOffset(pos.resolve([main, main + self.buf.len(), 0, 0]) as u32)
     }
 
     /// Joins the sections and resolves what was left open.

@@ -42,8 +42,8 @@ macro_rules! for_each_feature {
             FunctionReferences = wasm_function_references "function-references":
                 FUNCTION_REFERENCES, on, needs [ReferenceTypes],
                 "references to functions of one type, call_ref";
-            /// The older form of exceptions: `try`, `catch`, `rethrow`, `delegate`. Compilers of C++
-            /// still produce it.
+            /// The older form of exceptions: `try`, `catch`, `rethrow`, `delegate`. Compilers of
+            /// C++ still produce it.
             LegacyExceptions = wasm_legacy_exceptions "legacy-exceptions": LEGACY_EXCEPTIONS, on,
                 needs [Exceptions],
                 "exceptions in their older form: try, catch, delegate";

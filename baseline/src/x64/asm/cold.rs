@@ -7,9 +7,9 @@
 //! on it; those that belong to main or to the function's end (labels that are bound, loop headers,
 //! jumps to cold code, the head, finishing) panic in cold code in debug builds.
 //!
-//! Two kinds of cold code need more of the generator than a view: edges of branches, and the end of
-//! a budget in a loop. They have methods of their own here, and debug builds check that the
-//! abstract registers are the same afterwards.
+//! Three kinds of cold code need more of the generator than a view: edges of branches, dispatches
+//! of exceptions, and the end of a budget in a loop. They have methods of their own here, and debug
+//! builds check that the abstract registers are the same afterwards.
 
 use std::ops::{Deref, DerefMut};
 
@@ -19,6 +19,7 @@ use super::encode::Op;
 use super::{Cc, LateFixup, Masm, Pos};
 use crate::func_gen::FuncGen;
 use crate::reg::RegSet;
+use crate::region::Region;
 
 /// A conditional jump to cold code that is written later, by [`FuncGen::write_cold`].
 #[must_use = "the jump leads nowhere yet"]
@@ -125,6 +126,12 @@ impl FuncGen<'_> {
     /// A branch to a label, as cold code to jump to.
     pub(crate) fn cold_branch(&mut self, target: usize) -> Pos {
         self.aside(|this| this.emit_branch(target))
+    }
+
+    /// The dispatch of a region's exceptions, as cold code. The abstract state is that of code that
+    /// can't be reached.
+    pub(crate) fn cold_dispatch(&mut self, region: &Region) {
+        self.aside(|this| this.emit_dispatch(region));
     }
 
     /// At a loop header: if the condition code holds, the budget is gone.

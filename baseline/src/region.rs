@@ -1,0 +1,269 @@
+//! Try regions: which clauses are around an operator, and the calls that have handlers.
+//!
+//! A *region* is the body of a `try_table` with clauses or of a `try`. Exceptions that are thrown
+//! in it go to its *dispatch*, cold code that compares tags and branches, with the exception in
+//! `rax` and everything else in the frame. A call in it has a handler, the region's *landing*:
+//! what makes the registers of a dispatch out of those that an exceptional edge leaves. Both are
+//! written where the block ends, when all clauses are known (those of a `try` come behind its
+//! body), and only if something throws there.
+//!
+//! A dispatch that catches nothing goes on to the dispatch of the region around, which is further
+//! out behind a `delegate`. So the clauses of a region are compiled once, whatever the number of
+//! calls and of regions inside.
+
+use std::ops::{Index, IndexMut};
+
+use upshift_abi::sites::ExceptionHandler;
+use upshift_abi::{ModuleFacts, TagIndex};
+
+use crate::asm::{Label, Masm, Pos};
+
+/// Clauses that are looked at to know at compile time where a `throw` goes.
+const MAX_KNOWN: usize = 16;
+
+/// What a region's block has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In the body of a `try_table`: all clauses are known.
+    Table,
+    /// In the body of a `try`, whose clauses follow.
+    Body,
+    /// In a block that catches what the body has thrown. What is thrown here leaves the region.
+    Catching,
+}
+
+/// Where a clause continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClauseTarget {
+    /// At the label of this control frame, with the exception's values.
+    Values(usize),
+    /// At the label of this control frame, with the exception's values and a reference to it.
+    ValuesAndRef(usize),
+    /// In main, at a `catch` or `catch_all` of the older form, with the exception in hand.
+    Block(Pos),
+}
+
+/// A clause of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clause {
+    /// The tag of the exceptions that it catches; `None` for all.
+    pub(crate) tag: Option<TagIndex>,
+    pub(crate) target: ClauseTarget,
+}
+
+/// The index of an open region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RegionIndex(usize);
+
+/// A region whose block is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Region {
+    /// The block's control frame.
+    pub(crate) frame: usize,
+    /// Operands below the block and its parameters: what its clauses find on the stack.
+    pub(crate) height: usize,
+    stage: Stage,
+    /// The region around the block.
+    around: Option<RegionIndex>,
+    /// Where exceptions go that no clause catches; `None` for the caller.
+    pub(crate) outer: Option<RegionIndex>,
+    first_clause: usize,
+    /// What waits for the dispatch.
+    pub(crate) dispatch: Label,
+    /// The number of the landing, if a call has a handler here.
+    pub(crate) landing: Option<u32>,
+}
+
+impl Region {
+    /// Whether anything throws in the body, as far as it was compiled.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.dispatch.is_unused() || self.landing.is_some()
+    }
+}
+
+/// Where a `throw` goes, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// To a label, with the values that are thrown; no exception is made.
+    LabelWithValues(usize),
+    /// To a label, without any.
+    Label(usize),
+    /// To a region's dispatch, which decides.
+    Region(RegionIndex),
+    /// To the caller.
+    Caller,
+}
+
+/// A call with a handler: its return address and the handler's number.
+type Handler = (Pos, u32);
+
+/// The regions around the current operator, and all handlers of the function.
+#[derive(Default)]
+pub(crate) struct Regions {
+    open: Vec<Region>,
+    innermost: Option<RegionIndex>,
+    /// Of open regions, those of each behind those of the regions around it.
+    clauses: Vec<Clause>,
+    handlers: Vec<Handler>,
+    landings: Vec<Option<Pos>>,
+    /// The code that throws an exception to the caller, once there is one.
+    pub(crate) to_caller: Option<Pos>,
+}
+
+impl Regions {
+    /// Forgets everything but the allocations.
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
+        self.innermost = None;
+        self.clauses.clear();
+        self.handlers.clear();
+        self.landings.clear();
+        self.to_caller = None;
+    }
+
+    /// The innermost region that the current operator is in.
+    #[inline]
+    pub(crate) fn innermost(&self) -> Option<RegionIndex> {
+        self.innermost
+    }
+
+    /// Opens the region of a block with this control frame.
+    pub(crate) fn open(&mut self, stage: Stage, frame: usize, height: usize) {
+        let around = self.innermost;
+        self.innermost = Some(RegionIndex(self.open.len()));
+        self.open.push(Region {
+            frame,
+            height,
+            stage,
+            around,
+            outer: around,
+            first_clause: self.clauses.len(),
+            dispatch: Label::new(),
+            landing: None,
+        });
+    }
+
+    /// Adds a clause to the region that was opened last.
+    pub(crate) fn add_clause(&mut self, clause: Clause) {
+        self.clauses.push(clause);
+    }
+
+    /// The region that was opened last, behind its body: what follows is thrown to the region
+    /// around.
+    pub(crate) fn begin_catching(&mut self) -> Option<&Region> {
+        let last = self.open.last_mut()?;
+        last.stage = Stage::Catching;
+        self.innermost = last.around;
+        Some(last)
+    }
+
+    /// Makes the region that was opened last leave its exceptions to the regions that are active in
+    /// a block further out.
+    pub(crate) fn delegate(&mut self, frame: usize) {
+        let Some((last, others)) = self.open.split_last_mut() else {
+            return;
+        };
+        let inside = others.partition_point(|region| region.frame <= frame);
+        last.outer = inside.checked_sub(1).and_then(|i| match others[i].stage {
+            Stage::Table | Stage::Body => Some(RegionIndex(i)),
+            Stage::Catching => others[i].around,
+        });
+    }
+
+    /// Closes the region of a block that ends, if it has one; its clauses stay until
+    /// [`drop_clauses`](Self::drop_clauses).
+    pub(crate) fn close(&mut self, frame: usize) -> Option<Region> {
+        let region = self.open.pop_if(|region| region.frame == frame)?;
+        self.innermost = region.around;
+        Some(region)
+    }
+
+    /// How many clauses a region has that was closed last.
+    pub(crate) fn clause_count(&self, region: &Region) -> usize {
+        self.clauses.len() - region.first_clause
+    }
+
+    /// A clause of a region.
+    pub(crate) fn clause(&self, region: &Region, n: usize) -> Clause {
+        self.clauses[region.first_clause + n]
+    }
+
+    /// Forgets the clauses of a region that was closed last.
+    pub(crate) fn drop_clauses(&mut self, region: &Region) {
+        self.clauses.truncate(region.first_clause);
+    }
+
+    /// Notes that the call with this return address has a region's handler.
+    pub(crate) fn add_handler(&mut self, region: RegionIndex, call: Pos) {
+        let landing = *self.open[region.0].landing.get_or_insert_with(|| {
+            self.landings.push(None);
+            self.landings.len() as u32 - 1
+        });
+        self.handlers.push((call, landing));
+    }
+
+    /// Sets the position of a landing.
+    pub(crate) fn land(&mut self, landing: u32, at: Pos) {
+        self.landings[landing as usize] = Some(at);
+    }
+
+    /// The handlers of the function, whose code is complete.
+    pub(crate) fn handlers(&self, masm: &Masm) -> Vec<ExceptionHandler> {
+        let handlers = self.handlers.iter().map(|&(call, landing)| {
+            let target = self.landings[landing as usize];
+            ExceptionHandler {
+                call: masm.code_offset(call),
+                target: masm.code_offset(target.expect("every region is closed")),
+            }
+        });
+        handlers.collect()
+    }
+
+    /// Where an exception with the tag goes that is thrown by the current operator. Tags with
+    /// different indexes can be the same one only if both are imported.
+    pub(crate) fn destination(&self, facts: &ModuleFacts, thrown: TagIndex) -> Destination {
+        let is_import = |tag: TagIndex| tag.0 < facts.imported_tags;
+        let mut next = self.innermost;
+        let mut left = MAX_KNOWN;
+        while let Some(index) = next {
+            let region = &self[index];
+            let inner = self.open.get(index.0 + 1);
+            let end = inner.map_or(self.clauses.len(), |inner| inner.first_clause);
+            let clauses = &self.clauses[region.first_clause..end];
+            if region.stage != Stage::Table || clauses.len() > left {
+                return Destination::Region(index);
+            }
+            left -= clauses.len();
+            for clause in clauses {
+                match (clause.tag, clause.target) {
+                    (Some(tag), _) if tag != thrown => {
+                        if is_import(tag) && is_import(thrown) {
+                            return Destination::Region(index);
+                        }
+                    }
+                    (Some(_), ClauseTarget::Values(frame)) => {
+                        return Destination::LabelWithValues(frame);
+                    }
+                    (None, ClauseTarget::Values(frame)) => return Destination::Label(frame),
+                    _ => return Destination::Region(index),
+                }
+            }
+            next = region.around;
+        }
+        Destination::Caller
+    }
+}
+
+impl Index<RegionIndex> for Regions {
+    type Output = Region;
+
+    fn index(&self, index: RegionIndex) -> &Region {
+        &self.open[index.0]
+    }
+}
+
+impl IndexMut<RegionIndex> for Regions {
+    fn index_mut(&mut self, index: RegionIndex) -> &mut Region {
+        &mut self.open[index.0]
+    }
+}
