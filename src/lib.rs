@@ -93,7 +93,7 @@ pub use instance_pre::InstancePre;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{Dump, Module};
-pub use shared_memory::SharedMemory;
+pub use shared_memory::{SharedMemory, WaitResult};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

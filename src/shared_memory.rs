@@ -1,11 +1,14 @@
 //! Linear memories that several threads access at the same time.
 
 use std::cell::UnsafeCell;
+use std::time::Duration;
+
+pub use upshift_runtime::WaitResult;
 
 use upshift_runtime::SharedMemory as RawSharedMemory;
 
 use crate::error::public;
-use crate::{Engine, MemoryAccessError, MemoryType, Result};
+use crate::{Engine, MemoryAccessError, MemoryType, Result, Trap};
 
 /// A linear memory that instances on several threads access at the same time, each in a store of
 /// its own.
@@ -123,5 +126,49 @@ impl SharedMemory {
     pub fn grow(&self, delta: u64) -> Result<u64> {
         let grown = self.0.grow(delta)?;
         grown.ok_or_else(|| anyhow::anyhow!("failed to grow memory by {delta} pages"))
+    }
+
+    /// What the instruction `memory.atomic.wait32` does: if the four bytes at the address contain
+    /// `expected`, waits until another thread notifies that address, or the time is over; without a
+    /// timeout, that is never.
+    ///
+    /// The wait belongs to no store, so no store's interruption ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`Trap::UnalignedAtomic`] if the address is no multiple of four,
+    /// [`Trap::MemoryOutOfBounds`] if the bytes are not in the memory.
+    pub fn atomic_wait32(
+        &self,
+        addr: u64,
+        expected: u32,
+        timeout: Option<Duration>,
+    ) -> Result<WaitResult, Trap> {
+        self.0.wait32(addr, expected, timeout, None)
+    }
+
+    /// What the instruction `memory.atomic.wait64` does: like
+    /// [`atomic_wait32`](Self::atomic_wait32) with eight bytes.
+    ///
+    /// # Errors
+    ///
+    /// As those of `atomic_wait32`, for a multiple of eight.
+    pub fn atomic_wait64(
+        &self,
+        addr: u64,
+        expected: u64,
+        timeout: Option<Duration>,
+    ) -> Result<WaitResult, Trap> {
+        self.0.wait64(addr, expected, timeout, None)
+    }
+
+    /// What the instruction `memory.atomic.notify` does: wakes at most `count` threads that wait
+    /// for the address, those first that have waited longest, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`atomic_wait32`](Self::atomic_wait32).
+    pub fn atomic_notify(&self, addr: u64, count: u32) -> Result<u32, Trap> {
+        self.0.notify(addr, count)
     }
 }

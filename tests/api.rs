@@ -39,6 +39,7 @@ mod api_cases {
     mod threads;
     mod trials;
     mod vectors;
+    mod waiting;
     mod wide;
     mod wide_tables;
 }

@@ -9,7 +9,7 @@
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
 //! - `sys`: the operating system; [`stack`]: the limits of a thread's stack; `sampler`: where a
 //!   thread runs, for profilers;
-//! - `bytes`: a module's bytes while they arrive;
+//! - `bytes`: a module's bytes while they arrive; `parking`: threads that wait for an address;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
@@ -40,6 +40,7 @@ mod image;
 mod interrupt;
 pub mod module;
 mod module_id;
+mod parking;
 mod runtime;
 mod sampler;
 mod shared_memory;
@@ -64,6 +65,7 @@ pub use error::{Error, LinkError, RuntimeError, ThrownException, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
+pub use parking::WaitResult;
 pub use runtime::Runtime;
 pub use sampler::{Sampler, Samples};
 pub use shared_memory::{OutOfBounds, SharedMemory};

@@ -16,14 +16,17 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::slice;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::vmctx::VmMemory;
-use upshift_abi::{MemoryType, Sharing};
+use upshift_abi::{MemoryType, Sharing, TrapCode};
 
 use crate::error::{Error, RuntimeError};
+use crate::interrupt::Interruption;
+use crate::parking::{ParkingLot, WaitResult};
 use crate::runtime::Runtime;
 use crate::space::{growth, reserve_memory};
 use crate::sys::{self, Reservation};
@@ -43,6 +46,8 @@ struct Inner {
     /// Locked while the memory grows, from before the limiter is asked: what it allows is what
     /// happens. Neither a length is read nor a byte accessed under it.
     growth: Mutex<()>,
+    /// The threads that wait for addresses of this memory.
+    waiting: ParkingLot,
 }
 
 // SAFETY: `vm.base` leads to the reservation, which the object owns; all accesses through it are
@@ -93,6 +98,7 @@ impl SharedMemory {
             },
             space,
             growth: Mutex::new(()),
+            waiting: ParkingLot::default(),
         };
         let min = ty.limits.min;
         if inner.grow(min)?.is_none() {
@@ -184,6 +190,73 @@ impl SharedMemory {
         Ok(())
     }
 
+    /// Waits while the four bytes at the address contain the value: until another thread notifies
+    /// this one, the time is over, or a store is interrupted.
+    ///
+    /// # Errors
+    ///
+    /// The trap for an address that is not aligned or out of bounds, or for the interruption.
+    pub fn wait32(
+        &self,
+        address: u64,
+        expected: u32,
+        timeout: Option<Duration>,
+        interruption: Option<&Interruption>,
+    ) -> Result<WaitResult, TrapCode> {
+        let place = self.inner.atomic(address, size_of::<u32>())?;
+        // SAFETY: aligned, and in the memory, which `self` holds; other accesses of these bytes are
+        // atomic or those of machine code.
+        let word = unsafe { AtomicU32::from_ptr(place.cast()) };
+        let is_expected = || word.load(Ordering::SeqCst) == expected;
+        self.wait(address, is_expected, timeout, interruption)
+    }
+
+    /// Waits like [`wait32`](Self::wait32), while eight bytes contain the value.
+    ///
+    /// # Errors
+    ///
+    /// As those of `wait32`.
+    pub fn wait64(
+        &self,
+        address: u64,
+        expected: u64,
+        timeout: Option<Duration>,
+        interruption: Option<&Interruption>,
+    ) -> Result<WaitResult, TrapCode> {
+        let place = self.inner.atomic(address, size_of::<u64>())?;
+        // SAFETY: as in `wait32`.
+        let word = unsafe { AtomicU64::from_ptr(place.cast()) };
+        let is_expected = || word.load(Ordering::SeqCst) == expected;
+        self.wait(address, is_expected, timeout, interruption)
+    }
+
+    fn wait(
+        &self,
+        address: u64,
+        is_expected: impl FnOnce() -> bool,
+        timeout: Option<Duration>,
+        interruption: Option<&Interruption>,
+    ) -> Result<WaitResult, TrapCode> {
+        // A time beyond the clock's range never ends.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let _registered = interruption.map(Interruption::park);
+        let stop = || interruption.is_some_and(Interruption::is_pending);
+        let waiting = &self.inner.waiting;
+        let result = waiting.wait(address, is_expected, deadline, stop);
+        result.map_err(|_| TrapCode::Interrupt)
+    }
+
+    /// Wakes at most `count` threads that wait for the address, those that have waited longest, and
+    /// returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The trap for an address that is not one of four aligned bytes in the memory.
+    pub fn notify(&self, address: u64, count: u32) -> Result<u32, TrapCode> {
+        self.inner.atomic(address, size_of::<u32>())?;
+        Ok(self.inner.waiting.notify(address, count))
+    }
+
     /// The style that the memory was made with.
     pub(crate) fn style(&self) -> MemoryStyle {
         self.inner.style
@@ -231,6 +304,16 @@ impl Inner {
         self.space.make_writable(start, growth.added)?;
         self.vm.len.store(growth.len, Ordering::Release);
         Ok(Some(self.style.pages(len as u64)))
+    }
+
+    /// The address of that many bytes, if it is aligned and they are in the memory.
+    fn atomic(&self, address: u64, size: usize) -> Result<*mut u8, TrapCode> {
+        if !address.is_multiple_of(size as u64) {
+            return Err(TrapCode::UnalignedAtomic);
+        }
+        let offset = usize::try_from(address).map_err(|_| TrapCode::MemoryOutOfBounds)?;
+        let place = self.at(offset, size);
+        place.map_err(|OutOfBounds| TrapCode::MemoryOutOfBounds)
     }
 
     /// The address of a range, if it is in the memory.

@@ -7,8 +7,22 @@
 #[cfg(all(test, loom))]
 pub use loom::sync::Mutex;
 #[cfg(all(test, loom))]
-pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 #[cfg(not(all(test, loom)))]
 pub use std::sync::Mutex;
 #[cfg(not(all(test, loom)))]
-pub use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(not(all(test, loom)))]
+pub use std::thread;
+
+/// Loom's threads. They have no clock: a thread that parks for a time lets others run instead.
+#[cfg(all(test, loom))]
+pub mod thread {
+    use std::time::Duration;
+
+    pub use loom::thread::{Thread, current, park};
+
+    pub fn park_timeout(_: Duration) {
+        loom::thread::yield_now();
+    }
+}

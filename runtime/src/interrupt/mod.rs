@@ -32,6 +32,7 @@ use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
 use crate::error::TimedOut;
+use crate::parking::{ParkedThread, Registered};
 use crate::sys;
 use watchdog::Watchdog;
 
@@ -68,10 +69,13 @@ pub struct StoreShared {
     /// costs a longer wait.
     retry: AtomicBool,
     /// Locked while the interrupt word changes, so that the word, `changed` and `event` agree. No
-    /// other lock but the watchdog's is taken under it.
+    /// other lock but the watchdog's and that of `parked` is taken under it.
     state: Mutex<State>,
     /// Notified when the interrupt word becomes non-zero.
     changed: Condvar,
+    /// The thread that is parked on behalf of the store, if any: unparked when the interrupt word
+    /// becomes non-zero.
+    parked: ParkedThread,
     /// Readable while the interrupt word is not zero. Created, under the lock of `state`, when
     /// first requested.
     event: OnceLock<sys::Event>,
@@ -113,6 +117,7 @@ impl StoreShared {
             retry: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
+            parked: ParkedThread::default(),
             event: OnceLock::new(),
         })
     }
@@ -210,6 +215,7 @@ impl StoreShared {
         let first = self.word().fetch_or(cause as u32, Ordering::Release) == 0;
         if first {
             self.changed.notify_all();
+            self.parked.unpark();
             if let Some(event) = self.event.get() {
                 event.set();
             }
@@ -427,6 +433,12 @@ impl Interruption {
         }
         drop(state);
         self.check()
+    }
+
+    /// Lets an interruption unpark the calling thread, for as long as the returned value exists.
+    /// The thread looks whether one [is pending](Self::is_pending) each time before it parks.
+    pub(crate) fn park(&self) -> Registered<'_> {
+        self.shared.parked.register()
     }
 
     /// A descriptor that is readable while an interruption is pending, to be polled together with

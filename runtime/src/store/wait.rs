@@ -1,12 +1,15 @@
 //! Waiting and notifying: `memory.atomic.wait32`, `memory.atomic.wait64`, `memory.atomic.notify`.
 //!
-//! All of them check alignment first, then bounds, as atomic accesses in generated code do. A
-//! memory of one store has no other thread that could wait for it or wake it: a wait traps, and
-//! `memory.atomic.notify` wakes none.
+//! All of them check alignment first, then bounds, as atomic accesses in generated code do. Threads
+//! wait in the [shared memory](SharedMemory). A memory of one store has no other thread that could
+//! wait for it or wake it: a wait traps, and `memory.atomic.notify` wakes none.
 
-use upshift_abi::{Sharing, TrapCode};
+use std::time::Duration;
+
+use upshift_abi::TrapCode;
 
 use super::{MemoryId, Store};
+use crate::shared_memory::SharedMemory;
 
 impl Store {
     /// The instruction `memory.atomic.notify`: returns the number of threads that it woke.
@@ -18,10 +21,13 @@ impl Store {
         &mut self,
         memory: MemoryId,
         address: (u64, u64),
-        _count: u32,
+        count: u32,
     ) -> Result<u32, TrapCode> {
-        self.atomic_address(memory, address, size_of::<u32>())?;
-        Ok(0)
+        let address = self.atomic_address(memory, address, size_of::<u32>())?;
+        match self.shared_memory(memory) {
+            Some(memory) => memory.notify(address, count),
+            None => Ok(0),
+        }
     }
 
     /// The instruction `memory.atomic.wait32`, with a time in nanoseconds; negative ones, as signed
@@ -30,17 +36,19 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The trap for an address, the sum of two numbers, that is not aligned or out of bounds, or
-    /// for a memory that is not shared.
+    /// The trap for an address, the sum of two numbers, that is not aligned or out of bounds, for a
+    /// memory that is not shared, or for an interruption that ends the wait.
     pub(crate) fn memory_atomic_wait32(
         &mut self,
         memory: MemoryId,
         address: (u64, u64),
-        _expected: u32,
-        _timeout: u64,
+        expected: u32,
+        timeout: u64,
     ) -> Result<u32, TrapCode> {
-        self.waiting_address(memory, address, size_of::<u32>())?;
-        unreachable!("no memory is shared")
+        let (memory, address) = self.waiting_place(memory, address, size_of::<u32>())?;
+        let interruption = Some(&self.interruption());
+        let result = memory.wait32(address, expected, duration(timeout), interruption)?;
+        Ok(result as u32)
     }
 
     /// The instruction `memory.atomic.wait64`, see
@@ -49,25 +57,25 @@ impl Store {
         &mut self,
         memory: MemoryId,
         address: (u64, u64),
-        _expected: u64,
-        _timeout: u64,
+        expected: u64,
+        timeout: u64,
     ) -> Result<u32, TrapCode> {
-        self.waiting_address(memory, address, size_of::<u64>())?;
-        unreachable!("no memory is shared")
+        let (memory, address) = self.waiting_place(memory, address, size_of::<u64>())?;
+        let interruption = Some(&self.interruption());
+        let result = memory.wait64(address, expected, duration(timeout), interruption)?;
+        Ok(result as u32)
     }
 
-    /// The address of a wait, checked.
-    fn waiting_address(
+    /// The memory and the address of a wait, checked.
+    fn waiting_place(
         &self,
         memory: MemoryId,
         address: (u64, u64),
         size: usize,
-    ) -> Result<u64, TrapCode> {
+    ) -> Result<(&SharedMemory, u64), TrapCode> {
         let address = self.atomic_address(memory, address, size)?;
-        match self.memory_type(memory).sharing {
-            Sharing::Private => Err(TrapCode::ExpectedSharedMemory),
-            Sharing::Shared => Ok(address),
-        }
+        let memory = self.shared_memory(memory);
+        Ok((memory.ok_or(TrapCode::ExpectedSharedMemory)?, address))
     }
 
     /// The address of an atomic access of so many bytes, checked.
@@ -81,9 +89,15 @@ impl Store {
         if !base.wrapping_add(offset).is_multiple_of(size) {
             return Err(TrapCode::UnalignedAtomic);
         }
-        let len = self.memory_data(memory).len() as u64;
+        let len = self.memory_len(memory) as u64;
         base.checked_add(offset)
             .filter(|address| address.checked_add(size).is_some_and(|end| end <= len))
             .ok_or(TrapCode::MemoryOutOfBounds)
     }
+}
+
+/// A time in nanoseconds; `None` for a negative number, which never ends.
+fn duration(timeout: u64) -> Option<Duration> {
+    let nanos = u64::try_from(timeout.cast_signed()).ok()?;
+    Some(Duration::from_nanos(nanos))
 }

@@ -274,7 +274,7 @@ impl Decoder<'_> {
             Payload::MemorySection(reader) => {
                 check_limits_encoding(reader.range(), self.wasm)?;
                 for memory in reader {
-                    self.facts.memories.push(private_memory(&memory?)?);
+                    self.facts.memories.push(memory_type(&memory?));
                 }
             }
             Payload::GlobalSection(reader) => {
@@ -337,7 +337,7 @@ impl Decoder<'_> {
                 ImportType::Table(ty)
             }
             TypeRef::Memory(ty) => {
-                let ty = private_memory(&ty)?;
+                let ty = memory_type(&ty);
                 facts.imported_memories += 1;
                 facts.memories.push(ty);
                 ImportType::Memory(ty)
@@ -505,15 +505,6 @@ fn table_type(ty: &wasmparser::TableType) -> Result<TableType, DecodeError> {
     })
 }
 
-/// The type of a memory that only one thread can access.
-fn private_memory(ty: &wasmparser::MemoryType) -> Result<MemoryType, DecodeError> {
-    let ty = memory_type(ty);
-    match ty.sharing {
-        Sharing::Private => Ok(ty),
-        Sharing::Shared => Err(unsupported("shared-memory", "a shared memory")),
-    }
-}
-
 fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
     MemoryType {
         index: index_kind(ty.memory64),
@@ -605,13 +596,6 @@ fn const_expr(expr: &WasmExpr<'_>) -> Result<ConstExpr, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shared_memories_are_refused_by_name() {
-        let wasm = wat::parse_str("(module (memory 1 2 shared))").expect("text");
-        let refusal = decode(&wasm).expect_err("not supported").to_string();
-        assert!(refusal.contains("shared-memory"), "{refusal}");
-    }
 
     #[test]
     fn types_of_proposals_are_taken_in() {
