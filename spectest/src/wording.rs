@@ -149,6 +149,10 @@ pub const SYNONYMS: &[(&str, &[&str])] = &[
     ("section size mismatch", &[OPEN]),
     ("type mismatch", &["malformed memop"]),
     (
+        "type mismatch: instruction requires",
+        &["type mismatch: expected"],
+    ),
+    (
         "unexpected content after last section",
         &[ORDER, "inconsistent lengths"],
     ),
