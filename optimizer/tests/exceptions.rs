@@ -151,9 +151,13 @@ fn calls_in_regions_have_handlers() {
     let code = compiled(
         r#"(module
             (import "m" "f" (func $f))
-            (func (call $f) (block (try_table (catch_all 0) (call $f) (call $f))) (call $f)))"#,
+            (func
+                (call $f)
+                (block (try_table (catch_all 0) (call $f) (call $f)))
+                (try_table (call $f))
+                (call $f)))"#,
     );
-    assert_eq!(calls(&code), [2, 2]);
+    assert_eq!(calls(&code), [2, 3]);
     assert_eq!(uses(&code, Builtin::Throw), 0);
 }
 

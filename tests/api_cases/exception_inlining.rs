@@ -197,18 +197,18 @@ fn osr_entries_are_in_regions_and_clauses() {
                         end
                         i64.const 8
                     end
+                    (local.set $sum (i64.add (local.get $sum)))
+                    (local.set $i (local.get $n))
                     block
-                        (local.set $i (local.get $n))
                         loop
                             (local.set $sum (i64.add (local.get $sum) (i64.const 1)))
                             (local.set $i (i32.sub (local.get $i) (i32.const 1)))
                             (br_if 0 (local.get $i))
                         end
+                        try
+                            rethrow $outer
+                        delegate $outer
                     end
-                    (local.set $sum (i64.add (local.get $sum)))
-                    try
-                        rethrow $outer
-                    delegate $outer
                 end
                 (local.set $sum (i64.add (local.get $sum)))
                 local.get $sum

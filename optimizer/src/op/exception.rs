@@ -11,8 +11,8 @@ use wasmparser::{BlockType, TryTable};
 
 use crate::signature::{POINTER, clif_type};
 use crate::translate::{
-    Catch, Clause, FrameKind, Region, Takes, TranslateError, Translator, TryRegion, exception,
-    fixed, trusted,
+    Catch, Clause, Destination, FrameKind, Region, Takes, TranslateError, Translator, TryRegion,
+    exception, fixed, trusted,
 };
 use crate::trap;
 
@@ -36,6 +36,9 @@ impl Clause {
 
 impl Translator<'_> {
     pub(crate) fn visit_try_table(&mut self, table: TryTable) -> Result<(), TranslateError> {
+        if table.catches.is_empty() {
+            return self.visit_block(table.ty);
+        }
         if self.control.is_reachable() {
             let frames = self.control.depth();
             let clauses = table.catches.iter();
@@ -73,9 +76,12 @@ impl Translator<'_> {
 
     pub(crate) fn visit_throw(&mut self, tag: u32) {
         let (tag, facts) = (TagIndex(tag), self.env.facts);
-        let Some(clause) = self.regions.certain(tag, facts.imported_tags) else {
-            let exception = self.new_exception(tag);
-            return self.throw(exception);
+        let clause = match self.regions.destination(tag, facts.imported_tags) {
+            Destination::Clause(clause) => clause,
+            Destination::Regions(regions) => {
+                let exception = self.new_exception(tag);
+                return self.throw_to(regions, exception);
+            }
         };
         if clause.tag.is_none() {
             let below = self.stack.len() - facts.tag_params(tag).len();

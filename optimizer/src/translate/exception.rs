@@ -59,6 +59,15 @@ pub(crate) struct Clause {
     pub(crate) label: usize,
 }
 
+/// Where a `throw` leads, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// To a clause that takes the values only.
+    Clause(Clause),
+    /// To one of so many regions, outermost first, or out of the function.
+    Regions(usize),
+}
+
 /// A clause of a `try`, in the control stack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Catch {
@@ -135,24 +144,27 @@ impl Regions {
         }
     }
 
-    /// The clause that exceptions with a tag certainly reach from the current position, if it takes
-    /// no exception.
-    pub(crate) fn certain(&self, thrown: TagIndex, imported: u32) -> Option<Clause> {
+    /// Where an exception with a tag goes from the current position.
+    pub(crate) fn destination(&self, thrown: TagIndex, imported: u32) -> Destination {
         let mut around = self.open.len();
         let mut looked_at = 0;
         while let Some(region) = around.checked_sub(1).map(|index| &self.open[index]) {
-            for &clause in region.clauses.as_deref()? {
+            let Some(clauses) = &region.clauses else {
+                return Destination::Regions(around);
+            };
+            for &clause in clauses {
                 looked_at += 1;
                 match clause.fits(thrown, imported) {
-                    _ if looked_at > MAX_LOOKED_AT => return None,
-                    None => return None,
-                    Some(true) => return (clause.takes == Takes::Values).then_some(clause),
-                    Some(false) => {}
+                    Some(false) if looked_at <= MAX_LOOKED_AT => {}
+                    Some(true) if clause.takes == Takes::Values => {
+                        return Destination::Clause(clause);
+                    }
+                    _ => return Destination::Regions(around),
                 }
             }
             around = region.outer;
         }
-        None
+        Destination::Regions(0)
     }
 }
 
@@ -246,13 +258,19 @@ mod tests {
     #[test]
     fn own_tags_are_told_apart() {
         let inner = [clause(Some(3), 0), clause(Some(0), 1)];
-        let regions = regions(&[&[clause(Some(2), 2), clause(None, 3)], &inner]);
-        let label = |tag| regions.certain(TagIndex(tag), 2).map(|clause| clause.label);
-        assert_eq!(label(0), Some(1));
-        assert_eq!(label(1), None, "imported tags may be the same");
-        assert_eq!(label(2), Some(2));
-        assert_eq!(label(3), Some(0));
-        assert_eq!(label(4), Some(3), "caught with all others");
+        let mut regions = regions(&[&[clause(Some(2), 2), clause(None, 3)], &inner]);
+        let label = |regions: &Regions, tag| match regions.destination(TagIndex(tag), 2) {
+            Destination::Clause(clause) => Ok(clause.label),
+            Destination::Regions(regions) => Err(regions),
+        };
+        assert_eq!(label(&regions, 0), Ok(1));
+        assert_eq!(label(&regions, 1), Err(2), "imported tags may be the same");
+        assert_eq!(label(&regions, 2), Ok(2));
+        assert_eq!(label(&regions, 3), Ok(0));
+        assert_eq!(label(&regions, 4), Ok(3), "caught with all others");
+        regions.open.remove(0);
+        regions.open[0].outer = 0;
+        assert_eq!(label(&regions, 4), Err(0), "nothing fits");
     }
 
     #[test]
@@ -261,10 +279,13 @@ mod tests {
             takes: Takes::ValuesAndException,
             ..clause(Some(0), 0)
         };
-        assert_eq!(regions(&[&[with_exception]]).certain(TagIndex(0), 0), None);
+        let other = [clause(Some(1), 0)];
+        let needs_object = regions(&[&[with_exception], &other]);
+        let destination = needs_object.destination(TagIndex(0), 0);
+        assert_eq!(destination, Destination::Regions(1));
         let mut older = regions(&[&[clause(None, 0)]]);
         older.open(1, None);
-        assert_eq!(older.certain(TagIndex(0), 0), None);
+        assert_eq!(older.destination(TagIndex(0), 0), Destination::Regions(2));
     }
 
     #[test]

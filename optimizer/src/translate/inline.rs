@@ -131,6 +131,9 @@ impl Callee {
                 | Operator::Else
                 | Operator::End => {}
                 Operator::BrTable { targets } => callee.operators += 1 + targets.len(),
+                Operator::TryTable { try_table } => {
+                    callee.operators += 1 + try_table.catches.len() as u32;
+                }
                 _ => callee.operators += 1,
             }
         }

@@ -46,7 +46,7 @@ use dispatch::Dispatches;
 use early::Early;
 pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
-pub(crate) use exception::{Catch, Clause, Regions, Takes, TryRegion};
+pub(crate) use exception::{Catch, Clause, Destination, Regions, Takes, TryRegion};
 use extend::Extended;
 use inline::Inlining;
 use limits::Meter;
