@@ -14,8 +14,8 @@ pub use upshift_runtime::{LinkError, ThrownException, TimedOut};
 /// The error of fallible functions: opaque, with a chain of causes.
 ///
 /// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
-/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], [`ThrownException`], and the errors that host functions
-/// returned.
+/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], [`ThrownException`], and the errors that
+/// host functions returned.
 pub type Error = anyhow::Error;
 
 /// [`std::result::Result`] with [`Error`].

@@ -1,7 +1,7 @@
 //! Host values that WebAssembly refers to, and their collection.
 //!
-//! How they are found is in [`references`](super::references). As numbers of a program must not look
-//! like references, these have a tag that numbers rarely have.
+//! How they are found is in [`references`](super::references). As numbers of a program must not
+//! look like references, these have a tag that numbers rarely have.
 
 use std::any::Any;
 

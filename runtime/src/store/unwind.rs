@@ -1,10 +1,10 @@
 //! Unwinding: where execution continues when a host function or a builtin does not return to the
 //! WebAssembly code that called it.
 //!
-//! Every way out is a [`Destination`], found by one function. An exception, thrown by WebAssembly or
-//! by a host function, goes to the innermost frame whose artifact lists a handler for the call that
-//! it is at. All else (traps, other errors, panics, interruptions), and exceptions that no frame
-//! handles, go to the entry frame of the activation, the outermost handler.
+//! Every way out is a [`Destination`], found by one function. An exception, thrown by WebAssembly
+//! or by a host function, goes to the innermost frame whose artifact lists a handler for the call
+//! that it is at. All else (traps, other errors, panics, interruptions), and exceptions that no
+//! frame handles, go to the entry frame of the activation, the outermost handler.
 
 use std::ops::ControlFlow;
 
