@@ -25,6 +25,7 @@ mod api_cases {
     mod interruption;
     mod items;
     mod limits;
+    mod litmus;
     mod loading;
     mod memories;
     mod memory_checks;

@@ -1,8 +1,8 @@
 //! The host module `spectest`, which scripts import from.
 
 use upshift::{
-    Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, Store, Table,
-    TableType, Val, ValType,
+    Error, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType, SharedMemory,
+    Store, Table, TableType, Val, ValType,
 };
 
 /// The name of the module.
@@ -24,15 +24,9 @@ pub fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Erro
     linker.define(&mut *store, MODULE, "table64", table)?;
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
+    let memory = SharedMemory::new(store.engine(), MemoryType::shared(1, 2))?;
+    linker.define(&mut *store, MODULE, "shared_memory", memory)?;
     Ok(())
-}
-
-/// The proposal of an item of the module that can't be defined yet.
-pub fn missing(item: &str) -> Option<&'static str> {
-    match item {
-        "shared_memory" => Some("threads"),
-        _ => None,
-    }
 }
 
 /// Defines the print functions. They take their arguments and do nothing: no script observes what

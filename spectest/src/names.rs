@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use upshift::{Engine, Error, Func, Instance, Linker, Module, Store};
+use upshift::{Engine, Error, Func, Instance, Linker, Module, SharedMemory, Store};
 use wast::token::Id;
 
 use crate::host;
@@ -27,6 +28,17 @@ pub(crate) struct Definition {
 struct Defined {
     instance: Instance,
     definition: Definition,
+}
+
+/// The shared memories that an instance of another thread exports, with their names.
+pub(crate) type Memories = Arc<[(String, SharedMemory)]>;
+
+/// What modules can import from.
+#[derive(Clone)]
+enum Exporter {
+    Instance(Defined),
+    /// Of another thread, which shares these.
+    Thread(Memories),
 }
 
 /// What a name stands for, or why it stands for nothing.
@@ -63,11 +75,11 @@ pub(crate) struct Names {
     /// The module `spectest`.
     host: Linker<()>,
     /// By the names of modules to import from, what scripts have registered.
-    registered: HashMap<String, Slot<Defined>>,
-    instances: HashMap<String, Slot<Defined>>,
+    registered: HashMap<String, Slot<Exporter>>,
+    instances: HashMap<String, Slot<Exporter>>,
     definitions: HashMap<String, Slot<Definition>>,
     /// The instance that directives without a name refer to.
-    current: Slot<Defined>,
+    current: Slot<Exporter>,
     last_definition: Slot<Definition>,
 }
 
@@ -119,10 +131,10 @@ impl Names {
     ) -> Result<()> {
         let created = definition.and_then(|definition| {
             let instance = self.instance_of(store, &definition.module)?;
-            Ok(Defined {
+            Ok(Exporter::Instance(Defined {
                 instance,
                 definition,
-            })
+            }))
         });
         self.current = created.as_ref().map(Clone::clone).map_err(Absent::from);
         if let Some(name) = name {
@@ -158,8 +170,35 @@ impl Names {
     }
 
     fn defined(&self, name: Option<Id<'_>>) -> Result<Defined> {
-        let found = find(&self.instances, &self.current, name);
-        found.map_err(|absent| absent.error(&describe("instance", name)))
+        match find(&self.instances, &self.current, name) {
+            Ok(Exporter::Instance(defined)) => Ok(defined),
+            Ok(Exporter::Thread(_)) => bail!("{} is of another thread", describe("instance", name)),
+            Err(absent) => Err(absent.error(&describe("instance", name))),
+        }
+    }
+
+    /// The shared memories that an instance exports.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such instance.
+    pub(crate) fn memories(&self, store: &mut Store<()>, name: Id<'_>) -> Result<Memories> {
+        let Defined {
+            instance,
+            definition,
+        } = self.defined(Some(name))?;
+        let exports = definition.module.exports();
+        let memories = exports.filter_map(|export| {
+            let memory = instance.get_shared_memory(&mut *store, export.name())?;
+            Some((export.name().into(), memory))
+        });
+        Ok(memories.collect())
+    }
+
+    /// Makes a name stand for an instance of another thread.
+    pub(crate) fn share(&mut self, name: Id<'_>, memories: Memories) {
+        let exporter = Exporter::Thread(memories);
+        self.instances.insert(name.name().into(), Ok(exporter));
     }
 
     /// The function of this index in an instance, which must export it.
@@ -210,15 +249,14 @@ impl Names {
             let name = import.module();
             let registered = self.registered.get(name);
             match registered.or_else(|| self.instances.get(name)) {
-                None if name == host::MODULE => {
-                    if let Some(proposal) = host::missing(import.name()) {
-                        let item = format!("`{name}::{}` is missing", import.name());
-                        bail!(Unsupported::new(proposal, item));
-                    }
-                }
                 None => {}
-                Some(Ok(defined)) => {
+                Some(Ok(Exporter::Instance(defined))) => {
                     linker.instance(&mut *store, name, defined.instance)?;
+                }
+                Some(Ok(Exporter::Thread(memories))) => {
+                    for (export, memory) in memories.iter() {
+                        linker.define(&mut *store, name, export, memory.clone())?;
+                    }
                 }
                 Some(Err(absent)) => {
                     bail!(absent.clone().error(&format!("the module {name:?}")));

@@ -22,6 +22,14 @@ impl Report {
         self.passed + self.failures.len()
     }
 
+    /// Adds the results of other directives of the script.
+    pub(crate) fn add(&mut self, other: Report) {
+        self.passed += other.passed;
+        self.failures.extend(other.failures);
+        let place = |failure: &Failure| (failure.line, failure.column);
+        self.failures.sort_by_key(place);
+    }
+
     /// The failures that are not due to a proposal that is not supported.
     pub fn wrong(&self) -> impl Iterator<Item = &Failure> {
         let mut failures = self.failures.iter();

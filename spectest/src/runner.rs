@@ -1,6 +1,8 @@
 //! The runner, which executes a script's directives in one store.
 
+use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,11 +12,11 @@ use upshift::{
 };
 use wast::core::{ExportKind, ModuleField, ModuleKind};
 use wast::token::{Id, Index};
-use wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, Wat};
+use wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, WastThread, Wat};
 
-use crate::names::{Definition, Names};
+use crate::names::{Definition, Memories, Names};
 use crate::report::{Cause, Failure, Report};
-use crate::script::for_each_directive;
+use crate::script::{Part, Places, Unreadable, for_each_part};
 use crate::unsupported::Unsupported;
 use crate::{value, wording};
 
@@ -40,20 +42,40 @@ pub fn run_script_within(engine: &Engine, text: &str, time_limit: Duration) -> R
             return report;
         }
     };
-    for_each_directive(text, |position, directive| {
-        let result = match directive {
-            Ok(directive) => runner.directive(directive),
-            Err(unreadable) => {
-                runner.names.forget_current();
-                Err(Error::msg(unreadable.message))
-            }
-        };
-        match result {
-            Ok(()) => report.passed += 1,
-            Err(error) => report.failures.push(failure(position, &error)),
+    for_each_part(text, |part| match part {
+        Part::Directives(directives, places) => runner.run(directives, places, &mut report),
+        Part::Unreadable(Unreadable { position, message }) => {
+            runner.names.forget_current();
+            report
+                .failures
+                .push(failure(position, &Error::msg(message)));
         }
     });
     report
+}
+
+/// Runs the directives of a thread of a script, in a store of its own.
+fn run_thread(
+    (engine, time_limit): (&Engine, Duration),
+    shared: Option<(Id<'_>, Memories)>,
+    directives: Vec<WastDirective<'_>>,
+    places: Places<'_>,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let mut runner = Runner::new(engine, time_limit)?;
+    if let Some((name, memories)) = shared {
+        runner.names.share(name, memories);
+    }
+    runner.run(directives, places, &mut report);
+    Ok(report)
+}
+
+/// Waits for a thread of a script.
+fn join(thread: ScopedJoinHandle<'_, Result<Report>>) -> Result<Report> {
+    match thread.join() {
+        Ok(report) => report,
+        Err(panic) => resume_unwind(panic),
+    }
 }
 
 /// Creates a failure at a position counted from 0.
@@ -93,6 +115,50 @@ impl<'e> Runner<'e> {
             names,
             time_limit,
         })
+    }
+
+    /// Runs directives in order. Threads that no directive waits for are waited for at the end.
+    fn run(&mut self, directives: Vec<WastDirective<'_>>, places: Places<'_>, report: &mut Report) {
+        let settings = (self.engine, self.time_limit);
+        thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for directive in directives {
+                let position = places.of(directive.span());
+                let result = match directive {
+                    WastDirective::Thread(thread) => self.shared(&thread).map(|shared| {
+                        let run = move || run_thread(settings, shared, thread.directives, places);
+                        threads.push((thread.name.name().to_string(), position, scope.spawn(run)));
+                    }),
+                    WastDirective::Wait { thread, .. } => {
+                        let named = |(name, ..): &(String, _, _)| name == thread.name();
+                        match threads.iter().position(named) {
+                            Some(index) => {
+                                let (_, _, handle) = threads.remove(index);
+                                join(handle).map(|of_thread| report.add(of_thread))
+                            }
+                            None => Err(Error::msg(format!("no thread {} runs", thread.name()))),
+                        }
+                    }
+                    directive => self.directive(directive),
+                };
+                match result {
+                    Ok(()) => report.passed += 1,
+                    Err(error) => report.failures.push(failure(position, &error)),
+                }
+            }
+            for (_, position, handle) in threads {
+                match join(handle) {
+                    Ok(of_thread) => report.add(of_thread),
+                    Err(error) => report.failures.push(failure(position, &error)),
+                }
+            }
+        });
+    }
+
+    /// The instance that a thread shares, and its memories.
+    fn shared<'a>(&mut self, thread: &WastThread<'a>) -> Result<Option<(Id<'a>, Memories)>> {
+        let share = |name| Ok((name, self.names.memories(&mut self.store, name)?));
+        thread.shared_module.map(share).transpose()
     }
 
     fn directive(&mut self, directive: WastDirective<'_>) -> Result<()> {
@@ -147,7 +213,9 @@ impl<'e> Runner<'e> {
                 self.assert_exception(outcome)
             }
             WastDirective::AssertSuspension { .. } => unsupported("stack-switching"),
-            WastDirective::Thread(_) | WastDirective::Wait { .. } => unsupported("threads"),
+            WastDirective::Thread(_) | WastDirective::Wait { .. } => {
+                unreachable!("`run` starts threads and waits for them")
+            }
         }
     }
 

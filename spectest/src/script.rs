@@ -8,7 +8,16 @@ use std::ops::Range;
 
 use wast::lexer::{Lexer, TokenKind};
 use wast::parser::{self, ParseBuffer};
+use wast::token::Span;
 use wast::{Wast, WastDirective};
+
+/// A part of a script.
+pub(crate) enum Part<'a> {
+    /// Directives, and where they are.
+    Directives(Vec<WastDirective<'a>>, Places<'a>),
+    /// A directive that can't be parsed.
+    Unreadable(Unreadable),
+}
 
 /// A directive that can't be parsed.
 pub(crate) struct Unreadable {
@@ -17,45 +26,63 @@ pub(crate) struct Unreadable {
     pub message: String,
 }
 
-/// Parses a script and passes its directives to `visit` in order, each with its line and column,
-/// both from 0.
-pub(crate) fn for_each_directive(
-    text: &str,
-    mut visit: impl FnMut((usize, usize), Result<WastDirective<'_>, Unreadable>),
-) {
-    let parsed = with_script(text, |directives| {
-        for directive in directives {
-            visit(directive.span().linecol_in(text), Ok(directive));
+/// What tells positions in a script from those in the text that was parsed.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    text: &'a str,
+    /// How many columns precede what is of the script.
+    added: usize,
+    /// Where that begins in the script.
+    start: (usize, usize),
+}
+
+impl Places<'_> {
+    /// Line and column in the script, both from 0.
+    pub(crate) fn of(self, span: Span) -> (usize, usize) {
+        let (first, start) = self.start;
+        match span.linecol_in(self.text) {
+            (0, column) => (first, start + column.saturating_sub(self.added)),
+            (line, column) => (first + line, column),
         }
+    }
+}
+
+/// Parses a script and passes its parts to `visit` in order: one with all directives, if the script
+/// can be parsed.
+pub(crate) fn for_each_part(text: &str, mut visit: impl FnMut(Part<'_>)) {
+    let places = Places {
+        text,
+        added: 0,
+        start: (0, 0),
+    };
+    let parsed = with_script(text, |directives| {
+        visit(Part::Directives(directives, places))
     });
     let Err(error) = parsed else { return };
+    let unreadable = |places: Places<'_>, error: wast::Error| {
+        let (position, message) = (places.of(error.span()), error.message());
+        Part::Unreadable(Unreadable { position, message })
+    };
     let parts = split(text);
     if parts.is_empty() {
-        let unreadable = Unreadable {
-            position: error.span().linecol_in(text),
-            message: error.message(),
-        };
-        return visit(unreadable.position, Err(unreadable));
+        return visit(unreadable(places, error));
     }
     for part in parts {
-        let position = wast::token::Span::from_offset(part.start).linecol_in(text);
         // A script starts with one of a few directives, some of which this part need not be.
         const START: &str = "(register \"\")";
+        let start = Span::from_offset(part.start).linecol_in(text);
         let alone = format!("{START}{}", &text[part]);
-        let parsed = with_script(&alone, |directives| {
-            for directive in directives.into_iter().skip(1) {
-                visit(position, Ok(directive));
-            }
+        let places = Places {
+            text: &alone,
+            added: START.len(),
+            start,
+        };
+        let parsed = with_script(&alone, |mut directives| {
+            directives.remove(0);
+            visit(Part::Directives(directives, places));
         });
         if let Err(error) = parsed {
-            let (line, column) = error.span().linecol_in(&alone);
-            let (first, start) = position;
-            let position = match line {
-                0 => (first, start + column.saturating_sub(START.len())),
-                line => (first + line, column),
-            };
-            let message = error.message();
-            visit(position, Err(Unreadable { position, message }));
+            visit(unreadable(places, error));
         }
     }
 }
@@ -107,11 +134,16 @@ fn split(text: &str) -> Vec<Range<usize>> {
 /// different modules.
 pub fn valid_modules(text: &str) -> Vec<Vec<u8>> {
     let mut modules = Vec::new();
-    for_each_directive(text, |_, directive| {
-        if let Ok(WastDirective::Module(mut module) | WastDirective::ModuleDefinition(mut module)) =
-            directive
-        {
-            modules.extend(module.encode().ok());
+    for_each_part(text, |part| {
+        let Part::Directives(directives, _) = part else {
+            return;
+        };
+        for directive in directives {
+            if let WastDirective::Module(mut module) | WastDirective::ModuleDefinition(mut module) =
+                directive
+            {
+                modules.extend(module.encode().ok());
+            }
         }
     });
     modules

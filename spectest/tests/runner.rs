@@ -163,9 +163,10 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (r#"(assert_exception (invoke "trap"))"#, "not an exception"),
     (
-        r#"(thread $t (invoke "seven"))"#,
-        "`threads` is not supported",
+        r#"(thread $t (shared (module $absent)))"#,
+        "there is no instance named absent",
     ),
+    (r#"(wait $t)"#, "no thread t runs"),
     (r#"(assert_return (invoke "ref") (ref.func 0))"#, "result 0"),
     (
         r#"(assert_return (invoke "ref") (ref.func 5))"#,
@@ -315,4 +316,46 @@ fn names_connect_directives() {
     let report = run_script(&ENGINE, script);
     assert!(report.is_success(), "{report:?}");
     assert_eq!(report.passed, 11);
+}
+
+/// Threads run at the same time, and share nothing but memories.
+#[test]
+fn threads_wait_for_each_other_and_are_reported_where_they_fail() {
+    let script = r#"
+        (module $Mem
+            (memory (export "shared") 1 1 shared)
+            (func (export "f")))
+        (thread $waits (shared (module $Mem))
+            (register "mem" $Mem)
+            (module
+                (memory (import "mem" "shared") 1 10 shared)
+                (func (export "wait") (result i32)
+                    (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+            (assert_return (invoke "wait") (i32.const 0))
+            (assert_return (invoke "wait") (i32.const 7)))
+        (thread $notifies (shared (module $Mem))
+            (register "mem" $Mem)
+            (module
+                (memory (import "mem" "shared") 1 1 shared)
+                (func (export "notify")
+                    (loop
+                        (br_if 0 (i32.eqz
+                            (memory.atomic.notify (i32.const 0) (i32.const 1)))))
+                    (i32.atomic.store (i32.const 0) (i32.const 1))))
+            (assert_return (invoke "notify"))
+            (invoke $Mem "f")
+            (invoke "absent"))
+        (wait $waits)
+        (wait $notifies)
+        (wait $waits)
+        (module (import "spectest" "shared_memory" (memory 1 2 shared)))
+        (thread $alone (assert_trap (module (func unreachable) (start 0)) "integer overflow"))"#;
+    let report = run_script(&ENGINE, script);
+    let lines = [12, 23, 24, 27, 29];
+    assert_eq!(
+        failures(&report),
+        lines.map(|line| (line, None)),
+        "{report:?}"
+    );
+    assert_eq!(report.passed, 13, "{report:?}");
 }

@@ -7,7 +7,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, types};
 use upshift_abi::plan::{Access, BEYOND_INDEXES, MemoryPlace, MemoryStyle};
 use upshift_abi::vmctx::{Place, VmMemory};
-use upshift_abi::{Builtin, IndexKind, MemoryIndex, TrapCode};
+use upshift_abi::{Builtin, IndexKind, MemoryIndex, Sharing, TrapCode};
 use wasmparser::{MemArg, MemArgTarget};
 
 use crate::options::MemoryBase;
@@ -65,6 +65,15 @@ macro_rules! stores {
     };
 }
 
+/// What a memory's length is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// A comparison with an access's end.
+    Check,
+    /// `memory.size`.
+    Size,
+}
+
 /// A checked address in linear memory.
 pub(super) struct Address {
     pub(super) flags: MemFlagsData,
@@ -106,7 +115,7 @@ impl Translator<'_> {
 
     pub(crate) fn visit_memory_size(&mut self, memory: u32) {
         let style = *self.memory_style(memory);
-        let bytes = self.memory_len(MemoryIndex(memory));
+        let bytes = self.memory_len(MemoryIndex(memory), Reader::Size);
         let shift = i64::from(style.page_shift());
         let shift = self.ins().iconst(types::I64, shift);
         let pages = self.ins().ushr(bytes, shift);
@@ -284,7 +293,7 @@ impl Translator<'_> {
     /// Traps unless `index + end` is within the memory. 64 bits hold the sum: both are below 2^33.
     /// Returns the condition on which it traps.
     fn check_bounds(&mut self, memory: MemoryIndex, index: Value, end: u64) -> Value {
-        let len = self.memory_len(memory);
+        let len = self.memory_len(memory, Reader::Check);
         let outside = if end == 1 {
             self.ins()
                 .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len)
@@ -319,7 +328,7 @@ impl Translator<'_> {
     /// Traps unless an index of 64 bits is at most the memory's length. Returns the condition on
     /// which it traps.
     fn check_index(&mut self, memory: MemoryIndex, index: Value) -> Value {
-        let len = self.memory_len(memory);
+        let len = self.memory_len(memory, Reader::Check);
         let outside = self.ins().icmp(IntCC::UnsignedGreaterThan, index, len);
         let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
         self.ins().trapnz(outside, trap);
@@ -330,7 +339,7 @@ impl Translator<'_> {
     /// can carry. Returns a condition that holds in all cases in which it traps if `masked`, else
     /// in those without a carry.
     fn check_wide(&mut self, memory: MemoryIndex, index: Value, end: u64, masked: bool) -> Value {
-        let len = self.memory_len(memory);
+        let len = self.memory_len(memory, Reader::Check);
         let trap = trap::to_clif(TrapCode::MemoryOutOfBounds);
         let end = self.ins().iconst(types::I64, end as i64);
         let outside = if masked {
@@ -356,7 +365,9 @@ impl Translator<'_> {
         (self.early_base(memory, place.header()), 0)
     }
 
-    fn memory_len(&mut self, memory: MemoryIndex) -> Value {
+    /// The length in bytes. That of a shared memory may be what it was a while ago for a check,
+    /// which is then too strict at most, but not for a loop that waits until the memory has grown.
+    fn memory_len(&mut self, memory: MemoryIndex, reader: Reader) -> Value {
         let plan = *self.env.facts.plan.memory(memory);
         if let Some(bytes) = plan.style.fixed_bytes() {
             return self.ins().iconst(types::I64, bytes as i64);
@@ -364,7 +375,15 @@ impl Translator<'_> {
         let (header, offset) = self.header(plan.place.header());
         let flags = trusted(self.builder.func, Region::Context);
         let offset = offset + VmMemory::LEN.disp();
-        self.ins().load(POINTER, flags, header, offset)
+        match (plan.style.ty().sharing, reader) {
+            (Sharing::Private, _) | (Sharing::Shared, Reader::Check) => {
+                self.ins().load(POINTER, flags, header, offset)
+            }
+            (Sharing::Shared, Reader::Size) => {
+                let address = self.ins().iadd_imm_s(header, i64::from(offset));
+                self.ins().atomic_load(POINTER, flags, address)
+            }
+        }
     }
 
     /// The address of a `VmMemory` or `VmTable`.
