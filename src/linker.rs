@@ -374,7 +374,12 @@ impl<T: Send + 'static> Linker<T> {
         self.modules.get(module)?.get(name)
     }
 
-    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {
+    pub(crate) fn insert(
+        &mut self,
+        module: &str,
+        name: &str,
+        definition: Definition,
+    ) -> Result<&mut Self> {
         if !self.allow_shadowing && self.lookup(module, name).is_some() {
             anyhow::bail!(
                 "`{}::{}` is defined already",

@@ -34,7 +34,9 @@
 //!   [`max_descriptors`](WasiCtxBuilder::max_descriptors), everything else by the length of one
 //!   call.
 //! - A call that waits does so in `wait`, where an interruption of the store ends it.
-//! - The guest's memory is the caller's export `memory`, borrowed for the length of one call.
+//! - The guest's memory is the caller's export `memory`, borrowed for the length of one call; if it
+//!   is shared, bytes are copied.
+//! - Threads of a guest use its context one after the other, and none of them waits meanwhile.
 
 mod abi;
 mod call;
@@ -52,6 +54,7 @@ mod random;
 mod socket;
 mod strings;
 mod table;
+mod threads;
 mod wait;
 
 pub use abi::{ClockId, FdFlags, FileStat, FileType, ReceiveFlags, ShutdownFlags};
@@ -63,3 +66,4 @@ pub use file::{Access, Advice, Cut, Interest, Readiness, SetTime, Synchronize, W
 pub use functions::add_to_linker;
 pub use host_file::HostFile;
 pub use random::{SeededRandom, SystemRandom, WasiRandom};
+pub use threads::{DEFAULT_THREAD_LIMIT, WasiThreads};

@@ -11,6 +11,7 @@ mod wasi_cases {
     mod poll;
     mod read_only;
     mod rights;
+    mod threads;
     mod waiting;
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
-use upshift::wasi::{WasiCtx, add_to_linker};
+use upshift::wasi::{WasiCtx, WasiThreads, add_to_linker};
 use upshift::{
     CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Printable, Result, Store,
     StoreLimits, TimedOut, Trap,
@@ -115,6 +115,19 @@ pub struct Program {
     limits: StoreLimits,
 }
 
+impl Program {
+    /// The store of another thread of the program.
+    fn thread(&self, engine: &Engine) -> Store<Self> {
+        let program = Self {
+            wasi: self.wasi.share(),
+            limits: self.limits.clone(),
+        };
+        let mut store = Store::new(engine, program);
+        store.limiter(|program| &mut program.limits);
+        store
+    }
+}
+
 /// Instantiates the module and calls its start, or the function of `--invoke`.
 fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
     let mut linker = Linker::new(engine);
@@ -131,17 +144,36 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     let time = options.around.timeout;
     let _limit = time.map(|time| store.arm_timeout(time));
     let file = Printable(options.file.display());
+    let cannot = || format!("cannot instantiate `{file}`");
+    if WasiThreads::<Program>::are_used_by(module) {
+        let mut threads = WasiThreads::new({
+            let engine = engine.clone();
+            move |program: &mut Program| program.thread(&engine)
+        });
+        threads.max_threads(options.around.limits.threads());
+        let added = threads.add_to_linker(&mut linker, module);
+        added.with_context(cannot)?;
+        let module = linker.instantiate_pre(module).with_context(cannot)?;
+        return threads.run(&mut store, &module, |store, instance| {
+            call(store, instance, options)
+        });
+    }
     let instance = linker.instantiate(&mut store, module);
-    let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
+    call(&mut store, instance.with_context(cannot)?, options)
+}
+
+/// Calls a program's start, or the function of `--invoke`.
+fn call(store: &mut Store<Program>, instance: Instance, options: &Options) -> Result<()> {
+    let file = Printable(options.file.display());
     match &options.invoke {
         Some(name) => {
-            initialize(&mut store, instance)?;
-            let results = invoke::call(&mut store, instance, name, &options.args);
+            initialize(store, instance)?;
+            let results = invoke::call(store, instance, name, &options.args);
             let results = results
                 .with_context(|| format!("failed to invoke `{}` of `{file}`", Printable(name)))?;
             report::out(&results)
         }
-        None => start(&mut store, instance).with_context(|| format!("failed to run `{file}`")),
+        None => start(store, instance).with_context(|| format!("failed to run `{file}`")),
     }
 }
 

@@ -7,6 +7,7 @@ mod cli_cases {
     mod options;
     mod programs;
     mod reports;
+    mod threads;
     mod wasi;
 }
 

@@ -1,14 +1,14 @@
 //! The context of a call of a WASI function, and how the call can fail.
 
 use super::abi::Preview;
-use super::ctx::WasiCtx;
+use super::ctx::Locked;
 use super::errno::Errno;
 use super::memory::GuestMemory;
 use super::wait::Waiter;
 
 /// The context of one call of a WASI function.
 pub(crate) struct Call<'a> {
-    pub(crate) ctx: &'a mut WasiCtx,
+    pub(crate) ctx: Locked<'a>,
     pub(crate) memory: GuestMemory<'a>,
     pub(crate) waiter: Waiter,
     pub(crate) preview: Preview,

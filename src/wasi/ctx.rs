@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 
@@ -24,8 +26,14 @@ const MAX_DESCRIPTORS: usize = 1 << 16;
 
 /// The context of one guest: arguments, environment, descriptors, clocks, random bytes.
 ///
-/// It belongs to one store at a time and is [`Send`].
+/// It belongs to one store at a time and is [`Send`]. Threads of a guest have one each, with the
+/// same contents: see [`share`](Self::share).
 pub struct WasiCtx {
+    contents: Arc<Mutex<Contents>>,
+}
+
+/// What a guest sees of the world.
+pub(super) struct Contents {
     pub(super) args: Strings,
     pub(super) env: Strings,
     pub(super) table: Table,
@@ -41,7 +49,85 @@ impl WasiCtx {
     ///
     /// If the guest has reached its limit of descriptors.
     pub fn insert_file(&mut self, file: impl WasiFile) -> Result<u32> {
-        Ok(self.table.insert(own(Box::new(file)))?)
+        Ok(self.lock().table.insert(own(Box::new(file)))?)
+    }
+
+    /// A context with the same contents, for another thread of the guest: files that one opens are
+    /// open for all.
+    ///
+    /// Calls of threads that have a context in common run one after the other, but for the time
+    /// for which they wait.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            contents: self.contents.clone(),
+        }
+    }
+
+    /// The contents, for the length of a call. Without a lock if no other context has them.
+    pub(super) fn lock(&mut self) -> Locked<'_> {
+        if Arc::strong_count(&self.contents) > 1 {
+            return Locked::Shared {
+                contents: &self.contents,
+                guard: Some(lock(&self.contents)),
+            };
+        }
+        let contents = Arc::get_mut(&mut self.contents).expect("this is the only reference");
+        Locked::Own(contents.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn lock(contents: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
+    // A file of the embedder's that has panicked leaves the table whole.
+    contents.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The contents of a context during a call, locked if other threads have them too.
+pub(super) enum Locked<'a> {
+    /// No other context has these contents.
+    Own(&'a mut Contents),
+    /// Other contexts have them, too.
+    Shared {
+        contents: &'a Mutex<Contents>,
+        /// Missing only while the call waits.
+        guard: Option<MutexGuard<'a, Contents>>,
+    },
+}
+
+const UNLOCKED: &str = "nothing is used while the call waits";
+
+impl Locked<'_> {
+    /// Lets other threads use the contents while the function waits. Afterwards a number may be
+    /// another file's.
+    pub(super) fn unlocked<R>(&mut self, wait: impl FnOnce() -> R) -> R {
+        if let Locked::Shared { guard, .. } = self {
+            *guard = None;
+        }
+        let result = wait();
+        if let Locked::Shared { contents, guard } = self {
+            *guard = Some(lock(contents));
+        }
+        result
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        match self {
+            Locked::Own(contents) => contents,
+            Locked::Shared { guard, .. } => guard.as_ref().expect(UNLOCKED),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Contents {
+        match self {
+            Locked::Own(contents) => contents,
+            Locked::Shared { guard, .. } => guard.as_mut().expect(UNLOCKED),
+        }
     }
 }
 
@@ -231,12 +317,15 @@ impl WasiCtxBuilder {
         }
         let system_clocks = || Box::new(SystemClocks::new()) as Box<dyn WasiClocks>;
         let system_random = || Box::new(SystemRandom) as Box<dyn WasiRandom>;
-        Ok(WasiCtx {
+        let contents = Contents {
             args,
             env,
             table,
             clocks: collected.clocks.unwrap_or_else(system_clocks),
             random: collected.random.unwrap_or_else(system_random),
+        };
+        Ok(WasiCtx {
+            contents: Arc::new(Mutex::new(contents)),
         })
     }
 }

@@ -6,7 +6,7 @@ use super::ctx::WasiCtx;
 use super::memory::GuestMemory;
 use super::p1;
 use super::wait::Waiter;
-use crate::{Caller, Exit, Linker, Memory, Result};
+use crate::{Caller, Error, Exit, Extern, Linker, Result};
 
 /// The name of preview 1 in imports.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
@@ -80,12 +80,19 @@ macro_rules! define_functions {
     ) => {$(
         let name = stringify!($name);
         $linker.func_wrap($module, name, move |mut caller: Caller<'_, T>, $($arg: $ty),*| {
-            let memory = guest_memory(&mut caller)?;
+            let memory = caller.get_export("memory").ok_or_else(no_memory)?;
             let waiter = Waiter::new(caller.interruption());
-            let (bytes, data) = memory.data_and_store_mut(&mut caller);
+            let (memory, data) = match memory {
+                Extern::Memory(memory) => {
+                    let (bytes, data) = memory.data_and_store_mut(&mut caller);
+                    (GuestMemory::new(bytes), data)
+                }
+                Extern::SharedMemory(memory) => (GuestMemory::Shared(memory), caller.data_mut()),
+                _ => return Err(no_memory()),
+            };
             let mut call = Call {
-                ctx: $get(data),
-                memory: GuestMemory::new(bytes),
+                ctx: $get(data).lock(),
+                memory,
                 waiter,
                 preview: Preview::$preview,
             };
@@ -134,12 +141,8 @@ fn add_preview_0<T: Send + 'static>(
     Ok(())
 }
 
-fn guest_memory<T: Send + 'static>(caller: &mut Caller<'_, T>) -> Result<Memory> {
-    let memory = caller
-        .get_export("memory")
-        .and_then(crate::Extern::into_memory);
-    memory
-        .ok_or_else(|| anyhow::anyhow!("a module that calls WASI must export a memory as `memory`"))
+fn no_memory() -> Error {
+    anyhow::anyhow!("a module that calls WASI must export a memory as `memory`")
 }
 
 /// The function's result for the guest: the number of an error, or 0. Failures that end the guest

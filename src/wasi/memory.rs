@@ -1,11 +1,16 @@
 //! The guest's memory during one call: every access is checked, and a bad one returns `EFAULT`.
 //!
 //! Pointers need not be aligned: WebAssembly's loads and stores don't require it either.
+//!
+//! The bytes of a shared memory can't be borrowed, as other threads of the guest may write them:
+//! they are copied, and what a call works with is the copy.
 
+use std::borrow::Cow;
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
 
 use super::errno::Errno;
+use crate::SharedMemory;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -17,14 +22,26 @@ const MAX_BUFFERS: usize = 1024;
 /// memory and time by its length, so a longer one goes no further than here.
 const MAX_PATH: u32 = 4096;
 
+/// The most bytes that one call transfers between a file and a shared memory: as many are copied.
+/// Guests repeat calls that transfer less than they asked for.
+const MAX_COPIED: usize = 1 << 20;
+
 /// The bytes of the guest's memory, for the length of one call.
-pub(crate) struct GuestMemory<'a> {
-    bytes: &'a mut [u8],
+pub(crate) enum GuestMemory<'a> {
+    Private(&'a mut [u8]),
+    Shared(SharedMemory),
 }
 
 impl<'a> GuestMemory<'a> {
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
-        Self { bytes }
+        Self::Private(bytes)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Private(bytes) => bytes.len(),
+            Self::Shared(memory) => memory.data_size(),
+        }
     }
 
     /// The range of `count` items of `size` bytes, if it lies within the memory.
@@ -32,40 +49,73 @@ impl<'a> GuestMemory<'a> {
         let start = at as usize;
         let len = (count as usize).checked_mul(size).ok_or(Errno::Fault)?;
         let end = start.checked_add(len).ok_or(Errno::Fault)?;
-        if end > self.bytes.len() {
+        if end > self.len() {
             return Err(Errno::Fault);
         }
         Ok(start..end)
     }
 
-    pub(crate) fn bytes(&self, at: u32, len: u32) -> Result<&[u8]> {
-        let range = self.range(at, len, 1)?;
-        Ok(&self.bytes[range])
+    /// The bytes of a range that is in the memory.
+    fn copied(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Private(bytes) => Ok(Cow::Borrowed(&bytes[range])),
+            Self::Shared(memory) => {
+                let mut copy = vec![0; range.len()];
+                memory.read(range.start, &mut copy).map_err(fault)?;
+                Ok(Cow::Owned(copy))
+            }
+        }
     }
 
     /// The bytes of a path, or of the text of a link: at most [`MAX_PATH`].
-    pub(crate) fn path(&self, at: u32, len: u32) -> Result<&[u8]> {
-        let bytes = self.bytes(at, len)?;
+    pub(crate) fn path(&self, at: u32, len: u32) -> Result<Cow<'_, [u8]>> {
+        let range = self.range(at, len, 1)?;
         if len > MAX_PATH {
             return Err(Errno::Nametoolong);
         }
-        Ok(bytes)
+        self.copied(range)
     }
 
-    pub(crate) fn bytes_mut(&mut self, at: u32, len: u32) -> Result<&mut [u8]> {
+    /// Lets a function fill a range, piece by piece, of at most so many bytes each.
+    pub(crate) fn fill_pieces<E: From<Errno>>(
+        &mut self,
+        at: u32,
+        len: u32,
+        piece_bytes: usize,
+        mut fill: impl FnMut(&mut [u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let range = self.range(at, len, 1)?;
-        Ok(&mut self.bytes[range])
+        match self {
+            Self::Private(bytes) => bytes[range].chunks_mut(piece_bytes).try_for_each(fill),
+            Self::Shared(memory) => {
+                let mut copy = vec![0; range.len().min(piece_bytes)];
+                for start in range.clone().step_by(piece_bytes) {
+                    let piece = &mut copy[..piece_bytes.min(range.end - start)];
+                    fill(piece)?;
+                    memory.write(start, piece).map_err(fault)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     pub(crate) fn array<const N: usize>(&self, at: u32) -> Result<[u8; N]> {
         let range = self.range(at, 1, N)?;
-        self.bytes[range].try_into().map_err(|_| Errno::Fault)
+        let mut array = [0; N];
+        match self {
+            Self::Private(bytes) => array.copy_from_slice(&bytes[range]),
+            Self::Shared(memory) => memory.read(range.start, &mut array).map_err(fault)?,
+        }
+        Ok(array)
     }
 
     /// Copies bytes to the memory, all or none.
     pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<()> {
         let range = self.range(at, 1, bytes.len())?;
-        self.bytes[range].copy_from_slice(bytes);
+        match self {
+            Self::Private(memory) => memory[range].copy_from_slice(bytes),
+            Self::Shared(memory) => memory.write(range.start, bytes).map_err(fault)?,
+        }
         Ok(())
     }
 
@@ -89,11 +139,22 @@ impl<'a> GuestMemory<'a> {
         f: impl FnOnce(&mut [IoSlice<'_>]) -> R,
     ) -> Result<R> {
         let buffers = self.buffers(iovs, count)?;
-        if let [one] = &buffers[..] {
-            return Ok(f(&mut [IoSlice::new(&self.bytes[one.clone()])]));
+        match self {
+            Self::Private(bytes) => {
+                if let [one] = &buffers[..] {
+                    return Ok(f(&mut [IoSlice::new(&bytes[one.clone()])]));
+                }
+                let slices = buffers.into_iter().map(|range| &bytes[range]);
+                Ok(f(&mut slices.map(IoSlice::new).collect::<Vec<_>>()))
+            }
+            Self::Shared(memory) => {
+                let mut copy = vec![0; buffers.copied_bytes()];
+                each_part(&buffers, copy.len(), |at, part| {
+                    memory.read(at, &mut copy[part]).map_err(fault)
+                })?;
+                Ok(f(&mut [IoSlice::new(&copy)]))
+            }
         }
-        let slices = buffers.into_iter().map(|range| &self.bytes[range]);
-        Ok(f(&mut slices.map(IoSlice::new).collect::<Vec<_>>()))
     }
 
     /// Calls `f` with the buffers that an array of `iovec` describes, to be written to. If buffers
@@ -105,16 +166,32 @@ impl<'a> GuestMemory<'a> {
         f: impl FnOnce(&mut [IoSliceMut<'_>]) -> R,
     ) -> Result<R> {
         let buffers = self.buffers(iovs, count)?;
-        let first = match &buffers[..] {
-            [] => 0..0,
-            [first, ..] => first.clone(),
-        };
-        if buffers.len() > 1
-            && let Some(mut slices) = disjoint(self.bytes, &buffers)
-        {
-            return Ok(f(&mut slices));
+        match self {
+            Self::Private(bytes) => {
+                let first = match &buffers[..] {
+                    [] => 0..0,
+                    [first, ..] => first.clone(),
+                };
+                if buffers.len() > 1
+                    && let Some(mut slices) = disjoint(bytes, &buffers)
+                {
+                    return Ok(f(&mut slices));
+                }
+                Ok(f(&mut [IoSliceMut::new(&mut bytes[first])]))
+            }
+            Self::Shared(memory) => {
+                // What is not read stays as it is, unless another thread changes it meanwhile.
+                let mut copy = vec![0; buffers.copied_bytes()];
+                each_part(&buffers, copy.len(), |at, part| {
+                    memory.read(at, &mut copy[part]).map_err(fault)
+                })?;
+                let result = f(&mut [IoSliceMut::new(&mut copy)]);
+                each_part(&buffers, copy.len(), |at, part| {
+                    memory.write(at, &copy[part]).map_err(fault)
+                })?;
+                Ok(result)
+            }
         }
-        Ok(f(&mut [IoSliceMut::new(&mut self.bytes[first])]))
     }
 
     /// The ranges of the non-empty buffers; together at most 4 GiB, so that their length fits a
@@ -123,7 +200,8 @@ impl<'a> GuestMemory<'a> {
         let array = self.range(iovs, count, 8)?;
         let mut total = 0_u32;
         let mut buffers = Buffers::default();
-        for iovec in self.bytes[array].chunks_exact(8).take(MAX_BUFFERS) {
+        let array = array.start..array.end.min(array.start + 8 * MAX_BUFFERS);
+        for iovec in self.copied(array)?.chunks_exact(8) {
             let [at, len] = [&iovec[..4], &iovec[4..]]
                 .map(|word| word.try_into().map_or(0, u32::from_le_bytes));
             let range = self.range(at, len, 1)?;
@@ -137,6 +215,27 @@ impl<'a> GuestMemory<'a> {
         }
         Ok(buffers)
     }
+}
+
+/// The error of an access that has been checked: a memory never shrinks.
+fn fault(_: crate::MemoryAccessError) -> Errno {
+    Errno::Fault
+}
+
+/// Calls a function for each buffer with its address and the part of a copy of at most `len` bytes
+/// that belongs there.
+fn each_part(
+    buffers: &[Range<usize>],
+    len: usize,
+    mut f: impl FnMut(usize, Range<usize>) -> Result<()>,
+) -> Result<()> {
+    let mut done = 0;
+    for buffer in buffers {
+        let count = buffer.len().min(len - done);
+        f(buffer.start, done..done + count)?;
+        done += count;
+    }
+    Ok(())
 }
 
 /// A list of ranges. The usual list, with one element, is not allocated.
@@ -158,6 +257,12 @@ impl Buffers {
                 Buffers::Many(many)
             }
         };
+    }
+
+    /// How many bytes are transferred by copies.
+    fn copied_bytes(&self) -> usize {
+        let total: usize = self.iter().map(Range::len).sum();
+        total.min(MAX_COPIED)
     }
 
     fn into_iter(self) -> impl Iterator<Item = Range<usize>> {
@@ -218,15 +323,15 @@ mod tests {
         assert_eq!(memory.write_u32(13, 1), Err(Errno::Fault));
         assert_eq!(memory.write_u64(u32::MAX, 1), Err(Errno::Fault));
         assert_eq!(memory.range(0, u32::MAX, 48), Err(Errno::Fault));
-        assert_eq!(memory.bytes(16, 0), Ok(&[][..]));
-        assert_eq!(memory.bytes(17, 0), Err(Errno::Fault));
+        assert_eq!(memory.range(16, 0, 1), Ok(16..16));
+        assert_eq!(memory.range(17, 0, 1), Err(Errno::Fault));
     }
 
     #[test]
     fn paths_have_a_greatest_length() {
         let mut bytes = vec![b'a'; 8192];
         let memory = GuestMemory::new(&mut bytes);
-        assert_eq!(memory.path(1, 4096).map(<[u8]>::len), Ok(4096));
+        assert_eq!(memory.path(1, 4096).map(|path| path.len()), Ok(4096));
         assert_eq!(memory.path(1, 4097), Err(Errno::Nametoolong));
         assert_eq!(memory.path(1, 8192), Err(Errno::Fault));
     }

@@ -9,8 +9,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno as Host;
 
 use super::call::Failure;
+use super::ctx::Locked;
 use super::errno::Errno;
-use super::file::{Interest, Readiness, WasiFile};
+use super::file::Interest;
+use super::table::Entry;
 use crate::Interruption;
 
 /// How often to check whether a file is ready that has no descriptor to poll.
@@ -85,20 +87,32 @@ impl Waiter {
         self.poll(&mut Vec::new(), Some(time))
     }
 
-    /// Waits until a file is ready.
+    /// Waits until a file, found by its number, is ready, or may be: other threads use the context
+    /// meanwhile.
     pub(crate) fn until_ready(
         &self,
-        file: &dyn WasiFile,
+        ctx: &mut Locked<'_>,
+        fd: u32,
         interest: Interest,
     ) -> Result<(), Failure> {
-        if let Some(fd) = file.pollable() {
-            let mut fds = vec![PollFd::from_borrowed_fd(fd, events(interest))];
-            return self.poll(&mut fds, None);
+        let Entry::File(file) = &ctx.table.get(fd)?.entry else {
+            return Ok(());
+        };
+        let Some(fd) = file.pollable() else {
+            return ctx.unlocked(|| self.sleep(READY_POLL_INTERVAL));
+        };
+        if let Locked::Own(_) = ctx {
+            return self.poll(
+                &mut vec![PollFd::from_borrowed_fd(fd, events(interest))],
+                None,
+            );
         }
-        while file.ready(interest) == Readiness::Waiting {
-            self.sleep(READY_POLL_INTERVAL)?;
-        }
-        Ok(())
+        // Another thread may close the file meanwhile. Without a descriptor, wait in slices.
+        let fd = fd.try_clone_to_owned();
+        ctx.unlocked(|| match fd {
+            Ok(fd) => self.poll(&mut vec![PollFd::new(&fd, events(interest))], None),
+            Err(_) => self.sleep(READY_POLL_INTERVAL),
+        })
     }
 }
 

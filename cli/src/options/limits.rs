@@ -1,22 +1,44 @@
 //! The options of `-W` that limit the program's resources.
 
+use upshift::wasi::DEFAULT_THREAD_LIMIT;
 use upshift::{StoreLimits, StoreLimitsBuilder};
 use upshift_knobs::{knobs, types};
 
 use super::Around;
 
 /// The limits of the program; `None` is no limit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     memory_size: Option<usize>,
     table_elements: Option<u64>,
     instances: Option<u64>,
     memories: Option<u64>,
     tables: Option<u64>,
+    threads: u64,
     trap: bool,
 }
 
+impl Default for Limits {
+    /// No limits, but for threads.
+    fn default() -> Self {
+        Self {
+            memory_size: None,
+            table_elements: None,
+            instances: None,
+            memories: None,
+            tables: None,
+            threads: DEFAULT_THREAD_LIMIT as u64,
+            trap: false,
+        }
+    }
+}
+
 impl Limits {
+    /// How many threads the program may have besides its first one.
+    pub fn threads(&self) -> usize {
+        self.threads as usize
+    }
+
     /// The limits for a store.
     pub fn build(&self) -> StoreLimits {
         let count = |limit: Option<u64>| limit.map_or(usize::MAX, |limit| limit as usize);
@@ -47,6 +69,8 @@ knobs! {
             "memories that the program may have";
         Wasm "max-tables": Limit types::count_or_none("tables", 0, ANY) => limits.tables,
             "tables that the program may have";
+        Wasm "max-threads": Limit types::count("threads", 0, ANY) => limits.threads,
+            "threads that the program may have besides its first one";
         Wasm "trap-on-grow-failure": Mode types::SWITCH => limits.trap,
             "trap where memory.grow or table.grow would return -1";
     }

@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 
 use crate::wasi::abi::{FdFlags, Rights};
 use crate::wasi::call::{Call, Result};
+use crate::wasi::ctx::Locked;
 use crate::wasi::errno::Errno;
 use crate::wasi::file::{Interest, WasiFile};
 use crate::wasi::wait::Waiter;
@@ -16,14 +17,14 @@ pub(crate) fn fd_read(
     nread: u32,
 ) -> Result {
     call.memory.range(nread, 1, 4)?;
-    let file = call.ctx.table.file(fd, Rights::FD_READ)?;
-    let waiter = &call.waiter;
+    call.ctx.table.file(fd, Rights::FD_READ)?;
+    let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::FD_READ);
     let read = |buffers: &mut [IoSliceMut<'_>]| {
         let room = room(buffers);
         if room == 0 {
             return Ok(0);
         }
-        let count = waiting(file, waiter, Interest::Read, |file| file.read(buffers));
+        let count = file.waiting(Interest::Read, |file| file.read(buffers));
         count.map(|count| count.min(room))
     };
     let count = call.memory.with_buffers_mut(iovs, iovs_len, read)??;
@@ -56,11 +57,10 @@ pub(crate) fn fd_write(
     nwritten: u32,
 ) -> Result {
     call.memory.range(nwritten, 1, 4)?;
-    let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
-    let waiter = &call.waiter;
-    let write = |buffers: &mut [IoSlice<'_>]| {
-        write_all(file, waiter, buffers, |file, buffers| file.write(buffers))
-    };
+    call.ctx.table.file(fd, Rights::FD_WRITE)?;
+    let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::FD_WRITE);
+    let write =
+        |buffers: &mut [IoSlice<'_>]| file.write_all(buffers, |file, buffers| file.write(buffers));
     let count = call.memory.with_buffers(iovs, iovs_len, write)??;
     Ok(call.memory.write_u32(nwritten, size(count)?)?)
 }
@@ -74,11 +74,11 @@ pub(crate) fn fd_pwrite(
     nwritten: u32,
 ) -> Result {
     call.memory.range(nwritten, 1, 4)?;
-    let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
-    let waiter = &call.waiter;
+    call.ctx.table.file(fd, Rights::FD_WRITE)?;
+    let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::FD_WRITE);
     let mut position = offset;
     let write = |buffers: &mut [IoSlice<'_>]| {
-        write_all(file, waiter, buffers, |file, buffers| {
+        file.write_all(buffers, |file, buffers| {
             let count = file.write_at(buffers, position)?;
             position = position.saturating_add(count as u64);
             Ok(count)
@@ -94,20 +94,82 @@ pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
-/// Repeats an operation until it need not wait. If the file is `NONBLOCK`, its `EAGAIN` is
-/// returned.
-pub(super) fn waiting<T>(
-    file: &mut dyn WasiFile,
-    waiter: &Waiter,
-    interest: Interest,
-    mut operation: impl FnMut(&mut dyn WasiFile) -> Result<T, Errno>,
-) -> Result<T> {
-    loop {
-        match operation(file) {
-            Err(Errno::Again) if !file.flags().contains(FdFlags::NONBLOCK) => {
-                waiter.until_ready(file, interest)?;
+/// A file by its number, for operations that may wait: meanwhile other threads of the guest use the
+/// context, so it is looked up again afterwards.
+pub(super) struct OpenFile<'c, 'a> {
+    ctx: &'c mut Locked<'a>,
+    waiter: &'c Waiter,
+    fd: u32,
+    needed: Rights,
+}
+
+impl<'c, 'a> OpenFile<'c, 'a> {
+    pub(super) fn new(
+        ctx: &'c mut Locked<'a>,
+        waiter: &'c Waiter,
+        fd: u32,
+        needed: Rights,
+    ) -> Self {
+        Self {
+            ctx,
+            waiter,
+            fd,
+            needed,
+        }
+    }
+
+    fn file(&mut self) -> Result<&mut dyn WasiFile, Errno> {
+        self.ctx.table.file(self.fd, self.needed)
+    }
+
+    /// Repeats an operation until it need not wait. If the file is `NONBLOCK`, its `EAGAIN` is
+    /// returned.
+    pub(super) fn waiting<T>(
+        &mut self,
+        interest: Interest,
+        mut operation: impl FnMut(&mut dyn WasiFile) -> Result<T, Errno>,
+    ) -> Result<T> {
+        loop {
+            let file = self.file()?;
+            match operation(file) {
+                Err(Errno::Again) if !file.flags().contains(FdFlags::NONBLOCK) => {
+                    self.waiter.until_ready(self.ctx, self.fd, interest)?;
+                }
+                result => return Ok(result?),
             }
-            result => return Ok(result?),
+        }
+    }
+
+    /// Writes all buffers, unless the file is `NONBLOCK`, fails, or the store is interrupted in
+    /// between.
+    pub(super) fn write_all(
+        &mut self,
+        mut buffers: &mut [IoSlice<'_>],
+        mut write: impl FnMut(&mut dyn WasiFile, &[IoSlice<'_>]) -> Result<usize, Errno>,
+    ) -> Result<usize> {
+        let mut done = 0;
+        loop {
+            let left: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+            if left == 0 {
+                // Writing nothing waits for nothing, but may return an error.
+                return match write(self.file()?, buffers) {
+                    Err(errno) if errno != Errno::Again => Err(errno.into()),
+                    _ => Ok(0),
+                };
+            }
+            if ends_early(self.waiter, done)? {
+                return Ok(done);
+            }
+            let count = self.waiting(Interest::Write, |file| write(file, buffers));
+            let count = match count {
+                Err(_) if done > 0 => return Ok(done),
+                result => result?.min(left),
+            };
+            done += count;
+            if count == 0 || count == left || self.file()?.flags().contains(FdFlags::NONBLOCK) {
+                return Ok(done);
+            }
+            IoSlice::advance_slices(&mut buffers, count);
         }
     }
 }
@@ -119,40 +181,6 @@ pub(super) fn ends_early(waiter: &Waiter, done: usize) -> Result<bool> {
     match waiter.check() {
         Err(_) if done > 0 => Ok(true),
         result => result.map(|()| false),
-    }
-}
-
-/// Writes all buffers, unless the file is `NONBLOCK`, fails, or the store is interrupted in
-/// between.
-pub(super) fn write_all(
-    file: &mut dyn WasiFile,
-    waiter: &Waiter,
-    mut buffers: &mut [IoSlice<'_>],
-    mut write: impl FnMut(&mut dyn WasiFile, &[IoSlice<'_>]) -> Result<usize, Errno>,
-) -> Result<usize> {
-    let mut done = 0;
-    loop {
-        let left: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        if left == 0 {
-            // Writing nothing waits for nothing, but may return an error.
-            return match write(file, buffers) {
-                Err(errno) if errno != Errno::Again => Err(errno.into()),
-                _ => Ok(0),
-            };
-        }
-        if ends_early(waiter, done)? {
-            return Ok(done);
-        }
-        let count = waiting(file, waiter, Interest::Write, |file| write(file, buffers));
-        let count = match count {
-            Err(_) if done > 0 => return Ok(done),
-            result => result?.min(left),
-        };
-        done += count;
-        if count == 0 || count == left || file.flags().contains(FdFlags::NONBLOCK) {
-            return Ok(done);
-        }
-        IoSlice::advance_slices(&mut buffers, count);
     }
 }
 

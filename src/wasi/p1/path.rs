@@ -17,7 +17,7 @@ pub(crate) fn path_create_directory(
     path: u32,
     path_len: u32,
 ) -> Result {
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -34,7 +34,7 @@ pub(crate) fn path_filestat_get(
     stat: u32,
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_FILESTAT_GET)?;
     let encoded = directory.stat_path(path, lookup)?.encode(call.preview);
     Ok(call.memory.write(stat, encoded.as_slice())?)
@@ -53,7 +53,7 @@ pub(crate) fn path_filestat_set_times(
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
     let [accessed, modified] = times(atim, mtim, fst_flags)?;
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -73,8 +73,8 @@ pub(crate) fn path_link(
     new_len: u32,
 ) -> Result {
     let lookup = LookupFlags::from_guest(flags)?;
-    let old = call.memory.path(old, old_len)?;
-    let new = call.memory.path(new, new_len)?;
+    let old = &*call.memory.path(old, old_len)?;
+    let new = &*call.memory.path(new, new_len)?;
     let from = call.ctx.table.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
     let to = call.ctx.table.directory(new_fd, Rights::PATH_LINK_TARGET)?;
     // The system can link only to the file of a name, not to where a symbolic link leads within a
@@ -112,8 +112,7 @@ pub(crate) fn path_open(
         ),
     };
     call.memory.range(opened, 1, 4)?;
-    let path = call.memory.path(path, path_len)?;
-    let table = &mut call.ctx.table;
+    let path = &*call.memory.path(path, path_len)?;
     let mut needed = Rights::PATH_OPEN;
     needed.set(
         Rights::PATH_CREATE_FILE,
@@ -123,32 +122,34 @@ pub(crate) fn path_open(
         Rights::PATH_FILESTAT_SET_SIZE,
         request.open.contains(OpenFlags::TRUNC),
     );
-    let directory = table.directory(fd, needed)?;
-    let (_, allowed) = table.get(fd)?.rights();
+    call.ctx.table.directory(fd, needed)?;
+    let (_, allowed) = call.ctx.table.get(fd)?.rights();
     if !allowed.contains(rights) {
         return Err(Errno::Notcapable.into());
     }
     check(&request)?;
-    table.check_room()?;
-    let found = loop {
+    call.ctx.table.check_room()?;
+    let (found, access) = loop {
+        let directory = call.ctx.table.directory(fd, needed)?;
         match directory.open(path, &request) {
             // The pipe has no reader yet, so a program that may wait has to.
             Err(Errno::Nxio)
                 if !request.flags.contains(FdFlags::NONBLOCK) && directory.is_fifo(path) =>
             {
-                call.waiter.sleep(PIPE_RETRY)?;
+                let waiter = &call.waiter;
+                call.ctx.unlocked(|| waiter.sleep(PIPE_RETRY))?;
             }
-            result => break result?,
+            result => break (result?, directory.access()),
         }
     };
     let descriptor = match found {
         Opened::Directory(directory) => Descriptor::directory(directory, allowed),
         Opened::File(file) => {
             let file = HostFile::opened(file, request.access, request.flags)?;
-            Descriptor::file(Box::new(file), directory.access(), allowed)
+            Descriptor::file(Box::new(file), access, allowed)
         }
     };
-    let number = table.insert(descriptor)?;
+    let number = call.ctx.table.insert(descriptor)?;
     Ok(call.memory.write_u32(opened, number)?)
 }
 
@@ -176,13 +177,13 @@ pub(crate) fn path_readlink(
     used: u32,
 ) -> Result {
     call.memory.range(used, 1, 4)?;
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_READLINK)?;
     let text = directory.read_link(path)?;
-    let buffer = call.memory.bytes_mut(buf, buf_len)?;
+    call.memory.range(buf, buf_len, 1)?;
     // As POSIX's, cut to the buffer without an error.
-    let len = text.len().min(buffer.len());
-    buffer[..len].copy_from_slice(&text[..len]);
+    let len = text.len().min(buf_len as usize);
+    call.memory.write(buf, &text[..len])?;
     Ok(call.memory.write_u32(used, super::io::size(len)?)?)
 }
 
@@ -192,7 +193,7 @@ pub(crate) fn path_remove_directory(
     path: u32,
     path_len: u32,
 ) -> Result {
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call
         .ctx
         .table
@@ -209,8 +210,8 @@ pub(crate) fn path_rename(
     new: u32,
     new_len: u32,
 ) -> Result {
-    let old = call.memory.path(old, old_len)?;
-    let new = call.memory.path(new, new_len)?;
+    let old = &*call.memory.path(old, old_len)?;
+    let new = &*call.memory.path(new, new_len)?;
     let from = call.ctx.table.directory(fd, Rights::PATH_RENAME_SOURCE)?;
     let to = call
         .ctx
@@ -227,14 +228,14 @@ pub(crate) fn path_symlink(
     new: u32,
     new_len: u32,
 ) -> Result {
-    let text = call.memory.path(old, old_len)?;
-    let path = call.memory.path(new, new_len)?;
+    let text = &*call.memory.path(old, old_len)?;
+    let path = &*call.memory.path(new, new_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_SYMLINK)?;
     Ok(directory.symlink(text, path)?)
 }
 
 pub(crate) fn path_unlink_file(call: &mut Call<'_>, fd: u32, path: u32, path_len: u32) -> Result {
-    let path = call.memory.path(path, path_len)?;
+    let path = &*call.memory.path(path, path_len)?;
     let directory = call.ctx.table.directory(fd, Rights::PATH_UNLINK_FILE)?;
     Ok(directory.unlink_file(path)?)
 }

@@ -1,6 +1,6 @@
 //! The function that waits for several events at once.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use crate::wasi::abi::{ClockId, Encoded, Preview, Rights};
 use crate::wasi::call::{Call, Result};
 use crate::wasi::clock::{Sleep, WasiClocks};
+use crate::wasi::ctx::{Contents, Locked};
 use crate::wasi::errno::Errno;
 use crate::wasi::file::{Interest, Readiness, WasiFile};
 use crate::wasi::table::{Entry, Table};
@@ -69,12 +70,7 @@ pub(crate) fn poll_oneoff(
     call.memory.range(nevents, 1, 4)?;
     call.memory.range(events, count, EVENT)?;
     let subscriptions = decode_all(call, subscriptions, count)?;
-    let outcomes = wait_for(
-        &subscriptions,
-        &call.ctx.table,
-        &mut *call.ctx.clocks,
-        &call.waiter,
-    )?;
+    let outcomes = wait_for(&subscriptions, &mut call.ctx, &call.waiter)?;
     let happened = subscriptions.iter().zip(outcomes);
     let encoded = happened.filter_map(|(subscription, outcome)| encode(subscription, outcome));
     let mut count = 0;
@@ -178,11 +174,69 @@ impl Alarm {
 /// Waits until an event has happened.
 fn wait_for(
     subscriptions: &[Subscription],
-    table: &Table,
-    clocks: &mut dyn WasiClocks,
+    ctx: &mut Locked<'_>,
     waiter: &Waiter,
 ) -> Result<Vec<Outcome>> {
     let mut outcomes = vec![Outcome::Pending; subscriptions.len()];
+    let alone = matches!(ctx, Locked::Own(_));
+    loop {
+        let Contents { table, clocks, .. } = &mut **ctx;
+        // Found again in each round: other threads may have closed files.
+        let files = find_files(subscriptions, table, &mut outcomes);
+        // If no number is a descriptor, the call fails as a whole, as in Wasmtime.
+        let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Errno::Badf));
+        if outcomes.iter().all(bad) {
+            return Err(Errno::Badf.into());
+        }
+        let mut left = check_clocks(subscriptions, &mut **clocks, &mut outcomes);
+        if any(&outcomes) {
+            left = Some(Duration::ZERO);
+        }
+        // First without waiting: on a virtual clock that is not read, no time passes.
+        poll_files(&files, &mut outcomes, waiter, Some(Duration::ZERO))?;
+        if any(&outcomes) {
+            return Ok(outcomes);
+        }
+        let passed = left.map_or(Sleep::Wait, |left| clocks.sleep(left));
+        if passed == Sleep::Wait {
+            if alone {
+                poll_files(&files, &mut outcomes, waiter, left)?;
+                if any(&outcomes) {
+                    return Ok(outcomes);
+                }
+            } else {
+                let (fds, left) = duplicates(&files, left);
+                let interests = fds
+                    .iter()
+                    .map(|(fd, interest)| PollFd::new(fd, wait::events(*interest)));
+                ctx.unlocked(|| waiter.poll(&mut interests.collect(), left))?;
+            }
+        }
+        waiter.check()?;
+    }
+}
+
+/// Descriptors of their own for files that other threads may close while this one waits for them,
+/// and the time after which to look at those that have none.
+fn duplicates(
+    files: &[(usize, &dyn WasiFile, Interest)],
+    left: Option<Duration>,
+) -> (Vec<(OwnedFd, Interest)>, Option<Duration>) {
+    let owned = |&(_, file, interest): &(_, &dyn WasiFile, _)| {
+        Some((file.pollable()?.try_clone_to_owned().ok()?, interest))
+    };
+    let fds: Vec<_> = files.iter().filter_map(owned).collect();
+    let slice = (fds.len() < files.len()).then_some(wait::READY_POLL_INTERVAL);
+    (fds, [left, slice].into_iter().flatten().min())
+}
+
+/// The files of the subscriptions, by their positions. Records those that have none, and
+/// directories.
+fn find_files<'a>(
+    subscriptions: &[Subscription],
+    table: &'a Table,
+    outcomes: &mut [Outcome],
+) -> Vec<(usize, &'a dyn WasiFile, Interest)> {
     let mut files = Vec::new();
     for (i, subscription) in subscriptions.iter().enumerate() {
         if let Event::File { fd, interest } = subscription.event {
@@ -194,27 +248,7 @@ fn wait_for(
             }
         }
     }
-    // If no number is a descriptor, the call fails as a whole, as in Wasmtime.
-    let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Errno::Badf));
-    if outcomes.iter().all(bad) {
-        return Err(Errno::Badf.into());
-    }
-    loop {
-        let mut left = check_clocks(subscriptions, clocks, &mut outcomes);
-        if any(&outcomes) {
-            left = Some(Duration::ZERO);
-        }
-        // First without waiting: on a virtual clock that is not read, no time passes.
-        poll_files(&files, &mut outcomes, waiter, Some(Duration::ZERO))?;
-        if any(&outcomes) {
-            return Ok(outcomes);
-        }
-        let passed = left.map_or(Sleep::Wait, |left| clocks.sleep(left));
-        if passed == Sleep::Wait {
-            poll_files(&files, &mut outcomes, waiter, left)?;
-        }
-        waiter.check()?;
-    }
+    files
 }
 
 fn any(outcomes: &[Outcome]) -> bool {

@@ -38,12 +38,12 @@ pub(crate) fn clock_time_get(call: &mut Call<'_>, id: u32, _precision: u64, time
 const RANDOM_PIECE: usize = 1 << 20;
 
 pub(crate) fn random_get(call: &mut Call<'_>, buf: u32, buf_len: u32) -> Result {
-    let buffer = call.memory.bytes_mut(buf, buf_len)?;
-    for piece in buffer.chunks_mut(RANDOM_PIECE) {
-        call.waiter.check()?;
-        call.ctx.random.fill(piece)?;
-    }
-    Ok(())
+    let (ctx, waiter) = (&mut call.ctx, &call.waiter);
+    call.memory
+        .fill_pieces(buf, buf_len, RANDOM_PIECE, |piece| {
+            waiter.check()?;
+            Ok(ctx.random.fill(piece)?)
+        })
 }
 
 /// Not supported: preview 1 lets a program end itself by a signal, which later previews dropped; no

@@ -30,12 +30,13 @@ pub(crate) fn fd_readdir(
     let directory = call.ctx.table.directory(fd, Rights::FD_READDIR)?;
     let own_inode = directory.stat()?.inode;
     let directory = directory.fd();
-    let buffer = call.memory.bytes_mut(buf, buf_len)?;
+    call.memory.range(buf, buf_len, 1)?;
+    let room = buf_len as usize;
     let mut filled = 0;
     rustix::fs::seek(directory, SeekFrom::Start(cookie))?;
     let mut listing = [MaybeUninit::uninit(); LISTING];
     let mut entries = RawDir::new(directory, &mut listing);
-    while filled < buffer.len()
+    while filled < room
         && let Some(entry) = entries.next()
     {
         call.waiter.check()?;
@@ -58,8 +59,9 @@ pub(crate) fn fd_readdir(
         debug_assert_eq!(head.as_slice().len(), DIRENT);
         // An entry that does not fit is cut: a full buffer tells the guest that there is more.
         for part in [head.as_slice(), name] {
-            let len = part.len().min(buffer.len() - filled);
-            buffer[filled..filled + len].copy_from_slice(&part[..len]);
+            let len = part.len().min(room - filled);
+            // Within the buffer, whose end is an address.
+            call.memory.write(buf + filled as u32, &part[..len])?;
             filled += len;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 
-use super::io::{ends_early, room, size, waiting, write_all};
+use super::io::{OpenFile, ends_early, room, size};
 use crate::wasi::abi::{FdFlags, ReceiveFlags, Rights, ShutdownFlags};
 use crate::wasi::call::{Call, Result};
 use crate::wasi::dir::DirAccess;
@@ -27,9 +27,8 @@ pub(crate) fn sock_accept(call: &mut Call<'_>, fd: u32, flags: u32, accepted: u3
     call.memory.range(accepted, 1, 4)?;
     check_socket(call, fd)?;
     call.ctx.table.check_room()?;
-    let file = call.ctx.table.file(fd, Rights::SOCK_ACCEPT)?;
-    let waiter = &call.waiter;
-    let connection = waiting(file, waiter, Interest::Read, |file| file.accept(flags))?;
+    let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::SOCK_ACCEPT);
+    let connection = file.waiting(Interest::Read, |file| file.accept(flags))?;
     let descriptor = Descriptor::file(connection, DirAccess::ReadWrite, Rights::all());
     let number = call.ctx.table.insert(descriptor)?;
     Ok(call.memory.write_u32(accepted, number)?)
@@ -50,8 +49,9 @@ pub(crate) fn sock_recv(
     call.memory.range(nread, 1, 4)?;
     call.memory.range(out_flags, 1, 2)?;
     check_socket(call, fd)?;
-    let file = call.ctx.table.file(fd, Rights::FD_READ)?;
+    call.ctx.table.file(fd, Rights::FD_READ)?;
     let waiter = &call.waiter;
+    let mut file = OpenFile::new(&mut call.ctx, waiter, fd, Rights::FD_READ);
     let receive = |mut buffers: &mut [IoSliceMut<'_>]| -> Result<(usize, Cut)> {
         let mut done = 0;
         loop {
@@ -59,9 +59,7 @@ pub(crate) fn sock_recv(
             if ends_early(waiter, done)? {
                 return Ok((done, Cut::Whole));
             }
-            let received = waiting(file, waiter, Interest::Read, |file| {
-                file.receive(buffers, flags)
-            });
+            let received = file.waiting(Interest::Read, |file| file.receive(buffers, flags));
             let (count, cut) = match received {
                 Err(_) if done > 0 => return Ok((done, Cut::Whole)),
                 result => result?,
@@ -98,11 +96,10 @@ pub(crate) fn sock_send(
     }
     call.memory.range(nwritten, 1, 4)?;
     check_socket(call, fd)?;
-    let file = call.ctx.table.file(fd, Rights::FD_WRITE)?;
-    let waiter = &call.waiter;
-    let send = |buffers: &mut [IoSlice<'_>]| {
-        write_all(file, waiter, buffers, |file, buffers| file.send(buffers))
-    };
+    call.ctx.table.file(fd, Rights::FD_WRITE)?;
+    let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::FD_WRITE);
+    let send =
+        |buffers: &mut [IoSlice<'_>]| file.write_all(buffers, |file, buffers| file.send(buffers));
     let count = call.memory.with_buffers(iovs, iovs_len, send)??;
     Ok(call.memory.write_u32(nwritten, size(count)?)?)
 }

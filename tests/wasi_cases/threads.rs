@@ -1,0 +1,132 @@
+//! Threads of a guest: one descriptor table for all, and calls over a shared memory.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use upshift::wasi::{HostFile, WasiCtx, WasiCtxBuilder, WasiThreads, add_to_linker};
+use upshift::{Engine, Exit, Linker, Module, Result, Store, TimedOut, Trap};
+
+/// What modules with threads have in common. Text is at 1024, an `iovec` of it at 16.
+const COMMON: &str = r#"
+    (import "env" "memory" (memory 2 2 shared))
+    (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read"
+        (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (export "memory" (memory 0))
+    (func $for_ever (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+    (func $check (param i32) (if (local.get 0) (then unreachable)))"#;
+
+/// Runs a guest whose standard input and output are the stream, with at most two more threads.
+fn run(stream: &UnixStream, body: &str, time: Option<Duration>) -> Result<()> {
+    let engine = Engine::default();
+    let module = Module::new(&engine, format!("(module {COMMON} {body})")).unwrap();
+    let mut linker = Linker::<WasiCtx>::new(&engine);
+    add_to_linker(&mut linker, |wasi| wasi).unwrap();
+    assert!(WasiThreads::<WasiCtx>::are_used_by(&module));
+    let mut threads = WasiThreads::new({
+        let engine = engine.clone();
+        move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share())
+    });
+    threads.max_threads(2).add_to_linker(&mut linker, &module)?;
+    let file = || HostFile::new(stream.try_clone().unwrap()).unwrap();
+    let wasi = WasiCtxBuilder::new().stdin(file()).stdout(file()).build();
+    let mut store = Store::new(&engine, wasi.unwrap());
+    let _limit = time.map(|time| store.arm_timeout(time));
+    let module = linker.instantiate_pre(&module)?;
+    threads.run(&mut store, &module, |store, instance| {
+        let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+        start.call(store, ())
+    })
+}
+
+/// One thread waits for input, another writes meanwhile, and ends all by an exit.
+#[test]
+fn a_thread_that_waits_for_input_keeps_no_other_from_writing() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let guest = std::thread::spawn(move || {
+        run(
+            &theirs,
+            r#"(data (i32.const 1024) "from a thread") (data (i32.const 16) "\00\04\00\00\0d")
+            (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
+                (call $check (i32.ne (local.get $argument) (i32.const 99)))
+                (call $check (i32.lt_s (local.get $id) (i32.const 1)))
+                (call $check (call $write
+                    (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 40)))
+                (call $check (i32.ne (i32.load (i32.const 40)) (i32.const 13)))
+                ;; What the first thread reads comes only now.
+                (call $for_ever))
+            (func (export "_start")
+                (call $check (i32.lt_s (call $spawn (i32.const 99)) (i32.const 1)))
+                (i32.store (i32.const 48) (i32.const 2048))
+                (i32.store (i32.const 52) (i32.const 70000))
+                (call $check (call $read
+                    (i32.const 0) (i32.const 48) (i32.const 1) (i32.const 44)))
+                (call $check (i32.ne (i32.load (i32.const 44)) (i32.const 5)))
+                (call $check (i32.ne (i32.load8_u (i32.const 2052)) (i32.const 33)))
+                (call $exit (i32.const 7)))"#,
+            None,
+        )
+    });
+    let mut text = [0; 13];
+    (&ours).read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"from a thread");
+    (&ours).write_all(b"read!").unwrap();
+    let error = guest.join().unwrap().unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Exit(7)), "{error:#}");
+}
+
+#[test]
+fn the_first_thread_to_fail_ends_all() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let body = |thread: &str| {
+        format!(
+            r#"(func (export "wasi_thread_start") (param i32 i32) {thread})
+            (func (export "_start") (drop (call $spawn (i32.const 0))) (call $for_ever))"#
+        )
+    };
+    let error = run(&theirs, &body("unreachable"), None).unwrap_err();
+    let trap = Some(&Trap::Unreachable);
+    assert_eq!(error.downcast_ref(), trap, "{error:#}");
+    let error = run(&theirs, &body("(call $exit (i32.const 3))"), None).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Exit(3)), "{error:#}");
+    let time = Duration::from_millis(50);
+    let error = run(&theirs, &body("(loop (br 0))"), Some(time)).unwrap_err();
+    assert!(error.downcast_ref::<TimedOut>().is_some(), "{error:#}");
+}
+
+#[test]
+fn threads_end_with_the_first_and_have_its_descriptors() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let body = r#"
+        (func (export "wasi_thread_start") (param i32 i32)
+            (call $check (call $close (i32.const 1)))
+            (i32.atomic.store (i32.const 64) (i32.const 1))
+            (drop (memory.atomic.notify (i32.const 64) (i32.const 1)))
+            (loop (br 0)))
+        (func (export "_start")
+            (drop (call $spawn (i32.const 0)))
+            (drop (memory.atomic.wait32 (i32.const 64) (i32.const 0) (i64.const -1)))
+            ;; EBADF: the other thread has closed it.
+            (call $check (i32.ne (call $close (i32.const 1)) (i32.const 8))))"#;
+    run(&theirs, body, None).unwrap();
+}
+
+#[test]
+fn a_guest_has_no_more_threads_than_it_may() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let body = r#"
+        (func (export "wasi_thread_start") (param i32 i32) (call $for_ever))
+        (func (export "_start")
+            (call $check (i32.ne (call $spawn (i32.const 0)) (i32.const 1)))
+            (call $check (i32.ne (call $spawn (i32.const 0)) (i32.const 2)))
+            ;; EAGAIN, negative.
+            (call $check (i32.ne (call $spawn (i32.const 0)) (i32.const -6))))"#;
+    run(&theirs, body, None).unwrap();
+    let error = run(&theirs, "", None).unwrap_err();
+    assert!(error.to_string().contains("wasi_thread_start"), "{error:#}");
+}
