@@ -261,19 +261,27 @@ impl CompileSession for Session<'_> {
 }
 
 /// Whether the backtracking register allocator can handle the function. Its time can grow with the
-/// square of the number of blocks, and of the values that a block takes; that of the single-pass
-/// one does not.
+/// square of the number of blocks, of the values that a block takes, and of the exceptional edges
+/// that values cross; that of the single-pass one does not.
 fn can_backtrack(func: &Function) -> bool {
     /// The largest functions of CPython, Ruby, Clang and Yosys have 13,000.
     const MAX_BLOCKS: usize = 14 << 10;
     /// Squares of the blocks' numbers of parameters, summed.
     const MAX_PARAMS: usize = 64 << 20;
+    /// Calls with a handler, times the values on their exceptional edges: about two seconds.
+    const MAX_HANDLED: usize = 8 << 20;
 
     let squares = func.layout.blocks().map(|block| {
         let params = func.dfg.num_block_params(block);
         params * params
     });
-    func.dfg.num_blocks() <= MAX_BLOCKS && squares.sum::<usize>() <= MAX_PARAMS
+    let pool = &func.dfg.value_lists;
+    let tables = func.dfg.exception_tables.values();
+    let targets = tables.flat_map(|table| table.all_branches());
+    let handled = targets.map(|target| target.len(pool)).sum::<usize>();
+    func.dfg.num_blocks() <= MAX_BLOCKS
+        && squares.sum::<usize>() <= MAX_PARAMS
+        && handled.saturating_mul(func.dfg.exception_tables.len()) <= MAX_HANDLED
 }
 
 fn check_cancel(request: &CompileRequest<'_>) -> Result<(), CompileError> {
