@@ -1,0 +1,25 @@
+//! Differential testing: generated programs behave alike in every configuration of Upshift and in
+//! Wasmtime. Each call has the same results or trap, and leaves the same memories, tables and
+//! globals.
+//!
+//! A program ([`program`]) is a number, from which [`generate`] makes one to three modules that
+//! import from each other and from a host ([`host`]) whose functions call back into them. [`run`]
+//! runs it in Wasmtime ([`oracle`]) and in Upshift ([`subject`]) by turns and compares. What
+//! Wasmtime can't run is compared between Upshift's configurations ([`configuration`]). A program
+//! that differs is made smaller ([`minimize`]) and written to a file ([`case`]), which the tests
+//! run again from then on.
+
+#![forbid(unsafe_code)]
+
+pub mod case;
+pub mod configuration;
+pub mod generate;
+pub mod host;
+pub mod minimize;
+pub mod oracle;
+pub mod program;
+pub mod references;
+pub mod run;
+pub mod subject;
+pub mod value;
+pub mod waits;

@@ -1,0 +1,172 @@
+//! Programs that once differed, and newly generated ones for some time, agree in all engines.
+//!
+//! The time is `UPSHIFT_FUZZ_SECONDS`, and the numbers start at `UPSHIFT_FUZZ_SEED`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use upshift_differential::configuration::{self, Configuration, Nans, Vectors};
+use upshift_differential::program::Program;
+use upshift_differential::run::{self, Kind};
+use upshift_differential::value::Value;
+use upshift_differential::{case, generate, minimize};
+use wasmparser::{Operator, Parser, Payload};
+
+/// How long generated programs run.
+const SECONDS: u64 = 50;
+/// The fewest programs, and calls that return, in the time: below that the test has become
+/// worthless.
+const AT_LEAST: usize = 50;
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn generated_programs_agree() {
+    let end = Instant::now() + Duration::from_secs(number("UPSHIFT_FUZZ_SECONDS", SECONDS));
+    let (mut programs, mut linked, mut returned) = (0, 0, 0);
+    for number in number("UPSHIFT_FUZZ_SEED", 0).. {
+        if Instant::now() >= end {
+            break;
+        }
+        let Some(program) = generate::generate(number) else {
+            continue;
+        };
+        let agreement = run::run(&program, &run::configurations_of(number));
+        let agreement = agreement.unwrap_or_else(|mismatch| panic!("program {number} {mismatch}"));
+        programs += 1;
+        linked += usize::from(program.modules.len() > 1);
+        let steps = agreement.history.iter();
+        returned += steps.filter(|step| step.outcome.is_ok()).count();
+    }
+    println!("{programs} programs, {linked} of several modules; {returned} calls returned");
+    assert!(
+        programs >= AT_LEAST && returned >= AT_LEAST,
+        "too little in the time"
+    );
+    assert!(
+        linked > programs / 10,
+        "hardly a program has several modules"
+    );
+}
+
+#[test]
+fn programs_that_once_differed_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let all: Vec<&Configuration> = configuration::ALL.iter().collect();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder exists") {
+        let path = entry.expect("readable").path();
+        let program = case::read(&path).expect("a case");
+        if let Err(mismatch) = run::run(&program, &all) {
+            panic!("{} {mismatch}", path.display());
+        }
+        count += 1;
+    }
+    assert!(count > 0, "no case");
+}
+
+#[test]
+fn a_difference_is_noticed() {
+    let program = (0..)
+        .find_map(generate::generate)
+        .expect("some number leads to a program");
+    let exports = program.exports().expect("valid");
+    let run = run::run(&program, &run::configurations_of(0)).expect("it agrees");
+    assert!(run::compare(&run.history, &run.history, &exports).is_ok());
+    for step in 0..run.history.len() {
+        let mut other = run.history.clone();
+        match &mut other[step].outcome {
+            Ok(results) => results.push(Value::I32(1)),
+            Err(_) => other[step].outcome = Ok(Vec::new()),
+        }
+        assert!(
+            run::compare(&run.history, &other, &exports).is_err(),
+            "step {step}"
+        );
+        let mut other = run.history.clone();
+        if let Some(item) = other[step].state.first_mut() {
+            item.push(Value::Null);
+            assert!(
+                run::compare(&run.history, &other, &exports).is_err(),
+                "step {step}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_refused_module_is_noticed() {
+    let program = Program {
+        // A module with an import that the host does not have a type for: not valid.
+        modules: vec![b"\0asm\x01\0\0\0".to_vec()],
+        seed: 0,
+    };
+    let mut config = upshift::Config::new();
+    config.wasm_simd(false).wasm_relaxed_simd(false);
+    let off = upshift::Engine::new(&config).expect("an engine");
+    let configuration = Configuration {
+        name: "without vectors".to_string(),
+        engine: off,
+        nans: Nans::Computed,
+        vectors: Vectors::Native,
+    };
+    assert!(run::run(&program, &[&configuration]).is_ok());
+    let vectors = case_of("(module (func (export \"f\") (result v128) v128.const i64x2 1 2))");
+    let mismatch = run::run(&vectors, &[&configuration]).expect_err("it is refused");
+    assert_eq!(mismatch.kind, Kind::Refused);
+}
+
+fn case_of(text: &str) -> Program {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("case.wat");
+    std::fs::write(&path, format!(";; arguments: 7\n{text}")).expect("writable");
+    case::read(&path).expect("a case")
+}
+
+#[test]
+fn cases_are_read_as_they_were_written() {
+    let program = (0..)
+        .find_map(generate::generate)
+        .expect("some number leads to a program");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written.wat");
+    case::write(&path, &program, "two\nlines").expect("writable");
+    let read = case::read(&path).expect("a case");
+    assert_eq!(read.seed, program.seed);
+    let all = run::configurations_of(0);
+    let [before, after] = [&program, &read].map(|program| run::run(program, &all).expect("agree"));
+    assert_eq!(before.history, after.history);
+}
+
+/// Whether a program has a multiplication: stands in for a difference that one causes.
+fn multiplies(program: &Program) -> bool {
+    let bodies = program
+        .modules
+        .iter()
+        .flat_map(|wasm| Parser::new(0).parse_all(wasm));
+    bodies.filter_map(Result::ok).any(|payload| match payload {
+        Payload::CodeSectionEntry(body) => {
+            let mut operators = body.get_operators_reader().expect("valid").into_iter();
+            operators.any(|operator| matches!(operator, Ok(Operator::I32Mul)))
+        }
+        _ => false,
+    })
+}
+
+#[test]
+fn minimizing_leaves_little_more_than_the_cause() {
+    let mut programs = (0..).filter_map(generate::generate);
+    let program = programs.find(multiplies).expect("some program multiplies");
+    let size = |program: &Program| program.modules.iter().map(Vec::len).sum::<usize>();
+    let small = minimize::minimize(&program, Duration::from_secs(60), multiplies);
+    assert!(multiplies(&small) && small.exports().is_ok());
+    assert!(
+        size(&small) * 3 < size(&program),
+        "{} of {}",
+        size(&small),
+        size(&program)
+    );
+    // It still ends by itself.
+    run::run(&small, &run::configurations_of(0)).expect("it agrees");
+}
