@@ -267,3 +267,100 @@ impl IndexMut<RegionIndex> for Regions {
         &mut self.open[index.0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upshift_abi::facts::decode;
+
+    /// Two imported tags and two more.
+    fn facts() -> ModuleFacts {
+        let text = r#"(module (import "" "a" (tag)) (import "" "b" (tag)) (tag) (tag))"#;
+        let wasm = wat::parse_str(text).expect("a valid module");
+        decode(&wasm).expect("a valid module").facts
+    }
+
+    /// Regions of `try_table`s, each with clauses that go to the frame of the same number.
+    fn tables(clauses: &[&[Option<u32>]]) -> Regions {
+        let mut regions = Regions::default();
+        for (frame, tags) in clauses.iter().enumerate() {
+            regions.open(Stage::Table, frame, 0);
+            for tag in *tags {
+                regions.add_clause(Clause {
+                    tag: tag.map(TagIndex),
+                    target: ClauseTarget::Values(frame),
+                });
+            }
+        }
+        regions
+    }
+
+    #[test]
+    fn a_throw_goes_to_the_first_clause_that_is_certain() {
+        let facts = facts();
+        let goes =
+            |clauses: &[&[Option<u32>]], tag| tables(clauses).destination(&facts, TagIndex(tag));
+        let values = Destination::LabelWithValues;
+        let dispatch = |region| Destination::Region(RegionIndex(region));
+        assert_eq!(goes(&[], 0), Destination::Caller);
+        assert_eq!(goes(&[&[Some(2)]], 2), values(0));
+        assert_eq!(goes(&[&[Some(2)]], 3), Destination::Caller);
+        assert_eq!(goes(&[&[Some(2)], &[Some(3), Some(0)]], 2), values(0));
+        assert_eq!(
+            goes(&[&[Some(2)], &[Some(3), None]], 2),
+            Destination::Label(1)
+        );
+        // Two imports may be one tag; an import is none that is defined here.
+        assert_eq!(goes(&[&[Some(1), Some(0)]], 0), dispatch(0));
+        assert_eq!(goes(&[&[Some(0)], &[Some(2)], &[Some(3)]], 1), dispatch(0));
+        assert_eq!(goes(&[&[Some(0), Some(2), Some(1)]], 2), values(0));
+        assert_eq!(goes(&[&[Some(2), Some(1)]], 1), values(0));
+        // No further than so many clauses.
+        let many = [Some(3); MAX_KNOWN];
+        assert_eq!(goes(&[&[Some(2)], &many[1..]], 2), values(0));
+        assert_eq!(goes(&[&[Some(2)], &many], 2), dispatch(0));
+    }
+
+    #[test]
+    fn a_try_is_left_to_its_dispatch_until_it_catches() {
+        let facts = facts();
+        let mut regions = tables(&[&[Some(2)]]);
+        regions.open(Stage::Body, 1, 0);
+        let thrown = TagIndex(2);
+        let inner = Destination::Region(RegionIndex(1));
+        assert_eq!(regions.destination(&facts, thrown), inner);
+        regions.begin_catching();
+        regions.add_clause(Clause {
+            tag: None,
+            target: ClauseTarget::Values(9),
+        });
+        let outer = Destination::LabelWithValues(0);
+        assert_eq!(regions.destination(&facts, thrown), outer);
+        // And so is what is in its catching block.
+        regions.open(Stage::Table, 2, 0);
+        assert_eq!(regions.destination(&facts, thrown), outer);
+    }
+
+    #[test]
+    fn delegating_leaves_out_regions() {
+        // Regions of the frames 1, 3 (which catches) and 5; blocks between them.
+        let delegated = |frame| {
+            let mut regions = Regions::default();
+            regions.open(Stage::Body, 1, 0);
+            regions.open(Stage::Body, 3, 0);
+            regions.begin_catching();
+            regions.open(Stage::Table, 5, 0);
+            regions.open(Stage::Body, 7, 0);
+            regions.delegate(frame);
+            let region = regions.close(7).expect("it is open");
+            assert_eq!(regions.innermost(), Some(RegionIndex(2)));
+            region.outer
+        };
+        assert_eq!(delegated(6), Some(RegionIndex(2)));
+        assert_eq!(delegated(5), Some(RegionIndex(2)));
+        for frame in 1..5 {
+            assert_eq!(delegated(frame), Some(RegionIndex(0)));
+        }
+        assert_eq!(delegated(0), None);
+    }
+}
