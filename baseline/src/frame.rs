@@ -357,7 +357,7 @@ impl FuncGen<'_> {
 
     /// Bytes of callee-saved registers in the frame.
     fn saved_bytes(&self) -> u32 {
-        8 * (self.frame.saved.len() + self.frame.landed.len())
+        8 * self.frame.saved.or(self.frame.landed).len()
     }
 
     /// Bytes of the frame below `rbp`.

@@ -27,7 +27,6 @@ pub(crate) struct Buffers {
     pub(crate) masm: Masm,
     pub(crate) state: State,
     pub(crate) labels: Labels,
-    pub(crate) regions: Regions,
     pub(crate) sigs: SignatureCache,
 }
 
@@ -126,7 +125,6 @@ impl<'a> FuncGen<'a> {
         };
         buffers.state.reset();
         buffers.labels.clear();
-        buffers.regions.clear();
         let ty = facts.funcs[facts.func_index(func).index()];
         let sig = buffers.sigs.get(facts, ty);
         Self {
@@ -142,7 +140,7 @@ impl<'a> FuncGen<'a> {
             masm: buffers.masm,
             state: buffers.state,
             labels: buffers.labels,
-            regions: buffers.regions,
+            regions: Regions::default(),
             cursor: Cursor {
                 pos: 0,
                 reachable: true,
@@ -162,7 +160,6 @@ impl<'a> FuncGen<'a> {
             masm: self.masm,
             state: self.state,
             labels: self.labels,
-            regions: self.regions,
             sigs: self.input.sigs,
         }
     }

@@ -97,47 +97,51 @@ pub(crate) enum Destination {
 /// A call with a handler: its return address and the handler's number.
 type Handler = (Pos, u32);
 
-/// The regions around the current operator, and all handlers of the function.
+/// The regions around the current operator, and all handlers of the function. Few functions have
+/// any, and what these need is set up at their first one.
 #[derive(Default)]
-pub(crate) struct Regions {
+pub(crate) struct Regions(Option<Box<Table>>);
+
+/// The regions of a function that has some.
+#[derive(Default)]
+struct Table {
     open: Vec<Region>,
     innermost: Option<RegionIndex>,
     /// Of open regions, those of each behind those of the regions around it.
     clauses: Vec<Clause>,
     handlers: Vec<Handler>,
     landings: Vec<Option<Pos>>,
-    /// The code that throws an exception to the caller, once there is one.
-    pub(crate) to_caller: Option<Pos>,
+    to_caller: Option<Pos>,
 }
 
 impl Regions {
-    /// Forgets everything but the allocations.
-    pub(crate) fn clear(&mut self) {
-        self.open.clear();
-        self.innermost = None;
-        self.clauses.clear();
-        self.handlers.clear();
-        self.landings.clear();
-        self.to_caller = None;
-    }
-
     /// The innermost region that the current operator is in.
     #[inline]
     pub(crate) fn innermost(&self) -> Option<RegionIndex> {
-        self.innermost
+        self.0.as_ref()?.innermost
+    }
+
+    /// What belongs to a function that has had a region.
+    fn table(&self) -> &Table {
+        self.0.as_ref().expect("a region was opened")
+    }
+
+    fn table_mut(&mut self) -> &mut Table {
+        self.0.as_mut().expect("a region was opened")
     }
 
     /// Opens the region of a block with this control frame.
     pub(crate) fn open(&mut self, stage: Stage, frame: usize, height: usize) {
-        let around = self.innermost;
-        self.innermost = Some(RegionIndex(self.open.len()));
-        self.open.push(Region {
+        let table = self.0.get_or_insert_default();
+        let around = table.innermost;
+        table.innermost = Some(RegionIndex(table.open.len()));
+        table.open.push(Region {
             frame,
             height,
             stage,
             around,
             outer: around,
-            first_clause: self.clauses.len(),
+            first_clause: table.clauses.len(),
             dispatch: Label::new(),
             landing: None,
         });
@@ -145,22 +149,23 @@ impl Regions {
 
     /// Adds a clause to the region that was opened last.
     pub(crate) fn add_clause(&mut self, clause: Clause) {
-        self.clauses.push(clause);
+        self.table_mut().clauses.push(clause);
     }
 
     /// The region that was opened last, behind its body: what follows is thrown to the region
     /// around.
     pub(crate) fn begin_catching(&mut self) -> Option<&Region> {
-        let last = self.open.last_mut()?;
+        let table = self.table_mut();
+        let last = table.open.last_mut()?;
         last.stage = Stage::Catching;
-        self.innermost = last.around;
+        table.innermost = last.around;
         Some(last)
     }
 
     /// Makes the region that was opened last leave its exceptions to the regions that are active in
     /// a block further out.
     pub(crate) fn delegate(&mut self, frame: usize) {
-        let Some((last, others)) = self.open.split_last_mut() else {
+        let Some((last, others)) = self.table_mut().open.split_last_mut() else {
             return;
         };
         let inside = others.partition_point(|region| region.frame <= frame);
@@ -173,44 +178,59 @@ impl Regions {
     /// Closes the region of a block that ends, if it has one; its clauses stay until
     /// [`drop_clauses`](Self::drop_clauses).
     pub(crate) fn close(&mut self, frame: usize) -> Option<Region> {
-        let region = self.open.pop_if(|region| region.frame == frame)?;
-        self.innermost = region.around;
+        let table = self.0.as_mut()?;
+        let region = table.open.pop_if(|region| region.frame == frame)?;
+        table.innermost = region.around;
         Some(region)
     }
 
     /// How many clauses a region has that was closed last.
     pub(crate) fn clause_count(&self, region: &Region) -> usize {
-        self.clauses.len() - region.first_clause
+        self.table().clauses.len() - region.first_clause
     }
 
     /// A clause of a region.
     pub(crate) fn clause(&self, region: &Region, n: usize) -> Clause {
-        self.clauses[region.first_clause + n]
+        self.table().clauses[region.first_clause + n]
     }
 
     /// Forgets the clauses of a region that was closed last.
     pub(crate) fn drop_clauses(&mut self, region: &Region) {
-        self.clauses.truncate(region.first_clause);
+        self.table_mut().clauses.truncate(region.first_clause);
     }
 
     /// Notes that the call with this return address has a region's handler.
     pub(crate) fn add_handler(&mut self, region: RegionIndex, call: Pos) {
-        let landing = *self.open[region.0].landing.get_or_insert_with(|| {
-            self.landings.push(None);
-            self.landings.len() as u32 - 1
+        let table = self.table_mut();
+        let landing = *table.open[region.0].landing.get_or_insert_with(|| {
+            table.landings.push(None);
+            table.landings.len() as u32 - 1
         });
-        self.handlers.push((call, landing));
+        table.handlers.push((call, landing));
     }
 
     /// Sets the position of a landing.
     pub(crate) fn land(&mut self, landing: u32, at: Pos) {
-        self.landings[landing as usize] = Some(at);
+        self.table_mut().landings[landing as usize] = Some(at);
+    }
+
+    /// The code that throws an exception to the caller, if there is one.
+    pub(crate) fn to_caller(&self) -> Option<Pos> {
+        self.table().to_caller
+    }
+
+    /// Sets the position of the code that throws an exception to the caller.
+    pub(crate) fn set_to_caller(&mut self, at: Pos) {
+        self.table_mut().to_caller = Some(at);
     }
 
     /// The handlers of the function, whose code is complete.
     pub(crate) fn handlers(&self, masm: &Masm) -> Vec<ExceptionHandler> {
-        let handlers = self.handlers.iter().map(|&(call, landing)| {
-            let target = self.landings[landing as usize];
+        let Some(table) = &self.0 else {
+            return Vec::new();
+        };
+        let handlers = table.handlers.iter().map(|&(call, landing)| {
+            let target = table.landings[landing as usize];
             ExceptionHandler {
                 call: masm.code_offset(call),
                 target: masm.code_offset(target.expect("every region is closed")),
@@ -223,13 +243,14 @@ impl Regions {
     /// different indexes can be the same one only if both are imported.
     pub(crate) fn destination(&self, facts: &ModuleFacts, thrown: TagIndex) -> Destination {
         let is_import = |tag: TagIndex| tag.0 < facts.imported_tags;
-        let mut next = self.innermost;
+        let mut next = self.innermost();
         let mut left = MAX_KNOWN;
         while let Some(index) = next {
             let region = &self[index];
-            let inner = self.open.get(index.0 + 1);
-            let end = inner.map_or(self.clauses.len(), |inner| inner.first_clause);
-            let clauses = &self.clauses[region.first_clause..end];
+            let table = self.table();
+            let inner = table.open.get(index.0 + 1);
+            let end = inner.map_or(table.clauses.len(), |inner| inner.first_clause);
+            let clauses = &table.clauses[region.first_clause..end];
             if region.stage != Stage::Table || clauses.len() > left {
                 return Destination::Region(index);
             }
@@ -258,13 +279,13 @@ impl Index<RegionIndex> for Regions {
     type Output = Region;
 
     fn index(&self, index: RegionIndex) -> &Region {
-        &self.open[index.0]
+        &self.table().open[index.0]
     }
 }
 
 impl IndexMut<RegionIndex> for Regions {
     fn index_mut(&mut self, index: RegionIndex) -> &mut Region {
-        &mut self.open[index.0]
+        &mut self.table_mut().open[index.0]
     }
 }
 

@@ -291,6 +291,7 @@ impl FuncGen<'_> {
     }
 
     /// Brings the state to a block's label, behind which code is written next.
+    #[inline(always)]
     pub(crate) fn fall_to_label(&mut self, frame: usize) {
         self.flush_many(self.label_types(frame).len());
         self.emit_conform(frame);
@@ -298,6 +299,7 @@ impl FuncGen<'_> {
     }
 
     /// Closes the innermost block, whose label has a state, and binds the label.
+    #[inline(always)]
     pub(crate) fn begin_behind_block(&mut self, frame: usize) {
         // Conforming may have widened the label's state.
         let control = self.labels[frame];

@@ -299,10 +299,10 @@ impl<'a> FuncGen<'a> {
     fn emit_throw_on(&mut self, outer: Option<RegionIndex>) {
         if let Some(outer) = outer {
             self.masm.jmp_label(&mut self.regions[outer].dispatch);
-        } else if let Some(pos) = self.regions.to_caller {
+        } else if let Some(pos) = self.regions.to_caller() {
             self.masm.jmp(pos);
         } else {
-            self.regions.to_caller = Some(self.masm.pos());
+            self.regions.set_to_caller(self.masm.pos());
             self.call_throw(Value::Reg(Kind::Ref, CAUGHT));
         }
     }

@@ -379,6 +379,7 @@ impl Masm {
     }
 
     /// Makes everything that waits for the label come here, in main.
+    #[inline(always)]
     pub(crate) fn bind(&mut self, label: Label) {
         debug_assert!(!self.in_cold);
         self.bind_here(label);
@@ -390,6 +391,7 @@ impl Masm {
         self.bind_here(label);
     }
 
+    #[inline(always)]
     fn bind_here(&mut self, label: Label) {
         // ControlFrame may come from elsewhere, with other flags.
         self.tested = None;
