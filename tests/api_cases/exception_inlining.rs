@@ -225,6 +225,39 @@ fn osr_entries_are_in_regions_and_clauses() {
     check(text, ROUNDS, 5 + 100_000 * n + sum);
 }
 
+/// A loop that becomes hot in a clause of the older form: the exception that `rethrow` throws behind
+/// it was caught before the OSR entry.
+#[test]
+fn osr_entries_keep_what_was_caught_before() {
+    let text = r#"(module
+        (tag $t (param i64))
+        (tag $u)
+        (func $throw (param i64) (throw $t (local.get 0)))
+        (func (export "run") (param $n i32) (result i64) (local $sum i64)
+            (i64.const 1000)
+            try (result i64)
+                try
+                    (call $throw (i64.const 7))
+                catch $u
+                catch $t
+                    drop
+                    block
+                        loop
+                            (local.set $sum (i64.add (local.get $sum) (i64.const 1)))
+                            (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))
+                        end
+                        rethrow 1
+                    end
+                end
+                (i64.const 5)
+            catch $t
+                local.get $sum
+                i64.add
+            end
+            i64.add))"#;
+    check(text, ROUNDS, 1000 + 7 + u64::from(ROUNDS));
+}
+
 /// As for the older form: a loop in a region that is left by exceptions only, again and again.
 #[test]
 fn osr_entries_catch_what_is_thrown_from_then_on() {
