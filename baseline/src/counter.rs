@@ -1,11 +1,13 @@
 //! Budget counters: what calls and loop iterations take from their function's budget.
 //!
-//! The budget is a cell in memory that a function's entry and its loops share. Code that finds it
-//! used up asks for tier-up out of line. Mostly the weight is subtracted from memory, with one
-//! instruction. In a short loop that is the slowest part of an iteration, for each subtraction
-//! waits for the one before to come back from memory. An innermost loop that was seen whole, calls
-//! nothing and leaves a register free therefore has its budget there ([`LoopCounter`]): loaded
-//! before the header, stored on each way out of the loop, and stored and loaded around tier-up.
+//! The budget is a cell in memory that a function's entry and its loops share: one for all
+//! instances of a module, or, where these may run on several threads, one in each context. Code
+//! that finds it used up asks for tier-up out of line. Mostly the weight is subtracted from memory,
+//! with one instruction. In a short loop that is the slowest part of an iteration, for each
+//! subtraction waits for the one before to come back from memory. An innermost loop that was seen
+//! whole, calls nothing and leaves a register free therefore has its budget there
+//! ([`LoopCounter`]): loaded before the header, stored on each way out of the loop, and stored and
+//! loaded around tier-up.
 //!
 //! What is counted is the same both ways, but for a loop that ends by a trap: then the cell stays
 //! what it was when the loop was entered or last asked for tier-up.
@@ -13,7 +15,7 @@
 use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::{LoopIndex, OsrEntryInfo, RegClass, RelocationTarget};
 
-use crate::asm::encode::{Alu, OperandSize};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
 use crate::asm::{Cc, asm};
 use crate::fixed::UNFIXED;
 use crate::func_gen::FuncGen;
@@ -31,7 +33,7 @@ pub(crate) struct LoopCounter {
 impl FuncGen<'_> {
     /// At a function's entry: takes a call's weight.
     pub(crate) fn emit_entry_counter(&mut self, weight: u32) {
-        self.masm.sub_cell(self.budget(), immediate(weight));
+        self.sub_budget(immediate(weight));
         let func = self.input.func;
         self.out_of_line(Cc::S, |cold| {
             cold.tier_up(func, ENTRY_SITE);
@@ -49,7 +51,7 @@ impl FuncGen<'_> {
             // Not `js`, which processors don't fuse with a subtraction.
             self.loop_tier_up(Cc::L, index);
         } else {
-            self.masm.sub_cell(self.budget(), weight);
+            self.sub_budget(weight);
             self.loop_tier_up(Cc::S, index);
         }
         if self.input.options.osr {
@@ -132,22 +134,48 @@ impl FuncGen<'_> {
     pub(crate) fn store_loop_counter(&mut self) {
         if let Some(LoopCounter { reg, .. }) = self.loop_counter {
             self.check_loop_counter();
-            self.masm.store_cell(self.budget(), reg);
+            match self.budget() {
+                Budget::OfModule(cell) => self.masm.store_cell(cell, reg),
+                Budget::OfInstance(cell) => self.masm.rm(Op::STORE, reg, cell),
+            }
         }
     }
 
     /// Brings the budget from memory to its register, if it has one.
     fn load_loop_counter(&mut self) {
         if let Some(LoopCounter { reg, .. }) = self.loop_counter {
-            self.masm.load_cell(reg, self.budget());
+            match self.budget() {
+                Budget::OfModule(cell) => self.masm.load_cell(reg, cell),
+                Budget::OfInstance(cell) => self.masm.rm(Op::MOV, reg, cell),
+            }
             self.masm.note_budget(reg);
         }
     }
 
-    /// The function's budget.
-    fn budget(&self) -> RelocationTarget {
-        RelocationTarget::Budget(self.input.func)
+    fn sub_budget(&mut self, weight: i32) {
+        match self.budget() {
+            Budget::OfModule(cell) => self.masm.sub_cell(cell, weight),
+            Budget::OfInstance(cell) => self.masm.sub_mem_imm(OperandSize::S32, cell, weight),
+        }
     }
+
+    /// The function's budget.
+    fn budget(&self) -> Budget {
+        let func = self.input.func;
+        match self.input.facts.layout.budget(func) {
+            Some(offset) => Budget::OfInstance(Mem::base(Reg::VMCTX, offset.disp())),
+            None => Budget::OfModule(RelocationTarget::Budget(func)),
+        }
+    }
+}
+
+/// The cell that has a function's budget.
+#[derive(Clone, Copy)]
+enum Budget {
+    /// All instances of the module have one.
+    OfModule(RelocationTarget),
+    /// Each instance has one, in its context: they may run on several threads.
+    OfInstance(Mem),
 }
 
 /// A weight as an operand.

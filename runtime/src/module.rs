@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::targets::CallTargets;
-use upshift_abi::vmctx::VmSlot;
+use upshift_abi::vmctx::{VmBudget, VmSlot};
 use upshift_abi::{
     Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
     RelocationTarget, Tier,
@@ -374,6 +374,31 @@ impl ModuleCode {
             drop(code);
             self.runtime.code().retire(placed);
         }
+    }
+
+    /// Takes what an instance has used of the function's budget beyond what it had drawn; returns
+    /// what is left.
+    pub(crate) fn take_budget(&self, func: DefinedFuncIndex, used: u32) -> i32 {
+        let left = |budget: i32| budget.saturating_sub_unsigned(used);
+        let before = self.change_budget(func, left);
+        left(before)
+    }
+
+    /// Draws a part of the function's budget for an instance: so much that it asks seldom, and so
+    /// little that other threads find something and that a decision is not long in coming.
+    pub(crate) fn draw_budget(&self, func: DefinedFuncIndex) -> VmBudget {
+        const FEW: i32 = 256;
+        const MANY: i32 = 1 << 16;
+        let part = |budget: i32| (budget / 4).clamp(FEW, MANY).min(budget.max(0));
+        part(self.change_budget(func, |budget| budget - part(budget)))
+    }
+
+    /// Changes the budget, as one step for all threads; returns what it was.
+    fn change_budget(&self, func: DefinedFuncIndex, change: impl Fn(i32) -> i32) -> i32 {
+        let cell = self.budget_cell(func);
+        let order = Ordering::Relaxed;
+        let changed = cell.fetch_update(order, order, |budget| Some(change(budget)));
+        changed.unwrap_or_else(|same| same)
     }
 
     /// The units left of the function's budget.

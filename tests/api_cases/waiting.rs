@@ -4,8 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use upshift::knobs::{Group, set};
 use upshift::{Engine, Instance, LinkError, Linker, MemoryType, Module, SharedMemory, Store};
-use upshift::{MemoryBounds, StoreLimitsBuilder, TimedOut, Trap, WaitResult};
+use upshift::{MemoryBounds, StoreLimitsBuilder, Switching, Tier, TimedOut, Trap};
+use upshift::{WaitResult, WasmBacktrace};
 
 use crate::in_every_mode;
 
@@ -313,4 +315,48 @@ fn a_memory_is_not_used_with_another_engine() {
     let shared = Shared::new(&Engine::default());
     let mut store = Store::new(shared.module.engine(), ());
     let _ = Instance::new(&mut store, &shared.module, &[other.memory.into()]);
+}
+
+/// Threads count what they run in cells of their own, and what they have counted adds up: a
+/// function that none of them runs often enough alone is optimized, and so is a loop.
+#[test]
+fn what_threads_count_adds_up() {
+    const COUNTED: &str = r#"(module
+        (import "env" "memory" (memory 1 600 shared))
+        (func (export "trap") unreachable)
+        (func $often (export "often") (param i32)
+            (if (i32.eqz (local.get 0)) (then unreachable)))
+        (func (export "loop") (param i32)
+            (loop $again
+                (call $often (i32.const 1))
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            unreachable))"#;
+    let mut config = upshift::Config::new();
+    config.switching(Switching::Synchronous);
+    let (group, policy) = (Group::Tiering, "fixed-budget:units=100000:slices=1");
+    set(&mut config, group, "policy", policy).unwrap();
+    let engine = Engine::new(&config).unwrap();
+    let ty = MemoryType::shared(1, 600);
+    let shared = Shared {
+        module: Module::new(&engine, COUNTED).unwrap(),
+        memory: SharedMemory::new(&engine, ty).unwrap(),
+    };
+    let tier = |name, argument| {
+        let error = shared.call(name, argument).unwrap_err();
+        let backtrace: &WasmBacktrace = error.downcast_ref().expect("of a trap");
+        backtrace.frames()[0].tier()
+    };
+    assert_eq!(tier("often", 0), Tier::Baseline);
+    // Each thread uses a small part of the budget only.
+    for _ in 0..40 {
+        let (mut store, instance) = shared.instance();
+        let often = instance.get_typed_func::<i32, ()>(&mut store, "often");
+        let often = often.unwrap();
+        for _ in 0..1500 {
+            often.call(&mut store, 1).unwrap();
+        }
+    }
+    assert_eq!(tier("often", 0), Tier::Optimizer);
+    assert_eq!(tier("loop", 1), Tier::Baseline);
+    assert_eq!(tier("loop", 1_000_000), Tier::Optimizer);
 }

@@ -61,7 +61,8 @@ pub enum RelocationTarget {
     /// current code.
     Slot(DefinedFuncIndex),
     /// The function's budget, a 4-byte signed cell, shared by all instances of the module.
-    /// Threads race on it with plain subtractions: a lost update only moves a tier-up.
+    /// Threads race on it with plain subtractions: a lost update only moves a tier-up. Instances of
+    /// modules with shared memories have [cells of their own](crate::vmctx::VmBudget) instead.
     Budget(DefinedFuncIndex),
     /// A 4-byte cell, shared by all instances of the module, see [`targets`](crate::targets).
     Target(TargetCell),

@@ -18,8 +18,8 @@ use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 
 use crate::facts::{ModuleFacts, TableImage};
-use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
-use crate::types::TypeId;
+use crate::index::{DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
+use crate::types::{MemoryType, Sharing, TypeId};
 
 /// A byte offset from a `VmContext*` (or from the structure that the constant's type names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,15 @@ pub type VmVal = VmGlobal;
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct VmSlot(pub AtomicPtr<u8>);
+
+/// What an instance may still take from a function's budget before it asks for more: in modules
+/// with shared memories, whose instances run on several threads, which would otherwise write the
+/// same cache line with each call and iteration.
+///
+/// Protocol: read and written by the thread that runs the instance only. Below zero, the runtime
+/// takes what was used from the module's budget, and some of what is left there for the instance;
+/// only when nothing is left it asks tiering.
+pub type VmBudget = i32;
 
 /// The structure that a function reference points to.
 #[derive(Debug)]
@@ -251,6 +260,7 @@ pub struct VmLayout {
     further_memories: u32,
     defined_globals: u32,
     tags: u32,
+    budgets: Option<u32>,
     func_refs: u32,
     size: u32,
     imported_table_count: u32,
@@ -322,6 +332,7 @@ impl VmLayout {
         further_memories: 0,
         defined_globals: 0,
         tags: 0,
+        budgets: None,
         func_refs: 0,
         size: 0,
         imported_table_count: 0,
@@ -354,6 +365,9 @@ impl VmLayout {
             size_of::<VmGlobal>(),
         );
         let tags = array(facts.tags.len(), word);
+        let shares = |memory: &MemoryType| memory.sharing == Sharing::Shared;
+        let on_many_threads = facts.memories.iter().any(shares);
+        let budgets = on_many_threads.then(|| array(facts.bodies.len(), size_of::<VmBudget>()));
         let image = facts.table_image.as_ref();
         let mut on_demand = None;
         let func_refs = if Self::fills_on_demand(facts, image) {
@@ -377,6 +391,7 @@ impl VmLayout {
             further_memories,
             defined_globals,
             tags,
+            budgets,
             func_refs,
             size: end as u32,
             imported_table_count: facts.imported_tables,
@@ -457,6 +472,13 @@ impl VmLayout {
     /// Whether the memory is the first that the module defines, for which the header has room.
     pub(crate) const fn is_first_defined(&self, memory: MemoryIndex) -> bool {
         memory.0 == self.imported_memory_count
+    }
+
+    /// The [`VmBudget`] of a function, if the instances of the module have budgets of their own:
+    /// those of modules with shared memories, which may run on many threads.
+    pub fn budget(&self, func: DefinedFuncIndex) -> Option<VmOffset> {
+        let budgets = self.budgets?;
+        Some(VmOffset(budgets + func.0 * size_of::<VmBudget>() as u32))
     }
 
     /// The n-th [`VmFuncRef`]; [`ModuleFacts::func_ref`] gives a function's n.

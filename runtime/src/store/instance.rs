@@ -11,11 +11,12 @@ use std::sync::Arc;
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::plan::{MemoryPlace, MemoryPlan, TableFilling, TablePlan};
 use upshift_abi::vmctx::{
-    PAGE_SIZE, Place, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset, VmTable,
+    PAGE_SIZE, Place, VmBudget, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset,
+    VmTable,
 };
 use upshift_abi::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts, TableIndex, TagIndex,
-    TrapCode,
+    DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts,
+    TableIndex, TagIndex, TrapCode,
 };
 
 use super::exceptions::tag_word;
@@ -137,6 +138,11 @@ impl Instance {
                 .map(|expr| self.evaluate(store, expr).bits[0])
                 .collect(),
         }
+    }
+
+    /// The instance's own cell of a function's budget, if it has one.
+    pub(crate) fn budget(&self, func: DefinedFuncIndex) -> Option<*mut VmBudget> {
+        Some(self.at(self.facts().layout.budget(func)?))
     }
 
     /// A pointer to an offset from the module's context layout.

@@ -246,6 +246,13 @@ impl Masm {
         self.rm_imm(op, mem, imm as u32, 4);
     }
 
+    /// `sub [mem], imm`.
+    pub(crate) fn sub_mem_imm(&mut self, size: OperandSize, mem: Mem, imm: i32) {
+        let imm_size = ImmSize::of(imm);
+        let op = Alu::Sub.with_imm(imm_size).sized(size);
+        self.rm_imm(op, mem, imm as u32, imm_size as usize);
+    }
+
     /// `imul reg, rm, imm`.
     pub(crate) fn imul_imm(&mut self, size: OperandSize, reg: Reg, rm: Reg, imm: i32) {
         self.note(|| Effect::Change(reg));
