@@ -132,9 +132,9 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 10h
 ;;    8  mov [rbp-8], rdi
-;;    c  mfence
-;;    f  leave
-;;   10  ret
+;;    c  lock or dword ptr [rsp], 0
+;;   14  leave
+;;   15  ret
 ;; def7 wait and notify
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

@@ -22,8 +22,10 @@
     (i32.atomic.rmw8.cmpxchg_u (local.get 0) (local.get 1) (local.get 2))))
 ;; clif 0
 ;;   function u0:0(i64 vmctx, i32, i32) -> i32 tail {
+;;       ss0 = explicit_slot 4, align = 16
 ;;       region0 = 1 "memory"
 ;;       region1 = 0 "context"
+;;       region2 = 7 "results"
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32):
 ;;                                       v7 = load.i64 notrap aligned readonly can_move region1 v0
@@ -44,11 +46,13 @@
 ;;   @003d                               v17 = iadd v7, v3
 ;;   @003d                               v18 = load.i32 user34 little region0 v17
 ;;   @0040                               v19 = iadd v16, v18
-;;   @0041                               fence
-;;   @0046                               v20 = iadd v7, v3
-;;   @0046                               v21 = load.i32 user35 little region0 v20
-;;   @0049                               v22 = iadd v19, v21
-;;   @004a                               jump block1(v22)
+;;   @0041                               v20 = stack_addr.i64 ss0
+;;   @0041                               v21 = iconst.i32 0
+;;   @0041                               v22 = atomic_rmw.i32 or v20, v21  ; v21 = 0
+;;   @0046                               v23 = iadd v7, v3
+;;   @0046                               v24 = load.i32 user35 little region0 v23
+;;   @0049                               v25 = iadd v19, v24
+;;   @004a                               jump block1(v25)
 ;;
 ;;                                   block1(v5: i32):
 ;;   @004a                               return v5
@@ -58,20 +62,24 @@
 ;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
+;;     subq $0x10, %rsp
 ;;   block0:
-;;     movq (%rdi), %r10
-;;     movl %esi, %r11d
+;;     movq (%rdi), %rdi
+;;     movl %esi, %ecx
 ;;     movl %edx, %eax
-;;     movl $0x1, (%r10, %r11)
-;;     leaq 2(%rax), %rcx
-;;     testq $0x3, %rcx
+;;     movl $0x1, (%rdi, %rcx)
+;;     leaq 2(%rax), %rdx
+;;     testq $0x3, %rdx
 ;;     jnz #trap=user14
-;;     movl 6(%r10, %rax), %eax
-;;     addl (%r10, %r11), %eax
-;;     mfence
-;;     addl (%r10, %r11), %eax
+;;     movl 6(%rdi, %rax), %eax
+;;     addl (%rdi, %rcx), %eax
+;;     uninit  %rdx
+;;     xorl %edx, %edx
+;;     lock orl %edx, <offset:1>+(%rsp)
+;;     addl (%rdi, %rcx), %eax
 ;;     jmp     label1
 ;;   block1:
+;;     addq $0x10, %rsp
 ;;     movq %rbp, %rsp
 ;;     popq %rbp
 ;;     retq
