@@ -225,8 +225,8 @@ fn osr_entries_are_in_regions_and_clauses() {
     check(text, ROUNDS, 5 + 100_000 * n + sum);
 }
 
-/// A loop that becomes hot in a clause of the older form: the exception that `rethrow` throws behind
-/// it was caught before the OSR entry.
+/// A loop that becomes hot in a clause of the older form: the exception that `rethrow` throws
+/// behind it was caught before the OSR entry.
 #[test]
 fn osr_entries_keep_what_was_caught_before() {
     let text = r#"(module
