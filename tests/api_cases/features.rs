@@ -13,7 +13,7 @@ fn module_with(feature: Feature) -> &'static str {
         Feature::Exceptions => "(tag) (func (throw 0))",
         Feature::ExtendedConst => "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
         Feature::FunctionReferences => "(type $f (func)) (func (param (ref $f)))",
-        Feature::LegacyExceptions => "(func (try (do) (catch_all)))",
+        Feature::LegacyExceptions => "(func try catch_all end)",
         Feature::Memory64 => "(memory i64 1)",
         Feature::MultiMemory => "(memory 1) (memory 1)",
         Feature::MultiValue => "(func (result i32 i32) (i32.const 1) (i32.const 2))",
@@ -115,6 +115,7 @@ fn a_feature_without_one_that_it_needs_is_a_contradiction() {
         "the feature `reference-types` needs the feature `bulk-memory`, which is off: switch both \
          off, or both on"
     );
-    config.wasm_reference_types(false);
-    Engine::new(config.wasm_function_references(false)).expect("all three are off");
+    config.wasm_reference_types(false).wasm_exceptions(false);
+    config.wasm_legacy_exceptions(false);
+    Engine::new(config.wasm_function_references(false)).expect("all five are off");
 }
