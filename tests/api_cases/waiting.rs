@@ -157,34 +157,44 @@ fn a_notification_wakes_as_many_as_it_is_told() {
     });
 }
 
+fn waits_end(engine: &Engine) {
+    let shared = Shared::new(engine);
+    let (mut store, instance) = shared.instance();
+    let wait = instance.get_typed_func::<(i32, i32, i64), i32>(&mut store, "wait32");
+    let wait = wait.unwrap();
+    let mut wait_until = |interrupt: &dyn Fn(&mut Store<()>)| {
+        interrupt(&mut store);
+        let error = wait.call(&mut store, (64, 0, -1)).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{error:#}");
+        assert_eq!(shared.memory.atomic_notify(64, 1), Ok(0), "it has left");
+        error
+    };
+    wait_until(&|store| {
+        let handle = store.interrupt_handle();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(10));
+            handle.interrupt();
+        });
+    });
+    let error = wait_until(&|store| {
+        store.set_deadline(Some(Instant::now() + Duration::from_millis(10)));
+    });
+    assert!(error.downcast_ref::<TimedOut>().is_some(), "{error:#}");
+    // The deadline has passed already.
+    wait_until(&|_| ());
+}
+
 #[test]
 fn interruptions_and_deadlines_end_waits() {
-    in_every_mode(|engine| {
-        let shared = Shared::new(engine);
-        let (mut store, instance) = shared.instance();
-        let wait = instance.get_typed_func::<(i32, i32, i64), i32>(&mut store, "wait32");
-        let wait = wait.unwrap();
-        let mut wait_until = |interrupt: &dyn Fn(&mut Store<()>)| {
-            interrupt(&mut store);
-            let error = wait.call(&mut store, (64, 0, -1)).unwrap_err();
-            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt), "{error:#}");
-            assert_eq!(shared.memory.atomic_notify(64, 1), Ok(0), "it has left");
-            error
-        };
-        wait_until(&|store| {
-            let handle = store.interrupt_handle();
-            thread::spawn(move || {
-                thread::sleep(Duration::from_millis(10));
-                handle.interrupt();
-            });
-        });
-        let error = wait_until(&|store| {
-            store.set_deadline(Some(Instant::now() + Duration::from_millis(10)));
-        });
-        assert!(error.downcast_ref::<TimedOut>().is_some(), "{error:#}");
-        // The deadline has passed already.
-        wait_until(&|_| ());
-    });
+    in_every_mode(waits_end);
+    waits_end(&virtual_time());
+}
+
+/// An engine whose compilations take virtual time.
+fn virtual_time() -> Engine {
+    let mut config = upshift::Config::new();
+    set(&mut config, Group::Tiering, "switching", "virtual").unwrap();
+    Engine::new(&config).unwrap()
 }
 
 /// All threads run the same functions, which change tiers meanwhile: no count is lost.
@@ -192,7 +202,7 @@ fn interruptions_and_deadlines_end_waits() {
 fn functions_change_tiers_while_many_threads_run_them() {
     const THREADS: u32 = 6;
     const TIMES: i32 = 20_000;
-    in_every_mode(|engine| {
+    let count = |engine: &Engine| {
         let shared = Shared::new(engine);
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -204,7 +214,9 @@ fn functions_change_tiers_while_many_threads_run_them() {
         let times = THREADS * TIMES as u32;
         assert_eq!(bytes[..4], times.to_le_bytes());
         assert_eq!(bytes[64..], (3 * u64::from(times)).to_le_bytes());
-    });
+    };
+    in_every_mode(count);
+    count(&virtual_time());
 }
 
 fn growth_races(engine: &Engine) {
