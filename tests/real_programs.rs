@@ -5,13 +5,18 @@
 //! Kernels are in the source tree; libraries and large programs are in `corpus/`, and without it
 //! their tests fail, naming the command that builds or fetches them.
 
+mod real_program_cases {
+    pub mod tensors;
+}
+
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use upshift::{Config, MemoryBounds, Strategy, Switching};
-use upshift_benches::corpus::{self, Size};
+use real_program_cases::tensors;
+use upshift::{Config, Engine as UpshiftEngine, MemoryBounds, Module, Strategy, Switching};
+use upshift_benches::corpus::{self, LoadOnly, Size};
 use upshift_benches::engines::{Engine, Job, Outcome, Upshift, Wasmtime};
 
 /// The execution modes: all must give the same result.
@@ -119,10 +124,97 @@ fn trial(case: &Arc<Case>, mode: &'static str, config: Config) -> Trial {
     Trial::test(name, run).with_ignored_flag(slow)
 }
 
+/// Large modules are compiled by the baseline only: the optimizer would take minutes.
+const OPTIMIZED: u64 = 4_000_000;
+
+/// Compiles every function of a module that imports more than WASI.
+fn compile(module: &LoadOnly, strategy: Strategy) -> Result<()> {
+    let path = module.path();
+    let fetch = || {
+        format!(
+            "cannot read `{}`; run scripts/fetch-corpus first",
+            path.display()
+        )
+    };
+    let wasm = std::fs::read(&path).with_context(fetch)?;
+    let mut config = Config::new();
+    config.strategy(strategy).eager(true);
+    Module::from_binary(&UpshiftEngine::new(&config)?, &wasm)?;
+    Ok(())
+}
+
+/// The tests of modules that are libraries of JavaScript: those that are fetched as programs are.
+fn module_trials() -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for module in corpus::modules()?
+        .into_iter()
+        .filter(|module| module.tested)
+    {
+        let size = std::fs::metadata(module.path()).map_or(0, |file| file.len());
+        let strategies = [
+            ("baseline", Strategy::Baseline),
+            ("optimizer", Strategy::Optimizer),
+        ];
+        for (name, strategy) in strategies {
+            if strategy == Strategy::Baseline || size < OPTIMIZED {
+                let label = format!("module/{}/{name}", module.name);
+                let module = module.clone();
+                let run = move || {
+                    let result = compile(&module, strategy);
+                    result.map_err(|error| Failed::from(format!("{error:?}")))
+                };
+                trials.push(Trial::test(label, run));
+            }
+        }
+        if module.name == "tfjs" {
+            for (mode, config) in modes() {
+                let path = module.path();
+                let run = move || {
+                    let result = std::fs::read(&path).map_err(anyhow::Error::from);
+                    let result = result.and_then(|wasm| tensors::check(&wasm, &config));
+                    result.map_err(|error| Failed::from(format!("{error:?}")))
+                };
+                trials.push(Trial::test(format!("module/tfjs/tensors/{mode}"), run));
+            }
+        }
+    }
+    Ok(trials)
+}
+
+/// What the program with exceptions prints when it is compiled for the machine itself. Wasmtime, as
+/// it is built here, has no exceptions.
+const EXCEPTIONS: &str = "exceptions 9046de23e2fe4fa3\nerror Error\n";
+
+fn exceptions(form: &str, mode: &str, config: Config) -> Result<()> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/exceptions");
+    let wasm = std::fs::read(format!("{folder}/{form}.wasm"))?;
+    let job = Job {
+        args: vec![form.to_owned()],
+        ..Job::default()
+    };
+    let found = Upshift::new(mode, config).load(&wasm)?.run(&job)?;
+    let stdout = String::from_utf8_lossy(&found.stdout);
+    ensure!(found.exit == 0 && stdout == EXCEPTIONS, "found {found:#?}");
+    Ok(())
+}
+
+/// The tests of a C++ program with exceptions, in both forms.
+fn exception_trials() -> impl Iterator<Item = Trial> {
+    ["standard", "legacy"].into_iter().flat_map(|form| {
+        modes().into_iter().map(move |(mode, config)| {
+            let run = move || {
+                let result = exceptions(form, mode, config.clone());
+                result.map_err(|error| Failed::from(format!("{error:?}")))
+            };
+            Trial::test(format!("exceptions/{form}/{mode}"), run)
+        })
+    })
+}
+
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let cases = match cases() {
-        Ok(cases) => cases,
+    let (cases, modules) = match cases().and_then(|cases| Ok((cases, module_trials()?))) {
+        Ok(found) => found,
         Err(error) => {
             eprintln!("cannot list the programs: {error:?}");
             return ExitCode::FAILURE;
@@ -132,5 +224,9 @@ fn main() -> ExitCode {
         let modes = modes().into_iter();
         modes.map(move |(mode, config)| trial(&case, mode, config))
     });
-    libtest_mimic::run(&args, trials.collect()).exit_code()
+    libtest_mimic::run(
+        &args,
+        trials.chain(modules).chain(exception_trials()).collect(),
+    )
+    .exit_code()
 }

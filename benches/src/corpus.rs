@@ -239,6 +239,9 @@ pub struct LoadOnly {
     /// What the module is, in one sentence.
     pub about: String,
     module: String,
+    /// Whether tests compile the module: then it is fetched with the programs.
+    #[serde(default)]
+    pub tested: bool,
     /// Proposals that the module needs beyond those that Upshift has.
     #[serde(default)]
     pub needs: Vec<String>,
