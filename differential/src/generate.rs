@@ -24,6 +24,7 @@ struct Features {
     page_sizes: bool,
     wide_arithmetic: bool,
     threads: bool,
+    exceptions: bool,
     traps: bool,
 }
 
@@ -40,6 +41,7 @@ impl Features {
             page_sizes: rng.usize(..4) == 0,
             wide_arithmetic: rng.bool(),
             threads: rng.usize(..6) == 0,
+            exceptions: rng.usize(..5) == 0,
             traps: rng.usize(..4) == 0,
         }
     }
@@ -91,7 +93,7 @@ fn smith(features: &Features, before: &[Part], rng: &mut Rng) -> Option<Part> {
 /// The generator's configuration: everything that the supported standard has, and nothing else;
 /// small, with deterministic NaNs. Without the minimums most modules would be empty.
 fn config(features: &Features, rng: &mut Rng) -> wasm_smith::Config {
-    let references = features.references;
+    let references = features.references || features.exceptions;
     wasm_smith::Config {
         canonicalize_nans: true,
         export_everything: true,
@@ -118,7 +120,7 @@ fn config(features: &Features, rng: &mut Rng) -> wasm_smith::Config {
         min_element_segments: rng.usize(..2).max(usize::from(features.typed_references)),
         max_element_segments: 4,
         reference_types_enabled: references,
-        exceptions_enabled: false,
+        exceptions_enabled: features.exceptions,
         gc_enabled: false,
         memory64_enabled: features.memory64,
         custom_page_sizes_enabled: features.page_sizes,

@@ -30,12 +30,15 @@ fn engine(nans: Nans) -> Engine {
 }
 
 /// What Wasmtime, as it is built here, says of a module that it can't run: it lacks the collector
-/// that it would need for `externref`, and threads.
-const REFUSALS: [&str; 4] = [
+/// that it would need for `externref` and exceptions, and threads.
+const REFUSALS: [&str; 7] = [
     "gc types are disallowed",
     "relaxed SIMD support is not enabled",
     "threads support is not enabled",
     "threads must be enabled",
+    "exceptions proposal not enabled",
+    "exceptions support is not enabled",
+    "without the exception handling feature",
 ];
 
 /// A program in Wasmtime.
