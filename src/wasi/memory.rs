@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::errno::Errno;
 use crate::SharedMemory;
 
-type Result<T> = std::result::Result<T, Errno>;
+type Result<T, E = Errno> = std::result::Result<T, E>;
 
 /// The most buffers that one call transfers, as POSIX's `IOV_MAX` on Linux. Further buffers are not
 /// transferred, which the count that the guest gets includes.
@@ -82,8 +82,8 @@ impl<'a> GuestMemory<'a> {
         at: u32,
         len: u32,
         piece_bytes: usize,
-        mut fill: impl FnMut(&mut [u8]) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
+        mut fill: impl FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let range = self.range(at, len, 1)?;
         match self {
             Self::Private(bytes) => bytes[range].chunks_mut(piece_bytes).try_for_each(fill),
@@ -148,7 +148,7 @@ impl<'a> GuestMemory<'a> {
                 Ok(f(&mut slices.map(IoSlice::new).collect::<Vec<_>>()))
             }
             Self::Shared(memory) => {
-                let mut copy = vec![0; buffers.copied_bytes()];
+                let mut copy = vec![0; copied_bytes(&buffers)];
                 each_part(&buffers, copy.len(), |at, part| {
                     memory.read(at, &mut copy[part]).map_err(fault)
                 })?;
@@ -157,39 +157,42 @@ impl<'a> GuestMemory<'a> {
         }
     }
 
-    /// Calls `f` with the buffers that an array of `iovec` describes, to be written to. If buffers
-    /// overlap, only the first one is passed on.
-    pub(crate) fn with_buffers_mut<R>(
+    /// Calls `f` with the buffers that an array of `iovec` describes, to be written to. It returns
+    /// how many bytes it has produced, of which no more are counted than there is room for, and
+    /// what else it found out. If buffers overlap, only the first one is passed on.
+    ///
+    /// Of a shared memory only the bytes that were produced change, none if `f` fails: other
+    /// threads may store to the others while `f` waits.
+    pub(crate) fn with_buffers_mut<R, E: From<Errno>>(
         &mut self,
         iovs: u32,
         count: u32,
-        f: impl FnOnce(&mut [IoSliceMut<'_>]) -> R,
-    ) -> Result<R> {
+        f: impl FnOnce(&mut [IoSliceMut<'_>]) -> Result<(usize, R), E>,
+    ) -> Result<(usize, R), E> {
         let buffers = self.buffers(iovs, count)?;
+        let order = order(&buffers);
+        let buffers = match order {
+            Some(_) => &buffers[..],
+            None => &buffers[..1],
+        };
+        let room = buffers.iter().map(Range::len).sum();
         match self {
             Self::Private(bytes) => {
-                let first = match &buffers[..] {
-                    [] => 0..0,
-                    [first, ..] => first.clone(),
+                let (count, more) = match (buffers, order) {
+                    ([], _) => f(&mut [IoSliceMut::new(&mut [])])?,
+                    ([one], _) => f(&mut [IoSliceMut::new(&mut bytes[one.clone()])])?,
+                    (_, order) => f(&mut slices(bytes, buffers, order.unwrap_or_default()))?,
                 };
-                if buffers.len() > 1
-                    && let Some(mut slices) = disjoint(bytes, &buffers)
-                {
-                    return Ok(f(&mut slices));
-                }
-                Ok(f(&mut [IoSliceMut::new(&mut bytes[first])]))
+                Ok((count.min(room), more))
             }
             Self::Shared(memory) => {
-                // What is not read stays as it is, unless another thread changes it meanwhile.
-                let mut copy = vec![0; buffers.copied_bytes()];
-                each_part(&buffers, copy.len(), |at, part| {
-                    memory.read(at, &mut copy[part]).map_err(fault)
+                let mut produced = vec![0; copied_bytes(buffers)];
+                let (count, more) = f(&mut [IoSliceMut::new(&mut produced)])?;
+                let count = count.min(produced.len());
+                each_part(buffers, count, |at, part| {
+                    memory.write(at, &produced[part]).map_err(fault)
                 })?;
-                let result = f(&mut [IoSliceMut::new(&mut copy)]);
-                each_part(&buffers, copy.len(), |at, part| {
-                    memory.write(at, &copy[part]).map_err(fault)
-                })?;
-                Ok(result)
+                Ok((count, more))
             }
         }
     }
@@ -220,6 +223,12 @@ impl<'a> GuestMemory<'a> {
 /// The error of an access that has been checked: a memory never shrinks.
 fn fault(_: crate::MemoryAccessError) -> Errno {
     Errno::Fault
+}
+
+/// How many bytes of buffers are transferred by copies.
+fn copied_bytes(buffers: &[Range<usize>]) -> usize {
+    let total: usize = buffers.iter().map(Range::len).sum();
+    total.min(MAX_COPIED)
 }
 
 /// Calls a function for each buffer with its address and the part of a copy of at most `len` bytes
@@ -259,12 +268,6 @@ impl Buffers {
         };
     }
 
-    /// How many bytes are transferred by copies.
-    fn copied_bytes(&self) -> usize {
-        let total: usize = self.iter().map(Range::len).sum();
-        total.min(MAX_COPIED)
-    }
-
     fn into_iter(self) -> impl Iterator<Item = Range<usize>> {
         let (one, many) = match self {
             Buffers::None => (None, Vec::new()),
@@ -287,15 +290,29 @@ impl std::ops::Deref for Buffers {
     }
 }
 
-/// The ranges as slices in their order, or `None` if two of them overlap.
-fn disjoint<'a>(mut bytes: &'a mut [u8], ranges: &[Range<usize>]) -> Option<Vec<IoSliceMut<'a>>> {
+/// The positions of the ranges by their addresses, or `None` if two of them overlap. Empty for one
+/// range, which needs no order.
+fn order(ranges: &[Range<usize>]) -> Option<Vec<usize>> {
+    if ranges.len() <= 1 {
+        return Some(Vec::new());
+    }
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_unstable_by_key(|&i| ranges[i].start);
+    let disjoint = |pair: &[usize]| ranges[pair[0]].end <= ranges[pair[1]].start;
+    order.windows(2).all(disjoint).then_some(order)
+}
+
+/// The ranges, which don't overlap and whose positions by address are given, as slices.
+fn slices<'a>(
+    mut bytes: &'a mut [u8],
+    ranges: &[Range<usize>],
+    order: Vec<usize>,
+) -> Vec<IoSliceMut<'a>> {
     let mut slices: Vec<(usize, &mut [u8])> = Vec::with_capacity(ranges.len());
     let mut passed = 0;
     for i in order {
         let range = &ranges[i];
-        let skipped = range.start.checked_sub(passed)?;
+        let skipped = range.start - passed;
         let (slice, rest) = bytes.split_at_mut(skipped).1.split_at_mut(range.len());
         slices.push((i, slice));
         bytes = rest;
@@ -303,12 +320,13 @@ fn disjoint<'a>(mut bytes: &'a mut [u8], ranges: &[Range<usize>]) -> Option<Vec<
     }
     slices.sort_unstable_by_key(|&(i, _)| i);
     let slices = slices.into_iter().map(|(_, slice)| IoSliceMut::new(slice));
-    Some(slices.collect())
+    slices.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Engine, MemoryType};
 
     fn iovecs(list: &[(u32, u32)]) -> Vec<u8> {
         let words = list.iter().flat_map(|&(at, len)| [at, len]);
@@ -348,6 +366,7 @@ mod tests {
                 for (i, slice) in slices.iter_mut().enumerate() {
                     slice.fill(i as u8 + 1);
                 }
+                Ok::<_, Errno>((9, ()))
             })
             .unwrap();
         assert_eq!((bytes[91], bytes[62], bytes[53]), (1, 2, 3));
@@ -358,10 +377,51 @@ mod tests {
         let mut bytes = vec![0; 128];
         bytes[..16].copy_from_slice(&iovecs(&[(90, 8), (94, 8)]));
         let mut memory = GuestMemory::new(&mut bytes);
-        let lens = memory.with_buffers_mut(0, 2, |slices| slices.len());
-        assert_eq!(lens, Ok(1));
+        let fill = |slices: &mut [IoSliceMut<'_>]| {
+            slices.iter_mut().for_each(|slice| slice.fill(1));
+            Ok::<_, Errno>((16, slices.len()))
+        };
+        assert_eq!(memory.with_buffers_mut(0, 2, fill), Ok((8, 1)));
         let lens = memory.with_buffers(0, 2, |slices| slices.len());
         assert_eq!(lens, Ok(2));
+
+        let (_, mut memory) = shared(&[(90, 8), (94, 8)]);
+        assert_eq!(memory.with_buffers_mut(0, 2, fill), Ok((8, 1)));
+        assert_eq!(memory.array(90), Ok([1, 1, 1, 1, 1, 1, 1, 1, 0, 0]));
+    }
+
+    /// A shared memory with an array of `iovec` at 0.
+    fn shared(list: &[(u32, u32)]) -> (SharedMemory, GuestMemory<'static>) {
+        let ty = MemoryType::shared(1, 1);
+        let memory = SharedMemory::new(&Engine::default(), ty).unwrap();
+        memory.write(0, &iovecs(list)).unwrap();
+        (memory.clone(), GuestMemory::Shared(memory))
+    }
+
+    #[test]
+    fn what_is_stored_during_a_call_stays_but_where_it_reads() {
+        let (stored, mut memory) = shared(&[(60, 4), (40, 8)]);
+        let read = |slices: &mut [IoSliceMut<'_>]| {
+            // As another thread does while the call waits.
+            stored.write(40, b"abcdefgh").unwrap();
+            slices[0][..6].copy_from_slice(b"123456");
+            Ok::<_, Errno>((6, ()))
+        };
+        assert_eq!(memory.with_buffers_mut(0, 2, read), Ok((6, ())));
+        assert_eq!(memory.array(60), Ok(*b"1234"));
+        assert_eq!(memory.array(40), Ok(*b"56cdefgh"));
+    }
+
+    #[test]
+    fn a_failed_call_changes_nothing() {
+        let (stored, mut memory) = shared(&[(40, 8)]);
+        let fail = |slices: &mut [IoSliceMut<'_>]| {
+            stored.write(40, b"abcdefgh").unwrap();
+            slices[0][..6].copy_from_slice(b"123456");
+            Err::<(usize, ()), _>(Errno::Again)
+        };
+        assert_eq!(memory.with_buffers_mut(0, 1, fail), Err(Errno::Again));
+        assert_eq!(memory.array(40), Ok(*b"abcdefgh"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::wasi::abi::{FdFlags, Rights};
-use crate::wasi::call::{Call, Result};
+use crate::wasi::call::{Call, Failure, Result};
 use crate::wasi::ctx::Locked;
 use crate::wasi::errno::Errno;
 use crate::wasi::file::{Interest, WasiFile};
@@ -20,14 +20,13 @@ pub(crate) fn fd_read(
     call.ctx.table.file(fd, Rights::FD_READ)?;
     let mut file = OpenFile::new(&mut call.ctx, &call.waiter, fd, Rights::FD_READ);
     let read = |buffers: &mut [IoSliceMut<'_>]| {
-        let room = room(buffers);
-        if room == 0 {
-            return Ok(0);
+        if room(buffers) == 0 {
+            return Ok((0, ()));
         }
-        let count = file.waiting(Interest::Read, |file| file.read(buffers));
-        count.map(|count| count.min(room))
+        let count = file.waiting(Interest::Read, |file| file.read(buffers))?;
+        Ok::<_, Failure>((count, ()))
     };
-    let count = call.memory.with_buffers_mut(iovs, iovs_len, read)??;
+    let (count, ()) = call.memory.with_buffers_mut(iovs, iovs_len, read)?;
     Ok(call.memory.write_u32(nread, size(count)?)?)
 }
 
@@ -42,10 +41,10 @@ pub(crate) fn fd_pread(
     call.memory.range(nread, 1, 4)?;
     let file = call.ctx.table.file(fd, Rights::FD_READ)?;
     let read = |buffers: &mut [IoSliceMut<'_>]| {
-        let count = file.read_at(buffers, offset);
-        count.map(|count| count.min(room(buffers)))
+        let count = file.read_at(buffers, offset)?;
+        Ok::<_, Failure>((count, ()))
     };
-    let count = call.memory.with_buffers_mut(iovs, iovs_len, read)??;
+    let (count, ()) = call.memory.with_buffers_mut(iovs, iovs_len, read)?;
     Ok(call.memory.write_u32(nread, size(count)?)?)
 }
 
@@ -88,8 +87,7 @@ pub(crate) fn fd_pwrite(
     Ok(call.memory.write_u32(nwritten, size(count)?)?)
 }
 
-/// The number of bytes that fit into buffers. A file of the embedder's might claim to have read
-/// more.
+/// The number of bytes that fit into buffers.
 pub(super) fn room(buffers: &[IoSliceMut<'_>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }

@@ -73,7 +73,7 @@ pub(crate) fn sock_recv(
             IoSliceMut::advance_slices(&mut buffers, count);
         }
     };
-    let (count, cut) = call.memory.with_buffers_mut(iovs, iovs_len, receive)??;
+    let (count, cut) = call.memory.with_buffers_mut(iovs, iovs_len, receive)?;
     let cut = match cut {
         Cut::Whole => 0,
         Cut::Cut => DATA_TRUNCATED,
