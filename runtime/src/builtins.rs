@@ -151,27 +151,18 @@ pub unsafe extern "sysv64" fn tier_up(
     };
     let module = instance.module.clone();
     let func = DefinedFuncIndex(func);
-    let own = instance.budget(func);
-    // SAFETY: the cell is in the instance's context, and only this thread uses it.
-    let used = own.map(|cell| unsafe { cell.read() }.min(0).unsigned_abs());
-    let value = match used.map(|used| module.take_budget(func, used)) {
-        Some(0..) => 0,
-        Some(_) | None => {
-            let decide = || module.hooks().on_budget_exhausted(&module, func, site);
-            catch_unwind(AssertUnwindSafe(decide)).map_or_else(
-                |_| {
-                    log::error!("tiering panicked; {func} stays in baseline code");
-                    module.set_budget(func, i32::MAX);
-                    0
-                },
-                |code| code.map_or(0, |code| code.get()),
-            )
-        }
+    let exhausted = || {
+        let decide = || module.hooks().on_budget_exhausted(&module, func, site);
+        catch_unwind(AssertUnwindSafe(decide)).map_or_else(
+            |_| {
+                log::error!("tiering panicked; {func} stays in baseline code");
+                module.set_budget(func, i32::MAX);
+                0
+            },
+            |code| code.map_or(0, |code| code.get()),
+        )
     };
-    if let Some(cell) = own {
-        // SAFETY: as above.
-        unsafe { cell.write(module.draw_budget(func)) };
-    }
+    let value = instance.renew_budget(func, exhausted);
     if store.shared().is_interrupted() {
         // SAFETY: the stub's frame record stands.
         unsafe { (*store.vm()).exit_fp = frame };

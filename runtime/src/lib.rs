@@ -63,7 +63,7 @@ pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{CodeMapping, RuntimeConfig};
 pub use error::{Error, LinkError, RuntimeError, ThrownException, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
-pub use module::{BudgetSite, ModuleCode, TierHooks};
+pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
 pub use parking::WaitResult;
 pub use runtime::Runtime;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use upshift_abi::targets::CallTargets;
-use upshift_abi::vmctx::{VmBudget, VmSlot};
+use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
     Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
     RelocationTarget, Tier,
@@ -45,6 +45,19 @@ pub trait TierHooks: Send + Sync {
         func: DefinedFuncIndex,
         site: BudgetSite,
     ) -> Option<CodeAddr>;
+
+    /// What the function's budget counts at this moment.
+    fn budget_counts(&self, func: DefinedFuncIndex) -> Counts;
+}
+
+/// What a function's budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Work in baseline code: instances that run on several threads draw parts of it.
+    Work,
+    /// Calls, whose time is measured: only counters ([`ModuleCode::place_counter`]) take from it.
+    /// Each instance whose own part is used up calls [`TierHooks::on_budget_exhausted`].
+    Calls,
 }
 
 /// The reason why a function has no first code.
@@ -376,29 +389,16 @@ impl ModuleCode {
         }
     }
 
-    /// Takes what an instance has used of the function's budget beyond what it had drawn; returns
-    /// what is left.
-    pub(crate) fn take_budget(&self, func: DefinedFuncIndex, used: u32) -> i32 {
-        let left = |budget: i32| budget.saturating_sub_unsigned(used);
-        let before = self.change_budget(func, left);
-        left(before)
-    }
-
-    /// Draws a part of the function's budget for an instance: so much that it asks seldom, and so
-    /// little that other threads find something and that a decision is not long in coming.
-    pub(crate) fn draw_budget(&self, func: DefinedFuncIndex) -> VmBudget {
-        const FEW: i32 = 256;
-        const MANY: i32 = 1 << 16;
-        let part = |budget: i32| (budget / 4).clamp(FEW, MANY).min(budget.max(0));
-        part(self.change_budget(func, |budget| budget - part(budget)))
-    }
-
-    /// Changes the budget, as one step for all threads; returns what it was.
-    fn change_budget(&self, func: DefinedFuncIndex, change: impl Fn(i32) -> i32) -> i32 {
+    /// Changes the budget, as one step for all threads, unless `change` returns `None`; returns
+    /// what it was. What happened before [`set_budget`](Self::set_budget) is visible to `change`.
+    pub(crate) fn change_budget(
+        &self,
+        func: DefinedFuncIndex,
+        change: impl FnMut(i32) -> Option<i32>,
+    ) -> Option<i32> {
         let cell = self.budget_cell(func);
-        let order = Ordering::Relaxed;
-        let changed = cell.fetch_update(order, order, |budget| Some(change(budget)));
-        changed.unwrap_or_else(|same| same)
+        let changed = cell.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        changed.ok()
     }
 
     /// The units left of the function's budget.
@@ -409,7 +409,7 @@ impl ModuleCode {
     /// Sets the function's budget: the units that entries and back edges take before
     /// [`TierHooks::on_budget_exhausted`] is called.
     pub fn set_budget(&self, func: DefinedFuncIndex, budget: i32) {
-        self.budget_cell(func).store(budget, Ordering::Relaxed);
+        self.budget_cell(func).store(budget, Ordering::Release);
     }
 }
 

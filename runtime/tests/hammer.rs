@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{Cancel, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks};
+use upshift_runtime::{
+    BudgetSite, CodeAddr, Counts, ModuleCode, Runtime, RuntimeConfig, Store, TierHooks,
+};
 
 const FUNC: DefinedFuncIndex = DefinedFuncIndex(0);
 
@@ -152,6 +154,10 @@ impl TierHooks for CountedCalls {
         _: BudgetSite,
     ) -> Option<CodeAddr> {
         unreachable!("the code does not count")
+    }
+
+    fn budget_counts(&self, _: DefinedFuncIndex) -> Counts {
+        Counts::Calls
     }
 }
 

@@ -11,7 +11,7 @@ use upshift_abi::{
     Builtin, Cancel, CompiledFunction, DefinedFuncIndex, FuncIndex, RelocationTarget,
 };
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, RuntimeConfig, Store, TierHooks};
+use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, RuntimeConfig, Store, TierHooks};
 
 use support::{Code, FirstCalls};
 
@@ -112,6 +112,10 @@ impl TierHooks for Hooks {
         // Rust code may use any register in the meantime.
         assert!(std::hint::black_box(1.5_f64).sin() > 0.0);
         None
+    }
+
+    fn budget_counts(&self, _: DefinedFuncIndex) -> Counts {
+        Counts::Work
     }
 }
 

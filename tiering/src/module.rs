@@ -13,7 +13,7 @@ use upshift_abi::{
 };
 use upshift_profiler::{CodeKey, Event, FuncKey, ModuleKey, Nanos};
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, ModuleCode, TierHooks};
+use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, TierHooks};
 
 use crate::config::{Mode, Switching};
 use crate::engine::{Shared, Tiering};
@@ -95,6 +95,13 @@ impl TierHooks for ModuleTiers<ModuleCode> {
         site: BudgetSite,
     ) -> Option<CodeAddr> {
         self.state.budget_exhausted(module, func, site)
+    }
+
+    fn budget_counts(&self, func: DefinedFuncIndex) -> Counts {
+        match self.phase(func) {
+            Phase::Trial => Counts::Calls,
+            _ => Counts::Work,
+        }
     }
 }
 

@@ -108,7 +108,8 @@ pub struct VmSlot(pub AtomicPtr<u8>);
 ///
 /// Protocol: read and written by the thread that runs the instance only. Below zero, the runtime
 /// takes what was used from the module's budget, and some of what is left there for the instance;
-/// only when nothing is left it asks tiering.
+/// only when nothing is left it asks tiering. While tiering counts calls by the module's budget,
+/// nothing is taken from that.
 pub type VmBudget = i32;
 
 /// The structure that a function reference points to.

@@ -141,7 +141,7 @@ impl Instance {
     }
 
     /// The instance's own cell of a function's budget, if it has one.
-    pub(crate) fn budget(&self, func: DefinedFuncIndex) -> Option<*mut VmBudget> {
+    pub(super) fn budget(&self, func: DefinedFuncIndex) -> Option<*mut VmBudget> {
         Some(self.at(self.facts().layout.budget(func)?))
     }
 

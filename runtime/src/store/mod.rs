@@ -5,6 +5,7 @@
 //! behaviour).
 
 mod arena;
+mod budget;
 mod call;
 mod constant;
 mod exceptions;

@@ -12,8 +12,8 @@ use upshift_abi::{
 use upshift_baseline::TrampolineCompiler;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{
-    BudgetSite, CodeAddr, Extern, FuncId, InstanceId, ModuleCode, Runtime, RuntimeConfig, Store,
-    TierHooks,
+    BudgetSite, CodeAddr, Counts, Extern, FuncId, InstanceId, ModuleCode, Runtime, RuntimeConfig,
+    Store, TierHooks,
 };
 
 /// The hooks of a module whose code counts nothing: a function that makes the first code.
@@ -42,6 +42,10 @@ where
         _: BudgetSite,
     ) -> Option<CodeAddr> {
         unreachable!("no code counts")
+    }
+
+    fn budget_counts(&self, _: DefinedFuncIndex) -> Counts {
+        Counts::Work
     }
 }
 
