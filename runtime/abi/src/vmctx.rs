@@ -54,6 +54,11 @@ pub struct VmMemory {
     /// one, the thread that holds the lock of the memory's growth. Read by generated code with a
     /// plain load (x86 loads acquire), by the runtime with acquire. So what a reader compares an
     /// index with was accessible before, whichever thread has grown the memory.
+    ///
+    /// The optimizer reads the length of a shared memory for `memory.size` with an atomic load,
+    /// which is the same instruction: it may move a plain load out of a loop, and a loop that waits
+    /// until another thread has grown the memory would not end. For a check an old length will do,
+    /// which is at most too small.
     pub len: AtomicUsize,
 }
 
