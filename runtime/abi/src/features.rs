@@ -69,9 +69,9 @@ macro_rules! for_each_feature {
             /// Calls that return what the called function returns, and need no stack.
             TailCall = wasm_tail_call "tail-call": TAIL_CALL, on, needs [],
                 "return_call and return_call_indirect";
-            /// Atomic accesses of memories, waiting and notifying.
+            /// Shared memories, atomic accesses, waiting and notifying.
             Threads = wasm_threads "threads": THREADS, on, needs [],
-                "atomic accesses of memories, waiting and notifying";
+                "shared memories, atomic accesses, waiting and notifying";
             /// Sums, differences and products of 128 bits.
             WideArithmetic = wasm_wide_arithmetic "wide-arithmetic": WIDE_ARITHMETIC, off,
                 needs [],
