@@ -360,7 +360,7 @@ impl<T: Send + 'static> Linker<T> {
                     Table::new(&mut store, ty, Ref::null(ty.element()))?.into()
                 }
                 ExternType::Memory(ty) if ty.is_shared() => {
-                    SharedMemory::new(&self.engine, ty)?.into()
+                    SharedMemory::new_in(&mut store, ty)?.into()
                 }
                 ExternType::Memory(ty) => Memory::new(&mut store, ty)?.into(),
                 ExternType::Tag(ty) => Tag::new(&mut store, &ty)?.into(),
@@ -374,12 +374,7 @@ impl<T: Send + 'static> Linker<T> {
         self.modules.get(module)?.get(name)
     }
 
-    pub(crate) fn insert(
-        &mut self,
-        module: &str,
-        name: &str,
-        definition: Definition,
-    ) -> Result<&mut Self> {
+    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {
         if !self.allow_shadowing && self.lookup(module, name).is_some() {
             anyhow::bail!(
                 "`{}::{}` is defined already",

@@ -8,7 +8,8 @@ pub use upshift_runtime::WaitResult;
 use upshift_runtime::SharedMemory as RawSharedMemory;
 
 use crate::error::public;
-use crate::{Engine, MemoryAccessError, MemoryType, Result, Trap};
+use crate::val::raw_mut;
+use crate::{AsContextMut, Engine, MemoryAccessError, MemoryType, Result, Trap};
 
 /// A linear memory that instances on several threads access at the same time, each in a store of
 /// its own.
@@ -56,6 +57,14 @@ impl SharedMemory {
         RawSharedMemory::new(engine.runtime(), ty.0)
             .map(Self)
             .map_err(public)
+    }
+
+    /// Creates a memory like [`new`](Self::new) for imports of a store's instances: it is one of
+    /// the store's memories, and its limiter is asked.
+    pub(crate) fn new_in(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        ty.check()?;
+        let memory = raw_mut(&mut store).new_shared_memory(ty.0);
+        memory.map(Self).map_err(public)
     }
 
     /// The type that the memory was created with.

@@ -151,7 +151,7 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
             move |program: &mut Program| program.thread(&engine)
         });
         threads.max_threads(options.around.limits.threads());
-        let added = threads.add_to_linker(&mut linker, module);
+        let added = threads.add_to_linker(&mut store, &mut linker, module);
         added.with_context(cannot)?;
         let module = linker.instantiate_pre(module).with_context(cannot)?;
         return threads.run(&mut store, &module, |store, instance| {

@@ -13,7 +13,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
 use super::errno::Errno;
-use crate::linker::Definition;
 use crate::{
     Caller, Error, ExternType, Instance, InstancePre, InterruptHandle, Linker, Module, Result,
     SharedMemory, Store,
@@ -51,9 +50,8 @@ const MAX_ID: i32 = (1 << 29) - 1;
 ///     move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share())
 /// };
 /// let mut threads = WasiThreads::new(new_store);
-/// threads.max_threads(16).add_to_linker(&mut linker, &module)?;
-///
 /// let mut store = Store::new(&engine, WasiCtxBuilder::new().inherit_stdio().build()?);
+/// threads.max_threads(16).add_to_linker(&mut store, &mut linker, &module)?;
 /// let module = linker.instantiate_pre(&module)?;
 /// threads.run(&mut store, &module, |store, instance| {
 ///     instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ())
@@ -137,12 +135,18 @@ impl<T: Send + 'static> WasiThreads<T> {
     }
 
     /// Defines `wasi.thread-spawn` and the shared memories that the module imports, newly created.
+    /// They are memories of the first thread's store, whose limiter is asked.
     ///
     /// # Errors
     ///
     /// If the module has no function `wasi_thread_start` to run, one of the names is taken, or the
-    /// system refuses address space.
-    pub fn add_to_linker(&self, linker: &mut Linker<T>, module: &Module) -> Result<()> {
+    /// store's limiter or the system refuses a memory.
+    pub fn add_to_linker(
+        &self,
+        store: &mut Store<T>,
+        linker: &mut Linker<T>,
+        module: &Module,
+    ) -> Result<()> {
         anyhow::ensure!(
             module.get_export(START).is_some(),
             "a module that imports `wasi.thread-spawn` must export `{START}`"
@@ -159,9 +163,8 @@ impl<T: Send + 'static> WasiThreads<T> {
             if let ExternType::Memory(ty) = import.ty()
                 && ty.is_shared()
             {
-                let memory = SharedMemory::new(linker.engine(), ty)?;
-                let memory = Definition::Extern(memory.into());
-                linker.insert(import.module(), import.name(), memory)?;
+                let memory = SharedMemory::new_in(&mut *store, ty)?;
+                linker.define(&*store, import.module(), import.name(), memory)?;
             }
         }
         Ok(())

@@ -32,11 +32,12 @@ fn run(stream: &UnixStream, body: &str, time: Option<Duration>) -> Result<()> {
         let engine = engine.clone();
         move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share())
     });
-    threads.max_threads(2).add_to_linker(&mut linker, &module)?;
     let file = || HostFile::new(stream.try_clone().unwrap()).unwrap();
     let wasi = WasiCtxBuilder::new().stdin(file()).stdout(file()).build();
     let mut store = Store::new(&engine, wasi.unwrap());
     let _limit = time.map(|time| store.arm_timeout(time));
+    let added = threads.max_threads(2);
+    added.add_to_linker(&mut store, &mut linker, &module)?;
     let module = linker.instantiate_pre(&module)?;
     threads.run(&mut store, &module, |store, instance| {
         let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;

@@ -81,3 +81,38 @@ fn the_end_of_any_thread_is_the_programs() {
         ran.failure(124);
     });
 }
+
+/// A program's imported memory is made for it, so it is one of those that limits are for.
+#[test]
+fn limits_hold_for_the_memory_of_all_threads() {
+    let importing = |name: &str, pages: &str| {
+        let text = format!(
+            r#"(module (import "env" "memory" (memory {pages} 65535 shared))
+                (import "wasi" "thread-spawn" (func (param i32) (result i32)))
+                (func (export "wasi_thread_start") (param i32 i32))
+                (func (export "grow") (param i32) (result i32)
+                    (memory.grow (local.get 0))))"#
+        );
+        file(name, text)
+    };
+    let [small, large] = [("thread-small.wat", "1"), ("thread-large.wat", "65535")]
+        .map(|(name, pages)| importing(name, pages));
+    let run = |option: &str, program: &str, by: &str| {
+        upshift(&["-W", option, "--invoke", "grow", program, by])
+    };
+    for (option, program, what) in [
+        (
+            "max-memory-size=1M",
+            &large,
+            "a memory of 65535 pages exceeds",
+        ),
+        ("max-memories=0", &small, "1 memories"),
+    ] {
+        let refused = run(option, program, "1").failure(1);
+        assert!(refused.contains(what), "{refused}");
+    }
+    assert_eq!(run("max-memory-size=1M", &small, "15").success(), "1\n");
+    assert_eq!(run("max-memory-size=1M", &small, "16").success(), "-1\n");
+    // It is counted once.
+    assert_eq!(run("max-memories=1", &small, "1").success(), "1\n");
+}

@@ -222,6 +222,24 @@ impl Store {
         Ok(self.add_memory(entry))
     }
 
+    /// Creates a shared memory that this store uses from the start, as one of its memories.
+    ///
+    /// # Errors
+    ///
+    /// If the system or the store's limiter refuses the memory.
+    ///
+    /// # Panics
+    ///
+    /// If the type is not that of a shared memory.
+    pub fn new_shared_memory(&mut self, ty: MemoryType) -> Result<SharedMemory, Error> {
+        self.admit(0, 1, 0)?;
+        let style = MemoryStyle::new(ty, &self.runtime.config().memory);
+        self.admit_memory(&style)?;
+        let memory = SharedMemory::with_style(&self.runtime, style)?;
+        self.add_memory(MemoryEntry::shared(&memory));
+        Ok(memory)
+    }
+
     /// The id of a shared memory in this store, which uses it from now on. Searches the store's
     /// memories.
     ///
