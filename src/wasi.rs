@@ -36,7 +36,10 @@
 //! - A call that waits does so in `wait`, where an interruption of the store ends it.
 //! - The guest's memory is the caller's export `memory`, borrowed for the length of one call; if it
 //!   is shared, bytes are copied.
-//! - Threads of a guest use its context one after the other, and none of them waits meanwhile.
+//! - Threads of a guest use its context one after the other. None of them waits for a descriptor or
+//!   for time meanwhile, but the system's work on files and directories (`fd_sync`, say) is done,
+//!   and the embedder's files, clocks and random numbers are called. The others wait for that until
+//!   it ends or their store is interrupted.
 
 mod abi;
 mod call;
@@ -55,6 +58,7 @@ mod socket;
 mod strings;
 mod table;
 mod threads;
+mod turns;
 mod wait;
 
 pub use abi::{ClockId, FdFlags, FileStat, FileType, ReceiveFlags, ShutdownFlags};

@@ -1,15 +1,17 @@
 //! The context of a guest: its arguments, environment, descriptors, clocks and random bytes.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::abi::Rights;
+use super::call::Failure;
 use super::clock::{SystemClocks, WasiClocks};
 use super::dir::{DirAccess, Directory};
 use super::file::WasiFile;
@@ -18,6 +20,8 @@ use super::pipe::{ReadPipe, WritePipe};
 use super::random::{SystemRandom, WasiRandom};
 use super::strings::Strings;
 use super::table::{Descriptor, Table};
+use super::turns::{Turn, Turns};
+use super::wait::Waiter;
 use crate::Result;
 
 /// The default limit of a guest's descriptors. The system's own limit is usually lower and counts
@@ -29,7 +33,7 @@ const MAX_DESCRIPTORS: usize = 1 << 16;
 /// It belongs to one store at a time and is [`Send`]. Threads of a guest have one each, with the
 /// same contents: see [`share`](Self::share).
 pub struct WasiCtx {
-    contents: Arc<Mutex<Contents>>,
+    contents: Arc<Turns<Contents>>,
 }
 
 /// What a guest sees of the world.
@@ -45,18 +49,24 @@ impl WasiCtx {
     /// Adds a file to the guest's descriptors and returns its number, the lowest that is free.
     /// While the guest runs, the embedder has to tell it the number.
     ///
+    /// Waits while a call of another thread uses the same contents.
+    ///
     /// # Errors
     ///
     /// If the guest has reached its limit of descriptors.
     pub fn insert_file(&mut self, file: impl WasiFile) -> Result<u32> {
-        Ok(self.lock().table.insert(own(Box::new(file)))?)
+        let Ok(mut contents) = self.lock(|| Ok::<_, Infallible>(()));
+        Ok(contents.table.insert(own(Box::new(file)))?)
     }
 
     /// A context with the same contents, for another thread of the guest: files that one opens are
     /// open for all.
     ///
-    /// Calls of threads that have a context in common run one after the other, but for the time
-    /// for which they wait.
+    /// Calls of threads that have the same contents run one after the other, but for the time for
+    /// which they wait: for a descriptor, a clock, or for time to pass. What the system does at
+    /// once is part of the call, however long it takes (a large read or write of a file,
+    /// `fd_sync`, listing a directory), and so are calls of the embedder's files, clocks and random
+    /// numbers. An interruption ends the wait of a thread whose turn it is not.
     #[must_use]
     pub fn share(&self) -> Self {
         Self {
@@ -64,22 +74,18 @@ impl WasiCtx {
         }
     }
 
-    /// The contents, for the length of a call. Without a lock if no other context has them.
-    pub(super) fn lock(&mut self) -> Locked<'_> {
+    /// The contents, for the length of a call. Without a lock if no other context has them;
+    /// otherwise waits for them, while `check` returns no error.
+    pub(super) fn lock<E>(&mut self, check: impl Fn() -> Result<(), E>) -> Result<Locked<'_>, E> {
         if Arc::strong_count(&self.contents) > 1 {
-            return Locked::Shared {
+            return Ok(Locked::Shared {
                 contents: &self.contents,
-                guard: Some(lock(&self.contents)),
-            };
+                turn: Some(self.contents.take(check)?),
+            });
         }
         let contents = Arc::get_mut(&mut self.contents).expect("this is the only reference");
-        Locked::Own(contents.get_mut().unwrap_or_else(PoisonError::into_inner))
+        Ok(Locked::Own(contents.get_mut()))
     }
-}
-
-fn lock(contents: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
-    // A file of the embedder's that has panicked leaves the table whole.
-    contents.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The contents of a context during a call, locked if other threads have them too.
@@ -88,26 +94,41 @@ pub(super) enum Locked<'a> {
     Own(&'a mut Contents),
     /// Other contexts have them, too.
     Shared {
-        contents: &'a Mutex<Contents>,
-        /// Missing only while the call waits.
-        guard: Option<MutexGuard<'a, Contents>>,
+        contents: &'a Turns<Contents>,
+        /// Missing while the call waits, and after a wait that has failed.
+        turn: Option<Turn<'a, Contents>>,
     },
 }
 
-const UNLOCKED: &str = "nothing is used while the call waits";
+const UNLOCKED: &str = "nothing is used while the call waits, and after a wait that has failed";
 
 impl Locked<'_> {
     /// Lets other threads use the contents while the function waits. Afterwards a number may be
     /// another file's.
-    pub(super) fn unlocked<R>(&mut self, wait: impl FnOnce() -> R) -> R {
-        if let Locked::Shared { guard, .. } = self {
-            *guard = None;
+    ///
+    /// # Errors
+    ///
+    /// That of the function, or of an interruption while another thread uses the contents. The
+    /// call must use them no more then, as it does not have them again.
+    pub(super) fn unlocked(
+        &mut self,
+        waiter: &Waiter,
+        wait: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if let Locked::Shared { turn, .. } = self {
+            *turn = None;
         }
-        let result = wait();
-        if let Locked::Shared { contents, guard } = self {
-            *guard = Some(lock(contents));
+        wait()?;
+        if let Locked::Shared { contents, turn } = self {
+            *turn = Some(contents.take(|| waiter.check())?);
         }
-        result
+        Ok(())
+    }
+
+    /// Lets other threads use the contents in the middle of a long call, as
+    /// [`unlocked`](Self::unlocked), which also checks for an interruption.
+    pub(super) fn pause(&mut self, waiter: &Waiter) -> Result<(), Failure> {
+        self.unlocked(waiter, || waiter.check())
     }
 }
 
@@ -117,7 +138,7 @@ impl Deref for Locked<'_> {
     fn deref(&self) -> &Contents {
         match self {
             Locked::Own(contents) => contents,
-            Locked::Shared { guard, .. } => guard.as_ref().expect(UNLOCKED),
+            Locked::Shared { turn, .. } => turn.as_ref().map(|turn| &**turn).expect(UNLOCKED),
         }
     }
 }
@@ -126,7 +147,7 @@ impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut Contents {
         match self {
             Locked::Own(contents) => contents,
-            Locked::Shared { guard, .. } => guard.as_mut().expect(UNLOCKED),
+            Locked::Shared { turn, .. } => turn.as_mut().map(|turn| &mut **turn).expect(UNLOCKED),
         }
     }
 }
@@ -325,7 +346,7 @@ impl WasiCtxBuilder {
             random: collected.random.unwrap_or_else(system_random),
         };
         Ok(WasiCtx {
-            contents: Arc::new(Mutex::new(contents)),
+            contents: Arc::new(Turns::new(contents)),
         })
     }
 }

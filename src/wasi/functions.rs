@@ -90,8 +90,12 @@ macro_rules! define_functions {
                 Extern::SharedMemory(memory) => (GuestMemory::Shared(memory), caller.data_mut()),
                 _ => return Err(no_memory()),
             };
+            let ctx = match $get(data).lock(|| waiter.check()) {
+                Ok(ctx) => ctx,
+                Err(failure) => return errno(Err(failure)),
+            };
             let mut call = Call {
-                ctx: $get(data).lock(),
+                ctx,
                 memory,
                 waiter,
                 preview: Preview::$preview,

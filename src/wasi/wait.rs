@@ -99,7 +99,7 @@ impl Waiter {
             return Ok(());
         };
         let Some(fd) = file.pollable() else {
-            return ctx.unlocked(|| self.sleep(READY_POLL_INTERVAL));
+            return ctx.unlocked(self, || self.sleep(READY_POLL_INTERVAL));
         };
         if let Locked::Own(_) = ctx {
             return self.poll(
@@ -109,7 +109,7 @@ impl Waiter {
         }
         // Another thread may close the file meanwhile. Without a descriptor, wait in slices.
         let fd = fd.try_clone_to_owned();
-        ctx.unlocked(|| match fd {
+        ctx.unlocked(self, || match fd {
             Ok(fd) => self.poll(&mut vec![PollFd::new(&fd, events(interest))], None),
             Err(_) => self.sleep(READY_POLL_INTERVAL),
         })

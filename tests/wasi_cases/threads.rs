@@ -2,9 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use upshift::wasi::{HostFile, WasiCtx, WasiCtxBuilder, WasiThreads, add_to_linker};
+use upshift::wasi::{
+    Errno, HostFile, WasiCtx, WasiCtxBuilder, WasiRandom, WasiThreads, add_to_linker,
+};
 use upshift::{Engine, Exit, Linker, Module, Result, Store, TimedOut, Trap};
 
 /// What modules with threads have in common. Text is at 1024, an `iovec` of it at 16.
@@ -23,8 +25,15 @@ const COMMON: &str = r#"
 
 /// Runs a guest whose standard input and output are the stream, with at most two more threads.
 fn run(stream: &UnixStream, body: &str, time: Option<Duration>) -> Result<()> {
+    let file = || HostFile::new(stream.try_clone().unwrap()).unwrap();
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdin(file()).stdout(file());
+    run_with(&mut wasi, &format!("(module {COMMON} {body})"), time)
+}
+
+fn run_with(wasi: &mut WasiCtxBuilder, module: &str, time: Option<Duration>) -> Result<()> {
     let engine = Engine::default();
-    let module = Module::new(&engine, format!("(module {COMMON} {body})")).unwrap();
+    let module = Module::new(&engine, module).unwrap();
     let mut linker = Linker::<WasiCtx>::new(&engine);
     add_to_linker(&mut linker, |wasi| wasi).unwrap();
     assert!(WasiThreads::<WasiCtx>::are_used_by(&module));
@@ -32,9 +41,7 @@ fn run(stream: &UnixStream, body: &str, time: Option<Duration>) -> Result<()> {
         let engine = engine.clone();
         move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share())
     });
-    let file = || HostFile::new(stream.try_clone().unwrap()).unwrap();
-    let wasi = WasiCtxBuilder::new().stdin(file()).stdout(file()).build();
-    let mut store = Store::new(&engine, wasi.unwrap());
+    let mut store = Store::new(&engine, wasi.build().unwrap());
     let _limit = time.map(|time| store.arm_timeout(time));
     let added = threads.max_threads(2);
     added.add_to_linker(&mut store, &mut linker, &module)?;
@@ -130,4 +137,56 @@ fn a_guest_has_no_more_threads_than_it_may() {
     run(&theirs, body, None).unwrap();
     let error = run(&theirs, "", None).unwrap_err();
     assert!(error.to_string().contains("wasi_thread_start"), "{error:#}");
+}
+
+/// Random bytes that take their time: a gibibyte takes most of a minute.
+struct Slow;
+
+impl WasiRandom for Slow {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Errno> {
+        std::thread::sleep(Duration::from_millis(50));
+        buffer.fill(1);
+        Ok(())
+    }
+}
+
+/// Runs a guest whose second thread fills a gibibyte with slow random bytes, again and again, while
+/// the first one, once it has begun, does something else. Returns the error, which must come soon.
+fn while_a_call_is_long(first: &str, time: Option<Duration>) -> upshift::Error {
+    let module = format!(
+        r#"(module
+        (import "env" "memory" (memory 16385 16385 shared))
+        (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "random_get"
+            (func $random (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (export "memory" (memory 0))
+        (func (export "wasi_thread_start") (param i32 i32)
+            (loop
+                (drop (call $random (i32.const 65536) (i32.const 0x4000_0000)))
+                (br 0)))
+        (func (export "_start")
+            (drop (call $spawn (i32.const 0)))
+            (loop (br_if 0 (i32.eqz (i32.atomic.load (i32.const 65536)))))
+            {first}))"#
+    );
+    let start = Instant::now();
+    let error = run_with(WasiCtxBuilder::new().random(Slow), &module, time).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(25), "{error:#}");
+    error
+}
+
+#[test]
+fn a_deadline_ends_threads_while_one_has_the_context_for_long() {
+    let first = "(loop (drop (call $random (i32.const 65536) (i32.const 0x4000_0000))) (br 0))";
+    let error = while_a_call_is_long(first, Some(Duration::from_millis(200)));
+    assert!(error.downcast_ref::<TimedOut>().is_some(), "{error:#}");
+}
+
+#[test]
+fn a_long_call_lets_others_use_the_context() {
+    let first = "(drop (call $yield)) (drop (call $yield)) (call $exit (i32.const 5))";
+    let error = while_a_call_is_long(first, None);
+    assert_eq!(error.downcast_ref(), Some(&Exit(5)), "{error:#}");
 }

@@ -137,7 +137,7 @@ pub(crate) fn path_open(
                 if !request.flags.contains(FdFlags::NONBLOCK) && directory.is_fifo(path) =>
             {
                 let waiter = &call.waiter;
-                call.ctx.unlocked(|| waiter.sleep(PIPE_RETRY))?;
+                call.ctx.unlocked(waiter, || waiter.sleep(PIPE_RETRY))?;
             }
             result => break (result?, directory.access()),
         }

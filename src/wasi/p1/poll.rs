@@ -209,7 +209,7 @@ fn wait_for(
                 let interests = fds
                     .iter()
                     .map(|(fd, interest)| PollFd::new(fd, wait::events(*interest)));
-                ctx.unlocked(|| waiter.poll(&mut interests.collect(), left))?;
+                ctx.unlocked(waiter, || waiter.poll(&mut interests.collect(), left))?;
             }
         }
         waiter.check()?;

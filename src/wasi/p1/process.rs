@@ -34,14 +34,15 @@ pub(crate) fn clock_time_get(call: &mut Call<'_>, id: u32, _precision: u64, time
     Ok(call.memory.write_u64(time, now)?)
 }
 
-/// How many random bytes are generated between two checks for an interruption.
+/// How many random bytes are generated before an interruption is checked for, and other threads may
+/// use the context.
 const RANDOM_PIECE: usize = 1 << 20;
 
 pub(crate) fn random_get(call: &mut Call<'_>, buf: u32, buf_len: u32) -> Result {
     let (ctx, waiter) = (&mut call.ctx, &call.waiter);
     call.memory
         .fill_pieces(buf, buf_len, RANDOM_PIECE, |piece| {
-            waiter.check()?;
+            ctx.pause(waiter)?;
             Ok(ctx.random.fill(piece)?)
         })
 }
