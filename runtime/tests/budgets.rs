@@ -145,3 +145,67 @@ fn a_budget_that_counts_calls_is_left_alone() {
     assert_eq!(counted.exhaustions(), exhaustions);
     assert!(counted.module.budget(FUNC) < work);
 }
+
+/// What an instance draws counts as used, so those that call a function once draw little.
+#[test]
+fn an_instance_draws_little_at_first_and_then_more() {
+    let counted = Counted::new();
+    let (mut store, func) = counted.instance();
+    let mut before = UNITS;
+    let mut draws = Vec::new();
+    for used in (CALL..).step_by(CALL as usize) {
+        call(&mut store, func);
+        let left = counted.module.budget(FUNC);
+        if left != before {
+            draws.push(before - left);
+            before = left;
+        }
+        if UNITS - used < UNITS / 2 {
+            break;
+        }
+    }
+    // The units by which the call overdrew, fewer than a call takes, and the part.
+    let parts = (0..8).map(|n| 256 << n);
+    for (draw, part) in draws.iter().zip(parts) {
+        assert!((part..=part + CALL).contains(draw), "{part}: {draws:?}");
+    }
+    assert!(draws.len() > 8, "{draws:?}");
+    assert!(
+        draws.iter().all(|&draw| draw <= (1 << 16) + CALL),
+        "{draws:?}"
+    );
+    assert_eq!(counted.exhaustions(), 0);
+}
+
+/// Instances leave what they have not used to others: that of many threads that each call a
+/// function once adds up to what the calls take.
+#[test]
+fn a_dropped_instance_gives_back_what_it_has_not_used() {
+    let counted = Counted::new();
+    let mut calls = 0;
+    for round in 0..1000 {
+        let (mut store, func) = counted.instance();
+        for _ in 0..=round % 10 {
+            call(&mut store, func);
+            calls += 1;
+        }
+    }
+    assert_eq!(counted.module.budget(FUNC), UNITS - calls * CALL);
+    assert_eq!(counted.exhaustions(), 0);
+}
+
+/// A credit was not drawn, so it is not given back.
+#[test]
+fn a_dropped_instance_gives_back_nothing_of_a_credit() {
+    let counted = Counted::new();
+    let (mut store, func) = counted.instance();
+    call(&mut store, func);
+    drop(store);
+    assert_eq!(counted.module.budget(FUNC), UNITS - CALL);
+    let (mut store, func) = counted.instance();
+    counted.hooks.counts_calls.store(true, Ordering::Relaxed);
+    call(&mut store, func);
+    counted.hooks.counts_calls.store(false, Ordering::Relaxed);
+    drop(store);
+    assert_eq!(counted.module.budget(FUNC), UNITS - CALL);
+}

@@ -487,6 +487,11 @@ impl VmLayout {
         Some(VmOffset(budgets + func.0 * size_of::<VmBudget>() as u32))
     }
 
+    /// Whether the instances of the module have [budgets](VmBudget) of their own.
+    pub const fn has_budgets(&self) -> bool {
+        self.budgets.is_some()
+    }
+
     /// The n-th [`VmFuncRef`]; [`ModuleFacts::func_ref`] gives a function's n.
     pub const fn func_ref(&self, n: u32) -> VmOffset {
         VmOffset(self.func_refs + n * size_of::<VmFuncRef>() as u32)

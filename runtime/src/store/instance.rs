@@ -52,6 +52,9 @@ pub struct Instance {
     /// Whether each data segment was dropped; empty before the first was: some modules have tens of
     /// thousands.
     dropped_data: Box<[bool]>,
+    /// What the instance has drawn last of each function's budget; empty if it has no cells of its
+    /// own for them.
+    pub(super) drawn: Box<[VmBudget]>,
 }
 
 impl Instance {
@@ -240,6 +243,7 @@ impl Store {
             dropped_elements: vec![false; facts.elements.len()].into(),
             data_written: 0,
             dropped_data: Box::default(),
+            drawn: own_budgets(&facts),
         });
         let header: *mut VmContext = instance.vmctx();
         // SAFETY: the context part is committed, zeroed and not accessible to other code yet.
@@ -452,6 +456,15 @@ impl Store {
         let func_ref = self.instances[instance.index()].func_ref(func);
         self.func_id(func_ref)
     }
+}
+
+/// What a new instance has drawn of each function's budget, if it has cells of its own for them.
+fn own_budgets(facts: &ModuleFacts) -> Box<[VmBudget]> {
+    let count = match facts.layout.has_budgets() {
+        true => facts.bodies.len(),
+        false => 0,
+    };
+    vec![0; count].into()
 }
 
 /// Fills in the function references of a new instance.
