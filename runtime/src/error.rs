@@ -48,26 +48,6 @@ impl RuntimeError {
     }
 }
 
-/// An exception was thrown and not caught: the error of a call that it has left, and the error by
-/// which a host function throws.
-///
-/// The exception itself is the store's: [`Store::take_thrown_exception`]. Where a host function
-/// returns an error that is this one (or has it as its cause) and the store still has the
-/// exception, execution continues at the innermost handler of the WebAssembly code that called it.
-///
-/// [`Store::take_thrown_exception`]: crate::Store::take_thrown_exception
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("an exception was not caught: {description}")]
-pub struct ThrownException {
-    description: String,
-}
-
-impl ThrownException {
-    pub(crate) fn new(description: String) -> Self {
-        Self { description }
-    }
-}
-
 /// An import does not fit the module's declaration.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {

@@ -61,7 +61,7 @@ pub use backtrace::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
 pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{CodeMapping, RuntimeConfig};
-pub use error::{Error, LinkError, RuntimeError, ThrownException, TimedOut};
+pub use error::{Error, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
@@ -73,7 +73,7 @@ pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
     Extern, ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId,
     NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder,
-    TableId, TagId, run_native,
+    TableId, TagId, ThrownException, run_native,
 };
 pub use sys::Process;
 pub use types::TypeUses;

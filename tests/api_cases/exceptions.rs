@@ -210,6 +210,42 @@ fn a_host_function_throws_and_passes_on() {
     });
 }
 
+/// An error throws the exception that it stands for, and no other one that was thrown meanwhile, in
+/// this store or another.
+#[test]
+fn an_error_throws_no_exception_but_its_own() {
+    in_every_mode(|engine| {
+        let module = Module::new(engine, CATCHING).unwrap();
+        let mut other_store = Store::new(engine, ());
+        let other_tag = int_tag(&mut other_store);
+        let foreign = ExnRef::new(&mut other_store, &other_tag, &[1.into()]).unwrap();
+        let foreign = std::sync::Mutex::new(Some(other_store.throw::<()>(foreign).unwrap_err()));
+
+        let mut store = Store::new(engine, ());
+        let tag = int_tag(&mut store);
+        let failing = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>, n: i32| {
+            let first = ExnRef::new(&mut caller, &tag, &[1.into()])?;
+            let first = caller.as_context_mut().throw::<()>(first).unwrap_err();
+            let second = ExnRef::new(&mut caller, &tag, &[2.into()])?;
+            let second = caller.as_context_mut().throw::<()>(second).unwrap_err();
+            Err::<(), _>(match n {
+                0 => foreign.lock().unwrap().take().expect("called once"),
+                1 => first,
+                _ => second,
+            })
+        });
+        let instance = Instance::new(&mut store, &module, &[tag.into(), failing.into()]).unwrap();
+        let run = instance
+            .get_typed_func::<i32, i32>(&mut store, "run")
+            .unwrap();
+        for n in [0, 1] {
+            let error = run.call(&mut store, n).unwrap_err();
+            assert!(error.is::<ThrownException>(), "{error:?}");
+        }
+        assert_eq!(run.call(&mut store, 2).unwrap(), 2);
+    });
+}
+
 #[test]
 fn tags_are_told_apart_by_identity() {
     const THROWING: &str = r#"(module

@@ -42,7 +42,13 @@ impl Translator<'_> {
         if self.control.is_reachable() {
             let frames = self.control.depth();
             let clauses = table.catches.iter();
-            let clauses = clauses.map(|&catch| Clause::of(catch, frames)).collect();
+            let clauses: Box<[Clause]> = clauses.map(|&catch| Clause::of(catch, frames)).collect();
+            let facts = self.env.facts;
+            let taken = |clause: &Clause| {
+                // The comparison of the tag, and for each value its load and the branch's operand.
+                4 + 2 * clause.tag.map_or(0, |tag| facts.tag_params(tag).len())
+            };
+            self.expect_operands(clauses.iter().map(taken).sum())?;
             self.regions.open(frames, Some(clauses));
         }
         self.open_block(table.ty, FrameKind::Try)

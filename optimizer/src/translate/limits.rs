@@ -12,6 +12,9 @@ use super::{TranslateError, Translator};
 /// The number of operators between two checks.
 const INTERVAL: u32 = 64;
 
+/// The number of operands that may wait for the next check.
+const INTERVAL_OPERANDS: usize = 1000;
+
 /// The number of instructions, values and operands that any body may become.
 const BASE: usize = 50_000;
 
@@ -91,6 +94,15 @@ impl Translator<'_> {
         dfg.num_insts() + dfg.num_values() + self.meter.operands
     }
 
+    /// Counts operands that the end of a block will have, before they are made.
+    pub(crate) fn expect_operands(&mut self, count: usize) -> Result<(), TranslateError> {
+        self.meter.operands += count;
+        match count {
+            ..=INTERVAL_OPERANDS => Ok(()),
+            _ => self.look_at_meter(),
+        }
+    }
+
     /// Counts the end of a loop.
     pub(crate) fn leave_loop(&mut self) {
         self.meter.loop_depth -= 1;
@@ -104,6 +116,10 @@ impl Translator<'_> {
         if self.meter.until_look > 0 && self.meter.operands <= MOST {
             return Ok(());
         }
+        self.look_at_meter()
+    }
+
+    fn look_at_meter(&mut self) -> Result<(), TranslateError> {
         self.meter.until_look = INTERVAL;
         let limit = self.meter.limit();
         if self.made() > limit {

@@ -35,7 +35,7 @@ use crate::types::ValType;
 use crate::vmctx::VmOffset;
 
 /// The header of an exception, in front of its values.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct VmException {
     /// The tag's word.

@@ -1,12 +1,11 @@
-//! Exceptions: their memory and their collection, tags, and how the embedder throws and catches.
+//! Exceptions and tags of a store, and how the embedder throws and catches.
 //!
-//! Cells of a few sizes lie in chunks; a cell is an exception ([`upshift_abi::exception`]) or free.
-//! That an exception is caught says nothing about who still refers to it, so no code frees one:
-//! when there are twice as many as were left after the last search, those that nothing refers to
-//! are freed. The search is that of [`references`](super::references), and follows references in
-//! exceptions' values, whose types it ignores: any word that is the address of an exception is one.
+//! Exceptions are freed when nothing refers to them: the search is that of
+//! [`references`](super::references), and follows references in exceptions' values, whose types it
+//! ignores: any word that is the address of an exception is one.
 
-use std::cell::UnsafeCell;
+mod heap;
+
 use std::fmt::Write as _;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,40 +14,11 @@ use upshift_abi::exception::{self, VmException};
 use upshift_abi::vmctx::{VmOffset, VmVal};
 use upshift_abi::{FuncType, Kind, ModuleFacts, TagIndex, TypeId, ValType};
 
+pub(super) use heap::Exceptions;
+use heap::{Cell, HAS_HANDLE};
+
 use super::references::Handle;
-use super::{Store, TagId};
-use crate::error::ThrownException;
-
-/// Bytes of the smallest cell.
-const MIN_CELL: usize = 32;
-
-/// The number of sizes of cells, each twice the one before: the largest holds as many vectors as a
-/// function may have parameters.
-const SIZES: usize = 10;
-
-/// Bytes of a chunk.
-const CHUNK: usize = MIN_CELL << (SIZES - 1);
-
-const _: () = assert!(size_of::<VmException>() + 1000 * size_of::<[u64; 2]>() <= CHUNK);
-
-/// The fewest bytes of exceptions that are searched for.
-const MIN_BYTES: usize = 64 << 10;
-
-/// The most bytes of exceptions that a store may have.
-const MAX_BYTES: usize = 64 << 20;
-
-/// The most words that are searched for each byte of exceptions created meanwhile.
-const WORDS_PER_BYTE: usize = 2;
-
-/// In [`VmException::state`]: the cell is an exception. In the bits above the flags is its serial
-/// number.
-const LIVE: u32 = 1;
-/// In [`VmException::state`]: found by the search that is going on.
-const MARKED: u32 = 2;
-/// In [`VmException::state`]: the store's handles include one to it.
-const HAS_HANDLE: u32 = 4;
-/// The lowest bit of the serial number.
-const SERIAL: u32 = 8;
+use super::{Store, StoreId, TagId};
 
 /// A reference of the embedder to an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,188 +27,42 @@ pub struct ExceptionId {
     serial: u32,
 }
 
+/// An exception was thrown and not caught: the error of a call that it has left, and the error by
+/// which a host function throws.
+///
+/// The exception itself is the store's: [`Store::take_thrown_exception`]. Where a host function
+/// returns an error that is this one (or has it as its cause) and its exception is still the
+/// store's, execution continues at the innermost handler of the WebAssembly code that called it.
+///
+/// [`Store::take_thrown_exception`]: crate::Store::take_thrown_exception
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("an exception was not caught: {description}")]
+pub struct ThrownException {
+    store: StoreId,
+    exception: ExceptionId,
+    description: String,
+}
+
+impl ThrownException {
+    fn new(store: StoreId, exception: ExceptionId, description: String) -> Self {
+        Self {
+            store,
+            exception,
+            description,
+        }
+    }
+
+    /// Whether the error stands for an exception of a store.
+    fn is(&self, store: StoreId, exception: ExceptionId) -> bool {
+        (self.store, self.exception) == (store, exception)
+    }
+}
+
 /// A tag of a store.
 pub(super) struct TagEntry {
     type_id: TypeId,
     /// Where the tag is defined, if not by the embedder.
     definition: Option<(Arc<ModuleFacts>, TagIndex)>,
-}
-
-/// The exceptions of a store.
-#[derive(Default)]
-pub(super) struct Exceptions {
-    /// Sorted by address.
-    chunks: Vec<Chunk>,
-    /// The free cells of each size.
-    free: [Vec<NonNull<VmException>>; SIZES],
-    /// Bytes of cells that are exceptions.
-    live: usize,
-    /// The number of bytes at which the next search happens.
-    limit: usize,
-    /// The serial number of the last exception.
-    serial: u32,
-    /// The exception that the embedder has thrown, or that has left WebAssembly.
-    thrown: Option<NonNull<VmException>>,
-}
-
-/// Cells of one size.
-struct Chunk {
-    words: Box<[UnsafeCell<u64>]>,
-    /// The index of the size.
-    size: usize,
-}
-
-impl Chunk {
-    fn new(size: usize) -> Self {
-        let zero = || UnsafeCell::new(0);
-        Self {
-            words: std::iter::repeat_with(zero).take(CHUNK / 8).collect(),
-            size,
-        }
-    }
-
-    fn start(&self) -> usize {
-        self.words.as_ptr().expose_provenance()
-    }
-
-    fn cells(&self) -> impl Iterator<Item = NonNull<VmException>> + use<> {
-        let start = self.start();
-        (0..CHUNK).step_by(MIN_CELL << self.size).map(move |at| {
-            let cell = std::ptr::with_exposed_provenance_mut(start + at);
-            NonNull::new(cell).expect("an address in a chunk")
-        })
-    }
-}
-
-/// The index of the size of cells for an exception whose values take that many words.
-fn size_for(words: u32) -> usize {
-    let bytes = size_of::<VmException>() + 8 * words as usize;
-    let cell = bytes.next_power_of_two().max(MIN_CELL);
-    (cell / MIN_CELL).trailing_zeros() as usize
-}
-
-impl Exceptions {
-    /// The header of a cell.
-    fn header(&self, cell: NonNull<VmException>) -> &VmException {
-        // SAFETY: pointers to cells are made from chunks, which live as long as the store has any
-        // word or handle that leads to them; the header of a cell is always initialized, and
-        // generated code only writes what is behind it.
-        unsafe { cell.as_ref() }
-    }
-
-    fn update(&mut self, cell: NonNull<VmException>, update: impl FnOnce(u32) -> u32) {
-        let state = update(self.header(cell).state);
-        // SAFETY: as in `header`; nothing else refers to the cell now.
-        unsafe { (*cell.as_ptr()).state = state };
-    }
-
-    /// The exception at an address, if there is one.
-    fn find(&self, address: u64) -> Option<NonNull<VmException>> {
-        let address = address as usize;
-        let behind = self
-            .chunks
-            .partition_point(|chunk| chunk.start() <= address);
-        let chunk = self.chunks[..behind].last()?;
-        let at = address - chunk.start();
-        if at >= CHUNK || !at.is_multiple_of(MIN_CELL << chunk.size) {
-            return None;
-        }
-        let cell = NonNull::new(std::ptr::with_exposed_provenance_mut(address))?;
-        (self.header(cell).state & LIVE != 0).then_some(cell)
-    }
-
-    /// A value's word.
-    fn word(&self, cell: NonNull<VmException>, index: u32) -> u64 {
-        assert!(index < self.header(cell).words);
-        // SAFETY: within the cell, and initialized when the chunk was made.
-        unsafe { cell.add(1).cast::<u64>().add(index as usize).read() }
-    }
-
-    /// Passes each word of the exceptions' values to `look_at`.
-    pub fn values(&self, mut look_at: impl FnMut(u64)) {
-        for cell in self.chunks.iter().flat_map(Chunk::cells) {
-            if self.header(cell).state & LIVE != 0 {
-                (0..self.header(cell).words).for_each(|n| look_at(self.word(cell, n)));
-            }
-        }
-    }
-
-    /// Takes a free cell of the size, if there is one and the limit allows it.
-    #[inline]
-    fn take(&mut self, size: usize) -> Option<NonNull<VmException>> {
-        let bytes = MIN_CELL << size;
-        if self.live + bytes > self.limit.max(MIN_BYTES) {
-            return None;
-        }
-        let cell = self.free[size].pop()?;
-        self.live += bytes;
-        Some(cell)
-    }
-
-    /// Adds a chunk of cells of the size.
-    fn add_chunk(&mut self, size: usize) {
-        let chunk = Chunk::new(size);
-        self.free[size].extend(chunk.cells());
-        let start = chunk.start();
-        let at = self.chunks.partition_point(|other| other.start() < start);
-        self.chunks.insert(at, chunk);
-    }
-
-    /// Makes an exception of a cell.
-    fn fill(&mut self, cell: NonNull<VmException>, tag: TagId, words: u32) {
-        self.serial = self.serial.wrapping_add(SERIAL);
-        // SAFETY: the cell is free and large enough.
-        unsafe {
-            cell.write(VmException {
-                tag: tag_word(tag),
-                words,
-                state: self.serial & !(SERIAL - 1) | LIVE,
-            });
-        }
-    }
-
-    /// Forgets that an exception has a handle.
-    pub fn drop_handle(&mut self, address: usize) {
-        if let Some(cell) = self.find(address as u64) {
-            self.update(cell, |state| state & !HAS_HANDLE);
-        }
-    }
-
-    /// Forgets that an exception was thrown, as WebAssembly has caught it.
-    pub fn caught(&mut self, word: u64) {
-        let is_caught = |cell: &NonNull<VmException>| cell.addr().get() as u64 == word;
-        self.thrown = self.thrown.filter(|cell| !is_caught(cell));
-    }
-
-    /// Frees what is not marked, and removes the marks.
-    fn sweep(&mut self) {
-        self.free.iter_mut().for_each(Vec::clear);
-        self.live = 0;
-        let mut spare = MIN_BYTES;
-        let mut chunks = std::mem::take(&mut self.chunks);
-        chunks.retain(|chunk| {
-            let mut live = 0;
-            let first_free = self.free[chunk.size].len();
-            for cell in chunk.cells() {
-                let state = self.header(cell).state;
-                if state & MARKED != 0 {
-                    live += MIN_CELL << chunk.size;
-                    self.update(cell, |state| state & !MARKED);
-                } else {
-                    self.update(cell, |_| 0);
-                    self.free[chunk.size].push(cell);
-                }
-            }
-            self.live += live;
-            if live > 0 || spare >= CHUNK {
-                spare -= if live > 0 { 0 } else { CHUNK };
-                return true;
-            }
-            self.free[chunk.size].truncate(first_free);
-            false
-        });
-        self.chunks = chunks;
-    }
 }
 
 /// The word by which contexts and exceptions name a tag.
@@ -277,30 +101,18 @@ impl Store {
 
     /// Makes an exception; `None` if the store may have no more of them. Its values are undefined.
     #[inline]
-    pub(crate) fn allocate_exception(
-        &mut self,
-        tag: TagId,
-        words: u32,
-    ) -> Option<NonNull<VmException>> {
-        let size = size_for(words);
-        let cell = match self.exceptions.take(size) {
-            Some(cell) => cell,
-            None => self.make_room(size)?,
-        };
-        self.exceptions.fill(cell, tag, words);
-        Some(cell)
+    pub(crate) fn allocate_exception(&mut self, tag: TagId, words: u32) -> Option<Cell> {
+        let cell = self.exceptions.allocate(tag, words);
+        cell.or_else(|| self.make_room(tag, words))
     }
 
     #[cold]
-    fn make_room(&mut self, size: usize) -> Option<NonNull<VmException>> {
-        let bytes = MIN_CELL << size;
-        if self.exceptions.live + bytes > self.exceptions.limit.max(MIN_BYTES) {
+    fn make_room(&mut self, tag: TagId, words: u32) -> Option<Cell> {
+        if self.exceptions.needs_search(words) {
             self.collect_exceptions();
         }
-        if self.exceptions.free[size].is_empty() {
-            self.exceptions.add_chunk(size);
-        }
-        self.exceptions.take(size)
+        self.exceptions.ensure_cells(words);
+        self.exceptions.allocate(tag, words)
     }
 
     /// Creates an exception with these values, and a handle that counts until the innermost scope
@@ -328,16 +140,19 @@ impl Store {
         Some(self.exception_handle(cell))
     }
 
-    fn exception_handle(&mut self, cell: NonNull<VmException>) -> ExceptionId {
+    fn exception_handle(&mut self, cell: Cell) -> ExceptionId {
         let address = cell.addr().get();
-        let state = self.exceptions.header(cell).state;
-        if state & HAS_HANDLE == 0 {
+        if self.exceptions.header(cell).state & HAS_HANDLE == 0 {
             self.exceptions.update(cell, |state| state | HAS_HANDLE);
             self.handles.push(Handle::Exception(address));
         }
+        self.exception_id(cell)
+    }
+
+    fn exception_id(&self, cell: Cell) -> ExceptionId {
         ExceptionId {
-            address,
-            serial: state & !(SERIAL - 1),
+            address: cell.addr().get(),
+            serial: self.exceptions.serial(cell),
         }
     }
 
@@ -348,10 +163,9 @@ impl Store {
         Some(self.exception_handle(cell))
     }
 
-    fn exception_cell(&self, id: ExceptionId) -> Option<NonNull<VmException>> {
+    fn exception_cell(&self, id: ExceptionId) -> Option<Cell> {
         let cell = self.exceptions.find(id.address as u64)?;
-        let serial = self.exceptions.header(cell).state & !(SERIAL - 1);
-        (serial == id.serial).then_some(cell)
+        (self.exceptions.serial(cell) == id.serial).then_some(cell)
     }
 
     /// The `exnref` word of an exception; `None` if it was freed after the scope of its handle.
@@ -364,7 +178,7 @@ impl Store {
         Some(self.tag_of(self.exception_cell(id)?))
     }
 
-    fn tag_of(&self, cell: NonNull<VmException>) -> TagId {
+    fn tag_of(&self, cell: Cell) -> TagId {
         TagId::new(self.exceptions.header(cell).tag - 1)
     }
 
@@ -374,7 +188,7 @@ impl Store {
         Some(self.values_of(self.exception_cell(id)?))
     }
 
-    fn values_of(&self, cell: NonNull<VmException>) -> Vec<(ValType, VmVal)> {
+    fn values_of(&self, cell: Cell) -> Vec<(ValType, VmVal)> {
         let ty = self.tag_type(self.tag_of(cell));
         let fields = ty.params.iter().zip(exception::fields(&ty.params));
         let value = |(&ty, (kind, offset)): (&ValType, (Kind, VmOffset))| {
@@ -396,9 +210,10 @@ impl Store {
         Some(self.set_thrown(cell))
     }
 
-    fn set_thrown(&mut self, cell: NonNull<VmException>) -> ThrownException {
+    fn set_thrown(&mut self, cell: Cell) -> ThrownException {
         self.exceptions.thrown = Some(cell);
-        ThrownException::new(self.describe_exception(cell))
+        let description = self.describe_exception(cell);
+        ThrownException::new(self.id, self.exception_id(cell), description)
     }
 
     /// The error for an exception, by its word, that leaves WebAssembly.
@@ -419,14 +234,16 @@ impl Store {
         Some(self.exception_handle(cell))
     }
 
-    /// The word of the exception that was thrown, if it was not taken.
-    pub(super) fn thrown_word(&self) -> Option<u64> {
+    /// The word of the exception that an error stands for, if it is the one that was thrown, and was
+    /// not taken.
+    pub(super) fn thrown_word(&self, error: &ThrownException) -> Option<u64> {
         let cell = self.exceptions.thrown?;
-        Some(cell.addr().get() as u64)
+        let is_same = error.is(self.id, self.exception_id(cell));
+        is_same.then_some(cell.addr().get() as u64)
     }
 
     /// An exception in words: its tag and values.
-    fn describe_exception(&self, cell: NonNull<VmException>) -> String {
+    fn describe_exception(&self, cell: Cell) -> String {
         let definition = &self.tags[self.tag_of(cell).index()].definition;
         let mut text = match definition {
             Some((facts, tag)) => match facts.tag_name(*tag) {
@@ -454,43 +271,27 @@ impl Store {
     /// Frees the exceptions that neither the embedder nor WebAssembly can reach; nothing, if what
     /// WebAssembly refers to can't be found.
     pub fn collect_exceptions(&mut self) {
-        let words = self.mark_exceptions();
-        if words.is_some() {
-            self.exceptions.sweep();
-        } else {
-            let cells = self.exceptions.chunks.iter().flat_map(Chunk::cells);
-            for cell in cells.collect::<Vec<_>>() {
-                self.exceptions.update(cell, |state| state & !MARKED);
-            }
-        }
-        let searched = words.unwrap_or(0) / WORDS_PER_BYTE;
-        self.exceptions.limit = (2 * self.exceptions.live + searched).min(MAX_BYTES);
+        let searched = self.mark_exceptions();
+        self.exceptions.end_search(searched);
     }
 
-    /// Marks the exceptions that are reachable; the number of words that were searched.
-    fn mark_exceptions(&mut self) -> Option<usize> {
+    /// Marks the exceptions that are reachable; returns the number of words that were searched.
+    fn mark_exceptions(&self) -> Option<usize> {
         let exceptions = &self.exceptions;
-        let mut found: Vec<_> = exceptions.thrown.into_iter().collect();
-        found.extend(self.handles.iter().filter_map(|handle| match handle {
-            Handle::Exception(address) => exceptions.find(*address as u64),
-            Handle::Extern(_) => None,
-        }));
+        let mut found = Vec::new();
+        if let Some(thrown) = exceptions.thrown {
+            exceptions.reach(thrown.addr().get() as u64, &mut found);
+        }
+        for handle in &self.handles {
+            if let Handle::Exception(address) = *handle {
+                exceptions.reach(address as u64, &mut found);
+            }
+        }
         let mut words = 0;
         self.search_references(|word| {
             words += 1;
-            found.extend(exceptions.find(word));
+            exceptions.reach(word, &mut found);
         })?;
-        while let Some(cell) = found.pop() {
-            let header = self.exceptions.header(cell);
-            if header.state & MARKED != 0 {
-                continue;
-            }
-            let values = 0..header.words;
-            words += values.len();
-            found
-                .extend(values.filter_map(|n| self.exceptions.find(self.exceptions.word(cell, n))));
-            self.exceptions.update(cell, |state| state | MARKED);
-        }
-        Some(words)
+        Some(words + exceptions.reach_all(found))
     }
 }

@@ -12,9 +12,9 @@ use upshift_abi::frame::ENTRY_FRAME_SIZE;
 
 use super::Store;
 use super::call::Pending;
+use super::exceptions::ThrownException;
 use super::walk::walk_activation;
 use crate::backtrace::WasmBacktrace;
-use crate::error::ThrownException;
 
 /// The registers with which execution continues. All others are undefined: what a handler needs
 /// is in its frame.
@@ -66,8 +66,8 @@ impl Store {
         match &self.pending {
             Some(Pending::Exception(word)) => Some(*word),
             Some(Pending::Host(error, _)) => {
-                let _: &ThrownException = error.downcast_ref()?;
-                self.thrown_word()
+                let thrown: &ThrownException = error.downcast_ref()?;
+                self.thrown_word(thrown)
             }
             _ => None,
         }
