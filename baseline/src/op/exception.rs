@@ -18,7 +18,7 @@ use upshift_abi::exception::{self, VmException};
 use upshift_abi::vmctx::VmOffset;
 use upshift_abi::{Builtin, Kind, RelocationTarget, TagIndex, TrapCode, ValType};
 
-use crate::alloc::{as_words, home};
+use crate::alloc::{as_float, home};
 use crate::asm::encode::{Alu, Mem, Op};
 use crate::asm::{Cc, Label, Target};
 use crate::control::BlockKind;
@@ -279,7 +279,7 @@ impl<'a> FuncGen<'a> {
             for (i, (kind, offset)) in exception::fields(types).enumerate() {
                 if i < in_slots {
                     let slot = self.state.push_slot(kind);
-                    self.copy(as_words(kind), home(slot), field(CAUGHT, offset));
+                    self.copy(as_float(kind), home(slot), field(CAUGHT, offset));
                 } else {
                     let reg = result_reg(kind.class());
                     self.load(kind, reg, field(CAUGHT, offset));
