@@ -252,3 +252,24 @@ fn an_osr_entry_keeps_the_regions_around_it() {
     let code = compile(&optimizer(), &module, 0, entry).unwrap();
     assert_eq!(calls(&code), [1, 1]);
 }
+
+/// Clauses are counted where they are declared: ten thousand of a thousand values each are some
+/// kilobytes of a module, and would be millions of instructions where their block ends.
+#[test]
+fn clauses_are_counted_before_they_are_made() {
+    let clauses = "(catch $t $l)".repeat(1000);
+    let values = "i64 ".repeat(900);
+    let text = format!(
+        r#"(module
+            (import "m" "f" (func $f))
+            (tag $t (param {values}))
+            (func (result {values})
+                (block $l (result {values})
+                    (try_table {clauses} (call $f))
+                    (unreachable))))"#
+    );
+    let module = Module::new(&text);
+    let request = module.request(0, CompileUnit::Function);
+    let refused = optimizer().session().compile(request).unwrap_err();
+    assert!(refused.to_string().contains("of body make more than"), "{refused}");
+}
