@@ -271,5 +271,8 @@ fn clauses_are_counted_before_they_are_made() {
     let module = Module::new(&text);
     let request = module.request(0, CompileUnit::Function);
     let refused = optimizer().session().compile(request).unwrap_err();
-    assert!(refused.to_string().contains("of body make more than"), "{refused}");
+    assert!(
+        refused.to_string().contains("of body make more than"),
+        "{refused}"
+    );
 }

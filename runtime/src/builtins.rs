@@ -93,7 +93,12 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     };
     // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
     let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
-    store.set_pending(Pending::Trap(record.code, backtrace));
+    let code = match record.code {
+        // By this, the code that throws says that it got no exception.
+        TrapCode::OutOfMemory if store.check_interruption().is_err() => TrapCode::Interrupt,
+        code => code,
+    };
+    store.set_pending(Pending::Trap(code, backtrace));
 }
 
 /// Writes the place where execution continues, as a reason is pending to leave WebAssembly.
@@ -115,12 +120,16 @@ pub unsafe extern "sysv64" fn find_destination(
 }
 
 /// Makes an exception with a tag of the instance and room for so many words of values; 0 if the
-/// store may have no more of them.
+/// store may have no more of them, or is interrupted: a program that only throws is hardly ever
+/// found in its own code by a signal.
 pub unsafe extern "sysv64" fn exception_new(vmctx: *mut VmContext, tag: u32, words: u32) -> u64 {
     // SAFETY: generated code passes its context.
     let (store, instance) = unsafe { context(vmctx) };
     let tag = instance.tag(TagIndex(tag));
-    let exception = store.allocate_exception(tag, words);
+    let exception = match store.check_interruption() {
+        Ok(()) => store.allocate_exception(tag, words),
+        Err(_) => None,
+    };
     exception.map_or(0, |exception| exception.addr().get() as u64)
 }
 

@@ -491,6 +491,14 @@ fn clauses_catch_exceptions_only() {
             (block $caught (try_table (catch_all $caught) (call $trap))))
         (func (export "own") try unreachable catch_all end)
         (func (export "fail") try (call $fail) catch_all end)
+        (tag $t)
+        (func (export "storm")
+            (loop $again
+                (block $caught (result exnref)
+                    (try_table (catch_all_ref $caught) (throw $t))
+                    (unreachable))
+                (drop)
+                (br $again)))
         (func $spin (loop (br 0)))
         (func (export "spin") try (call $spin) catch_all end))"#;
     in_every_mode(|engine| {
@@ -503,7 +511,7 @@ fn clauses_catch_exceptions_only() {
         let instance = Instance::new(&mut store, &module, &imports).unwrap();
         let mut call = |name: &str| {
             let func = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
-            if name == "spin" {
+            if ["spin", "storm"].contains(&name) {
                 let soon = std::time::Instant::now() + std::time::Duration::from_millis(20);
                 store.set_deadline(Some(soon));
             }
@@ -513,6 +521,9 @@ fn clauses_catch_exceptions_only() {
             assert_eq!(call(name).downcast_ref(), Some(&upshift::Trap::Unreachable));
         }
         assert_eq!(call("fail").root_cause().to_string(), "failed");
-        assert!(call("spin").is::<upshift::TimedOut>());
+        for name in ["spin", "storm"] {
+            let error = call(name);
+            assert!(error.is::<upshift::TimedOut>(), "{name}: {error:?}");
+        }
     });
 }

@@ -102,7 +102,7 @@ impl Store {
     /// Makes an exception; `None` if the store may have no more of them. Its values are undefined.
     #[inline]
     pub(crate) fn allocate_exception(&mut self, tag: TagId, words: u32) -> Option<Cell> {
-        let cell = self.exceptions.allocate(tag, words);
+        let cell = self.exceptions.allocate(tag_word(tag), words);
         cell.or_else(|| self.make_room(tag, words))
     }
 
@@ -112,7 +112,7 @@ impl Store {
             self.collect_exceptions();
         }
         self.exceptions.ensure_cells(words);
-        self.exceptions.allocate(tag, words)
+        self.exceptions.allocate(tag_word(tag), words)
     }
 
     /// Creates an exception with these values, and a handle that counts until the innermost scope
@@ -234,8 +234,8 @@ impl Store {
         Some(self.exception_handle(cell))
     }
 
-    /// The word of the exception that an error stands for, if it is the one that was thrown, and was
-    /// not taken.
+    /// The word of the exception that an error stands for, if that is the one that was thrown, and
+    /// was not taken.
     pub(super) fn thrown_word(&self, error: &ThrownException) -> Option<u64> {
         let cell = self.exceptions.thrown?;
         let is_same = error.is(self.id, self.exception_id(cell));

@@ -9,10 +9,8 @@ use std::ptr::NonNull;
 
 use upshift_abi::exception::VmException;
 
-use super::{TagId, tag_word};
-
 /// A cell of a store: an exception, where nothing else is said.
-pub(in super::super) type Cell = NonNull<VmException>;
+pub(in crate::store) type Cell = NonNull<VmException>;
 
 /// Bytes of the smallest cell.
 const MIN_CELL: usize = 32;
@@ -51,7 +49,7 @@ const SERIAL: u32 = 8;
 
 /// The exceptions of a store.
 #[derive(Default)]
-pub(in super::super) struct Exceptions {
+pub(in crate::store) struct Exceptions {
     /// Sorted by address.
     chunks: Vec<Chunk>,
     /// The free cells of each size.
@@ -156,7 +154,7 @@ impl Exceptions {
 
     /// Makes an exception of a free cell, if there is one and the limit allows it.
     #[inline]
-    pub fn allocate(&mut self, tag: TagId, words: u32) -> Option<Cell> {
+    pub fn allocate(&mut self, tag: usize, words: u32) -> Option<Cell> {
         let size = size_for(words);
         if self.is_at_limit(size) {
             return None;
@@ -195,12 +193,12 @@ impl Exceptions {
     }
 
     /// Makes an exception of a cell.
-    fn fill(&mut self, cell: Cell, tag: TagId, words: u32) {
+    fn fill(&mut self, cell: Cell, tag: usize, words: u32) {
         self.serial = self.serial.wrapping_add(SERIAL);
         // SAFETY: the cell is free and large enough.
         unsafe {
             cell.write(VmException {
-                tag: tag_word(tag),
+                tag,
                 words,
                 state: self.serial & !(SERIAL - 1) | LIVE,
             });
