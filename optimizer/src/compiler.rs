@@ -276,12 +276,21 @@ fn can_backtrack(func: &Function) -> bool {
         params * params
     });
     let pool = &func.dfg.value_lists;
-    let tables = func.dfg.exception_tables.values();
-    let targets = tables.flat_map(|table| table.all_branches());
-    let handled = targets.map(|target| target.len(pool)).sum::<usize>();
+    let (mut calls, mut handled) = (0, 0_usize);
+    // Not all tables are of calls that are still there: those of others have been emptied.
+    let ends = func
+        .layout
+        .blocks()
+        .filter_map(|block| func.layout.last_inst(block));
+    for table in ends.filter_map(|end| func.dfg.insts[end].exception_table()) {
+        let targets = func.dfg.exception_tables[table].all_branches();
+        let passed = targets.iter().map(|target| target.len(pool));
+        handled += passed.sum::<usize>();
+        calls += 1;
+    }
     func.dfg.num_blocks() <= MAX_BLOCKS
         && squares.sum::<usize>() <= MAX_PARAMS
-        && handled.saturating_mul(func.dfg.exception_tables.len()) <= MAX_HANDLED
+        && handled.saturating_mul(calls) <= MAX_HANDLED
 }
 
 fn check_cancel(request: &CompileRequest<'_>) -> Result<(), CompileError> {
