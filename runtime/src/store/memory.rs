@@ -153,7 +153,8 @@ impl MemoryEntry {
         self.style.pages(self.len() as u64)
     }
 
-    /// Grows by pages; returns the previous size, or `None` beyond the maximum or what is reserved.
+    /// Grows a private memory by pages; returns the previous size, or `None` beyond the maximum or
+    /// what is reserved.
     fn grow(&mut self, delta: u64) -> Result<Option<u64>, RuntimeError> {
         let previous = self.pages();
         let Some(growth) = growth(&self.style, self.reserved(), self.len(), delta) else {
@@ -169,7 +170,9 @@ impl MemoryEntry {
             MemorySpace::Own { space, guard, .. } => {
                 space.make_writable(guard + growth.accessible, growth.added)?;
             }
-            MemorySpace::Shared(memory) => return memory.grow(delta),
+            MemorySpace::Shared(_) => {
+                unreachable!("a shared memory grows by the lock that the limiter was asked under")
+            }
         }
         // SAFETY: as in `len`.
         unsafe { (*self.vm).len.store(growth.len, Ordering::Release) };
