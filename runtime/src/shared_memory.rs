@@ -277,11 +277,6 @@ impl SharedMemory {
     pub(crate) fn reserved(&self) -> usize {
         self.inner.reserved()
     }
-
-    /// Whether the two are one memory.
-    pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
 }
 
 impl Inner {

@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use upshift::{Engine, Extern, ExternType, Linker, Memory, MemoryType, MemoryTypeBuilder};
-use upshift::{SharedMemory, Store};
+use upshift::{Engine, Extern, ExternType, Instance, Linker, Memory, MemoryType};
+use upshift::{MemoryTypeBuilder, Module, SharedMemory, Store};
 
 use crate::in_every_mode;
 
@@ -131,4 +131,36 @@ fn a_huge_maximum_is_reserved_without_being_committed() {
         let error = SharedMemory::new(engine, MemoryType::shared(1 << 16, 1 << 16)).unwrap_err();
         assert!(error.to_string().contains("65536 pages"), "{error}");
     });
+}
+
+/// A store knows a shared memory by its address, which another one may have later: after a failed
+/// instance has freed the memory that it defined.
+#[test]
+fn a_failed_instance_leaves_no_trace_of_its_shared_memory() {
+    let engine = Engine::default();
+    let module = |text: &str| Module::new(&engine, text).unwrap();
+    let failing = module("(module (memory 1 1 shared) (table 10000001 funcref))");
+    let user = module(
+        r#"(module (import "" "" (memory 1 1 shared)) (import "" "" (memory 1 1 shared))
+            (func (export "first") (result i32) (i32.load8_u (i32.const 9)))
+            (func (export "second") (result i32) (i32.load8_u 1 (i32.const 9))))"#,
+    );
+    let mut store = Store::new(&engine, ());
+    for n in 0..100_u8 {
+        Instance::new(&mut store, &failing, &[]).unwrap_err();
+        let [first, second] = [n, n + 100].map(|byte| {
+            let memory = SharedMemory::new(&engine, MemoryType::shared(1, 1)).unwrap();
+            memory.write(9, &[byte]).unwrap();
+            memory
+        });
+        for _ in 0..2 {
+            let imports = [first.clone().into(), second.clone().into()];
+            let instance = Instance::new(&mut store, &user, &imports).unwrap();
+            for (name, byte) in [("first", n), ("second", n + 100)] {
+                let read = instance.get_typed_func::<(), i32>(&mut store, name);
+                let read = read.unwrap().call(&mut store, ()).unwrap();
+                assert_eq!(read, i32::from(byte));
+            }
+        }
+    }
 }

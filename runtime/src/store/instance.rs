@@ -260,7 +260,7 @@ impl Store {
         let before = (self.memories.len(), self.globals.len(), self.tables.len());
         if let Err(error) = self.allocate_items(&mut instance, &facts, on_demand.as_ref()) {
             // The items created so far point into the context, which ends with this function.
-            self.memories.truncate(before.0);
+            self.truncate_memories(before.0);
             self.globals.truncate(before.1);
             self.tables.truncate(before.2);
             return Err(error);

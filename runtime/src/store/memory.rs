@@ -243,8 +243,7 @@ impl Store {
         Ok(memory)
     }
 
-    /// The id of a shared memory in this store, which uses it from now on. Searches the store's
-    /// memories.
+    /// The id of a shared memory in this store, which uses it from now on.
     ///
     /// # Panics
     ///
@@ -254,9 +253,8 @@ impl Store {
             Arc::ptr_eq(memory.runtime(), &self.runtime),
             "a shared memory was used with a store of another engine"
         );
-        let is_it = |entry: &MemoryEntry| entry.as_shared().is_some_and(|it| it.same(memory));
-        match self.memories.iter().position(is_it) {
-            Some(known) => MemoryId::new(known),
+        match self.shared_memories.get(&memory.vm().addr()) {
+            Some(&known) => known,
             None => self.add_memory(MemoryEntry::shared(memory)),
         }
     }
@@ -267,8 +265,18 @@ impl Store {
     }
 
     pub(super) fn add_memory(&mut self, entry: MemoryEntry) -> MemoryId {
+        let id = MemoryId::new(self.memories.len());
+        if let Some(memory) = entry.as_shared() {
+            self.shared_memories.insert(memory.vm().addr(), id);
+        }
         self.memories.push(entry);
-        MemoryId::new(self.memories.len() - 1)
+        id
+    }
+
+    /// Removes all memories but so many of the first ones. Nothing may refer to the others.
+    pub(super) fn truncate_memories(&mut self, count: usize) {
+        self.shared_memories.retain(|_, id| id.index() < count);
+        self.memories.truncate(count);
     }
 
     /// Maps an image over a memory that was just created and not written to.

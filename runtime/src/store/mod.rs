@@ -133,6 +133,8 @@ pub struct Store {
     #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
     memories: Vec<MemoryEntry>,
+    /// The shared ones among the memories, by the address of the structure that contexts lead to.
+    shared_memories: WordMap<usize, MemoryId>,
     tables: Vec<TableEntry>,
     globals: Vec<GlobalEntry>,
     funcs: Vec<FuncEntry>,
@@ -179,6 +181,7 @@ impl Store {
             limiter: None,
             instances: Vec::new(),
             memories: Vec::new(),
+            shared_memories: WordMap::default(),
             tables: Vec::new(),
             globals: Vec::new(),
             funcs: Vec::new(),
