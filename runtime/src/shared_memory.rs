@@ -29,6 +29,7 @@ use crate::interrupt::Interruption;
 use crate::parking::{ParkingLot, WaitResult};
 use crate::runtime::Runtime;
 use crate::space::{growth, reserve_memory};
+use crate::store::checked_range;
 use crate::sys::{self, Reservation};
 
 /// A shared memory. A cheap clone, which any thread may use and keep.
@@ -303,12 +304,8 @@ impl Inner {
 
     /// The address of that many bytes, if it is aligned and they are in the memory.
     fn atomic(&self, address: u64, size: usize) -> Result<*mut u8, TrapCode> {
-        if !address.is_multiple_of(size as u64) {
-            return Err(TrapCode::UnalignedAtomic);
-        }
-        let offset = usize::try_from(address).map_err(|_| TrapCode::MemoryOutOfBounds)?;
-        let place = self.at(offset, size);
-        place.map_err(|OutOfBounds| TrapCode::MemoryOutOfBounds)
+        let offset = atomic_offset((address, 0), size, self.len())?;
+        Ok(self.vm.base.wrapping_add(offset))
     }
 
     /// The address of a range, if it is in the memory.
@@ -319,6 +316,22 @@ impl Inner {
         }
         Ok(self.vm.base.wrapping_add(offset))
     }
+}
+
+/// The offset of so many bytes at the sum of two numbers, if it is aligned, which is checked first,
+/// and they are in a memory of that length.
+pub(crate) fn atomic_offset(
+    (base, offset): (u64, u64),
+    size: usize,
+    len: usize,
+) -> Result<usize, TrapCode> {
+    if !base.wrapping_add(offset).is_multiple_of(size as u64) {
+        return Err(TrapCode::UnalignedAtomic);
+    }
+    let offset = base
+        .checked_add(offset)
+        .ok_or(TrapCode::MemoryOutOfBounds)?;
+    checked_range(offset, size as u64, len, TrapCode::MemoryOutOfBounds).map(|range| range.start)
 }
 
 impl Growing<'_> {

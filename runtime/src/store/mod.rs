@@ -377,7 +377,7 @@ fn copy_order(dst: usize, src: usize) -> Order {
 }
 
 /// The end of a range of `len` items at `start`, if it is within `size`.
-fn checked_range(
+pub(crate) fn checked_range(
     start: u64,
     len: u64,
     size: usize,

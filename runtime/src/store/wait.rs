@@ -9,7 +9,7 @@ use std::time::Duration;
 use upshift_abi::TrapCode;
 
 use super::{MemoryId, Store};
-use crate::shared_memory::SharedMemory;
+use crate::shared_memory::{SharedMemory, atomic_offset};
 
 impl Store {
     /// The instruction `memory.atomic.notify`: returns the number of threads that it woke.
@@ -82,17 +82,11 @@ impl Store {
     fn atomic_address(
         &self,
         memory: MemoryId,
-        (base, offset): (u64, u64),
+        address: (u64, u64),
         size: usize,
     ) -> Result<u64, TrapCode> {
-        let size = size as u64;
-        if !base.wrapping_add(offset).is_multiple_of(size) {
-            return Err(TrapCode::UnalignedAtomic);
-        }
-        let len = self.memory_len(memory) as u64;
-        base.checked_add(offset)
-            .filter(|address| address.checked_add(size).is_some_and(|end| end <= len))
-            .ok_or(TrapCode::MemoryOutOfBounds)
+        let offset = atomic_offset(address, size, self.memory_len(memory))?;
+        Ok(offset as u64)
     }
 }
 
