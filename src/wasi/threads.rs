@@ -9,6 +9,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
@@ -72,8 +73,22 @@ struct Group<T: Send + 'static> {
     /// Set by `run`, before any thread can start another.
     module: OnceLock<InstancePre<T>>,
     state: Mutex<State>,
+    /// Whether starting a thread is worth taking the lock. Guests that ask in a loop would else
+    /// keep it from the thread that ends the group, as locks are not fair.
+    ///
+    /// Protocol: a hint, written and read without order; the lock's owner decides by the state.
+    may_spawn: MaySpawn,
     /// Notified when a thread has ended.
     left: Condvar,
+}
+
+/// What is known of a group without its lock.
+#[derive(Default)]
+struct MaySpawn {
+    /// Set when the group is about to end, and never cleared.
+    ending: AtomicBool,
+    /// Set while there are as many threads as there may be.
+    full: AtomicBool,
 }
 
 struct State {
@@ -115,6 +130,7 @@ impl<T: Send + 'static> WasiThreads<T> {
                 new_store: Box::new(new_store),
                 module: OnceLock::new(),
                 state: Mutex::new(state),
+                may_spawn: MaySpawn::default(),
                 left: Condvar::new(),
             }),
         }
@@ -196,6 +212,7 @@ impl<T: Send + 'static> WasiThreads<T> {
             let instance = module.instantiate(&mut *store)?;
             first(store, instance)
         }));
+        group.may_spawn.ending.store(true, Ordering::Relaxed);
         group.state().first = None;
         group.end(End::First);
         match group.wait() {
@@ -215,7 +232,16 @@ impl<T: Send + 'static> Group<T> {
     /// one.
     fn spawn(self: &Arc<Self>, data: &mut T, argument: i32) -> Option<i32> {
         let module = self.module.get()?;
-        let id = self.state().add_thread()?;
+        let MaySpawn { ending, full } = &self.may_spawn;
+        if ending.load(Ordering::Relaxed) || full.load(Ordering::Relaxed) {
+            return None;
+        }
+        let id = {
+            let mut state = self.state();
+            let id = state.add_thread();
+            full.store(state.is_full(), Ordering::Relaxed);
+            id?
+        };
         // From here on, dropping this says that the thread has ended.
         let thread = Thread {
             group: self.clone(),
@@ -242,6 +268,7 @@ impl<T: Send + 'static> Group<T> {
 
     /// Ends all threads, unless something else has done so.
     fn end(&self, end: End) {
+        self.may_spawn.ending.store(true, Ordering::Relaxed);
         let mut state = self.state();
         if state.end.is_some() {
             return;
@@ -263,9 +290,13 @@ impl<T: Send + 'static> Group<T> {
 }
 
 impl State {
+    fn is_full(&self) -> bool {
+        self.threads.len() >= self.max_threads.min(MAX_ID as usize)
+    }
+
     /// Adds a thread that has no store yet, if there may be one more; returns its number.
     fn add_thread(&mut self) -> Option<i32> {
-        if self.end.is_some() || self.threads.len() >= self.max_threads.min(MAX_ID as usize) {
+        if self.end.is_some() || self.is_full() {
             return None;
         }
         loop {
@@ -318,6 +349,8 @@ impl<T: Send + 'static> Drop for Thread<T> {
     fn drop(&mut self) {
         let mut state = (self.group.state.lock()).unwrap_or_else(PoisonError::into_inner);
         state.threads.remove(&self.id);
+        let full = &self.group.may_spawn.full;
+        full.store(state.is_full(), Ordering::Relaxed);
         drop(state);
         self.group.left.notify_all();
     }
