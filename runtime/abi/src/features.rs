@@ -360,11 +360,12 @@ mod tests {
         assert_eq!(conflict.feature, Feature::ReferenceTypes);
         assert_eq!(conflict.needed, Feature::BulkMemory);
         features.set(Feature::ReferenceTypes, false);
-        let conflict = features
-            .check()
-            .expect_err("function references need those");
-        assert_eq!(conflict.feature, Feature::FunctionReferences);
-        features.set(Feature::FunctionReferences, false);
+        for feature in [Feature::Exceptions, Feature::FunctionReferences] {
+            let conflict = features.check().expect_err("both need reference types");
+            assert_eq!(conflict.feature, feature);
+            features.set(feature, false);
+            features.set(Feature::LegacyExceptions, false);
+        }
         assert_eq!(features.check(), Ok(()));
     }
 }
