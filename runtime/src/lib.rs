@@ -41,6 +41,7 @@ mod interrupt;
 pub mod module;
 mod module_id;
 mod parking;
+mod range;
 mod runtime;
 mod sampler;
 mod shared_memory;

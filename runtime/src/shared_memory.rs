@@ -27,9 +27,9 @@ use upshift_abi::{MemoryType, Sharing, TrapCode};
 use crate::error::{Error, RuntimeError};
 use crate::interrupt::Interruption;
 use crate::parking::{ParkingLot, WaitResult};
+use crate::range::checked_range;
 use crate::runtime::Runtime;
 use crate::space::{growth, reserve_memory};
-use crate::store::checked_range;
 use crate::sys::{self, Reservation};
 
 /// A shared memory. A cheap clone, which any thread may use and keep.

@@ -49,6 +49,7 @@ pub(crate) use walk::TrapRecord;
 
 use crate::code::ActiveEpoch;
 use crate::interrupt::{ArmedTimeout, InterruptHandle, Interruption, StoreShared};
+use crate::range::checked_range;
 use crate::runtime::Runtime;
 use crate::sys::Process;
 use arena::{Arena, WordMap};
@@ -373,18 +374,5 @@ fn copy_order(dst: usize, src: usize) -> Order {
         Order::Forward
     } else {
         Order::Backward
-    }
-}
-
-/// The end of a range of `len` items at `start`, if it is within `size`.
-pub(crate) fn checked_range(
-    start: u64,
-    len: u64,
-    size: usize,
-    trap: TrapCode,
-) -> Result<std::ops::Range<usize>, TrapCode> {
-    match start.checked_add(len) {
-        Some(end) if end <= size as u64 => Ok(start as usize..end as usize),
-        _ => Err(trap),
     }
 }
