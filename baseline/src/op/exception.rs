@@ -357,14 +357,9 @@ impl<'a> FuncGen<'a> {
     }
 
     pub(crate) fn visit_throw_ref(&mut self) {
-        let value = self.state.pop();
-        if let Value::Const(..) = value {
-            self.emit_trap(TrapCode::NullReference);
-            return self.set_unreachable();
-        }
-        let reg = self.test_ref(value);
-        self.masm.flags_live = false;
-        self.trap_if(Cc::E, TrapCode::NullReference);
+        let Some((_, reg)) = self.pop_non_null() else {
+            return;
+        };
         self.check_thrown_operand(self.state.stack.len());
         self.state.release(reg);
         self.emit_throw(self.regions.innermost(), Value::Reg(Kind::Ref, reg));

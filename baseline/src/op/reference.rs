@@ -26,15 +26,24 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_ref_as_non_null(&mut self) {
+        if let Some((value, reg)) = self.pop_non_null() {
+            self.push_tested(value, reg);
+        }
+    }
+
+    /// Pops a reference, which traps if it is null; returns it and the register that it is in now.
+    /// `None` if it always is null, and what follows is unreachable.
+    pub(crate) fn pop_non_null(&mut self) -> Option<(Value, Reg)> {
         let value = self.state.pop();
         if let Value::Const(..) = value {
             self.emit_trap(TrapCode::NullReference);
-            return self.set_unreachable();
+            self.set_unreachable();
+            return None;
         }
         let reg = self.test_ref(value);
         self.masm.flags_live = false;
         self.trap_if(Cc::E, TrapCode::NullReference);
-        self.push_tested(value, reg);
+        Some((value, reg))
     }
 
     pub(crate) fn visit_br_on_null(&mut self, depth: u32) {

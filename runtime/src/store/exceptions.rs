@@ -7,7 +7,6 @@
 mod heap;
 
 use std::fmt::Write as _;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use upshift_abi::exception::{self, VmException};
@@ -134,7 +133,8 @@ impl Store {
             // SAFETY: the layout's place for this value, in a cell that is large enough.
             unsafe {
                 let at = cell.cast::<u8>().add(offset.0 as usize).cast::<u64>();
-                at.copy_from_nonoverlapping(NonNull::from(&words[0]), words.len());
+                at.as_ptr()
+                    .copy_from_nonoverlapping(words.as_ptr(), words.len());
             }
         }
         Some(self.exception_handle(cell))
