@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use upshift::tiering::policy::{Budget, Decision, Lane, View};
-use upshift::tiering::{Policy, PolicyEvent, TieringConfig};
+use upshift::tiering::policy::{Budget, Lane, Reason, Request};
+use upshift::tiering::{Decision, Memo, Policy, PolicyEvent, TieringConfig, View};
 use upshift::{Config, Engine, Instance, Module, Result, Store, Switching};
 
 /// A policy that counts calls, as early JITs did.
@@ -20,21 +20,19 @@ impl Policy for Calls {
         format!("calls:limit={}", self.limit)
     }
 
-    fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
+    fn on(&self, _memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
         // A budget of that many calls, at the weight that the engine gives each (see below).
         let wait = Decision::wait(Budget::Units(self.limit));
+        let function = Request::new(view.top(), Lane::Normal);
         match event {
-            PolicyEvent::FirstCode => wait,
-            PolicyEvent::Entry => Decision {
-                function: Some(Lane::Normal),
-                ..wait
-            },
-            PolicyEvent::Loop(_) if view.loop_exhaustions < 2 => wait,
-            PolicyEvent::Loop(_) => Decision {
-                function: Some(Lane::Normal),
-                osr: Some(Lane::Urgent),
-                ..wait
-            },
+            PolicyEvent::Entry => wait
+                .with_function(function)
+                .because(Reason::new("many calls").with("units", view.units as f64)),
+            PolicyEvent::Loop(_) if view.loop_exhaustions >= 2 => wait
+                .with_function(function)
+                .with_osr(Request::new(view.top(), Lane::Urgent))
+                .because(Reason::new("twice in a loop")),
+            _ => wait,
         }
     }
 }

@@ -153,11 +153,7 @@ impl EventLog {
         self.record(|| Event::ModuleLoaded {
             module,
             functions: facts.bodies.len() as u32,
-            body_bytes: facts
-                .bodies
-                .iter()
-                .map(|body| u64::from(body.end - body.start))
-                .sum(),
+            body_bytes: facts.body_bytes(),
         });
         module
     }

@@ -29,6 +29,10 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     /// The time and thread that trials see.
     pub(crate) clock: Box<Clock>,
+    /// How many cores the process may use.
+    pub(crate) cores: u32,
+    /// When a function last got its first code. Relaxed: a figure for policies.
+    pub(crate) new_code_at: AtomicU64,
     /// How often the optimizer failed, panics included. Relaxed: a figure for reports.
     pub(crate) failures: AtomicU64,
 }
@@ -126,6 +130,8 @@ impl Tiering {
             pool,
             ledger: Ledger::default(),
             clock: system.clock,
+            cores: cores(),
+            new_code_at: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         };
         Ok(Self {

@@ -196,7 +196,7 @@ mod tests {
         #[derive(Debug)]
         struct Gone;
         impl Target for Gone {
-            fn begin(&self, _: CodeKey) -> Option<CompileInput> {
+            fn begin(&self, _: CodeKey, _: Nanos) -> Option<CompileInput> {
                 None
             }
             fn finish(&self, _: CodeKey, _: Result<CompiledFunction, CompileError>) {}

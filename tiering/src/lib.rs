@@ -29,6 +29,7 @@ pub mod knob;
 pub mod policy;
 pub mod state;
 
+mod account;
 mod eager;
 mod engine;
 mod evidence;
@@ -55,6 +56,6 @@ pub use engine::Tiering;
 pub use knob::Knobs;
 pub use load::{LoadError, decode_validated};
 pub use module::ModuleTiers;
-pub use policy::{Policy, PolicyEvent};
+pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
 pub use sessions::Speeds;
 pub use state::{LoopPhase, Phase};

@@ -18,10 +18,13 @@ use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, TierHooks};
 use crate::config::{Mode, Switching};
 use crate::engine::{Shared, Tiering};
 use crate::home::CodeHome;
-use crate::policy::{Budget, Decision, LoopView, PolicyEvent, View};
+use crate::policy::{Budget, Decision, Level, LevelView, LoopView, PolicyEvent, Request, View};
 use crate::sessions::CompileSessions;
 use crate::state::{FirstCallAction, FuncState, LoopState, Phase, TierCode};
 use crate::switch::{VirtualTime, Zeal};
+
+/// The number of levels of the ladder: the baseline's code and the optimizer's.
+const LEVELS: u8 = 2;
 
 /// Tiering for one module, to be given to it as its [`TierHooks`].
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct ModuleState<M: CodeHome> {
     /// The module, which owns this state. Written once, before the first request.
     pub(crate) home: OnceLock<Weak<M>>,
     funcs: Box<[FuncCell<M::Code>]>,
+    /// Bytes of all bodies.
+    bytes: u64,
     pub(crate) this: Weak<Self>,
     pub(crate) virtual_time: Mutex<VirtualTime<M::Code>>,
     pub(crate) zeal: Mutex<Zeal>,
@@ -58,6 +63,7 @@ impl<M: CodeHome> ModuleTiers<M> {
             shared,
             home: OnceLock::new(),
             funcs: facts.defined_funcs().map(|_| OnceLock::new()).collect(),
+            bytes: facts.body_bytes(),
             this: this.clone(),
             virtual_time: Mutex::default(),
             zeal: Mutex::new(Zeal::new(seed)),
@@ -226,7 +232,10 @@ impl<M: CodeHome> ModuleState<M> {
         let loops = code.loops.clone();
         let code = home.place(func, key.unit, key.tier, code)?;
         state.set_loops(&loops);
-        state.first_code_at.get_or_init(|| self.log_now());
+        let now = self.log_now();
+        state.first_code_at.get_or_init(|| now);
+        self.shared.new_code_at.store(now.0, Ordering::Relaxed);
+        state.set_code_bytes(M::figures(&code).1);
         let phase = match (self.shared.config.mode, key.tier) {
             (_, Tier::Optimizer) => Phase::Optimized,
             (Mode::Optimizer, Tier::Baseline) => Phase::Pinned,
@@ -246,9 +255,7 @@ impl<M: CodeHome> ModuleState<M> {
         self.publish(home, key, &code);
         guard.0 = None;
         state.finish_first_code(installed, phase);
-        if let Some(lane) = decision.function {
-            self.request(home, func, state, CompileUnit::Function, lane);
-        }
+        self.carry_out(home, func, state, &decision, None);
         Ok(code)
     }
 
@@ -295,12 +302,11 @@ impl<M: CodeHome> ModuleState<M> {
     ) -> Option<M::Addr> {
         self.remember_home(home);
         let state = self.func(func);
-        let used = state.account.charge(home.budget(func));
-        let (site, counter) = match site {
-            BudgetSite::Entry => (None, &state.account.entry_exhaustions),
-            BudgetSite::Loop(index) => (Some(index), &state.account.loop_exhaustions),
+        let used = state.account.exhausted(home.budget(func), site);
+        let site = match site {
+            BudgetSite::Entry => None,
+            BudgetSite::Loop(index) => Some(index),
         };
-        counter.fetch_add(1, Ordering::Relaxed);
         self.shared.log.record(|| Event::BudgetExhausted {
             func: self.func_key(func),
             site: site.map(|index| index.0),
@@ -353,12 +359,7 @@ impl<M: CodeHome> ModuleState<M> {
             self.spoil_window(state);
         }
         let decision = self.decide(home, func, state, event);
-        if let (Some(lane), Some(loop_state)) = (decision.osr, loop_state) {
-            self.request(home, func, state, CompileUnit::Loop(loop_state.index), lane);
-        }
-        if let Some(lane) = decision.function {
-            self.request(home, func, state, CompileUnit::Function, lane);
-        }
+        self.carry_out(home, func, state, &decision, loop_state);
         self.grant(
             home,
             func,
@@ -366,6 +367,28 @@ impl<M: CodeHome> ModuleState<M> {
             self.next_budget(func, state, loop_state, decision.budget),
         );
         loop_state.and_then(|loop_state| self.enter(func, loop_state))
+    }
+
+    /// Does what the policy has decided, but for the budget.
+    pub(crate) fn carry_out(
+        &self,
+        home: &Arc<M>,
+        func: DefinedFuncIndex,
+        state: &FuncState<M::Code>,
+        decision: &Decision,
+        loop_state: Option<&LoopState<M::Code>>,
+    ) {
+        if decision.withdraw {
+            let key = self.code_key(func, CompileUnit::Function, Tier::Optimizer);
+            self.unclaim(key, state);
+        }
+        let request = |unit, request: Request| self.request(home, func, state, unit, request.lane);
+        if let (Some(osr), Some(loop_state)) = (decision.osr, loop_state) {
+            request(CompileUnit::Loop(loop_state.index), osr);
+        }
+        if let Some(function) = decision.function {
+            request(CompileUnit::Function, function);
+        }
     }
 
     /// The loop's OSR entry, if it is ready; counts one entry.
@@ -381,7 +404,8 @@ impl<M: CodeHome> ModuleState<M> {
         Some(M::addr(&code))
     }
 
-    fn decide(
+    /// Asks the policy. It decides nothing outside of mode `tiered`.
+    pub(crate) fn decide(
         &self,
         home: &Arc<M>,
         func: DefinedFuncIndex,
@@ -393,39 +417,62 @@ impl<M: CodeHome> ModuleState<M> {
         }
         match self.shared.config.switching {
             Switching::Zeal { .. } => Decision::wait(self.zeal_budget()),
-            _ => self
-                .shared
-                .config
-                .policy
-                .decide(event, &self.view(home, func, state)),
+            _ => {
+                let view = self.view(home, func, state);
+                let policy = &self.shared.config.policy;
+                policy.on(&mut state.memo(), event, &view)
+            }
         }
     }
 
     fn view(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) -> View {
-        let account = &state.account;
+        let (shared, account) = (&self.shared, &state.account);
         let first_code_at = state.first_code_at.get().copied().unwrap_or_default();
         let now = self.log_now();
-        let repeatable = matches!(self.shared.config.switching, Switching::Virtual(_));
+        let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
+        let phase = state.phase.get();
         View {
             func: self.func_key(func),
+            now,
+            level: match phase {
+                Phase::Optimized | Phase::Trial => Level(1),
+                _ => Level::FIRST,
+            },
+            phase,
             body_bytes: home.facts().body_len(func),
-            phase: state.phase.get(),
+            code_bytes: state.code_bytes(),
+            module_bytes: self.bytes,
+            module_funcs: self.funcs.len() as u32,
             units: account.units(),
+            calls: account.calls(),
+            iterations: account.iterations(),
             units_since_request: account.units_since_request(),
             entry_exhaustions: account.entry_exhaustions.load(Ordering::Relaxed),
             loop_exhaustions: account.loop_exhaustions.load(Ordering::Relaxed),
-            age: Nanos(now.0.saturating_sub(first_code_at.0)),
-            age_since_request: Nanos(
-                now.0
-                    .saturating_sub(account.requested_at().max(first_code_at).0),
-            ),
-            queue_length: self.shared.queue.len() as u32,
-            workers: self.shared.pool.nominal(),
-            optimizer_ns_per_byte: match repeatable {
-                true => None,
-                false => self.shared.speeds.ns_per_byte(Tier::Optimizer),
-            },
+            rate: account.rate(now),
+            samples: account.samples(),
+            age: since(first_code_at),
+            age_since_request: since(account.requested_at().max(first_code_at)),
+            since_new_code: since(Nanos(shared.new_code_at.load(Ordering::Relaxed))),
+            queue_length: shared.queue.len() as u32,
+            workers: shared.pool.nominal(),
+            busy_workers: shared.pool.busy(),
+            cores: shared.cores,
+            levels: LEVELS,
+            level_views: self.level_views(),
         }
+    }
+
+    /// What is known of each level: nothing in virtual time, where runs must repeat exactly.
+    fn level_views(&self) -> [LevelView; View::LEVELS] {
+        let mut views = [LevelView::default(); View::LEVELS];
+        if !matches!(self.shared.config.switching, Switching::Virtual(_)) {
+            let speeds = &self.shared.speeds;
+            views[0].ns_per_byte = speeds.ns_per_byte(Tier::Baseline);
+            views[1].ns_per_byte = speeds.ns_per_byte(Tier::Optimizer);
+            views[1].speedup = speeds.speedup();
+        }
+        views
     }
 
     /// The time that policies see.

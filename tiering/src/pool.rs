@@ -15,7 +15,7 @@
 //! number of threads that it reads includes every thread that may be waiting for a job.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,6 +53,8 @@ pub(crate) struct WorkerPool {
     spawn: Box<Spawn>,
     /// The threads that exist; see the module's protocol.
     workers: Mutex<Vec<Worker>>,
+    /// The number of threads that have a job. Relaxed: a figure for policies.
+    busy: AtomicU32,
     /// Whether a refused thread has been reported: that is logged once.
     reported: AtomicBool,
 }
@@ -70,6 +72,7 @@ impl WorkerPool {
             helpers,
             spawn,
             workers: Mutex::default(),
+            busy: AtomicU32::new(0),
             reported: AtomicBool::new(false),
         }
     }
@@ -82,6 +85,11 @@ impl WorkerPool {
     /// The number of threads that exist.
     pub(crate) fn size(&self) -> usize {
         self.workers().len()
+    }
+
+    /// The number of threads that have a job.
+    pub(crate) fn busy(&self) -> u32 {
+        self.busy.load(Ordering::Relaxed)
     }
 
     fn workers(&self) -> MutexGuard<'_, Vec<Worker>> {
@@ -138,6 +146,7 @@ impl WorkerPool {
 
     /// Records that the thread begins a job.
     pub(crate) fn begin(&self, number: u32) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
         if let Some(worker) = self
             .workers()
             .iter_mut()
@@ -150,6 +159,7 @@ impl WorkerPool {
     /// Records that the thread has finished its job. Returns `Leave`, and unlists the thread, if
     /// there are more threads than there should be.
     pub(crate) fn end(&self, number: u32) -> Next {
+        self.busy.fetch_sub(1, Ordering::Relaxed);
         let mut workers = self.workers();
         if let Some(worker) = workers.iter_mut().find(|worker| worker.number == number) {
             worker.busy_since = None;

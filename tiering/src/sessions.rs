@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use upshift_abi::{CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, Tier};
@@ -102,6 +103,15 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 #[derive(Debug, Default)]
 pub struct Speeds {
     tiers: [Speed; 2],
+    compared: Mutex<Compared>,
+}
+
+/// What trials have found.
+#[derive(Debug, Default)]
+struct Compared {
+    functions: u32,
+    /// The sum of the logarithms of baseline over optimized time.
+    logs: f64,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +136,23 @@ impl Speeds {
         let bytes = speed.bytes.load(Ordering::Relaxed);
         let nanos = speed.nanos.load(Ordering::Relaxed);
         (bytes >= Self::MIN_BYTES).then(|| nanos as f64 / bytes as f64)
+    }
+}
+
+impl Speeds {
+    /// Records that a function's optimized code takes `ratio` of its baseline code's time.
+    pub(crate) fn compared(&self, ratio: f64) {
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        compared.functions += 1;
+        compared.logs -= ratio.ln();
+    }
+
+    /// How much faster optimized code was than baseline code: the geometric mean over the functions
+    /// that were compared, or `None` if none was.
+    pub fn speedup(&self) -> Option<f64> {
+        let compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        let functions = f64::from(compared.functions);
+        (compared.functions > 0).then(|| (compared.logs / functions).exp())
     }
 }
 

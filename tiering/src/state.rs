@@ -16,14 +16,14 @@ mod models;
 
 use std::sync::{OnceLock, PoisonError};
 
-use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Profile, Tier};
+use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
 use upshift_profiler::Nanos;
 
+use crate::account::BudgetAccount;
 use crate::first_code::POLL_INTERVAL;
+use crate::policy::Memo;
 use crate::switch::Contest;
-use crate::sync::{
-    AtomicI32, AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering,
-};
+use crate::sync::{AtomicU8, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 
 /// Declares an enum of phases and the atomic cell that holds one.
 macro_rules! phases {
@@ -123,6 +123,10 @@ impl LoopPhase {
 pub(crate) struct FuncState<C> {
     pub(crate) phase: AtomicPhase,
     pub(crate) account: BudgetAccount,
+    /// What the policy remembers. Locked while the policy decides, and only then.
+    memo: Mutex<Memo>,
+    /// The length of the code that calls run, in bytes. Relaxed: a figure for policies.
+    code_bytes: AtomicU32,
     /// When the function got its first code. Written once, before `phase` leaves `Compiling`.
     pub(crate) first_code_at: OnceLock<Nanos>,
     /// The installed code. The function's slot is written only while this lock is held, so slot and
@@ -186,6 +190,8 @@ impl<C: Clone> FuncState<C> {
         Self {
             phase: AtomicPhase::default(),
             account: BudgetAccount::default(),
+            memo: Mutex::default(),
+            code_bytes: AtomicU32::new(0),
             first_code_at: OnceLock::new(),
             installed: Mutex::new(InstalledCode {
                 current: None,
@@ -233,6 +239,19 @@ impl<C: Clone> FuncState<C> {
         self.installed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the policy remembers of the function, locked.
+    pub(crate) fn memo(&self) -> MutexGuard<'_, Memo> {
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn code_bytes(&self) -> u32 {
+        self.code_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_code_bytes(&self, bytes: u32) {
+        self.code_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Records the loops of the function's baseline code, which are the same in every compilation.
@@ -298,68 +317,6 @@ impl<C: Clone> LoopState<C> {
     }
 }
 
-/// The budget units that a function has been granted and has used.
-///
-/// Generated code subtracts from the same budget cell without atomicity, so these figures are
-/// estimates: a lost update moves a tier-up and nothing else. Hence relaxed orderings throughout.
-#[derive(Debug, Default)]
-pub(crate) struct BudgetAccount {
-    /// The value of the cell when the runtime last read or set it.
-    known: AtomicI32,
-    /// Units used since the first code was installed.
-    units: AtomicU64,
-    /// `units` at the last request.
-    units_at_request: AtomicU64,
-    /// When the last request was made, in nanoseconds of the log's clock; 0 before the first.
-    requested_at: AtomicU64,
-    pub(crate) entry_exhaustions: AtomicU32,
-    pub(crate) loop_exhaustions: AtomicU32,
-}
-
-impl BudgetAccount {
-    /// Adds the units used since the last reading, given the cell's value now; returns them.
-    pub(crate) fn charge(&self, cell: i32) -> u64 {
-        let before = self.known.swap(cell, Ordering::Relaxed);
-        let used = u64::try_from(i64::from(before) - i64::from(cell)).unwrap_or(0);
-        self.units.fetch_add(used, Ordering::Relaxed);
-        used
-    }
-
-    /// Records the value that the cell is about to be set to.
-    pub(crate) fn grant(&self, cell: i32) {
-        self.known.store(cell, Ordering::Relaxed);
-    }
-
-    /// Records the time of a request.
-    pub(crate) fn requested(&self, at: Nanos) {
-        self.units_at_request.store(self.units(), Ordering::Relaxed);
-        self.requested_at.store(at.0, Ordering::Relaxed);
-    }
-
-    /// The time of the last request; 0 before the first.
-    pub(crate) fn requested_at(&self) -> Nanos {
-        Nanos(self.requested_at.load(Ordering::Relaxed))
-    }
-
-    /// What a compiler is told of how the function has run.
-    pub(crate) fn profile(&self) -> Profile {
-        Profile {
-            units: self.units(),
-            entry_exhaustions: self.entry_exhaustions.load(Ordering::Relaxed),
-            loop_exhaustions: self.loop_exhaustions.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(crate) fn units(&self) -> u64 {
-        self.units.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn units_since_request(&self) -> u64 {
-        self.units()
-            .saturating_sub(self.units_at_request.load(Ordering::Relaxed))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,20 +358,5 @@ mod tests {
         assert_eq!(entry.ready(), None);
         assert_eq!(entry.install(9), None);
         assert_eq!(entry.ready(), Some(9));
-    }
-
-    #[test]
-    fn the_account_counts_what_the_cell_lost() {
-        let account = BudgetAccount::default();
-        account.grant(100);
-        assert_eq!(account.charge(-3), 103);
-        // A second thread that exhausted the budget at the same time adds only its own part.
-        assert_eq!(account.charge(-4), 1);
-        account.requested(Nanos(7));
-        account.grant(10);
-        assert_eq!(account.charge(-1), 11);
-        assert_eq!((account.units(), account.units_since_request()), (115, 11));
-        // Another thread's grant shows as a rise, which is not work.
-        assert_eq!(account.charge(500), 0);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use zeal::Zeal;
 use crate::config::Switching;
 use crate::home::CodeHome;
 use crate::module::ModuleState;
-use crate::policy::{Budget, Lane};
+use crate::policy::{Budget, Lane, Level, PolicyEvent};
 use crate::pool::{WorkerPool, Workers};
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
@@ -131,7 +131,7 @@ impl<M: CodeHome> ModuleState<M> {
     }
 
     /// Takes back a claim, so that the unit can be requested again.
-    fn unclaim(&self, key: CodeKey, state: &FuncState<M::Code>) {
+    pub(crate) fn unclaim(&self, key: CodeKey, state: &FuncState<M::Code>) {
         match key.unit {
             CompileUnit::Function => {
                 state.phase.transition(Phase::Queued, Phase::Baseline);
@@ -287,6 +287,7 @@ impl<M: CodeHome> ModuleState<M> {
         match key.unit {
             CompileUnit::Function => {
                 self.install_function(home, key, state, code);
+                self.tell_published(home, key.func.func, state);
                 self.await_trial(key.func);
             }
             CompileUnit::Loop(index) => {
@@ -308,6 +309,7 @@ impl<M: CodeHome> ModuleState<M> {
     ) {
         let mut installed = state.installed();
         self.publish(home, key, &code);
+        state.set_code_bytes(M::figures(&code).1);
         let before = installed.current.replace(TierCode {
             tier: key.tier,
             code,
@@ -377,10 +379,37 @@ impl<M: CodeHome> ModuleState<M> {
     }
 }
 
+impl<M: CodeHome> ModuleState<M> {
+    /// Asks the policy whether a request that has waited is to be compiled.
+    fn is_still_wanted(
+        &self,
+        home: &Arc<M>,
+        key: CodeKey,
+        state: &FuncState<M::Code>,
+        waited: Nanos,
+    ) -> bool {
+        let event = PolicyEvent::Dequeued {
+            level: Level(1),
+            waited,
+        };
+        !self.decide(home, key.func.func, state, event).withdraw
+    }
+
+    /// Tells the policy that calls of the function run optimized code, and does what it decides.
+    fn tell_published(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
+        let decision = self.decide(home, func, state, PolicyEvent::Published(Level(1)));
+        self.carry_out(home, func, state, &decision, None);
+    }
+}
+
 impl<M: CodeHome> Target for ModuleState<M> {
-    fn begin(&self, key: CodeKey) -> Option<CompileInput> {
+    fn begin(&self, key: CodeKey, waited: Nanos) -> Option<CompileInput> {
         let home = self.home.get()?.upgrade()?;
         let state = self.func(key.func.func);
+        if key.tier == Tier::Optimizer && !self.is_still_wanted(&home, key, state, waited) {
+            self.unclaim(key, state);
+            return None;
+        }
         let claimed = match key.tier {
             Tier::Optimizer => self.begin_optimizing(key, state),
             Tier::Baseline => state.phase.get() == Phase::Trial,

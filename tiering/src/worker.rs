@@ -39,9 +39,9 @@ pub(crate) struct CompileInput {
 
 /// The module that a job compiles for, without the types of the runtime.
 pub(crate) trait Target: Send + Sync + std::fmt::Debug {
-    /// Claims the unit for compilation; `None` if the module is gone or the unit is no longer
-    /// requested.
-    fn begin(&self, key: CodeKey) -> Option<CompileInput>;
+    /// Claims for compilation a unit whose request has `waited` in the queue; `None` if the module
+    /// is gone, the unit is no longer requested, or the policy withdraws the request.
+    fn begin(&self, key: CodeKey, waited: Nanos) -> Option<CompileInput>;
 
     /// Begins the trial of a function that runs optimized code.
     fn try_out(&self, func: FuncKey);
@@ -93,7 +93,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
         shared.log.record(|| Event::RequestDropped { code });
     };
     let source = job.target.upgrade();
-    let Some(source) = source.and_then(|target| target.begin(job.key)) else {
+    let Some(source) = source.and_then(|target| target.begin(job.key, queue_wait)) else {
         return dropped();
     };
     let limit = shared.config.knobs.max_compile;

@@ -355,6 +355,12 @@ impl ModuleFacts {
         range.end - range.start
     }
 
+    /// Bytes of the bodies of all defined functions.
+    pub fn body_bytes(&self) -> u64 {
+        let len = |body: &Range<u32>| u64::from(body.end - body.start);
+        self.bodies.iter().map(len).sum()
+    }
+
     /// The item exported under the name.
     pub fn export(&self, name: &str) -> Option<Item> {
         self.export_names.get(name).map(|&i| self.exports[i].item)

@@ -1,7 +1,7 @@
 //! The decisions of the built-in policies.
 
 use super::registry::{CostModel, FirstCall, FixedBudget, Never};
-use super::{Budget, Decision, Lane, Policy, PolicyEvent, View};
+use super::{Budget, Decision, Lane, Memo, Policy, PolicyEvent, Reason, Request, View};
 use crate::state::{LoopPhase, Phase};
 
 impl Policy for Never {
@@ -9,7 +9,7 @@ impl Policy for Never {
         self.to_spec()
     }
 
-    fn decide(&self, _event: PolicyEvent, _view: &View) -> Decision {
+    fn on(&self, _memo: &mut Memo, _event: PolicyEvent, _view: &View) -> Decision {
         Decision::wait(Budget::Unlimited)
     }
 }
@@ -19,22 +19,17 @@ impl Policy for FirstCall {
         self.to_spec()
     }
 
-    fn decide(&self, event: PolicyEvent, _view: &View) -> Decision {
+    fn on(&self, _memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+        let function = Request::new(view.top(), Lane::Normal);
+        let wait = Decision::wait(Budget::Units(1_000));
         match event {
             // A loop of the first call gets its OSR entry at its first back edge.
-            PolicyEvent::FirstCode => Decision {
-                function: Some(Lane::Normal),
-                ..Decision::wait(Budget::Units(0))
-            },
-            PolicyEvent::Entry => Decision {
-                function: Some(Lane::Normal),
-                ..Decision::wait(Budget::Units(1_000))
-            },
-            PolicyEvent::Loop(_) => Decision {
-                function: Some(Lane::Normal),
-                osr: Some(Lane::Urgent),
-                budget: Budget::Units(1_000),
-            },
+            PolicyEvent::FirstCode => Decision::wait(Budget::Units(0)).with_function(function),
+            PolicyEvent::Entry => wait.with_function(function),
+            PolicyEvent::Loop(_) => wait
+                .with_function(function)
+                .with_osr(Request::new(view.top(), Lane::Urgent)),
+            _ => wait,
         }
     }
 }
@@ -44,10 +39,12 @@ impl Policy for FixedBudget {
         self.to_spec()
     }
 
-    fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
-        let work = view.units_since_request as f64;
-        let slice = self.units / self.slices.max(1.0);
-        at_threshold(event, view, work / self.units, slice)
+    fn on(&self, _memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+        let work = Work {
+            done: view.units_since_request as f64,
+            threshold: self.units,
+        };
+        at_threshold(event, view, work, self.units / self.slices.max(1.0))
     }
 }
 
@@ -56,10 +53,13 @@ impl Policy for CostModel {
         self.to_spec()
     }
 
-    fn decide(&self, event: PolicyEvent, view: &View) -> Decision {
-        let threshold = self.threshold(view);
-        let slice = threshold / self.slices.max(1.0) / self.unit_ns.max(1e-3);
-        at_threshold(event, view, self.work(view) / threshold, slice)
+    fn on(&self, _memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+        let work = Work {
+            done: self.work(view),
+            threshold: self.threshold(view),
+        };
+        let slice = work.threshold / self.slices.max(1.0) / self.unit_ns.max(1e-3);
+        at_threshold(event, view, work, slice)
     }
 }
 
@@ -72,7 +72,7 @@ impl CostModel {
     /// Buying at that point costs at most twice what a clairvoyant pays. `alpha` moves the
     /// point: on an idle core a compilation costs less than its time.
     pub fn threshold(&self, view: &View) -> f64 {
-        let per_byte = match view.optimizer_ns_per_byte {
+        let per_byte = match view.at(view.top()).ns_per_byte {
             Some(measured) if self.measured > 0.0 => measured,
             _ => self.ns_per_byte,
         };
@@ -111,63 +111,77 @@ impl CostModel {
 /// been used before, or the budget has run out at the function's entry too, then there are
 /// many calls, and the whole function is wanted as well.
 ///
-/// `done` is the work so far as a fraction of the threshold, `slice` the units until the next
-/// check.
-fn at_threshold(event: PolicyEvent, view: &View, done: f64, slice: f64) -> Decision {
-    let due = done >= 1.0;
-    let mut decision = Decision::wait(Budget::Units(slice.clamp(0.0, i32::MAX as f64) as u32));
+/// `slice` are the units until the next check.
+fn at_threshold(event: PolicyEvent, view: &View, work: Work, slice: f64) -> Decision {
+    let due = work.done >= work.threshold;
+    let wait = Decision::wait(Budget::Units(slice.clamp(0.0, i32::MAX as f64) as u32));
+    let mut decision = wait.because(work.reason(due));
+    let request = |lane| Request::new(view.top(), lane);
     match event {
-        PolicyEvent::FirstCode => {}
         PolicyEvent::Entry if view.phase == Phase::Baseline => {
             // Far over the threshold: an earlier request was dropped.
-            let lane = if done >= 2.0 {
-                Lane::High
-            } else {
-                Lane::Normal
+            let lane = match work.done >= 2.0 * work.threshold {
+                true => Lane::High,
+                false => Lane::Normal,
             };
-            decision.function = due.then_some(lane);
+            decision.function = due.then(|| request(lane));
         }
-        // These calls started before calls switched to optimized code.
-        PolicyEvent::Entry => {}
         PolicyEvent::Loop(site) => {
             let called_again = site.entries > 0 || view.entry_exhaustions > 0;
             if called_again && view.phase == Phase::Baseline && (due || site.entries > 0) {
-                decision.function = Some(Lane::High);
+                decision.function = Some(request(Lane::High));
             }
             if due && site.phase == LoopPhase::Idle {
-                decision.osr = Some(Lane::Urgent);
+                decision.osr = Some(request(Lane::Urgent));
             }
         }
+        // At an entry in another phase: the call started before calls switched to optimized code.
+        _ => {}
     }
     decision
 }
 
+/// The work that a function has done, and after how much it is optimized: in the same unit.
+#[derive(Clone, Copy)]
+struct Work {
+    done: f64,
+    threshold: f64,
+}
+
+impl Work {
+    fn reason(self, due: bool) -> Reason {
+        let text = if due { "worth it" } else { "not yet" };
+        let reason = Reason::new(text).with("work", self.done);
+        reason.with("threshold", self.threshold)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use upshift_abi::{DefinedFuncIndex, LoopIndex};
-    use upshift_profiler::{FuncKey, ModuleKey, Nanos};
+    use upshift_abi::LoopIndex;
+    use upshift_profiler::Nanos;
 
-    use super::super::LoopView;
+    use super::super::{Level, LoopView};
     use super::*;
 
     fn view(body_bytes: u32, units: u64) -> View {
         View {
-            func: FuncKey {
-                module: ModuleKey(0),
-                func: DefinedFuncIndex(0),
-            },
             body_bytes,
-            phase: Phase::Baseline,
             units,
             units_since_request: units,
-            entry_exhaustions: 0,
-            loop_exhaustions: 0,
-            age: Nanos(0),
-            age_since_request: Nanos(0),
-            queue_length: 0,
-            workers: 1,
-            optimizer_ns_per_byte: None,
+            ..View::default()
         }
+    }
+
+    /// What the policy decides on a function's first event.
+    fn decide(policy: &impl Policy, event: PolicyEvent, view: &View) -> Decision {
+        policy.on(&mut Memo::default(), event, view)
+    }
+
+    /// The lanes of a decision's requests, for the function and for the loop.
+    fn lanes(decision: &Decision) -> (Option<Lane>, Option<Lane>) {
+        let lane = |request: Option<Request>| request.map(|request| request.lane);
+        (lane(decision.function), lane(decision.osr))
     }
 
     fn loop_event(phase: LoopPhase, entries: u32) -> PolicyEvent {
@@ -202,10 +216,8 @@ mod tests {
             ..CostModel::default()
         };
         let plain = model.threshold(&view(1_000, 0));
-        let faster = View {
-            optimizer_ns_per_byte: Some(625.0),
-            ..view(1_000, 0)
-        };
+        let mut faster = view(1_000, 0);
+        faster.level_views[1].ns_per_byte = Some(625.0);
         assert!(model.threshold(&faster) < plain);
         let crowded = View {
             queue_length: 10,
@@ -233,10 +245,17 @@ mod tests {
             units: 1_000.0,
             slices: 4.0,
         };
-        let early = policy.decide(PolicyEvent::Entry, &view(10, 999));
-        assert_eq!(early, Decision::wait(Budget::Units(250)));
-        let due = policy.decide(PolicyEvent::Entry, &view(10, 1_000));
-        assert_eq!((due.function, due.osr), (Some(Lane::Normal), None));
+        let early = decide(&policy, PolicyEvent::Entry, &view(10, 999));
+        assert_eq!(
+            (lanes(&early), early.budget),
+            ((None, None), Budget::Units(250))
+        );
+        assert_eq!(
+            early.reason.to_string(),
+            "not yet: work=999, threshold=1000"
+        );
+        let due = decide(&policy, PolicyEvent::Entry, &view(10, 1_000));
+        assert_eq!(lanes(&due), (Some(Lane::Normal), None));
     }
 
     #[test]
@@ -245,8 +264,8 @@ mod tests {
             units: 1_000.0,
             slices: 4.0,
         };
-        let due = policy.decide(loop_event(LoopPhase::Idle, 0), &view(10, 1_000));
-        assert_eq!((due.function, due.osr), (None, Some(Lane::Urgent)));
+        let due = decide(&policy, loop_event(LoopPhase::Idle, 0), &view(10, 1_000));
+        assert_eq!(lanes(&due), (None, Some(Lane::Urgent)));
     }
 
     #[test]
@@ -255,24 +274,21 @@ mod tests {
             units: 1_000.0,
             slices: 4.0,
         };
-        let again = policy.decide(loop_event(LoopPhase::Ready, 1), &view(10, 3));
-        assert_eq!((again.function, again.osr), (Some(Lane::High), None));
+        let again = decide(&policy, loop_event(LoopPhase::Ready, 1), &view(10, 3));
+        assert_eq!(lanes(&again), (Some(Lane::High), None));
         let optimized = View {
             phase: Phase::Optimized,
             ..view(10, 5_000)
         };
-        let straggler = policy.decide(loop_event(LoopPhase::Idle, 0), &optimized);
-        assert_eq!(
-            (straggler.function, straggler.osr),
-            (None, Some(Lane::Urgent))
-        );
+        let straggler = decide(&policy, loop_event(LoopPhase::Idle, 0), &optimized);
+        assert_eq!(lanes(&straggler), (None, Some(Lane::Urgent)));
     }
 
     #[test]
     fn never_and_first_call_do_what_they_say() {
-        let never = Never {}.decide(PolicyEvent::Entry, &view(10, u64::MAX));
+        let never = decide(&Never {}, PolicyEvent::Entry, &view(10, u64::MAX));
         assert_eq!(never, Decision::wait(Budget::Unlimited));
-        let first = FirstCall {}.decide(PolicyEvent::FirstCode, &view(10, 0));
-        assert!(first.function.is_some());
+        let first = decide(&FirstCall {}, PolicyEvent::FirstCode, &view(10, 0));
+        assert_eq!(first.function, Some(Request::new(Level(1), Lane::Normal)));
     }
 }

@@ -328,6 +328,7 @@ impl<M: CodeHome> ModuleState<M> {
         installed: MutexGuard<'_, InstalledCode<M::Code>>,
         finding: Finding,
     ) -> M::Code {
+        self.shared.speeds.compared(finding.ratio);
         self.shared.log.record(|| Event::TiersCompared {
             kept: self.code_key(func, CompileUnit::Function, finding.better),
             calls: finding.calls,

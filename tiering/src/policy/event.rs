@@ -1,0 +1,61 @@
+//! The events that a policy decides on.
+
+use upshift_abi::LoopIndex;
+use upshift_profiler::Nanos;
+
+use super::Level;
+use crate::state::LoopPhase;
+
+/// An event in the life of a function, on which its policy decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyEvent {
+    /// The function got its first code and is about to run it.
+    FirstCode,
+    /// The function's budget ran out at its entry, or in a loop that can't have an OSR entry.
+    Entry,
+    /// The function's budget ran out at the back edge of a loop that can have an OSR entry.
+    Loop(LoopView),
+    /// A compile thread has taken the function's request from the queue. The request is compiled
+    /// unless the decision [withdraws](super::Decision::withdraw) it.
+    Dequeued {
+        /// The level that was requested.
+        level: Level,
+        /// How long the request has waited.
+        waited: Nanos,
+    },
+    /// Calls of the function run code of this level from now on.
+    Published(Level),
+    /// The time has come that an earlier decision [asked for](super::Decision::wake).
+    Wake,
+    /// Samples found a thread in the function, so many times since the last event of this kind.
+    Sampled(u32),
+}
+
+impl PolicyEvent {
+    /// The event's name, as logged.
+    pub fn name(&self) -> &'static str {
+        match self {
+            PolicyEvent::FirstCode => "first-code",
+            PolicyEvent::Entry => "entry",
+            PolicyEvent::Loop(_) => "loop",
+            PolicyEvent::Dequeued { .. } => "dequeued",
+            PolicyEvent::Published(_) => "published",
+            PolicyEvent::Wake => "wake",
+            PolicyEvent::Sampled(_) => "sampled",
+        }
+    }
+}
+
+/// The state of a loop, as policies see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopView {
+    /// The index of the loop in its function.
+    pub index: LoopIndex,
+    /// The number of loops around it.
+    pub depth: u32,
+    /// The phase of the loop's OSR entry.
+    pub phase: LoopPhase,
+    /// How often the OSR entry was taken.
+    pub entries: u32,
+}
