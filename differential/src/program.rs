@@ -28,7 +28,7 @@ pub struct Function {
     pub params: Vec<Type>,
 }
 
-/// An exported memory, table or global.
+/// An exported memory, table, global or tag.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The module that exports it.
@@ -39,7 +39,7 @@ pub struct Item {
     pub kind: ItemKind,
 }
 
-/// What has a state.
+/// What is exported beside functions. A tag has no state, but exceptions are told apart by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemKind {
     /// A memory of one thread.
@@ -50,6 +50,8 @@ pub enum ItemKind {
     Table,
     /// A global.
     Global,
+    /// A tag.
+    Tag,
 }
 
 /// What can be called and looked at from outside.
@@ -176,7 +178,7 @@ fn add_exports(module: usize, wasm: &[u8], exports: &mut Exports) -> Result<()> 
                 ExternalKind::Memory => ItemKind::Memory,
                 ExternalKind::Table => ItemKind::Table,
                 ExternalKind::Global => ItemKind::Global,
-                ExternalKind::Tag => continue,
+                ExternalKind::Tag => ItemKind::Tag,
                 ExternalKind::FuncExact => bail!("exact functions are not generated"),
             };
             exports.items.push(Item { module, name, kind });

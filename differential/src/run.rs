@@ -9,9 +9,9 @@ use upshift::Trap;
 
 use crate::configuration::{self, Configuration, Nans, Vectors};
 use crate::host::Machine;
-use crate::oracle::Oracle;
+use crate::oracle;
 use crate::program::{Exports, Program};
-use crate::subject::Subject;
+use crate::subject;
 use crate::value::{Failure, Outcome, Value, argument, digest};
 
 /// How often each export is called, with different arguments.
@@ -119,7 +119,7 @@ pub fn run(program: &Program, configurations: &[&Configuration]) -> Result<Agree
         if comparable.peek().is_none() {
             continue;
         }
-        let oracle = Oracle::new(program, &exports, nans);
+        let oracle = oracle::load(program, &exports, nans);
         let by_oracle = oracle.is_some();
         let mut expected = oracle.map(|mut oracle| history(&mut oracle, &exports, program.seed));
         for &configuration in comparable {
@@ -156,7 +156,7 @@ fn in_configuration(
         message,
     };
     let run = || {
-        let mut subject = Subject::new(&configuration.engine, program, exports)?;
+        let mut subject = subject::load(&configuration.engine, program, exports)?;
         anyhow::Ok(history(&mut subject, exports, program.seed))
     };
     match catch_unwind(AssertUnwindSafe(run)) {

@@ -61,6 +61,13 @@ pub enum Failure {
     Trap(Trap),
     /// By an error of the host.
     Host,
+    /// By an exception that nothing caught.
+    Exception {
+        /// The first export that is the tag, if it is exported.
+        tag: Option<String>,
+        /// What the exception carries.
+        values: Vec<Value>,
+    },
     /// By a panic of the engine, which is a mismatch in any case.
     Panic(String),
 }
