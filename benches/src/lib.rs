@@ -36,10 +36,11 @@ pub mod plan;
 pub mod process;
 pub mod record;
 pub mod run;
-pub mod stats;
 pub mod summary;
 pub mod table;
 pub mod tables;
 pub mod task;
 pub mod tiers;
 pub mod worker;
+
+pub use upshift_lab::stats;

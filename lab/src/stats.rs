@@ -3,6 +3,14 @@
 //! Samples of programs are few, skewed and sometimes far off, so all figures are medians, and
 //! intervals come from resampling (Efron 1979) and not from a normal distribution. Resampling is
 //! seeded: the same samples give the same interval.
+//!
+//! - [`estimate`]: values with intervals, of medians and of ratios;
+//! - [`changepoints`]: where a series of iterations changes its mean or variance;
+//! - [`warmup`]: whether a process warms up, slows down, is flat or never steady.
+
+pub mod changepoints;
+pub mod estimate;
+pub mod warmup;
 
 use fastrand::Rng;
 
@@ -19,6 +27,27 @@ pub fn median(values: &[f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
     f64::midpoint(low, high)
+}
+
+/// The value below which a share of the values lies, between the two nearest ones by linear
+/// interpolation (Hyndman and Fan's type 7, as in R and NumPy). Shares outside of 0 to 1 are those
+/// of the ends.
+///
+/// # Panics
+///
+/// If there are no values.
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    quantile_of_sorted(&values, share)
+}
+
+/// [`quantile`] of values in ascending order.
+fn quantile_of_sorted(values: &[f64], share: f64) -> f64 {
+    let position = (values.len() - 1) as f64 * share.clamp(0.0, 1.0);
+    let (low, high) = (position.floor() as usize, position.ceil() as usize);
+    let part = position - low as f64;
+    values[low] * (1.0 - part) + values[high] * part
 }
 
 /// The 95 % percentile-bootstrap interval of the median.
@@ -66,6 +95,16 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(median(&[7.0]), 7.0);
+    }
+
+    #[test]
+    fn quantiles_lie_between_values() {
+        let values = [4.0, 1.0, 3.0, 2.0];
+        assert_eq!(quantile(&values, 0.0), 1.0);
+        assert_eq!(quantile(&values, 0.5), 2.5);
+        assert_eq!(quantile(&values, 0.9), 3.7);
+        assert_eq!(quantile(&values, 1.0), 4.0);
+        assert_eq!(quantile(&[5.0], 0.9), 5.0);
     }
 
     #[test]

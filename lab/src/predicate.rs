@@ -1,0 +1,110 @@
+//! Verdict predicates: a small total language over a table of results.
+//!
+//! An experiment says before it runs what its results must show for a claim to hold, and what would
+//! refute it. Both are expressions that are true or false of the [`Table`] of results:
+//!
+//! ```text
+//! ci_low(ratio(wall, 'alpha=0.1', 'alpha=1')) > 0.98
+//! share(ci_high(ratio(cpu, 'policy=jikes', 'policy=never')) < 1) >= 1/3 and max(wall, '') < 60
+//! ```
+//!
+//! - `median(metric, 'where')`, `min`, `max`, `quantile(metric, 'where', share)`: over the rows
+//!   that match.
+//! - `ratio(metric, 'a', 'b')`: the median of `a` over the median of `b`; of several programs, the
+//!   geometric mean of their ratios.
+//! - `geomean(x)`, `median(x)`, `min(x)`, `max(x)`, `quantile(x, share)`: over the programs, each of
+//!   which gives `x` from its own rows.
+//! - `share(condition)`: the share of the programs for which the condition is true.
+//! - `ci_low(x)`, `ci_high(x)`: the ends of the 95 % bootstrap interval of `x`; rows are resampled
+//!   within each program and setting.
+//! - `+ - * /`, `< <= > >=`, `and or not`, parentheses and numbers as usual; no `a < b < c`.
+//!
+//! A selector (`'where'`) is a list of `key=value` that a row's settings must all have, separated
+//! by commas; `''` matches all rows.
+//!
+//! The language is total: it has no loops, names nothing but metrics, and has limits on its length
+//! and nesting. So each expression has a value or an [`EvalError`] for each table, in bounded time.
+
+mod eval;
+mod parse;
+
+use std::collections::BTreeMap;
+
+pub use eval::EvalError;
+pub use parse::ParseError;
+
+use eval::Scope;
+
+/// Characters that an expression has at most.
+const MAX_LENGTH: usize = 4096;
+
+/// One process' measurements.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// The program that ran.
+    pub program: String,
+    /// How it ran: policy, its parameters, cores and so on, each by its name.
+    pub settings: BTreeMap<String, String>,
+    /// What was measured, by the metric's name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// The results of an experiment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// One row for each process, in any order.
+    pub rows: Vec<Row>,
+}
+
+/// An expression that is true or false of a table, checked when it is parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicate {
+    condition: parse::Condition,
+}
+
+impl Predicate {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    ///
+    /// With the column (in characters, from 1) at which the text stops being an expression.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let condition = parse::condition(text)?;
+        Ok(Self { condition })
+    }
+
+    /// Whether the expression is true of the table. Costs some milliseconds for each `ci_low` and
+    /// `ci_high`, times the programs under `share`.
+    ///
+    /// # Errors
+    ///
+    /// If a selector matches no row that has the metric, or a value is not finite.
+    pub fn holds(&self, table: &Table) -> Result<bool, EvalError> {
+        eval::condition(&self.condition, &Scope::all(table))
+    }
+}
+
+/// What a table of results says about a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The predicate that says when the claim holds is true, the one that refutes it is not.
+    Holds,
+    /// The predicate that refutes the claim is true, the one that says when it holds is not.
+    Refuted,
+    /// Neither is true, or one can't be evaluated or contradicts the other, for the reason given.
+    Undecided(String),
+}
+
+/// Judges a claim by two predicates.
+pub fn judge(holds: &Predicate, refuted: &Predicate, table: &Table) -> Verdict {
+    match (holds.holds(table), refuted.holds(table)) {
+        (Ok(true), Ok(false)) => Verdict::Holds,
+        (Ok(false), Ok(true)) => Verdict::Refuted,
+        (Ok(false), Ok(false)) => Verdict::Undecided("neither predicate is true".into()),
+        (Ok(true), Ok(true)) => Verdict::Undecided("both predicates are true".into()),
+        (Err(error), _) | (_, Err(error)) => Verdict::Undecided(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
