@@ -12,8 +12,8 @@
 //!   that match.
 //! - `ratio(metric, 'a', 'b')`: the median of `a` over the median of `b`; of several programs, the
 //!   geometric mean of their ratios.
-//! - `geomean(x)`, `median(x)`, `min(x)`, `max(x)`, `quantile(x, share)`: over the programs, each of
-//!   which gives `x` from its own rows.
+//! - `geomean(x)`, `median(x)`, `min(x)`, `max(x)`, `quantile(x, share)`: over the programs, each
+//!   of which gives `x` from its own rows.
 //! - `share(condition)`: the share of the programs for which the condition is true.
 //! - `ci_low(x)`, `ci_high(x)`: the ends of the 95 % bootstrap interval of `x`; rows are resampled
 //!   within each program and setting.
