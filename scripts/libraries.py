@@ -1,7 +1,8 @@
 """Real libraries as benchmarks: what each is made of, fetched and compiled.
 
 The manifest has `packages` (what to fetch, as packages.py takes it), `sources` (which files of a
-package's folder are compiled, and how), and `libraries`: programs that `use` sources.
+package's folder are compiled, and how), and `libraries`: programs that `use` sources. Programs with
+`threads` have POSIX threads, and those of the C library that comes with Rust's target for threads.
 """
 
 import concurrent.futures
@@ -20,6 +21,10 @@ CORPUS = ROOT / "corpus"
 PROGRAMS = ROOT / "tests" / "programs" / "libraries"
 FETCHED = CORPUS / ".sources"
 WASM_TARGET = ["-target", "wasm32-wasi", zig.WASM_CPU]
+WASM_THREADS_TARGET = ["-target", "wasm32-wasi", zig.WASM_CPU + "+atomics", "-pthread"]
+# For wasm-ld itself: Zig's driver links its own C library, which has no threads.
+LINK_THREADS = ["--shared-memory", "--import-memory", "--export-memory", "--max-memory=268435456",
+                "-z", "stack-size=1048576"]
 # Names of functions stay, for profiles. For linking too, as the C library is built to match.
 ALL = ["-O2", "-g0", "-fno-sanitize=all"]
 # Changes with what `link` does, so that libraries are linked again.
@@ -38,9 +43,16 @@ class Build:
         self.manifest = manifest()
         self.native = native
         self.compiler = zig.install()
-        self.target = zig.NATIVE_TARGET if native else WASM_TARGET
         self.output = CORPUS / (".native" if native else "libraries")
-        self.objects = CORPUS / ".objects" / ("native" if native else "wasm")
+
+    def target(self, threads):
+        if self.native:
+            return zig.NATIVE_TARGET + ["-pthread"] * threads
+        return WASM_THREADS_TARGET if threads else WASM_TARGET
+
+    def objects(self, threads):
+        kind = "native" if self.native else "wasm"
+        return CORPUS / ".objects" / (f"{kind}-threads" if threads else kind)
 
     def program(self, name):
         (program,) = PROGRAMS.glob(f"{name}.c*")
@@ -49,13 +61,17 @@ class Build:
     def uses(self, name):
         return self.manifest["libraries"][name].get("uses", [])
 
-    def options(self, sources):
+    def has_threads(self, name):
+        return self.manifest["libraries"][name].get("threads", False)
+
+    def options(self, sources, threads):
         """What a compiler must know to read the headers of sources, and where there are none, ours
         in their place."""
         options = ["-I", PROGRAMS / "shims"]
         for source in sources:
             entry = self.manifest["sources"][source]
             options += entry.get("flags", [])
+            options += entry.get("threads", []) if threads else []
             for folder in entry.get("include", []):
                 options += ["-isystem", FETCHED / source / folder]
         return options
@@ -71,7 +87,7 @@ class Build:
             raise SystemExit(f"{folder} has none of the files that are wanted")
         return sorted(files)
 
-    def source_units(self, source):
+    def source_units(self, source, threads):
         """Pairs of an object and the command that makes it; others' sources are compiled as they
         are."""
         folder = FETCHED / source
@@ -80,37 +96,46 @@ class Build:
             own.append(f"-I{folder / flag[2:]}" if flag.startswith("-I") else flag)
         for path in self.files(source):
             name = "-".join(path.relative_to(folder).parts)
-            yield self.unit(self.objects / source / f"{name}.o", path,
-                            [*self.options([source]), *own])
+            yield self.unit(self.objects(threads) / source / f"{name}.o", path,
+                            [*self.options([source], threads), *own], threads)
 
     def program_unit(self, name):
-        path = self.program(name)
-        return self.unit(self.objects / f"{name}.o", path,
-                         [*self.options(self.uses(name)), *zig.COMMON])
+        path, threads = self.program(name), self.has_threads(name)
+        return self.unit(self.objects(threads) / f"{name}.o", path,
+                         [*self.options(self.uses(name), threads), *zig.COMMON], threads)
 
-    def unit(self, target, path, options):
+    def unit(self, output, path, options, threads):
         cpp = path.suffix == ".cpp"
         compiler = self.compiler_of_cpp() + CPP if cpp else self.compiler
-        return target, [*compiler, *self.target, *ALL, *options, "-c", path]
+        return output, [*compiler, *self.target(threads), *ALL, *options, "-c", path]
 
     def compiler_of_cpp(self):
         return [*self.compiler[:-1], "c++"]
 
     def units(self, name):
         """All that a library is linked from."""
-        units = [unit for source in self.uses(name) for unit in self.source_units(source)]
+        threads = self.has_threads(name)
+        units = [unit for source in self.uses(name) for unit in self.source_units(source, threads)]
         return [self.program_unit(name), *units]
+
+    def linker(self, name, units):
+        """The command that links a program, without its objects."""
+        threads = self.has_threads(name)
+        if threads and not self.native:
+            return [*self.compiler[:-1], "wasm-ld", *LINK_THREADS,
+                    *rust_and_go.c_library_with_threads()]
+        cpp = any("c++" in command for _, command in units)
+        linker = self.compiler_of_cpp() if cpp else self.compiler
+        strip = ["-s"] if self.native else []
+        return [*linker, *self.target(threads), *ALL, *strip]
 
     def link(self, name):
         units = self.units(name)
-        cpp = any("c++" in command for _, command in units)
-        linker = self.compiler_of_cpp() if cpp else self.compiler
         output = self.path(name)
         # A benchmark that runs meanwhile must not see half of it.
         partial = output.with_name(output.name + ".partial")
         objects = [target for target, _ in units]
-        strip = ["-s"] if self.native else []
-        subprocess.run([*linker, *self.target, *ALL, *strip, *objects, "-o", partial], check=True)
+        subprocess.run([*self.linker(name, units), *objects, "-o", partial], check=True)
         if not self.native:
             partial.write_bytes(without_debug(partial.read_bytes()))
         partial.rename(output)
@@ -121,7 +146,7 @@ class Build:
         return self.output / (name if self.native else f"{name}.wasm")
 
     def stamp(self, name):
-        return self.objects / f"{name}.stamp"
+        return self.objects(self.has_threads(name)) / f"{name}.stamp"
 
     def is_present(self, name):
         stamp = self.stamp(name)
@@ -132,6 +157,8 @@ class Build:
         """What a library is made from, as one line."""
         commands = [[str(part) for part in command] for _, command in self.units(name)]
         texts = [zig.ZIG, LINKING, json.dumps(commands)]
+        if self.has_threads(name):
+            texts += [rust_and_go.TOOLCHAIN, *LINK_THREADS]
         texts += [path.read_text() for path in sorted(PROGRAMS.glob("**/*.h"))]
         texts.append(self.program(name).read_text())
         texts += [package["sha256"] for package in self.packages([name])]
@@ -148,8 +175,11 @@ class Build:
         self.output.mkdir(parents=True, exist_ok=True)
         rust = [name for name in names if rust_and_go.is_rust(name)]
         go = [name for name in names if rust_and_go.is_go(name)]
-        if rust:
-            rust_and_go.build_rust(rust, self.native, self.put)
+        for threads in (False, True):
+            chosen = [name for name in rust if self.has_threads(name) == threads]
+            if chosen:
+                target = rust_and_go.rust_target(self.native, threads)
+                rust_and_go.build_rust(chosen, target, self.put)
         if go:
             rust_and_go.build_go(go, self.native, self.put)
         self.build_c([name for name in names if name not in rust + go])

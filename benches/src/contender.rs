@@ -21,6 +21,14 @@ pub struct Contender {
     pub start: Start,
 }
 
+impl Contender {
+    /// Whether the contender can run programs that start threads: Upshift and native programs can;
+    /// the other engines have no WASI threads, or not as they are started here.
+    pub fn has_wasi_threads(&self) -> bool {
+        matches!(self.start, Start::Native) || self.info.id.starts_with("upshift")
+    }
+}
+
 /// How a contender is started.
 #[derive(Clone, Debug)]
 pub enum Start {

@@ -97,6 +97,9 @@ struct LibraryEntry {
     about: String,
     iteration: u64,
     bench: u64,
+    /// Whether the program starts threads.
+    #[serde(default)]
+    threads: bool,
     /// What a correct run prints after the name: for the size of tests, of an iteration, and of a
     /// benchmark.
     checksums: [String; 3],
@@ -134,7 +137,15 @@ impl Library {
         let LibraryEntry {
             iteration, bench, ..
         } = self.entry;
-        Scales { iteration, bench }.job(&self.name, size)
+        let driver = if self.entry.threads {
+            Driver::Threads
+        } else {
+            Driver::Command
+        };
+        Job {
+            driver,
+            ..Scales { iteration, bench }.job(&self.name, size)
+        }
     }
 
     /// The outcome of a correct run.

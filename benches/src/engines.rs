@@ -34,6 +34,8 @@ pub enum Driver {
     Command,
     /// As Ruby's library: by exported functions that take a script as a string.
     Ruby,
+    /// As a command that starts threads: by WASI's `thread-spawn`, with an imported shared memory.
+    Threads,
 }
 
 /// The description of one run of a program.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::contender::{self, Contender, Start};
 use crate::corpus::{self, Size};
 use crate::dropped::{Dropped, Reason};
+use crate::engines::Driver;
 use crate::places;
 use crate::record::{CaseInfo, Suite};
 use crate::task::Task;
@@ -277,6 +278,12 @@ enum Can {
 fn can(contender: &Contender, info: &CaseInfo, task: &Task) -> Can {
     if contender.info.id == "node-turbofan" && info.code_bytes > TURBOFAN_LIMIT {
         return Can::NotHere(Reason::Size);
+    }
+    if let Task::Run { job, .. } = task
+        && job.driver == Driver::Threads
+        && !contender.has_wasi_threads()
+    {
+        return Can::No;
     }
     match (&contender.start, task) {
         (Start::Native, Task::Run { job, .. }) if !job.mounts.is_empty() => Can::No,

@@ -160,7 +160,7 @@ fn programs(
     else {
         bail!("a program from outside can run a job and nothing else");
     };
-    if job.driver != Driver::Command {
+    if job.driver == Driver::Ruby {
         let why = "a library, which this command can't run".to_string();
         return Ok(Err(Failure::Refused(why)));
     }

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use upshift::profiler::Event;
-use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker, pipe::WritePipe};
-use upshift::{Config, Exit, Linker, Module, Store, Strategy, Switching};
+use upshift::wasi::{WasiCtx, WasiCtxBuilder, WasiThreads, add_to_linker, pipe::WritePipe};
+use upshift::{Config, Exit, Instance, Linker, Module, Store, Strategy, Switching};
 use upshift_abi::Tier;
 
 use super::ruby::script;
@@ -96,6 +96,7 @@ impl Loaded for Module {
         let result = match job.driver {
             Driver::Command => command(&mut store, self),
             Driver::Ruby => evaluate(&mut store, self, &script(job)?),
+            Driver::Threads => with_threads(&mut store, self),
         };
         let exit = exit_code(result)?;
         drop(store);
@@ -170,6 +171,18 @@ fn linker(module: &Module) -> Result<Linker<WasiCtx>> {
 
 fn command(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {
     let instance = linker(module)?.instantiate(&mut *store, module)?;
+    start(store, instance)
+}
+
+fn with_threads(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {
+    let engine = module.engine().clone();
+    let threads = WasiThreads::new(move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share()));
+    let mut linker = linker(module)?;
+    threads.add_to_linker(store, &mut linker, module)?;
+    threads.run(store, &linker.instantiate_pre(module)?, start)
+}
+
+fn start(store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
     let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
     start.call(store, ())
 }

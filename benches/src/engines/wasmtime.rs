@@ -1,6 +1,6 @@
 //! Wasmtime, in process: the oracle of the tests and the first peer of the benchmarks.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use wasmtime::{Config, Linker, Module, Store, Strategy};
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -9,6 +9,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 use super::ruby::script;
 use super::scratch::Scratch;
 use super::{CallCosts, Driver, Engine, Job, Loaded, Outcome};
+use crate::worker::Refused;
 
 mod ruby {
     super::super::ruby::ruby_driver!(wasmtime);
@@ -77,13 +78,16 @@ impl Engine for Wasmtime {
 
 impl Loaded for Module {
     fn run(&self, job: &Job) -> Result<Outcome> {
+        if job.driver == Driver::Threads {
+            return Err(anyhow!("WASI threads, which are not linked in").context(Refused));
+        }
         let scratch = Scratch::new()?;
         let stdout = MemoryOutputPipe::new(usize::MAX);
         let wasi = context(job, &scratch, &stdout).map_err(opaque)?;
         let mut store = Store::new(self.engine(), wasi);
         no_limits(&mut store);
         let result = match job.driver {
-            Driver::Command => command(&mut store, self),
+            Driver::Command | Driver::Threads => command(&mut store, self),
             Driver::Ruby => evaluate(&mut store, self, &script(job)?),
         };
         let exit = exit_code(result).map_err(opaque)?;
