@@ -2,7 +2,8 @@
 //!
 //! - [`stats`]: medians, intervals and ratios by resampling processes, changepoints of iterations;
 //! - [`predicate`]: the language in which an experiment says, before it runs, what its results must
-//!   show for a claim to hold.
+//!   show for a claim to hold;
+//! - [`trace`]: recorded runs, and their files.
 //!
 //! # Invariants
 //!
@@ -13,3 +14,4 @@
 
 pub mod predicate;
 pub mod stats;
+pub mod trace;
