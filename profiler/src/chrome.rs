@@ -78,20 +78,19 @@ mod tests {
             module: ModuleKey(0),
             func: DefinedFuncIndex(2),
         };
-        let code = CodeKey {
-            func,
-            unit: CompileUnit::Function,
-            tier: Tier::Optimizer,
-        };
+        let code = CodeKey::new(func, CompileUnit::Function, Tier::Optimizer);
         let event = Event::CompileFinished {
             code,
             body_bytes: 1,
             code_bytes: 2,
             time: Nanos(3_000),
+            cpu: Nanos(2_000),
             queue_wait: Nanos(0),
+            loops: None,
         };
         let records = [Record {
             at: Nanos(10_000),
+            cpu: Nanos(0),
             thread: 4,
             event,
         }];

@@ -1,8 +1,10 @@
 //! The one list of events.
 
+use crate::decided::Decided;
 use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos};
 #[cfg(test)]
 use crate::reports::Described;
+use crate::text::{Real, Text};
 
 macro_rules! events {
     ($(
@@ -13,7 +15,11 @@ macro_rules! events {
     )*) => {
         /// An event in the life of a function or module.
         #[derive(Clone, Debug, PartialEq)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "event"))]
+        #[cfg_attr(
+            feature = "serde",
+            derive(serde::Serialize, serde::Deserialize),
+            serde(tag = "event")
+        )]
         #[non_exhaustive]
         pub enum Event {
             $($(#[doc = $doc])* #[cfg_attr(feature = "serde", serde(rename = $text))] $name {
@@ -38,6 +44,37 @@ macro_rules! events {
             }
         }
     };
+}
+
+/// Why a request came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue was full.
+    Full,
+    /// The policy withdrew the request, or it was no longer wanted when its turn came.
+    Withdrawn,
+    /// The module was dropped.
+    ModuleGone,
+    /// The engine was dropped.
+    Shutdown,
+}
+
+/// A loop of a function, as its baseline code has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LoopSite {
+    /// The loop's index in its function.
+    pub index: u32,
+    /// Where the loop begins, in bytes from the start of the module.
+    pub offset: u32,
+    /// The number of loops around it.
+    pub depth: u32,
 }
 
 events! {
@@ -74,8 +111,13 @@ events! {
         code_bytes: u32,
         /// Wall time of the compilation.
         time: Nanos,
+        /// Processor time that the compiling thread spent on it.
+        cpu: Nanos,
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
+        /// The function's loops that can have an OSR entry, where this is the baseline's code:
+        /// `index`, `offset` in the module and `depth` of each.
+        loops: Option<Box<[LoopSite]>>,
     }
     /// A compilation exceeded a limit. That is no failure: the function keeps its code.
     CompileRefused = "compile-refused" {
@@ -83,6 +125,10 @@ events! {
         code: CodeKey,
         /// The limit that was exceeded.
         reason: Box<str>,
+        /// Wall time of the compilation; `None` where it finished, and its code was refused.
+        time: Option<Nanos>,
+        /// Processor time that the compiling thread spent on it; `None` as above.
+        cpu: Option<Nanos>,
     }
     /// A compilation ended with an error or a panic, or its code could not be placed.
     CompileFailed = "compile-failed" {
@@ -90,6 +136,10 @@ events! {
         code: CodeKey,
         /// The error's message.
         reason: Box<str>,
+        /// Wall time of the compilation; `None` where it finished, and its code was refused.
+        time: Option<Nanos>,
+        /// Processor time that the compiling thread spent on it; `None` as above.
+        cpu: Option<Nanos>,
     }
     /// A function's budget was exhausted.
     BudgetExhausted = "budget-exhausted" {
@@ -101,12 +151,23 @@ events! {
         /// Units used since the function's first code was installed.
         units: u64,
     }
+    /// A policy decided on an event in a function's life.
+    Decided = "decided" {
+        /// The function.
+        func: FuncKey,
+        /// What the policy was asked, what it knew, and what it answered.
+        decision: Box<Decided>,
+    }
     /// Optimized code was requested.
     RequestQueued = "request-queued" {
         /// The requested unit.
         code: CodeKey,
-        /// The index of the queue's lane: 0 is served first.
-        lane: u8,
+        /// The level of the code.
+        level: u8,
+        /// The queue's lane: `urgent`, `high`, `normal` or `low`.
+        lane: Text,
+        /// The priority within the lane.
+        priority: Real,
         /// Requests in the queue, this one included.
         queue_length: u32,
     }
@@ -115,10 +176,22 @@ events! {
         /// The requested unit.
         code: CodeKey,
     }
-    /// A request was dropped: the queue was full, the module gone or the engine shutting down.
+    /// A request was dropped.
     RequestDropped = "request-dropped" {
         /// The requested unit.
         code: CodeKey,
+        /// `full`: the queue was full. `withdrawn`: the policy withdrew it, or it was no longer
+        /// wanted. `module-gone`, `shutdown`: the module or the engine was dropped.
+        why: DropReason,
+    }
+    /// A compile thread took a request from the queue.
+    Dequeued = "dequeued" {
+        /// The requested unit.
+        code: CodeKey,
+        /// How long the request has waited.
+        waited: Nanos,
+        /// Requests that are left in the queue.
+        queue_length: u32,
     }
     /// Code was published: calls of its function run it from now on.
     Published = "published" {
@@ -142,13 +215,19 @@ events! {
     OsrEntered = "osr-entered" {
         /// The unit of the OSR entry.
         code: CodeKey,
+        /// The address of the code.
+        address: u64,
     }
     /// Replaced code was retired; it is freed when no store can be running it.
     Retired = "retired" {
         /// The retired unit.
         code: CodeKey,
+        /// The address of the code.
+        address: u64,
         /// The length of the code in bytes.
         code_bytes: u32,
+        /// Time since the code was published; `None` if that is not in the log.
+        age: Option<Nanos>,
     }
     /// The function keeps the code that it has.
     Pinned = "pinned" {

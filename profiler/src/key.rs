@@ -7,7 +7,11 @@ use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
 /// A module's number in its log: 0 for the first module loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(transparent)
+)]
 pub struct ModuleKey(pub u32);
 
 /// A function that a module defines.
@@ -19,6 +23,21 @@ pub struct FuncKey {
     pub func: DefinedFuncIndex,
 }
 
+/// The number of a request for code, from the request to the code's retirement. Every compilation
+/// has one, that of a function's first code too. Numbers are unique within a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReqId(pub u32);
+
+impl ReqId {
+    /// No number: of a [`CodeKey`] that is not known to belong to a request.
+    pub const NONE: ReqId = ReqId(0);
+
+    /// The number, if it is one.
+    pub fn number(self) -> Option<u32> {
+        (self != Self::NONE).then_some(self.0)
+    }
+}
+
 /// A compile unit of a function in one tier: existing code, or code that is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeKey {
@@ -28,9 +47,28 @@ pub struct CodeKey {
     pub unit: CompileUnit,
     /// The compiler that the code is from.
     pub tier: Tier,
+    /// The request that the code is made for. The log completes what has none.
+    pub req: ReqId,
 }
 
 impl CodeKey {
+    /// The key of a unit in a tier, without a request's number.
+    pub fn new(func: FuncKey, unit: CompileUnit, tier: Tier) -> Self {
+        let req = ReqId::NONE;
+        Self {
+            func,
+            unit,
+            tier,
+            req,
+        }
+    }
+
+    /// The key with this request's number.
+    #[must_use]
+    pub fn with_req(self, req: ReqId) -> Self {
+        Self { req, ..self }
+    }
+
     /// The loop's index, if the unit is an OSR entry.
     pub fn loop_number(&self) -> Option<u32> {
         match self.unit {
@@ -58,7 +96,11 @@ impl fmt::Display for FuncKey {
 ///
 /// `Display` chooses the unit and keeps about three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(transparent)
+)]
 pub struct Nanos(pub u64);
 
 impl Nanos {

@@ -16,9 +16,12 @@
 
 #[cfg(feature = "serde")]
 pub mod chrome;
+pub mod decided;
 pub mod event;
+mod figures;
 pub mod key;
 pub mod log;
+mod pending;
 pub mod perf_map;
 #[cfg(test)]
 mod reports;
@@ -26,9 +29,12 @@ mod reports;
 mod serialize;
 pub mod stats;
 pub mod story;
+pub mod text;
 
-pub use event::Event;
-pub use key::{CodeKey, FuncKey, ModuleKey, Nanos};
+pub use decided::Decided;
+pub use event::{DropReason, Event, LoopSite};
+pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
 pub use log::{Detail, EventLog, LogConfig, Names, Record};
 pub use stats::{Stats, TierStats};
 pub use story::{Story, story};
+pub use text::{Real, Text};

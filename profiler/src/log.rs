@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::ModuleFacts;
 
 use crate::event::Event;
-use crate::key::{FuncKey, ModuleKey, Nanos};
+use crate::key::{FuncKey, ModuleKey, Nanos, ReqId};
+use crate::pending::{ReqNumbers, Requests};
 use crate::stats::Stats;
 
 /// What a log does with events.
@@ -41,10 +43,12 @@ pub struct LogConfig {
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// When the event occurred, since the log's start.
     pub at: Nanos,
+    /// Processor time of the thread until then.
+    pub cpu: Nanos,
     /// The thread that recorded the event. Threads are numbered from 0, in the order of their first
     /// events.
     pub thread: u32,
@@ -86,6 +90,7 @@ pub struct EventLog {
     capacity: usize,
     /// The number of modules so far, from which keys are made. Relaxed: keys only have to differ.
     modules: AtomicU32,
+    requests: ReqNumbers,
     /// Totals, stored events and names. Locked only by threads that record or read events.
     inner: Mutex<Inner>,
 }
@@ -95,6 +100,7 @@ struct Inner {
     stats: Stats,
     records: VecDeque<Record>,
     names: Names,
+    requests: Requests,
     observer: Option<Observer>,
 }
 
@@ -123,6 +129,7 @@ impl EventLog {
             detail: AtomicU8::new(config.detail as u8),
             capacity: config.capacity.unwrap_or(usize::MAX),
             modules: AtomicU32::new(0),
+            requests: ReqNumbers::default(),
             inner: Mutex::default(),
         }
     }
@@ -158,22 +165,34 @@ impl EventLog {
         module
     }
 
+    /// A number for a new request, for the key of its code.
+    pub fn next_request(&self) -> ReqId {
+        self.requests.next()
+    }
+
     /// Records an event. `event` is called only if the log is on.
     pub fn record(&self, event: impl FnOnce() -> Event) {
         if !self.does(Detail::Stats) {
             return;
         }
-        let event = event();
+        let mut event = event();
         let at = self.now();
         let mut inner = self.lock();
         inner.stats.apply(at, &event);
         if self.does(Detail::Events) {
+            inner.requests.complete(at, &mut event, &self.requests);
             if inner.records.len() >= self.capacity {
                 inner.records.pop_front();
                 inner.stats.events_forgotten += 1;
             }
             let thread = thread_number();
-            let record = Record { at, thread, event };
+            let cpu = thread_time();
+            let record = Record {
+                at,
+                cpu,
+                thread,
+                event,
+            };
             let Inner {
                 names, observer, ..
             } = &mut *inner;
@@ -223,6 +242,12 @@ impl EventLog {
         // A panic while counting can't leave the data half-changed in a way that matters.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Processor time of the calling thread. A system call, of a few hundred nanoseconds.
+pub fn thread_time() -> Nanos {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 /// The calling thread's number in this process. Relaxed: numbers only have to differ.

@@ -48,11 +48,7 @@ mod tests {
             module: ModuleKey(1),
             func: DefinedFuncIndex(2),
         };
-        let code = CodeKey {
-            func,
-            unit: CompileUnit::Loop(LoopIndex(0)),
-            tier: Tier::Optimizer,
-        };
+        let code = CodeKey::new(func, CompileUnit::Loop(LoopIndex(0)), Tier::Optimizer);
         let event = Event::OsrReady {
             code,
             address: 0xabc0,
@@ -60,6 +56,7 @@ mod tests {
         };
         let record = |event| Record {
             at: Nanos(0),
+            cpu: Nanos(0),
             thread: 0,
             event,
         };

@@ -21,7 +21,8 @@ description calls `None` is `null`.
 - A `module` is the number of a module, 0 for the first one loaded; a `func` is a module and the
   function's index among those that it defines.
 - A `code` is a function in one tier: `module`, `func`, `loop` (`null`, or the loop's index if it is
-  an OSR entry) and `tier`.
+  an OSR entry), `tier` and `req`, the number of the request that it is made for. All events from
+  the request to the code's retirement have the same `req`; first code has one too.
 ";
 
 const EVENTS: &str = "
@@ -29,6 +30,13 @@ const EVENTS: &str = "
 
 One line of `upshift -D events=FILE` each, with `at`, `thread` and the fields of the event. Threads
 are numbered in the order of their first events. Traces (`-D trace=FILE`) have the same fields.
+";
+
+const DECISIONS: &str = "
+## Decisions
+
+What the parts of a `decision` consist of. `function` and `osr` are alike. Numbers that JSON does
+not have are the strings `inf`, `-inf` and `nan`.
 ";
 
 const STATS: &str = "
@@ -58,6 +66,10 @@ fn page() -> String {
     for ((name, lines), fields) in Event::DESCRIPTIONS {
         page += &format!("\n### `{name}`\n\n{}\n", text(lines));
         page += &rows("field", fields);
+    }
+    page += DECISIONS;
+    for (name, figures) in crate::decided::PAGES {
+        page += &rows(&format!("`{name}`"), figures);
     }
     page += STATS;
     page += &rows("figure", Stats::DESCRIPTIONS);

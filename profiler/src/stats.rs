@@ -6,25 +6,8 @@ use std::fmt;
 use upshift_abi::Tier;
 
 use crate::event::Event;
+use crate::figures::figures;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
-
-/// Declares a struct of figures, whose descriptions the page of reports repeats.
-macro_rules! figures {
-    ($(#[$meta:meta])* $name:ident {
-        $($(#[doc = $doc:literal])* $field:ident: $ty:ty,)*
-    }) => {
-        $(#[$meta])*
-        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-        pub struct $name { $($(#[doc = $doc])* pub $field: $ty,)* }
-
-        #[cfg(test)]
-        impl $name {
-            /// Each figure with its description.
-            pub(crate) const DESCRIPTIONS: &'static [crate::reports::Described] =
-                &[$((stringify!($field), &[$($doc),*]),)*];
-        }
-    };
-}
 
 /// Declares [`Stats`] from the one list of counters.
 macro_rules! counters {
@@ -107,6 +90,8 @@ figures! {
         code_bytes: u64,
         /// Sum of the compilations' wall times.
         time: Nanos,
+        /// Sum of the processor times of the threads that compiled.
+        cpu: Nanos,
         /// Wall time of the longest compilation.
         longest: Nanos,
         /// Sum of the times that requests waited in the queue.
@@ -153,13 +138,15 @@ impl Stats {
                 self.functions_defined += u64::from(functions);
             }
             Event::FirstCall { .. } => self.functions_called += 1,
-            Event::CompileStarted { .. } => {}
+            Event::CompileStarted { .. } | Event::Dequeued { .. } | Event::Decided { .. } => {}
             Event::CompileFinished {
                 code,
                 body_bytes,
                 code_bytes,
                 time,
+                cpu,
                 queue_wait,
+                ..
             } => {
                 let tier = self.tier_mut(code.tier);
                 match code.loop_number() {
@@ -169,6 +156,7 @@ impl Stats {
                 tier.body_bytes += u64::from(body_bytes);
                 tier.code_bytes += u64::from(code_bytes);
                 tier.time.0 += time.0;
+                tier.cpu.0 += cpu.0;
                 tier.longest = tier.longest.max(time);
                 tier.queue_wait.0 += queue_wait.0;
             }
@@ -183,7 +171,7 @@ impl Stats {
             Event::RequestDropped { .. } => self.requests_dropped += 1,
             Event::Published { code, .. } => self.tier_up(at, code),
             Event::OsrReady { .. } => {}
-            Event::OsrEntered { code } => {
+            Event::OsrEntered { code, .. } => {
                 self.osr_entries += 1;
                 if let Some(number) = code.loop_number() {
                     *self.osr_loops.0.entry((code.func, number)).or_default() += 1;
@@ -213,7 +201,7 @@ type ShowCell = fn(&TierStats) -> String;
 impl fmt::Display for Stats {
     /// The table that `--stats` prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, ShowCell); 8] = [
+        let rows: [(&str, ShowCell); 9] = [
             ("functions compiled", |tier| grouped(tier.functions)),
             ("OSR entries compiled", |tier| grouped(tier.osr_units)),
             ("failures", |tier| grouped(tier.failures)),
@@ -221,6 +209,7 @@ impl fmt::Display for Stats {
             ("Wasm bytes", |tier| grouped(tier.body_bytes)),
             ("code bytes", |tier| grouped(tier.code_bytes)),
             ("compile time", |tier| tier.time.to_string()),
+            ("processor time of it", |tier| tier.cpu.to_string()),
             ("MB per second", |tier| {
                 format!("{:.2}", tier.megabytes_per_second())
             }),
@@ -279,7 +268,7 @@ mod tests {
             module: ModuleKey(0),
             func: DefinedFuncIndex(3),
         };
-        CodeKey { func, unit, tier }
+        CodeKey::new(func, unit, tier)
     }
 
     fn finished(code: CodeKey, time: u64) -> Event {
@@ -288,8 +277,15 @@ mod tests {
             body_bytes: 1_000,
             code_bytes: 4_000,
             time: Nanos(time),
+            cpu: Nanos(time / 2),
             queue_wait: Nanos(5),
+            loops: None,
         }
+    }
+
+    fn entered(code: CodeKey) -> Event {
+        let address = 16;
+        Event::OsrEntered { code, address }
     }
 
     #[test]
@@ -299,8 +295,8 @@ mod tests {
         let entry = code(CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
         stats.apply(Nanos(10), &finished(baseline, 20_000));
         stats.apply(Nanos(20), &finished(entry, 1_000_000));
-        stats.apply(Nanos(30), &Event::OsrEntered { code: entry });
-        stats.apply(Nanos(40), &Event::OsrEntered { code: entry });
+        stats.apply(Nanos(30), &entered(entry));
+        stats.apply(Nanos(40), &entered(entry));
         assert_eq!(stats.baseline.functions, 1);
         assert_eq!(stats.optimizer.osr_units, 1);
         assert_eq!(stats.osr_loops.0[&(entry.func, 1)], 2);
@@ -314,7 +310,7 @@ mod tests {
         let mut stats = Stats::default();
         let entry = code(CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
         stats.apply(Nanos(20), &finished(entry, 1_500_000));
-        stats.apply(Nanos(30), &Event::OsrEntered { code: entry });
+        stats.apply(Nanos(30), &entered(entry));
         let table = stats.to_string();
         assert!(table.contains("OSR entries"), "{table}");
         assert!(table.contains("1.50 ms"), "{table}");

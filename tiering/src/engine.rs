@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use upshift_abi::Compiler;
-use upshift_profiler::{CodeKey, Event, EventLog};
+use upshift_profiler::{CodeKey, DropReason, Event, EventLog};
 use upshift_runtime::Process;
 
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
 use crate::evidence::{Clock, Ledger, Reading};
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
-use crate::sessions::Speeds;
+use crate::sessions::{CompileCost, Speeds};
 use crate::worker::Job;
 
 /// What all modules and compile threads of an engine share.
@@ -47,11 +47,24 @@ impl Shared {
     }
 
     /// Logs a compilation that exceeded a limit. That is no failure: the function keeps its code.
-    pub(crate) fn refused(&self, code: CodeKey, reason: impl FnOnce() -> Box<str>) {
+    /// No cost is given where the compilation finished, so that the log has it already.
+    pub(crate) fn refused(
+        &self,
+        code: CodeKey,
+        cost: Option<CompileCost>,
+        reason: impl FnOnce() -> Box<str>,
+    ) {
         self.log.record(|| Event::CompileRefused {
             code,
             reason: reason(),
+            time: cost.map(|cost| cost.time),
+            cpu: cost.map(|cost| cost.cpu),
         });
+    }
+
+    /// Logs a request that came to nothing.
+    pub(crate) fn dropped(&self, code: CodeKey, why: DropReason) {
+        self.log.record(|| Event::RequestDropped { code, why });
     }
 
     /// Counts and logs a failure of the optimizer; with the knob `fail-fast` it aborts the process.
@@ -191,8 +204,7 @@ impl Drop for Tiering {
         let queue = &self.shared.queue;
         queue.close();
         for job in queue.dismiss(self.shared.pool.size()) {
-            let code = job.key;
-            self.shared.log.record(|| Event::RequestDropped { code });
+            self.shared.dropped(job.key, DropReason::Shutdown);
         }
     }
 }

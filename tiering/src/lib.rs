@@ -35,6 +35,7 @@ mod engine;
 mod evidence;
 mod first_code;
 mod load;
+mod logged;
 mod module;
 mod pool;
 mod queue;

@@ -18,6 +18,7 @@ use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, TierHooks};
 use crate::config::{Mode, Switching};
 use crate::engine::{Shared, Tiering};
 use crate::home::CodeHome;
+use crate::logged;
 use crate::policy::{Budget, Decision, Level, LevelView, LoopView, PolicyEvent, Request, View};
 use crate::sessions::CompileSessions;
 use crate::state::{FirstCallAction, FuncState, LoopState, Phase, TierCode};
@@ -137,11 +138,7 @@ impl<M: CodeHome> ModuleState<M> {
         unit: CompileUnit,
         tier: Tier,
     ) -> CodeKey {
-        CodeKey {
-            func: self.func_key(func),
-            unit,
-            tier,
-        }
+        CodeKey::new(self.func_key(func), unit, tier)
     }
 
     pub(crate) fn func(&self, func: DefinedFuncIndex) -> &FuncState<M::Code> {
@@ -284,10 +281,12 @@ impl<M: CodeHome> ModuleState<M> {
         if !self.shared.config.knobs.retire {
             return;
         }
-        let (_, code_bytes) = M::figures(&code);
+        let (address, code_bytes) = M::figures(&code);
         self.shared.log.record(|| Event::Retired {
             code: key,
+            address,
             code_bytes,
+            age: None,
         });
         home.retire(code);
     }
@@ -382,7 +381,7 @@ impl<M: CodeHome> ModuleState<M> {
             let key = self.code_key(func, CompileUnit::Function, Tier::Optimizer);
             self.unclaim(key, state);
         }
-        let request = |unit, request: Request| self.request(home, func, state, unit, request.lane);
+        let request = |unit, request: Request| self.request(home, func, state, unit, request);
         if let (Some(osr), Some(loop_state)) = (decision.osr, loop_state) {
             request(CompileUnit::Loop(loop_state.index), osr);
         }
@@ -400,7 +399,10 @@ impl<M: CodeHome> ModuleState<M> {
         let code = loop_state.ready()?;
         loop_state.entries.fetch_add(1, Ordering::Relaxed);
         let key = self.code_key(func, CompileUnit::Loop(loop_state.index), Tier::Optimizer);
-        self.shared.log.record(|| Event::OsrEntered { code: key });
+        self.shared.log.record(|| Event::OsrEntered {
+            code: key,
+            address: M::figures(&code).0,
+        });
         Some(M::addr(&code))
     }
 
@@ -419,8 +421,12 @@ impl<M: CodeHome> ModuleState<M> {
             Switching::Zeal { .. } => Decision::wait(self.zeal_budget()),
             _ => {
                 let view = self.view(home, func, state);
-                let policy = &self.shared.config.policy;
-                policy.on(&mut state.memo(), event, &view)
+                let mut memo = state.memo();
+                let decision = self.shared.config.policy.on(&mut memo, event, &view);
+                self.shared
+                    .log
+                    .trace(|| logged::decided(event, &view, &decision, &memo));
+                decision
             }
         }
     }

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use upshift_abi::{CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, Tier};
-use upshift_profiler::{CodeKey, Event, Nanos};
+use upshift_abi::{
+    CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, OsrEntryInfo, Tier,
+};
+use upshift_profiler::log::thread_time;
+use upshift_profiler::{CodeKey, Event, LoopSite, Nanos};
 
 use crate::engine::Shared;
 
@@ -15,6 +18,16 @@ pub(crate) struct CompileSessions<'a> {
     shared: &'a Shared,
     baseline: Option<Box<dyn CompileSession + 'a>>,
     optimizer: Option<Box<dyn CompileSession + 'a>>,
+    cost: CompileCost,
+}
+
+/// What a compilation took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CompileCost {
+    /// Wall time.
+    pub(crate) time: Nanos,
+    /// Processor time of the thread.
+    pub(crate) cpu: Nanos,
 }
 
 impl<'a> CompileSessions<'a> {
@@ -23,7 +36,13 @@ impl<'a> CompileSessions<'a> {
             shared,
             baseline: None,
             optimizer: None,
+            cost: CompileCost::default(),
         }
+    }
+
+    /// What the last compilation took.
+    pub(crate) fn cost(&self) -> CompileCost {
+        self.cost
     }
 
     /// Compiles, and logs start and end. A panic of the compiler becomes
@@ -47,12 +66,17 @@ impl<'a> CompileSessions<'a> {
             queue_wait,
             units: request.profile.units,
         });
-        let start = Instant::now();
+        let (start, cpu_before) = (Instant::now(), thread_time());
         let result = catch_unwind(AssertUnwindSafe(|| {
             kept.get_or_insert_with(|| compiler.session())
                 .compile(request)
         }));
         let time = start.elapsed();
+        let cost = CompileCost {
+            time: time.into(),
+            cpu: Nanos(thread_time().0.saturating_sub(cpu_before.0)),
+        };
+        self.cost = cost;
         let result = result.unwrap_or_else(|panic| {
             *kept = None;
             Err(CompileError::Internal {
@@ -64,32 +88,45 @@ impl<'a> CompileSessions<'a> {
         match result {
             Ok(mut code) => {
                 code.stats.time = time;
-                let time = Nanos::from(time);
-                shared.speeds.add(key.tier, body_bytes, time);
+                shared.speeds.add(key.tier, body_bytes, cost.time);
                 shared.log.record(|| Event::CompileFinished {
                     code: key,
                     body_bytes,
                     code_bytes: code.code.len() as u32,
-                    time,
+                    time: cost.time,
+                    cpu: cost.cpu,
                     queue_wait,
+                    loops: (key.tier == Tier::Baseline).then(|| loop_sites(&code.loops)),
                 });
                 Ok(code)
             }
             Err(error) => {
                 let reason = || error.to_string().into();
                 match error {
-                    CompileError::TooLarge { .. } => shared.refused(key, reason),
+                    CompileError::TooLarge { .. } => shared.refused(key, Some(cost), reason),
                     // The thread that cancels a compilation logs what that means.
                     CompileError::Cancelled { .. } => {}
                     _ => shared.log.record(|| Event::CompileFailed {
                         code: key,
                         reason: reason(),
+                        time: Some(cost.time),
+                        cpu: Some(cost.cpu),
                     }),
                 }
                 Err(error)
             }
         }
     }
+}
+
+/// The loops as the log has them.
+fn loop_sites(loops: &[OsrEntryInfo]) -> Box<[LoopSite]> {
+    let site = |info: &OsrEntryInfo| LoopSite {
+        index: info.index.0,
+        offset: info.wasm.0,
+        depth: info.depth,
+    };
+    loops.iter().map(site).collect()
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -38,6 +38,11 @@ macro_rules! phases {
 
         impl $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The phase's name, as logged.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)* }
+            }
         }
 
         /// A phase, changed by compare-and-swap. Loads acquire and stores release: a thread that

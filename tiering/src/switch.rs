@@ -11,7 +11,7 @@ use upshift_abi::{
     CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts,
     Tier,
 };
-use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
+use upshift_profiler::{CodeKey, DropReason, Event, FuncKey, Nanos, Real};
 
 pub(crate) use evidence::Contest;
 pub(crate) use virtual_time::VirtualTime;
@@ -20,7 +20,7 @@ pub(crate) use zeal::Zeal;
 use crate::config::Switching;
 use crate::home::CodeHome;
 use crate::module::ModuleState;
-use crate::policy::{Budget, Lane, Level, PolicyEvent};
+use crate::policy::{Budget, Level, PolicyEvent, Request};
 use crate::pool::{WorkerPool, Workers};
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
@@ -34,21 +34,22 @@ impl<M: CodeHome> ModuleState<M> {
         func: DefinedFuncIndex,
         state: &FuncState<M::Code>,
         unit: CompileUnit,
-        lane: Lane,
+        request: Request,
     ) {
         let key = self.code_key(func, unit, Tier::Optimizer);
         if !self.may_optimize(home, key, state) || !self.claim(key, state) {
             return;
         }
+        let key = key.with_req(self.shared.log.next_request());
         state.account.requested(self.log_now());
         match self.shared.config.switching {
-            Switching::Background => self.enqueue(key, state, lane),
+            Switching::Background => self.enqueue(key, state, request),
             Switching::Synchronous => {
-                self.log_request(key, lane);
+                self.log_request(key, request);
                 self.optimize_claimed(home, key, Nanos(0), &mut CompileSessions::new(&self.shared));
             }
             Switching::Virtual(latency) => {
-                self.log_request(key, lane);
+                self.log_request(key, request);
                 self.schedule(home, key, state, latency);
             }
             Switching::Zeal { .. } => unreachable!("zeal asks no policy"),
@@ -102,26 +103,26 @@ impl<M: CodeHome> ModuleState<M> {
         claimed
     }
 
-    fn log_request(&self, key: CodeKey, lane: Lane) {
+    fn log_request(&self, key: CodeKey, request: Request) {
         self.shared.log.record(|| Event::RequestQueued {
             code: key,
-            lane: lane as u8,
+            level: request.level.0,
+            lane: request.lane.name().into(),
+            priority: Real(request.priority),
             queue_length: self.shared.queue.len() as u32 + 1,
         });
     }
 
-    fn enqueue(&self, key: CodeKey, state: &FuncState<M::Code>, lane: Lane) {
+    fn enqueue(&self, key: CodeKey, state: &FuncState<M::Code>, request: Request) {
         let job = Job {
             target: self.this.clone(),
             key,
             queued: self.shared.log.now(),
         };
         // Logged first, so that the log never shows a compilation that starts before its request.
-        self.log_request(key, lane);
-        if self.shared.queue.push(lane, job).is_err() {
-            self.shared
-                .log
-                .record(|| Event::RequestDropped { code: key });
+        self.log_request(key, request);
+        if self.shared.queue.push(request.lane, job).is_err() {
+            self.shared.dropped(key, DropReason::Full);
             self.unclaim(key, state);
             return;
         }
@@ -263,7 +264,7 @@ impl<M: CodeHome> ModuleState<M> {
             func,
             limit: format!("{code_bytes} bytes of code are too many (max-code-per-byte)"),
         };
-        self.shared.refused(key, || error.to_string().into());
+        self.shared.refused(key, None, || error.to_string().into());
         Err(error)
     }
 

@@ -4,6 +4,7 @@ mod background;
 mod evidence;
 mod first_call;
 mod load;
+mod logged;
 mod pool;
 mod replay;
 mod validate;

@@ -13,7 +13,7 @@ use upshift_abi::targets::CallTargets;
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompiledFunction, Counting, ModuleFacts, Profile, Tier,
 };
-use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
+use upshift_profiler::{CodeKey, DropReason, Event, FuncKey, Nanos};
 
 use crate::engine::Shared;
 use crate::pool::Next;
@@ -88,14 +88,18 @@ fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
 /// Compiles the job's unit for its module, within the limit of time.
 fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let queue_wait = Nanos(shared.log.now().0.saturating_sub(job.queued.0));
-    let dropped = || {
-        let code = job.key;
-        shared.log.record(|| Event::RequestDropped { code });
+    shared.log.trace(|| Event::Dequeued {
+        code: job.key,
+        waited: queue_wait,
+        queue_length: shared.queue.len() as u32,
+    });
+    let Some(target) = job.target.upgrade() else {
+        return shared.dropped(job.key, DropReason::ModuleGone);
     };
-    let source = job.target.upgrade();
-    let Some(source) = source.and_then(|target| target.begin(job.key, queue_wait)) else {
-        return dropped();
+    let Some(source) = target.begin(job.key, queue_wait) else {
+        return shared.dropped(job.key, DropReason::Withdrawn);
     };
+    drop(target);
     let limit = shared.config.knobs.max_compile;
     let end = (!limit.is_zero()).then(|| thread_time() + limit);
     let gone = || shared.queue.is_closed() || job.target.strong_count() == 0;
@@ -113,17 +117,21 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     request.targets = Some(&source.targets);
     let mut result = sessions.compile(job.key, request, queue_wait);
     if let Err(CompileError::Cancelled { func }) = result {
+        if shared.queue.is_closed() {
+            return shared.dropped(job.key, DropReason::Shutdown);
+        }
         if gone() {
-            return dropped();
+            return shared.dropped(job.key, DropReason::ModuleGone);
         }
         let limit = format!("more than {limit:?} of processor time (max-compile-ms)");
         let error = CompileError::TooLarge { func, limit };
-        shared.refused(job.key, || error.to_string().into());
+        let cost = Some(sessions.cost());
+        shared.refused(job.key, cost, || error.to_string().into());
         result = Err(error);
     }
     match job.target.upgrade() {
         Some(target) => target.finish(job.key, result),
-        None => dropped(),
+        None => shared.dropped(job.key, DropReason::ModuleGone),
     }
 }
 

@@ -129,16 +129,17 @@ mod tests {
     fn samples_count_for_the_function_whose_code_they_are_in() {
         let record = |func, address, code_bytes| Record {
             at: Nanos(0),
+            cpu: Nanos(0),
             thread: 0,
             event: Event::Published {
-                code: CodeKey {
-                    func: FuncKey {
+                code: CodeKey::new(
+                    FuncKey {
                         module: ModuleKey(0),
                         func: DefinedFuncIndex(func),
                     },
-                    unit: CompileUnit::Function,
-                    tier: upshift_abi::Tier::Baseline,
-                },
+                    CompileUnit::Function,
+                    upshift_abi::Tier::Baseline,
+                ),
                 address,
                 code_bytes,
             },

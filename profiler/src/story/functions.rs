@@ -190,7 +190,7 @@ fn gather(functions: &mut BTreeMap<FuncKey, FunctionHistory>, record: &Record) {
                 .executions
                 .push((record.at, execution));
         }
-        Event::OsrEntered { code } => {
+        Event::OsrEntered { code, .. } => {
             let number = code.loop_number().unwrap_or(0);
             history(functions, code.func).entered(record.at, number);
         }

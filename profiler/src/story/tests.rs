@@ -5,6 +5,7 @@ use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 use super::*;
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, ModuleKey};
+use crate::text::Real;
 
 fn func(n: u32) -> FuncKey {
     FuncKey {
@@ -14,11 +15,7 @@ fn func(n: u32) -> FuncKey {
 }
 
 fn code(n: u32, unit: CompileUnit, tier: Tier) -> CodeKey {
-    CodeKey {
-        func: func(n),
-        unit,
-        tier,
-    }
+    CodeKey::new(func(n), unit, tier)
 }
 
 fn finished(code: CodeKey, time: u64) -> Event {
@@ -27,7 +24,9 @@ fn finished(code: CodeKey, time: u64) -> Event {
         body_bytes: 1_204,
         code_bytes: 5_000,
         time: Nanos(time),
+        cpu: Nanos(time),
         queue_wait: Nanos(0),
+        loops: None,
     }
 }
 
@@ -37,6 +36,11 @@ fn published(code: CodeKey) -> Event {
         address: 0x1000,
         code_bytes: 5_000,
     }
+}
+
+fn entered(code: CodeKey) -> Event {
+    let address = 0x2000;
+    Event::OsrEntered { code, address }
 }
 
 /// Function 0 has a hot loop and is then optimized; functions 1 to 30 run once.
@@ -58,18 +62,21 @@ fn run() -> Vec<Record> {
             4_000_000,
             Event::RequestQueued {
                 code: entry,
-                lane: 0,
+                level: 1,
+                lane: "urgent".into(),
+                priority: Real(0.0),
                 queue_length: 1,
             },
         ),
         (9_000_000, finished(entry, 4_900_000)),
-        (9_100_000, Event::OsrEntered { code: entry }),
-        (9_200_000, Event::OsrEntered { code: entry }),
+        (9_100_000, entered(entry)),
+        (9_200_000, entered(entry)),
         (14_000_000, finished(whole, 5_000_000)),
         (14_000_500, published(whole)),
     ]);
     let record = |(at, event)| Record {
         at: Nanos(at),
+        cpu: Nanos(at),
         thread: 0,
         event,
     };

@@ -147,7 +147,8 @@ impl TimelineBuilder<'_> {
             } => {
                 self.add_finished(at, *code, *body_bytes, *time);
             }
-            Event::CompileFailed { code, reason } | Event::CompileRefused { code, reason } => {
+            Event::CompileFailed { code, reason, .. }
+            | Event::CompileRefused { code, reason, .. } => {
                 let text = format!("{} was not compiled: {reason}", self.subject(*code));
                 self.line(at, Weight::Switch, text);
             }
@@ -162,7 +163,7 @@ impl TimelineBuilder<'_> {
             Event::Published { code, .. } if self.functions.follows(code.func) => {
                 self.add_published(at, *code);
             }
-            Event::OsrEntered { code } if self.functions.follows(code.func) => {
+            Event::OsrEntered { code, .. } if self.functions.follows(code.func) => {
                 self.add_entered(at, *code);
             }
             _ => {}

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use upshift_abi::{CompileRequest, CompileUnit, DefinedFuncIndex, Tier};
-use upshift_profiler::{CodeKey, Event, Nanos};
+use upshift_profiler::{CodeKey, Event, Nanos, Real};
 
 use crate::home::CodeHome;
 use crate::module::ModuleState;
-use crate::policy::Budget;
+use crate::policy::{Budget, Lane};
 use crate::sessions::CompileSessions;
 use crate::state::{FuncState, LoopPhase, LoopState, Phase, TierCode};
 
@@ -212,7 +212,9 @@ impl<M: CodeHome> ModuleState<M> {
         if wanted && zeal.may_compile(func) {
             self.shared.log.record(|| Event::RequestQueued {
                 code: key,
-                lane: 0,
+                level: 1,
+                lane: Lane::Urgent.name().into(),
+                priority: Real(0.0),
                 queue_length: 0,
             });
             let mut sessions = CompileSessions::new(&self.shared);

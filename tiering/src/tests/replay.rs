@@ -16,11 +16,15 @@ fn run(settings: &str) -> (Vec<Event>, Stats) {
     let without_times = |mut event: Event| {
         match &mut event {
             Event::CompileFinished {
-                time, queue_wait, ..
+                time,
+                cpu,
+                queue_wait,
+                ..
             } => {
-                (*time, *queue_wait) = (Nanos(0), Nanos(0));
+                (*time, *cpu, *queue_wait) = (Nanos(0), Nanos(0), Nanos(0));
             }
             Event::CompileStarted { queue_wait, .. } => *queue_wait = Nanos(0),
+            Event::Retired { age, .. } => *age = None,
             _ => {}
         }
         event
