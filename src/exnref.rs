@@ -68,8 +68,8 @@ impl ExnRef {
     ///
     /// # Errors
     ///
-    /// If the values are not of the types of the tag, or the store has 64 MiB of exceptions that
-    /// are still referred to.
+    /// If the values are not of the types of the tag, the store has 64 MiB of exceptions that are
+    /// still referred to, or its limiter refuses memory for more or fails.
     ///
     /// # Panics
     ///

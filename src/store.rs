@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use upshift_runtime::{
-    ArmedTimeout, InterruptHandle, Interruption, ResourceLimiter, Store as RawStore,
+    ArmedTimeout, ExceptionMemory, InterruptHandle, Interruption, ResourceLimiter,
+    Store as RawStore,
 };
 
 use crate::Engine;
@@ -47,6 +48,11 @@ impl<T: Send + 'static> Store<T> {
             raw: RawStore::new(engine.runtime(), owned),
             _data: PhantomData,
         }
+    }
+
+    /// Counts the memory of this store's exceptions in common with that of other stores.
+    pub(crate) fn share_exception_memory(&mut self, memory: &ExceptionMemory) {
+        self.raw.share_exception_memory(memory);
     }
 
     /// The embedder's data.

@@ -216,7 +216,7 @@ pub(crate) fn new_exception(
     }
     let values: Vec<_> = fields.iter().map(|value| value.to_raw(store)).collect();
     // SAFETY: the values are of the tag's types and of this store.
-    let id = unsafe { store.new_exception(tag, &values) };
+    let id = unsafe { store.new_exception(tag, &values)? };
     id.ok_or_else(|| anyhow::anyhow!("the store has too many exceptions that are referred to"))
 }
 

@@ -93,12 +93,7 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     };
     // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
     let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
-    let code = match record.code {
-        // By this, the code that throws says that it got no exception.
-        TrapCode::OutOfMemory if store.check_interruption().is_err() => TrapCode::Interrupt,
-        code => code,
-    };
-    store.set_pending(Pending::Trap(code, backtrace));
+    store.set_pending(Pending::Trap(record.code, backtrace));
 }
 
 /// Writes the place where execution continues, as a reason is pending to leave WebAssembly.
@@ -119,18 +114,36 @@ pub unsafe extern "sysv64" fn find_destination(
     }
 }
 
-/// Makes an exception with a tag of the instance and room for so many words of values; 0 if the
-/// store may have no more of them, or is interrupted: a program that only throws is hardly ever
-/// found in its own code by a signal.
-pub unsafe extern "sysv64" fn exception_new(vmctx: *mut VmContext, tag: u32, words: u32) -> u64 {
+/// Makes an exception with a tag of the instance and room for so many words of values. Leaves
+/// WebAssembly if the store may have no more of them, or is interrupted: a program that only throws
+/// is hardly ever found in its own code by a signal.
+pub unsafe extern "sysv64" fn exception_new(
+    vmctx: *mut VmContext,
+    tag: u32,
+    words: u32,
+) -> NativeResult<u64> {
     // SAFETY: generated code passes its context.
     let (store, instance) = unsafe { context(vmctx) };
     let tag = instance.tag(TagIndex(tag));
-    let exception = match store.check_interruption() {
-        Ok(()) => store.allocate_exception(tag, words),
-        Err(_) => None,
+    if !store.shared().is_interrupted()
+        && let Some(exception) = store.allocate_exception(tag, words)
+    {
+        return NativeResult {
+            value: exception.addr().get() as u64,
+            status: 0,
+        };
+    }
+    let make = |store: &mut Store| {
+        let made = store.make_exception(tag, words)?;
+        Ok(made.map(|exception| exception.addr().get() as u64))
     };
-    exception.map_or(0, |exception| exception.addr().get() as u64)
+    // SAFETY: the stub's frame stands.
+    let made = unsafe { grow(store, make) };
+    if (made.value, made.status) == (u64::MAX, 0) {
+        // SAFETY: as above.
+        return unsafe { leave_trapped(store, TrapCode::OutOfMemory) };
+    }
+    made
 }
 
 /// Throws an exception: the stub unwinds.
@@ -248,8 +261,8 @@ unsafe fn grown(store: &mut Store, result: anyhow::Result<Option<u64>>) -> Nativ
     }
 }
 
-/// Grows a memory or table if the limiter allows it. The limiter is the embedder's code, so it may
-/// panic.
+/// Grows a memory or table, or the memory of exceptions, if the limiter allows it. The limiter is
+/// the embedder's code, so it may panic.
 ///
 /// # Safety
 ///

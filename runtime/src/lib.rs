@@ -72,9 +72,9 @@ pub use sampler::{Sampler, Samples};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
-    Extern, ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc, InstanceId, MemoryId,
-    NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder,
-    TableId, TagId, ThrownException, run_native,
+    ExceptionMemory, Extern, ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc,
+    InstanceId, MemoryId, NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits,
+    StoreLimitsBuilder, TableId, TagId, ThrownException, run_native,
 };
 pub use sys::Process;
 pub use types::TypeUses;

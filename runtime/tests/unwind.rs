@@ -162,7 +162,7 @@ fn thrown(store: &mut Store) -> ThrownException {
     let ty = FuncType::new([ValType::I64], []);
     let tag = store.new_tag(&ty);
     // SAFETY: the value is of the tag's type.
-    let exception = unsafe { store.new_exception(tag, &[VmVal { bits: [7, 0] }]) };
+    let exception = unsafe { store.new_exception(tag, &[VmVal { bits: [7, 0] }]) }.unwrap();
     let thrown = store.throw_exception(exception.expect("there are few"));
     thrown.expect("a new exception")
 }

@@ -4,6 +4,7 @@
 //! them import one shared memory, and their contexts have the same contents
 //! ([`WasiCtx::share`](super::WasiCtx::share)). Their group ends as one: by the return of the first
 //! thread's function, or by an error of any thread, an exit included, which then is that of all.
+//! Their exceptions have the memory that those of one store would have.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
+
+use upshift_runtime::ExceptionMemory;
 
 use super::errno::Errno;
 use crate::{
@@ -72,6 +75,8 @@ struct Group<T: Send + 'static> {
     new_store: Box<NewStore<T>>,
     /// Set by `run`, before any thread can start another.
     module: OnceLock<InstancePre<T>>,
+    /// What bounds the exceptions of all threads.
+    exceptions: ExceptionMemory,
     state: Mutex<State>,
     /// Whether starting a thread is worth taking the lock. Guests that ask in a loop would else
     /// keep it from the thread that ends the group, as locks are not fair.
@@ -129,6 +134,7 @@ impl<T: Send + 'static> WasiThreads<T> {
             group: Arc::new(Group {
                 new_store: Box::new(new_store),
                 module: OnceLock::new(),
+                exceptions: ExceptionMemory::default(),
                 state: Mutex::new(state),
                 may_spawn: MaySpawn::default(),
                 left: Condvar::new(),
@@ -207,6 +213,7 @@ impl<T: Send + 'static> WasiThreads<T> {
         let group = &self.group;
         let fresh = group.module.set(module.clone()).is_ok();
         anyhow::ensure!(fresh, "the threads of a guest are run once");
+        store.share_exception_memory(&group.exceptions);
         group.state().first = Some(store.interrupt_handle());
         let result = catch_unwind(AssertUnwindSafe(|| {
             let instance = module.instantiate(&mut *store)?;
@@ -318,6 +325,7 @@ struct Thread<T: Send + 'static> {
 impl<T: Send + 'static> Thread<T> {
     /// Runs the guest's function.
     fn run(self, mut store: Store<T>, argument: i32) {
+        store.share_exception_memory(&self.group.exceptions);
         {
             let mut state = self.group.state();
             if state.end.is_some() {

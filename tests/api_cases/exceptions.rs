@@ -1,9 +1,12 @@
 //! Exceptions at the API: thrown and caught on both sides, in both forms of the proposal, by tags
 //! that instances share, across host functions, and freed when nothing refers to them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use upshift::{
     AsContextMut, Caller, Engine, ExnRef, Extern, Func, FuncType, Instance, Linker, Module, Ref,
-    Store, Tag, TagType, ThrownException, Val, ValType, WasmBacktrace,
+    ResourceLimiter, Result, Store, StoreLimitsBuilder, Tag, TagType, ThrownException, Trap, Val,
+    ValType, WasmBacktrace,
 };
 
 use super::super::{in_every_mode, instance};
@@ -383,19 +386,29 @@ fn exceptions_live_as_long_as_something_refers_to_them() {
     });
 }
 
+/// Keeps every exception, and counts them; or keeps none.
+const CHAIN: &str = r#"(module
+    (tag $link (param exnref))
+    (global $count (export "count") (mut i32) (i32.const 0))
+    (func $caught (param exnref) (result exnref exnref)
+        (block $caught (result exnref exnref)
+            (try_table (catch_ref $link $caught) (throw $link (local.get 0)))
+            (unreachable)))
+    (func (export "grow") (local $last exnref)
+        (loop $again
+            (local.set $last (call $caught (local.get $last)))
+            (drop)
+            (global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (br $again)))
+    (func (export "waste") (param i32)
+        (loop $again
+            (drop (call $caught (ref.null exn)))
+            (drop)
+            (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+
 /// A guest that keeps every exception meets the store's limit as a trap.
 #[test]
 fn a_store_has_a_limited_number_of_exceptions() {
-    const CHAIN: &str = r#"(module
-        (tag $link (param exnref))
-        (func (export "grow") (local $last exnref)
-            (loop $again
-                (block $caught (result exnref exnref)
-                    (try_table (catch_ref $link $caught) (throw $link (local.get $last)))
-                    (unreachable))
-                (local.set $last)
-                (drop)
-                (br $again))))"#;
     let engine = Engine::default();
     let (mut store, instance) = instance(&engine, CHAIN);
     let grow = instance
@@ -410,6 +423,89 @@ fn a_store_has_a_limited_number_of_exceptions() {
     // What nothing refers to any more can be used again.
     let tag = int_tag(&mut store);
     ExnRef::new(&mut store, &tag, &[1.into()]).unwrap();
+}
+
+/// The bytes of one exception of `CHAIN`.
+const LINK: i32 = 32;
+
+/// A limiter bounds exceptions that are kept, in every way in which it can refuse; it does not end
+/// programs that keep none.
+#[test]
+fn a_limiter_bounds_the_memory_of_exceptions() {
+    const LIMIT: i32 = 1 << 20;
+    for trap_on_failure in [false, true] {
+        in_every_mode(|engine| {
+            let limits = StoreLimitsBuilder::new()
+                .memory_size(LIMIT as usize)
+                .trap_on_grow_failure(trap_on_failure);
+            let mut store = Store::new(engine, limits.build());
+            store.limiter(|limits| limits);
+            let module = Module::new(engine, CHAIN).unwrap();
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let waste = instance.get_typed_func::<i32, ()>(&mut store, "waste");
+            waste.unwrap().call(&mut store, 200_000).unwrap();
+            let grow = instance.get_typed_func::<(), ()>(&mut store, "grow");
+            let error = grow.unwrap().call(&mut store, ()).unwrap_err();
+            let text = format!("{error:#}");
+            match trap_on_failure {
+                false => assert_eq!(error.downcast_ref(), Some(&Trap::OutOfMemory), "{text}"),
+                true => assert!(text.contains("failures to grow are to trap"), "{text}"),
+            }
+            assert!(error.downcast_ref::<WasmBacktrace>().is_some(), "{text}");
+            let count = instance.get_global(&mut store, "count").unwrap();
+            let bytes = count.get(&mut store).unwrap_i32() * LINK;
+            assert!((LIMIT / 2..=LIMIT).contains(&bytes), "{bytes}");
+        });
+    }
+}
+
+/// What a limiter does wrong is seen where WebAssembly throws.
+#[test]
+fn a_limiter_that_panics_at_a_throw_panics_in_the_call() {
+    struct Panics;
+
+    impl ResourceLimiter for Panics {
+        fn memory_growing(&mut self, _: usize, _: usize, most: Option<usize>) -> Result<bool> {
+            panic!("asked for exceptions, at most {most:?}")
+        }
+
+        fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+            Ok(true)
+        }
+    }
+
+    in_every_mode(|engine| {
+        let mut store = Store::new(engine, Panics);
+        store.limiter(|panics| panics);
+        let module = Module::new(engine, CHAIN).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let waste = instance
+            .get_typed_func::<i32, ()>(&mut store, "waste")
+            .unwrap();
+        let call = catch_unwind(AssertUnwindSafe(|| waste.call(&mut store, 1)));
+        let payload = call.expect_err("the limiter panics");
+        let text = payload.downcast_ref::<String>().unwrap();
+        assert_eq!(text, "asked for exceptions, at most Some(67108864)");
+    });
+}
+
+/// The error for an exception shows its first values only.
+#[test]
+fn an_error_shows_few_of_an_exceptions_values() {
+    let params = "v128 ".repeat(1000);
+    let values = "(v128.const i64x2 -1 -1)".repeat(1000);
+    let text = format!(
+        r#"(module (tag $wide (param {params})) (func (export "f") {values} (throw $wide)))"#
+    );
+    let engine = Engine::default();
+    let (mut store, instance) = instance(&engine, &text);
+    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    let text = format!("{:#}", f.call(&mut store, ()).unwrap_err());
+    assert!(
+        text.contains(", v128 0xffffffffffffffffffffffffffffffff and 984 more"),
+        "{text}"
+    );
+    assert!(text.len() < 1500, "{text}");
 }
 
 #[test]

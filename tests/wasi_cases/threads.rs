@@ -139,6 +139,49 @@ fn a_guest_has_no_more_threads_than_it_may() {
     assert!(error.to_string().contains("wasi_thread_start"), "{error:#}");
 }
 
+/// All threads' exceptions have the memory that those of one store would have: three threads that
+/// each keep so many mebibytes of them.
+#[test]
+fn threads_share_the_memory_of_exceptions() {
+    let keeping = |mebibytes: u32| {
+        // One takes 512 bytes.
+        let count = mebibytes << 11;
+        let body = format!(
+            r#"(tag $link (param v128 v128 v128 v128 v128 v128 v128 v128
+                v128 v128 v128 v128 v128 v128 v128 v128 exnref))
+            (func $vectors (result v128 v128 v128 v128 v128 v128 v128 v128
+                v128 v128 v128 v128 v128 v128 v128 v128)
+                {})
+            (func $keep (local $last exnref) (local $left i32)
+                (local.set $left (i32.const {count}))
+                (loop $again
+                    (block $caught (result exnref)
+                        (try_table (catch_all_ref $caught)
+                            (throw $link (call $vectors) (local.get $last)))
+                        (unreachable))
+                    (local.set $last)
+                    (br_if $again
+                        (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+                ;; All three keep theirs until the last one has them.
+                (drop (i32.atomic.rmw.add (i32.const 64) (i32.const 1)))
+                (loop $others
+                    (br_if $others (i32.ne (i32.atomic.load (i32.const 64)) (i32.const 3))))
+                (drop (ref.is_null (local.get $last))))
+            (func (export "wasi_thread_start") (param i32 i32) (call $keep))
+            (func (export "_start")
+                (drop (call $spawn (i32.const 0)))
+                (drop (call $spawn (i32.const 0)))
+                (call $keep))"#,
+            "(v128.const i64x2 1 2)".repeat(16)
+        );
+        let (_ours, theirs) = UnixStream::pair().unwrap();
+        run(&theirs, &body, None)
+    };
+    keeping(14).unwrap();
+    let error = keeping(30).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::OutOfMemory), "{error:#}");
+}
+
 /// Random bytes that take their time: a gibibyte takes most of a minute.
 struct Slow;
 

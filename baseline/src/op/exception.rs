@@ -16,7 +16,7 @@ use wasmparser::{BlockType, Catch, TryTable};
 use upshift_abi::callconv::INT_ARGS;
 use upshift_abi::exception::{self, VmException};
 use upshift_abi::vmctx::VmOffset;
-use upshift_abi::{Builtin, Kind, RelocationTarget, TagIndex, TrapCode, ValType};
+use upshift_abi::{Builtin, Kind, RelocationTarget, TagIndex, ValType};
 
 use crate::alloc::{as_float, home};
 use crate::asm::encode::{Alu, Mem, Op};
@@ -330,8 +330,6 @@ impl<'a> FuncGen<'a> {
         self.call_builtin(Builtin::ExceptionNew, &args, Some(Kind::Ref));
         let made = self.state.pop();
         debug_assert_eq!(made, Value::Reg(Kind::Ref, CAUGHT));
-        self.masm.rr(Op::TEST.wide(), CAUGHT, CAUGHT);
-        self.trap_if(Cc::E, TrapCode::OutOfMemory);
         self.check_made_exception(CAUGHT);
         self.store_thrown(CAUGHT, types);
         self.state.release(CAUGHT);

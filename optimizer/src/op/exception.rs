@@ -115,8 +115,6 @@ impl Translator<'_> {
         let [number, size] = [tag.0, words(types)]
             .map(|value| self.builder.ins().iconst(types::I32, i64::from(value)));
         let made = self.call_value_builtin(Builtin::ExceptionNew, &[number, size]);
-        let refused = trap::to_clif(TrapCode::OutOfMemory);
-        self.ins().trapz(made, refused);
         let values = self.stack.split_off(self.stack.len() - types.len());
         for (value, (kind, offset)) in values.into_iter().zip(fields(types)) {
             let flags = exception(self.builder.func, clif_type(kind));

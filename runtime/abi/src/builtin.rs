@@ -75,10 +75,9 @@ macro_rules! for_each_builtin {
             TableInit = table_init: walks (I32, I32, I64, I32, I32) -> Status(TableOutOfBounds);
             /// `elem.drop`: (element segment).
             ElemDrop = elem_drop: walks (I32) -> Nothing;
-            /// Makes an exception for `throw`: (tag, words of its values) -> its address, or 0 if
-            /// the store may have no more of them or is interrupted: then the caller traps as where
-            /// memory is refused. Its values are undefined.
-            ExceptionNew = exception_new: leaf (I32, I32) -> Value(Ref);
+            /// Makes an exception for `throw`: (tag, words of its values) -> its address, never
+            /// null. Its values are undefined.
+            ExceptionNew = exception_new: walks (I32, I32) -> Value(Ref);
             /// Throws an exception that is not null: continues at the innermost handler below the
             /// calling frame's call site, which counts if it has one. Never returns.
             Throw = throw: walks (Ref) -> Nothing;

@@ -5,6 +5,7 @@
 //! ignores: any word that is the address of an exception is one.
 
 mod heap;
+mod memory;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,10 +15,16 @@ use upshift_abi::vmctx::{VmOffset, VmVal};
 use upshift_abi::{FuncType, Kind, ModuleFacts, TagIndex, TypeId, ValType};
 
 pub(super) use heap::Exceptions;
-use heap::{Cell, HAS_HANDLE};
+use heap::{Cell, HAS_HANDLE, Limiter};
+pub use memory::ExceptionMemory;
+use memory::MAX_BYTES;
 
+use super::limiter::Resource;
 use super::references::Handle;
 use super::{Store, StoreId, TagId};
+
+/// The most values of an exception that errors show.
+const MAX_SHOWN: usize = 16;
 
 /// A reference of the embedder to an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,24 +105,67 @@ impl Store {
         self.runtime.func_type(self.tag_type_id(tag))
     }
 
-    /// Makes an exception; `None` if the store may have no more of them. Its values are undefined.
-    #[inline]
-    pub(crate) fn allocate_exception(&mut self, tag: TagId, words: u32) -> Option<Cell> {
-        let cell = self.exceptions.allocate(tag_word(tag), words);
-        cell.or_else(|| self.make_room(tag, words))
+    /// Counts the memory of this store's exceptions in common with that of other stores.
+    pub fn share_exception_memory(&mut self, memory: &ExceptionMemory) {
+        self.exceptions.share_memory(memory);
     }
 
+    /// Makes an exception where that is quick: `None` if there is no room yet. Its values are
+    /// undefined.
+    #[inline]
+    pub(crate) fn allocate_exception(&mut self, tag: TagId, words: u32) -> Option<Cell> {
+        self.exceptions.allocate(tag_word(tag), words)
+    }
+
+    /// Makes an exception, and room for it: frees others, asks the limiter for memory. `None` if
+    /// the store may have no more. Its values are undefined.
+    ///
+    /// # Errors
+    ///
+    /// Those of the limiter.
     #[cold]
-    fn make_room(&mut self, tag: TagId, words: u32) -> Option<Cell> {
-        if self.exceptions.needs_search(words) {
+    pub(crate) fn make_exception(
+        &mut self,
+        tag: TagId,
+        words: u32,
+    ) -> anyhow::Result<Option<Cell>> {
+        let limiter = match self.has_limiter() {
+            true => Limiter::Set,
+            false => Limiter::None,
+        };
+        if self.exceptions.needs_search(words, limiter) {
             self.collect_exceptions();
         }
-        self.exceptions.ensure_cells(words);
-        self.exceptions.allocate(tag_word(tag), words)
+        if self.exceptions.lacks_cells(words) && self.may_have_exceptions()? {
+            let is_added = self.exceptions.add_cells(words);
+            if !is_added {
+                let error = anyhow::anyhow!("there are exceptions of {MAX_BYTES} bytes");
+                self.grow_failed(Resource::Memory, error)?;
+            }
+        }
+        Ok(self.exceptions.allocate(tag_word(tag), words))
+    }
+
+    /// Asks the limiter, if there is one, whether there may be one more chunk of exceptions.
+    fn may_have_exceptions(&mut self) -> anyhow::Result<bool> {
+        if !self.has_limiter() {
+            return Ok(true);
+        }
+        let Some((current, desired)) = self.exceptions.demand() else {
+            return Ok(true);
+        };
+        let [from, to, most] = [current, desired, MAX_BYTES].map(|bytes| bytes as u64);
+        let is_granted = self.may_grow(Resource::Memory, from, to, Some(most))?;
+        self.exceptions.answered(desired, is_granted);
+        Ok(is_granted)
     }
 
     /// Creates an exception with these values, and a handle that counts until the innermost scope
     /// ends; `None` if the store may have no more of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store's limiter.
     ///
     /// # Panics
     ///
@@ -124,10 +174,16 @@ impl Store {
     /// # Safety
     ///
     /// The values are of the types of the tag's parameters; a reference is 0 or one of this store.
-    pub unsafe fn new_exception(&mut self, tag: TagId, values: &[VmVal]) -> Option<ExceptionId> {
+    pub unsafe fn new_exception(
+        &mut self,
+        tag: TagId,
+        values: &[VmVal],
+    ) -> anyhow::Result<Option<ExceptionId>> {
         let ty = self.tag_type(tag);
         assert_eq!(values.len(), ty.params.len(), "values of an exception");
-        let cell = self.allocate_exception(tag, exception::words(&ty.params))?;
+        let Some(cell) = self.make_exception(tag, exception::words(&ty.params))? else {
+            return Ok(None);
+        };
         for (value, (kind, offset)) in values.iter().zip(exception::fields(&ty.params)) {
             let words = &value.bits[..kind.words() as usize];
             // SAFETY: the layout's place for this value, in a cell that is large enough.
@@ -137,7 +193,7 @@ impl Store {
                     .copy_from_nonoverlapping(words.as_ptr(), words.len());
             }
         }
-        Some(self.exception_handle(cell))
+        Ok(Some(self.exception_handle(cell)))
     }
 
     fn exception_handle(&mut self, cell: Cell) -> ExceptionId {
@@ -252,7 +308,9 @@ impl Store {
             },
             None => "a tag of the host".into(),
         };
-        for (n, (ty, value)) in self.values_of(cell).into_iter().enumerate() {
+        let values = self.values_of(cell);
+        let more = values.len().saturating_sub(MAX_SHOWN);
+        for (n, (ty, value)) in values.into_iter().take(MAX_SHOWN).enumerate() {
             let _ = write!(text, "{} {ty}", if n == 0 { ", values" } else { "," });
             let [low, high] = value.bits;
             let _ = match ty {
@@ -264,6 +322,9 @@ impl Store {
                 ValType::Ref(_) if low == 0 => write!(text, " null"),
                 ValType::Ref(_) => Ok(()),
             };
+        }
+        if more > 0 {
+            let _ = write!(text, " and {more} more");
         }
         text
     }

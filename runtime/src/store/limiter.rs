@@ -22,12 +22,17 @@ pub const DEFAULT_MEMORY_LIMIT: usize = 10_000;
 /// Decides which resources the instances of a store may allocate.
 ///
 /// It is called on the thread that runs the store: when a module is instantiated, by `memory.grow`
-/// and `table.grow`, and when the embedder creates or grows a memory or table. It does not limit
-/// the embedder's own data, compiled code, and the runtime's data per item.
+/// and `table.grow`, when the embedder creates or grows a memory or table, and when exceptions need
+/// more memory. It does not limit the embedder's own data, compiled code, and the runtime's data
+/// per item.
 pub trait ResourceLimiter: Send {
     /// Decides whether a memory may have `desired` bytes instead of `current`, multiples of 64 KiB;
     /// `current` is 0 for a new one. `maximum` is the memory's declared maximum in bytes. Called
     /// even if `desired` is beyond that.
+    ///
+    /// The exceptions of a store lie in such a memory too, which has 64 MiB at most and is none of
+    /// those that [`memories`](Self::memories) counts: `throw` traps where it is refused. What was
+    /// allowed once is not asked for again, even if there were less of them in between.
     ///
     /// A shared memory that an instance of this store grows is grown by no other thread until this
     /// returns, so it must not grow that memory itself, or wait for a thread that does.
@@ -264,6 +269,10 @@ impl Store {
     /// Sets the limiter that decides on the resources of this store's instances from now on.
     pub fn set_limiter(&mut self, limiter: FindLimiter) {
         self.limiter = Some(limiter);
+    }
+
+    pub(super) fn has_limiter(&self) -> bool {
+        self.limiter.is_some()
     }
 
     fn limiter(&mut self) -> Option<&mut dyn ResourceLimiter> {

@@ -35,7 +35,7 @@ use upshift_abi::{TrapCode, TypeId};
 
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
-pub use exceptions::{ExceptionId, ThrownException};
+pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use instance::Instance;

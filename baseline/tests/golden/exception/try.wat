@@ -144,7 +144,7 @@
 ;;    4  sub rsp, 28h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 9Eh
+;;   10  jb 93h
 ;;   16  push rbx
 ;;   18  push r12
 ;;   1a  push r13
@@ -163,30 +163,27 @@
 ;;   3f  mov edx, 1
 ;;   44  call qword ptr [4Ah] ; builtin[exception_new]
 ;;   4a  mov rdi, [rbp-8]
-;;   4e  test rax, rax
-;;   51  je 7Ah
-;;   57  movss xmm15, [rbp-20h]
-;;   5d  movss [rax+10h], xmm15
-;;   63  jmp 80h
-;;   68  mov ecx, [rax+10h]
-;;   6b  mov rax, rcx
-;;   6e  pop r15
-;;   70  pop r14
-;;   72  pop r13
-;;   74  pop r12
-;;   76  pop rbx
-;;   78  leave
-;;   79  ret
-;;   7a  ud2 ; trap: out of memory
-;;   7c  mov rdi, [rbp-8]
-;;   80  jmp 85h
-;;   85  mov r11, [rdi+30h]
-;;   89  cmp r11, [rax]
-;;   8d  je 68h
-;;   93  mov rsi, rax
-;;   96  call qword ptr [9Ch] ; builtin[throw]
-;;   9c  ud2
-;;   9e  ud2 ; trap: call stack exhausted
+;;   4e  movss xmm15, [rbp-20h]
+;;   54  movss [rax+10h], xmm15
+;;   5a  jmp 75h
+;;   5f  mov ecx, [rax+10h]
+;;   62  mov rax, rcx
+;;   65  pop r15
+;;   67  pop r14
+;;   69  pop r13
+;;   6b  pop r12
+;;   6d  pop rbx
+;;   6f  leave
+;;   70  ret
+;;   71  mov rdi, [rbp-8]
+;;   75  jmp 7Ah
+;;   7a  mov r11, [rdi+30h]
+;;   7e  cmp r11, [rax]
+;;   82  je 5Fh
+;;   88  mov rsi, rax
+;;   8b  call qword ptr [91h] ; builtin[throw]
+;;   91  ud2
+;;   93  ud2 ; trap: call stack exhausted
 ;; def3 delegates to the caller
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

@@ -211,76 +211,70 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 0B0h
+;;   10  jb 0A5h
 ;;   16  mov [rbp-8], rdi
 ;;   1a  sub dword ptr [21h], 0Ah ; budget[def3]
-;;   21  js 5Eh
+;;   21  js 55h
 ;;   27  mov esi, esi
 ;;   29  mov [rbp-18h], esi
 ;;   2c  xor esi, esi
 ;;   2e  mov edx, 1
 ;;   33  call qword ptr [39h] ; builtin[exception_new]
 ;;   39  mov rdi, [rbp-8]
-;;   3d  test rax, rax
-;;   40  je 77h
-;;   46  movss xmm15, [rbp-18h]
-;;   4c  movss [rax+10h], xmm15
-;;   52  jmp 79h
-;;   57  mov eax, 7
-;;   5c  leave
-;;   5d  ret
-;;   5e  push 3
-;;   63  push 0FFFFFFFFFFFFFFFFh
-;;   68  call qword ptr [6Eh] ; builtin[tier_up]
-;;   6e  add rsp, 10h
-;;   72  jmp 27h
-;;   77  ud2 ; trap: out of memory
-;;   79  mov r11, [rdi+38h]
-;;   7d  cmp r11, [rax]
-;;   81  jne 8Fh
-;;   87  mov eax, [rax+10h]
-;;   8a  jmp 57h
-;;   8f  mov r11, [rdi+30h]
-;;   93  cmp r11, [rax]
-;;   97  jne 0A5h
-;;   9d  mov eax, [rax+10h]
-;;   a0  jmp 5Ch
-;;   a5  mov rsi, rax
-;;   a8  call qword ptr [0AEh] ; builtin[throw]
-;;   ae  ud2
-;;   b0  ud2 ; trap: call stack exhausted
+;;   3d  movss xmm15, [rbp-18h]
+;;   43  movss [rax+10h], xmm15
+;;   49  jmp 6Eh
+;;   4e  mov eax, 7
+;;   53  leave
+;;   54  ret
+;;   55  push 3
+;;   5a  push 0FFFFFFFFFFFFFFFFh
+;;   5f  call qword ptr [65h] ; builtin[tier_up]
+;;   65  add rsp, 10h
+;;   69  jmp 27h
+;;   6e  mov r11, [rdi+38h]
+;;   72  cmp r11, [rax]
+;;   76  jne 84h
+;;   7c  mov eax, [rax+10h]
+;;   7f  jmp 4Eh
+;;   84  mov r11, [rdi+30h]
+;;   88  cmp r11, [rax]
+;;   8c  jne 9Ah
+;;   92  mov eax, [rax+10h]
+;;   95  jmp 53h
+;;   9a  mov rsi, rax
+;;   9d  call qword ptr [0A3h] ; builtin[throw]
+;;   a3  ud2
+;;   a5  ud2 ; trap: call stack exhausted
 ;; def4 throws
 ;;    0  push rbp
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 40h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 8Bh
+;;   10  jb 80h
 ;;   16  mov [rbp-8], rdi
 ;;   1a  sub dword ptr [21h], 0Ah ; budget[def4]
-;;   21  js 70h
+;;   21  js 67h
 ;;   27  mov [rbp-18h], rsi
 ;;   2b  movsd [rbp-20h], xmm0
 ;;   30  mov esi, 2
 ;;   35  mov edx, 2
 ;;   3a  call qword ptr [40h] ; builtin[exception_new]
 ;;   40  mov rdi, [rbp-8]
-;;   44  test rax, rax
-;;   47  je 89h
-;;   4d  movsd xmm15, [rbp-18h]
-;;   53  movsd [rax+10h], xmm15
-;;   59  movsd xmm15, [rbp-20h]
-;;   5f  movsd [rax+18h], xmm15
-;;   65  mov rsi, rax
-;;   68  call qword ptr [6Eh] ; builtin[throw]
-;;   6e  ud2
-;;   70  push 4
-;;   75  push 0FFFFFFFFFFFFFFFFh
-;;   7a  call qword ptr [80h] ; builtin[tier_up]
-;;   80  add rsp, 10h
-;;   84  jmp 27h
-;;   89  ud2 ; trap: out of memory
-;;   8b  ud2 ; trap: call stack exhausted
+;;   44  movsd xmm15, [rbp-18h]
+;;   4a  movsd [rax+10h], xmm15
+;;   50  movsd xmm15, [rbp-20h]
+;;   56  movsd [rax+18h], xmm15
+;;   5c  mov rsi, rax
+;;   5f  call qword ptr [65h] ; builtin[throw]
+;;   65  ud2
+;;   67  push 4
+;;   6c  push 0FFFFFFFFFFFFFFFFh
+;;   71  call qword ptr [77h] ; builtin[tier_up]
+;;   77  add rsp, 10h
+;;   7b  jmp 27h
+;;   80  ud2 ; trap: call stack exhausted
 ;; def5 throws in a loop
 ;;    0  push rbp
 ;;    1  mov rbp, rsp

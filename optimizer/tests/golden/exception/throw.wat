@@ -66,8 +66,7 @@
 ;;   @0066                               v3 = vconst.i8x16 const0
 ;;   @0078                               v4 = iconst.i32 2
 ;;   @0078                               v5 = iconst.i32 3
-;;   <0> @0078                           v6 = call fn0(v0, v4, v5)  ; v4 = 2, v5 = 3
-;;   @0078                               trapz v6, user13
+;;   @0078                               v6 = call fn0(v0, v4, v5)  ; v4 = 2, v5 = 3
 ;;   @0078                               store.i32 notrap aligned region0 v1, v6+16
 ;;   @0078                               store notrap region0 v3, v6+24  ; v3 = const0
 ;;   @0078                               call fn1(v0, v6)
@@ -98,8 +97,7 @@
 ;;                                   block0(v0: i64):
 ;;   @0084                               v1 = iconst.i32 1
 ;;   @0084                               v2 = iconst.i32 0
-;;   <0> @0084                           v3 = call fn0(v0, v1, v2)  ; v1 = 1, v2 = 0
-;;   @0084                               trapz v3, user13
+;;   @0084                               v3 = call fn0(v0, v1, v2)  ; v1 = 1, v2 = 0
 ;;   @0084                               jump block3(v3)
 ;;
 ;;                                   block3(v4: i64) cold:

@@ -9,6 +9,8 @@ use std::ptr::NonNull;
 
 use upshift_abi::exception::VmException;
 
+use super::memory::{ExceptionMemory, MAX_BYTES};
+
 /// A cell of a store: an exception, where nothing else is said.
 pub(in crate::store) type Cell = NonNull<VmException>;
 
@@ -27,12 +29,12 @@ const _: () = assert!(size_of::<VmException>() + 1000 * size_of::<[u64; 2]>() <=
 /// The fewest bytes of exceptions that are searched for.
 const MIN_BYTES: usize = 64 << 10;
 
-/// The most bytes of chunks that a store may have, and so of exceptions.
-const MAX_BYTES: usize = 64 << 20;
+/// The store's limiter is asked for multiples of this many bytes.
+const STEP: usize = 64 << 10;
 
-/// The most bytes of exceptions that may be left after a search for there to be more: what is
-/// between this and the maximum pays for the next search.
-const MAX_LEFT: usize = MAX_BYTES / 4 * 3;
+/// The part of what the limiter has granted that it is asked for at once, so that the searches that
+/// come first stay few.
+const STEPS: usize = 4;
 
 /// The most words that are searched for each byte of exceptions created meanwhile.
 const WORDS_PER_BYTE: usize = 2;
@@ -58,10 +60,23 @@ pub(in crate::store) struct Exceptions {
     live: usize,
     /// The number of bytes at which the next search happens.
     limit: usize,
+    /// What counts the chunks.
+    memory: ExceptionMemory,
+    /// The bytes that the store's limiter has granted, if it has one.
+    granted: usize,
+    /// Whether the limiter has refused to grant more.
+    is_refused: bool,
     /// The serial number of the last exception.
     serial: u32,
     /// The exception that the embedder has thrown, or that has left WebAssembly.
     pub thrown: Option<Cell>,
+}
+
+/// Whether the store has a limiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiter {
+    None,
+    Set,
 }
 
 /// Cells of one size.
@@ -169,27 +184,69 @@ impl Exceptions {
         self.live + (MIN_CELL << size) > self.limit.max(MIN_BYTES)
     }
 
-    /// Whether an exception with so many words of values needs a search first.
-    pub fn needs_search(&self, words: u32) -> bool {
+    /// Whether there is no free cell for an exception with so many words of values, and no reason
+    /// against more of them.
+    pub fn lacks_cells(&self, words: u32) -> bool {
         let size = size_for(words);
-        self.is_at_limit(size) || self.free[size].is_empty() && self.is_full()
+        self.free[size].is_empty() && !self.is_at_limit(size)
     }
 
-    fn is_full(&self) -> bool {
-        (self.chunks.len() + 1) * CHUNK > MAX_BYTES
+    /// Whether an exception with so many words of values needs a search first. Before a limiter is
+    /// asked for more, or the last memory is taken, what is unused is found; a store with little
+    /// memory leaves more to others if memory is short.
+    pub fn needs_search(&self, words: u32, limiter: Limiter) -> bool {
+        let size = size_for(words);
+        let is_little = self.bytes() <= 2 * MIN_BYTES;
+        self.is_at_limit(size)
+            || self.free[size].is_empty()
+                && (self.memory.left() < CHUNK
+                    || self.memory.is_short() && is_little
+                    || limiter == Limiter::Set && self.bytes() + CHUNK > self.granted)
     }
 
-    /// Adds cells for exceptions with so many words of values, if there are none and the store may
-    /// have more.
-    pub fn ensure_cells(&mut self, words: u32) {
-        let size = size_for(words);
-        if self.free[size].is_empty() && !self.is_full() {
-            let chunk = Chunk::new(size);
-            self.free[size].extend(chunk.cells());
+    /// Bytes of chunks.
+    fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+
+    /// What the limiter is to be asked before there are more cells: the bytes that it has granted,
+    /// and those that it is to grant. `None` if it has granted enough.
+    pub fn demand(&self) -> Option<(usize, usize)> {
+        let wanted = self.bytes() + CHUNK;
+        if wanted <= self.granted {
+            return None;
+        }
+        let step = (self.granted / STEPS).next_multiple_of(STEP).max(STEP);
+        let next = (self.granted + step).min(MAX_BYTES);
+        Some((self.granted, next.max(wanted.next_multiple_of(STEP))))
+    }
+
+    /// Notes the limiter's answer to a demand.
+    pub fn answered(&mut self, bytes: usize, is_granted: bool) {
+        self.is_refused = !is_granted;
+        if is_granted {
+            self.granted = bytes;
+        }
+    }
+
+    /// Adds cells for exceptions with so many words of values; false if there is no memory left.
+    pub fn add_cells(&mut self, words: u32) -> bool {
+        let is_taken = self.memory.take(CHUNK);
+        if is_taken {
+            let chunk = Chunk::new(size_for(words));
+            self.free[chunk.size].extend(chunk.cells());
             let start = chunk.start();
             let at = self.chunks.partition_point(|other| other.start() < start);
             self.chunks.insert(at, chunk);
         }
+        is_taken
+    }
+
+    /// Counts the memory in common with other stores from now on.
+    pub fn share_memory(&mut self, memory: &ExceptionMemory) {
+        memory.add(self.bytes());
+        self.memory.give_back(self.bytes());
+        self.memory = memory.clone();
     }
 
     /// Makes an exception of a cell.
@@ -229,10 +286,21 @@ impl Exceptions {
             }
         }
         let searched = searched.unwrap_or(0) / WORDS_PER_BYTE;
+        let most = self.most();
         self.limit = match self.live {
-            ..=MAX_LEFT => (2 * self.live + searched).min(MAX_BYTES),
+            // What is between this and the most pays for the next search.
+            live if live <= most / 4 * 3 => (2 * live + searched).min(most),
             live => live,
         };
+    }
+
+    /// The most bytes that there may be, as far as that is known.
+    fn most(&self) -> usize {
+        let most = self.bytes() + self.memory.left();
+        match self.is_refused {
+            true => most.min(self.granted),
+            false => most,
+        }
     }
 
     /// Marks an exception; returns whether it was not marked before.
@@ -261,7 +329,8 @@ impl Exceptions {
     fn sweep(&mut self) {
         self.free.iter_mut().for_each(Vec::clear);
         self.live = 0;
-        let mut spare = MIN_BYTES;
+        let mut spare = if self.memory.is_short() { 0 } else { MIN_BYTES };
+        let before = self.bytes();
         let mut chunks = std::mem::take(&mut self.chunks);
         chunks.retain(|chunk| {
             let mut live = 0;
@@ -285,5 +354,12 @@ impl Exceptions {
             false
         });
         self.chunks = chunks;
+        self.memory.give_back(before - self.bytes());
+    }
+}
+
+impl Drop for Exceptions {
+    fn drop(&mut self) {
+        self.memory.give_back(self.bytes());
     }
 }
