@@ -10,9 +10,10 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use upshift_runtime::ExceptionMemory;
 
@@ -33,6 +34,16 @@ pub const DEFAULT_THREAD_LIMIT: usize = 1024;
 
 /// The largest number of a thread: programs use the bits above for flags.
 const MAX_ID: i32 = (1 << 29) - 1;
+
+/// What `wasi.thread-spawn` returns where no thread is started.
+const REFUSED: i32 = -(Errno::Again as i32);
+
+/// How much longer each further refusal takes than the one before. A thousand threads that ask
+/// again at once would keep the processors from the thread that ends them.
+const REFUSAL_PAUSE: Duration = Duration::from_micros(20);
+
+/// The longest that a refusal takes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The threads of one guest that starts some by `wasi.thread-spawn`, as C's `-pthread` and Rust's
 /// `wasm32-wasip1-threads` compile it.
@@ -83,7 +94,7 @@ struct Group<T: Send + 'static> {
     ///
     /// Protocol: a hint, written and read without order; the lock's owner decides by the state.
     may_spawn: MaySpawn,
-    /// Notified when a thread has ended.
+    /// Notified when the last thread besides the first one has ended.
     left: Condvar,
 }
 
@@ -94,6 +105,8 @@ struct MaySpawn {
     ending: AtomicBool,
     /// Set while there are as many threads as there may be.
     full: AtomicBool,
+    /// How often a thread was refused since one was started or has ended.
+    refusals: AtomicU32,
 }
 
 struct State {
@@ -175,10 +188,17 @@ impl<T: Send + 'static> WasiThreads<T> {
         );
         // The linker's definitions are part of the group, so they don't keep it.
         let group: Weak<Group<T>> = Arc::downgrade(&self.group);
-        let spawn = move |mut caller: Caller<'_, T>, argument: i32| {
-            let group = group.upgrade();
-            let id = group.and_then(|group| group.spawn(caller.data_mut(), argument));
-            id.unwrap_or(-(Errno::Again as i32))
+        let spawn = move |mut caller: Caller<'_, T>, argument: i32| -> Result<i32> {
+            let Some(group) = group.upgrade() else {
+                return Ok(REFUSED);
+            };
+            if let Some(id) = group.spawn(caller.data_mut(), argument) {
+                return Ok(id);
+            }
+            let refusals = group.may_spawn.refusals.fetch_add(1, Ordering::Relaxed);
+            let pause = (REFUSAL_PAUSE * refusals).min(LONGEST_PAUSE);
+            caller.interruption().sleep(pause)?;
+            Ok(REFUSED)
         };
         linker.func_wrap(SPAWN.0, SPAWN.1, spawn)?;
         for import in module.imports() {
@@ -239,7 +259,11 @@ impl<T: Send + 'static> Group<T> {
     /// one.
     fn spawn(self: &Arc<Self>, data: &mut T, argument: i32) -> Option<i32> {
         let module = self.module.get()?;
-        let MaySpawn { ending, full } = &self.may_spawn;
+        let MaySpawn {
+            ending,
+            full,
+            refusals,
+        } = &self.may_spawn;
         if ending.load(Ordering::Relaxed) || full.load(Ordering::Relaxed) {
             return None;
         }
@@ -261,7 +285,10 @@ impl<T: Send + 'static> Group<T> {
             .stack_size(stack_size)
             .spawn(move || thread.run(store, argument));
         match spawned {
-            Ok(_) => Some(id),
+            Ok(_) => {
+                refusals.store(0, Ordering::Relaxed);
+                Some(id)
+            }
             Err(error) => {
                 log::warn!("the guest gets no thread: {error}");
                 None
@@ -281,9 +308,7 @@ impl<T: Send + 'static> Group<T> {
             return;
         }
         state.end = Some(end);
-        for handle in state.threads.values().flatten().chain(&state.first) {
-            handle.interrupt();
-        }
+        InterruptHandle::interrupt_all(state.threads.values().flatten().chain(&state.first));
     }
 
     /// Waits until all threads but the first have ended; returns what ended them.
@@ -359,8 +384,12 @@ impl<T: Send + 'static> Drop for Thread<T> {
         state.threads.remove(&self.id);
         let full = &self.group.may_spawn.full;
         full.store(state.is_full(), Ordering::Relaxed);
+        self.group.may_spawn.refusals.store(0, Ordering::Relaxed);
+        let is_last = state.threads.is_empty();
         drop(state);
-        self.group.left.notify_all();
+        if is_last {
+            self.group.left.notify_all();
+        }
     }
 }
 

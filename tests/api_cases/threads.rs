@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use upshift::{Caller, Engine, Linker, Module, Store, Trap};
+use upshift::{Caller, Engine, InterruptHandle, Linker, Module, Store, Trap};
 
 use crate::support::watchdog::Watchdog;
 use crate::{in_every_mode, instance};
@@ -48,6 +48,43 @@ fn an_early_interruption_stops_the_next_call() {
         assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
         fine.call(&mut store, ()).unwrap();
     });
+}
+
+/// Stores that run and one that does not are interrupted together, each once.
+#[test]
+fn several_stores_are_interrupted_together() {
+    let engine = Engine::default();
+    let (mut idle, fine) = instance(&engine, ENDLESS);
+    let running = AtomicU32::new(0);
+    let (sender, handles) = channel();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let (sender, engine, running) = (sender.clone(), &engine, &running);
+            scope.spawn(move || {
+                let (mut store, instance) = instance(engine, ENDLESS);
+                let func = |store: &mut Store<()>, name| {
+                    instance.get_typed_func::<(), ()>(store, name).unwrap()
+                };
+                let (tight, fine) = (func(&mut store, "tight"), func(&mut store, "fine"));
+                sender.send(store.interrupt_handle()).unwrap();
+                running.fetch_add(1, Ordering::Relaxed);
+                let error = tight.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+                fine.call(&mut store, ()).unwrap();
+            });
+        }
+        let mut all: Vec<_> = handles.iter().take(4).collect();
+        while running.load(Ordering::Relaxed) < 4 {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_millis(20));
+        all.push(idle.interrupt_handle());
+        InterruptHandle::interrupt_all(&all);
+    });
+    let fine = fine.get_typed_func::<(), ()>(&mut idle, "fine").unwrap();
+    let error = fine.call(&mut idle, ()).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    fine.call(&mut idle, ()).unwrap();
 }
 
 /// An interruption and a call at the same moment, again and again: the call is refused, or is

@@ -139,6 +139,27 @@ fn a_guest_has_no_more_threads_than_it_may() {
     assert!(error.to_string().contains("wasi_thread_start"), "{error:#}");
 }
 
+/// Refusals take longer and longer while no thread ends, so that threads which ask in a loop leave
+/// the processors to others.
+#[test]
+fn a_guest_that_asks_for_threads_in_a_loop_is_slowed() {
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let body = r#"
+        (func (export "wasi_thread_start") (param i32 i32)
+            (loop
+                (drop (call $spawn (i32.const 0)))
+                (drop (i32.atomic.rmw.add (i32.const 64) (i32.const 1)))
+                (br 0)))
+        (func (export "_start")
+            (drop (call $spawn (i32.const 0)))
+            (drop (call $spawn (i32.const 0)))
+            ;; 300 ms, in which each of them could ask a hundred thousand times.
+            (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 300_000_000)))
+            (call $check (i32.gt_u (i32.atomic.load (i32.const 64)) (i32.const 2000)))
+            (call $check (i32.eqz (i32.atomic.load (i32.const 64)))))"#;
+    run(&theirs, body, None).unwrap();
+}
+
 /// All threads' exceptions have the memory that those of one store would have: three threads that
 /// each keep so many mebibytes of them.
 #[test]

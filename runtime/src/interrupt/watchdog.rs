@@ -8,7 +8,7 @@
 //! that can't be left at that very instruction, the next one comes after a millisecond.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -40,7 +40,8 @@ pub struct Watchdog {
 
 #[derive(Default)]
 struct Work {
-    repeats: Vec<Repeat>,
+    /// By the addresses of the stores, which no others have as long as there are weak references.
+    repeats: HashMap<usize, Repeat>,
     alarms: BinaryHeap<Reverse<Alarm>>,
     /// The number of alarms at which those of dropped stores are removed: twice what the last sweep
     /// left.
@@ -82,16 +83,21 @@ impl Watchdog {
         watchdog
     }
 
-    /// Signals the store's thread repeatedly, until there is nothing to do.
-    pub fn repeat(&self, store: &Arc<StoreShared>) {
+    /// Signals the stores' threads repeatedly, until there is nothing to do. Stores that are being
+    /// signalled already begin anew.
+    pub fn repeat<'a>(&self, stores: impl Iterator<Item = &'a Arc<StoreShared>>) {
         let mut work = self.work.lock().expect(POISON);
-        work.repeats
-            .retain(|repeat| repeat.store.as_ptr() != Arc::as_ptr(store));
-        work.repeats.push(Repeat {
-            store: Arc::downgrade(store),
-            at: Instant::now() + FIRST_WAIT,
-            wait: FIRST_WAIT,
-        });
+        let at = Instant::now() + FIRST_WAIT;
+        for store in stores {
+            work.repeats.insert(
+                Arc::as_ptr(store) as usize,
+                Repeat {
+                    store: Arc::downgrade(store),
+                    at,
+                    wait: FIRST_WAIT,
+                },
+            );
+        }
         self.earlier.notify_one();
     }
 
@@ -113,7 +119,7 @@ impl Watchdog {
         loop {
             let now = Instant::now();
             work.repeats
-                .retain_mut(|repeat| repeat.at > now || repeat.again(now));
+                .retain(|_, repeat| repeat.at > now || repeat.again(now));
             if let Some(alarm) = work.take_due(now) {
                 // Unlocked first: the store's lock is taken before the watchdog's.
                 drop(work);
@@ -137,7 +143,7 @@ impl Watchdog {
 impl Work {
     /// The next time at which there is something to do.
     fn next(&self) -> Option<Instant> {
-        let repeats = self.repeats.iter().map(|repeat| repeat.at);
+        let repeats = self.repeats.values().map(|repeat| repeat.at);
         let alarm = self.alarms.peek().map(|Reverse(alarm)| alarm.at);
         repeats.chain(alarm).min()
     }
