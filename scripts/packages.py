@@ -95,7 +95,9 @@ def extract(archive, wanted, folder):
 def fetch(package, folder):
     """Brings what a package is wanted for into a folder, unless it is there."""
     label = f"{package['name']} {package['version']}"
-    stamp = folder / (package["name"].replace("/", "-").lstrip("@") + ".stamp")
+    # With the version, as two of one package can be wanted.
+    stamp = label.replace("/", "-").replace(" ", "-").lstrip("@")
+    stamp = folder / f"{stamp}.stamp"
     state = json.dumps([package["sha256"], package["extract"]])
     complete = all((folder / target).exists() for target in package["extract"].values())
     if complete and stamp.exists() and stamp.read_text() == state:

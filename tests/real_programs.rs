@@ -1,11 +1,13 @@
 //! Real programs in every execution mode, compared with Wasmtime.
 //!
 //! Each test is one program in one mode: `program/clang/zeal`. The expected result comes from
-//! Wasmtime, in process, once per program; for libraries it is the checksum in their manifest.
+//! Wasmtime, in process, once per program; for libraries it is the checksum in their manifest, and
+//! for programs whose digest is in theirs, that.
 //! Kernels are in the source tree; libraries and large programs are in `corpus/`, and without it
 //! their tests fail, naming the command that builds or fetches them.
 
 mod real_program_cases {
+    pub mod shell;
     pub mod tensors;
 }
 
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use real_program_cases::tensors;
+use real_program_cases::{shell, tensors};
 use upshift::{Config, Engine as UpshiftEngine, MemoryBounds, Module, Strategy, Switching};
 use upshift_benches::corpus::{self, LoadOnly, Size};
 use upshift_benches::engines::{Engine, Job, Outcome, Upshift, Wasmtime};
@@ -46,19 +48,29 @@ fn modes() -> Vec<(&'static str, Config)> {
     ]
 }
 
-/// A program, and its expected result, which is computed when first needed.
+/// A program, and its expected result.
 struct Case {
     name: String,
     wasm: Box<dyn Fn() -> Result<Vec<u8>> + Send + Sync>,
     job: Job,
-    expected: Mutex<Option<Arc<Outcome>>>,
+    expected: Expected,
+}
+
+/// The result of a correct run.
+enum Expected {
+    /// The oracle's outcome, which is computed when first needed.
+    Oracle(Mutex<Option<Arc<Outcome>>>),
+    /// A known outcome.
+    Outcome(Outcome),
+    /// The digest of a known outcome.
+    Digest(String),
 }
 
 impl Case {
-    /// The expected result; other threads that need it wait, as computing it can take half a
+    /// The oracle's outcome; other threads that need it wait, as computing it can take half a
     /// minute.
-    fn expected(&self, wasm: &[u8]) -> Result<Arc<Outcome>> {
-        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+    fn oracle(&self, expected: &Mutex<Option<Arc<Outcome>>>, wasm: &[u8]) -> Result<Arc<Outcome>> {
+        let mut expected = expected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = &*expected {
             return Ok(Arc::clone(outcome));
         }
@@ -69,13 +81,27 @@ impl Case {
 
     fn check(&self, mode: &str, config: Config) -> Result<()> {
         let wasm = (self.wasm)()?;
-        let expected = self.expected(&wasm)?;
-        let found = Upshift::new(mode, config).load(&wasm)?.run(&self.job)?;
-        ensure!(
-            found == *expected,
-            "found {found:#?}\nexpected {expected:#?}"
-        );
-        Ok(())
+        let run = || Upshift::new(mode, config).load(&wasm)?.run(&self.job);
+        let compare = |found: Outcome, expected: &Outcome| {
+            ensure!(
+                found == *expected,
+                "found {found:#?}\nexpected {expected:#?}"
+            );
+            Ok(())
+        };
+        match &self.expected {
+            Expected::Oracle(outcome) => {
+                let expected = self.oracle(outcome, &wasm)?;
+                compare(run()?, &expected)
+            }
+            Expected::Outcome(expected) => compare(run()?, expected),
+            Expected::Digest(expected) => {
+                let found = run()?;
+                let digest = found.digest();
+                ensure!(digest == *expected, "found {found:#?} with digest {digest}");
+                Ok(())
+            }
+        }
     }
 }
 
@@ -93,25 +119,28 @@ fn cases() -> Result<Vec<Case>> {
         name: format!("kernel/{}", kernel.name),
         job: kernel.job(Size::Test),
         wasm: Box::new(move || kernel.wasm()),
-        expected: Mutex::default(),
+        expected: Expected::Oracle(Mutex::default()),
     });
     let libraries = corpus::libraries()?.into_iter().map(|library| Case {
         name: format!("library/{}", library.name),
         job: library.job(Size::Test),
-        expected: Mutex::new(Some(Arc::new(library.outcome(Size::Test)))),
+        expected: Expected::Outcome(library.outcome(Size::Test)),
         wasm: Box::new(move || library.wasm()),
     });
     let programs = corpus::programs()?.into_iter().map(|program| Case {
         name: format!("program/{}", program.name),
         job: program.job(Size::Test),
+        expected: match program.digest(Size::Test) {
+            Some(digest) => Expected::Digest(digest.to_owned()),
+            None => Expected::Oracle(Mutex::default()),
+        },
         wasm: Box::new(move || program.wasm()),
-        expected: Mutex::default(),
     });
     Ok(kernels.chain(libraries).chain(programs).collect())
 }
 
-/// Zeal compiles most functions many times; for a compiler of 66 MB of code that takes minutes.
-const MINUTES: &[&str] = &["program/clang/zeal"];
+/// Zeal compiles most functions many times; for modules of 70 MB that takes minutes.
+const MINUTES: &[&str] = &["program/clang/zeal", "program/yosys_exceptions/zeal"];
 
 fn trial(case: &Arc<Case>, mode: &'static str, config: Config) -> Trial {
     let case = Arc::clone(case);
@@ -211,9 +240,33 @@ fn exception_trials() -> impl Iterator<Item = Trial> {
     })
 }
 
+/// The tests of Yosys's shell, which throws and catches exceptions.
+fn shell_trials() -> Result<Vec<Trial>> {
+    let yosys = corpus::programs()?.into_iter();
+    let yosys: Vec<_> = yosys.filter(|p| p.name == "yosys_exceptions").collect();
+    let trials = yosys.into_iter().flat_map(|program| {
+        modes().into_iter().map(move |(mode, config)| {
+            let program = program.clone();
+            let run = move || {
+                let wasm = program.wasm();
+                let job = program.job(Size::Test);
+                let result = wasm.and_then(|wasm| shell::check(&wasm, &job, &config));
+                result.map_err(|error| Failed::from(format!("{error:?}")))
+            };
+            Trial::test(format!("program/yosys_exceptions/shell/{mode}"), run)
+        })
+    });
+    Ok(trials.collect())
+}
+
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let (cases, modules) = match cases().and_then(|cases| Ok((cases, module_trials()?))) {
+    let listed = cases().and_then(|cases| {
+        let mut others = module_trials()?;
+        others.extend(shell_trials()?);
+        Ok((cases, others))
+    });
+    let (cases, others) = match listed {
         Ok(found) => found,
         Err(error) => {
             eprintln!("cannot list the programs: {error:?}");
@@ -226,7 +279,7 @@ fn main() -> ExitCode {
     });
     libtest_mimic::run(
         &args,
-        trials.chain(modules).chain(exception_trials()).collect(),
+        trials.chain(others).chain(exception_trials()).collect(),
     )
     .exit_code()
 }

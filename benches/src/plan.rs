@@ -330,12 +330,15 @@ impl Tasks {
     fn add(
         &mut self,
         (suite, name, about): (Suite, String, &str),
+        output: Option<&str>,
         wasm: PathBuf,
         task: impl FnOnce(PathBuf) -> Task,
     ) -> Result<()> {
         if wasm.is_file() {
             let info = case(suite, name, about, &wasm)?;
-            self.found.push(Found::new(info, task(wasm)));
+            let output = output.map(str::to_owned);
+            let task = task(wasm);
+            self.found.push(Found { info, task, output });
         } else {
             self.missing.push((Reason::Program, name));
         }
@@ -360,7 +363,7 @@ fn load(full: bool) -> Result<Tasks> {
     for program in corpus::programs()? {
         if full || program.name == "ruby" {
             let case = (Suite::Load, program.name.clone(), &*program.about);
-            tasks.add(case, program.path(), |wasm| Task::Load { wasm })?;
+            tasks.add(case, None, program.path(), |wasm| Task::Load { wasm })?;
         }
     }
     for module in corpus::modules()?.into_iter().filter(|_| full) {
@@ -487,7 +490,9 @@ fn programs(full: bool) -> Result<Tasks> {
             }
             let name = format!("{}/{suffix}", program.name);
             let case = (Suite::Programs, name, &*program.about);
-            tasks.add(case, program.path(), |wasm| run(wasm, program.job(size)))?;
+            tasks.add(case, program.digest(size), program.path(), |wasm| {
+                run(wasm, program.job(size))
+            })?;
         }
     }
     for kernel in corpus::kernels()? {
@@ -535,7 +540,7 @@ fn instances(full: bool) -> Result<Tasks> {
     for program in corpus::programs()? {
         if full && matches!(program.name.as_str(), "python" | "yosys") {
             let case = (Suite::Instances, program.name.clone(), &*program.about);
-            tasks.add(case, program.path(), |wasm| Task::Instances {
+            tasks.add(case, None, program.path(), |wasm| Task::Instances {
                 wasm,
                 count: 20,
             })?;
