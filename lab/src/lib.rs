@@ -3,7 +3,10 @@
 //! - [`stats`]: medians, intervals and ratios by resampling processes, changepoints of iterations;
 //! - [`predicate`]: the language in which an experiment says, before it runs, what its results must
 //!   show for a claim to hold;
-//! - [`trace`]: recorded runs, and their files.
+//! - [`trace`]: recorded runs, and their files;
+//! - [`workload`]: a trace as work to be done;
+//! - [`machine`]: cores and compile threads that do it in virtual time;
+//! - [`bounds`]: how fast a run could be, and how near to that a schedule is known.
 //!
 //! # Invariants
 //!
@@ -12,6 +15,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bounds;
+pub mod machine;
 pub mod predicate;
 pub mod stats;
 pub mod trace;
+pub mod workload;

@@ -1,0 +1,228 @@
+//! A trace as work to be done: for each slice, how long each function takes at each level.
+
+use crate::trace::{Counting, Function, Loop, Slice, Trace};
+
+/// The highest number of levels.
+pub const LEVELS: usize = 4;
+
+/// What a program does, independent of the levels at which it runs.
+///
+/// Within a slice, work is spread evenly: half of the slice is half of each count. Times follow
+/// from the recorded ones: the slice's counts at the times of level 0 explain its recorded time up
+/// to a factor (caches, phases of the data), which is taken to be the same at all levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    pub(crate) functions: Vec<Code>,
+    pub(crate) stretches: Vec<Stretch>,
+    /// For each level whether its code counts.
+    pub(crate) counting: Vec<Counting>,
+}
+
+/// What is known of a function's code.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Code {
+    pub(crate) body_bytes: u32,
+    pub(crate) loops: Vec<Loop>,
+    /// For each level, nanoseconds of compiling.
+    pub(crate) compile_ns: Vec<f64>,
+    /// For each level, bytes of code.
+    pub(crate) code_bytes: Vec<u32>,
+}
+
+/// The work of a slice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Stretch {
+    /// Time that is the same at all levels.
+    pub(crate) host_ns: f64,
+    /// What functions do, by ascending function.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What one function does in a slice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) function: usize,
+    /// Units counted at the function's entry.
+    pub(crate) entries: f64,
+    /// Units counted in each of its loops that ran.
+    pub(crate) loops: Vec<(u32, f64)>,
+    /// Nanoseconds of the whole part at each level.
+    pub(crate) ns: [f64; LEVELS],
+}
+
+/// Factors that make another program, compiler or machine of a trace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// How much faster code of the levels above 0 is.
+    pub speed: f64,
+    /// How much longer compiling at these levels takes.
+    pub compile: f64,
+    /// How much more the program does, in each slice.
+    pub work: f64,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self {
+            speed: 1.0,
+            compile: 1.0,
+            work: 1.0,
+        }
+    }
+}
+
+impl Workload {
+    /// The work of a trace that keeps the rules of its format, as all do that were read.
+    ///
+    /// Time between slices, and time of slices without counts, counts as time outside of
+    /// WebAssembly.
+    pub fn new(trace: &Trace) -> Self {
+        let mut end = trace.slices.first().map_or(0, |slice| slice.from);
+        let stretch = |slice: &Slice| {
+            let gap = slice.from - end;
+            end = slice.to;
+            stretch(slice, gap, &trace.functions)
+        };
+        Self {
+            stretches: trace.slices.iter().map(stretch).collect(),
+            functions: trace.functions.iter().map(Code::new).collect(),
+            counting: trace
+                .header
+                .levels
+                .iter()
+                .map(|level| level.counting)
+                .collect(),
+        }
+    }
+
+    /// The number of levels.
+    pub fn levels(&self) -> usize {
+        self.counting.len()
+    }
+
+    /// The number of functions, those included that the program doesn't use.
+    pub fn functions(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// The same with other figures.
+    #[must_use]
+    pub fn scaled(&self, scale: Scale) -> Self {
+        let mut scaled = self.clone();
+        for code in &mut scaled.functions {
+            let times = code.compile_ns.iter_mut().skip(1);
+            times.for_each(|time| *time *= scale.compile);
+        }
+        for stretch in &mut scaled.stretches {
+            stretch.host_ns *= scale.work;
+            for part in &mut stretch.parts {
+                part.entries *= scale.work;
+                part.loops
+                    .iter_mut()
+                    .for_each(|(_, units)| *units *= scale.work);
+                part.ns.iter_mut().for_each(|time| *time *= scale.work);
+                part.ns
+                    .iter_mut()
+                    .skip(1)
+                    .for_each(|time| *time /= scale.speed);
+            }
+        }
+        scaled
+    }
+
+    /// The functions in the order of their first use.
+    pub(crate) fn by_first_use(&self) -> Vec<usize> {
+        let mut used = vec![false; self.functions.len()];
+        let parts = self.stretches.iter().flat_map(|stretch| &stretch.parts);
+        let functions = parts.map(|part| part.function);
+        functions
+            .filter(|&function| !std::mem::replace(&mut used[function], true))
+            .collect()
+    }
+
+    /// For each function, its time at each level over the whole run.
+    pub(crate) fn totals(&self) -> Vec<[f64; LEVELS]> {
+        let mut totals = vec![[0.0; LEVELS]; self.functions.len()];
+        for part in self.stretches.iter().flat_map(|stretch| &stretch.parts) {
+            let total = totals[part.function].iter_mut();
+            total.zip(part.ns).for_each(|(total, ns)| *total += ns);
+        }
+        totals
+    }
+
+    /// The units that the busiest function counts.
+    pub(crate) fn most_units(&self) -> f64 {
+        let mut units = vec![0.0; self.functions.len()];
+        for part in self.stretches.iter().flat_map(|stretch| &stretch.parts) {
+            units[part.function] += part.units();
+        }
+        units.into_iter().fold(0.0, f64::max)
+    }
+}
+
+impl Code {
+    fn new(function: &Function) -> Self {
+        let costs = function.costs.iter();
+        Self {
+            body_bytes: function.body_bytes,
+            loops: function.loops.clone(),
+            compile_ns: costs.clone().map(|cost| cost.compile_ns).collect(),
+            code_bytes: costs.map(|cost| cost.code_bytes).collect(),
+        }
+    }
+}
+
+impl Part {
+    /// All units.
+    pub(crate) fn units(&self) -> f64 {
+        self.entries + self.iterations()
+    }
+
+    pub(crate) fn iterations(&self) -> f64 {
+        self.loops.iter().map(|(_, units)| units).sum()
+    }
+
+    /// The time at the fastest level.
+    pub(crate) fn fastest(&self, levels: usize) -> f64 {
+        self.ns[..levels]
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// The work of a slice that follows a time without one.
+fn stretch(slice: &Slice, gap: u64, functions: &[Function]) -> Stretch {
+    let mut parts: Vec<Part> = Vec::new();
+    for count in &slice.counts {
+        let function = count.function as usize;
+        if parts.last().is_none_or(|part| part.function != function) {
+            parts.push(Part {
+                function,
+                ..Part::default()
+            });
+        }
+        let part = parts.last_mut().expect("one was pushed");
+        let units = count.units as f64;
+        match count.site.checked_sub(1) {
+            None => part.entries = units,
+            Some(index) => part.loops.push((index, units)),
+        }
+        for (ns, cost) in part.ns.iter_mut().zip(&functions[function].costs) {
+            *ns += units * cost.unit_ns[count.site as usize];
+        }
+    }
+    let in_wasm = (slice.to - slice.from - slice.host_ns) as f64;
+    let mut host_ns = (slice.host_ns + gap) as f64;
+    let modelled: f64 = parts.iter().map(|part| part.ns[0]).sum();
+    if modelled > 0.0 {
+        let factor = in_wasm / modelled;
+        parts
+            .iter_mut()
+            .flat_map(|part| &mut part.ns)
+            .for_each(|ns| *ns *= factor);
+    } else {
+        host_ns += in_wasm;
+    }
+    Stretch { host_ns, parts }
+}
