@@ -123,6 +123,27 @@ impl FuncGen<'_> {
         self.state.regs.free.add(counter.reg);
     }
 
+    /// Where all ways leave the loop, but by code that calls: the budget is in memory again, its
+    /// register free until [`restore_loop_counter`](Self::restore_loop_counter).
+    pub(crate) fn give_up_loop_counter(&mut self) -> Option<LoopCounter> {
+        self.store_loop_counter();
+        let counter = self.loop_counter.take()?;
+        self.state.regs.reserved.remove(counter.reg);
+        self.state.regs.free.add(counter.reg);
+        Some(counter)
+    }
+
+    /// Behind code that gave up the loop's counter, where control does not arrive.
+    pub(crate) fn restore_loop_counter(&mut self, counter: Option<LoopCounter>) {
+        debug_assert!(!self.cursor.reachable && self.loop_counter.is_none());
+        if let Some(LoopCounter { reg, .. }) = counter {
+            debug_assert!(self.state.regs.free.has(reg), "{reg:?} has an owner");
+            self.state.regs.free.remove(reg);
+            self.state.regs.reserved.add(reg);
+        }
+        self.loop_counter = counter;
+    }
+
     /// Whether a branch leaves a loop that has the budget in a register.
     #[inline]
     pub(crate) fn leaves_loop_counter(&self, target: usize) -> bool {

@@ -324,6 +324,7 @@ impl<'a> FuncGen<'a> {
     /// Makes an exception of the topmost operands and throws it.
     fn throw_new(&mut self, tag: TagIndex, to: Option<RegionIndex>) {
         let types = self.input.facts.tag_params(tag);
+        let counter = self.give_up_loop_counter();
         self.flush_many(types.len());
         let words = exception::words(types);
         let args = [BuiltinArg::Imm(tag.0), BuiltinArg::Imm(words)];
@@ -334,6 +335,7 @@ impl<'a> FuncGen<'a> {
         self.store_thrown(CAUGHT, types);
         self.state.release(CAUGHT);
         self.emit_throw(to, made);
+        self.restore_loop_counter(counter);
     }
 
     /// Stores the topmost operands to an exception.
