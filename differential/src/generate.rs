@@ -1,15 +1,18 @@
 //! Makes programs from numbers: modules of `wasm-smith` that end by themselves, linked to each
-//! other and to the host, some of them rewritten to use typed references.
+//! other and to the host, some of them rewritten to use what `wasm-smith` does not: exceptions of
+//! the older form, typed references, and two threads.
 
 use arbitrary::Unstructured;
 use fastrand::Rng;
 use wasm_encoder::{
-    EntityType, GlobalType, ImportSection, MemoryType, Module, TableType, TypeSection, ValType,
+    EntityType, GlobalType, ImportSection, MemoryType, Module, TableType, TagKind, TagType,
+    TypeSection,
 };
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
+use crate::additions::encoded;
 use crate::program::Program;
-use crate::{host, references, waits};
+use crate::{host, legacy, references, threads, waits};
 
 /// Loop iterations and calls until a module ends each call of it by a trap.
 const FUEL: u32 = 1000;
@@ -25,6 +28,10 @@ struct Features {
     wide_arithmetic: bool,
     threads: bool,
     exceptions: bool,
+    /// Exceptions of the older form.
+    legacy: bool,
+    /// Whether two threads run the program at the same time.
+    two_threads: bool,
     traps: bool,
 }
 
@@ -32,6 +39,7 @@ impl Features {
     fn choose(rng: &mut Rng) -> Self {
         let typed_references = rng.usize(..3) == 0;
         let vectors = rng.usize(..3) == 0;
+        let legacy = rng.usize(..5) == 0;
         Self {
             references: typed_references || rng.usize(..4) == 0,
             typed_references,
@@ -41,7 +49,9 @@ impl Features {
             page_sizes: rng.usize(..4) == 0,
             wide_arithmetic: rng.bool(),
             threads: rng.usize(..6) == 0,
-            exceptions: rng.usize(..5) == 0,
+            exceptions: rng.usize(..5) == 0 || legacy && rng.bool(),
+            legacy,
+            two_threads: rng.usize(..6) == 0,
             traps: rng.usize(..4) == 0,
         }
     }
@@ -68,10 +78,17 @@ pub fn generate(number: u64) -> Option<Program> {
         if features.threads {
             part.wasm = waits::shorten(&part.wasm);
         }
+        if features.legacy {
+            part.wasm = legacy::rewrite(&part.wasm, &mut rng);
+        }
         if features.typed_references {
             part.wasm = references::rewrite(&part.wasm, &mut rng);
         }
         parts.push(part);
+    }
+    let memory64 = features.memory64 && rng.bool();
+    for part in parts.iter_mut().filter(|_| features.two_threads) {
+        part.wasm = threads::rewrite(&part.wasm, memory64, &mut rng);
     }
     let modules = parts.into_iter().map(|part| part.wasm).collect();
     let seed = rng.u64(..);
@@ -80,7 +97,7 @@ pub fn generate(number: u64) -> Option<Program> {
 
 fn smith(features: &Features, before: &[Part], rng: &mut Rng) -> Option<Part> {
     let mut config = config(features, rng);
-    config.available_imports = Some(available(before));
+    config.available_imports = Some(available(before, features.exceptions));
     let words = 512 + rng.usize(..2048);
     let bytes: Vec<u8> = (0..words).flat_map(|_| rng.u64(..).to_le_bytes()).collect();
     let mut input = Unstructured::new(&bytes);
@@ -133,7 +150,7 @@ fn config(features: &Features, rng: &mut Rng) -> wasm_smith::Config {
 }
 
 /// A module whose imports are what a further module may import.
-fn available(parts: &[Part]) -> Vec<u8> {
+fn available(parts: &[Part], exceptions: bool) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut imports = ImportSection::new();
     let text = host::FUNCTIONS
@@ -142,7 +159,8 @@ fn available(parts: &[Part]) -> Vec<u8> {
     let host = wat(&format!("(module {})", text.collect::<String>()));
     add_functions_of_host(&host, &mut types, &mut imports);
     for (index, part) in parts.iter().enumerate() {
-        add_exports(&Program::module_name(index), part, &mut types, &mut imports);
+        let name = Program::module_name(index);
+        add_exports(&name, part, exceptions, &mut types, &mut imports);
     }
     let mut module = Module::new();
     module.section(&types).section(&imports);
@@ -155,29 +173,30 @@ fn wat(text: &str) -> Vec<u8> {
     module.encode().expect("a module's text")
 }
 
-fn func_type(ty: &wasmparser::FuncType, types: &mut TypeSection) -> EntityType {
-    let encoded = |types: &[wasmparser::ValType]| -> Vec<ValType> {
-        let types = types
-            .iter()
-            .map(|&ty| ValType::try_from(ty).expect("encodable"));
-        types.collect()
-    };
+fn func_type(ty: &wasmparser::FuncType, types: &mut TypeSection) -> u32 {
     let index = types.len();
     types
         .ty()
         .function(encoded(ty.params()), encoded(ty.results()));
-    EntityType::Function(index)
+    index
 }
 
 fn add_functions_of_host(wasm: &[u8], types: &mut TypeSection, imports: &mut ImportSection) {
     let known = Validator::new().validate_all(wasm).expect("valid");
     for (index, (name, _)) in host::FUNCTIONS.iter().enumerate() {
         let ty = known.as_ref().core_function_at(index as u32);
-        imports.import(host::NAME, name, func_type(known[ty].unwrap_func(), types));
+        let ty = func_type(known[ty].unwrap_func(), types);
+        imports.import(host::NAME, name, EntityType::Function(ty));
     }
 }
 
-fn add_exports(module: &str, part: &Part, types: &mut TypeSection, imports: &mut ImportSection) {
+fn add_exports(
+    module: &str,
+    part: &Part,
+    exceptions: bool,
+    types: &mut TypeSection,
+    imports: &mut ImportSection,
+) {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let known = validator
         .validate_all(&part.wasm)
@@ -193,7 +212,7 @@ fn add_exports(module: &str, part: &Part, types: &mut TypeSection, imports: &mut
             let entity = match export.kind {
                 ExternalKind::Func => {
                     let ty = known.core_function_at(index);
-                    func_type(known[ty].unwrap_func(), types)
+                    EntityType::Function(func_type(known[ty].unwrap_func(), types))
                 }
                 // The generator checks what it is given by features that lack page sizes.
                 ExternalKind::Memory if known.memory_at(index).page_size_log2.is_some() => continue,
@@ -206,6 +225,10 @@ fn add_exports(module: &str, part: &Part, types: &mut TypeSection, imports: &mut
                 ExternalKind::Global if index != part.fuel => EntityType::Global(
                     GlobalType::try_from(known.global_at(index)).expect("encodable"),
                 ),
+                ExternalKind::Tag if exceptions => EntityType::Tag(TagType {
+                    kind: TagKind::Exception,
+                    func_type_idx: func_type(known[known.tag_at(index)].unwrap_func(), types),
+                }),
                 _ => continue,
             };
             imports.import(module, export.name, entity);

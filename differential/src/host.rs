@@ -139,8 +139,8 @@ pub fn fails(number: i32) -> bool {
     number % 8 == 3
 }
 
-/// One engine with a program: what [`crate::run`] compares.
-pub trait Machine {
+/// A thread of a program in one engine: what [`crate::run`] compares.
+pub trait Machine: Send {
     /// Creates the instances for the calls that follow.
     fn instantiate(&mut self) -> Outcome;
     /// Calls an exported function.

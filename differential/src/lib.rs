@@ -3,18 +3,21 @@
 //! globals.
 //!
 //! A program ([`program`]) is a number, from which [`generate`] makes one to three modules that
-//! import from each other and from a host ([`host`]) whose functions call back into them. [`run`]
-//! runs it in Wasmtime ([`oracle`]) and in Upshift ([`subject`]) by turns and compares; both are
-//! made by one macro. The few programs that Wasmtime can't run ([`oracle::LACKING`]) are compared
-//! between Upshift's configurations ([`configuration`]). A program that differs is made smaller
-//! ([`minimize`]) and written to a file ([`case`]), which the tests run again from then on.
+//! import from each other and from a host ([`host`]) whose functions call back into them; some run
+//! on two threads at the same time ([`threads`]). [`run`] runs it in Wasmtime ([`oracle`]) and in
+//! Upshift ([`subject`]) by turns and compares; one macro makes both. The few programs that
+//! Wasmtime can't run ([`oracle::LACKING`]) are compared between Upshift's configurations
+//! ([`configuration`]). A program that differs is made smaller ([`minimize`]) and written to a file
+//! ([`case`]), which the tests run again from then on.
 
 #![forbid(unsafe_code)]
 
+pub mod additions;
 pub mod case;
 pub mod configuration;
 pub mod generate;
 pub mod host;
+pub mod legacy;
 mod machine;
 pub mod minimize;
 pub mod oracle;
@@ -22,5 +25,6 @@ pub mod program;
 pub mod references;
 pub mod run;
 pub mod subject;
+pub mod threads;
 pub mod value;
 pub mod waits;

@@ -9,17 +9,18 @@ macro_rules! machine {
         use std::sync::Arc;
 
         use $engine::{
-            AsContextMut, Caller, Engine, Error, Extern, Func, Instance, Memory, Module, Store,
-            Tag, ThrownException, Val,
+            AsContextMut, Caller, Engine, Error, Extern, Func, Instance, Memory, Module,
+            SharedMemory, Store, Tag, ThrownException, Val,
         };
 
         use crate::host::{self, Guest, State};
         use crate::program::{Exports, Function, Item, ItemKind};
+        use crate::threads;
         use crate::value::{Failure, Outcome, Value, digest};
 
         type Data = State<Instance>;
 
-        /// A program in the engine.
+        /// A program in the engine, on one thread.
         pub struct Machine {
             modules: Vec<Module>,
             store: Store<Data>,
@@ -27,14 +28,29 @@ macro_rules! machine {
         }
 
         impl Machine {
-            fn of(engine: &Engine, modules: Vec<Module>, exports: &Arc<Exports>) -> Self {
-                let mut store = Store::new(engine, State::new(Arc::clone(exports)));
-                let host = host_functions(&mut store);
-                Self {
-                    modules,
-                    store,
-                    host,
-                }
+            /// One for each thread of a program, which share its memory.
+            fn of(engine: &Engine, modules: &[Module], exports: &Arc<Exports>) -> Vec<Self> {
+                let mut imports = modules.iter().flat_map(Module::imports);
+                let shared = imports.find(|import| {
+                    (import.module(), import.name()) == (host::NAME, threads::MEMORY)
+                });
+                let shared = shared.map(|import| {
+                    let ty = import.ty().unwrap_memory().clone();
+                    SharedMemory::new(engine, ty).expect("a small memory can be made")
+                });
+                let count = shared.as_ref().map_or(1, |_| threads::COUNT);
+                let machines = (0..count).map(|_| {
+                    let mut store = Store::new(engine, State::new(Arc::clone(exports)));
+                    let mut host = host_functions(&mut store);
+                    let shared = shared.iter();
+                    host.extend(shared.map(|it| (threads::MEMORY, Extern::from(it.clone()))));
+                    Self {
+                        modules: modules.to_vec(),
+                        store,
+                        host,
+                    }
+                });
+                machines.collect()
             }
 
             fn imports(&mut self, module: &Module) -> Vec<Extern> {

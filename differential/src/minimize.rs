@@ -4,7 +4,8 @@
 //! that the validator knows.
 //!
 //! The instructions by which a generated program ends stay where they are: a loop goes as a whole
-//! or keeps them.
+//! or keeps them. Programs of several threads lose only exports: without some instructions their
+//! result would depend on which thread is faster.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use wasmparser::{
 };
 
 use crate::program::Program;
+use crate::threads;
 
 /// Makes a program smaller for as long as it remains `wanted`, which is asked of valid programs
 /// only; returns the smallest when nothing more can be taken away or the time is over.
@@ -28,6 +30,7 @@ pub fn minimize(
 ) -> Program {
     let end = Instant::now() + limit;
     let mut best = program.clone();
+    let on_threads = program.on_threads();
     let mut wanted = |candidate: &Program| {
         Instant::now() < end && candidate.exports().is_ok() && wanted(candidate)
     };
@@ -35,8 +38,11 @@ pub fn minimize(
         let before = size(&best);
         without_last_modules(&mut best, &mut wanted);
         for module in 0..best.modules.len() {
-            empty_functions(&mut best, module, &mut wanted);
             without_exports(&mut best, module, &mut wanted);
+            if on_threads {
+                continue;
+            }
+            empty_functions(&mut best, module, &mut wanted);
             shorten_functions(&mut best, module, &mut wanted);
         }
         if size(&best) >= before || Instant::now() >= end {
@@ -139,8 +145,9 @@ fn without_exports(best: &mut Program, module: usize, wanted: &mut impl FnMut(&P
         if at >= parts.exports.len() {
             return;
         }
-        parts.exports.remove(at);
-        if !propose(best, module, parts.encode(), wanted) {
+        let export = parts.exports.remove(at);
+        if threads::EXPORTS.contains(&export.name) || !propose(best, module, parts.encode(), wanted)
+        {
             at += 1;
         }
     }

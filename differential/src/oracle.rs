@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use upshift::Trap;
-use wasmtime::{Config, SharedMemory, ValType};
+use wasmtime::{Config, ValType};
 
 use crate::configuration::Nans;
 use crate::machine::machine;
@@ -32,12 +32,13 @@ fn engine(nans: Nans) -> Engine {
 /// otherwise, and it lacks exceptions of the older form.
 pub const LACKING: [&str; 2] = ["relaxed vectors", "legacy exceptions"];
 
-/// Loads a program in Wasmtime; `None` if one of its features is [`LACKING`].
+/// Loads a program in Wasmtime, for each of its threads; `None` if one of its features is
+/// [`LACKING`].
 ///
 /// # Panics
 ///
 /// If Wasmtime refuses another program.
-pub fn load(program: &Program, exports: &Arc<Exports>, nans: Nans) -> Option<Machine> {
+pub fn load(program: &Program, exports: &Arc<Exports>, nans: Nans) -> Option<Vec<Machine>> {
     let features = program.features();
     if LACKING.iter().any(|lacking| features.contains(lacking)) {
         return None;
@@ -50,8 +51,8 @@ pub fn load(program: &Program, exports: &Arc<Exports>, nans: Nans) -> Option<Mac
         let module = Module::new(engine, wasm);
         module.unwrap_or_else(|error| panic!("the oracle refuses a module: {error:#}"))
     };
-    let modules = program.modules.iter().map(load).collect();
-    Some(Machine::of(engine, modules, exports))
+    let modules: Vec<_> = program.modules.iter().map(load).collect();
+    Some(Machine::of(engine, &modules, exports))
 }
 
 /// The failure of a call that no exception ended, by the trap of Upshift that corresponds.

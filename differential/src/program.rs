@@ -4,8 +4,8 @@
 use anyhow::{Context, Result, bail};
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
-use crate::host;
 use crate::value::Type;
+use crate::{host, threads};
 
 /// A program and what it is called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,10 @@ pub enum ItemKind {
 pub struct Exports {
     /// The functions, in order.
     pub functions: Vec<Function>,
+    /// What each thread of a program with several calls before another function.
+    pub enter: Vec<Function>,
+    /// What each thread of a program with several calls behind another function.
+    pub leave: Vec<Function>,
     /// The rest, in order.
     pub items: Vec<Item>,
 }
@@ -96,16 +100,24 @@ impl Program {
                 found.push(name);
             }
         }
-        if self.imports_from(|module| module != host::NAME) {
+        if self.imports(|module, _| module != host::NAME) {
             found.push("linked modules");
         }
-        if self.imports_from(|module| module == host::NAME) {
+        if self.imports(|module, name| module == host::NAME && name != threads::MEMORY) {
             found.push("host functions");
+        }
+        if self.on_threads() {
+            found.push("two threads");
         }
         found
     }
 
-    fn imports_from(&self, wanted: impl Fn(&str) -> bool) -> bool {
+    /// Whether two threads run the program at the same time.
+    pub fn on_threads(&self) -> bool {
+        self.imports(|module, name| module == host::NAME && name == threads::MEMORY)
+    }
+
+    fn imports(&self, wanted: impl Fn(&str, &str) -> bool) -> bool {
         let mut payloads = self
             .modules
             .iter()
@@ -113,7 +125,7 @@ impl Program {
         payloads.any(|payload| match payload {
             Ok(Payload::ImportSection(imports)) => {
                 let mut imports = imports.into_imports().flatten();
-                imports.any(|import| wanted(import.module))
+                imports.any(|import| wanted(import.module, import.name))
             }
             _ => false,
         })
@@ -138,7 +150,7 @@ const FEATURES: &[(&str, WasmFeatures)] = &[
     ("64-bit indexes", WasmFeatures::MEMORY64),
     ("page sizes", WasmFeatures::CUSTOM_PAGE_SIZES),
     ("wide arithmetic", WasmFeatures::WIDE_ARITHMETIC),
-    ("threads", WasmFeatures::THREADS),
+    ("atomics", WasmFeatures::THREADS),
     ("exceptions", WasmFeatures::EXCEPTIONS),
     ("legacy exceptions", WasmFeatures::LEGACY_EXCEPTIONS),
 ];
@@ -165,7 +177,12 @@ fn add_exports(module: usize, wasm: &[u8], exports: &mut Exports) -> Result<()> 
                         .iter()
                         .map(|&ty| ty.into())
                         .collect();
-                    exports.functions.push(Function {
+                    let functions = match name.as_str() {
+                        threads::ENTER => &mut exports.enter,
+                        threads::LEAVE => &mut exports.leave,
+                        _ => &mut exports.functions,
+                    };
+                    functions.push(Function {
                         module,
                         name,
                         params,

@@ -15,6 +15,8 @@ use wasm_encoder::{
 };
 use wasmparser::{Operator, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
+use crate::additions::encoded;
+
 type Error = wasm_encoder::reencode::Error;
 
 /// Rewrites a module, which is valid and has no types of references but the abstract ones.
@@ -103,12 +105,6 @@ impl<'a> Rewriter<'a> {
         for ty in distinct {
             let number = self.added.len() as u32;
             let first_type = types.core_type_count_in_module() + 3 * number;
-            let encoded = |types: &[wasmparser::ValType]| -> Vec<ValType> {
-                let types = types
-                    .iter()
-                    .map(|&ty| ValType::try_from(ty).expect("encodable"));
-                types.collect()
-            };
             let func = types[types.core_type_at_in_module(ty)].unwrap_func();
             let functions = self.function_types.iter().enumerate();
             let functions = functions.filter(|(_, other)| **other == ty);

@@ -1,8 +1,9 @@
 //! Runs a program in all engines and compares what they do.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 
 use fastrand::Rng;
 use upshift::Trap;
@@ -10,7 +11,7 @@ use upshift::Trap;
 use crate::configuration::{self, Configuration, Nans, Vectors};
 use crate::host::Machine;
 use crate::oracle;
-use crate::program::{Exports, Program};
+use crate::program::{Exports, Function, Program};
 use crate::subject;
 use crate::value::{Failure, Outcome, Value, argument, digest};
 
@@ -18,6 +19,8 @@ use crate::value::{Failure, Outcome, Value, argument, digest};
 const CALLS: usize = 3;
 /// In how many of the configurations with one option changed a program runs.
 const ABLATIONS: usize = 3;
+/// The stack of a program's thread, in bytes.
+const STACK: usize = 8 << 20;
 
 /// One call, how it ended, and what every exported memory, table and global held then.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,44 +175,125 @@ fn in_configuration(
 
 /// Calls every export some times, each on fresh instances. Stops at a stack overflow: the depth at
 /// which it happens is the one thing that may differ, and with it the state.
-fn history(machine: &mut dyn Machine, exports: &Exports, seed: u64) -> History {
-    let state = |machine: &mut dyn Machine| {
-        let items = exports.items.iter();
-        items.map(|item| machine.state(item)).collect()
-    };
-    let outcome = machine.instantiate();
-    let failed = outcome.is_err();
-    let mut history = vec![Step {
-        call: "instantiate".to_string(),
-        outcome,
-        state: if failed { Vec::new() } else { state(machine) },
-    }];
+fn history<M: Machine>(machines: &mut [M], exports: &Exports, seed: u64) -> History {
+    let outcomes = machines.iter_mut().map(Machine::instantiate);
+    let outcomes: Vec<_> = outcomes.collect();
+    let failed = outcomes.iter().any(Result::is_err);
+    let steps = outcomes.into_iter().zip(&mut *machines);
+    let mut history: History = steps
+        .map(|(outcome, machine)| Step {
+            call: "instantiate".to_string(),
+            outcome,
+            state: if failed {
+                Vec::new()
+            } else {
+                state(machine, exports)
+            },
+        })
+        .collect();
     if failed {
         return history;
     }
     for function in &exports.functions {
-        if machine.instantiate().is_err() {
+        if !machines
+            .iter_mut()
+            .all(|machine| machine.instantiate().is_ok())
+        {
             return history;
         }
-        // From the name, so that arguments stay the same where other exports are taken away.
-        let of_function = digest(function.name.as_bytes()) ^ function.module as u64;
-        let mut rng = Rng::with_seed(seed ^ of_function);
-        for _ in 0..CALLS {
-            let params = function.params.iter();
-            let arguments: Vec<_> = params.map(|&ty| argument(ty, &mut rng)).collect();
-            let outcome = machine.call(function, &arguments);
-            let overflow = is_overflow(&outcome);
-            history.push(Step {
-                call: format!("m{}.{}({arguments:x?})", function.module, function.name),
-                outcome,
-                state: state(machine),
-            });
-            if overflow {
-                return history;
-            }
+        let steps = match machines {
+            [machine] => calls(machine, 0, function, exports, seed, state),
+            _ => on_threads(machines, function, exports, seed),
+        };
+        let mut overflows = steps.iter().filter(|step| is_overflow(&step.outcome));
+        if let Some(overflow) = overflows.next() {
+            // Other threads may have seen what this one did not do any more.
+            let mut kept = steps.clone();
+            kept.retain(|_| machines.len() == 1);
+            history.extend(kept);
+            history.push(overflow.clone());
+            return history;
         }
+        history.extend(steps);
     }
     history
+}
+
+/// What every exported item holds.
+fn state<M: Machine>(machine: &mut M, exports: &Exports) -> Vec<Vec<Value>> {
+    let items = exports.items.iter();
+    items.map(|item| machine.state(item)).collect()
+}
+
+/// Calls an export some times on one thread.
+fn calls<M: Machine>(
+    machine: &mut M,
+    thread: usize,
+    function: &Function,
+    exports: &Exports,
+    seed: u64,
+    state: impl Fn(&mut M, &Exports) -> Vec<Vec<Value>>,
+) -> Vec<Step> {
+    // From the name, so that arguments stay the same where other exports are taken away.
+    let of_function = digest(function.name.as_bytes()) ^ function.module as u64;
+    let mut rng = Rng::with_seed(seed ^ of_function ^ ((thread as u64) << 32));
+    let prefix = match exports.enter.is_empty() {
+        true => String::new(),
+        false => format!("thread {thread}: "),
+    };
+    let mut steps = Vec::new();
+    for call in 0..CALLS {
+        for enter in &exports.enter {
+            let numbers = [Value::I32(thread as i32), Value::I32(call as i32)];
+            machine.call(enter, &numbers).expect("all threads come");
+        }
+        let params = function.params.iter();
+        let arguments: Vec<_> = params.map(|&ty| argument(ty, &mut rng)).collect();
+        let outcome = machine.call(function, &arguments);
+        for leave in &exports.leave {
+            machine.call(leave, &[]).expect("all threads come");
+        }
+        let overflow = is_overflow(&outcome);
+        steps.push(Step {
+            call: format!(
+                "{prefix}m{}.{}({arguments:x?})",
+                function.module, function.name
+            ),
+            outcome,
+            state: state(machine, exports),
+        });
+        if overflow && exports.enter.is_empty() {
+            break;
+        }
+    }
+    steps
+}
+
+/// Calls an export some times on all threads at once. The state is looked at when all are done.
+fn on_threads<M: Machine>(
+    machines: &mut [M],
+    function: &Function,
+    exports: &Exports,
+    seed: u64,
+) -> Vec<Step> {
+    let mut histories = thread::scope(|scope| {
+        let machines = machines.iter_mut().enumerate();
+        let threads = machines.map(|(number, machine)| {
+            let calls = move || calls(machine, number, function, exports, seed, |_, _| Vec::new());
+            let builder = thread::Builder::new().stack_size(STACK);
+            builder.spawn_scoped(scope, calls).expect("a thread starts")
+        });
+        let threads: Vec<_> = threads.collect();
+        let histories = threads.into_iter().map(ScopedJoinHandle::join);
+        let histories: Vec<_> = histories.collect();
+        let histories = histories.into_iter();
+        let histories = histories.map(|steps| steps.unwrap_or_else(|panic| resume_unwind(panic)));
+        histories.collect::<Vec<_>>()
+    });
+    for (steps, machine) in histories.iter_mut().zip(machines) {
+        steps.last_mut().expect("some calls").state = state(machine, exports);
+    }
+    histories.concat()
 }
 
 fn is_overflow(outcome: &Outcome) -> bool {

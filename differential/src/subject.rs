@@ -1,22 +1,26 @@
 //! A program in the engine under test.
 
 use anyhow::Result;
-use upshift::{SharedMemory, Trap, ValType};
+use upshift::{Trap, ValType};
 
 use crate::machine::machine;
 use crate::program::Program;
 
 machine!(upshift);
 
-/// Loads a program in a configuration of Upshift.
+/// Loads a program in a configuration of Upshift, for each of its threads.
 ///
 /// # Errors
 ///
 /// If the engine refuses a module.
-pub fn load(engine: &Engine, program: &Program, exports: &Arc<Exports>) -> Result<Machine> {
+pub fn load(engine: &Engine, program: &Program, exports: &Arc<Exports>) -> Result<Vec<Machine>> {
     let load = |wasm: &Vec<u8>| Module::from_binary(engine, wasm);
-    let modules = program.modules.iter().map(load).collect::<Result<_>>()?;
-    Ok(Machine::of(engine, modules, exports))
+    let modules = program
+        .modules
+        .iter()
+        .map(load)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Machine::of(engine, &modules, exports))
 }
 
 /// The failure of a call that no exception ended. Traps are told apart no more than by the oracle:
