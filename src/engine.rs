@@ -11,7 +11,7 @@ use upshift_optimizer::{Cpu, Inline, Optimizer};
 use upshift_profiler::EventLog;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime};
-use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators};
+use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators, Weights};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
@@ -262,4 +262,8 @@ fn spread(config: &mut Config) {
     if !tiered {
         config.baseline.counters = Counters::default();
     }
+    config.tiering.weights = Weights {
+        call: config.baseline.counters.entry.unwrap_or(0),
+        iteration: config.baseline.counters.loops.unwrap_or(0),
+    };
 }

@@ -194,6 +194,24 @@ pub fn options() -> impl Iterator<Item = &'static Knob<TieringConfig>> {
     CHOICES.iter().chain(knob::ROWS)
 }
 
+/// What baseline code takes from its function's budget; 0 where it does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// Units for a call.
+    pub call: u32,
+    /// Units for an iteration of a loop.
+    pub iteration: u32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            call: 10,
+            iteration: 5,
+        }
+    }
+}
+
 /// The configuration of an engine's tiering.
 #[derive(Clone, Debug)]
 pub struct TieringConfig {
@@ -205,6 +223,8 @@ pub struct TieringConfig {
     pub policy: Arc<dyn Policy>,
     /// The values of all knobs.
     pub knobs: Knobs,
+    /// What the baseline compiler's code counts. The engine sets it to what it tells that compiler.
+    pub weights: Weights,
 }
 
 impl Default for TieringConfig {
@@ -214,6 +234,7 @@ impl Default for TieringConfig {
             switching: Switching::default(),
             policy: policy::default(),
             knobs: Knobs::default(),
+            weights: Weights::default(),
         }
     }
 }

@@ -51,7 +51,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, options};
+pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, Weights, options};
 pub use eager::Validators;
 pub use engine::Tiering;
 pub use knob::Knobs;

@@ -433,6 +433,8 @@ impl<M: CodeHome> ModuleState<M> {
 
     fn view(&self, home: &Arc<M>, func: DefinedFuncIndex, state: &FuncState<M::Code>) -> View {
         let (shared, account) = (&self.shared, &state.account);
+        let weights = shared.config.weights;
+        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
         let first_code_at = state.first_code_at.get().copied().unwrap_or_default();
         let now = self.log_now();
         let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
@@ -450,8 +452,10 @@ impl<M: CodeHome> ModuleState<M> {
             module_bytes: self.bytes,
             module_funcs: self.funcs.len() as u32,
             units: account.units(),
-            calls: account.calls(),
-            iterations: account.iterations(),
+            calls: counted(account.calls(), weights.call),
+            iterations: counted(account.iterations(), weights.iteration),
+            call_units: weights.call,
+            loop_units: weights.iteration,
             units_since_request: account.units_since_request(),
             entry_exhaustions: account.entry_exhaustions.load(Ordering::Relaxed),
             loop_exhaustions: account.loop_exhaustions.load(Ordering::Relaxed),
@@ -466,6 +470,8 @@ impl<M: CodeHome> ModuleState<M> {
             cores: shared.cores,
             levels: LEVELS,
             level_views: self.level_views(),
+            // Compilation hints are not read from modules yet.
+            hint: None,
         }
     }
 

@@ -13,22 +13,56 @@
 //! Tiering may decline a decision (queue full, body too large, limit of loops) and asks again
 //! later. Two levels of code are numbered by [`Level`]: 0 is the code that a function starts in.
 
-mod builtin;
+mod constant;
+mod cost;
 mod decision;
+mod dotnet;
 mod event;
+mod hint;
+mod hotspot;
+mod jikes;
+mod jsc;
+mod ladder;
 mod memo;
 mod registry;
+mod ski_rental;
+mod spidermonkey;
+mod threshold;
+mod truffle;
+mod v8;
 mod view;
+mod wizard;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod testing;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+pub use constant::{Eager, FirstCall, FixedBudget, Never};
+pub use cost::CostModel;
 pub use decision::{Budget, Decision, Lane, Level, Reason, Request};
+pub use dotnet::DotNet;
 pub use event::{LoopView, PolicyEvent};
+pub use hint::Hint;
+pub use hotspot::HotSpot;
+pub use jikes::Jikes;
+pub use jsc::JscPoints;
 pub use memo::Memo;
 pub(crate) use registry::POLICY;
-pub use registry::{CostModel, FirstCall, FixedBudget, Never, default, from_spec};
+pub use registry::{builtin, default, from_spec};
+pub use ski_rental::{AverageSkiRental, HintedSkiRental, SkiRental};
+pub use spidermonkey::SmCost;
+pub use truffle::Truffle;
+pub use v8::V8Budget;
 pub use view::{LevelView, View};
+pub use wizard::Wizard;
+
+pub use crate::state::{LoopPhase, Phase};
 
 /// Decides what is worth optimizing, and when; see the [module](self).
 ///

@@ -215,6 +215,34 @@ impl Decision {
     }
 }
 
+/// As logs and tables show it: `budget 250; function 1 normal 0; osr 1 urgent 0; withdraw; wake 7 |
+/// worth it: work=1000`, where requests are level, lane and priority, and times nanoseconds.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.budget {
+            Budget::Units(units) => write!(f, "budget {units}")?,
+            Budget::Unlimited => f.write_str("budget unlimited")?,
+        }
+        for (what, request) in [("function", self.function), ("osr", self.osr)] {
+            if let Some(Request {
+                level,
+                lane,
+                priority,
+            }) = request
+            {
+                write!(f, "; {what} {level} {} {priority}", lane.name())?;
+            }
+        }
+        if self.withdraw {
+            f.write_str("; withdraw")?;
+        }
+        if let Some(Nanos(after)) = self.wake {
+            write!(f, "; wake {after}")?;
+        }
+        write!(f, " | {}", self.reason)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +256,20 @@ mod tests {
         }
         assert_eq!(reason.numbers().len(), Reason::NUMBERS);
         assert_eq!(reason.to_string(), "over threshold: a=1, b=2.5, c=3, d=4");
+    }
+
+    #[test]
+    fn decisions_are_shown_on_one_line() {
+        let request = Request::new(Level(1), Lane::High).with_priority(2.5);
+        let decision = Decision::wait(Budget::Units(7))
+            .with_function(request)
+            .with_osr(Request::new(Level(1), Lane::Urgent))
+            .with_wake(Nanos(9))
+            .withdrawing()
+            .because(Reason::new("asked").with("n", 1.0));
+        let shown = "budget 7; function 1 high 2.5; osr 1 urgent 0; withdraw; wake 9 | asked: n=1";
+        assert_eq!(decision.to_string(), shown);
+        let never = Decision::wait(Budget::Unlimited);
+        assert_eq!(never.to_string(), "budget unlimited | ");
     }
 }

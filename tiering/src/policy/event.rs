@@ -59,3 +59,11 @@ pub struct LoopView {
     /// How often the OSR entry was taken.
     pub entries: u32,
 }
+
+impl LoopView {
+    /// Whether a request for the loop's OSR entry would be taken: none exists and none is under
+    /// way.
+    pub fn can_rise(&self) -> bool {
+        self.phase == LoopPhase::Idle
+    }
+}

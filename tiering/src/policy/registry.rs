@@ -1,113 +1,116 @@
-//! The built-in policies by name, with every parameter's name, unit, default and help.
+//! The built-in policies by name, with every parameter's name, type, unit, default and help.
 
 use std::sync::Arc;
 
-use upshift_knobs::types::{self, Type};
-use upshift_knobs::{Param, Shape, Value, ValueError, Values, Variant};
+use upshift_knobs::types::Type;
+use upshift_knobs::{Shape, Value, ValueError, Values, Variant};
 
 use super::Policy;
+
+/// Declares a built-in policy and its parameters, once: its struct, its defaults, its entry in the
+/// registry and its spec come from this table. The line of help, and below it the source of the
+/// policy's formula, become the documentation of the struct.
+macro_rules! policy {
+    (
+        $(#[$doc:meta])*
+        $policy:ident = $name:literal, $help:literal {
+            $($field:ident: $rust:ty = $default:expr, $param:literal, $type:expr,
+                $param_help:literal;)*
+        }
+    ) => {
+        #[doc = $help]
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $policy {
+            $(#[doc = concat!("`", $param, "`: ", $param_help, ".")] pub $field: $rust,)*
+        }
+
+        impl Default for $policy {
+            fn default() -> Self {
+                Self { $($field: ($type.read)($default),)* }
+            }
+        }
+
+        impl $policy {
+            /// The policy's entry in the registry.
+            pub(super) const VARIANT: upshift_knobs::Variant = upshift_knobs::Variant {
+                name: $name,
+                help: $help,
+                params: &[$(upshift_knobs::Param {
+                    name: $param,
+                    values: $type.values,
+                    default: $default,
+                    help: $param_help,
+                },)*],
+            };
+
+            /// The spec that recreates this policy.
+            pub(super) fn to_spec(&self) -> String {
+                #[allow(unused_mut, reason = "some policies have no parameters")]
+                let mut spec = $name.to_string();
+                $(
+                    let value = ($type.show)(&self.$field);
+                    spec += &format!(":{}={}", $param, $type.values.spell(&value));
+                )*
+                spec
+            }
+
+            pub(super) fn make(
+                params: &[(&'static str, upshift_knobs::Value)],
+            ) -> std::sync::Arc<dyn super::Policy> {
+                #[allow(unused_mut, reason = "some policies have no parameters")]
+                let mut policy = Self::default();
+                for (name, value) in params {
+                    match *name {
+                        $($param => policy.$field = ($type.read)(value.clone()),)*
+                        _ => unreachable!("the table has no such parameter: {name} {value:?}"),
+                    }
+                }
+                std::sync::Arc::new(policy)
+            }
+        }
+    };
+}
+pub(super) use policy;
 
 /// Creates a policy from the parameters that were set.
 type Make = fn(&[(&'static str, Value)]) -> Arc<dyn Policy>;
 
-/// Declares the parameters of each built-in policy, once: its struct, its defaults, its entry in
-/// the registry and its spec come from this table.
-macro_rules! policies {
-    ($(
-        $policy:ident = $name:literal, $help:literal {
-            $($field:ident = $default:literal, $param:literal, $type:expr, $param_help:literal;)*
-        }
-    )*) => {
-        $(
-            #[doc = $help]
-            #[derive(Clone, Debug, PartialEq)]
-            pub struct $policy {
-                $(#[doc = $param_help] pub $field: f64,)*
-            }
-
-            impl Default for $policy {
-                fn default() -> Self {
-                    Self { $($field: $default,)* }
-                }
-            }
-
-            impl $policy {
-                /// The spec that recreates this policy.
-                pub(super) fn to_spec(&self) -> String {
-                    let mut params: Vec<String> = Vec::new();
-                    $(params.push(format!(concat!($param, "={}"), self.$field));)*
-                    params.insert(0, $name.to_string());
-                    params.join(":")
-                }
-
-                fn make(params: &[(&'static str, Value)]) -> Arc<dyn Policy> {
-                    #[allow(unused_mut, reason = "some policies have no parameters")]
-                    let mut policy = Self::default();
-                    for (name, value) in params {
-                        match (*name, value) {
-                            $(($param, Value::Real(value)) => policy.$field = *value,)*
-                            _ => unreachable!("the table has no such parameter: {name}"),
-                        }
-                    }
-                    Arc::new(policy)
-                }
-            }
-        )*
-
-        const VARIANTS: &[Variant] = &[$(Variant {
-            name: $name,
-            help: $help,
-            params: &[$(Param {
-                name: $param,
-                values: $type.values,
-                default: Value::Real($default),
-                help: $param_help,
-            },)*],
-        },)*];
-
-        /// In the order of the variants.
-        const MAKERS: &[Make] = &[$($policy::make,)*];
+/// Lists the built-in policies, in the order in which help shows them.
+macro_rules! list {
+    ($($policy:path),* $(,)?) => {
+        const VARIANTS: &[Variant] = &[$(<$policy>::VARIANT,)*];
+        const MAKERS: &[Make] = &[$(<$policy>::make,)*];
     };
 }
 
-policies! {
-    Never = "never", "Nothing is ever optimized." {}
-
-    FirstCall = "first-call", "Every function is optimized as soon as it has code." {}
-
-    FixedBudget = "fixed-budget",
-        "A function is optimized after the same amount of work, whatever its size." {
-        units = 1_000_000.0, "units", types::real("units", 1.0, 1e18),
-            "work until something is optimized";
-        slices = 4.0, "slices", types::real("", 1.0, 1000.0),
-            "how often the policy is asked until then";
-    }
-
-    CostModel = "cost-model",
-        "A function is optimized once its work so far could have paid for the compilation." {
-        alpha = 1.0, "alpha", types::real("", 0.0, 1000.0),
-            "fraction of the break-even point to wait for; less is earlier";
-        fixed_us = 100.0, "fixed-us", types::real("us", 0.0, 1e9), "cost of any compilation";
-        ns_per_byte = 1250.0, "ns-per-byte", types::real("ns", 0.0, 1e9),
-            "cost of a compilation for each byte of the body";
-        measured = 0.0, "measured", types::real("", 0.0, 1.0),
-            "1: use the measured cost per byte as soon as there is one";
-        speedup = 1.5, "speedup", types::real("", 1.01, 1000.0),
-            "how much faster optimized code is";
-        unit_ns = 1.0, "unit-ns", types::real("ns", 0.001, 1e6),
-            "time that a budget unit stands for at least";
-        max_unit_ns = 4.0, "max-unit-ns", types::real("ns", 0.001, 1e6),
-            "time that a budget unit stands for at most";
-        feedback = 0.0, "feedback", types::real("requests", 0.0, 1e6),
-            "queue length per thread that doubles the threshold; 0: never";
-        slices = 4.0, "slices", types::real("", 1.0, 1000.0),
-            "how often the policy is asked until the threshold";
-    }
+list! {
+    super::constant::Never,
+    super::constant::FirstCall,
+    super::constant::Eager,
+    super::constant::FixedBudget,
+    super::cost::CostModel,
+    super::v8::V8Budget,
+    super::spidermonkey::SmCost,
+    super::jsc::JscPoints,
+    super::hotspot::HotSpot,
+    super::dotnet::DotNet,
+    super::wizard::Wizard,
+    super::jikes::Jikes,
+    super::truffle::Truffle,
+    super::ski_rental::SkiRental,
+    super::ski_rental::AverageSkiRental,
+    super::ski_rental::HintedSkiRental,
 }
 
 /// The policy of engines that set none: the cost model.
 pub fn default() -> Arc<dyn Policy> {
-    Arc::new(CostModel::default())
+    Arc::new(super::CostModel::default())
+}
+
+/// The built-in policies: names, help and parameters, in the order in which help shows them.
+pub fn builtin() -> &'static [Variant] {
+    VARIANTS
 }
 
 /// Creates a built-in policy from `name` or `name:param=value:param=value`.
@@ -151,6 +154,8 @@ mod tests {
             "cost-model:alpha",
             "cost-model:alpha=-1",
             "cost-model:alpha=nan",
+            "sm-cost:level=10",
+            "dotnet:quiet-ms=soon",
         ] {
             assert!(from_spec(spec).is_err(), "{spec}");
         }

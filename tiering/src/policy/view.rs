@@ -4,6 +4,7 @@ use upshift_abi::DefinedFuncIndex;
 use upshift_profiler::{FuncKey, ModuleKey, Nanos};
 
 use super::Level;
+use super::hint::Hint;
 use crate::state::Phase;
 
 /// What is known of a level of code.
@@ -44,10 +45,19 @@ pub struct View {
     /// Budget units used since the function's first code was installed.
     pub units: u64,
     /// Calls since the function's first code was installed, as far as baseline code ran them.
+    ///
+    /// This and [`iterations`](Self::iterations) are estimates. Code counts budget units, whose
+    /// weights are [`call_units`](Self::call_units) and [`loop_units`](Self::loop_units); a budget
+    /// that is used up counts for the kind of site where it ran out. Right in the long run, wrong
+    /// by a budget at any moment. 0 where calls are not counted.
     pub calls: u64,
     /// Iterations of the function's loops since its first code was installed, as far as baseline
-    /// code ran them.
+    /// code ran them: an estimate like [`calls`](Self::calls). 0 where they are not counted.
     pub iterations: u64,
+    /// The budget units that a call takes; 0 where calls are not counted.
+    pub call_units: u32,
+    /// The budget units that an iteration of a loop takes; 0 where they are not counted.
+    pub loop_units: u32,
     /// Budget units used since the last request for the function, or since its first code.
     pub units_since_request: u64,
     /// How often the budget ran out at the function's entry, this time included.
@@ -77,6 +87,8 @@ pub struct View {
     pub levels: u8,
     /// What is known of each level; those beyond [`levels`](Self::levels) are empty.
     pub level_views: [LevelView; View::LEVELS],
+    /// What was known of the function before it ran; `None` where nothing was.
+    pub hint: Option<Hint>,
 }
 
 impl View {
@@ -84,7 +96,8 @@ impl View {
     pub const LEVELS: usize = 4;
 
     /// A view of a function that has done nothing, on an idle engine of two levels with one
-    /// compile thread and one core: what tests and simulations start from.
+    /// compile thread and one core, where a call takes 10 budget units and an iteration 5 (the
+    /// engine's defaults): what tests and simulations start from.
     pub fn new(func: FuncKey) -> Self {
         Self {
             func,
@@ -98,6 +111,8 @@ impl View {
             units: 0,
             calls: 0,
             iterations: 0,
+            call_units: 10,
+            loop_units: 5,
             units_since_request: 0,
             entry_exhaustions: 0,
             loop_exhaustions: 0,
@@ -112,6 +127,7 @@ impl View {
             cores: 1,
             levels: 2,
             level_views: [LevelView::default(); Self::LEVELS],
+            hint: None,
         }
     }
 
@@ -124,6 +140,20 @@ impl View {
     /// The ladder's highest level.
     pub fn top(&self) -> Level {
         Level(self.levels.saturating_sub(1))
+    }
+
+    /// Calls and iterations per millisecond, lately: [`rate`](Self::rate), as far as units were
+    /// used by either on average.
+    pub fn event_rate(&self) -> f64 {
+        let events = self.calls as f64 + self.iterations as f64;
+        self.rate * events / (self.units.max(1) as f64)
+    }
+
+    /// Whether a request for the function would be taken: none is under way, there is a higher
+    /// level than that of its code, and it is not pinned.
+    pub fn can_rise(&self) -> bool {
+        let settled = matches!(self.phase, Phase::Baseline | Phase::Optimized);
+        settled && self.level < self.top()
     }
 }
 
