@@ -120,9 +120,11 @@ impl Recorder {
     /// Starts the reports that are written while the engine runs.
     pub fn start(&self, engine: &Engine) {
         if let Some(symbols) = self.symbols.clone() {
-            let observe = move |record: &Record, names: &Names| {
-                if let Some(line) = perf_map_line(record, names) {
-                    symbols.add(&line);
+            let observe = move |records: &[Record], names: &Names| {
+                for record in records {
+                    if let Some(line) = perf_map_line(record, names) {
+                        symbols.add(&line);
+                    }
                 }
             };
             engine.event_log().observe(observe);
@@ -136,6 +138,7 @@ impl Recorder {
     /// If a report could not be written; the reasons have been printed.
     pub fn write(self, engine: &Engine) -> Result<(), Incomplete> {
         let log = engine.event_log();
+        log.collect();
         let mut result = Ok(());
         let mut check = |what: &str, written: io::Result<()>| {
             if let Err(error) = written {

@@ -38,6 +38,17 @@ macro_rules! events {
                 &[$((stringify!($field), &[$($field_doc),*])),*],
             ),)*];
 
+            /// Whether the log completes the event by what it knows of requests and code.
+            pub(crate) fn concerns_code(&self) -> bool {
+                !matches!(
+                    self,
+                    Event::Decided { .. }
+                        | Event::BudgetExhausted { .. }
+                        | Event::FirstCall { .. }
+                        | Event::Lost { .. }
+                )
+            }
+
             /// This event's name, as serialized.
             pub fn name(&self) -> &'static str {
                 match self { $(Event::$name { .. } => $text,)* }
@@ -254,5 +265,12 @@ events! {
         low: f64,
         /// The upper end of the ratio's 95 % interval.
         high: f64,
+    }
+    /// Events of a thread are missing: it recorded them faster than they were written.
+    Lost = "lost" {
+        /// The thread.
+        thread: u32,
+        /// How many events are missing.
+        count: u64,
     }
 }

@@ -25,6 +25,7 @@ mod pending;
 pub mod perf_map;
 #[cfg(test)]
 mod reports;
+mod ring;
 #[cfg(feature = "serde")]
 mod serialize;
 pub mod stats;

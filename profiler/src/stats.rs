@@ -33,6 +33,22 @@ macro_rules! counters {
         }
 
         impl Stats {
+            /// Adds the totals of other threads.
+            pub(crate) fn add(&mut self, other: &Stats) {
+                let queue_high_water = self.queue_high_water.max(other.queue_high_water);
+                $(self.$name += other.$name;)*
+                self.queue_high_water = queue_high_water;
+                self.baseline.add(&other.baseline);
+                self.optimizer.add(&other.optimizer);
+                // `None` is less than any time.
+                self.last_tier_up = self.last_tier_up.max(other.last_tier_up);
+                let firsts = [self.first_tier_up, other.first_tier_up];
+                self.first_tier_up = firsts.into_iter().flatten().min();
+                for (&key, count) in &other.osr_loops.0 {
+                    *self.osr_loops.0.entry(key).or_default() += count;
+                }
+            }
+
             /// Each counter with its label, in the order of the table.
             pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$(($label, self.$name),)*].into_iter()
@@ -70,6 +86,9 @@ counters! {
     retired_bytes = "code bytes retired";
     /// Events that a log of limited capacity dropped.
     events_forgotten = "events forgotten";
+    /// Events that the log does not have, since a thread recorded them faster than they were
+    /// written. They are counted in all other figures.
+    events_lost = "events lost";
 }
 
 figures! {
@@ -100,6 +119,19 @@ figures! {
 }
 
 impl TierStats {
+    fn add(&mut self, other: &TierStats) {
+        self.functions += other.functions;
+        self.osr_units += other.osr_units;
+        self.failures += other.failures;
+        self.refused += other.refused;
+        self.body_bytes += other.body_bytes;
+        self.code_bytes += other.code_bytes;
+        self.time.0 += other.time.0;
+        self.cpu.0 += other.cpu.0;
+        self.longest = self.longest.max(other.longest);
+        self.queue_wait.0 += other.queue_wait.0;
+    }
+
     /// Body bytes compiled per second of compile time, in millions.
     pub fn megabytes_per_second(&self) -> f64 {
         if self.time.0 == 0 {
@@ -138,7 +170,10 @@ impl Stats {
                 self.functions_defined += u64::from(functions);
             }
             Event::FirstCall { .. } => self.functions_called += 1,
-            Event::CompileStarted { .. } | Event::Dequeued { .. } | Event::Decided { .. } => {}
+            Event::CompileStarted { .. }
+            | Event::Dequeued { .. }
+            | Event::Decided { .. }
+            | Event::Lost { .. } => {}
             Event::CompileFinished {
                 code,
                 body_bytes,
