@@ -37,15 +37,27 @@ def install_target(target):
                    stderr=subprocess.DEVNULL)
 
 
+def sysroot():
+    root = subprocess.run(["rustc", f"+{TOOLCHAIN}", "--print", "sysroot"], check=True,
+                          capture_output=True, text=True)
+    return pathlib.Path(root.stdout.strip())
+
+
 def c_library_with_threads():
     """What programs in C are linked with: the object that starts them, the C library, and the
     functions that compilers call. All are the target's with threads."""
     install_target(THREADS)
-    root = subprocess.run(["rustc", f"+{TOOLCHAIN}", "--print", "sysroot"], check=True,
-                          capture_output=True, text=True).stdout.strip()
-    folder = pathlib.Path(root) / "lib" / "rustlib" / THREADS / "lib"
+    folder = sysroot() / "lib" / "rustlib" / THREADS / "lib"
     own = folder / "self-contained"
     return [own / "crt1-command.o", own / "libc.a", *folder.glob("libcompiler_builtins-*.rlib")]
+
+
+def clean_environment(built):
+    """Variables for Cargo, which builds into a folder. Settings of a checkout around this are not
+    meant for these programs."""
+    ignored = ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN")
+    env = {key: value for key, value in os.environ.items() if key not in ignored}
+    return env | {"CARGO_BUILD_BUILD_DIR": str(built), "CARGO_TARGET_DIR": str(built)}
 
 
 def build_rust(names, target, put):
@@ -54,10 +66,7 @@ def build_rust(names, target, put):
     install_target(target)
     command = ["cargo", f"+{TOOLCHAIN}", "build", "--quiet", "--release", "--locked", "--target",
                target, "--target-dir", built, "--manifest-path", PROGRAMS / "rust" / "Cargo.toml"]
-    # Settings of a checkout around this are not meant for these programs.
-    ignored = ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_BUILD_DIR", "RUSTUP_TOOLCHAIN")
-    env = {key: value for key, value in os.environ.items() if key not in ignored}
-    env["CARGO_BUILD_BUILD_DIR"] = str(built)
+    env = clean_environment(built)
     for name in names:
         command += ["--bin", name]
     subprocess.run(command, check=True, env=env)

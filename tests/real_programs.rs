@@ -210,32 +210,39 @@ fn module_trials() -> Result<Vec<Trial>> {
     Ok(trials)
 }
 
-/// What the program with exceptions prints when it is compiled for the machine itself. Wasmtime, as
-/// it is built here, has no exceptions.
-const EXCEPTIONS: &str = "exceptions 9046de23e2fe4fa3\nerror Error\n";
+/// The programs with exceptions, in C++ and Rust and in both forms, and what they print when they
+/// are compiled for the machine itself.
+const EXCEPTIONS: [(&str, &str); 4] = [
+    ("standard", SHAPES),
+    ("legacy", SHAPES),
+    ("unwind-standard", UNWIND),
+    ("unwind-legacy", UNWIND),
+];
+const SHAPES: &str = "exceptions 9046de23e2fe4fa3\nerror Error\n";
+const UNWIND: &str = "unwind 727 899fb2cb35753f84\nlast number 5\n";
 
-fn exceptions(form: &str, mode: &str, config: Config) -> Result<()> {
+fn exceptions(name: &str, expected: &str, mode: &str, config: Config) -> Result<()> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/exceptions");
-    let wasm = std::fs::read(format!("{folder}/{form}.wasm"))?;
+    let wasm = std::fs::read(format!("{folder}/{name}.wasm"))?;
     let job = Job {
-        args: vec![form.to_owned()],
+        args: vec![name.to_owned()],
         ..Job::default()
     };
     let found = Upshift::new(mode, config).load(&wasm)?.run(&job)?;
     let stdout = String::from_utf8_lossy(&found.stdout);
-    ensure!(found.exit == 0 && stdout == EXCEPTIONS, "found {found:#?}");
+    ensure!(found.exit == 0 && stdout == expected, "found {found:#?}");
     Ok(())
 }
 
-/// The tests of a C++ program with exceptions, in both forms.
+/// The tests of programs with exceptions.
 fn exception_trials() -> impl Iterator<Item = Trial> {
-    ["standard", "legacy"].into_iter().flat_map(|form| {
+    EXCEPTIONS.into_iter().flat_map(|(name, expected)| {
         modes().into_iter().map(move |(mode, config)| {
             let run = move || {
-                let result = exceptions(form, mode, config.clone());
+                let result = exceptions(name, expected, mode, config.clone());
                 result.map_err(|error| Failed::from(format!("{error:?}")))
             };
-            Trial::test(format!("exceptions/{form}/{mode}"), run)
+            Trial::test(format!("exceptions/{name}/{mode}"), run)
         })
     })
 }
