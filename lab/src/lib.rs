@@ -6,10 +6,12 @@
 //! - [`trace`]: recorded runs, and their files;
 //! - [`workload`]: a trace as work to be done;
 //! - [`machine`]: cores and compile threads that do it in virtual time;
+//! - [`mod@simulate`]: what a run would take under a policy;
 //! - [`bounds`]: how fast a run could be, and how near to that a schedule is known.
 //!
 //! # Invariants
 //!
+//! - Compiles and runs no WebAssembly: a recorded run is a file.
 //! - Whatever is random is seeded: the same inputs give the same bytes.
 //! - Files and expressions come from outside: a broken one is an error that says where, no panic.
 
@@ -18,6 +20,7 @@
 pub mod bounds;
 pub mod machine;
 pub mod predicate;
+pub mod simulate;
 pub mod stats;
 pub mod trace;
 pub mod workload;

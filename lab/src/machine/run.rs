@@ -51,6 +51,10 @@ pub trait Director {
     /// The function's budget is used up, at a loop or (`None`) at its entry.
     fn exhausted(&mut self, _run: &mut Run<'_>, _function: usize, _at: Option<u32>) {}
 
+    /// A loop whose budget is used up goes on in its OSR entry. Called once for each entry that was
+    /// published and then once for each slice in which the function is called.
+    fn entered(&mut self, _run: &mut Run<'_>, _function: usize, _at: u32) {}
+
     /// Code was published.
     fn published(&mut self, _run: &mut Run<'_>, _done: Done) {}
 
@@ -80,6 +84,8 @@ pub struct Run<'w> {
     workload: &'w Workload,
     machine: &'w Machine,
     now: f64,
+    /// The number of the slice.
+    slice: usize,
     states: Vec<State>,
     workers: Vec<Option<Busy>>,
     /// Wake-ups: the bits of their times (which are not negative, so that bits order as times do)
@@ -99,6 +105,8 @@ struct State {
     osr: usize,
     /// The level of the code that runs.
     running: usize,
+    /// The last slice in which a loop went on in an OSR entry; `None` since one was published.
+    entered: Option<usize>,
     /// The last budget, and the units that are left of it.
     budget: f64,
     left: f64,
@@ -127,6 +135,7 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         calls: 0,
         osr: 0,
         running: 0,
+        entered: None,
         budget: f64::INFINITY,
         left: f64::INFINITY,
         alarm: None,
@@ -135,6 +144,7 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         workload,
         machine,
         now: 0.0,
+        slice: 0,
         states: vec![state; workload.functions.len()],
         workers: vec![None; machine.workers as usize],
         alarms: BTreeSet::new(),
@@ -142,7 +152,8 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         outcome: Outcome::default(),
     };
     run.serve(director);
-    for stretch in &workload.stretches {
+    for (slice, stretch) in workload.stretches.iter().enumerate() {
+        run.slice = slice;
         run.first_uses(stretch, director);
         run.stretch(stretch, director);
     }
@@ -212,7 +223,11 @@ impl Run<'_> {
     fn stretch(&mut self, stretch: &Stretch, director: &mut dyn Director) {
         let mut left = 1.0;
         loop {
-            self.switch(stretch);
+            if let Some((function, at)) = self.switch(stretch) {
+                director.entered(self, function, at);
+                self.serve(director);
+                continue;
+            }
             let running = |part: &Part| part.ns[self.states[part.function].running];
             let whole = stretch.host_ns + stretch.parts.iter().map(running).sum::<f64>();
             let (step, hit) = self.next_exhaustion(stretch, left);
@@ -267,24 +282,42 @@ impl Run<'_> {
         self.workload.counting[self.states[function].running] == Counting::Counts
     }
 
-    /// Brings published code into use where the stretch allows.
-    fn switch(&mut self, stretch: &Stretch) {
+    /// Brings published code into use where the stretch allows. Returns a function and a loop of it
+    /// that has come to its OSR entry, if the director has not been told.
+    fn switch(&mut self, stretch: &Stretch) -> Option<(usize, u32)> {
+        let mut entered = None;
         for part in &stretch.parts {
             let state = &mut self.states[part.function];
+            if state.calls == 0 && state.osr == 0 {
+                continue;
+            }
+            let is_called = part.entries > 0.0;
+            // Calls that loop on for longer than a budget come to the OSR entry.
             let reaches_osr = part.iterations() > part.entries * state.budget.min(f64::MAX);
-            if self.machine.switch == Switch::Publish {
-                state.running = state.calls.max(state.osr);
-            } else if reaches_osr {
-                let calls = if part.entries > 0.0 {
-                    state.calls
-                } else {
-                    state.running
-                };
-                state.running = calls.max(state.osr);
-            } else if part.entries > 0.0 {
-                state.running = state.calls;
+            let calls = if is_called {
+                state.calls
+            } else {
+                state.running
+            };
+            state.running = match self.machine.switch {
+                Switch::Publish => state.calls.max(state.osr),
+                Switch::Entry if reaches_osr => calls.max(state.osr),
+                Switch::Entry => calls,
+            };
+            let is_new = match state.entered {
+                None => true,
+                Some(slice) => is_called && slice != self.slice,
+            };
+            if reaches_osr && state.osr > state.calls && is_new && entered.is_none() {
+                state.entered = Some(self.slice);
+                let most = part
+                    .loops
+                    .iter()
+                    .max_by(|one, other| one.1.total_cmp(&other.1));
+                entered = most.map(|&(index, _)| (part.function, index));
             }
         }
+        entered
     }
 
     /// Gives jobs to the threads that have none, or does them at once where there are no threads.
@@ -319,7 +352,10 @@ impl Run<'_> {
         let state = &mut self.states[job.function];
         let level = match job.unit {
             Unit::Function => &mut state.calls,
-            Unit::Loop(_) => &mut state.osr,
+            Unit::Loop(_) => {
+                state.entered = None;
+                &mut state.osr
+            }
         };
         // A lower level that comes late replaces nothing.
         *level = job.level.max(*level);

@@ -1,7 +1,7 @@
 //! Tests of runs, computed by hand.
 
 use super::*;
-use crate::trace::Counting;
+use crate::trace::{Counting, Loop};
 use crate::workload::{Code, Part, Scale, Stretch, Workload};
 
 /// What a function does in a slice: function, entries, iterations, ns at level 0, ns at level 1.
@@ -12,7 +12,7 @@ type PartFigures = (usize, f64, f64, f64, f64);
 pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])]) -> Workload {
     let code = |&(first, second): &(f64, f64)| Code {
         body_bytes: 10,
-        loops: Vec::new(),
+        loops: vec![Loop::default()],
         compile_ns: vec![first, second],
         code_bytes: vec![100, 50],
     };

@@ -1,0 +1,108 @@
+//! What a run would take under some policy: the engine's own policies, on a [`Machine`].
+//!
+//! A policy is simulated by calling it: it is the same `dyn Policy` that an engine runs, it gets
+//! the same [`View`](upshift_tiering::View), and keeps the same [`Memo`](upshift_tiering::Memo).
+//! What tiering does with its decisions is repeated here step by step (`director.rs`): claims and
+//! phases, the account of a budget, limits of the knobs. The lanes of the engine's queue are one
+//! [`Discipline`] of several.
+//!
+//! # What is not simulated
+//!
+//! Samples, trials of optimized code against the baseline's, compilations that fail or are refused
+//! by a limit, helpers of stuck compile threads, inlining, and guests with several threads.
+
+mod account;
+mod director;
+mod discipline;
+
+use std::sync::Arc;
+
+use upshift_tiering::{Decision, Knobs, Policy, PolicyEvent};
+
+use crate::machine::{Machine, Outcome, execute};
+use crate::workload::Workload;
+pub use discipline::{Discipline, UnknownDiscipline};
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Decides what is compiled.
+    pub policy: Arc<dyn Policy>,
+    /// In which order.
+    pub queue: Discipline,
+    /// Where. Its number of compile threads holds, not the knob's.
+    pub machine: Machine,
+    /// Limits of tiering.
+    pub knobs: Knobs,
+    /// Whether decisions are kept.
+    pub decisions: Keep,
+}
+
+/// Whether decisions are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// All, in their order.
+    All,
+    /// None: they are counted only.
+    #[default]
+    None,
+}
+
+impl Setup {
+    /// A policy on a machine, with the engine's queue and the defaults of its knobs. Without
+    /// decisions.
+    pub fn new(policy: Arc<dyn Policy>, machine: Machine) -> Self {
+        Self {
+            policy,
+            queue: Discipline::Lanes,
+            machine,
+            knobs: Knobs::default(),
+            decisions: Keep::None,
+        }
+    }
+}
+
+/// A simulated run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Simulation {
+    /// What it took, and what was compiled.
+    pub outcome: Outcome,
+    /// How often the policy was asked.
+    pub asked: u64,
+    /// Requests that were queued.
+    pub requests: u64,
+    /// Requests for what was under way already.
+    pub deduplicated: u64,
+    /// Requests that were dropped because the queue was full.
+    pub dropped: u64,
+    /// Requests that the policy withdrew.
+    pub withdrawn: u64,
+    /// The decisions, if they are kept.
+    pub decisions: Vec<Decided>,
+}
+
+/// A decision of the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// When, in nanoseconds.
+    pub at_ns: f64,
+    /// The function's position in the trace.
+    pub function: usize,
+    /// What happened.
+    pub event: PolicyEvent,
+    /// The policy's answer.
+    pub decision: Decision,
+}
+
+/// Simulates a run. The same arguments give the same answer, bit for bit.
+pub fn simulate(workload: &Workload, setup: &Setup) -> Simulation {
+    let mut director = director::Tiering::new(workload, setup);
+    let outcome = execute(workload, &setup.machine, &mut director);
+    Simulation {
+        outcome,
+        ..director.into_figures()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,439 @@
+//! Tiering in a simulation: what the engine does with a policy's decisions, without threads.
+//!
+//! The names are those of the engine's code (`upshift-tiering`, `module.rs` and `switch.rs`), which
+//! this repeats. A function is claimed before it is requested, so it waits once; a budget is cut
+//! while something is under way; published code exhausts the budget.
+
+use upshift_abi::{DefinedFuncIndex, LoopIndex};
+use upshift_profiler::{FuncKey, ModuleKey, Nanos};
+use upshift_tiering::policy::{Budget, LevelView, LoopView, Request};
+use upshift_tiering::{Decision, Level, LoopPhase, Memo, Phase, PolicyEvent, View};
+
+use super::account::Account;
+use super::discipline::{Heat, Queue, Waiting};
+use super::{Decided, Keep, Setup, Simulation};
+use crate::machine::{Director, Done, Job, Run, Unit};
+use crate::workload::Workload;
+
+/// Tiering for the functions of a workload.
+pub(super) struct Tiering<'a> {
+    workload: &'a Workload,
+    setup: &'a Setup,
+    functions: Vec<Function>,
+    queue: Queue,
+    module_bytes: u64,
+    new_code_at: Nanos,
+    /// For each level, nanoseconds and bytes of what was compiled so far.
+    compiled: Vec<(f64, f64)>,
+    figures: Simulation,
+}
+
+/// The state of a function.
+#[derive(Debug)]
+struct Function {
+    phase: Phase,
+    memo: Memo,
+    account: Account,
+    first_code_at: Nanos,
+    osr_requests: u32,
+    loops: Vec<LoopState>,
+    /// The rate that the policy saw last.
+    rate: f64,
+}
+
+/// The state of a loop's OSR entry.
+#[derive(Clone, Copy, Debug)]
+struct LoopState {
+    depth: u32,
+    phase: LoopPhase,
+    entries: u32,
+}
+
+impl<'a> Tiering<'a> {
+    pub(super) fn new(workload: &'a Workload, setup: &'a Setup) -> Self {
+        let functions = workload.functions.iter().map(|code| Function {
+            phase: Phase::Uncompiled,
+            memo: Memo::default(),
+            account: Account::default(),
+            first_code_at: Nanos(0),
+            osr_requests: 0,
+            rate: 0.0,
+            loops: code
+                .loops
+                .iter()
+                .map(|one| LoopState {
+                    depth: one.depth,
+                    phase: LoopPhase::Idle,
+                    entries: 0,
+                })
+                .collect(),
+        });
+        Self {
+            functions: functions.collect(),
+            queue: Queue::new(setup.queue),
+            module_bytes: workload
+                .functions
+                .iter()
+                .map(|code| u64::from(code.body_bytes))
+                .sum(),
+            new_code_at: Nanos(0),
+            compiled: vec![(0.0, 0.0); workload.levels()],
+            figures: Simulation::default(),
+            workload,
+            setup,
+        }
+    }
+
+    /// The figures of a run that is over, but for its outcome.
+    pub(super) fn into_figures(self) -> Simulation {
+        self.figures
+    }
+
+    /// Asks the policy.
+    fn decide(&mut self, run: &Run<'_>, function: usize, event: PolicyEvent) -> Decision {
+        let view = self.view(run, function);
+        let state = &mut self.functions[function];
+        state.rate = view.rate;
+        let decision = self.setup.policy.on(&mut state.memo, event, &view);
+        self.figures.asked += 1;
+        if self.setup.decisions == Keep::All {
+            self.figures.decisions.push(Decided {
+                at_ns: run.now(),
+                function,
+                event,
+                decision,
+            });
+        }
+        decision
+    }
+
+    fn view(&mut self, run: &Run<'_>, function: usize) -> View {
+        let now = time(run);
+        let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
+        let code = &self.workload.functions[function];
+        let mut view = View::new(FuncKey {
+            module: ModuleKey(0),
+            func: DefinedFuncIndex(function as u32),
+        });
+        let state = &mut self.functions[function];
+        let account = &mut state.account;
+        view.now = now;
+        view.level = Level(run.level(function) as u8);
+        view.phase = state.phase;
+        view.body_bytes = code.body_bytes;
+        view.code_bytes = code.code_bytes[run.level(function)];
+        view.module_bytes = self.module_bytes;
+        view.module_funcs = self.workload.functions() as u32;
+        view.units = account.units();
+        view.calls = account.calls();
+        view.iterations = account.iterations();
+        view.units_since_request = account.units_since_request();
+        view.entry_exhaustions = account.entry_exhaustions;
+        view.loop_exhaustions = account.loop_exhaustions;
+        view.rate = account.rate(now);
+        view.age = since(state.first_code_at);
+        view.age_since_request = since(account.requested_at().max(state.first_code_at));
+        view.since_new_code = since(self.new_code_at);
+        view.queue_length = self.queue.len() as u32;
+        view.workers = self.setup.machine.workers;
+        view.busy_workers = run.busy_workers() as u32;
+        view.cores = self.setup.machine.cores;
+        view.levels = self.workload.levels() as u8;
+        for (level, &(ns, bytes)) in view.level_views.iter_mut().zip(&self.compiled) {
+            *level = LevelView {
+                ns_per_byte: (bytes > 0.0).then(|| ns / bytes),
+                speedup: None,
+            };
+        }
+        view
+    }
+
+    /// Does what the policy has decided, but for the budget.
+    fn carry_out(
+        &mut self,
+        run: &mut Run<'_>,
+        function: usize,
+        decision: &Decision,
+        at: Option<u32>,
+    ) {
+        if decision.withdraw && self.functions[function].phase == Phase::Queued {
+            self.withdraw(run, function, Unit::Function);
+        }
+        if let (Some(osr), Some(index)) = (decision.osr, at) {
+            self.request(run, function, Unit::Loop(index), osr);
+        }
+        if let Some(request) = decision.function {
+            self.request(run, function, Unit::Function, request);
+        }
+        if let Some(after) = decision.wake {
+            run.wake(function, after.0 as f64);
+        }
+    }
+
+    /// Requests code. Declines what is under way, done, impossible or switched off.
+    fn request(&mut self, run: &Run<'_>, function: usize, unit: Unit, request: Request) {
+        let knobs = &self.setup.knobs;
+        let top = Level(self.workload.levels() as u8 - 1);
+        let request = Request {
+            level: request.level.min(top),
+            ..request
+        };
+        if self.workload.functions[function].body_bytes > knobs.max_optimize_bytes {
+            self.functions[function].phase = Phase::Pinned;
+            return;
+        }
+        let is_allowed = match unit {
+            Unit::Function => knobs.function_tier_up,
+            Unit::Loop(_) => {
+                knobs.osr && self.functions[function].osr_requests < knobs.osr_per_function
+            }
+        };
+        if !is_allowed || usize::from(request.level.0) <= run.level(function) {
+            return;
+        }
+        if !self.claim(function, unit) {
+            if self.is_under_way(function, Some(unit)) {
+                self.figures.deduplicated += 1;
+                self.queue.reprioritise(function, unit, request);
+            }
+            return;
+        }
+        self.functions[function].account.requested(time(run));
+        if self.queue.len() >= knobs.queue_cap as usize {
+            self.figures.dropped += 1;
+            self.unclaim(run, function, unit);
+            return;
+        }
+        self.figures.requests += 1;
+        self.queue.push(Waiting {
+            function,
+            unit,
+            request,
+            since: run.now(),
+        });
+    }
+
+    /// Moves the unit's phase to `Queued`, if it is in the phase before that.
+    fn claim(&mut self, function: usize, unit: Unit) -> bool {
+        let state = &mut self.functions[function];
+        match unit {
+            Unit::Function => {
+                let claims = matches!(state.phase, Phase::Baseline | Phase::Optimized);
+                if claims {
+                    state.phase = Phase::Queued;
+                }
+                claims
+            }
+            Unit::Loop(index) => {
+                let one = state.loops.get_mut(index as usize);
+                let idle = one.filter(|one| one.phase == LoopPhase::Idle);
+                idle.is_some_and(|one| {
+                    one.phase = LoopPhase::Queued;
+                    state.osr_requests += 1;
+                    true
+                })
+            }
+        }
+    }
+
+    /// Takes back a claim, so that the unit can be requested again.
+    fn unclaim(&mut self, run: &Run<'_>, function: usize, unit: Unit) {
+        let state = &mut self.functions[function];
+        match unit {
+            Unit::Function => {
+                state.phase = match run.level(function) {
+                    0 => Phase::Baseline,
+                    _ => Phase::Optimized,
+                };
+            }
+            Unit::Loop(index) => {
+                state.osr_requests -= 1;
+                state.loops[index as usize].phase = LoopPhase::Idle;
+            }
+        }
+    }
+
+    fn withdraw(&mut self, run: &Run<'_>, function: usize, unit: Unit) {
+        self.figures.withdrawn += 1;
+        self.unclaim(run, function, unit);
+    }
+
+    /// Whether the function or (`Some`) this unit of it waits or is being compiled.
+    fn is_under_way(&self, function: usize, unit: Option<Unit>) -> bool {
+        let state = &self.functions[function];
+        let of_loop = |index: u32| {
+            let one = state.loops.get(index as usize);
+            one.is_some_and(|one| one.phase.is_under_way())
+        };
+        match unit {
+            Some(Unit::Loop(index)) => of_loop(index),
+            Some(Unit::Function) | None => state.phase.is_under_way(),
+        }
+    }
+
+    /// Sets the function's budget: the one that the policy wants, but a short one while something
+    /// is under way.
+    fn grant(&mut self, run: &mut Run<'_>, function: usize, wanted: Budget, at: Option<u32>) {
+        let wanted = match wanted {
+            Budget::Units(units) => units,
+            Budget::Unlimited => i32::MAX as u32,
+        };
+        let osr = at.map(Unit::Loop);
+        let under_way =
+            self.is_under_way(function, None) || osr.is_some() && self.is_under_way(function, osr);
+        let limit = if under_way {
+            self.setup.knobs.poll
+        } else {
+            i32::MAX as u32
+        };
+        self.set_budget(run, function, wanted.min(limit));
+    }
+
+    fn set_budget(&mut self, run: &mut Run<'_>, function: usize, units: u32) {
+        // A budget of no units is found exhausted when the first one is taken.
+        let units = f64::from(units.max(1));
+        self.functions[function].account.granted = units;
+        run.set_budget(function, units);
+    }
+
+    /// Deals with a budget that is used up, or with a loop that has come to its OSR entry.
+    fn consult(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
+        let state = &mut self.functions[function];
+        state.account.exhausted(at);
+        if state.phase == Phase::Pinned {
+            return self.grant(run, function, Budget::Unlimited, at);
+        }
+        let known = at.and_then(|index| Some((index, *state.loops.get(index as usize)?)));
+        let event = known.map_or(PolicyEvent::Entry, |(index, one)| {
+            PolicyEvent::Loop(LoopView {
+                index: LoopIndex(index),
+                depth: one.depth,
+                phase: one.phase,
+                entries: one.entries,
+            })
+        });
+        let at = known.map(|(index, _)| index);
+        let decision = self.decide(run, function, event);
+        self.carry_out(run, function, &decision, at);
+        self.grant(run, function, decision.budget, at);
+        if let Some(index) = at {
+            let one = &mut self.functions[function].loops[index as usize];
+            one.entries += u32::from(one.phase == LoopPhase::Ready);
+        }
+    }
+
+    fn compiled(&mut self, function: usize, level: usize) {
+        let code = &self.workload.functions[function];
+        let (ns, bytes) = &mut self.compiled[level];
+        *ns += code.compile_ns[level];
+        *bytes += f64::from(code.body_bytes);
+    }
+
+    /// Claims a request that was taken from the queue for a compile thread.
+    fn begin(&mut self, run: &Run<'_>, waiting: Waiting) -> Option<Job> {
+        let (function, unit) = (waiting.function, waiting.unit);
+        let queued = match unit {
+            Unit::Function => self.functions[function].phase == Phase::Queued,
+            Unit::Loop(index) => {
+                self.functions[function].loops[index as usize].phase == LoopPhase::Queued
+            }
+        };
+        if !queued {
+            return None;
+        }
+        // Where the running thread compiles, nothing waits, and no policy is asked.
+        if self.setup.machine.workers > 0 {
+            let event = PolicyEvent::Dequeued {
+                level: waiting.request.level,
+                waited: Nanos((run.now() - waiting.since) as u64),
+            };
+            if self.decide(run, function, event).withdraw {
+                self.withdraw(run, function, unit);
+                return None;
+            }
+        }
+        match unit {
+            Unit::Function => self.functions[function].phase = Phase::Optimizing,
+            Unit::Loop(index) => {
+                self.functions[function].loops[index as usize].phase = LoopPhase::Optimizing;
+            }
+        }
+        let level = usize::from(waiting.request.level.0);
+        Some(Job {
+            function,
+            level,
+            unit,
+        })
+    }
+}
+
+impl Director for Tiering<'_> {
+    fn next(&mut self, run: &mut Run<'_>) -> Option<Job> {
+        loop {
+            let (functions, workload) = (&self.functions, self.workload);
+            let heat = |function: usize| {
+                let account = &functions[function].account;
+                Heat {
+                    rate: functions[function].rate,
+                    calls: account.calls() as f64,
+                    iterations: account.iterations() as f64,
+                    body_bytes: f64::from(workload.functions[function].body_bytes),
+                }
+            };
+            let waiting = self.queue.pop(heat)?;
+            if let Some(job) = self.begin(run, waiting) {
+                return Some(job);
+            }
+        }
+    }
+
+    fn first_code(&mut self, run: &mut Run<'_>, function: usize) {
+        let now = time(run);
+        self.compiled(function, 0);
+        self.new_code_at = now;
+        let state = &mut self.functions[function];
+        state.first_code_at = now;
+        state.phase = Phase::Baseline;
+        let decision = self.decide(run, function, PolicyEvent::FirstCode);
+        self.grant(run, function, decision.budget, None);
+        self.carry_out(run, function, &decision, None);
+    }
+
+    fn exhausted(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
+        self.consult(run, function, at);
+    }
+
+    fn entered(&mut self, run: &mut Run<'_>, function: usize, at: u32) {
+        self.consult(run, function, Some(at));
+    }
+
+    fn published(&mut self, run: &mut Run<'_>, done: Done) {
+        let (function, level) = (done.job.function, done.job.level);
+        self.compiled(function, level);
+        match done.job.unit {
+            Unit::Function => {
+                self.functions[function].phase = Phase::Optimized;
+                let event = PolicyEvent::Published(Level(level as u8));
+                let decision = self.decide(run, function, event);
+                self.carry_out(run, function, &decision, None);
+            }
+            Unit::Loop(index) => {
+                self.functions[function].loops[index as usize].phase = LoopPhase::Ready;
+            }
+        }
+        let state = &mut self.functions[function];
+        let granted = state.account.granted;
+        let used = granted - run.budget_left(function);
+        state.account.charge(used.clamp(0.0, granted));
+        self.set_budget(run, function, 0);
+    }
+
+    fn woken(&mut self, run: &mut Run<'_>, function: usize) {
+        let decision = self.decide(run, function, PolicyEvent::Wake);
+        self.carry_out(run, function, &decision, None);
+    }
+}
+
+fn time(run: &Run<'_>) -> Nanos {
+    Nanos(run.now() as u64)
+}
