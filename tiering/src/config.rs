@@ -54,8 +54,9 @@ pub enum Switching {
     Background,
     /// Compiled and installed at the request; the running thread waits.
     Synchronous,
-    /// Compiled at the request, installed when the module has used up as many more budget units as
-    /// the latency says. A program on one thread switches at the same events in each run.
+    /// Compiled by virtual compile threads, as many as the knob `threads` says (one where that is
+    /// 0): code is installed when the module has used up as many more budget units as the latency
+    /// says. A program on one thread switches at the same events in each run.
     Virtual(Latency),
     /// Compiled, installed, replaced and taken back at random and as often as possible, to shake
     /// out bugs. The policy is not asked. A program on one thread repeats with its seed.
@@ -114,7 +115,7 @@ const SWITCHING: Type<Switching> = Type {
         },
         Variant {
             name: "virtual",
-            help: "compiled at the request, installed once the module has used that many units",
+            help: "compiled by `threads` virtual threads (0 is one), for that many units of work",
             params: &[
                 Param {
                     name: "fixed",

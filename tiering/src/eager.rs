@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam::queue::SegQueue;
-use upshift_abi::{Cancel, CompileRequest, DefinedFuncIndex, ModuleFacts, Tier};
+use upshift_abi::{Cancel, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::module::FirstCallError;
 use wasmparser::{FuncToValidate, ValidatorResources};
 
 use crate::engine::cores;
+use crate::function::{FirstCodeGuard, Function};
 use crate::home::CodeHome;
-use crate::module::{FirstCodeGuard, ModuleState, ModuleTiers};
+use crate::module::ModuleTiers;
 use crate::sessions::CompileSessions;
 use crate::state::FirstCallAction;
 
@@ -49,7 +50,8 @@ impl<M: CodeHome> ModuleTiers<M> {
         in_parallel(facts, validators, threads, |work| {
             let mut sessions = CompileSessions::new(&state.shared);
             while let Some((func, validate)) = work.take() {
-                let result = state.compile_one(home, tier, func, validate, &mut sessions);
+                let function = state.function(home, func);
+                let result = function.compile_if_missing(tier, validate, &mut sessions);
                 if let Err(error) = result {
                     work.fail(func, error);
                 }
@@ -58,24 +60,21 @@ impl<M: CodeHome> ModuleTiers<M> {
     }
 }
 
-impl<M: CodeHome> ModuleState<M> {
-    /// Compiles and publishes a function with compiler `tier`, unless it has code.
-    fn compile_one(
+impl<M: CodeHome> Function<'_, M> {
+    /// Compiles and publishes the function with compiler `tier`, unless it has code.
+    fn compile_if_missing(
         &self,
-        home: &Arc<M>,
         tier: Tier,
-        func: DefinedFuncIndex,
         validate: Option<FuncToValidate<ValidatorResources>>,
         sessions: &mut CompileSessions<'_>,
     ) -> Result<(), FirstCallError> {
-        let state = self.func(func);
-        let FirstCallAction::Compile = state.begin_first_call(Cancel::NEVER) else {
+        let FirstCallAction::Compile = self.state.begin_first_call(Cancel::NEVER) else {
             return Ok(());
         };
-        let guard = FirstCodeGuard(Some(state));
-        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+        let guard = FirstCodeGuard(Some(self.state));
+        let mut request = self.compile_request();
         request.validate = validate;
-        self.first_code(home, guard, tier, request, sessions)?;
+        self.first_code(guard, tier, request, sessions)?;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use upshift_profiler::{CodeKey, DropReason, Event, EventLog};
 use upshift_runtime::Process;
 
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
+use crate::driver::ticker::Ticker;
 use crate::evidence::{Clock, Ledger, Reading};
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     /// The time and thread that trials see.
     pub(crate) clock: Box<Clock>,
+    /// The wake-ups that policies have asked for.
+    pub(crate) ticker: Ticker,
     /// How many cores the process may use.
     pub(crate) cores: u32,
     /// When a function last got its first code. Relaxed: a figure for policies.
@@ -143,6 +146,7 @@ impl Tiering {
             pool,
             ledger: Ledger::default(),
             clock: system.clock,
+            ticker: Ticker::default(),
             cores: cores(),
             new_code_at: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -203,6 +207,7 @@ impl Drop for Tiering {
         }
         let queue = &self.shared.queue;
         queue.close();
+        self.shared.ticker.close();
         for job in queue.dismiss(self.shared.pool.size()) {
             self.shared.dropped(job.key, DropReason::Shutdown);
         }

@@ -201,6 +201,8 @@ mod tests {
             }
             fn finish(&self, _: CodeKey, _: Result<CompiledFunction, CompileError>) {}
             fn try_out(&self, _: FuncKey) {}
+            fn abandon(&self, _: CodeKey) {}
+            fn wake(&self, _: FuncKey, _: Nanos) {}
         }
         let ledger = Ledger::default();
         for func in 0..5 {

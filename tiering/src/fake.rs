@@ -2,7 +2,8 @@
 //! a processor that only uses up budgets.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -17,6 +18,7 @@ use upshift_runtime::{BudgetSite, RuntimeError};
 use crate::engine::System;
 use crate::evidence::Reading;
 use crate::home::CodeHome;
+use crate::policy::{Decision, Memo, Policy, PolicyEvent, View};
 use crate::pool::{self, Spawn};
 use crate::{ModuleTiers, Tiering, TieringConfig};
 
@@ -41,6 +43,8 @@ pub(crate) struct FakeHome {
     slots: Vec<Mutex<Option<FakeCode>>>,
     budgets: Vec<AtomicI32>,
     placed: AtomicU64,
+    /// Whether placing optimized code panics.
+    pub(crate) place_panics: AtomicBool,
     pub(crate) retired: Mutex<Vec<FakeCode>>,
 }
 
@@ -56,6 +60,7 @@ impl FakeHome {
             slots: (0..functions).map(|_| Mutex::new(None)).collect(),
             budgets: (0..functions).map(|_| AtomicI32::new(0)).collect(),
             placed: AtomicU64::new(0),
+            place_panics: AtomicBool::new(false),
             retired: Mutex::default(),
         })
     }
@@ -85,6 +90,9 @@ impl CodeHome for FakeHome {
         tier: Tier,
         code: CompiledFunction,
     ) -> Result<FakeCode, RuntimeError> {
+        if tier == Tier::Optimizer && self.place_panics.load(Ordering::Relaxed) {
+            panic!("as told");
+        }
         let serial = self.placed.fetch_add(1, Ordering::Relaxed);
         Ok(FakeCode {
             serial,
@@ -301,6 +309,37 @@ impl CompileSession for FakeSession<'_> {
     }
 }
 
+/// A configuration with these settings: `name=value`, separated by spaces.
+fn configured(settings: &str) -> TieringConfig {
+    let mut config = TieringConfig::default();
+    for setting in settings.split_whitespace() {
+        let (name, value) = setting.split_once('=').unwrap();
+        config.set(name, value).unwrap();
+    }
+    config
+}
+
+type Script = dyn Fn(&mut Memo, PolicyEvent, &View) -> Decision + Send + Sync;
+
+/// A policy that decides as a closure does.
+struct Scripted(Box<Script>);
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl Policy for Scripted {
+    fn spec(&self) -> String {
+        "scripted".into()
+    }
+
+    fn on(&self, memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+        (self.0)(memo, event, view)
+    }
+}
+
 /// What a call of fake code takes, in nanoseconds: in the baseline's and in the optimizer's.
 pub(crate) type Costs = [u64; 2];
 
@@ -334,11 +373,37 @@ impl Rig {
         optimizer: Arc<FakeCompiler>,
         spawn: Box<Spawn>,
     ) -> Self {
-        let mut config = TieringConfig::default();
-        for setting in settings.split_whitespace() {
-            let (name, value) = setting.split_once('=').unwrap();
-            config.set(name, value).unwrap();
-        }
+        let config = configured(settings);
+        Self::of(functions, config, optimizer, spawn)
+    }
+
+    /// A rig whose policy decides as the closure does.
+    pub(crate) fn deciding(
+        functions: usize,
+        settings: &str,
+        decide: impl Fn(&mut Memo, PolicyEvent, &View) -> Decision + Send + Sync + 'static,
+    ) -> Self {
+        Self::deciding_and_spawning(functions, settings, decide, Box::new(pool::spawn))
+    }
+
+    /// A rig whose policy decides as the closure does, with threads from `spawn`.
+    pub(crate) fn deciding_and_spawning(
+        functions: usize,
+        settings: &str,
+        decide: impl Fn(&mut Memo, PolicyEvent, &View) -> Decision + Send + Sync + 'static,
+        spawn: Box<Spawn>,
+    ) -> Self {
+        let mut config = configured(settings);
+        config.policy = Arc::new(Scripted(Box::new(decide)));
+        Self::of(functions, config, FakeCompiler::new(Tier::Optimizer), spawn)
+    }
+
+    fn of(
+        functions: usize,
+        config: TieringConfig,
+        optimizer: Arc<FakeCompiler>,
+        spawn: Box<Spawn>,
+    ) -> Self {
         let log = Arc::new(EventLog::new(&LogConfig {
             detail: Detail::Events,
             capacity: None,

@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use upshift_abi::{Cancel, CompileError, CompileRequest, DefinedFuncIndex, Tier};
+use upshift_abi::{Cancel, CompileError, DefinedFuncIndex, Tier};
 use upshift_runtime::module::FirstCallError;
 
+use crate::function::{FirstCodeGuard, Function};
 use crate::home::CodeHome;
-use crate::module::{FirstCodeGuard, ModuleState};
 use crate::sessions::CompileSessions;
 
 /// Bytes of body from which a function is compiled on another thread. Starting one takes some 50
@@ -29,46 +29,41 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The result that the compiling thread sends to the waiting one.
 type Outcome<C> = Result<C, FirstCallError>;
 
-impl<M: CodeHome> ModuleState<M> {
-    /// Compiles a function's first code with the optimizer: on another thread if the body is large
-    /// and the system grants a thread.
+impl<M: CodeHome> Function<'_, M> {
+    /// Compiles the first code with the optimizer: on another thread if the body is large and the
+    /// system grants a thread.
     pub(crate) fn optimized_first_code(
         &self,
-        home: &Arc<M>,
         mut guard: FirstCodeGuard<'_, M::Code>,
-        func: DefinedFuncIndex,
         cancel: Cancel<'_>,
     ) -> Outcome<M::Code> {
         let abandoned = Arc::new(AtomicBool::new(false));
-        if home.facts().body_len(func) >= LARGE
-            && let Some(receiver) = self.spawn_compilation(home, func, &abandoned)
+        if self.home.facts().body_len(self.index) >= LARGE
+            && let Some(receiver) = self.spawn_compilation(&abandoned)
         {
             // The guard is the other thread's from now on.
             guard.0 = None;
-            return await_code(func, &receiver, &abandoned, cancel);
+            return await_code(self.index, &receiver, &abandoned, cancel);
         }
-        let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+        let mut request = self.compile_request();
         request.cancel = cancel;
-        let mut sessions = CompileSessions::new(&self.shared);
-        self.first_code(home, guard, Tier::Optimizer, request, &mut sessions)
+        let mut sessions = CompileSessions::new(self.shared());
+        self.first_code(guard, Tier::Optimizer, request, &mut sessions)
     }
 
     /// Starts a thread that compiles the first code; `None` if the system refuses the thread.
-    fn spawn_compilation(
-        &self,
-        home: &Arc<M>,
-        func: DefinedFuncIndex,
-        abandoned: &Arc<AtomicBool>,
-    ) -> Option<Receiver<Outcome<M::Code>>> {
-        let (state, home, abandoned) = (self.this.upgrade()?, home.clone(), abandoned.clone());
+    fn spawn_compilation(&self, abandoned: &Arc<AtomicBool>) -> Option<Receiver<Outcome<M::Code>>> {
+        let module = self.module.this.upgrade()?;
+        let (home, func, abandoned) = (self.home.clone(), self.index, abandoned.clone());
         let (sender, receiver) = sync_channel(1);
         let work = move || {
-            let guard = FirstCodeGuard(Some(state.func(func)));
+            let function = module.function(&home, func);
+            let guard = FirstCodeGuard(Some(function.state));
             let abandoned = || abandoned.load(Ordering::Relaxed);
-            let mut request = CompileRequest::new(home.facts(), home.wasm(), func);
+            let mut request = function.compile_request();
             request.cancel = Cancel::when(&abandoned);
-            let mut sessions = CompileSessions::new(&state.shared);
-            let outcome = state.first_code(&home, guard, Tier::Optimizer, request, &mut sessions);
+            let mut sessions = CompileSessions::new(&module.shared);
+            let outcome = function.first_code(guard, Tier::Optimizer, request, &mut sessions);
             // An error means that the calling thread was interrupted and no longer waits.
             let _ = sender.send(outcome);
         };

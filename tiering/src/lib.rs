@@ -9,7 +9,8 @@
 //!
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`config`], [`knob`]: all options, by name;
-//! - [`state`]: the states of functions and loops, and the protocol between threads;
+//! - `lifecycle`, `state`: the states of functions and loops, and how threads change them;
+//! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
 //! - [`home`]: the part of the runtime that this crate uses.
 //!
 //! # Invariants
@@ -27,20 +28,25 @@ pub mod config;
 pub mod home;
 pub mod knob;
 pub mod policy;
-pub mod state;
 
 mod account;
+mod consult;
+mod contest;
+mod driver;
 mod eager;
 mod engine;
 mod evidence;
 mod first_code;
+mod function;
+mod lifecycle;
 mod load;
 mod logged;
 mod module;
+mod optimize;
 mod pool;
 mod queue;
 mod sessions;
-mod switch;
+mod state;
 mod sync;
 mod trial;
 mod validate;
@@ -55,8 +61,8 @@ pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, Weights, 
 pub use eager::Validators;
 pub use engine::Tiering;
 pub use knob::Knobs;
+pub use lifecycle::{LoopPhase, Phase};
 pub use load::{LoadError, decode_validated};
 pub use module::ModuleTiers;
 pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
 pub use sessions::Speeds;
-pub use state::{LoopPhase, Phase};

@@ -62,7 +62,7 @@ pub use v8::V8Budget;
 pub use view::{LevelView, View};
 pub use wizard::Wizard;
 
-pub use crate::state::{LoopPhase, Phase};
+pub use crate::lifecycle::{LoopPhase, Phase};
 
 /// Decides what is worth optimizing, and when; see the [module](self).
 ///

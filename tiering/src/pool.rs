@@ -87,6 +87,15 @@ impl WorkerPool {
         self.workers().len()
     }
 
+    /// Starts a thread that is no compile thread.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the thread.
+    pub(crate) fn spawn(&self, name: String, task: Task) -> io::Result<()> {
+        (self.spawn)(name, task)
+    }
+
     /// The number of threads that have a job.
     pub(crate) fn busy(&self) -> u32 {
         self.busy.load(Ordering::Relaxed)

@@ -1,15 +1,8 @@
-//! The state of one function and of its loops, and the protocol by which threads change it.
+//! The state of one function and of its loops, as threads share it.
 //!
-//! ```text
-//! Uncompiled ─► Compiling ─► Baseline ─► Queued ─► Optimizing ─► Optimized ◄─► Trial
-//!      ▲            │            ▲          │           │                          │
-//!      └── failed ──┘            └─ dropped ┘           └─ failed ─► Pinned ◄──────┘
-//! ```
-//!
-//! Every arrow is one compare-and-swap. The thread that wins it does the work that the arrow stands
-//! for; the others go on, or wait at a first call. In `Mode::Optimizer` the first code is
-//! optimized, and `Compiling` leads to `Optimized` at once. Zeal switching also moves back, from
-//! `Optimized` to `Baseline`.
+//! What states there are and what leads from one to the next is in
+//! [`lifecycle`](crate::lifecycle), as pure functions; here are the cells that hold them, the code
+//! that goes with them, and the waiting for first code.
 
 #[cfg(all(test, loom))]
 mod models;
@@ -20,124 +13,94 @@ use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
 use upshift_profiler::Nanos;
 
 use crate::account::BudgetAccount;
+use crate::contest::Contest;
 use crate::first_code::POLL_INTERVAL;
-use crate::policy::Memo;
-use crate::switch::Contest;
-use crate::sync::{AtomicU8, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
+use crate::lifecycle::{Lifecycle, LoopPhase, LoopStep, Phase, Step};
+use crate::policy::{Level, Memo};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
-/// Declares an enum of phases and the atomic cell that holds one.
-macro_rules! phases {
-    (
-        $(#[$doc:meta])*
-        $name:ident, $atomic:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }
-    ) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+/// The state of a function's code, changed by compare-and-swap. Loads acquire and steps release: a
+/// thread that reads a state also sees everything that was written before the state was reached.
+#[derive(Debug)]
+pub(crate) struct AtomicState(AtomicU32);
 
-        impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+impl AtomicState {
+    fn new() -> Self {
+        Self(AtomicU32::new(pack(Lifecycle::START)))
+    }
 
-            /// The phase's name, as logged.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($variant),)* }
-            }
-        }
+    pub(crate) fn get(&self) -> Lifecycle {
+        unpack(self.0.load(Ordering::Acquire))
+    }
 
-        /// A phase, changed by compare-and-swap. Loads acquire and stores release: a thread that
-        /// reads a phase also sees everything that was written before the phase was reached.
-        #[derive(Debug, Default)]
-        pub(crate) struct $atomic(AtomicU8);
+    pub(crate) fn phase(&self) -> Phase {
+        self.get().phase
+    }
 
-        impl $atomic {
-            pub(crate) fn get(&self) -> $name {
-                $name::ALL[self.0.load(Ordering::Acquire) as usize]
-            }
-
-            pub(crate) fn set(&self, phase: $name) {
-                self.0.store(phase as u8, Ordering::Release);
-            }
-
-            /// Moves from phase `from` to `to`; returns false, and changes nothing, if the phase is
-            /// not `from`.
-            pub(crate) fn transition(&self, from: $name, to: $name) -> bool {
-                let (from, to) = (from as u8, to as u8);
-                self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-            }
-        }
-    };
-}
-
-phases! {
-    /// The tier of code that calls of a function run, and the progress of its next compilation.
-    Phase, AtomicPhase {
-        /// The function has no code yet; its slot leads to the first-call thunk.
-        Uncompiled,
-        /// One thread compiles the function's first code; other threads that call it wait.
-        Compiling,
-        /// Calls run baseline code; no optimized code is requested.
-        Baseline,
-        /// Calls run baseline code; a request for optimized code waits in the queue.
-        Queued,
-        /// Calls run baseline code; the optimizer is compiling the function.
-        Optimizing,
-        /// Calls run optimized and baseline code by turns, until it is known which is faster.
-        Trial,
-        /// Calls run optimized code.
-        Optimized,
-        /// Calls run the code that the function has, and no other will be requested: the optimizer
-        /// refused or failed, or its code was slower.
-        Pinned,
+    /// Takes a step. Returns false, and changes nothing, if it is not possible or no longer so.
+    pub(crate) fn step(&self, step: Step) -> bool {
+        let update = |bits| unpack(bits).step(step).map(pack);
+        let updated = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+        updated.is_ok()
     }
 }
 
-phases! {
-    /// The progress of a loop's OSR entry.
-    LoopPhase, AtomicLoopPhase {
-        /// No OSR entry exists, and none is requested.
-        Idle,
-        /// A request for an OSR entry waits in the queue.
-        Queued,
-        /// The optimizer is compiling the OSR entry.
-        Optimizing,
-        /// The OSR entry exists: baseline code can continue in it.
-        Ready,
-        /// Compiling the OSR entry failed, or the function was sent back to baseline code: it is
-        /// not requested again.
-        Failed,
+fn pack(Lifecycle { phase, level }: Lifecycle) -> u32 {
+    phase as u32 | u32::from(level.0) << 8
+}
+
+fn unpack(bits: u32) -> Lifecycle {
+    Lifecycle {
+        phase: Phase::ALL[(bits & 0xff) as usize],
+        level: Level((bits >> 8) as u8),
     }
 }
 
-impl Phase {
-    /// Whether a request for optimized code is queued or being compiled.
-    pub fn is_under_way(self) -> bool {
-        matches!(self, Phase::Queued | Phase::Optimizing)
-    }
-}
+/// The phase of a loop's OSR entry, changed and ordered as [`AtomicState`] is.
+#[derive(Debug)]
+pub(crate) struct AtomicLoopPhase(AtomicU8);
 
-impl LoopPhase {
-    /// Whether a request for an OSR entry is queued or being compiled.
-    pub fn is_under_way(self) -> bool {
-        matches!(self, LoopPhase::Queued | LoopPhase::Optimizing)
+impl AtomicLoopPhase {
+    fn new(phase: LoopPhase) -> Self {
+        Self(AtomicU8::new(phase as u8))
+    }
+
+    pub(crate) fn get(&self) -> LoopPhase {
+        LoopPhase::ALL[self.0.load(Ordering::Acquire) as usize]
+    }
+
+    /// Takes a step. Returns false, and changes nothing, if it is not possible or no longer so.
+    pub(crate) fn step(&self, step: LoopStep) -> bool {
+        let update = |phase| {
+            let next = LoopPhase::ALL[usize::from(phase)].step(step);
+            next.map(|phase| phase as u8)
+        };
+        let updated = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+        updated.is_ok()
     }
 }
 
 /// The state of one function. `C` is a handle to placed code.
 #[derive(Debug)]
 pub(crate) struct FuncState<C> {
-    pub(crate) phase: AtomicPhase,
+    pub(crate) code: AtomicState,
     pub(crate) account: BudgetAccount,
     /// What the policy remembers. Locked while the policy decides, and only then.
     memo: Mutex<Memo>,
     /// The length of the code that calls run, in bytes. Relaxed: a figure for policies.
     code_bytes: AtomicU32,
-    /// When the function got its first code. Written once, before `phase` leaves `Compiling`.
+    /// When the wake-up that counts is due; 0 if there is none. Relaxed: a wake-up carries no data.
+    wake_at: AtomicU64,
+    /// When the function got its first code. Written once, before the phase leaves `Compiling`.
     pub(crate) first_code_at: OnceLock<Nanos>,
     /// The installed code. The function's slot is written only while this lock is held, so slot and
     /// field agree whenever it is free. Never locked during a compilation.
     installed: Mutex<InstalledCode<C>>,
-    /// Notified when `phase` leaves `Compiling`.
+    /// Notified when the phase leaves `Compiling`.
     compiled: Condvar,
     /// The loops that can have an OSR entry, sorted by index. Written once, when baseline code is
     /// placed and before it is published.
@@ -193,10 +156,11 @@ pub(crate) enum FirstCallAction<C> {
 impl<C: Clone> FuncState<C> {
     pub(crate) fn new() -> Self {
         Self {
-            phase: AtomicPhase::default(),
+            code: AtomicState::new(),
             account: BudgetAccount::default(),
             memo: Mutex::default(),
             code_bytes: AtomicU32::new(0),
+            wake_at: AtomicU64::new(0),
             first_code_at: OnceLock::new(),
             installed: Mutex::new(InstalledCode {
                 current: None,
@@ -217,7 +181,7 @@ impl<C: Clone> FuncState<C> {
             if let Some(code) = &installed.current {
                 return FirstCallAction::Call(code.code.clone());
             }
-            if self.phase.transition(Phase::Uncompiled, Phase::Compiling) {
+            if self.code.step(Step::BeginFirstCode) {
                 return FirstCallAction::Compile;
             }
             if cancel.is_requested() {
@@ -229,13 +193,14 @@ impl<C: Clone> FuncState<C> {
     }
 
     /// Ends what [`begin_first_call`](Self::begin_first_call) claimed: with code in `installed` and
-    /// the phase that goes with it, or, after a failure, with no code and `Phase::Uncompiled`.
+    /// [`Step::FinishFirstCode`], or, after a failure, with no code and [`Step::FailFirstCode`].
     pub(crate) fn finish_first_code(
         &self,
         installed: MutexGuard<'_, InstalledCode<C>>,
-        phase: Phase,
+        step: Step,
     ) {
-        self.phase.set(phase);
+        let stepped = self.code.step(step);
+        debug_assert!(stepped, "the calling thread has claimed the first code");
         drop(installed);
         self.compiled.notify_all();
     }
@@ -257,6 +222,25 @@ impl<C: Clone> FuncState<C> {
 
     pub(crate) fn set_code_bytes(&self, bytes: u32) {
         self.code_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Makes the wake-up that is due then the one that counts.
+    pub(crate) fn set_wake(&self, due: Nanos) {
+        self.wake_at.store(due.0, Ordering::Relaxed);
+    }
+
+    /// When the wake-up that counts is due.
+    pub(crate) fn wake_due(&self) -> Option<Nanos> {
+        let due = self.wake_at.load(Ordering::Relaxed);
+        (due != 0).then_some(Nanos(due))
+    }
+
+    /// Takes the wake-up that is due then; false if it does not count, or no longer.
+    pub(crate) fn take_wake(&self, due: Nanos) -> bool {
+        let (relaxed, none) = (Ordering::Relaxed, 0);
+        self.wake_at
+            .compare_exchange(due.0, none, relaxed, relaxed)
+            .is_ok()
     }
 
     /// Records the loops of the function's baseline code, which are the same in every compilation.
@@ -286,7 +270,7 @@ impl<C: Clone> LoopState<C> {
         Self {
             index: info.index,
             depth: info.depth,
-            phase: AtomicLoopPhase::default(),
+            phase: AtomicLoopPhase::new(LoopPhase::Idle),
             entries: AtomicU32::new(0),
             code: Mutex::new(None),
         }
@@ -306,19 +290,23 @@ impl<C: Clone> LoopState<C> {
     /// Withdraws the OSR entry for good and returns it, if it was ready.
     pub(crate) fn withdraw(&self) -> Option<C> {
         let mut code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
-        self.phase.set(LoopPhase::Failed);
+        self.phase.step(LoopStep::Fail);
         code.take()
     }
 
-    /// Makes the OSR entry available and returns the one that it replaces.
+    /// Makes the OSR entry available and returns the code that is to be retired for it: the entry
+    /// that it replaces, if any, or the new one itself, if the loop has failed meanwhile.
     pub(crate) fn install(&self, code: C) -> Option<C> {
-        let before = self
-            .code
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(code);
-        self.phase.set(LoopPhase::Ready);
-        before
+        let mut current = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        // Failing takes the lock too, so that nothing comes between the two.
+        match self.phase.get().step(LoopStep::Install) {
+            Some(_) => {
+                let before = current.replace(code);
+                self.phase.step(LoopStep::Install);
+                before
+            }
+            None => Some(code),
+        }
     }
 }
 
@@ -333,19 +321,20 @@ mod tests {
             state.begin_first_call(Cancel::NEVER),
             FirstCallAction::Compile
         ));
-        assert!(!state.phase.transition(Phase::Uncompiled, Phase::Compiling));
+        assert!(!state.code.step(Step::BeginFirstCode));
         let mut installed = state.installed();
         installed.current = Some(TierCode {
             tier: Tier::Baseline,
             code: 7,
         });
-        state.finish_first_code(installed, Phase::Baseline);
+        let (level, pinned) = (Level::FIRST, false);
+        state.finish_first_code(installed, Step::FinishFirstCode { level, pinned });
         assert!(matches!(
             state.begin_first_call(Cancel::NEVER),
             FirstCallAction::Call(7)
         ));
-        assert!(state.phase.transition(Phase::Baseline, Phase::Queued));
-        assert!(!state.phase.transition(Phase::Baseline, Phase::Queued));
+        assert!(state.code.step(Step::Request(Level(1))));
+        assert!(!state.code.step(Step::Request(Level(1))));
     }
 
     #[test]
@@ -361,7 +350,12 @@ mod tests {
         assert!(state.loop_state(LoopIndex(2)).is_none());
         let entry = state.loop_state(LoopIndex(1)).unwrap();
         assert_eq!(entry.ready(), None);
+        assert!(entry.phase.step(LoopStep::Request) && entry.phase.step(LoopStep::Begin));
         assert_eq!(entry.install(9), None);
         assert_eq!(entry.ready(), Some(9));
+        assert_eq!(entry.install(10), Some(9));
+        assert_eq!((entry.withdraw(), entry.ready()), (Some(10), None));
+        // Compiled while the loop failed.
+        assert_eq!((entry.install(11), entry.ready()), (Some(11), None));
     }
 }

@@ -11,7 +11,7 @@
 //! of its ratio, and the trial ends when the mean of these is beyond doubt above or below what
 //! decides, or after a number of blocks.
 //!
-//! Knows no clock and no code; the times come from [`switch`](crate::switch).
+//! Knows no clock and no code; the times come from [`contest`](crate::contest).
 
 use upshift_abi::Tier;
 use upshift_profiler::Nanos;

@@ -46,6 +46,13 @@ pub(crate) trait Target: Send + Sync + std::fmt::Debug {
     /// Begins the trial of a function that runs optimized code.
     fn try_out(&self, func: FuncKey);
 
+    /// Records that a panic has ended what was to [`finish`](Self::finish): the unit is not
+    /// requested again.
+    fn abandon(&self, key: CodeKey);
+
+    /// Tells the function's policy of a wake-up that was asked for at `due`, if it still counts.
+    fn wake(&self, func: FuncKey, due: Nanos);
+
     /// Installs the code, or records that there will be none.
     fn finish(&self, key: CodeKey, result: Result<CompiledFunction, CompileError>);
 }
@@ -77,11 +84,14 @@ pub(crate) fn run_one_job(shared: &Shared) {
 }
 
 /// Runs a job and survives a panic while placing or publishing (a panic of a compiler is caught
-/// where the compiler is called). The function then stays `Optimizing`, in baseline code.
+/// where the compiler is called). The function then keeps the code that it has.
 fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let run = catch_unwind(AssertUnwindSafe(|| run(shared, job, sessions)));
     if run.is_err() {
         shared.optimizer_failed(&format_args!("{}: panic while placing code", job.key.func));
+        if let Some(target) = job.target.upgrade() {
+            target.abandon(job.key);
+        }
     }
 }
 

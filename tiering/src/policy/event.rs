@@ -4,7 +4,7 @@ use upshift_abi::LoopIndex;
 use upshift_profiler::Nanos;
 
 use super::Level;
-use crate::state::LoopPhase;
+use crate::lifecycle::LoopPhase;
 
 /// An event in the life of a function, on which its policy decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +12,10 @@ use crate::state::LoopPhase;
 pub enum PolicyEvent {
     /// The function got its first code and is about to run it.
     FirstCode,
-    /// The function's budget ran out at its entry, or in a loop that can't have an OSR entry.
+    /// The function's budget ran out at its entry.
     Entry,
-    /// The function's budget ran out at the back edge of a loop that can have an OSR entry.
+    /// The function's budget ran out at the back edge of a loop. Where the loop can have no OSR
+    /// entry, its phase is [`LoopPhase::Closed`].
     Loop(LoopView),
     /// A compile thread has taken the function's request from the queue. The request is compiled
     /// unless the decision [withdraws](super::Decision::withdraw) it.

@@ -100,6 +100,7 @@ fn any_event(rng: &mut Rng) -> PolicyEvent {
         LoopPhase::Optimizing,
         LoopPhase::Ready,
         LoopPhase::Failed,
+        LoopPhase::Closed,
     ];
     match rng.u8(..8) {
         0 => PolicyEvent::FirstCode,

@@ -1,6 +1,6 @@
 //! What policies share that compare an amount of work with a threshold.
 
-use super::{Budget, Decision, Lane, PolicyEvent, Reason, Request, View};
+use super::{Budget, Decision, Lane, LoopPhase, PolicyEvent, Reason, Request, View};
 
 /// The work that a function has done, and after how much it is optimized: in the same unit.
 #[derive(Clone, Copy)]
@@ -34,8 +34,14 @@ pub(super) fn at_threshold(event: PolicyEvent, view: &View, work: Work, slice: f
     let due = work.is_due();
     let mut decision = Decision::wait(units(slice)).because(work.reason());
     let request = |lane| Request::new(view.top(), lane);
+    let for_function = match event {
+        PolicyEvent::Entry => true,
+        // The work of a loop that can't be left counts for the function as a whole.
+        PolicyEvent::Loop(site) => site.phase == LoopPhase::Closed,
+        _ => false,
+    };
     match event {
-        PolicyEvent::Entry if view.can_rise() => {
+        PolicyEvent::Entry | PolicyEvent::Loop(_) if for_function && view.can_rise() => {
             // Far over the threshold: an earlier request was dropped.
             let lane = match work.done >= 2.0 * work.threshold {
                 true => Lane::High,

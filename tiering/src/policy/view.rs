@@ -5,7 +5,7 @@ use upshift_profiler::{FuncKey, ModuleKey, Nanos};
 
 use super::Level;
 use super::hint::Hint;
-use crate::state::Phase;
+use crate::lifecycle::Phase;
 
 /// What is known of a level of code.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

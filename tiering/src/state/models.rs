@@ -7,7 +7,20 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier, WasmOffset};
 
-use super::{FirstCallAction, FuncState, LoopPhase, LoopState, Phase, TierCode};
+use super::{FirstCallAction, FuncState, LoopState, TierCode};
+use crate::lifecycle::{LoopPhase, LoopStep, Phase, Step};
+use crate::policy::Level;
+
+/// The step that ends a first compilation well.
+const FIRST_CODE: Step = Step::FinishFirstCode {
+    level: Level::FIRST,
+    pinned: false,
+};
+
+/// Takes the steps to the first code.
+fn with_first_code(state: &FuncState<u32>) {
+    assert!(state.code.step(Step::BeginFirstCode) && state.code.step(FIRST_CODE));
+}
 
 /// Calls a function for the first time, with `compile` for a compiler; returns the code called, or
 /// `None` if this thread's compilation failed.
@@ -17,12 +30,15 @@ fn first_call(state: &FuncState<u32>, compile: impl Fn() -> Option<u32>) -> Opti
         FirstCallAction::Compile => {
             let code = compile();
             let mut installed = state.installed();
-            let phase = code.map_or(Phase::Uncompiled, |_| Phase::Baseline);
+            let step = match code {
+                Some(_) => FIRST_CODE,
+                None => Step::FailFirstCode,
+            };
             installed.current = code.map(|code| TierCode {
                 tier: Tier::Baseline,
                 code,
             });
-            state.finish_first_code(installed, phase);
+            state.finish_first_code(installed, step);
             code
         }
         FirstCallAction::Cancelled => unreachable!("the call is never cancelled"),
@@ -46,7 +62,7 @@ fn first_code_is_compiled_once() {
         let others = [(); 2].map(|()| thread::spawn(call.clone()));
         assert_eq!(call(), Some(7));
         assert_eq!(others.map(|other| other.join().unwrap()), [Some(7); 2]);
-        assert_eq!(state.phase.get(), Phase::Baseline);
+        assert_eq!(state.code.phase(), Phase::Baseline);
     });
 }
 
@@ -74,23 +90,23 @@ fn a_failed_first_code_is_compiled_by_who_waits() {
 fn one_thread_makes_a_request_and_the_worker_reads_it() {
     loom::model(|| {
         let state = Arc::new(FuncState::<u32>::new());
-        state.phase.set(Phase::Baseline);
+        with_first_code(&state);
         let request = Arc::new(AtomicU32::new(0));
         // Each thread prepares what a request consists of, and claims it.
         let claim = {
             let (state, request) = (state.clone(), request.clone());
             move |lane| {
                 request.fetch_or(lane, Ordering::Relaxed);
-                state.phase.transition(Phase::Baseline, Phase::Queued)
+                state.code.step(Step::Request(Level(1)))
             }
         };
         let worker = {
             let state = state.clone();
             thread::spawn(move || {
-                let taken = state.phase.transition(Phase::Queued, Phase::Optimizing);
+                let taken = state.code.step(Step::Begin);
                 assert!(!taken || request.load(Ordering::Relaxed) != 0);
                 if taken {
-                    state.phase.set(Phase::Optimized);
+                    state.code.step(Step::Install(Level(1)));
                 }
             })
         };
@@ -112,10 +128,10 @@ fn who_reads_a_phase_reads_what_was_written_before() {
             let (state, figure) = (state.clone(), figure.clone());
             thread::spawn(move || {
                 figure.store(7, Ordering::Relaxed);
-                state.phase.set(Phase::Baseline);
+                with_first_code(&state);
             })
         };
-        if state.phase.get() == Phase::Baseline {
+        if state.code.phase() == Phase::Baseline {
             assert_eq!(figure.load(Ordering::Relaxed), 7);
         }
         other.join().unwrap();
@@ -133,6 +149,7 @@ fn a_loop_that_is_ready_has_its_entry() {
         let state = Arc::new(LoopState::<u32>::new(&info));
         let worker = {
             let state = state.clone();
+            assert!(state.phase.step(LoopStep::Request) && state.phase.step(LoopStep::Begin));
             thread::spawn(move || assert_eq!(state.install(9), None))
         };
         let ready = state.phase.get() == LoopPhase::Ready;

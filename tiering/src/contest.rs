@@ -10,18 +10,17 @@
 //! of switching repeat exactly. OSR entries are not measured: they are left only with their
 //! function. Those of a function that is sent back are withdrawn.
 
-use std::sync::Arc;
-
-use upshift_abi::{CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier};
-use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
+use upshift_abi::{CompileError, CompileUnit, CompiledFunction, Tier};
+use upshift_profiler::{CodeKey, Event, Nanos};
 
 use crate::config::Switching;
 use crate::evidence::{Candidate, Reading};
+use crate::function::Function;
 use crate::home::CodeHome;
-use crate::module::ModuleState;
+use crate::lifecycle::{Phase, Step as StateStep};
 use crate::policy::Lane;
 use crate::pool::{WorkerPool, Workers};
-use crate::state::{FuncState, InstalledCode, Phase, TierCode};
+use crate::state::{InstalledCode, TierCode};
 use crate::sync::MutexGuard;
 use crate::trial::{Ask, Finding, Step, Trial};
 use crate::worker::{self, Job};
@@ -89,18 +88,19 @@ impl<C: Clone> Contest<C> {
     }
 }
 
-impl<M: CodeHome> ModuleState<M> {
+impl<M: CodeHome> Function<'_, M> {
     /// Whether the speeds of both tiers are compared.
-    pub(super) fn compares_tiers(&self) -> bool {
-        let config = &self.shared.config;
+    pub(crate) fn compares_tiers(&self) -> bool {
+        let config = &self.shared().config;
         config.knobs.evidence && config.switching == Switching::Background
     }
 
     /// Makes a function that runs optimized code wait for its trial.
-    pub(super) fn await_trial(&self, func: FuncKey) {
+    pub(crate) fn await_trial(&self) {
         if self.compares_tiers() {
-            let target = self.this.clone();
-            self.shared.ledger.wait(Candidate { target, func });
+            let target = self.module.this.clone();
+            let func = self.key();
+            self.shared().ledger.wait(Candidate { target, func });
             self.begin_trials();
         }
     }
@@ -110,70 +110,63 @@ impl<M: CodeHome> ModuleState<M> {
         if !self.compares_tiers() {
             return;
         }
-        let knobs = &self.shared.config.knobs;
+        let knobs = &self.shared().config.knobs;
         let start = Nanos::from(TRIAL_WINDOWS * knobs.evidence_window / 2);
         let next = || {
-            let ledger = &self.shared.ledger;
-            ledger.next(start, self.shared.log.now(), knobs.evidence_cost)
+            let ledger = &self.shared().ledger;
+            ledger.next(start, self.shared().log.now(), knobs.evidence_cost)
         };
         while let Some(next) = next() {
             match next.target.upgrade() {
                 Some(target) => target.try_out(next.func),
-                None => self.shared.ledger.leaves(next.func),
+                None => self.shared().ledger.leaves(next.func),
             }
         }
     }
 
     /// Puts a counter before the function's optimized code: from now on it is on trial.
-    pub(super) fn begin_trial(&self, home: &Arc<M>, func: DefinedFuncIndex) {
-        let state = self.func(func);
-        let mut installed = state.installed();
+    pub(crate) fn begin_trial(&self) {
+        let mut installed = self.state.installed();
         let code = match &installed.current {
-            Some(current) if state.phase.get() == Phase::Optimized => current.code.clone(),
-            _ => return self.shared.ledger.leaves(self.func_key(func)),
+            Some(current) if self.phase() == Phase::Optimized => current.code.clone(),
+            _ => return self.shared().ledger.leaves(self.key()),
         };
-        let counter = match home.place_counter(&code) {
+        let counter = match self.home.place_counter(&code) {
             Ok(counter) => counter,
             Err(error) => {
-                log::debug!("{func} is not compared: {error}");
-                return self.shared.ledger.leaves(self.func_key(func));
+                log::debug!("{} is not compared: {error}", self.key());
+                return self.shared().ledger.leaves(self.key());
             }
         };
-        let target = self.shared.config.knobs.evidence_window.into();
-        home.publish(&counter);
+        let target = self.shared().config.knobs.evidence_window.into();
+        self.home.publish(&counter);
         installed.trial = Some(Box::new(Contest {
-            trial: Trial::new(u64::from(func.0), target),
+            trial: Trial::new(u64::from(self.index.0), target),
             optimized: Contestant { code, counter },
             baseline: Baseline::Missing,
             window: None,
             lost: 0,
         }));
-        state.phase.set(Phase::Trial);
+        self.state.code.step(StateStep::BeginTrial);
         // The next call comes to the runtime.
-        state.account.grant(0);
-        home.set_budget(func, 0);
+        self.state.account.grant(0);
+        self.home.set_budget(self.index, 0);
     }
 
     /// Handles a first call of a function that has code: in a trial a window has ended. Returns the
     /// code to call, which is `code` where there is no trial.
-    pub(crate) fn window_ended(
-        &self,
-        home: &Arc<M>,
-        func: DefinedFuncIndex,
-        state: &FuncState<M::Code>,
-        code: &M::Code,
-    ) -> M::Addr {
-        let now = (self.shared.clock)();
-        let mut installed = state.installed();
+    pub(crate) fn window_ended(&self, code: &M::Code) -> M::Addr {
+        let now = (self.shared().clock)();
+        let mut installed = self.state.installed();
         let Some(contest) = &mut installed.trial else {
             return M::addr(code);
         };
-        let left = home.budget(func);
+        let left = self.home.budget(self.index);
         if left >= 0 {
             // Another thread has begun the next window since the call took from the budget.
             return M::addr(contest.running());
         }
-        let step = self.next_step(func, contest, now, left);
+        let step = self.next_step(contest, now, left);
         let (tier, calls, after) = match step {
             Step::Measure { tier, calls } => (tier, calls, After::Nothing),
             Step::NeedBaseline { calls } => {
@@ -184,18 +177,18 @@ impl<M: CodeHome> ModuleState<M> {
                 (Tier::Optimizer, calls, after)
             }
             Step::End(finding) => {
-                let code = self.settle(home, func, state, installed, finding);
+                let code = self.settle(installed, finding);
                 self.begin_trials();
                 return M::addr(&code);
             }
             Step::GiveUp => {
-                let code = self.keep_optimized(home, func, state, installed);
+                let code = self.keep_optimized(installed);
                 self.begin_trials();
                 return M::addr(&code);
             }
             Step::PutOff => {
-                let code = self.keep_optimized(home, func, state, installed);
-                self.await_trial(self.func_key(func));
+                let code = self.keep_optimized(installed);
+                self.await_trial();
                 return M::addr(&code);
             }
         };
@@ -208,35 +201,29 @@ impl<M: CodeHome> ModuleState<M> {
         if let After::RequestBaseline = after {
             contest.baseline = Baseline::Requested;
         }
-        home.publish(&contestant.counter);
+        self.home.publish(&contestant.counter);
         // This call is the window's first.
         let calls = i32::try_from(calls - 1).unwrap_or(i32::MAX);
-        state.account.grant(calls);
-        home.set_budget(func, calls);
+        self.state.account.grant(calls);
+        self.home.set_budget(self.index, calls);
         drop(installed);
         if let After::RequestBaseline = after {
-            self.request_baseline(func, state);
+            self.request_baseline();
         }
         M::addr(&contestant.code)
     }
 
     /// The step behind a window that ended now, with so much left of the budget.
-    fn next_step(
-        &self,
-        func: DefinedFuncIndex,
-        contest: &mut Contest<M::Code>,
-        now: Reading,
-        left: i32,
-    ) -> Step {
+    fn next_step(&self, contest: &mut Contest<M::Code>, now: Reading, left: i32) -> Step {
         let Some(window) = contest.window else {
             return contest.trial.first();
         };
-        let (ledger, knobs) = (&self.shared.ledger, &self.shared.config.knobs);
-        ledger.comes_back(self.func_key(func), self.shared.log.now());
+        let (ledger, knobs) = (&self.shared().ledger, &self.shared().config.knobs);
+        ledger.comes_back(self.key(), self.shared().log.now());
         let ask = |ask| {
-            let now = self.shared.log.now();
+            let now = self.shared().log.now();
             match ask {
-                Ask::Turn => ledger.takes_turn(self.func_key(func), now),
+                Ask::Turn => ledger.takes_turn(self.key(), now),
                 Ask::Loss(loss) => ledger.affords(loss, now, knobs.evidence_cost),
             }
         };
@@ -252,8 +239,8 @@ impl<M: CodeHome> ModuleState<M> {
     }
 
     /// Notes that something else than calls has used the function's budget, or sets it.
-    pub(crate) fn spoil_window(&self, state: &FuncState<M::Code>) {
-        if let Some(contest) = &mut state.installed().trial
+    pub(crate) fn spoil_window(&self) {
+        if let Some(contest) = &mut self.state.installed().trial
             && let Some(window) = &mut contest.window
         {
             window.void = true;
@@ -261,49 +248,47 @@ impl<M: CodeHome> ModuleState<M> {
     }
 
     /// Requests baseline code for a trial.
-    fn request_baseline(&self, func: DefinedFuncIndex, state: &FuncState<M::Code>) {
-        let key = self.code_key(func, CompileUnit::Function, Tier::Baseline);
+    fn request_baseline(&self) {
+        let key = self.code_key(CompileUnit::Function, Tier::Baseline);
         let job = Job {
-            target: self.this.clone(),
+            target: self.module.this.clone(),
             key,
-            queued: self.shared.log.now(),
+            queued: self.shared().log.now(),
         };
-        if self.shared.queue.push(Lane::High, job).is_err() {
-            if let Some(contest) = &mut state.installed().trial {
+        if self.shared().queue.push(Lane::High, job).is_err() {
+            if let Some(contest) = &mut self.state.installed().trial {
                 contest.baseline = Baseline::Missing;
             }
-        } else if WorkerPool::start_workers(&self.shared) == Workers::Refused {
-            worker::run_one_job(&self.shared);
+        } else if WorkerPool::start_workers(self.shared()) == Workers::Refused {
+            worker::run_one_job(self.shared());
         }
     }
 
     /// Lets baseline code take part in its function's trial; the trial ends without it if there is
     /// none.
-    pub(super) fn enter_baseline(
+    pub(crate) fn enter_baseline(
         &self,
-        home: &Arc<M>,
         key: CodeKey,
-        state: &FuncState<M::Code>,
         result: Result<CompiledFunction, CompileError>,
     ) {
         let placed = result.map_err(|error| error.to_string()).and_then(|code| {
-            let code = home.place(key.func.func, key.unit, key.tier, code);
+            let code = self.home.place(self.index, key.unit, key.tier, code);
             let code = code.map_err(|error| error.to_string())?;
-            match home.place_counter(&code) {
+            match self.home.place_counter(&code) {
                 Ok(counter) => Ok(Contestant { code, counter }),
                 Err(error) => {
-                    home.retire(code);
+                    self.home.retire(code);
                     Err(error.to_string())
                 }
             }
         });
-        let mut installed = state.installed();
+        let mut installed = self.state.installed();
         let Some(contest) = &mut installed.trial else {
             // Given up meanwhile.
             drop(installed);
             if let Ok(Contestant { code, counter }) = placed {
-                home.retire(counter);
-                home.retire(code);
+                self.home.retire(counter);
+                self.home.retire(code);
             }
             return;
         };
@@ -314,7 +299,7 @@ impl<M: CodeHome> ModuleState<M> {
             }
             Err(error) => {
                 log::debug!("{} is not compared: {error}", key.func);
-                self.keep_optimized(home, key.func.func, state, installed);
+                self.keep_optimized(installed);
             }
         }
     }
@@ -322,15 +307,12 @@ impl<M: CodeHome> ModuleState<M> {
     /// Ends a trial with what it has found. Returns the code that the function keeps.
     fn settle(
         &self,
-        home: &Arc<M>,
-        func: DefinedFuncIndex,
-        state: &FuncState<M::Code>,
         installed: MutexGuard<'_, InstalledCode<M::Code>>,
         finding: Finding,
     ) -> M::Code {
-        self.shared.speeds.compared(finding.ratio);
-        self.shared.log.record(|| Event::TiersCompared {
-            kept: self.code_key(func, CompileUnit::Function, finding.better),
+        self.shared().speeds.compared(finding.ratio);
+        self.shared().log.record(|| Event::TiersCompared {
+            kept: self.code_key(CompileUnit::Function, finding.better),
             calls: finding.calls,
             baseline: finding.baseline,
             optimized: finding.optimized,
@@ -339,71 +321,61 @@ impl<M: CodeHome> ModuleState<M> {
             high: finding.interval.1,
         });
         match finding.better {
-            Tier::Optimizer => self.keep_optimized(home, func, state, installed),
-            Tier::Baseline => self.send_back(home, func, state, installed, finding.ratio),
+            Tier::Optimizer => self.keep_optimized(installed),
+            Tier::Baseline => self.send_back(installed, finding.ratio),
         }
     }
 
     /// Ends a trial in favour of the optimized code.
-    fn keep_optimized(
-        &self,
-        home: &Arc<M>,
-        func: DefinedFuncIndex,
-        state: &FuncState<M::Code>,
-        mut installed: MutexGuard<'_, InstalledCode<M::Code>>,
-    ) -> M::Code {
-        self.shared.ledger.leaves(self.func_key(func));
+    fn keep_optimized(&self, mut installed: MutexGuard<'_, InstalledCode<M::Code>>) -> M::Code {
+        self.shared().ledger.leaves(self.key());
         let contest = installed.trial.take().expect("the caller has seen it");
         let Contestant { code, counter } = contest.optimized;
-        home.publish(&code);
-        state.phase.set(Phase::Optimized);
+        self.home.publish(&code);
+        self.state.code.step(StateStep::Keep);
         drop(installed);
-        home.retire(counter);
+        self.home.retire(counter);
         if let Baseline::Ready(Contestant { code, counter }) = contest.baseline {
-            home.retire(counter);
-            let key = self.code_key(func, CompileUnit::Function, Tier::Baseline);
-            self.retire(home, key, code);
+            self.home.retire(counter);
+            let key = self.code_key(CompileUnit::Function, Tier::Baseline);
+            self.retire(key, code);
         }
-        self.exhaust_budget(home, func, state);
+        self.exhaust_budget();
         code
     }
 
     /// Ends a trial in favour of the baseline code, which the function keeps for good.
     fn send_back(
         &self,
-        home: &Arc<M>,
-        func: DefinedFuncIndex,
-        state: &FuncState<M::Code>,
         mut installed: MutexGuard<'_, InstalledCode<M::Code>>,
         ratio: f64,
     ) -> M::Code {
-        self.shared.ledger.leaves(self.func_key(func));
+        self.shared().ledger.leaves(self.key());
         let contest = installed.trial.take().expect("the caller has seen it");
         let Baseline::Ready(back) = contest.baseline else {
             unreachable!("the baseline's code was measured");
         };
-        let key = |unit, tier| self.code_key(func, unit, tier);
+        let key = |unit, tier| self.code_key(unit, tier);
         let baseline = key(CompileUnit::Function, Tier::Baseline);
-        home.publish(&back.code);
-        self.shared
+        self.home.publish(&back.code);
+        self.shared()
             .log
             .record(|| Self::published(baseline, &back.code));
         installed.current = Some(TierCode {
             tier: Tier::Baseline,
             code: back.code.clone(),
         });
-        self.pin(baseline, state, || {
-            format!("its optimized code took {ratio:.2} of the time")
-        });
+        self.state.code.step(StateStep::SendBack);
+        self.log_pinned(|| format!("its optimized code took {ratio:.2} of the time"));
         drop(installed);
-        home.retire(back.counter);
-        home.retire(contest.optimized.counter);
+        self.home.retire(back.counter);
+        self.home.retire(contest.optimized.counter);
         let optimized = key(CompileUnit::Function, Tier::Optimizer);
-        self.retire(home, optimized, contest.optimized.code);
-        for loop_state in state.loop_states() {
+        self.retire(optimized, contest.optimized.code);
+        for loop_state in self.state.loop_states() {
             if let Some(code) = loop_state.withdraw() {
                 let unit = CompileUnit::Loop(loop_state.index);
-                self.retire(home, key(unit, Tier::Optimizer), code);
+                self.retire(key(unit, Tier::Optimizer), code);
             }
         }
         back.code

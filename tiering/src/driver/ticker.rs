@@ -1,0 +1,175 @@
+//! Wake-ups in real time: one thread for each engine, started when a policy first asks for one.
+//!
+//! Protocol: `wakes` is a heap by due time. A function has at most one wake-up that counts, the one
+//! whose time its state names: asking again leaves the earlier entry in the heap, where it is
+//! found stale. Where the system refuses the thread, threads that run WebAssembly look for due
+//! wake-ups at exhausted budgets.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use upshift_profiler::{FuncKey, Nanos};
+
+use super::Function;
+use crate::engine::Shared;
+use crate::home::CodeHome;
+use crate::policy::PolicyEvent;
+use crate::worker::Target;
+
+/// The wake-ups of an engine's functions.
+#[derive(Debug, Default)]
+pub(crate) struct Ticker {
+    wakes: Mutex<Wakes>,
+    /// Notified when an earlier wake-up is added than any before, and when the engine is dropped.
+    changed: Condvar,
+    /// Whether the system has refused the thread. Relaxed: a thread that reads a stale value looks
+    /// at its next exhausted budget.
+    refused: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Wakes {
+    heap: BinaryHeap<Reverse<Wake>>,
+    /// Whether the thread exists.
+    running: bool,
+}
+
+/// A wake-up, ordered by its due time.
+#[derive(Debug)]
+struct Wake {
+    due: Nanos,
+    func: FuncKey,
+    target: Weak<dyn Target>,
+}
+
+impl PartialEq for Wake {
+    fn eq(&self, other: &Self) -> bool {
+        (self.due, self.func) == (other.due, other.func)
+    }
+}
+
+impl Eq for Wake {}
+
+impl PartialOrd for Wake {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Wake {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.due, self.func).cmp(&(other.due, other.func))
+    }
+}
+
+impl Ticker {
+    fn wakes(&self) -> MutexGuard<'_, Wakes> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the thread end, as the engine is dropped.
+    pub(crate) fn close(&self) {
+        self.wakes().heap.clear();
+        self.changed.notify_all();
+    }
+
+    /// Wakes what is due, if there is no thread to do so. Called at exhausted budgets.
+    pub(crate) fn stand_in(&self, shared: &Shared) {
+        if self.refused.load(Ordering::Relaxed) {
+            while let Some(wake) = self.wakes().take_due(shared.log.now()) {
+                wake.deliver();
+            }
+        }
+    }
+
+    /// The thread: delivers wake-ups until the engine is dropped.
+    fn run(&self, shared: &Shared) {
+        let mut wakes = self.wakes();
+        while !shared.queue.is_closed() {
+            let now = shared.log.now();
+            if let Some(wake) = wakes.take_due(now) {
+                drop(wakes);
+                wake.deliver();
+                wakes = self.wakes();
+                continue;
+            }
+            let wait = match wakes.heap.peek() {
+                Some(Reverse(first)) => Duration::from_nanos(first.due.0 - now.0),
+                None => Duration::MAX,
+            };
+            let waited = self.changed.wait_timeout(wakes, wait);
+            wakes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Wakes {
+    /// Takes the first wake-up that is due.
+    fn take_due(&mut self, now: Nanos) -> Option<Wake> {
+        let due = self
+            .heap
+            .peek()
+            .is_some_and(|Reverse(wake)| wake.due <= now);
+        due.then(|| self.heap.pop())?.map(|Reverse(wake)| wake)
+    }
+}
+
+impl Wake {
+    fn deliver(self) {
+        if let Some(target) = self.target.upgrade() {
+            target.wake(self.func, self.due);
+        }
+    }
+}
+
+/// Makes the function have a wake-up after this time, in place of an earlier one.
+pub(super) fn wake<M: CodeHome>(function: Function<'_, M>, after: Nanos) {
+    let shared = function.shared();
+    let ticker = &shared.ticker;
+    let due = Nanos(shared.log.now().0.saturating_add(after.0.max(1)));
+    function.state.set_wake(due);
+    let wake = Wake {
+        due,
+        func: function.key(),
+        target: function.module.this.clone(),
+    };
+    let mut wakes = ticker.wakes();
+    let first = wakes
+        .heap
+        .peek()
+        .is_none_or(|Reverse(first)| due < first.due);
+    wakes.heap.push(Reverse(wake));
+    if !wakes.running && !ticker.refused.load(Ordering::Relaxed) {
+        wakes.running = start(shared);
+        ticker.refused.store(!wakes.running, Ordering::Relaxed);
+    }
+    drop(wakes);
+    if first {
+        ticker.changed.notify_one();
+    }
+}
+
+/// Starts the thread; false if the system refuses it.
+fn start(shared: &Arc<Shared>) -> bool {
+    let task = {
+        let shared = shared.clone();
+        Box::new(move || shared.ticker.run(&shared))
+    };
+    let started = shared.pool.spawn("upshift-ticker".to_owned(), task);
+    if let Err(error) = &started {
+        log::warn!("no thread for wake-ups ({error}): they come at exhausted budgets");
+    }
+    started.is_ok()
+}
+
+impl<M: CodeHome> Function<'_, M> {
+    /// Tells the policy of a wake-up, if the one due at this time still counts.
+    pub(crate) fn wake(&self, due: Nanos) {
+        if self.state.take_wake(due) {
+            self.tell(PolicyEvent::Wake);
+        }
+    }
+}

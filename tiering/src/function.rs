@@ -1,0 +1,188 @@
+//! One function of a module, with everything that tiering does to it at hand.
+//!
+//! Its methods are spread over the files that do one thing each: first code here, the policy's
+//! questions and answers in [`consult`](crate::consult), optimized code in
+//! [`optimize`](crate::optimize), trials in [`contest`](crate::contest).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use upshift_abi::{
+    CompileError, CompileRequest, CompileUnit, CompiledFunction, DefinedFuncIndex, Tier,
+};
+use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
+use upshift_runtime::module::FirstCallError;
+
+use crate::config::Mode;
+use crate::engine::Shared;
+use crate::home::CodeHome;
+use crate::lifecycle::{Phase, Step};
+use crate::module::ModuleState;
+use crate::policy::{Budget, Decision, Level, PolicyEvent};
+use crate::sessions::CompileSessions;
+use crate::state::{FuncState, TierCode};
+
+/// A function, its module and the module's home: what most of tiering works on.
+pub(crate) struct Function<'a, M: CodeHome> {
+    pub(crate) module: &'a ModuleState<M>,
+    pub(crate) home: &'a Arc<M>,
+    pub(crate) index: DefinedFuncIndex,
+    pub(crate) state: &'a FuncState<M::Code>,
+}
+
+impl<M: CodeHome> Clone for Function<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: CodeHome> Copy for Function<'_, M> {}
+
+/// Undoes [`FuncState::begin_first_call`] on drop if the first code does not come about, by error
+/// or panic, so that one of the waiting threads compiles it.
+pub(crate) struct FirstCodeGuard<'a, C: Clone>(pub(crate) Option<&'a FuncState<C>>);
+
+impl<C: Clone> Drop for FirstCodeGuard<'_, C> {
+    fn drop(&mut self) {
+        if let Some(state) = self.0 {
+            state.finish_first_code(state.installed(), Step::FailFirstCode);
+        }
+    }
+}
+
+impl<'a, M: CodeHome> Function<'a, M> {
+    pub(crate) fn shared(&self) -> &'a Arc<Shared> {
+        &self.module.shared
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state.code.phase()
+    }
+
+    pub(crate) fn key(&self) -> FuncKey {
+        self.module.func_key(self.index)
+    }
+
+    pub(crate) fn code_key(&self, unit: CompileUnit, tier: Tier) -> CodeKey {
+        CodeKey::new(self.key(), unit, tier)
+    }
+
+    /// A request to compile the function, without profile and targets.
+    pub(crate) fn compile_request(&self) -> CompileRequest<'a> {
+        CompileRequest::new(self.home.facts(), self.home.wasm(), self.index)
+    }
+
+    /// Compiles and installs the first code, which `guard` stands for. Where the optimizer fails,
+    /// the baseline compiles it.
+    pub(crate) fn first_code(
+        &self,
+        guard: FirstCodeGuard<'_, M::Code>,
+        tier: Tier,
+        request: CompileRequest<'_>,
+        sessions: &mut CompileSessions<'_>,
+    ) -> Result<M::Code, FirstCallError> {
+        if tier == Tier::Optimizer {
+            let key = self.code_key(CompileUnit::Function, Tier::Optimizer);
+            let mut plain = self.compile_request();
+            plain.cancel = request.cancel;
+            let code = sessions.compile(key, plain, Nanos(0));
+            match code.and_then(|code| self.check_size(key, code)) {
+                Ok(code) => return self.install_first_code(guard, key, code),
+                Err(error) if self.shared().config.knobs.fail_fast => return Err(error.into()),
+                // A cancelled call has no use for baseline code either.
+                Err(error @ CompileError::Cancelled { .. }) => return Err(error.into()),
+                Err(error @ CompileError::TooLarge { .. }) => log::debug!("optimizer: {error}"),
+                Err(error) => self.shared().optimizer_failed(&error),
+            }
+        }
+        let key = self.code_key(CompileUnit::Function, Tier::Baseline);
+        let code = sessions.compile(key, request, Nanos(0))?;
+        self.install_first_code(guard, key, code)
+    }
+
+    /// Places and publishes the first code, asks the policy about it, and wakes the threads that
+    /// wait for it.
+    fn install_first_code(
+        &self,
+        mut guard: FirstCodeGuard<'_, M::Code>,
+        key: CodeKey,
+        code: CompiledFunction,
+    ) -> Result<M::Code, FirstCallError> {
+        let state = guard.0.expect("the guard is disarmed only here");
+        let loops = code.loops.clone();
+        let code = self.home.place(self.index, key.unit, key.tier, code)?;
+        state.set_loops(&loops);
+        let now = self.now();
+        state.first_code_at.get_or_init(|| now);
+        let new_code_at = &self.shared().new_code_at;
+        new_code_at.store(now.0, Ordering::Relaxed);
+        state.set_code_bytes(M::figures(&code).1);
+        let (level, pinned) = match (self.shared().config.mode, key.tier) {
+            (_, Tier::Optimizer) => (Level(1), false),
+            (Mode::Optimizer, Tier::Baseline) => (Level::FIRST, true),
+            (_, Tier::Baseline) => (Level::FIRST, false),
+        };
+        let decision = match (level, pinned) {
+            (Level::FIRST, false) => self.decide(PolicyEvent::FirstCode),
+            _ => Decision::wait(Budget::Unlimited),
+        };
+        // Before the code can run: it counts from its first instruction on.
+        self.grant(decision.budget);
+        let mut installed = state.installed();
+        installed.current = Some(TierCode {
+            tier: key.tier,
+            code: code.clone(),
+        });
+        self.publish(key, &code);
+        guard.0 = None;
+        state.finish_first_code(installed, Step::FinishFirstCode { level, pinned });
+        self.carry_out(&decision, None);
+        Ok(code)
+    }
+
+    /// Publishes the code. The function's lock is held, or no other thread can see the function
+    /// yet.
+    pub(crate) fn publish(&self, key: CodeKey, code: &M::Code) {
+        self.home.publish(code);
+        let log = &self.shared().log;
+        match key.tier {
+            // Baseline code is counted when its compilation finishes.
+            Tier::Baseline => log.trace(|| Self::published(key, code)),
+            Tier::Optimizer => log.record(|| Self::published(key, code)),
+        }
+    }
+
+    pub(crate) fn published(key: CodeKey, code: &M::Code) -> Event {
+        let (address, code_bytes) = M::figures(code);
+        Event::Published {
+            code: key,
+            address,
+            code_bytes,
+        }
+    }
+
+    /// Retires replaced code, unless the knob `retire` keeps all code.
+    pub(crate) fn retire(&self, key: CodeKey, code: M::Code) {
+        if !self.shared().config.knobs.retire {
+            return;
+        }
+        let (address, code_bytes) = M::figures(&code);
+        self.shared().log.record(|| Event::Retired {
+            code: key,
+            address,
+            code_bytes,
+            age: None,
+        });
+        self.home.retire(code);
+    }
+
+    /// Sets the function's budget.
+    pub(crate) fn grant(&self, budget: Budget) {
+        let units = match budget {
+            Budget::Units(units) => i32::try_from(units).unwrap_or(i32::MAX),
+            Budget::Unlimited => i32::MAX,
+        };
+        self.state.account.grant(units);
+        self.home.set_budget(self.index, units);
+    }
+}

@@ -1,0 +1,219 @@
+//! Tests of what policies are told, and of what becomes of their decisions.
+
+use std::sync::{Arc, Mutex};
+
+use upshift_profiler::{Event, Nanos};
+
+use super::*;
+use crate::policy::{Budget, Decision, Lane, Level, LoopView, PolicyEvent, Request};
+use crate::{LoopPhase, Policy};
+
+/// The names of the events that a policy was told of, in order.
+type Told = Arc<Mutex<Vec<&'static str>>>;
+
+fn function() -> Request {
+    Request::new(Level(1), Lane::Normal)
+}
+
+/// The drivers that ask the policy.
+const DRIVERS: [&str; 3] = [
+    "switching=sync",
+    "switching=background threads=1",
+    "switching=virtual:fixed=10,per-byte=0",
+];
+
+/// Calls the function until its calls run optimized code.
+fn until_optimized(rig: &Rig) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while rig.call(0, 0).tier != Tier::Optimizer {
+        assert!(Instant::now() < deadline, "{:?}", phase(rig, 0));
+    }
+}
+
+#[test]
+fn each_driver_tells_of_code_and_the_memo_stays() {
+    for driver in DRIVERS {
+        let told = Told::default();
+        let rig = Rig::deciding(1, driver, {
+            let told = told.clone();
+            move |memo, event, view| {
+                told.lock().unwrap().push(event.name());
+                memo.words[0] += 1;
+                assert_eq!(memo.words[0], told.lock().unwrap().len() as u64);
+                let wait = Decision::wait(Budget::Units(10));
+                match event {
+                    PolicyEvent::Entry if view.units > 30 => wait.with_function(function()),
+                    _ => wait,
+                }
+            }
+        });
+        until_optimized(&rig);
+        rig.tiering.wait_idle();
+        let told = told.lock().unwrap();
+        assert_eq!(told[0], "first-code");
+        assert!(told.contains(&"published"), "{driver}: {told:?}");
+        let dequeued = told.iter().filter(|&&event| event == "dequeued").count();
+        assert_eq!(
+            dequeued,
+            usize::from(driver != "switching=sync"),
+            "{driver}"
+        );
+    }
+}
+
+#[test]
+fn a_function_wakes_once_when_it_last_asked_to() {
+    for driver in DRIVERS {
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let rig = Rig::deciding(1, driver, {
+            let woken = woken.clone();
+            move |memo, event, view| {
+                let wait = Decision::wait(Budget::Units(5));
+                match event {
+                    PolicyEvent::FirstCode => wait.with_wake(Nanos(400)),
+                    // In its place.
+                    PolicyEvent::Entry if memo.words[0] == 0 => {
+                        memo.words[0] = view.now.0 + 1_000;
+                        wait.with_wake(Nanos(1_000))
+                    }
+                    PolicyEvent::Wake => {
+                        woken.lock().unwrap().push(view.now.0 >= memo.words[0]);
+                        wait
+                    }
+                    PolicyEvent::Entry if view.now.0 > memo.words[0] + 3_000_000 => {
+                        wait.with_function(function())
+                    }
+                    PolicyEvent::Entry if view.now.0 > 3_000 && driver == DRIVERS[2] => {
+                        wait.with_function(function())
+                    }
+                    _ => wait,
+                }
+            }
+        });
+        until_optimized(&rig);
+        assert_eq!(*woken.lock().unwrap(), [true], "{driver}");
+    }
+}
+
+#[test]
+fn without_a_thread_wake_ups_come_at_exhausted_budgets() {
+    let decide = |_: &mut _, event, _: &_| match event {
+        PolicyEvent::FirstCode => Decision::wait(Budget::Units(0)).with_wake(Nanos(1)),
+        PolicyEvent::Wake => Decision::wait(Budget::Units(0)).with_function(function()),
+        _ => Decision::wait(Budget::Units(0)),
+    };
+    let refuse = Box::new(|_, _| Err(std::io::Error::other("as told")));
+    let rig = Rig::deciding_and_spawning(1, "switching=sync", decide, refuse);
+    until_optimized(&rig);
+}
+
+#[test]
+fn a_withdrawn_request_is_not_compiled_and_can_be_made_again() {
+    for driver in &DRIVERS[1..] {
+        let rig = Rig::deciding(1, driver, |memo, event, _| {
+            let wait = Decision::wait(Budget::Units(5));
+            match event {
+                PolicyEvent::Dequeued { .. } if memo.words[0] == 0 => {
+                    memo.words[0] = 1;
+                    wait.withdrawing()
+                }
+                PolicyEvent::Entry => wait.with_function(function()),
+                _ => wait,
+            }
+        });
+        until_optimized(&rig);
+        let dropped = |event: &Event| matches!(event, Event::RequestDropped { .. });
+        let records = rig.tiering.log().records();
+        let dropped = records
+            .iter()
+            .filter(|record| dropped(&record.event))
+            .count();
+        assert_eq!((dropped, rig.optimizer.counts().len()), (1, 1), "{driver}");
+    }
+}
+
+#[test]
+fn a_loop_without_an_entry_is_told_of_as_such() {
+    let seen = Arc::new(Mutex::new(None));
+    let rig = Rig::deciding(1, "switching=sync", {
+        let seen = seen.clone();
+        move |_, event, _| {
+            if let PolicyEvent::Loop(LoopView { index, phase, .. }) = event {
+                *seen.lock().unwrap() = Some((index, phase));
+            }
+            Decision::wait(Budget::Units(1))
+        }
+    });
+    rig.first_call(0);
+    // The baseline has recorded two loops that can be left.
+    rig.exhausted(0, BudgetSite::Loop(LoopIndex(7)));
+    let seen = *seen.lock().unwrap();
+    assert_eq!(seen, Some((LoopIndex(7), LoopPhase::Closed)));
+    let policy = crate::policy::from_spec("fixed-budget:units=1").unwrap();
+    let view = crate::View {
+        units_since_request: 2,
+        ..crate::View::default()
+    };
+    let closed = PolicyEvent::Loop(LoopView {
+        index: LoopIndex(7),
+        depth: 0,
+        phase: LoopPhase::Closed,
+        entries: 0,
+    });
+    let decision = Policy::on(&*policy, &mut Default::default(), closed, &view);
+    assert!(decision.function.is_some() && decision.osr.is_none());
+}
+
+#[test]
+fn a_pinned_function_enters_its_ready_loop() {
+    let fails = FakeCompiler::acting(Tier::Optimizer, |_, unit| match unit {
+        CompileUnit::Function => Act::Fail,
+        CompileUnit::Loop(_) => Act::Compile,
+    });
+    let rig = Rig::with(1, "switching=sync policy=first-call", fails);
+    rig.first_call(0);
+    // The function's compilation has failed; one of its loops was compiled before.
+    let state = rig.tiers.state.function(&rig.home, DefinedFuncIndex(0));
+    assert_eq!(state.phase(), Phase::Pinned);
+    state.request(CompileUnit::Loop(LoopIndex(0)), function());
+    let entered = rig.exhausted(0, LOOP_0).expect("the entry is ready");
+    assert_eq!(entered.unit, CompileUnit::Loop(LoopIndex(0)));
+}
+
+#[test]
+fn a_panic_while_placing_leaves_nothing_under_way() {
+    let rig = Rig::new(1, "policy=first-call threads=1");
+    rig.home
+        .place_panics
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    rig.first_call(0);
+    rig.exhausted(0, LOOP_0);
+    rig.tiering.wait_idle();
+    assert_eq!(phase(&rig, 0), Phase::Pinned);
+    let state = rig.tiers.state.function(&rig.home, DefinedFuncIndex(0));
+    let of_loop = state.state.loop_state(LoopIndex(0)).unwrap().phase.get();
+    assert_eq!(of_loop, LoopPhase::Failed);
+    assert_eq!(rig.tiering.failures(), 2);
+}
+
+/// One virtual compile thread takes requests one after the other, two take two at once.
+#[test]
+fn virtual_compile_threads_are_as_many_as_configured() {
+    let switched_at = |threads: &str| {
+        let settings = format!("switching=virtual:fixed=1000,per-byte=0 threads={threads}");
+        let rig = Rig::new(2, &format!("{settings} policy=first-call"));
+        let mut at = [0_u32; 2];
+        for round in 1..10_000 {
+            for func in 0..2 {
+                let code = rig.call(func, 0);
+                if code.tier == Tier::Optimizer && at[func as usize] == 0 {
+                    at[func as usize] = round;
+                }
+            }
+        }
+        at
+    };
+    let (one, two) = (switched_at("1"), switched_at("2"));
+    assert!(one[1] > one[0] + 500, "{one:?}");
+    assert!(two[1] < two[0] + 100, "{two:?}");
+}
