@@ -18,10 +18,12 @@
 //!   once or from its next entry ([`Switch`]).
 //! - The program's end is the run's: what is being compiled then is dropped.
 
+mod director;
 mod run;
 mod schedule;
 
-pub use run::{Director, Done, Job, Outcome, Run, Unit, execute};
+pub use director::{Director, Done, Job, Outcome, Unit, Weights};
+pub use run::{Run, execute};
 pub use schedule::Schedule;
 
 /// The machine and how code comes into use on it.

@@ -140,7 +140,7 @@ pub struct Count {
     pub function: u32,
     /// The site.
     pub site: Site,
-    /// How often: at least once.
+    /// How often, whatever the site takes from a budget: at least once.
     pub units: u64,
 }
 

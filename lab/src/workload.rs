@@ -14,6 +14,9 @@ pub const LEVELS: usize = 4;
 pub struct Workload {
     pub(crate) functions: Vec<Code>,
     pub(crate) stretches: Vec<Stretch>,
+    /// The loops that ran in each part, one part after the other: the loop's index and its
+    /// iterations.
+    pub(crate) loops: Vec<(u32, f64)>,
     /// For each level whether its code counts.
     pub(crate) counting: Vec<Counting>,
 }
@@ -38,14 +41,16 @@ pub(crate) struct Stretch {
     pub(crate) parts: Vec<Part>,
 }
 
-/// What one function does in a slice.
+/// What one function does in a slice. One cache line: a simulation reads all parts in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Part {
     pub(crate) function: usize,
-    /// Units counted at the function's entry.
+    /// How often the function was entered.
     pub(crate) entries: f64,
-    /// Units counted in each of its loops that ran.
-    pub(crate) loops: Vec<(u32, f64)>,
+    /// How often its loops repeated.
+    pub(crate) iterations: f64,
+    /// The range in [`Workload::loops`].
+    pub(crate) loops: (u32, u32),
     /// Nanoseconds of the whole part at each level.
     pub(crate) ns: [f64; LEVELS],
 }
@@ -78,20 +83,19 @@ impl Workload {
     /// WebAssembly.
     pub fn new(trace: &Trace) -> Self {
         let mut end = trace.slices.first().map_or(0, |slice| slice.from);
+        let mut loops = Vec::new();
         let stretch = |slice: &Slice| {
             let gap = slice.from - end;
             end = slice.to;
-            stretch(slice, gap, &trace.functions)
+            stretch(slice, gap, &trace.functions, &mut loops)
         };
+        let stretches = trace.slices.iter().map(stretch).collect();
+        let levels = trace.header.levels.iter();
         Self {
-            stretches: trace.slices.iter().map(stretch).collect(),
             functions: trace.functions.iter().map(Code::new).collect(),
-            counting: trace
-                .header
-                .levels
-                .iter()
-                .map(|level| level.counting)
-                .collect(),
+            counting: levels.map(|level| level.counting).collect(),
+            stretches,
+            loops,
         }
     }
 
@@ -109,6 +113,8 @@ impl Workload {
     #[must_use]
     pub fn scaled(&self, scale: Scale) -> Self {
         let mut scaled = self.clone();
+        let loops = scaled.loops.iter_mut();
+        loops.for_each(|(_, iterations)| *iterations *= scale.work);
         for code in &mut scaled.functions {
             let times = code.compile_ns.iter_mut().skip(1);
             times.for_each(|time| *time *= scale.compile);
@@ -117,9 +123,7 @@ impl Workload {
             stretch.host_ns *= scale.work;
             for part in &mut stretch.parts {
                 part.entries *= scale.work;
-                part.loops
-                    .iter_mut()
-                    .for_each(|(_, units)| *units *= scale.work);
+                part.iterations *= scale.work;
                 part.ns.iter_mut().for_each(|time| *time *= scale.work);
                 part.ns
                     .iter_mut()
@@ -150,11 +154,16 @@ impl Workload {
         totals
     }
 
-    /// The units that the busiest function counts.
-    pub(crate) fn most_units(&self) -> f64 {
+    /// The loops that ran in a part, and how often each repeated.
+    pub(crate) fn loops(&self, part: &Part) -> &[(u32, f64)] {
+        &self.loops[part.loops.0 as usize..part.loops.1 as usize]
+    }
+
+    /// The calls and iterations of the busiest function.
+    pub(crate) fn most_events(&self) -> f64 {
         let mut units = vec![0.0; self.functions.len()];
         for part in self.stretches.iter().flat_map(|stretch| &stretch.parts) {
-            units[part.function] += part.units();
+            units[part.function] += part.entries + part.iterations;
         }
         units.into_iter().fold(0.0, f64::max)
     }
@@ -173,15 +182,6 @@ impl Code {
 }
 
 impl Part {
-    /// All units.
-    pub(crate) fn units(&self) -> f64 {
-        self.entries + self.iterations()
-    }
-
-    pub(crate) fn iterations(&self) -> f64 {
-        self.loops.iter().map(|(_, units)| units).sum()
-    }
-
     /// The time at the fastest level.
     pub(crate) fn fastest(&self, levels: usize) -> f64 {
         self.ns[..levels]
@@ -192,13 +192,20 @@ impl Part {
 }
 
 /// The work of a slice that follows a time without one.
-fn stretch(slice: &Slice, gap: u64, functions: &[Function]) -> Stretch {
+fn stretch(
+    slice: &Slice,
+    gap: u64,
+    functions: &[Function],
+    loops: &mut Vec<(u32, f64)>,
+) -> Stretch {
     let mut parts: Vec<Part> = Vec::new();
     for count in &slice.counts {
         let function = count.function as usize;
         if parts.last().is_none_or(|part| part.function != function) {
+            let next = loops.len() as u32;
             parts.push(Part {
                 function,
+                loops: (next, next),
                 ..Part::default()
             });
         }
@@ -206,7 +213,11 @@ fn stretch(slice: &Slice, gap: u64, functions: &[Function]) -> Stretch {
         let units = count.units as f64;
         match count.site.checked_sub(1) {
             None => part.entries = units,
-            Some(index) => part.loops.push((index, units)),
+            Some(index) => {
+                part.iterations += units;
+                loops.push((index, units));
+                part.loops.1 += 1;
+            }
         }
         for (ns, cost) in part.ns.iter_mut().zip(&functions[function].costs) {
             *ns += units * cost.unit_ns[count.site as usize];

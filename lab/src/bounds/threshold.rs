@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::machine::{Director, Done, Job, Machine, Run, Unit, execute};
+use crate::machine::{Director, Job, Machine, Run, Unit, execute};
 use crate::workload::Workload;
 
 /// Thresholds for each doubling of the work.
@@ -24,7 +24,7 @@ pub struct Threshold {
 /// What separates it from a policy with another threshold is the constant; what separates it from
 /// [`iar`](super::iar()) is the rule.
 pub fn best_threshold(workload: &Workload, machine: &Machine) -> Threshold {
-    let octaves = workload.most_units().max(1.0).log2().ceil() as i32;
+    let octaves = workload.most_events().max(1.0).log2().ceil() as i32;
     let units = (0..=octaves * STEPS_PER_OCTAVE)
         .map(|step| f64::from(step) / f64::from(STEPS_PER_OCTAVE))
         .map(f64::exp2);
@@ -71,6 +71,4 @@ impl Director for AfterUnits {
             self.queue.push_back(function);
         }
     }
-
-    fn published(&mut self, _run: &mut Run<'_>, _done: Done) {}
 }

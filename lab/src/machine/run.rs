@@ -2,114 +2,60 @@
 
 use std::collections::BTreeSet;
 
+use super::director::{Director, Done, Job, Outcome, Unit, Weights};
 use super::{Machine, Switch};
 use crate::trace::Counting;
 use crate::workload::{Part, Stretch, Workload};
-
-/// What a compile thread is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Job {
-    /// The position of the function in the trace.
-    pub function: usize,
-    /// The level: above 0.
-    pub level: usize,
-    /// What of it.
-    pub unit: Unit,
-}
-
-/// What a job compiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// The function, for calls.
-    Function,
-    /// An OSR entry at this loop. Takes as long as the function.
-    Loop(u32),
-}
-
-/// A job that was done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Done {
-    /// The job.
-    pub job: Job,
-    /// When a thread began with it, in nanoseconds.
-    pub started: f64,
-    /// When its code was published.
-    pub published: f64,
-}
-
-/// Decides what is compiled.
-///
-/// Functions are positions in the trace. Methods are called between two events, and may change
-/// budgets and wake-ups through the [`Run`].
-pub trait Director {
-    /// The job for a compile thread that has none; asked after each event.
-    fn next(&mut self, run: &mut Run<'_>) -> Option<Job>;
-
-    /// The function has got its first code and is about to run it.
-    fn first_code(&mut self, _run: &mut Run<'_>, _function: usize) {}
-
-    /// The function's budget is used up, at a loop or (`None`) at its entry.
-    fn exhausted(&mut self, _run: &mut Run<'_>, _function: usize, _at: Option<u32>) {}
-
-    /// A loop whose budget is used up goes on in its OSR entry. Called once for each entry that was
-    /// published and then once for each slice in which the function is called.
-    fn entered(&mut self, _run: &mut Run<'_>, _function: usize, _at: u32) {}
-
-    /// Code was published.
-    fn published(&mut self, _run: &mut Run<'_>, _done: Done) {}
-
-    /// The time has come that was set by [`Run::wake`].
-    fn woken(&mut self, _run: &mut Run<'_>, _function: usize) {}
-}
-
-/// What a run took. Times are in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// From the start to the program's end.
-    pub wall_ns: f64,
-    /// Processor time of the guest's thread.
-    pub guest_ns: f64,
-    /// Processor time of compile threads, or of the guest's thread in their place.
-    pub compile_ns: f64,
-    /// How long the guest's thread stood still because it compiled: at level 0, or without compile
-    /// threads.
-    pub paused_ns: f64,
-    /// What was compiled, in the order of publishing.
-    pub jobs: Vec<Done>,
-}
 
 /// A run in virtual time. See [`execute`].
 #[derive(Debug)]
 pub struct Run<'w> {
     workload: &'w Workload,
     machine: &'w Machine,
+    weights: Weights,
     now: f64,
     /// The number of the slice.
     slice: usize,
+    /// Whether code or budgets have changed since code was last brought into use.
+    has_news: bool,
+    hot: Vec<Hot>,
     states: Vec<State>,
     workers: Vec<Option<Busy>>,
     /// Wake-ups: the bits of their times (which are not negative, so that bits order as times do)
     /// and the function.
     alarms: BTreeSet<(u64, usize)>,
+    /// The mean time between samples, and when the next one is due.
+    sample_period: f64,
+    sample_at: f64,
     random: fastrand::Rng,
     outcome: Outcome,
 }
 
-/// The state of a function.
+/// What each step of a run reads of a function.
+#[derive(Clone, Copy, Debug)]
+struct Hot {
+    /// The units that are left of its budget.
+    left: f64,
+    /// The level of the code that runs.
+    running: u8,
+    /// Whether that code counts.
+    counts: bool,
+    is_used: bool,
+    /// Whether there is code of a level above 0.
+    is_published: bool,
+}
+
+/// The rest of a function's state.
 #[derive(Clone, Debug)]
 struct State {
-    is_used: bool,
     /// The level that new calls run.
     calls: usize,
     /// The level of its OSR entries; 0 without.
     osr: usize,
-    /// The level of the code that runs.
-    running: usize,
     /// The last slice in which a loop went on in an OSR entry; `None` since one was published.
     entered: Option<usize>,
-    /// The last budget, and the units that are left of it.
+    /// The last budget.
     budget: f64,
-    left: f64,
     alarm: Option<u64>,
 }
 
@@ -120,37 +66,60 @@ struct Busy {
     left: f64,
 }
 
-/// How far the guest came before an event.
-enum Advance {
-    /// All the way.
-    Whole,
-    /// This share of it; then the levels may have changed.
-    Share(f64),
+/// Why the guest's thread is stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Event {
+    /// It has done what it was to do.
+    None,
+    /// This compile thread is done.
+    Compiled(usize),
+    Alarm,
+    Sample,
+}
+
+/// What a stretch does until the first budget is used up.
+struct Step {
+    /// Nanoseconds of the whole stretch.
+    whole_ns: f64,
+    /// The share that is to be done.
+    share: f64,
+    /// The part whose budget is used up then; `None`: the stretch ends.
+    hit: Option<usize>,
 }
 
 /// Runs a workload.
 pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Director) -> Outcome {
-    let state = State {
+    let hot = Hot {
+        left: f64::INFINITY,
+        running: 0,
+        counts: workload.counting[0] == Counting::Counts,
         is_used: false,
+        is_published: false,
+    };
+    let state = State {
         calls: 0,
         osr: 0,
-        running: 0,
         entered: None,
         budget: f64::INFINITY,
-        left: f64::INFINITY,
         alarm: None,
     };
     let mut run = Run {
         workload,
         machine,
+        weights: director.weights(),
         now: 0.0,
         slice: 0,
+        has_news: false,
+        hot: vec![hot; workload.functions.len()],
         states: vec![state; workload.functions.len()],
         workers: vec![None; machine.workers as usize],
         alarms: BTreeSet::new(),
+        sample_period: director.sample_period().unwrap_or(f64::INFINITY),
+        sample_at: f64::INFINITY,
         random: fastrand::Rng::with_seed(1),
         outcome: Outcome::default(),
     };
+    run.set_sample();
     run.serve(director);
     for (slice, stretch) in workload.stretches.iter().enumerate() {
         run.slice = slice;
@@ -177,17 +146,18 @@ impl Run<'_> {
         self.workers.iter().flatten().count()
     }
 
-    /// Sets after how many units the function's budget is used up: at least one, which is less than
-    /// any count; infinite for never.
+    /// Sets after how many units the function's budget is used up: at least one; infinite for
+    /// never.
     pub fn set_budget(&mut self, function: usize, units: f64) {
-        let state = &mut self.states[function];
-        state.budget = units.max(1.0);
-        state.left = state.budget;
+        let units = units.max(1.0);
+        self.states[function].budget = units;
+        self.hot[function].left = units;
+        self.has_news |= self.hot[function].is_published;
     }
 
     /// The units that are left of the function's budget.
     pub fn budget_left(&self, function: usize) -> f64 {
-        self.states[function].left
+        self.hot[function].left
     }
 
     /// Calls the director again for this function after a time, in place of an earlier wake-up.
@@ -203,15 +173,17 @@ impl Run<'_> {
     fn first_uses(&mut self, stretch: &Stretch, director: &mut dyn Director) {
         for part in &stretch.parts {
             let function = part.function;
-            if std::mem::replace(&mut self.states[function].is_used, true) {
+            if std::mem::replace(&mut self.hot[function].is_used, true) {
                 continue;
             }
             let mut left = self.workload.functions[function].compile_ns[0];
             let begun = self.now;
             while self.states[function].calls == 0 {
-                match self.advance(left, director) {
-                    Advance::Whole => break,
-                    Advance::Share(share) => left *= 1.0 - share,
+                let (share, event) = self.advance(left);
+                left *= 1.0 - share;
+                self.dispatch(event, None, director);
+                if event == Event::None {
+                    break;
                 }
             }
             self.outcome.paused_ns += self.now - begun;
@@ -222,64 +194,85 @@ impl Run<'_> {
 
     fn stretch(&mut self, stretch: &Stretch, director: &mut dyn Director) {
         let mut left = 1.0;
+        self.has_news = true;
         loop {
-            if let Some((function, at)) = self.switch(stretch) {
+            if std::mem::take(&mut self.has_news)
+                && let Some((function, at)) = self.switch(stretch)
+            {
+                self.has_news = true;
                 director.entered(self, function, at);
                 self.serve(director);
                 continue;
             }
-            let running = |part: &Part| part.ns[self.states[part.function].running];
-            let whole = stretch.host_ns + stretch.parts.iter().map(running).sum::<f64>();
-            let (step, hit) = self.next_exhaustion(stretch, left);
-            let done = match self.advance(whole * step, director) {
-                Advance::Whole => step,
-                Advance::Share(share) => share * step,
-            };
-            let is_whole = done == step;
-            left = (left - done).max(0.0);
-            for part in &stretch.parts {
-                if self.counts(part.function) {
-                    self.states[part.function].left -= done * part.units();
-                }
+            let step = self.next_step(stretch, left);
+            let (share, event) = self.advance(step.whole_ns * step.share);
+            let is_whole = share == 1.0;
+            left = (left - share * step.share).max(0.0);
+            self.charge(stretch, share * step.share);
+            let hit = step.hit.filter(|_| is_whole);
+            let hit = hit.map(|part| &stretch.parts[part]);
+            if let Some(part) = hit {
+                self.hot[part.function].left = 0.0;
             }
-            match hit.filter(|_| is_whole) {
-                Some(part) => self.exhaust(&stretch.parts[part], director),
+            self.dispatch(event, Some(stretch), director);
+            match hit {
+                // Unless the director has just set another budget.
+                Some(part) if self.hot[part.function].left <= 0.0 => self.exhaust(part, director),
                 None if is_whole => return,
-                None => {}
+                _ => {}
             }
         }
     }
 
-    /// The share of a stretch after which the first budget is used up, and the part whose it is; or
-    /// what is left of the stretch.
-    fn next_exhaustion(&self, stretch: &Stretch, left: f64) -> (f64, Option<usize>) {
-        let mut next = (left, None);
-        for (position, part) in stretch.parts.iter().enumerate() {
-            let share = self.states[part.function].left.max(0.0) / part.units();
-            if share < next.0 && self.counts(part.function) {
-                next = (share, Some(position));
+    /// What a part takes from its function's budget.
+    fn units(&self, part: &Part) -> f64 {
+        part.entries * self.weights.call + part.iterations * self.weights.iteration
+    }
+
+    /// Takes what a share of the stretch counts from the budgets.
+    fn charge(&mut self, stretch: &Stretch, share: f64) {
+        for part in &stretch.parts {
+            let units = self.units(part);
+            let hot = &mut self.hot[part.function];
+            if hot.counts {
+                hot.left -= share * units;
             }
         }
-        next
+    }
+
+    /// How long the stretch takes, and what of it can be done until the first budget is used up.
+    fn next_step(&self, stretch: &Stretch, left: f64) -> Step {
+        let mut step = Step {
+            whole_ns: stretch.host_ns,
+            share: left,
+            hit: None,
+        };
+        for (position, part) in stretch.parts.iter().enumerate() {
+            let hot = self.hot[part.function];
+            step.whole_ns += part.ns[usize::from(hot.running)];
+            let units = self.units(part);
+            if hot.counts && hot.left < step.share * units {
+                step.share = hot.left.max(0.0) / units;
+                step.hit = Some(position);
+            }
+        }
+        step
     }
 
     fn exhaust(&mut self, part: &Part, director: &mut dyn Director) {
-        self.states[part.function].left = f64::INFINITY;
+        self.hot[part.function].left = f64::INFINITY;
         // Each unit is as likely as the others to be the last.
-        let mut unit = self.random.f64() * part.units() - part.entries;
+        let calls = part.entries * self.weights.call;
+        let mut unit = self.random.f64() * self.units(part) - calls;
         let mut at = None;
-        for &(index, units) in &part.loops {
+        for &(index, iterations) in self.workload.loops(part) {
             if unit >= 0.0 {
                 at = Some(index);
-                unit -= units;
+                unit -= iterations * self.weights.iteration;
             }
         }
         director.exhausted(self, part.function, at);
         self.serve(director);
-    }
-
-    fn counts(&self, function: usize) -> bool {
-        self.workload.counting[self.states[function].running] == Counting::Counts
     }
 
     /// Brings published code into use where the stretch allows. Returns a function and a loop of it
@@ -287,19 +280,21 @@ impl Run<'_> {
     fn switch(&mut self, stretch: &Stretch) -> Option<(usize, u32)> {
         let mut entered = None;
         for part in &stretch.parts {
-            let state = &mut self.states[part.function];
-            if state.calls == 0 && state.osr == 0 {
+            let hot = self.hot[part.function];
+            if !hot.is_published {
                 continue;
             }
+            let iterations = part.iterations * self.weights.iteration;
+            let state = &mut self.states[part.function];
             let is_called = part.entries > 0.0;
             // Calls that loop on for longer than a budget come to the OSR entry.
-            let reaches_osr = part.iterations() > part.entries * state.budget.min(f64::MAX);
+            let reaches_osr = iterations > part.entries * state.budget.min(f64::MAX);
             let calls = if is_called {
                 state.calls
             } else {
-                state.running
+                hot.running.into()
             };
-            state.running = match self.machine.switch {
+            let running = match self.machine.switch {
                 Switch::Publish => state.calls.max(state.osr),
                 Switch::Entry if reaches_osr => calls.max(state.osr),
                 Switch::Entry => calls,
@@ -310,12 +305,13 @@ impl Run<'_> {
             };
             if reaches_osr && state.osr > state.calls && is_new && entered.is_none() {
                 state.entered = Some(self.slice);
-                let most = part
-                    .loops
-                    .iter()
-                    .max_by(|one, other| one.1.total_cmp(&other.1));
+                let loops = self.workload.loops(part).iter();
+                let most = loops.max_by(|one, other| one.1.total_cmp(&other.1));
                 entered = most.map(|&(index, _)| (part.function, index));
             }
+            let hot = &mut self.hot[part.function];
+            hot.running = running as u8;
+            hot.counts = self.workload.counting[running] == Counting::Counts;
         }
         entered
     }
@@ -359,6 +355,8 @@ impl Run<'_> {
         };
         // A lower level that comes late replaces nothing.
         *level = job.level.max(*level);
+        self.hot[job.function].is_published = true;
+        self.has_news = true;
         let done = Done {
             job,
             started,
@@ -368,46 +366,86 @@ impl Run<'_> {
         director.published(self, done);
     }
 
-    /// Lets the guest run for `guest_ns` of its own time, or until the next event, which is dealt
-    /// with.
-    fn advance(&mut self, guest_ns: f64, director: &mut dyn Director) -> Advance {
+    /// Lets the guest run for `guest_ns` of its own time, or until the next event. Returns the
+    /// share of the time that has passed, and the event.
+    fn advance(&mut self, guest_ns: f64) -> (f64, Event) {
         let busy = self.workers.iter().flatten();
         let speeds = self.machine.speeds(busy.clone().count());
         let least = busy.map(|busy| busy.left).fold(f64::INFINITY, f64::min);
-        let until_done = least / speeds.worker;
+        let until_compiled = least / speeds.worker;
         let alarm = self.alarms.first().map(|&(at, _)| f64::from_bits(at));
         let until_alarm = alarm.map_or(f64::INFINITY, |at| (at - self.now).max(0.0));
+        let until_sample = (self.sample_at - self.now).max(0.0);
         let until_end = guest_ns / speeds.guest;
-        let step = until_end.min(until_done).min(until_alarm);
+        let until_event = until_compiled.min(until_alarm).min(until_sample);
+        let step = until_end.min(until_event);
         self.now += step;
         self.outcome.guest_ns += step * speeds.guest_cpu;
-        let mut finished = None;
+        let mut event = match step {
+            _ if step == until_alarm => Event::Alarm,
+            _ if step == until_sample => Event::Sample,
+            _ => Event::None,
+        };
         for (number, worker) in self.workers.iter_mut().enumerate() {
             let Some(busy) = worker else { continue };
             self.outcome.compile_ns += step * speeds.worker;
-            // The same subtraction as gave `step`, so that rounding leaves nothing over.
-            let is_done = step == until_done && busy.left == least;
+            // The same comparison as gave `step`, so that rounding leaves nothing over.
+            if step == until_compiled && busy.left == least {
+                event = Event::Compiled(number);
+            }
             busy.left = (busy.left - step * speeds.worker).max(0.0);
-            if is_done && finished.is_none() {
-                finished = Some(number);
+        }
+        let share = if step == until_end {
+            1.0
+        } else {
+            step / until_end
+        };
+        (share, event)
+    }
+
+    /// Deals with an event in a stretch, or (`None`) while the guest compiles.
+    fn dispatch(&mut self, event: Event, at: Option<&Stretch>, director: &mut dyn Director) {
+        match event {
+            Event::None => return,
+            Event::Compiled(worker) => {
+                if let Some(busy) = self.workers[worker].take() {
+                    self.publish(busy.job, busy.started, director);
+                }
+            }
+            Event::Alarm => {
+                if let Some((_, function)) = self.alarms.pop_first() {
+                    self.states[function].alarm = None;
+                    director.woken(self, function);
+                }
+            }
+            Event::Sample => {
+                self.set_sample();
+                if let Some(function) = at.and_then(|stretch| self.draw(stretch)) {
+                    director.sampled(self, function);
+                }
             }
         }
-        let share = if guest_ns > 0.0 {
-            step / until_end
-        } else {
-            1.0
-        };
-        if let Some(busy) = finished.and_then(|number| self.workers[number].take()) {
-            self.publish(busy.job, busy.started, director);
-        } else if step == until_alarm
-            && let Some((_, function)) = self.alarms.pop_first()
-        {
-            self.states[function].alarm = None;
-            director.woken(self, function);
-        } else {
-            return Advance::Whole;
-        }
         self.serve(director);
-        Advance::Share(share)
+    }
+
+    /// Sets the time of the next sample: at random, from half the period to one and a half.
+    fn set_sample(&mut self) {
+        if self.sample_period.is_finite() {
+            self.sample_at = self.now + self.sample_period.max(1.0) * (0.5 + self.random.f64());
+        }
+    }
+
+    /// A function of the stretch, each as likely as its share of the time; `None` is the host.
+    fn draw(&mut self, stretch: &Stretch) -> Option<usize> {
+        let ns = |part: &Part| part.ns[usize::from(self.hot[part.function].running)];
+        let whole = stretch.host_ns + stretch.parts.iter().map(ns).sum::<f64>();
+        let mut left = self.random.f64() * whole - stretch.host_ns;
+        let mut parts = stretch.parts.iter();
+        let hit = parts.find(|part| {
+            let before = left;
+            left -= part.ns[usize::from(self.hot[part.function].running)];
+            before >= 0.0 && left < 0.0
+        });
+        hit.map(|part| part.function)
     }
 }

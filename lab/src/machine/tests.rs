@@ -16,23 +16,27 @@ pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])
         compile_ns: vec![first, second],
         code_bytes: vec![100, 50],
     };
-    let part = |&(function, entries, iterations, slow, fast): &PartFigures| Part {
-        function,
-        entries,
-        loops: if iterations > 0.0 {
-            vec![(0, iterations)]
-        } else {
-            Vec::new()
-        },
-        ns: [slow, fast, 0.0, 0.0],
+    let mut loops = Vec::new();
+    let mut part = |&(function, entries, iterations, slow, fast): &PartFigures| {
+        let from = loops.len() as u32;
+        loops.extend((iterations > 0.0).then_some((0, iterations)));
+        Part {
+            function,
+            entries,
+            iterations,
+            loops: (from, loops.len() as u32),
+            ns: [slow, fast, 0.0, 0.0],
+        }
     };
     let stretch = |(host_ns, parts): &(f64, &[PartFigures])| Stretch {
         host_ns: *host_ns,
-        parts: parts.iter().map(part).collect(),
+        parts: parts.iter().map(&mut part).collect(),
     };
+    let stretches = slices.iter().map(stretch).collect();
     Workload {
         functions: functions.iter().map(code).collect(),
-        stretches: slices.iter().map(stretch).collect(),
+        stretches,
+        loops,
         counting: vec![Counting::Counts, Counting::Silent],
     }
 }

@@ -12,7 +12,7 @@ use upshift_tiering::{Decision, Level, LoopPhase, Memo, Phase, PolicyEvent, View
 use super::account::Account;
 use super::discipline::{Heat, Queue, Waiting};
 use super::{Decided, Keep, Setup, Simulation};
-use crate::machine::{Director, Done, Job, Run, Unit};
+use crate::machine::{Director, Done, Job, Run, Unit, Weights};
 use crate::workload::Workload;
 
 /// Tiering for the functions of a workload.
@@ -39,6 +39,7 @@ struct Function {
     loops: Vec<LoopState>,
     /// The rate that the policy saw last.
     rate: f64,
+    samples: u32,
 }
 
 /// The state of a loop's OSR entry.
@@ -58,6 +59,7 @@ impl<'a> Tiering<'a> {
             first_code_at: Nanos(0),
             osr_requests: 0,
             rate: 0.0,
+            samples: 0,
             loops: code
                 .loops
                 .iter()
@@ -125,8 +127,14 @@ impl<'a> Tiering<'a> {
         view.module_bytes = self.module_bytes;
         view.module_funcs = self.workload.functions() as u32;
         view.units = account.units();
-        view.calls = account.calls();
-        view.iterations = account.iterations();
+        let weights = self.setup.weights;
+        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
+        view.calls = counted(account.calls(), weights.call);
+        view.iterations = counted(account.iterations(), weights.iteration);
+        view.call_units = weights.call;
+        view.loop_units = weights.iteration;
+        view.samples = state.samples;
+        view.hint = self.setup.hints.get(function).copied().flatten();
         view.units_since_request = account.units_since_request();
         view.entry_exhaustions = account.entry_exhaustions;
         view.loop_exhaustions = account.loop_exhaustions;
@@ -426,6 +434,24 @@ impl Director for Tiering<'_> {
         let used = granted - run.budget_left(function);
         state.account.charge(used.clamp(0.0, granted));
         self.set_budget(run, function, 0);
+    }
+
+    fn sampled(&mut self, run: &mut Run<'_>, function: usize) {
+        self.functions[function].samples += 1;
+        let decision = self.decide(run, function, PolicyEvent::Sampled(1));
+        self.carry_out(run, function, &decision, None);
+    }
+
+    fn sample_period(&self) -> Option<f64> {
+        let period = self.setup.policy.needs().sample_period;
+        period.map(|period| period.as_nanos() as f64)
+    }
+
+    fn weights(&self) -> Weights {
+        Weights {
+            call: self.setup.weights.call.into(),
+            iteration: self.setup.weights.iteration.into(),
+        }
     }
 
     fn woken(&mut self, run: &mut Run<'_>, function: usize) {

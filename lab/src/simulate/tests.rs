@@ -1,10 +1,11 @@
 //! Tests of simulations: by hand, against bounds, and of each rule of tiering.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use upshift_profiler::Nanos;
-use upshift_tiering::policy::{Budget, default, from_spec};
+use upshift_tiering::policy::{Budget, Needs, builtin, from_spec};
 use upshift_tiering::policy::{CostModel, FirstCall, FixedBudget, Lane, Never, Reason, Request};
 use upshift_tiering::{Level, Memo, View};
 
@@ -21,9 +22,16 @@ fn close(found: f64, expected: f64) {
     );
 }
 
+/// A unit for each call and iteration.
+const ONE: Weights = Weights {
+    call: 1,
+    iteration: 1,
+};
+
 fn run(policy: impl Policy + 'static, workload: &Workload, machine: Machine) -> Simulation {
     let setup = Setup {
         decisions: Keep::All,
+        weights: ONE,
         ..Setup::new(Arc::new(policy), machine)
     };
     simulate(workload, &setup)
@@ -216,27 +224,32 @@ fn a_loop_that_never_ends_gets_an_osr_entry_and_calls_ask_for_the_function() {
         simulation.outcome
     );
     let mut setup = Setup::new(Arc::new(policy()), machine);
+    setup.weights = ONE;
     setup.knobs.osr = false;
     let without = simulate(&looping, &setup);
     assert!(without.outcome.wall_ns > 2900.0, "{:?}", without.outcome);
 }
 
+/// All built-in policies, some with parameters that suit short runs, and one of this test.
 fn policies() -> Vec<Arc<dyn Policy>> {
     let specs = [
-        "never",
-        "first-call",
         "fixed-budget:units=10",
         "fixed-budget:units=100:slices=1",
-        "cost-model",
         "cost-model:alpha=0.1:fixed-us=0:ns-per-byte=0.001",
         "cost-model:measured=on:feedback=1:fixed-us=0.1",
+        "ski-rental:random=on:fixed-us=0:ns-per-byte=0.01",
+        "hinted-ski-rental:fixed-us=0:ns-per-byte=0.01",
+        "jikes:quantum-ms=0.0001",
+        "v8-budget:budget=2000",
+        "wizard",
     ];
-    let mut policies: Vec<_> = specs.map(|spec| from_spec(spec).expect(spec)).to_vec();
+    let names = builtin().iter().map(|variant| variant.name);
+    let specs = names.chain(specs);
+    let mut policies: Vec<_> = specs.map(|spec| from_spec(spec).expect(spec)).collect();
     policies.push(Arc::new(Script {
         withdraws: false,
         wake: Some(Nanos(20)),
     }));
-    policies.push(default());
     policies
 }
 
@@ -265,6 +278,7 @@ fn no_policy_is_below_the_bounds_and_all_repeat() {
                     let setup = Setup {
                         queue,
                         decisions: Keep::All,
+                        hints: hints_of(&workload, Weights::default()),
                         ..Setup::new(policy.clone(), machine.clone())
                     };
                     let simulation = simulate(&workload, &setup);
@@ -354,4 +368,108 @@ fn levels_above_the_ladder_are_its_highest() {
     }
     let simulation = run(High, &two_functions(), Machine::new(2, 1));
     assert_eq!(simulation.outcome.jobs[0].job.level, 1);
+}
+
+/// Samples each microsecond.
+#[derive(Debug)]
+struct Sampler;
+
+impl Policy for Sampler {
+    fn spec(&self) -> String {
+        "sampler".into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::samples(Duration::from_micros(1))
+    }
+
+    fn on(&self, memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+        if let PolicyEvent::Sampled(count) = event {
+            memo.words[0] += u64::from(count);
+            assert_eq!(memo.words[0], u64::from(view.samples));
+        }
+        Decision::wait(Budget::Unlimited)
+    }
+}
+
+#[test]
+fn samples_find_functions_by_their_time() {
+    let parts = [(0, 10.0, 0.0, 3e6, 1e6), (1, 1.0, 0.0, 6e6, 1e6)];
+    let workload = workload(&[(0.0, 1e9), (0.0, 1e9)], &[(1e6, &parts)]);
+    let simulation = run(Sampler, &workload, Machine::new(2, 1));
+    let count = |function| {
+        let decisions = simulation.decisions.iter();
+        let of_function = decisions.filter(|one| one.function == function);
+        of_function
+            .filter(|one| one.event == PolicyEvent::Sampled(1))
+            .count() as f64
+    };
+    // A sample in each microsecond, of which the host has a tenth.
+    let found = (count(0), count(1));
+    assert!(
+        (found.0 - 3000.0).abs() < 200.0 && (found.1 - 6000.0).abs() < 200.0,
+        "{found:?}"
+    );
+}
+
+#[test]
+fn budgets_are_in_weighted_units_and_views_in_calls() {
+    let policy = from_spec("fixed-budget:units=100:slices=1").unwrap();
+    let mut setup = Setup::new(policy, Machine::new(2, 1));
+    setup.decisions = Keep::All;
+    // 20 calls of 10 units in 200 ns.
+    let calls = workload(&[(0.0, 1e9)], &[(0.0, &[(0, 20.0, 0.0, 200.0, 100.0)])]);
+    assert_eq!(heard(&simulate(&calls, &setup))[1], (0, "entry", 100));
+    setup.weights = ONE;
+    assert_eq!(heard(&simulate(&calls, &setup)).len(), 1);
+    // 40 iterations of 5.
+    let loops = workload(&[(0.0, 1e9)], &[(0.0, &[(0, 0.0, 40.0, 200.0, 100.0)])]);
+    setup.weights = Weights::default();
+    assert_eq!(heard(&simulate(&loops, &setup))[1], (0, "loop", 100));
+    let both = workload(&[(0.0, 1e9)], &[(0.0, &[(0, 20.0, 4.0, 200.0, 100.0)])]);
+    let hints = hints_of(&both, Weights::default());
+    assert_eq!(hints[0].unwrap().expected_units, Some(220));
+}
+
+/// Predictions that are right make ski rental cheaper, and wrong ones dearer, by no more than they
+/// may: 1 + lambda and 1 + 1/lambda of the best. One core, the guest's thread compiles.
+#[test]
+fn hinted_ski_rental_is_consistent_and_robust() {
+    let mut random = Rng::with_seed(15);
+    let spec = "hinted-ski-rental:lambda=0.5:fixed-us=0:ns-per-byte=100:max-unit-ns=1:slices=50";
+    let plain = "ski-rental:fixed-us=0:ns-per-byte=100:max-unit-ns=1:slices=50";
+    let wall = |workload: &Workload, spec, hints| {
+        let setup = Setup {
+            hints,
+            weights: ONE,
+            ..Setup::new(from_spec(spec).unwrap(), Machine::new(1, 0))
+        };
+        simulate(workload, &setup).outcome.wall_ns
+    };
+    let mut sums = [0.0; 3];
+    for _ in 0..200 {
+        // Bodies have ten bytes, so a compilation takes 1000 ns, and pays after 3000.
+        let units = 10.0_f64.powf(2.0 + 2.5 * random.f64()).round();
+        let slices = vec![[(0, units / 20.0, 0.0, units / 20.0, units / 30.0)]; 20];
+        let slices: Vec<_> = slices.iter().map(|parts| (0.0, &parts[..])).collect();
+        let one = workload(&[(0.0, 1000.0)], &slices);
+        let right = hints_of(&one, ONE);
+        let mut wrong = right.clone();
+        let expected = if units < 3000.0 { 1 << 40 } else { 0 };
+        wrong[0].as_mut().unwrap().expected_units = Some(expected);
+        let (best, late) = (single(&one), 2.0 * 3000.0 / 50.0);
+        let found = [
+            wall(&one, spec, right),
+            wall(&one, plain, vec![]),
+            wall(&one, spec, wrong),
+        ];
+        for ((found, limit), sum) in found.into_iter().zip([1.5, 2.0, 3.0]).zip(&mut sums) {
+            assert!(
+                found <= limit * best + late,
+                "{units} units: {found}, {limit} times {best}"
+            );
+            *sum += found / best;
+        }
+    }
+    assert!(sums[0] < sums[1] && sums[1] < sums[2], "{sums:?}");
 }

@@ -1,0 +1,100 @@
+//! What a run asks and tells whatever decides on compilations.
+
+use super::run::Run;
+
+/// What a compile thread is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Job {
+    /// The position of the function in the trace.
+    pub function: usize,
+    /// The level: above 0.
+    pub level: usize,
+    /// What of it.
+    pub unit: Unit,
+}
+
+/// What a job compiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// The function, for calls.
+    Function,
+    /// An OSR entry at this loop. Takes as long as the function.
+    Loop(u32),
+}
+
+/// A job that was done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Done {
+    /// The job.
+    pub job: Job,
+    /// When a thread began with it, in nanoseconds.
+    pub started: f64,
+    /// When its code was published.
+    pub published: f64,
+}
+
+/// The units that code takes from its function's budget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// For each call.
+    pub call: f64,
+    /// For each iteration of a loop.
+    pub iteration: f64,
+}
+
+/// Decides what is compiled.
+///
+/// Functions are positions in the trace. Methods are called between two events, and may change
+/// budgets and wake-ups through the [`Run`].
+pub trait Director {
+    /// The job for a compile thread that has none; asked after each event.
+    fn next(&mut self, run: &mut Run<'_>) -> Option<Job>;
+
+    /// What code takes from a budget. Asked once.
+    fn weights(&self) -> Weights {
+        Weights {
+            call: 1.0,
+            iteration: 1.0,
+        }
+    }
+
+    /// The mean time between two samples, in nanoseconds, if there are to be any. Asked once.
+    fn sample_period(&self) -> Option<f64> {
+        None
+    }
+
+    /// The function has got its first code and is about to run it.
+    fn first_code(&mut self, _run: &mut Run<'_>, _function: usize) {}
+
+    /// The function's budget is used up, at a loop or (`None`) at its entry.
+    fn exhausted(&mut self, _run: &mut Run<'_>, _function: usize, _at: Option<u32>) {}
+
+    /// A loop whose budget is used up goes on in its OSR entry. Called once for each entry that was
+    /// published and then once for each slice in which the function is called.
+    fn entered(&mut self, _run: &mut Run<'_>, _function: usize, _at: u32) {}
+
+    /// Code was published.
+    fn published(&mut self, _run: &mut Run<'_>, _done: Done) {}
+
+    /// A sample found the guest's thread in this function.
+    fn sampled(&mut self, _run: &mut Run<'_>, _function: usize) {}
+
+    /// The time has come that was set by [`Run::wake`].
+    fn woken(&mut self, _run: &mut Run<'_>, _function: usize) {}
+}
+
+/// What a run took. Times are in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// From the start to the program's end.
+    pub wall_ns: f64,
+    /// Processor time of the guest's thread, but for what it compiles above level 0.
+    pub guest_ns: f64,
+    /// Processor time of compile threads, or of the guest's thread in their place.
+    pub compile_ns: f64,
+    /// How long the guest's thread stood still because it compiled: at level 0, or without compile
+    /// threads.
+    pub paused_ns: f64,
+    /// What was compiled, in the order of publishing.
+    pub jobs: Vec<Done>,
+}
