@@ -8,8 +8,7 @@ use wasm_encoder::{
     GlobalSection, GlobalType, ImportSection, Instruction, MemoryType, Module, SectionId, TagKind,
     TagSection, TagType, TypeSection, ValType,
 };
-use wasmparser::types::Types;
-use wasmparser::{BlockType, FunctionBody, Parser, Payload, TypeRef, Validator, WasmFeatures};
+use wasmparser::{BlockType, FunctionBody, Parser, Payload, TypeRef};
 
 type Error = wasm_encoder::reencode::Error;
 
@@ -31,9 +30,7 @@ pub fn encoded(types: &[wasmparser::ValType]) -> Vec<ValType> {
 /// A module and what is added to it.
 pub struct Additions<'a> {
     wasm: &'a [u8],
-    known: Types,
-    imported_functions: u32,
-    imported_memories: u32,
+    known: Known,
     /// New bodies of the functions that the module defines; without, they stay.
     bodies: Vec<Function>,
     types: Vec<Signature>,
@@ -44,20 +41,71 @@ pub struct Additions<'a> {
     exports: Vec<(String, ExportKind, u32)>,
 }
 
+/// What the module has.
+#[derive(Default)]
+struct Known {
+    types: Vec<Signature>,
+    /// The type of each function, and how many are imported.
+    functions: Vec<u32>,
+    imported_functions: u32,
+    imported_memories: u32,
+    /// The type of each tag.
+    tags: Vec<u32>,
+    globals: u32,
+}
+
+impl Known {
+    fn of(wasm: &[u8]) -> wasmparser::Result<Self> {
+        let mut known = Self::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload? {
+                Payload::TypeSection(types) => {
+                    for ty in types.into_iter_err_on_gc_types() {
+                        let ty = ty?;
+                        let signature = (encoded(ty.params()), encoded(ty.results()));
+                        known.types.push(signature);
+                    }
+                }
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        match import?.ty {
+                            TypeRef::Func(ty) => known.functions.push(ty),
+                            TypeRef::Memory(_) => known.imported_memories += 1,
+                            TypeRef::Tag(ty) => known.tags.push(ty.func_type_idx),
+                            TypeRef::Global(_) => known.globals += 1,
+                            _ => {}
+                        }
+                    }
+                    known.imported_functions = known.functions.len() as u32;
+                }
+                Payload::FunctionSection(functions) => {
+                    for ty in functions {
+                        known.functions.push(ty?);
+                    }
+                }
+                Payload::TagSection(tags) => {
+                    for ty in tags {
+                        known.tags.push(ty?.func_type_idx);
+                    }
+                }
+                Payload::GlobalSection(globals) => known.globals += globals.count(),
+                _ => {}
+            }
+        }
+        Ok(known)
+    }
+}
+
 impl<'a> Additions<'a> {
-    /// Nothing, for a module.
+    /// Nothing, for a module without the types of garbage collection.
     ///
     /// # Panics
     ///
-    /// If the module is not valid.
+    /// If the module is malformed.
     pub fn to(wasm: &'a [u8]) -> Self {
-        let mut validator = Validator::new_with_features(WasmFeatures::all());
-        let known = validator.validate_all(wasm).expect("valid");
-        let mut additions = Self {
+        Self {
             wasm,
-            known,
-            imported_functions: 0,
-            imported_memories: 0,
+            known: Known::of(wasm).expect("valid"),
             bodies: Vec::new(),
             types: Vec::new(),
             memories: Vec::new(),
@@ -65,50 +113,38 @@ impl<'a> Additions<'a> {
             tags: Vec::new(),
             globals: Vec::new(),
             exports: Vec::new(),
-        };
-        for payload in Parser::new(0).parse_all(wasm) {
-            if let Payload::ImportSection(imports) = payload.expect("valid") {
-                for import in imports.into_imports() {
-                    match import.expect("valid").ty {
-                        TypeRef::Func(_) => additions.imported_functions += 1,
-                        TypeRef::Memory(_) => additions.imported_memories += 1,
-                        _ => {}
-                    }
-                }
-            }
         }
-        additions
     }
 
     /// The type of functions, which is added at its first use.
     pub fn ty(&mut self, signature: Signature) -> u32 {
-        let first = self.known.as_ref().core_type_count_in_module();
+        let first = self.known.types.len();
         let mut types = self.types.iter();
         let index = types.position(|other| *other == signature);
         let index = index.unwrap_or_else(|| {
             self.types.push(signature);
             self.types.len() - 1
         });
-        first + index as u32
+        (first + index) as u32
     }
 
     /// Imports a memory, behind the other imports; once at most.
     pub fn import_memory(&mut self, module: &str, name: &str, ty: MemoryType) -> u32 {
         let memory = (module.to_string(), name.to_string(), ty);
         self.memories.push(memory);
-        self.imported_memories
+        self.known.imported_memories
     }
 
     /// Adds a function of a type.
     pub fn function(&mut self, ty: u32, body: Function) -> u32 {
         self.functions.push((ty, body));
-        self.known.as_ref().function_count() + self.functions.len() as u32 - 1
+        (self.known.functions.len() + self.functions.len() - 1) as u32
     }
 
     /// Adds a tag of a type of functions.
     pub fn tag(&mut self, ty: u32) -> u32 {
         self.tags.push(ty);
-        self.known.as_ref().tag_count() + self.tags.len() as u32 - 1
+        (self.known.tags.len() + self.tags.len() - 1) as u32
     }
 
     /// Adds a mutable global.
@@ -119,7 +155,7 @@ impl<'a> Additions<'a> {
             shared: false,
         };
         self.globals.push((ty, value.clone()));
-        self.known.as_ref().global_count() + self.globals.len() as u32 - 1
+        self.known.globals + self.globals.len() as u32 - 1
     }
 
     /// Adds an export.
@@ -127,29 +163,22 @@ impl<'a> Additions<'a> {
         self.exports.push((name.to_string(), kind, index));
     }
 
-    /// What the tags of the module carry, in their order.
-    pub fn known_tags(&self) -> Vec<Vec<ValType>> {
-        let known = self.known.as_ref();
-        let tags = (0..known.tag_count()).map(|tag| {
-            let ty = &known[known.tag_at(tag)];
-            encoded(ty.unwrap_func().params())
-        });
-        tags.collect()
+    /// The tags of the module.
+    pub fn known_tags(&self) -> u32 {
+        self.known.tags.len() as u32
     }
 
-    /// The number of parameters of a function that the module defines.
-    pub fn params(&self, defined: u32) -> u32 {
-        let known = self.known.as_ref();
-        let ty = &known[known.core_function_at(self.imported_functions + defined)];
-        ty.unwrap_func().params().len() as u32
+    /// What a tag of the module carries.
+    pub fn tag_values(&self, tag: u32) -> Vec<ValType> {
+        let ty = self.known.tags[tag as usize];
+        self.known.types[ty as usize].0.clone()
     }
 
     /// The signature of a function that the module defines.
-    pub fn signature(&self, defined: u32) -> Signature {
-        let known = self.known.as_ref();
-        let ty = &known[known.core_function_at(self.imported_functions + defined)];
-        let ty = ty.unwrap_func();
-        (encoded(ty.params()), encoded(ty.results()))
+    pub fn signature(&self, defined: u32) -> &Signature {
+        let function = self.known.imported_functions + defined;
+        let ty = self.known.functions[function as usize];
+        &self.known.types[ty as usize]
     }
 
     /// What a block takes and leaves.
@@ -157,12 +186,7 @@ impl<'a> Additions<'a> {
         match ty {
             BlockType::Empty => (Vec::new(), Vec::new()),
             BlockType::Type(ty) => (Vec::new(), encoded(&[ty])),
-            BlockType::FuncType(index) => {
-                let known = self.known.as_ref();
-                let ty = &known[known.core_type_at_in_module(index)];
-                let ty = ty.unwrap_func();
-                (encoded(ty.params()), encoded(ty.results()))
-            }
+            BlockType::FuncType(index) => self.known.types[index as usize].clone(),
         }
     }
 
@@ -300,7 +324,7 @@ macro_rules! sections {
             type Error = std::convert::Infallible;
 
             fn memory_index(&mut self, memory: u32) -> Result<u32, Error> {
-                let defined = memory >= self.imported_memories;
+                let defined = memory >= self.known.imported_memories;
                 Ok(memory + if defined { self.memories.len() as u32 } else { 0 })
             }
 

@@ -23,7 +23,8 @@ pub fn rewrite(wasm: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut additions = Additions::to(wasm);
     let counter = additions.global(ValType::I32, &ConstExpr::i32_const(0));
     additions.export("legacy:counter", ExportKind::Global, counter);
-    let mut tags: Vec<Tag> = additions.known_tags();
+    let known = 0..additions.known_tags();
+    let mut tags: Vec<Tag> = known.map(|tag| additions.tag_values(tag)).collect();
     let more = [
         vec![],
         vec![ValType::I32],
@@ -85,7 +86,7 @@ struct Writer<'w, 'a> {
 impl<'a> Writer<'_, 'a> {
     fn function(mut self, number: u32, body: &FunctionBody<'a>) -> Function {
         self.function = Function::new(self.additions.locals(body));
-        let (_, results) = self.additions.signature(number);
+        let results = self.additions.signature(number).1.clone();
         self.open(Kind::Other, (Vec::new(), results.clone()));
         if self.rng.bool() {
             let signature = (Vec::new(), results);

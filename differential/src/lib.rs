@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod program;
 pub mod references;
 pub mod run;
+pub mod standard;
 pub mod subject;
 pub mod threads;
 pub mod value;

@@ -8,6 +8,7 @@ use wasmtime::{Config, ValType};
 use crate::configuration::Nans;
 use crate::machine::machine;
 use crate::program::Program;
+use crate::standard;
 
 machine!(wasmtime);
 
@@ -28,26 +29,30 @@ fn engine(nans: Nans) -> Engine {
     Engine::new(&config).expect("an engine can be made")
 }
 
-/// The features of which Wasmtime is no oracle: where the standard leaves a choice it may choose
-/// otherwise, and it lacks exceptions of the older form.
-pub const LACKING: [&str; 2] = ["relaxed vectors", "legacy exceptions"];
+/// The feature of which Wasmtime is no oracle: where the standard leaves a choice it may choose
+/// otherwise.
+pub const LACKING: &str = "relaxed vectors";
 
-/// Loads a program in Wasmtime, for each of its threads; `None` if one of its features is
-/// [`LACKING`].
+/// Loads a program in Wasmtime, for each of its threads; `None` if it has what is [`LACKING`].
+///
+/// Wasmtime gets exceptions of the older form in the [standard] one.
 ///
 /// # Panics
 ///
 /// If Wasmtime refuses another program.
 pub fn load(program: &Program, exports: &Arc<Exports>, nans: Nans) -> Option<Vec<Machine>> {
     let features = program.features();
-    if LACKING.iter().any(|lacking| features.contains(lacking)) {
+    if features.contains(&LACKING) {
         return None;
     }
     let engine = match nans {
         Nans::Computed => &*COMPUTED,
         Nans::Canonical => &*CANONICAL,
     };
+    let legacy = features.contains(&"legacy exceptions");
     let load = |wasm: &Vec<u8>| {
+        let translated = legacy.then(|| standard::translate(wasm));
+        let wasm = translated.as_ref().unwrap_or(wasm);
         let module = Module::new(engine, wasm);
         module.unwrap_or_else(|error| panic!("the oracle refuses a module: {error:#}"))
     };

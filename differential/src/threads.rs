@@ -265,7 +265,7 @@ impl Shared {
     ) -> Function {
         let mut locals = additions.locals(old);
         let count: u32 = locals.iter().map(|(count, _)| count).sum();
-        let scratch = additions.params(number) + count;
+        let scratch = additions.signature(number).0.len() as u32 + count;
         locals.push((1, ValType::I64));
         let mut function = Function::new(locals);
         let mut since_check = 0;

@@ -19,8 +19,8 @@ const SECONDS: u64 = 50;
 /// worthless.
 const AT_LEAST: usize = 50;
 /// The least share of the programs that run in Wasmtime too, in percent. The others have vector
-/// operators of which the standard leaves the results open, or exceptions of the older form.
-const BY_ORACLE: usize = 70;
+/// operators of which the standard leaves the results open.
+const BY_ORACLE: usize = 90;
 /// What some of the programs have. (The rest is in most.)
 const FEATURES: [&str; 7] = [
     "vectors",
