@@ -2,7 +2,7 @@
 //! to files if configured to.
 //!
 //! There is one log per engine, shared by all its threads. A thread counts and stores events in a
-//! part of its own ([`ThreadLog`](crate::ring::ThreadLog)), where it meets other threads only when
+//! part of its own (`ThreadLog`), where it meets other threads only when
 //! they read the log. [`collect`](EventLog::collect) moves records from there to the log's memory
 //! and its observers. A log that is [off](Detail::Off) costs one relaxed load per event.
 
