@@ -9,7 +9,7 @@
 //!
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`config`], [`knob`]: all options, by name;
-//! - `lifecycle`, `state`: the states of functions and loops, and how threads change them;
+//! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
 //! - [`home`]: the part of the runtime that this crate uses.
 //!
@@ -27,6 +27,7 @@
 pub mod config;
 pub mod home;
 pub mod knob;
+pub mod lifecycle;
 pub mod policy;
 
 mod account;
@@ -38,7 +39,6 @@ mod engine;
 mod evidence;
 mod first_code;
 mod function;
-mod lifecycle;
 mod load;
 mod logged;
 mod module;

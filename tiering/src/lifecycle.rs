@@ -11,7 +11,7 @@
 //!
 //! A [`Lifecycle`] is a phase and the level of the code that calls run. [`Lifecycle::step`] says
 //! what a [`Step`] makes of it, or that the step is not possible there. The engine takes steps by
-//! compare-and-swap (`AtomicState` in [`state`](crate::state)): of the threads that want the same
+//! compare-and-swap (`AtomicState` in `state.rs`): of the threads that want the same
 //! step one wins, and does what the step stands for.
 
 use crate::policy::Level;
@@ -103,21 +103,24 @@ impl LoopPhase {
 
 /// The state of a function's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Lifecycle {
-    pub(crate) phase: Phase,
+pub struct Lifecycle {
+    /// The progress.
+    pub phase: Phase,
     /// The level of the code that calls run; 0 before there is code.
-    pub(crate) level: Level,
+    pub level: Level,
 }
 
 /// What can happen to a function's code. In the comments: what the thread does that takes the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+#[non_exhaustive]
+pub enum Step {
     /// The first call: compiles the first code, which the others wait for.
     BeginFirstCode,
     /// No first code came about: wakes one of those who wait, to compile it.
     FailFirstCode,
     /// The first code exists: has published it, and wakes those who wait.
     FinishFirstCode {
+        /// Its level.
         level: Level,
         /// Whether the function keeps this code for good.
         pinned: bool,
@@ -144,13 +147,13 @@ pub(crate) enum Step {
 
 impl Lifecycle {
     /// The state of a function that was never called.
-    pub(crate) const START: Lifecycle = Lifecycle {
+    pub const START: Lifecycle = Lifecycle {
         phase: Phase::Uncompiled,
         level: Level::FIRST,
     };
 
     /// The state after the step; `None` if the step is not possible.
-    pub(crate) fn step(self, step: Step) -> Option<Lifecycle> {
+    pub fn step(self, step: Step) -> Option<Lifecycle> {
         use Phase::*;
         let Lifecycle { phase, level } = self;
         let to = |phase| Some(Lifecycle { phase, level });
@@ -188,7 +191,8 @@ impl Lifecycle {
 
 /// What can happen to a loop's OSR entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoopStep {
+#[non_exhaustive]
+pub enum LoopStep {
     /// An OSR entry is requested: queues or compiles it.
     Request,
     /// The request is dropped or withdrawn. It can be made again.
@@ -203,7 +207,7 @@ pub(crate) enum LoopStep {
 
 impl LoopPhase {
     /// The phase after the step; `None` if the step is not possible.
-    pub(crate) fn step(self, step: LoopStep) -> Option<LoopPhase> {
+    pub fn step(self, step: LoopStep) -> Option<LoopPhase> {
         use LoopPhase::*;
         match (self, step) {
             (Idle, LoopStep::Request) => Some(Queued),

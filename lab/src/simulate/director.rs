@@ -1,11 +1,12 @@
 //! Tiering in a simulation: what the engine does with a policy's decisions, without threads.
 //!
-//! The names are those of the engine's code (`upshift-tiering`, `module.rs` and `switch.rs`), which
-//! this repeats. A function is claimed before it is requested, so it waits once; a budget is cut
-//! while something is under way; published code exhausts the budget.
+//! Steps between states are the engine's ([`Lifecycle`]). The rest repeats its `consult.rs` and
+//! `optimize.rs`, under the same names. A function is claimed before it is requested, so it waits
+//! once; a budget is cut while something is under way; published code exhausts the budget.
 
 use upshift_abi::{DefinedFuncIndex, LoopIndex};
 use upshift_profiler::{FuncKey, ModuleKey, Nanos};
+use upshift_tiering::lifecycle::{Lifecycle, LoopStep, Step};
 use upshift_tiering::policy::{Budget, LevelView, LoopView, Request};
 use upshift_tiering::{Decision, Level, LoopPhase, Memo, Phase, PolicyEvent, View};
 
@@ -31,7 +32,7 @@ pub(super) struct Tiering<'a> {
 /// The state of a function.
 #[derive(Debug)]
 struct Function {
-    phase: Phase,
+    code: Lifecycle,
     memo: Memo,
     account: Account,
     first_code_at: Nanos,
@@ -40,6 +41,36 @@ struct Function {
     /// The rate that the policy saw last.
     rate: f64,
     samples: u32,
+}
+
+impl Function {
+    /// Takes a step of the function; false if it is not possible.
+    fn step(&mut self, step: Step) -> bool {
+        let next = self.code.step(step);
+        self.code = next.unwrap_or(self.code);
+        next.is_some()
+    }
+
+    /// What the policy sees of a loop. One that the trace doesn't know can have no OSR entry.
+    fn loop_view(&self, index: u32) -> LoopView {
+        let one = self.loops.get(index as usize);
+        LoopView {
+            index: LoopIndex(index),
+            depth: one.map_or(0, |one| one.depth),
+            phase: one.map_or(LoopPhase::Closed, |one| one.phase),
+            entries: one.map_or(0, |one| one.entries),
+        }
+    }
+
+    /// Takes a step of a loop; false if it is not possible or the function has no such loop.
+    fn loop_step(&mut self, index: u32, step: LoopStep) -> bool {
+        let Some(one) = self.loops.get_mut(index as usize) else {
+            return false;
+        };
+        let next = one.phase.step(step);
+        one.phase = next.unwrap_or(one.phase);
+        next.is_some()
+    }
 }
 
 /// The state of a loop's OSR entry.
@@ -53,7 +84,7 @@ struct LoopState {
 impl<'a> Tiering<'a> {
     pub(super) fn new(workload: &'a Workload, setup: &'a Setup) -> Self {
         let functions = workload.functions.iter().map(|code| Function {
-            phase: Phase::Uncompiled,
+            code: Lifecycle::START,
             memo: Memo::default(),
             account: Account::default(),
             first_code_at: Nanos(0),
@@ -120,8 +151,8 @@ impl<'a> Tiering<'a> {
         let state = &mut self.functions[function];
         let account = &mut state.account;
         view.now = now;
-        view.level = Level(run.level(function) as u8);
-        view.phase = state.phase;
+        view.level = state.code.level;
+        view.phase = state.code.phase;
         view.body_bytes = code.body_bytes;
         view.code_bytes = code.code_bytes[run.level(function)];
         view.module_bytes = self.module_bytes;
@@ -164,8 +195,8 @@ impl<'a> Tiering<'a> {
         decision: &Decision,
         at: Option<u32>,
     ) {
-        if decision.withdraw && self.functions[function].phase == Phase::Queued {
-            self.withdraw(run, function, Unit::Function);
+        if decision.withdraw && self.functions[function].step(Step::Drop) {
+            self.figures.withdrawn += 1;
         }
         if let (Some(osr), Some(index)) = (decision.osr, at) {
             self.request(run, function, Unit::Loop(index), osr);
@@ -187,7 +218,7 @@ impl<'a> Tiering<'a> {
             ..request
         };
         if self.workload.functions[function].body_bytes > knobs.max_optimize_bytes {
-            self.functions[function].phase = Phase::Pinned;
+            self.functions[function].step(Step::Refuse);
             return;
         }
         let is_allowed = match unit {
@@ -196,10 +227,10 @@ impl<'a> Tiering<'a> {
                 knobs.osr && self.functions[function].osr_requests < knobs.osr_per_function
             }
         };
-        if !is_allowed || usize::from(request.level.0) <= run.level(function) {
+        if !is_allowed {
             return;
         }
-        if !self.claim(function, unit) {
+        if !self.claim(function, unit, request.level) {
             if self.is_under_way(function, Some(unit)) {
                 self.figures.deduplicated += 1;
                 self.queue.reprioritise(function, unit, request);
@@ -209,7 +240,7 @@ impl<'a> Tiering<'a> {
         self.functions[function].account.requested(time(run));
         if self.queue.len() >= knobs.queue_cap as usize {
             self.figures.dropped += 1;
-            self.unclaim(run, function, unit);
+            self.unclaim(function, unit);
             return;
         }
         self.figures.requests += 1;
@@ -221,49 +252,30 @@ impl<'a> Tiering<'a> {
         });
     }
 
-    /// Moves the unit's phase to `Queued`, if it is in the phase before that.
-    fn claim(&mut self, function: usize, unit: Unit) -> bool {
+    /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
+    fn claim(&mut self, function: usize, unit: Unit, level: Level) -> bool {
         let state = &mut self.functions[function];
         match unit {
-            Unit::Function => {
-                let claims = matches!(state.phase, Phase::Baseline | Phase::Optimized);
-                if claims {
-                    state.phase = Phase::Queued;
-                }
-                claims
-            }
+            Unit::Function => state.step(Step::Request(level)),
             Unit::Loop(index) => {
-                let one = state.loops.get_mut(index as usize);
-                let idle = one.filter(|one| one.phase == LoopPhase::Idle);
-                idle.is_some_and(|one| {
-                    one.phase = LoopPhase::Queued;
-                    state.osr_requests += 1;
-                    true
-                })
+                let claims = state.loop_step(index, LoopStep::Request);
+                state.osr_requests += u32::from(claims);
+                claims
             }
         }
     }
 
     /// Takes back a claim, so that the unit can be requested again.
-    fn unclaim(&mut self, run: &Run<'_>, function: usize, unit: Unit) {
+    fn unclaim(&mut self, function: usize, unit: Unit) {
         let state = &mut self.functions[function];
         match unit {
             Unit::Function => {
-                state.phase = match run.level(function) {
-                    0 => Phase::Baseline,
-                    _ => Phase::Optimized,
-                };
+                state.step(Step::Drop);
             }
             Unit::Loop(index) => {
-                state.osr_requests -= 1;
-                state.loops[index as usize].phase = LoopPhase::Idle;
+                state.osr_requests -= u32::from(state.loop_step(index, LoopStep::Drop));
             }
         }
-    }
-
-    fn withdraw(&mut self, run: &Run<'_>, function: usize, unit: Unit) {
-        self.figures.withdrawn += 1;
-        self.unclaim(run, function, unit);
     }
 
     /// Whether the function or (`Some`) this unit of it waits or is being compiled.
@@ -275,7 +287,7 @@ impl<'a> Tiering<'a> {
         };
         match unit {
             Some(Unit::Loop(index)) => of_loop(index),
-            Some(Unit::Function) | None => state.phase.is_under_way(),
+            Some(Unit::Function) | None => state.code.phase.is_under_way(),
         }
     }
 
@@ -308,26 +320,44 @@ impl<'a> Tiering<'a> {
     fn consult(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
         let state = &mut self.functions[function];
         state.account.exhausted(at);
-        if state.phase == Phase::Pinned {
-            return self.grant(run, function, Budget::Unlimited, at);
+        if state.code.phase == Phase::Pinned {
+            self.grant(run, function, Budget::Unlimited, at);
+        } else {
+            let event = at.map_or(PolicyEvent::Entry, |index| {
+                PolicyEvent::Loop(state.loop_view(index))
+            });
+            let decision = self.decide(run, function, event);
+            self.carry_out(run, function, &decision, at);
+            self.grant(run, function, decision.budget, at);
         }
-        let known = at.and_then(|index| Some((index, *state.loops.get(index as usize)?)));
-        let event = known.map_or(PolicyEvent::Entry, |(index, one)| {
-            PolicyEvent::Loop(LoopView {
-                index: LoopIndex(index),
-                depth: one.depth,
-                phase: one.phase,
-                entries: one.entries,
-            })
-        });
-        let at = known.map(|(index, _)| index);
-        let decision = self.decide(run, function, event);
-        self.carry_out(run, function, &decision, at);
-        self.grant(run, function, decision.budget, at);
-        if let Some(index) = at {
-            let one = &mut self.functions[function].loops[index as usize];
+        let loops = &mut self.functions[function].loops;
+        if let Some(one) = at.and_then(|index| loops.get_mut(index as usize)) {
             one.entries += u32::from(one.phase == LoopPhase::Ready);
         }
+    }
+
+    /// Tells the policy of an event outside of running code, and does what it decides. Of its
+    /// budget only so much is granted as is less than what the function has left.
+    fn tell(&mut self, run: &mut Run<'_>, function: usize, event: PolicyEvent) {
+        if self.functions[function].code.phase == Phase::Pinned {
+            return;
+        }
+        let decision = self.decide(run, function, event);
+        self.carry_out(run, function, &decision, None);
+        let lowers = matches!(event, PolicyEvent::Wake | PolicyEvent::Sampled(_));
+        if let (true, Budget::Units(units)) = (lowers, decision.budget)
+            && run.budget_left(function) > f64::from(units)
+        {
+            self.charge(run, function);
+            self.grant(run, function, Budget::Units(units), None);
+        }
+    }
+
+    /// Takes note of what the function has used of its budget.
+    fn charge(&mut self, run: &Run<'_>, function: usize) {
+        let account = &mut self.functions[function].account;
+        let used = account.granted - run.budget_left(function);
+        account.charge(used.clamp(0.0, account.granted));
     }
 
     fn compiled(&mut self, function: usize, level: usize) {
@@ -340,13 +370,13 @@ impl<'a> Tiering<'a> {
     /// Claims a request that was taken from the queue for a compile thread.
     fn begin(&mut self, run: &Run<'_>, waiting: Waiting) -> Option<Job> {
         let (function, unit) = (waiting.function, waiting.unit);
-        let queued = match unit {
-            Unit::Function => self.functions[function].phase == Phase::Queued,
+        let waits = match unit {
+            Unit::Function => self.functions[function].code.phase == Phase::Queued,
             Unit::Loop(index) => {
-                self.functions[function].loops[index as usize].phase == LoopPhase::Queued
+                self.functions[function].loop_view(index).phase == LoopPhase::Queued
             }
         };
-        if !queued {
+        if !waits {
             return None;
         }
         // Where the running thread compiles, nothing waits, and no policy is asked.
@@ -356,15 +386,18 @@ impl<'a> Tiering<'a> {
                 waited: Nanos((run.now() - waiting.since) as u64),
             };
             if self.decide(run, function, event).withdraw {
-                self.withdraw(run, function, unit);
+                self.figures.withdrawn += 1;
+                self.unclaim(function, unit);
                 return None;
             }
         }
-        match unit {
-            Unit::Function => self.functions[function].phase = Phase::Optimizing,
-            Unit::Loop(index) => {
-                self.functions[function].loops[index as usize].phase = LoopPhase::Optimizing;
-            }
+        let state = &mut self.functions[function];
+        let begins = match unit {
+            Unit::Function => state.step(Step::Begin),
+            Unit::Loop(index) => state.loop_step(index, LoopStep::Begin),
+        };
+        if !begins {
+            return None;
         }
         let level = usize::from(waiting.request.level.0);
         Some(Job {
@@ -401,8 +434,12 @@ impl Director for Tiering<'_> {
         self.new_code_at = now;
         let state = &mut self.functions[function];
         state.first_code_at = now;
-        state.phase = Phase::Baseline;
+        state.step(Step::BeginFirstCode);
         let decision = self.decide(run, function, PolicyEvent::FirstCode);
+        self.functions[function].step(Step::FinishFirstCode {
+            level: Level::FIRST,
+            pinned: false,
+        });
         self.grant(run, function, decision.budget, None);
         self.carry_out(run, function, &decision, None);
     }
@@ -418,28 +455,23 @@ impl Director for Tiering<'_> {
     fn published(&mut self, run: &mut Run<'_>, done: Done) {
         let (function, level) = (done.job.function, done.job.level);
         self.compiled(function, level);
+        let level = Level(level as u8);
         match done.job.unit {
             Unit::Function => {
-                self.functions[function].phase = Phase::Optimized;
-                let event = PolicyEvent::Published(Level(level as u8));
-                let decision = self.decide(run, function, event);
-                self.carry_out(run, function, &decision, None);
+                self.functions[function].step(Step::Install(level));
+                self.tell(run, function, PolicyEvent::Published(level));
             }
             Unit::Loop(index) => {
-                self.functions[function].loops[index as usize].phase = LoopPhase::Ready;
+                self.functions[function].loop_step(index, LoopStep::Install);
             }
         }
-        let state = &mut self.functions[function];
-        let granted = state.account.granted;
-        let used = granted - run.budget_left(function);
-        state.account.charge(used.clamp(0.0, granted));
+        self.charge(run, function);
         self.set_budget(run, function, 0);
     }
 
     fn sampled(&mut self, run: &mut Run<'_>, function: usize) {
         self.functions[function].samples += 1;
-        let decision = self.decide(run, function, PolicyEvent::Sampled(1));
-        self.carry_out(run, function, &decision, None);
+        self.tell(run, function, PolicyEvent::Sampled(1));
     }
 
     fn sample_period(&self) -> Option<f64> {
@@ -455,8 +487,7 @@ impl Director for Tiering<'_> {
     }
 
     fn woken(&mut self, run: &mut Run<'_>, function: usize) {
-        let decision = self.decide(run, function, PolicyEvent::Wake);
-        self.carry_out(run, function, &decision, None);
+        self.tell(run, function, PolicyEvent::Wake);
     }
 }
 
