@@ -19,6 +19,7 @@
 //! - The program's end is the run's: what is being compiled then is dropped.
 
 mod director;
+mod figures;
 mod run;
 mod schedule;
 

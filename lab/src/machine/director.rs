@@ -31,6 +31,8 @@ pub struct Done {
     pub started: f64,
     /// When its code was published.
     pub published: f64,
+    /// The number of the slice in which that was.
+    pub slice: usize,
 }
 
 /// The units that code takes from its function's budget.
@@ -95,6 +97,12 @@ pub struct Outcome {
     /// How long the guest's thread stood still because it compiled: at level 0, or without compile
     /// threads.
     pub paused_ns: f64,
+    /// For each level, the time that its code took of the guest's thread, if alone on a core.
+    pub residency_ns: Vec<f64>,
+    /// How much of that would not have been taken by the fastest level of each function.
+    pub lost_ns: f64,
+    /// When each slice ended.
+    pub slice_ends: Vec<f64>,
     /// What was compiled, in the order of publishing.
     pub jobs: Vec<Done>,
 }

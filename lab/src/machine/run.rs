@@ -117,7 +117,10 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         sample_period: director.sample_period().unwrap_or(f64::INFINITY),
         sample_at: f64::INFINITY,
         random: fastrand::Rng::with_seed(1),
-        outcome: Outcome::default(),
+        outcome: Outcome {
+            residency_ns: vec![0.0; workload.levels()],
+            ..Outcome::default()
+        },
     };
     run.set_sample();
     run.serve(director);
@@ -125,6 +128,7 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         run.slice = slice;
         run.first_uses(stretch, director);
         run.stretch(stretch, director);
+        run.outcome.slice_ends.push(run.now);
     }
     run.outcome.wall_ns = run.now;
     run.outcome
@@ -229,14 +233,19 @@ impl Run<'_> {
         part.entries * self.weights.call + part.iterations * self.weights.iteration
     }
 
-    /// Takes what a share of the stretch counts from the budgets.
+    /// Takes what a share of the stretch counts from the budgets, and adds up its times.
     fn charge(&mut self, stretch: &Stretch, share: f64) {
+        let levels = self.workload.levels();
         for part in &stretch.parts {
             let units = self.units(part);
             let hot = &mut self.hot[part.function];
             if hot.counts {
                 hot.left -= share * units;
             }
+            let running = usize::from(hot.running);
+            let ns = part.ns[running];
+            self.outcome.residency_ns[running] += share * ns;
+            self.outcome.lost_ns += share * (ns - part.fastest(levels));
         }
     }
 
@@ -361,6 +370,7 @@ impl Run<'_> {
             job,
             started,
             published: self.now,
+            slice: self.slice,
         };
         self.outcome.jobs.push(done);
         director.published(self, done);

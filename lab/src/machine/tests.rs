@@ -56,7 +56,7 @@ pub(crate) fn two_functions() -> Workload {
     )
 }
 
-fn close(found: f64, expected: f64) {
+pub(crate) fn close(found: f64, expected: f64) {
     assert!(
         (found - expected).abs() < 1e-9,
         "{found}, expected {expected}"
