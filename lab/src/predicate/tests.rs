@@ -50,6 +50,8 @@ fn values_by_hand() {
         "ci_high(ratio(wall, 'alpha=0.1', 'alpha=1')) < 1.25",
         "share(ci_high(ratio(wall, 'alpha=0.1', 'alpha=1')) < 1) <= 0.5",
         "ci_low(share(ratio(wall, 'alpha=0.1', 'alpha=1') < 1)) >= 0.5",
+        "ci_low(min(median(wall, 'alpha=1'))) < 0.995",
+        "ci_high(min(median(wall, 'alpha=1'))) > 1.005",
         "median(zero, ' alpha = 1 ') <= 0",
     ] {
         assert!(holds(text), "{text}");
