@@ -70,6 +70,8 @@ pub enum DropReason {
     Full,
     /// The policy withdrew the request, or it was no longer wanted when its turn came.
     Withdrawn,
+    /// The function had not run for the time that `stale-ms` says.
+    Stale,
     /// The module was dropped.
     ModuleGone,
     /// The engine was dropped.
@@ -192,7 +194,8 @@ events! {
         /// The requested unit.
         code: CodeKey,
         /// `full`: the queue was full. `withdrawn`: the policy withdrew it, or it was no longer
-        /// wanted. `module-gone`, `shutdown`: the module or the engine was dropped.
+        /// wanted. `stale`: its function had not run for a time. `module-gone`, `shutdown`: the
+        /// module or the engine was dropped.
         why: DropReason,
     }
     /// A compile thread took a request from the queue.

@@ -25,6 +25,10 @@ pub(crate) struct BudgetAccount {
     /// The time of the event before this one, and the units used up to then.
     seen_at: AtomicU64,
     seen_units: AtomicU64,
+    /// The last [`rate`](Self::rate), as the bits of a floating-point number.
+    last_rate: AtomicU64,
+    /// The time of the last event before which units had been used.
+    active_at: AtomicU64,
     /// How often samples found a thread in the function.
     samples: AtomicU32,
     pub(crate) entry_exhaustions: AtomicU32,
@@ -77,7 +81,24 @@ impl BudgetAccount {
         let time = now
             .0
             .saturating_sub(self.seen_at.swap(now.0, Ordering::Relaxed));
-        used as f64 * 1e6 / time.max(1) as f64
+        let rate = used as f64 * 1e6 / time.max(1) as f64;
+        self.last_rate.store(rate.to_bits(), Ordering::Relaxed);
+        if used > 0 {
+            self.active_at.store(now.0, Ordering::Relaxed);
+        }
+        rate
+    }
+
+    /// What [`rate`](Self::rate) returned last.
+    pub(crate) fn last_rate(&self) -> f64 {
+        f64::from_bits(self.last_rate.load(Ordering::Relaxed))
+    }
+
+    /// When it was last known that the function was running: at an event before which it had used
+    /// units, or when it was requested.
+    pub(crate) fn active_at(&self) -> Nanos {
+        let active_at = Nanos(self.active_at.load(Ordering::Relaxed));
+        active_at.max(self.requested_at())
     }
 
     /// Records the value that the cell is about to be set to.
@@ -147,5 +168,10 @@ mod tests {
         account.grant(10);
         account.exhausted(0, site);
         assert_eq!(account.rate(Nanos(3_000_000)), 10.0);
+        assert_eq!(account.rate(Nanos(4_000_000)), 0.0);
+        assert_eq!(
+            (account.last_rate(), account.active_at()),
+            (0.0, Nanos(3_000_000))
+        );
     }
 }

@@ -8,8 +8,12 @@ use upshift_knobs::{
     Group, Info, Knob, KnobError, Param, Shape, Value, Values, Variant, choices, knobs,
 };
 
+use upshift_profiler::Nanos;
+
+use crate::account::BudgetAccount;
 use crate::knob::{self, Knobs};
 use crate::policy::{self, Policy};
+use crate::queue::{self, Discipline};
 
 /// An option's name or value that tiering does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,6 +191,8 @@ knobs! {
             "when optimized code is compiled and when it is installed";
         Tiering "policy": Mode policy::POLICY => policy,
             "what decides which functions are optimized, and when";
+        Tiering "queue": Mode queue::DISCIPLINE => queue,
+            "which of the waiting requests a compile thread takes next";
     }
 }
 
@@ -213,6 +219,19 @@ impl Default for Weights {
     }
 }
 
+impl Weights {
+    /// How many calls the account's units for calls are; 0 where they are not counted.
+    pub(crate) fn calls(self, account: &BudgetAccount) -> u64 {
+        account.calls().checked_div(self.call.into()).unwrap_or(0)
+    }
+
+    /// How many iterations the account's units for loops are; 0 where they are not counted.
+    pub(crate) fn iterations(self, account: &BudgetAccount) -> u64 {
+        let units = account.iterations();
+        units.checked_div(self.iteration.into()).unwrap_or(0)
+    }
+}
+
 /// The configuration of an engine's tiering.
 #[derive(Clone, Debug)]
 pub struct TieringConfig {
@@ -222,6 +241,8 @@ pub struct TieringConfig {
     pub switching: Switching,
     /// The policy, which decides what is optimized.
     pub policy: Arc<dyn Policy>,
+    /// The queue's discipline, which decides what is compiled next.
+    pub queue: Arc<dyn Discipline>,
     /// The values of all knobs.
     pub knobs: Knobs,
     /// What the baseline compiler's code counts. The engine sets it to what it tells that compiler.
@@ -234,6 +255,7 @@ impl Default for TieringConfig {
             mode: Mode::default(),
             switching: Switching::default(),
             policy: policy::default(),
+            queue: queue::default(),
             knobs: Knobs::default(),
             weights: Weights::default(),
         }
@@ -241,6 +263,12 @@ impl Default for TieringConfig {
 }
 
 impl TieringConfig {
+    /// After what time without an event of its function a waiting request is dropped, if ever.
+    pub(crate) fn stale(&self) -> Option<Nanos> {
+        let stale = self.knobs.stale;
+        (!stale.is_zero()).then(|| Nanos::from(stale))
+    }
+
     /// Sets one of the [`options`] by its name.
     ///
     /// # Errors

@@ -179,7 +179,6 @@ impl<'a, M: CodeHome> Function<'a, M> {
     pub(crate) fn view(&self) -> View {
         let (shared, account) = (self.shared(), &self.state.account);
         let weights = shared.config.weights;
-        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
         let first_code_at = self.state.first_code_at.get().copied().unwrap_or_default();
         let now = self.now();
         let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
@@ -195,8 +194,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
             module_bytes: self.module.bytes,
             module_funcs: self.module.funcs.len() as u32,
             units: account.units(),
-            calls: counted(account.calls(), weights.call),
-            iterations: counted(account.iterations(), weights.iteration),
+            calls: weights.calls(account),
+            iterations: weights.iterations(account),
             call_units: weights.call,
             loop_units: weights.iteration,
             units_since_request: account.units_since_request(),

@@ -18,7 +18,7 @@ use crate::evidence::{Candidate, Reading};
 use crate::function::Function;
 use crate::home::CodeHome;
 use crate::lifecycle::{Phase, Step as StateStep};
-use crate::policy::Lane;
+use crate::policy::{Lane, Level, Request};
 use crate::pool::{WorkerPool, Workers};
 use crate::state::{InstalledCode, TierCode};
 use crate::sync::MutexGuard;
@@ -253,9 +253,10 @@ impl<M: CodeHome> Function<'_, M> {
         let job = Job {
             target: self.module.this.clone(),
             key,
+            request: Request::new(Level::FIRST, Lane::High),
             queued: self.shared().log.now(),
         };
-        if self.shared().queue.push(Lane::High, job).is_err() {
+        if self.shared().queue.push(job).is_err() {
             if let Some(contest) = &mut self.state.installed().trial {
                 contest.baseline = Baseline::Missing;
             }

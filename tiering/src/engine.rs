@@ -137,7 +137,11 @@ impl Tiering {
         let knobs = &config.knobs;
         let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, system.spawn);
         let shared = Shared {
-            queue: Queue::new(config.knobs.queue_cap as usize),
+            queue: Queue::new(
+                config.queue.clone(),
+                knobs.queue_cap as usize,
+                config.stale(),
+            ),
             config,
             baseline,
             optimizer,

@@ -157,7 +157,8 @@ mod tests {
     use upshift_profiler::{CodeKey, ModuleKey};
 
     use super::*;
-    use crate::worker::CompileInput;
+    use crate::queue::Waiting;
+    use crate::worker::{CompileInput, Job};
 
     #[test]
     fn a_part_of_the_time_may_be_lost() {
@@ -203,6 +204,8 @@ mod tests {
             fn try_out(&self, _: FuncKey) {}
             fn abandon(&self, _: CodeKey) {}
             fn wake(&self, _: FuncKey, _: Nanos) {}
+            fn look(&self, _: &Job, _: &mut Waiting) {}
+            fn take_back(&self, _: CodeKey) {}
         }
         let ledger = Ledger::default();
         for func in 0..5 {

@@ -398,7 +398,8 @@ impl Rig {
         Self::of(functions, config, FakeCompiler::new(Tier::Optimizer), spawn)
     }
 
-    fn of(
+    /// A rig with this configuration, and with compile threads from `spawn`.
+    pub(crate) fn of(
         functions: usize,
         config: TieringConfig,
         optimizer: Arc<FakeCompiler>,

@@ -74,6 +74,8 @@ table! {
         "helpers for stuck compile threads at most";
     queue_cap: u32 = 10_000, Tuning "queue-cap" types::count_u32("requests", 1, u32::MAX as u64),
         "requests that may wait; more are dropped, to be made again";
+    stale: Duration = Duration::ZERO, Tuning "stale-ms" types::time(TimeUnit::Milliseconds),
+        "a waiting request is dropped if its function had no event for so long; 0 is never";
     poll: u32 = 100_000, Tuning "poll" types::count_u32("units", 1, i32::MAX as u64),
         "largest budget while a request is under way, so that a loop sees its OSR entry soon";
     fail_fast: bool = false, Trace "fail-fast" types::SWITCH,

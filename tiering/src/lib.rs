@@ -8,6 +8,7 @@
 //! exhausted.
 //!
 //! - [`policy`]: decides what is worth optimizing, and when;
+//! - [`queue`]: which of the waiting requests is compiled next;
 //! - [`config`], [`knob`]: all options, by name;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
@@ -29,6 +30,7 @@ pub mod home;
 pub mod knob;
 pub mod lifecycle;
 pub mod policy;
+pub mod queue;
 
 mod account;
 mod consult;
@@ -44,12 +46,13 @@ mod logged;
 mod module;
 mod optimize;
 mod pool;
-mod queue;
 mod sessions;
 mod state;
 mod sync;
 mod trial;
 mod validate;
+mod variant;
+mod watch;
 mod worker;
 
 #[cfg(test)]
@@ -65,4 +68,5 @@ pub use lifecycle::{LoopPhase, Phase};
 pub use load::{LoadError, decode_validated};
 pub use module::ModuleTiers;
 pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
+pub use queue::Discipline;
 pub use sessions::Speeds;

@@ -18,6 +18,9 @@ impl<M: CodeHome> Function<'_, M> {
     /// Requests optimized code. Declines what is under way, done, impossible or switched off.
     pub(crate) fn request(&self, unit: CompileUnit, request: Request) {
         let key = self.code_key(unit, Tier::Optimizer);
+        if unit == CompileUnit::Function {
+            self.state.urgency.set(request);
+        }
         if self.may_optimize(key) && self.claim(key) {
             let key = key.with_req(self.shared().log.next_request());
             self.state.account.requested(self.now());

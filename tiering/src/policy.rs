@@ -55,6 +55,7 @@ pub use jsc::JscPoints;
 pub use memo::Memo;
 pub(crate) use registry::POLICY;
 pub use registry::{builtin, default, from_spec};
+pub(crate) use ski_rental::mix;
 pub use ski_rental::{AverageSkiRental, HintedSkiRental, SkiRental};
 pub use spidermonkey::SmCost;
 pub use truffle::Truffle;

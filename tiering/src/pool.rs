@@ -15,7 +15,7 @@
 //! number of threads that it reads includes every thread that may be waiting for a job.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,6 +57,15 @@ pub(crate) struct WorkerPool {
     busy: AtomicU32,
     /// Whether a refused thread has been reported: that is logged once.
     reported: AtomicBool,
+    /// When the pool was created: `complete_until` counts from then.
+    created: Instant,
+    /// Until when no thread is missing, in nanoseconds; 0 if one may be. This and `threads` are
+    /// written under the lock of `workers`, whenever they change, and read without it: by a thread
+    /// that has pushed a job, so that it takes no lock. Relaxed: a late reading makes that thread
+    /// take the lock, or leaves a further thread to the next push.
+    complete_until: AtomicU64,
+    /// The number of threads that exist.
+    threads: AtomicU32,
 }
 
 impl WorkerPool {
@@ -74,6 +83,9 @@ impl WorkerPool {
             workers: Mutex::default(),
             busy: AtomicU32::new(0),
             reported: AtomicBool::new(false),
+            created: Instant::now(),
+            complete_until: AtomicU64::new(0),
+            threads: AtomicU32::new(0),
         }
     }
 
@@ -106,24 +118,60 @@ impl WorkerPool {
     }
 
     /// The number of threads that there should be.
-    fn wanted(&self, workers: &[Worker]) -> usize {
+    fn wanted(&self, workers: &[Worker], now: Instant) -> usize {
         let stuck = |worker: &&Worker| {
             let since = worker.busy_since;
-            since.is_some_and(|since| since.elapsed() >= self.stuck_after)
+            since.is_some_and(|since| now - since >= self.stuck_after)
         };
         let stuck = workers.iter().filter(stuck).count();
         self.nominal as usize + stuck.min(self.helpers as usize)
     }
 
-    /// Starts a thread if one is missing. Called after each push to the queue.
+    /// Notes what [`has_enough`](Self::has_enough) reads.
+    fn note(&self, workers: &[Worker]) {
+        let now = Instant::now();
+        let until = match workers.len() < self.wanted(workers, now) {
+            true => 0,
+            // Until one more counts as stuck: those that do have a helper, or there is none left.
+            false => {
+                let since = workers.iter().filter_map(|worker| worker.busy_since);
+                let stuck_at = since.map(|since| since + self.stuck_after);
+                let next = stuck_at.filter(|at| *at > now).min();
+                next.map_or(u64::MAX, |at| (at - self.created).as_nanos() as u64)
+            }
+        };
+        self.complete_until.store(until, Ordering::Relaxed);
+        let threads = workers.len() as u32;
+        self.threads.store(threads, Ordering::Relaxed);
+    }
+
+    /// Whether it is known without the lock that no thread is missing for that many requests.
+    fn has_enough(&self, requests: usize) -> bool {
+        let idle = self
+            .threads
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.busy());
+        if idle as usize >= requests.max(1) {
+            return true;
+        }
+        let until = self.complete_until.load(Ordering::Relaxed);
+        until == u64::MAX || (until > 0 && self.created.elapsed().as_nanos() < until.into())
+    }
+
+    /// Starts a thread if one is missing. Called after each push to the queue. Takes no lock while
+    /// threads wait for requests, or all threads are there and none is stuck.
     pub(crate) fn start_workers(shared: &Arc<Shared>) -> Workers {
         let pool = &shared.pool;
+        if pool.has_enough(shared.queue.len()) {
+            return Workers::Available;
+        }
         let mut workers = pool.workers();
         let idle = workers
             .iter()
             .filter(|worker| worker.busy_since.is_none())
             .count();
-        let enough = workers.len() >= pool.wanted(&workers) || idle >= shared.queue.len().max(1);
+        let enough = workers.len() >= pool.wanted(&workers, Instant::now())
+            || idle >= shared.queue.len().max(1);
         if enough || shared.queue.is_closed() {
             return Workers::Available;
         }
@@ -139,6 +187,7 @@ impl WorkerPool {
             Box::new(move || worker::work(&shared, number))
         };
         let Err(error) = (pool.spawn)(format!("upshift-compile-{number}"), task) else {
+            pool.note(&workers);
             return Workers::Available;
         };
         workers.pop();
@@ -156,13 +205,11 @@ impl WorkerPool {
     /// Records that the thread begins a job.
     pub(crate) fn begin(&self, number: u32) {
         self.busy.fetch_add(1, Ordering::Relaxed);
-        if let Some(worker) = self
-            .workers()
-            .iter_mut()
-            .find(|worker| worker.number == number)
-        {
+        let mut workers = self.workers();
+        if let Some(worker) = workers.iter_mut().find(|worker| worker.number == number) {
             worker.busy_since = Some(Instant::now());
         }
+        self.note(&workers);
     }
 
     /// Records that the thread has finished its job. Returns `Leave`, and unlists the thread, if
@@ -173,16 +220,22 @@ impl WorkerPool {
         if let Some(worker) = workers.iter_mut().find(|worker| worker.number == number) {
             worker.busy_since = None;
         }
-        if workers.len() <= self.wanted(&workers) {
-            return Next::Stay;
-        }
-        workers.retain(|worker| worker.number != number);
-        Next::Leave
+        let next = match workers.len() <= self.wanted(&workers, Instant::now()) {
+            true => Next::Stay,
+            false => {
+                workers.retain(|worker| worker.number != number);
+                Next::Leave
+            }
+        };
+        self.note(&workers);
+        next
     }
 
     /// Unlists a thread that ends.
     pub(crate) fn leave(&self, number: u32) {
-        self.workers().retain(|worker| worker.number != number);
+        let mut workers = self.workers();
+        workers.retain(|worker| worker.number != number);
+        self.note(&workers);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::contest::Contest;
 use crate::first_code::POLL_INTERVAL;
 use crate::lifecycle::{Lifecycle, LoopPhase, LoopStep, Phase, Step};
 use crate::policy::{Level, Memo};
+use crate::queue::Urgency;
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 
 /// The state of a function's code, changed by compare-and-swap. Loads acquire and steps release: a
@@ -91,6 +92,8 @@ pub(crate) struct FuncState<C> {
     pub(crate) account: BudgetAccount,
     /// What the policy remembers. Locked while the policy decides, and only then.
     memo: Mutex<Memo>,
+    /// The urgency of the latest request for the function.
+    pub(crate) urgency: Urgency,
     /// The length of the code that calls run, in bytes. Relaxed: a figure for policies.
     code_bytes: AtomicU32,
     /// When the wake-up that counts is due; 0 if there is none. Relaxed: a wake-up carries no data.
@@ -159,6 +162,7 @@ impl<C: Clone> FuncState<C> {
             code: AtomicState::new(),
             account: BudgetAccount::default(),
             memo: Mutex::default(),
+            urgency: Urgency::default(),
             code_bytes: AtomicU32::new(0),
             wake_at: AtomicU64::new(0),
             first_code_at: OnceLock::new(),

@@ -8,19 +8,15 @@
 #[cfg(not(all(test, loom)))]
 pub(crate) use crossbeam::queue::SegQueue;
 #[cfg(not(all(test, loom)))]
-pub(crate) use std::hint::spin_loop;
-#[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 #[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(all(test, loom))]
-pub(crate) use loom::hint::spin_loop;
-#[cfg(all(test, loom))]
 pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -53,10 +49,6 @@ mod models {
 
         pub(crate) fn pop(&self) -> Option<T> {
             self.0.lock().unwrap().pop_front()
-        }
-
-        pub(crate) fn len(&self) -> usize {
-            self.0.lock().unwrap().len()
         }
     }
 

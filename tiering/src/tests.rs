@@ -7,6 +7,7 @@ mod first_call;
 mod load;
 mod logged;
 mod pool;
+mod queue;
 mod replay;
 mod validate;
 

@@ -16,8 +16,9 @@ use upshift_abi::{
 use upshift_profiler::{CodeKey, DropReason, Event, FuncKey, Nanos};
 
 use crate::engine::Shared;
+use crate::policy::Request;
 use crate::pool::Next;
-use crate::queue::Order;
+use crate::queue::{Order, Waiting, Waits};
 use crate::sessions::CompileSessions;
 
 /// A request in the queue. It refers to its module weakly: jobs of a dropped module are skipped.
@@ -25,7 +26,20 @@ use crate::sessions::CompileSessions;
 pub(crate) struct Job {
     pub(crate) target: Weak<dyn Target>,
     pub(crate) key: CodeKey,
+    pub(crate) request: Request,
     pub(crate) queued: Nanos,
+}
+
+impl Waits for Job {
+    fn waiting(&self) -> Waiting {
+        Waiting::new(self.key.func, self.key.unit, self.request)
+    }
+
+    fn look(&self, waiting: &mut Waiting) {
+        if let Some(target) = self.target.upgrade() {
+            target.look(self, waiting);
+        }
+    }
 }
 
 /// What a compiler reads of a module, and how the function has run.
@@ -42,6 +56,12 @@ pub(crate) trait Target: Send + Sync + std::fmt::Debug {
     /// Claims for compilation a unit whose request has `waited` in the queue; `None` if the module
     /// is gone, the unit is no longer requested, or the policy withdraws the request.
     fn begin(&self, key: CodeKey, waited: Nanos) -> Option<CompileInput>;
+
+    /// Brings up to date what a queue discipline sees of a job that waits.
+    fn look(&self, job: &Job, waiting: &mut Waiting);
+
+    /// Takes back the request of a job that the queue has dropped, so that it can be made again.
+    fn take_back(&self, key: CodeKey);
 
     /// Begins the trial of a function that runs optimized code.
     fn try_out(&self, func: FuncKey);
@@ -61,7 +81,15 @@ pub(crate) trait Target: Send + Sync + std::fmt::Debug {
 pub(crate) fn work(shared: &Shared, number: u32) {
     lower_priority(shared.config.knobs.nice);
     let mut sessions = CompileSessions::new(shared);
-    while let Order::Work(job) = shared.queue.pop() {
+    loop {
+        let job = match shared.queue.pop() {
+            Order::Work(job) => job,
+            Order::Drop(job) => {
+                drop_stale(shared, &job);
+                continue;
+            }
+            Order::Quit => break,
+        };
         shared.pool.begin(number);
         run_guarded(shared, &job, &mut sessions);
         // Before `done`, so that a thread that waited for the idle queue reads the right size of
@@ -77,10 +105,23 @@ pub(crate) fn work(shared: &Shared, number: u32) {
 
 /// Does one job of the queue on the calling thread, because the system refuses compile threads.
 pub(crate) fn run_one_job(shared: &Shared) {
-    if let Some(job) = shared.queue.try_pop() {
-        run_guarded(shared, &job, &mut CompileSessions::new(shared));
-        shared.queue.done();
+    match shared.queue.try_pop() {
+        Some(Order::Work(job)) => {
+            run_guarded(shared, &job, &mut CompileSessions::new(shared));
+            shared.queue.done();
+        }
+        Some(Order::Drop(job)) => drop_stale(shared, &job),
+        Some(Order::Quit) | None => {}
     }
+}
+
+/// Drops a job whose function has not run for a time.
+fn drop_stale(shared: &Shared, job: &Job) {
+    shared.dropped(job.key, DropReason::Stale);
+    if let Some(target) = job.target.upgrade() {
+        target.take_back(job.key);
+    }
+    shared.queue.done();
 }
 
 /// Runs a job and survives a panic while placing or publishing (a panic of a compiler is caught

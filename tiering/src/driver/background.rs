@@ -12,6 +12,7 @@ use crate::lifecycle::Phase;
 use crate::module::ModuleState;
 use crate::policy::{Level, PolicyEvent, Request};
 use crate::pool::{WorkerPool, Workers};
+use crate::queue::Waiting;
 use crate::worker::{self, CompileInput, Job, Target};
 
 /// The driver of [`Switching::Background`](crate::Switching::Background).
@@ -35,11 +36,12 @@ impl<M: CodeHome> Driver<M> for Background {
         let job = Job {
             target: function.module.this.clone(),
             key,
+            request,
             queued: shared.log.now(),
         };
         // Logged first, so that the log never shows a compilation that starts before its request.
         function.log_request(key, request, shared.queue.len() as u32 + 1);
-        if shared.queue.push(request.lane, job).is_err() {
+        if shared.queue.push(job).is_err() {
             shared.dropped(key, DropReason::Full);
             function.unclaim(key);
         } else if WorkerPool::start_workers(shared) == Workers::Refused {
@@ -75,6 +77,18 @@ impl<M: CodeHome> Target for ModuleState<M> {
             profile: function.state.account.profile(),
             targets: home.call_targets(),
         })
+    }
+
+    fn look(&self, job: &Job, waiting: &mut Waiting) {
+        // A baseline compilation for a trial is no more urgent by what its function does, and never
+        // stale.
+        if job.key.tier == Tier::Optimizer {
+            self.with(job.key.func, |function| function.look(job.queued, waiting));
+        }
+    }
+
+    fn take_back(&self, key: CodeKey) {
+        self.with(key.func, |function| function.unclaim(key));
     }
 
     fn try_out(&self, func: FuncKey) {

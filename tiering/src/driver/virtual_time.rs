@@ -19,6 +19,7 @@ use crate::home::CodeHome;
 use crate::knob::Knobs;
 use crate::module::ModuleState;
 use crate::policy::{Level, PolicyEvent, Request};
+use crate::queue::{self, Next};
 use crate::sessions::CompileSessions;
 
 /// The driver of [`Switching::Virtual`](crate::Switching::Virtual).
@@ -33,6 +34,8 @@ struct Clock<C> {
     now: u64,
     /// In the order of the requests.
     waiting: Vec<Waiting>,
+    /// How many requests there have been.
+    requests: u64,
     /// In the order in which they began.
     running: Vec<Running<C>>,
     /// The wake-ups of functions by due time; of those due at the same time in the order of the
@@ -44,8 +47,9 @@ struct Clock<C> {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     key: CodeKey,
-    request: Request,
     since: u64,
+    /// What the queue's discipline sees of it.
+    seen: queue::Waiting,
 }
 
 /// What a virtual compile thread does.
@@ -72,6 +76,7 @@ impl<C> VirtualTime<C> {
             clock: Mutex::new(Clock {
                 now: 0,
                 waiting: Vec::new(),
+                requests: 0,
                 running: Vec::new(),
                 wakes: BTreeMap::new(),
             }),
@@ -110,20 +115,27 @@ impl<C> Clock<C> {
         }
     }
 
-    /// Takes the request that a compile thread compiles next, if one is free.
-    fn take(&mut self, workers: usize) -> Option<Waiting> {
-        if self.running.len() >= workers {
-            return None;
-        }
-        let lanes = self.waiting.iter().enumerate();
-        let next = lanes.min_by_key(|(i, waiting)| (waiting.request.lane, *i));
-        let waiting = self.waiting.remove(next?.0);
+    /// The requests that wait, if a compile thread is free.
+    fn free_to_take(&self, workers: usize) -> Option<Vec<Waiting>> {
+        let free = self.running.len() < workers && !self.waiting.is_empty();
+        free.then(|| self.waiting.clone())
+    }
+
+    /// Takes the request out of those that wait. Returns false if another thread was faster.
+    fn take(&mut self, waiting: &Waiting) -> bool {
+        let order = |waiting: &Waiting| waiting.seen.order;
+        let own = |other: &Waiting| order(other) == order(waiting);
+        let index = self.waiting.iter().position(own);
+        index.map(|index| self.waiting.remove(index)).is_some()
+    }
+
+    /// Lets a compile thread begin.
+    fn begin(&mut self, key: CodeKey) {
         self.running.push(Running {
-            key: waiting.key,
+            key,
             end: None,
             code: None,
         });
-        Some(waiting)
     }
 }
 
@@ -153,11 +165,10 @@ impl<M: CodeHome> Driver<M> for VirtualTime<M::Code> {
     fn request(&self, function: Function<'_, M>, key: CodeKey, request: Request) {
         let mut clock = self.clock();
         let since = clock.now;
-        clock.waiting.push(Waiting {
-            key,
-            request,
-            since,
-        });
+        let mut seen = queue::Waiting::new(key.func, key.unit, request);
+        seen.order = clock.requests;
+        clock.requests += 1;
+        clock.waiting.push(Waiting { key, since, seen });
         let queue_length = clock.waiting.len() as u32;
         drop(clock);
         function.log_request(key, request, queue_length);
@@ -208,9 +219,47 @@ impl<C: Clone + Send + Sync> VirtualTime<C> {
         }
     }
 
+    /// Takes the request that a compile thread compiles next, if one is free. Drops those that are
+    /// stale.
+    fn next_waiting<M: CodeHome<Code = C>>(&self, function: Function<'_, M>) -> Option<Waiting> {
+        let config = &function.shared().config;
+        loop {
+            let waiting = { self.clock().free_to_take(self.workers)? };
+            let mut seen: Vec<_> = waiting.iter().map(|waiting| waiting.seen).collect();
+            if config.queue.watches() || config.stale().is_some() {
+                for (waiting, seen) in waiting.iter().zip(&mut seen) {
+                    let func = waiting.key.func.func;
+                    let of_key = function.module.function(function.home, func);
+                    of_key.look(Nanos(waiting.since), seen);
+                }
+            }
+            match queue::next(&*config.queue, config.stale(), &seen)? {
+                Next::Compile(index) => {
+                    let waiting = waiting[index];
+                    let mut clock = self.clock();
+                    if clock.take(&waiting) {
+                        clock.begin(waiting.key);
+                        return Some(waiting);
+                    }
+                }
+                Next::Drop(index) => {
+                    let waiting = waiting[index];
+                    if self.clock().take(&waiting) {
+                        let key = waiting.key;
+                        function.shared().dropped(key, DropReason::Stale);
+                        function
+                            .module
+                            .function(function.home, key.func.func)
+                            .unclaim(key);
+                    }
+                }
+            }
+        }
+    }
+
     /// Lets free compile threads take requests.
     fn begin_waiting<M: CodeHome<Code = C>>(&self, function: Function<'_, M>) {
-        while let Some(waiting) = { self.clock().take(self.workers) } {
+        while let Some(waiting) = self.next_waiting(function) {
             let (key, home) = (waiting.key, function.home);
             let function = function.module.function(home, key.func.func);
             let now = self.clock().now;

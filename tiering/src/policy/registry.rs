@@ -6,85 +6,15 @@ use upshift_knobs::types::Type;
 use upshift_knobs::{Shape, Value, ValueError, Values, Variant};
 
 use super::Policy;
+use crate::variant::list;
 
-/// Declares a built-in policy and its parameters, once: its struct, its defaults, its entry in the
-/// registry and its spec come from this table. The line of help, and below it the source of the
-/// policy's formula, become the documentation of the struct.
+/// Declares a built-in policy and its parameters; see [`variant!`](crate::variant::variant).
 macro_rules! policy {
-    (
-        $(#[$doc:meta])*
-        $policy:ident = $name:literal, $help:literal {
-            $($field:ident: $rust:ty = $default:expr, $param:literal, $type:expr,
-                $param_help:literal;)*
-        }
-    ) => {
-        #[doc = $help]
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $policy {
-            $(#[doc = concat!("`", $param, "`: ", $param_help, ".")] pub $field: $rust,)*
-        }
-
-        impl Default for $policy {
-            fn default() -> Self {
-                Self { $($field: ($type.read)($default),)* }
-            }
-        }
-
-        impl $policy {
-            /// The policy's entry in the registry.
-            pub(super) const VARIANT: upshift_knobs::Variant = upshift_knobs::Variant {
-                name: $name,
-                help: $help,
-                params: &[$(upshift_knobs::Param {
-                    name: $param,
-                    values: $type.values,
-                    default: $default,
-                    help: $param_help,
-                },)*],
-            };
-
-            /// The spec that recreates this policy.
-            pub(super) fn to_spec(&self) -> String {
-                #[allow(unused_mut, reason = "some policies have no parameters")]
-                let mut spec = $name.to_string();
-                $(
-                    let value = ($type.show)(&self.$field);
-                    spec += &format!(":{}={}", $param, $type.values.spell(&value));
-                )*
-                spec
-            }
-
-            pub(super) fn make(
-                params: &[(&'static str, upshift_knobs::Value)],
-            ) -> std::sync::Arc<dyn super::Policy> {
-                #[allow(unused_mut, reason = "some policies have no parameters")]
-                let mut policy = Self::default();
-                for (name, value) in params {
-                    match *name {
-                        $($param => policy.$field = ($type.read)(value.clone()),)*
-                        _ => unreachable!("the table has no such parameter: {name} {value:?}"),
-                    }
-                }
-                std::sync::Arc::new(policy)
-            }
-        }
-    };
+    ($($policy:tt)*) => { crate::variant::variant! { dyn crate::policy::Policy; $($policy)* } };
 }
 pub(super) use policy;
 
-/// Creates a policy from the parameters that were set.
-type Make = fn(&[(&'static str, Value)]) -> Arc<dyn Policy>;
-
-/// Lists the built-in policies, in the order in which help shows them.
-macro_rules! list {
-    ($($policy:path),* $(,)?) => {
-        const VARIANTS: &[Variant] = &[$(<$policy>::VARIANT,)*];
-        const MAKERS: &[Make] = &[$(<$policy>::make,)*];
-    };
-}
-
-list! {
+list! { dyn Policy;
     super::constant::Never,
     super::constant::FirstCall,
     super::constant::Eager,

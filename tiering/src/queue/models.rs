@@ -5,9 +5,23 @@ use std::sync::Arc;
 
 use loom::model::Builder;
 use loom::thread;
+use upshift_profiler::Nanos;
 
-use super::{Order, Queue};
-use crate::policy::Lane;
+use super::{Order, Queue, Waiting, Waits, default, from_spec};
+
+/// A job with a number; those from 100 on are stale.
+#[derive(Debug, PartialEq)]
+struct Job(u32);
+
+impl Waits for Job {
+    fn waiting(&self) -> Waiting {
+        Waiting::default()
+    }
+
+    fn look(&self, waiting: &mut Waiting) {
+        waiting.figures.idle = Nanos(self.0.into());
+    }
+}
 
 /// Bounds how often a model takes the processor from a thread that could go on.
 fn check(model: impl Fn() + Sync + Send + 'static) {
@@ -16,26 +30,30 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// Works until the queue is closed; returns the jobs done.
-fn work(queue: &Queue<u32>) -> Vec<u32> {
+/// Works until the queue is closed; returns the jobs done, or dropped.
+fn work(queue: &Queue<Job>) -> Vec<u32> {
     let mut done = Vec::new();
-    while let Order::Work(job) = queue.pop() {
-        done.push(job);
+    while let Order::Work(job) | Order::Drop(job) = queue.pop() {
+        done.push(job.0);
         queue.done();
     }
     done
 }
 
+fn numbers(jobs: Vec<Job>) -> Vec<u32> {
+    jobs.into_iter().map(|job| job.0).collect()
+}
+
 #[test]
 fn two_workers_do_each_job_once() {
     check(|| {
-        let queue = Arc::new(Queue::new(8));
+        let queue = Arc::new(Queue::new(default(), 8, None));
         let workers = [(); 2].map(|()| {
             let queue = queue.clone();
             thread::spawn(move || work(&queue))
         });
-        queue.push(Lane::Low, 1).unwrap();
-        queue.push(Lane::Urgent, 2).unwrap();
+        queue.push(Job(1)).unwrap();
+        queue.push(Job(2)).unwrap();
         queue.wait_idle();
         queue.close();
         assert_eq!(queue.dismiss(2), []);
@@ -48,7 +66,7 @@ fn two_workers_do_each_job_once() {
 #[test]
 fn closing_gives_back_what_no_worker_took() {
     check(|| {
-        let queue = Arc::new(Queue::new(8));
+        let queue = Arc::new(Queue::new(default(), 8, None));
         let worker = {
             let queue = queue.clone();
             thread::spawn(move || work(&queue))
@@ -57,14 +75,40 @@ fn closing_gives_back_what_no_worker_took() {
             let queue = queue.clone();
             thread::spawn(move || queue.wait_idle())
         };
-        queue.push(Lane::Normal, 1).unwrap();
-        queue.push(Lane::High, 2).unwrap();
+        queue.push(Job(1)).unwrap();
+        queue.push(Job(2)).unwrap();
         queue.close();
-        let mut jobs = queue.dismiss(1);
+        let mut jobs = numbers(queue.dismiss(1));
         waiting.join().unwrap();
         jobs.extend(worker.join().unwrap());
         jobs.sort_unstable();
         assert_eq!(jobs, [1, 2]);
-        assert_eq!(queue.push(Lane::Normal, 3), Err(3));
+        assert_eq!(queue.push(Job(3)), Err(Job(3)));
+    });
+}
+
+/// What is dropped counts as done, and its token is used up.
+#[test]
+fn two_threads_push_and_one_job_is_stale() {
+    check(|| {
+        let lifo = from_spec("lifo").unwrap();
+        let queue = Arc::new(Queue::new(lifo, 8, Some(Nanos(99))));
+        let worker = {
+            let queue = queue.clone();
+            thread::spawn(move || work(&queue))
+        };
+        let pusher = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.push(Job(100)).unwrap())
+        };
+        queue.push(Job(1)).unwrap();
+        pusher.join().unwrap();
+        queue.wait_idle();
+        assert_eq!(queue.len(), 0);
+        queue.close();
+        assert_eq!(queue.dismiss(1), []);
+        let mut done = worker.join().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, [1, 100]);
     });
 }

@@ -1,0 +1,50 @@
+//! What a queue discipline sees of a function whose request waits.
+
+use upshift_abi::{CompileUnit, Tier};
+use upshift_profiler::Nanos;
+
+use crate::function::Function;
+use crate::home::CodeHome;
+use crate::queue::{Figures, Waiting};
+
+/// A function that has had no event for so long has come to a rest (HotSpot's
+/// `TieredRateUpdateMaxTime`).
+const AT_REST: Nanos = Nanos(25_000_000);
+
+impl<M: CodeHome> Function<'_, M> {
+    /// Brings up to date what a discipline sees of a request that waits since `queued`.
+    pub(crate) fn look(&self, queued: Nanos, waiting: &mut Waiting) {
+        if waiting.unit == CompileUnit::Function {
+            waiting.request = self.state.urgency.of(waiting.request);
+        }
+        let now = self.now();
+        waiting.waited = Nanos(now.0.saturating_sub(queued.0));
+        waiting.figures = self.figures(now);
+    }
+
+    fn figures(&self, now: Nanos) -> Figures {
+        let (shared, account) = (self.shared(), &self.state.account);
+        let weights = shared.config.weights;
+        let units = account.units();
+        let (calls, iterations) = (weights.calls(account), weights.iterations(account));
+        let idle = Nanos(now.0.saturating_sub(account.active_at().0));
+        let events = calls as f64 + iterations as f64;
+        let may_measure = self.module.driver.may_measure();
+        Figures {
+            body_bytes: self.home.facts().body_len(self.index),
+            units,
+            calls,
+            iterations,
+            rate: match idle > AT_REST {
+                true => 0.0,
+                false => account.last_rate() * events / (units.max(1) as f64),
+            },
+            idle,
+            ns_per_byte: shared
+                .speeds
+                .ns_per_byte(Tier::Optimizer)
+                .filter(|_| may_measure),
+            speedup: shared.speeds.speedup().filter(|_| may_measure),
+        }
+    }
+}
