@@ -14,12 +14,10 @@
 use std::ops::{Index, IndexMut};
 
 use upshift_abi::sites::ExceptionHandler;
+use upshift_abi::throw::{ThrowClause, ThrowDestination};
 use upshift_abi::{ModuleFacts, TagIndex};
 
 use crate::asm::{Label, Masm, Pos};
-
-/// Clauses that are looked at to know at compile time where a `throw` goes.
-const MAX_KNOWN: usize = 16;
 
 /// What a region's block has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +47,19 @@ pub(crate) struct Clause {
     /// The tag of the exceptions that it catches; `None` for all.
     pub(crate) tag: Option<TagIndex>,
     pub(crate) target: ClauseTarget,
+}
+
+impl Clause {
+    fn in_throw(&self) -> ThrowClause<usize> {
+        let label = match self.target {
+            ClauseTarget::Values(frame) => Some(frame),
+            ClauseTarget::ValuesAndRef(_) | ClauseTarget::Block(_) => None,
+        };
+        ThrowClause {
+            tag: self.tag,
+            label,
+        }
+    }
 }
 
 /// The index of an open region.
@@ -81,18 +92,8 @@ impl Region {
     }
 }
 
-/// Where a `throw` goes, as far as that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
-    /// To a label, with the values that are thrown; no exception is made.
-    LabelWithValues(usize),
-    /// To a label, without any.
-    Label(usize),
-    /// To a region's dispatch, which decides.
-    Region(RegionIndex),
-    /// To the caller.
-    Caller,
-}
+/// Where a `throw` goes; labels are control frames.
+pub(crate) type Destination = ThrowDestination<RegionIndex, usize>;
 
 /// A call with a handler: its return address and the handler's number.
 type Handler = (Pos, u32);
@@ -239,39 +240,25 @@ impl Regions {
         handlers.collect()
     }
 
-    /// Where an exception with the tag goes that is thrown by the current operator. Tags with
-    /// different indexes can be the same one only if both are imported.
+    /// Where an exception with the tag goes that is thrown by the current operator.
     pub(crate) fn destination(&self, facts: &ModuleFacts, thrown: TagIndex) -> Destination {
-        let is_import = |tag: TagIndex| tag.0 < facts.imported_tags;
-        let mut next = self.innermost();
-        let mut left = MAX_KNOWN;
-        while let Some(index) = next {
-            let region = &self[index];
-            let table = self.table();
-            let inner = table.open.get(index.0 + 1);
-            let end = inner.map_or(table.clauses.len(), |inner| inner.first_clause);
-            let clauses = &table.clauses[region.first_clause..end];
-            if region.stage != Stage::Table || clauses.len() > left {
-                return Destination::Region(index);
-            }
-            left -= clauses.len();
-            for clause in clauses {
-                match (clause.tag, clause.target) {
-                    (Some(tag), _) if tag != thrown => {
-                        if is_import(tag) && is_import(thrown) {
-                            return Destination::Region(index);
-                        }
-                    }
-                    (Some(_), ClauseTarget::Values(frame)) => {
-                        return Destination::LabelWithValues(frame);
-                    }
-                    (None, ClauseTarget::Values(frame)) => return Destination::Label(frame),
-                    _ => return Destination::Region(index),
-                }
-            }
-            next = region.around;
-        }
-        Destination::Caller
+        let around = |index: &RegionIndex| self[*index].outer;
+        let regions = std::iter::successors(self.innermost(), around);
+        let regions = regions.map(|index| (index, self.known_clauses(index)));
+        Destination::find(thrown, facts.imported_tags, regions)
+    }
+
+    /// The clauses of an open region; `None` if they are not known yet.
+    fn known_clauses(
+        &self,
+        index: RegionIndex,
+    ) -> Option<impl Iterator<Item = ThrowClause<usize>> + '_> {
+        let table = self.table();
+        let region = &self[index];
+        let inner = table.open.get(index.0 + 1);
+        let end = inner.map_or(table.clauses.len(), |inner| inner.first_clause);
+        let clauses = &table.clauses[region.first_clause..end];
+        (region.stage == Stage::Table).then(|| clauses.iter().map(|clause| clause.in_throw()))
     }
 }
 
@@ -317,29 +304,21 @@ mod tests {
     }
 
     #[test]
-    fn a_throw_goes_to_the_first_clause_that_is_certain() {
+    fn a_throw_looks_at_the_clauses_of_each_region_from_the_innermost_on() {
         let facts = facts();
         let goes =
             |clauses: &[&[Option<u32>]], tag| tables(clauses).destination(&facts, TagIndex(tag));
         let values = Destination::LabelWithValues;
-        let dispatch = |region| Destination::Region(RegionIndex(region));
         assert_eq!(goes(&[], 0), Destination::Caller);
-        assert_eq!(goes(&[&[Some(2)]], 2), values(0));
         assert_eq!(goes(&[&[Some(2)]], 3), Destination::Caller);
         assert_eq!(goes(&[&[Some(2)], &[Some(3), Some(0)]], 2), values(0));
+        assert_eq!(goes(&[&[Some(2)], &[Some(3), Some(2)]], 2), values(1));
         assert_eq!(
-            goes(&[&[Some(2)], &[Some(3), None]], 2),
-            Destination::Label(1)
+            goes(&[&[Some(2)], &[], &[Some(3), None]], 2),
+            Destination::Label(2)
         );
-        // Two imports may be one tag; an import is none that is defined here.
-        assert_eq!(goes(&[&[Some(1), Some(0)]], 0), dispatch(0));
-        assert_eq!(goes(&[&[Some(0)], &[Some(2)], &[Some(3)]], 1), dispatch(0));
-        assert_eq!(goes(&[&[Some(0), Some(2), Some(1)]], 2), values(0));
-        assert_eq!(goes(&[&[Some(2), Some(1)]], 1), values(0));
-        // No further than so many clauses.
-        let many = [Some(3); MAX_KNOWN];
-        assert_eq!(goes(&[&[Some(2)], &many[1..]], 2), values(0));
-        assert_eq!(goes(&[&[Some(2)], &many], 2), dispatch(0));
+        let decides = Destination::Region(RegionIndex(0));
+        assert_eq!(goes(&[&[Some(0)], &[Some(2)], &[Some(3)]], 1), decides);
     }
 
     #[test]

@@ -82,18 +82,20 @@ impl Translator<'_> {
 
     pub(crate) fn visit_throw(&mut self, tag: u32) {
         let (tag, facts) = (TagIndex(tag), self.env.facts);
-        let clause = match self.regions.destination(tag, facts.imported_tags) {
-            Destination::Clause(clause) => clause,
-            Destination::Regions(regions) => {
-                let exception = self.new_exception(tag);
-                return self.throw_to(regions, exception);
+        let regions = match self.regions.destination(tag, facts.imported_tags) {
+            Destination::LabelWithValues(label) => {
+                return self.visit_br(self.control.label_of(label));
             }
+            Destination::Label(label) => {
+                let below = self.stack.len() - facts.tag_params(tag).len();
+                self.stack.truncate(below);
+                return self.visit_br(self.control.label_of(label));
+            }
+            Destination::Region(count) => count,
+            Destination::Caller => 0,
         };
-        if clause.tag.is_none() {
-            let below = self.stack.len() - facts.tag_params(tag).len();
-            self.stack.truncate(below);
-        }
-        self.visit_br(self.control.label_of(clause.label));
+        let exception = self.new_exception(tag);
+        self.throw_to(regions, exception);
     }
 
     pub(crate) fn visit_throw_ref(&mut self) {

@@ -12,14 +12,12 @@
 
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use upshift_abi::frame::HomeSlot;
+use upshift_abi::throw::{ThrowClause, ThrowDestination};
 use upshift_abi::{Builtin, TagIndex, TrapCode};
 
 use super::Translator;
 use crate::signature::POINTER;
 use crate::trap;
-
-/// The most clauses that are looked at to find where a `throw` leads.
-const MAX_LOOKED_AT: usize = 64;
 
 /// The regions around the current position, and the exceptions that were caught around it.
 #[derive(Default)]
@@ -59,14 +57,9 @@ pub(crate) struct Clause {
     pub(crate) label: usize,
 }
 
-/// Where a `throw` leads, as far as that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
-    /// To a clause that takes the values only.
-    Clause(Clause),
-    /// To one of so many regions, outermost first, or out of the function.
-    Regions(usize),
-}
+/// Where a `throw` leads. A region is given by its place from the outermost one on, from 1; labels
+/// are positions in the control stack.
+pub(crate) type Destination = ThrowDestination<usize, usize>;
 
 /// A clause of a `try`, in the control stack.
 #[derive(Clone, Copy, Debug)]
@@ -86,14 +79,10 @@ struct Caught {
 }
 
 impl Clause {
-    /// Whether the clause fits exceptions with a tag; `None` if that depends on the instance: two
-    /// imported tags may be the same.
-    fn fits(self, thrown: TagIndex, imported: u32) -> Option<bool> {
-        match self.tag {
-            None => Some(true),
-            Some(tag) if tag == thrown => Some(true),
-            Some(tag) if tag.0 < imported && thrown.0 < imported => None,
-            Some(_) => Some(false),
+    fn in_throw(&self) -> ThrowClause<usize> {
+        ThrowClause {
+            tag: self.tag,
+            label: (self.takes == Takes::Values).then_some(self.label),
         }
     }
 }
@@ -146,25 +135,17 @@ impl Regions {
 
     /// Where an exception with a tag goes from the current position.
     pub(crate) fn destination(&self, thrown: TagIndex, imported: u32) -> Destination {
-        let mut around = self.open.len();
-        let mut looked_at = 0;
-        while let Some(region) = around.checked_sub(1).map(|index| &self.open[index]) {
-            let Some(clauses) = &region.clauses else {
-                return Destination::Regions(around);
-            };
-            for &clause in clauses {
-                looked_at += 1;
-                match clause.fits(thrown, imported) {
-                    Some(false) if looked_at <= MAX_LOOKED_AT => {}
-                    Some(true) if clause.takes == Takes::Values => {
-                        return Destination::Clause(clause);
-                    }
-                    _ => return Destination::Regions(around),
-                }
-            }
-            around = region.outer;
-        }
-        Destination::Regions(0)
+        let region = |count: usize| (count > 0).then_some(count);
+        let outer = |&count: &usize| region(self.open[count - 1].outer);
+        let regions = std::iter::successors(region(self.open.len()), outer);
+        let regions = regions.map(|count| {
+            let clauses = self.open[count - 1].clauses.as_deref();
+            (
+                count,
+                clauses.map(|clauses| clauses.iter().map(Clause::in_throw)),
+            )
+        });
+        Destination::find(thrown, imported, regions)
     }
 }
 
@@ -256,21 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn own_tags_are_told_apart() {
+    fn a_throw_looks_at_the_clauses_of_each_region_from_the_innermost_on() {
         let inner = [clause(Some(3), 0), clause(Some(0), 1)];
         let mut regions = regions(&[&[clause(Some(2), 2), clause(None, 3)], &inner]);
-        let label = |regions: &Regions, tag| match regions.destination(TagIndex(tag), 2) {
-            Destination::Clause(clause) => Ok(clause.label),
-            Destination::Regions(regions) => Err(regions),
-        };
-        assert_eq!(label(&regions, 0), Ok(1));
-        assert_eq!(label(&regions, 1), Err(2), "imported tags may be the same");
-        assert_eq!(label(&regions, 2), Ok(2));
-        assert_eq!(label(&regions, 3), Ok(0));
-        assert_eq!(label(&regions, 4), Ok(3), "caught with all others");
+        let goes = |regions: &Regions, tag| regions.destination(TagIndex(tag), 2);
+        assert_eq!(goes(&regions, 0), Destination::LabelWithValues(1));
+        assert_eq!(goes(&regions, 1), Destination::Region(2));
+        assert_eq!(goes(&regions, 2), Destination::LabelWithValues(2));
+        assert_eq!(goes(&regions, 4), Destination::Label(3));
         regions.open.remove(0);
         regions.open[0].outer = 0;
-        assert_eq!(label(&regions, 4), Err(0), "nothing fits");
+        assert_eq!(goes(&regions, 4), Destination::Caller);
     }
 
     #[test]
@@ -282,10 +259,16 @@ mod tests {
         let other = [clause(Some(1), 0)];
         let needs_object = regions(&[&[with_exception], &other]);
         let destination = needs_object.destination(TagIndex(0), 0);
-        assert_eq!(destination, Destination::Regions(1));
+        assert_eq!(destination, Destination::Region(1));
         let mut older = regions(&[&[clause(None, 0)]]);
         older.open(1, None);
-        assert_eq!(older.destination(TagIndex(0), 0), Destination::Regions(2));
+        assert_eq!(older.destination(TagIndex(0), 0), Destination::Region(2));
+        older.delegate(0);
+        assert_eq!(
+            older.destination(TagIndex(0), 0),
+            Destination::Region(2),
+            "not closed yet"
+        );
     }
 
     #[test]

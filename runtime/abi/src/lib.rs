@@ -47,6 +47,7 @@ pub mod plan;
 pub mod printable;
 pub mod sites;
 pub mod targets;
+pub mod throw;
 pub mod trap;
 pub mod types;
 pub mod vmctx;

@@ -16,54 +16,51 @@
 ;;    4  sub rsp, 30h
 ;;    8  mov r10, [rdi+10h]
 ;;    c  cmp rsp, [r10]
-;;   10  jb 0F0h
+;;   10  jb 0E5h
 ;;   16  mov [rbp-8], rdi
 ;;   1a  sub dword ptr [21h], 0Ah ; budget[def0]
-;;   21  js 8Fh
+;;   21  js 86h
 ;;   27  mov esi, esi
 ;;   29  mov r8d, [30h] ; budget[def0]
 ;;   30  sub r8d, 12Ch
-;;   37  jl 0A8h
+;;   37  jl 9Fh
 ;;   3d  cmp esi, 7
-;;   40  jne 81h
+;;   40  jne 78h
 ;;   46  mov [4Dh], r8d ; budget[def0]
 ;;   4d  mov [rbp-18h], esi
 ;;   50  xor esi, esi
 ;;   52  mov edx, 1
 ;;   57  call qword ptr [5Dh] ; builtin[exception_new]
 ;;   5d  mov rdi, [rbp-8]
-;;   61  test rax, rax
-;;   64  je 0EEh
-;;   6a  movss xmm15, [rbp-18h]
-;;   70  movss [rax+10h], xmm15
-;;   76  mov rsi, rax
-;;   79  call qword ptr [7Fh] ; builtin[throw]
-;;   7f  ud2
-;;   81  sub esi, 1
-;;   84  jne short 30h
-;;   86  mov [8Dh], r8d ; budget[def0]
-;;   8d  leave
-;;   8e  ret
-;;   8f  push 0
-;;   94  push 0FFFFFFFFFFFFFFFFh
-;;   99  call qword ptr [9Fh] ; builtin[tier_up]
-;;   9f  add rsp, 10h
-;;   a3  jmp 27h
-;;   a8  mov [0AFh], r8d ; budget[def0]
-;;   af  mov [rbp-18h], esi
-;;   b2  push 0
-;;   b7  push 0
-;;   bc  call qword ptr [0C2h] ; builtin[tier_up]
-;;   c2  lea rsp, [rsp+8]
-;;   c7  pop r11
-;;   c9  jmp short 0DDh
-;;   cb  mov rdi, [rbp-8]
-;;   d2  mov rsi, rbp
-;;   d5  call r11
-;;   d8  jmp 8Dh
-;;   dd  test r11, r11
-;;   e0  jne short 0CBh
-;;   e2  mov r8d, [0E9h] ; budget[def0]
-;;   e9  jmp 3Dh
-;;   ee  ud2 ; trap: out of memory
-;;   f0  ud2 ; trap: call stack exhausted
+;;   61  movss xmm15, [rbp-18h]
+;;   67  movss [rax+10h], xmm15
+;;   6d  mov rsi, rax
+;;   70  call qword ptr [76h] ; builtin[throw]
+;;   76  ud2
+;;   78  sub esi, 1
+;;   7b  jne short 30h
+;;   7d  mov [84h], r8d ; budget[def0]
+;;   84  leave
+;;   85  ret
+;;   86  push 0
+;;   8b  push 0FFFFFFFFFFFFFFFFh
+;;   90  call qword ptr [96h] ; builtin[tier_up]
+;;   96  add rsp, 10h
+;;   9a  jmp 27h
+;;   9f  mov [0A6h], r8d ; budget[def0]
+;;   a6  mov [rbp-18h], esi
+;;   a9  push 0
+;;   ae  push 0
+;;   b3  call qword ptr [0B9h] ; builtin[tier_up]
+;;   b9  lea rsp, [rsp+8]
+;;   be  pop r11
+;;   c0  jmp short 0D4h
+;;   c2  mov rdi, [rbp-8]
+;;   c9  mov rsi, rbp
+;;   cc  call r11
+;;   cf  jmp 84h
+;;   d4  test r11, r11
+;;   d7  jne short 0C2h
+;;   d9  mov r8d, [0E0h] ; budget[def0]
+;;   e0  jmp 3Dh
+;;   e5  ud2 ; trap: call stack exhausted
