@@ -120,8 +120,24 @@ fn many_floats() -> String {
     )
 }
 
+/// A comparison that other processes disturb may end in doubt, which leaves the function as it is,
+/// whatever the ratio. So there are several, each by an engine of its own, until one is beyond
+/// doubt.
 #[test]
 fn what_optimizing_made_slower_is_sent_back() {
+    const COMPARISONS: usize = 8;
+    let doubtful: Vec<f64> = (0..COMPARISONS)
+        .map_while(|_| compare_many_floats())
+        .collect();
+    assert!(
+        doubtful.len() < COMPARISONS,
+        "none is sent back: {doubtful:?}"
+    );
+}
+
+/// Compares the tiers of a function that the optimizer has made slower. If its baseline code is
+/// kept, checks that it is; else returns the ratio.
+fn compare_many_floats() -> Option<f64> {
     let mut config = config(&[
         ("policy", "fixed-budget:units=1000"),
         ("evidence", "on"),
@@ -138,7 +154,7 @@ fn what_optimizing_made_slower_is_sent_back() {
         .unwrap();
     let first = run.call(&mut store, (1, 1.0)).unwrap();
     let start = Instant::now();
-    let kept = loop {
+    let (kept, ratio) = loop {
         assert_eq!(run.call(&mut store, (1_000, 1.0)).unwrap(), first);
         let records = engine.event_log().records();
         let compared = records.iter().find_map(|record| match record.event {
@@ -152,12 +168,17 @@ fn what_optimizing_made_slower_is_sent_back() {
         }
         assert!(start.elapsed() < Duration::from_secs(60), "{records:?}");
     };
-    assert!(kept.0.tier == Tier::Baseline && kept.1 > 1.0, "{kept:?}");
+    if kept.tier == Tier::Optimizer {
+        assert_eq!(engine.event_log().stats().functions_pinned, 0);
+        return Some(ratio);
+    }
+    assert!(ratio > 1.0, "{ratio}");
     assert_eq!(engine.event_log().stats().functions_pinned, 1);
     // The code that runs from now on.
     let error = run.call(&mut store, (1, 1000.0)).unwrap_err();
     let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
     assert_eq!(backtrace.frames()[0].tier(), Tier::Baseline);
+    None
 }
 
 /// The threads take from the same budgets and end each other's windows.
