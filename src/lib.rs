@@ -74,7 +74,7 @@ pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
     InterruptHandle, Interruption, ResourceLimiter, Sampler, Samples, StoreLimits,
-    StoreLimitsBuilder,
+    StoreLimitsBuilder, WaitClock,
 };
 pub use upshift_tiering as tiering;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use upshift_runtime::WaitResult;
 
-use upshift_runtime::SharedMemory as RawSharedMemory;
+use upshift_runtime::{SharedMemory as RawSharedMemory, WaitLimit};
 
 use crate::error::public;
 use crate::val::raw_mut;
@@ -153,7 +153,7 @@ impl SharedMemory {
         expected: u32,
         timeout: Option<Duration>,
     ) -> Result<WaitResult, Trap> {
-        self.0.wait32(addr, expected, timeout, None)
+        self.0.wait32(addr, expected, &limit(timeout), None)
     }
 
     /// What the instruction `memory.atomic.wait64` does: like
@@ -168,7 +168,7 @@ impl SharedMemory {
         expected: u64,
         timeout: Option<Duration>,
     ) -> Result<WaitResult, Trap> {
-        self.0.wait64(addr, expected, timeout, None)
+        self.0.wait64(addr, expected, &limit(timeout), None)
     }
 
     /// What the instruction `memory.atomic.notify` does: wakes at most `count` threads that wait
@@ -180,4 +180,8 @@ impl SharedMemory {
     pub fn atomic_notify(&self, addr: u64, count: u32) -> Result<u32, Trap> {
         self.0.notify(addr, count)
     }
+}
+
+fn limit(timeout: Option<Duration>) -> WaitLimit<'static> {
+    timeout.map_or(WaitLimit::None, WaitLimit::after)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use upshift_runtime::{
     ArmedTimeout, ExceptionMemory, InterruptHandle, Interruption, ResourceLimiter,
-    Store as RawStore,
+    Store as RawStore, WaitClock,
 };
 
 use crate::Engine;
@@ -113,6 +113,22 @@ impl<T: Send + 'static> Store<T> {
         self.raw.set_limiter(Box::new(move |data| {
             let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
             limiter(&mut owned.data)
+        }));
+    }
+
+    /// Sets the clock of this store's `memory.atomic.wait32` and `memory.atomic.wait64`, which is
+    /// part of the embedder's data. Without one they wait by the system's clock.
+    ///
+    /// A [`WasiCtx`](crate::wasi::WasiCtx) is such a clock: with
+    /// [`VirtualClocks`](crate::wasi::VirtualClocks), waits end at once whose time would pass while
+    /// all threads of the guest wait.
+    pub fn wait_clock(
+        &mut self,
+        mut clock: impl (FnMut(&mut T) -> &mut dyn WaitClock) + Send + Sync + 'static,
+    ) {
+        self.raw.set_wait_clock(Box::new(move |data| {
+            let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
+            clock(&mut owned.data)
         }));
     }
 

@@ -124,6 +124,7 @@ impl Program {
         };
         let mut store = Store::new(engine, program);
         store.limiter(|program| &mut program.limits);
+        store.wait_clock(|program| &mut program.wasi);
         store
     }
 }
@@ -140,6 +141,7 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     };
     let mut store = Store::new(engine, program);
     store.limiter(|program| &mut program.limits);
+    store.wait_clock(|program| &mut program.wasi);
     handle.get_or_init(|| store.interrupt_handle());
     let time = options.around.timeout;
     let _limit = time.map(|time| store.arm_timeout(time));

@@ -66,15 +66,15 @@ pub use error::{Error, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
-pub use parking::WaitResult;
+pub use parking::{Limit as WaitLimit, WaitResult};
 pub use runtime::Runtime;
 pub use sampler::{Sampler, Samples};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
-    ExceptionMemory, Extern, ExternValue, FindLimiter, FuncId, GlobalId, HostCall, HostFunc,
-    InstanceId, MemoryId, NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId, StoreLimits,
-    StoreLimitsBuilder, TableId, TagId, ThrownException, run_native,
+    ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock, FuncId, GlobalId, HostCall,
+    HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId,
+    StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, WaitClock, run_native,
 };
 pub use sys::Process;
 pub use types::TypeUses;

@@ -18,6 +18,13 @@
 //! - A thread parks ([`thread::park`]) only in a loop that looks at the mark, the clock and the
 //!   interruption, and whatever changes one of them unparks it afterwards: an unparked thread that
 //!   is not parked yet does not park. [`ParkedThread`] is how interruptions find it.
+//!
+//! # Virtual time
+//!
+//! Where the time of waits is virtual ([`Limit::Virtual`]), it passes when no thread is left that
+//! could wake another: then the wait with the least time left is over, and that time has passed for
+//! all other waits too. A thread that has notified another, or has not been told that it was woken,
+//! is not waiting: who waits is who stands in a queue, and all queues are locked to find out.
 
 #[cfg(all(test, loom))]
 mod models;
@@ -25,9 +32,9 @@ mod models;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicBool, Mutex, Ordering, thread};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, thread};
 
 const POISON: &str = "no panic happens under this lock";
 
@@ -51,7 +58,57 @@ struct Waiter {
     /// Set, under the lock of the shard, by the thread that takes the waiter out of the queue to
     /// wake it.
     woken: AtomicBool,
+    /// The virtual time left, in nanoseconds; [`FOREVER`] if it never ends or is not virtual. Read
+    /// and written under the locks of all shards, once the waiter is in a queue.
+    left: AtomicU64,
     thread: thread::Thread,
+}
+
+/// A time that never ends.
+const FOREVER: u64 = u64::MAX;
+
+/// How often a thread that waits in virtual time looks whether all others do.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What limits the time of a wait.
+pub enum Limit<'a> {
+    /// Nothing.
+    None,
+    /// The system's clock.
+    At(Instant),
+    /// Virtual time: `time` passes at once when all threads wait, so many as `threads` returns.
+    /// Otherwise it takes as long as it says.
+    Virtual {
+        /// The time.
+        time: Duration,
+        /// Returns the number of threads that may wait or notify.
+        threads: &'a dyn Fn() -> usize,
+    },
+}
+
+impl Limit<'_> {
+    /// The limit that ends a wait after the time. One beyond the clock's range never ends.
+    pub fn after(time: Duration) -> Self {
+        (Instant::now().checked_add(time)).map_or(Limit::None, Limit::At)
+    }
+
+    /// The virtual time, in nanoseconds.
+    fn virtual_time(&self) -> u64 {
+        match self {
+            Limit::Virtual { time, .. } => u64::try_from(time.as_nanos()).unwrap_or(FOREVER),
+            Limit::None | Limit::At(_) => FOREVER,
+        }
+    }
+
+    /// The time at which the wait ends by the system's clock. A time beyond the clock's range never
+    /// comes.
+    fn deadline(&self) -> Option<Instant> {
+        match *self {
+            Limit::None => None,
+            Limit::At(deadline) => Some(deadline),
+            Limit::Virtual { time, .. } => Instant::now().checked_add(time),
+        }
+    }
 }
 
 /// The queues of the addresses of a shard; none is empty.
@@ -72,8 +129,8 @@ impl ParkingLot {
     }
 
     /// Waits at the address, if `expected` says that the memory contains the value for which the
-    /// thread is to wait: until it is notified, until the deadline, or until `stop` says that it is
-    /// to end. Whatever makes `stop` true unparks the thread afterwards.
+    /// thread is to wait: until it is notified, until its time is over, or until `stop` says that it
+    /// is to end. Whatever makes `stop` true unparks the thread afterwards.
     ///
     /// # Errors
     ///
@@ -82,7 +139,7 @@ impl ParkingLot {
         &self,
         address: u64,
         expected: impl FnOnce() -> bool,
-        deadline: Option<Instant>,
+        limit: &Limit<'_>,
         stop: impl Fn() -> bool,
     ) -> Result<WaitResult, Stopped> {
         let waiter = {
@@ -92,12 +149,14 @@ impl ParkingLot {
             }
             let waiter = Arc::new(Waiter {
                 woken: AtomicBool::new(false),
+                left: AtomicU64::new(limit.virtual_time()),
                 thread: thread::current(),
             });
             let queue = queues.entry(address).or_default();
             queue.push_back(waiter.clone());
             waiter
         };
+        let deadline = limit.deadline();
         let end = loop {
             if waiter.woken.load(Ordering::Acquire) {
                 return Ok(WaitResult::Ok);
@@ -105,16 +164,45 @@ impl ParkingLot {
             if stop() {
                 break Err(Stopped);
             }
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => break Ok(WaitResult::TimedOut),
-                Some(left) => thread::park_timeout(left),
-                None => thread::park(),
+            let now = Instant::now();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            match (left, limit) {
+                (Some(Duration::ZERO), _) => break Ok(WaitResult::TimedOut),
+                (_, Limit::Virtual { threads, .. }) => {
+                    if self.pass_time(&waiter, threads()) {
+                        break Ok(WaitResult::TimedOut);
+                    }
+                    thread::park_timeout(left.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL));
+                }
+                (Some(left), _) => thread::park_timeout(left),
+                (None, _) => thread::park(),
             }
         };
         match self.leave(address, &waiter) {
             true => end,
             false => Ok(WaitResult::Ok),
         }
+    }
+
+    /// Lets virtual time pass if so many threads wait, until the wait with the least time left is
+    /// over; returns whether that is this one.
+    fn pass_time(&self, waiter: &Arc<Waiter>, threads: usize) -> bool {
+        // Always in the same order; no other lock is taken under one of them.
+        let shards: Vec<_> = (self.shards.iter())
+            .map(|shard| shard.lock().expect(POISON))
+            .collect();
+        let waiting = || shards.iter().flat_map(|queues| queues.values().flatten());
+        let left = |waiter: &Arc<Waiter>| waiter.left.load(Ordering::Relaxed);
+        let own = left(waiter);
+        let is_over = waiting().any(|other| Arc::ptr_eq(other, waiter))
+            && waiting().count() >= threads
+            && waiting().all(|other| left(other) >= own);
+        if is_over {
+            for other in waiting().filter(|other| left(other) != FOREVER) {
+                other.left.store(left(other) - own, Ordering::Relaxed);
+            }
+        }
+        is_over
     }
 
     /// Removes a waiter from its queue; false if it is not there any more, since it was woken.
@@ -226,7 +314,7 @@ mod tests {
             for n in 0..4 {
                 let (lot, order) = (&lot, &order);
                 scope.spawn(move || {
-                    let result = lot.wait(8, || true, None, || false);
+                    let result = lot.wait(8, || true, &Limit::None, || false);
                     assert_eq!(result, Ok(WaitResult::Ok));
                     assert_eq!(order.fetch_add(1, Ordering::Relaxed), n);
                 });
@@ -248,7 +336,7 @@ mod tests {
         let lot = ParkingLot::default();
         thread::scope(|scope| {
             for _ in 0..5 {
-                scope.spawn(|| lot.wait(8, || true, None, || false));
+                scope.spawn(|| lot.wait(8, || true, &Limit::None, || false));
             }
             lot.until_waiting(8, 5);
             assert_eq!(lot.notify(8, 0), 0);
@@ -267,13 +355,51 @@ mod tests {
     fn waits_end_at_their_time_and_leave_the_queue() {
         let lot = ParkingLot::default();
         let start = Instant::now();
-        let deadline = Some(start + Duration::from_millis(20));
-        let result = lot.wait(8, || true, deadline, || false);
+        let limit = Limit::At(start + Duration::from_millis(20));
+        let result = lot.wait(8, || true, &limit, || false);
         assert_eq!(result, Ok(WaitResult::TimedOut));
         assert!(start.elapsed() >= Duration::from_millis(20));
         assert_eq!(lot.notify(8, 1), 0);
-        let result = lot.wait(8, || false, None, || false);
+        let result = lot.wait(8, || false, &Limit::None, || false);
         assert_eq!(result, Ok(WaitResult::Mismatch));
+    }
+
+    /// Three threads wait for hours, and one of them wakes another: they end in the order of their
+    /// times, and none of them does while one could notify.
+    #[test]
+    fn virtual_time_passes_while_all_threads_wait() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let lot = ParkingLot::default();
+        let (running, ended) = (AtomicU32::new(3), AtomicU32::new(0));
+        let threads = || running.load(Ordering::Acquire) as usize;
+        let wait = |address, hours| {
+            let limit = Limit::Virtual {
+                time: hours * HOUR,
+                threads: &threads,
+            };
+            lot.wait(address, || true, &limit, || false)
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(wait(8, 5), Ok(WaitResult::Ok), "woken in the fourth hour");
+                assert_eq!(ended.load(Ordering::Acquire), 2);
+                assert_eq!(wait(8, 2), Ok(WaitResult::TimedOut));
+                running.fetch_sub(1, Ordering::Release);
+            });
+            scope.spawn(|| {
+                assert_eq!(wait(64, 3), Ok(WaitResult::TimedOut));
+                assert_eq!(ended.fetch_add(1, Ordering::Release), 0);
+                assert_eq!(wait(64, 100), Ok(WaitResult::TimedOut));
+                running.fetch_sub(1, Ordering::Release);
+            });
+            // Works for a while first.
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!(ended.load(Ordering::Acquire), 0);
+            assert_eq!(wait(128, 4), Ok(WaitResult::TimedOut));
+            assert_eq!(ended.fetch_add(1, Ordering::Release), 1);
+            assert_eq!(lot.notify(8, 1), 1);
+            running.fetch_sub(1, Ordering::Release);
+        });
     }
 
     #[test]
@@ -283,7 +409,7 @@ mod tests {
         thread::scope(|scope| {
             let waiter = scope.spawn(|| {
                 let _registered = parked.register();
-                lot.wait(8, || true, None, || stop.load(Ordering::Relaxed))
+                lot.wait(8, || true, &Limit::None, || stop.load(Ordering::Relaxed))
             });
             lot.until_waiting(8, 1);
             stop.store(true, Ordering::Relaxed);

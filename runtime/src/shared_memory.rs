@@ -18,7 +18,6 @@ use std::fmt;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::vmctx::VmMemory;
@@ -26,7 +25,7 @@ use upshift_abi::{MemoryType, Sharing, TrapCode};
 
 use crate::error::{Error, RuntimeError};
 use crate::interrupt::Interruption;
-use crate::parking::{ParkingLot, WaitResult};
+use crate::parking::{Limit, ParkingLot, WaitResult};
 use crate::range::checked_range;
 use crate::runtime::Runtime;
 use crate::space::{growth, reserve_memory};
@@ -201,7 +200,7 @@ impl SharedMemory {
         &self,
         address: u64,
         expected: u32,
-        timeout: Option<Duration>,
+        limit: &Limit<'_>,
         interruption: Option<&Interruption>,
     ) -> Result<WaitResult, TrapCode> {
         let place = self.inner.atomic(address, size_of::<u32>())?;
@@ -209,7 +208,7 @@ impl SharedMemory {
         // atomic or those of machine code.
         let word = unsafe { AtomicU32::from_ptr(place.cast()) };
         let is_expected = || word.load(Ordering::SeqCst) == expected;
-        self.wait(address, is_expected, timeout, interruption)
+        self.wait(address, is_expected, limit, interruption)
     }
 
     /// Waits like [`wait32`](Self::wait32), while eight bytes contain the value.
@@ -221,29 +220,27 @@ impl SharedMemory {
         &self,
         address: u64,
         expected: u64,
-        timeout: Option<Duration>,
+        limit: &Limit<'_>,
         interruption: Option<&Interruption>,
     ) -> Result<WaitResult, TrapCode> {
         let place = self.inner.atomic(address, size_of::<u64>())?;
         // SAFETY: as in `wait32`.
         let word = unsafe { AtomicU64::from_ptr(place.cast()) };
         let is_expected = || word.load(Ordering::SeqCst) == expected;
-        self.wait(address, is_expected, timeout, interruption)
+        self.wait(address, is_expected, limit, interruption)
     }
 
     fn wait(
         &self,
         address: u64,
         is_expected: impl FnOnce() -> bool,
-        timeout: Option<Duration>,
+        limit: &Limit<'_>,
         interruption: Option<&Interruption>,
     ) -> Result<WaitResult, TrapCode> {
-        // A time beyond the clock's range never ends.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let _registered = interruption.map(Interruption::park);
         let stop = || interruption.is_some_and(Interruption::is_pending);
         let waiting = &self.inner.waiting;
-        let result = waiting.wait(address, is_expected, deadline, stop);
+        let result = waiting.wait(address, is_expected, limit, stop);
         result.map_err(|_| TrapCode::Interrupt)
     }
 

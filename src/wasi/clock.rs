@@ -25,7 +25,8 @@ pub trait WasiClocks: Send + 'static {
     /// As [`now`](Self::now).
     fn resolution(&mut self, clock: ClockId) -> Result<u64, Errno>;
 
-    /// Lets time pass; called when the guest waits for nothing else.
+    /// Lets time pass; called when the guest waits for nothing else, once without any time when the
+    /// context is made.
     fn sleep(&mut self, time: Duration) -> Sleep {
         let _ = time;
         Sleep::Wait
@@ -97,7 +98,8 @@ impl WasiClocks for SystemClocks {
 }
 
 /// Clocks that show the same times in each run: a microsecond passes whenever a guest reads a
-/// clock, and sleeping takes no real time.
+/// clock, and sleeping takes no real time. Nor do waits for shared memories while all threads of
+/// the guest wait, in a store whose [clock](crate::Store::wait_clock) the context is.
 ///
 /// All four clocks run alike; the real-time clock starts in the year 2000, the others at 0.
 #[derive(Clone, Debug)]

@@ -7,12 +7,13 @@ use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::abi::Rights;
 use super::call::Failure;
-use super::clock::{SystemClocks, WasiClocks};
+use super::clock::{Sleep, SystemClocks, WasiClocks};
 use super::dir::{DirAccess, Directory};
 use super::file::WasiFile;
 use super::host_file::HostFile;
@@ -22,7 +23,7 @@ use super::strings::Strings;
 use super::table::{Descriptor, Table};
 use super::turns::{Turn, Turns};
 use super::wait::Waiter;
-use crate::Result;
+use crate::{Interruption, Result, WaitClock};
 
 /// The default limit of a guest's descriptors. The system's own limit is usually lower and counts
 /// only its own files.
@@ -34,6 +35,10 @@ const MAX_DESCRIPTORS: usize = 1 << 16;
 /// same contents: see [`share`](Self::share).
 pub struct WasiCtx {
     contents: Arc<Turns<Contents>>,
+    /// How time passes by the clocks.
+    time: Sleep,
+    /// Counts the contexts with these contents: the guest's threads.
+    threads: Arc<()>,
 }
 
 /// What a guest sees of the world.
@@ -71,6 +76,8 @@ impl WasiCtx {
     pub fn share(&self) -> Self {
         Self {
             contents: self.contents.clone(),
+            time: self.time,
+            threads: self.threads.clone(),
         }
     }
 
@@ -85,6 +92,26 @@ impl WasiCtx {
         }
         let contents = Arc::get_mut(&mut self.contents).expect("this is the only reference");
         Ok(Locked::Own(contents.get_mut()))
+    }
+}
+
+/// Waits of the guest's shared memories take no time while all of its threads wait, if its clocks
+/// [let time pass](WasiClocks::sleep) by themselves. The threads are the contexts with the same
+/// contents.
+impl WaitClock for WasiCtx {
+    fn threads(&self) -> Option<Box<dyn Fn() -> usize>> {
+        let threads = Arc::downgrade(&self.threads);
+        match self.time {
+            Sleep::Passed => Some(Box::new(move || threads.strong_count())),
+            Sleep::Wait => None,
+        }
+    }
+
+    fn pass(&mut self, time: Duration, interruption: &Interruption) {
+        // Where an interruption is pending the guest goes on no more, so no clock matters.
+        if let Ok(mut contents) = self.lock(|| interruption.check()) {
+            contents.clocks.sleep(time);
+        }
     }
 }
 
@@ -338,15 +365,20 @@ impl WasiCtxBuilder {
         }
         let system_clocks = || Box::new(SystemClocks::new()) as Box<dyn WasiClocks>;
         let system_random = || Box::new(SystemRandom) as Box<dyn WasiRandom>;
+        let mut clocks = collected.clocks.unwrap_or_else(system_clocks);
+        // Sleeping for no time changes no clock, and tells how they run.
+        let time = clocks.sleep(Duration::ZERO);
         let contents = Contents {
             args,
             env,
             table,
-            clocks: collected.clocks.unwrap_or_else(system_clocks),
+            clocks,
             random: collected.random.unwrap_or_else(system_random),
         };
         Ok(WasiCtx {
             contents: Arc::new(Turns::new(contents)),
+            time,
+            threads: Arc::new(()),
         })
     }
 }

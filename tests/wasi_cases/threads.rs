@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use upshift::wasi::{
-    Errno, HostFile, WasiCtx, WasiCtxBuilder, WasiRandom, WasiThreads, add_to_linker,
+    Errno, HostFile, VirtualClocks, WasiCtx, WasiCtxBuilder, WasiRandom, WasiThreads, add_to_linker,
 };
 use upshift::{Engine, Exit, Linker, Module, Result, Store, TimedOut, Trap};
 
@@ -18,6 +18,8 @@ const COMMON: &str = r#"
     (import "wasi_snapshot_preview1" "fd_write"
         (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get"
+        (func $time (param i32 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
     (export "memory" (memory 0))
     (func $for_ever (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
@@ -39,9 +41,14 @@ fn run_with(wasi: &mut WasiCtxBuilder, module: &str, time: Option<Duration>) -> 
     assert!(WasiThreads::<WasiCtx>::are_used_by(&module));
     let mut threads = WasiThreads::new({
         let engine = engine.clone();
-        move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share())
+        move |wasi: &mut WasiCtx| {
+            let mut store = Store::new(&engine, wasi.share());
+            store.wait_clock(|wasi| wasi);
+            store
+        }
     });
     let mut store = Store::new(&engine, wasi.build().unwrap());
+    store.wait_clock(|wasi| wasi);
     let _limit = time.map(|time| store.arm_timeout(time));
     let added = threads.max_threads(2);
     added.add_to_linker(&mut store, &mut linker, &module)?;
@@ -158,6 +165,43 @@ fn a_guest_that_asks_for_threads_in_a_loop_is_slowed() {
             (call $check (i32.gt_u (i32.atomic.load (i32.const 64)) (i32.const 2000)))
             (call $check (i32.eqz (i32.atomic.load (i32.const 64)))))"#;
     run(&theirs, body, None).unwrap();
+}
+
+/// With virtual clocks, waits take no time while all threads wait, and the clocks show what has
+/// passed: a thread of its own and a group, in which one wakes another in between.
+#[test]
+fn virtual_waits_end_when_all_threads_wait() {
+    let start = Instant::now();
+    let body = r#"
+        (func $hours (result i64)
+            (call $check (call $time (i32.const 1) (i64.const 1) (i32.const 80)))
+            (i64.div_u (i64.load (i32.const 80)) (i64.const 3_600_000_000_000)))
+        (func $wait (param $at i32) (param $hours i64) (result i32)
+            (memory.atomic.wait32 (local.get $at) (i32.const 0)
+                (i64.mul (local.get $hours) (i64.const 3_600_000_000_000))))
+        (func (export "wasi_thread_start") (param i32 i32)
+            (call $check (i32.ne (call $wait (i32.const 64) (i64.const 5)) (i32.const 0)))
+            (call $check (i64.ne (call $hours) (i64.const 9)))
+            (call $check (i32.ne (call $wait (i32.const 64) (i64.const 2)) (i32.const 2)))
+            (call $check (i64.ne (call $hours) (i64.const 11)))
+            (call $exit (i32.const 4)))
+        (func (export "_start") (local $n i32)
+            ;; Alone; then another value, for which no time passes.
+            (call $check (i32.ne (call $wait (i32.const 72) (i64.const 6)) (i32.const 2)))
+            (i32.store (i32.const 72) (i32.const 1))
+            (call $check (i32.ne (call $wait (i32.const 72) (i64.const 6)) (i32.const 1)))
+            (call $check (i64.ne (call $hours) (i64.const 6)))
+            (drop (call $spawn (i32.const 0)))
+            (call $check (i32.ne (call $wait (i32.const 68) (i64.const 3)) (i32.const 2)))
+            (call $check (i64.ne (call $hours) (i64.const 9)))
+            (call $check (i32.ne
+                (memory.atomic.notify (i32.const 64) (i32.const 1)) (i32.const 1)))
+            (call $for_ever))"#;
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.clocks(VirtualClocks::new());
+    let error = run_with(&mut wasi, &format!("(module {COMMON} {body})"), None).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Exit(4)), "{error:#}");
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 /// All threads' exceptions have the memory that those of one store would have: three threads that

@@ -56,7 +56,8 @@ knobs! {
     /// The options of `-W` on what the program can access.
     pub const GUEST: Around {
         Wasm "clocks": Mode CLOCKS => clocks,
-            "virtual: times are the same in each run, and sleeping takes none";
+            "virtual: times are the same in each run; sleeping takes none, \
+             nor do waits of all threads";
         Wasm "random-seed": Mode types::count_or_none("", 0, u64::MAX) => random_seed,
             "random bytes are the same in each run with the same seed";
     }

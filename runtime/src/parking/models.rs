@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 
-use super::{ParkedThread, ParkingLot, Stopped, WaitResult};
+use super::{Limit, ParkedThread, ParkingLot, Stopped, WaitResult};
 
 const ADDRESS: u64 = 8;
 
@@ -20,9 +20,9 @@ struct Word {
 
 impl Word {
     /// Waits while the word is 0.
-    fn wait(&self, deadline: Option<Instant>) -> WaitResult {
+    fn wait(&self, limit: &Limit<'_>) -> WaitResult {
         let expected = || self.value.load(Ordering::Relaxed) == 0;
-        let result = self.lot.wait(ADDRESS, expected, deadline, || false);
+        let result = self.lot.wait(ADDRESS, expected, limit, || false);
         result.expect("not stopped")
     }
 
@@ -34,8 +34,9 @@ impl Word {
 }
 
 /// A time that has passed: a wait ends as soon as it looks at the clock.
-fn over() -> Option<Instant> {
-    Instant::now().checked_sub(Duration::from_secs(1))
+fn over() -> Limit<'static> {
+    let past = Instant::now().checked_sub(Duration::from_secs(1));
+    Limit::At(past.expect("the clock has run for a second"))
 }
 
 /// A thread sees the new value, or waits and is woken: it never waits for ever, which loom finds.
@@ -45,7 +46,7 @@ fn no_notification_is_lost() {
         let word = Arc::new(Word::default());
         let waiter = {
             let word = word.clone();
-            thread::spawn(move || word.wait(None))
+            thread::spawn(move || word.wait(&Limit::None))
         };
         let woken = word.notify(1);
         let expected = match woken {
@@ -65,7 +66,7 @@ fn as_many_wake_as_are_counted() {
         let word = Arc::new(Word::default());
         let waiters = [0; 2].map(|_| {
             let word = word.clone();
-            thread::spawn(move || word.wait(over()))
+            thread::spawn(move || word.wait(&over()))
         });
         let counted = word.notify(1);
         let results = waiters.map(|waiter| waiter.join().unwrap());
@@ -87,7 +88,7 @@ fn no_interruption_is_lost() {
             thread::spawn(move || {
                 let _registered = parked.register();
                 let stop = || interrupt.load(Ordering::Acquire) != 0;
-                word.lot.wait(ADDRESS, || true, None, stop)
+                word.lot.wait(ADDRESS, || true, &Limit::None, stop)
             })
         };
         interrupt.store(1, Ordering::Release);

@@ -45,6 +45,7 @@ pub use limiter::{
 };
 pub(crate) use on_demand::Provided;
 pub(crate) use unwind::Destination;
+pub use wait::{FindWaitClock, WaitClock};
 pub(crate) use walk::TrapRecord;
 
 use crate::code::ActiveEpoch;
@@ -130,6 +131,7 @@ pub struct Store {
     max_wasm_stack: usize,
     data: Box<dyn Any + Send>,
     limiter: Option<FindLimiter>,
+    wait_clock: Option<FindWaitClock>,
     /// Boxed: each instance's context points to its `Instance`.
     #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
@@ -180,6 +182,7 @@ impl Store {
             max_wasm_stack: runtime.config().max_wasm_stack,
             data,
             limiter: None,
+            wait_clock: None,
             instances: Vec::new(),
             memories: Vec::new(),
             shared_memories: WordMap::default(),

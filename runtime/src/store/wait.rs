@@ -4,12 +4,35 @@
 //! wait in the [shared memory](SharedMemory). A memory of one store has no other thread that could
 //! wait for it or wake it: a wait traps, and `memory.atomic.notify` wakes none.
 
+use std::any::Any;
 use std::time::Duration;
 
 use upshift_abi::TrapCode;
 
 use super::{MemoryId, Store};
+use crate::interrupt::Interruption;
+use crate::parking::{Limit as WaitLimit, WaitResult};
 use crate::shared_memory::{SharedMemory, atomic_offset};
+
+/// The clock by which `memory.atomic.wait32` and `memory.atomic.wait64` of a store wait, if that is
+/// not the system's.
+pub trait WaitClock {
+    /// If the time of waits is virtual, what returns the number of threads that can notify or wait,
+    /// the calling one included: a wait ends, as if its time had passed, when all of them wait in
+    /// one shared memory and none has less time left. It is called often, and without other locks
+    /// than those of a memory's queues.
+    ///
+    /// While others run, a wait takes as long as it says: what they compute takes real time.
+    fn threads(&self) -> Option<Box<dyn Fn() -> usize>>;
+
+    /// Called after a virtual wait whose time has passed, so that the guest's clocks show it. What
+    /// takes long ends with the interruption.
+    fn pass(&mut self, time: Duration, interruption: &Interruption);
+}
+
+/// Returns the clock in the embedder's data.
+pub type FindWaitClock =
+    Box<dyn (for<'a> FnMut(&'a mut (dyn Any + Send)) -> &'a mut dyn WaitClock) + Send + Sync>;
 
 impl Store {
     /// The instruction `memory.atomic.notify`: returns the number of threads that it woke.
@@ -46,9 +69,9 @@ impl Store {
         timeout: u64,
     ) -> Result<u32, TrapCode> {
         let (memory, address) = self.waiting_place(memory, address, size_of::<u32>())?;
-        let interruption = Some(&self.interruption());
-        let result = memory.wait32(address, expected, duration(timeout), interruption)?;
-        Ok(result as u32)
+        self.wait(timeout, |limit, interruption| {
+            memory.wait32(address, expected, limit, Some(interruption))
+        })
     }
 
     /// The instruction `memory.atomic.wait64`, see
@@ -61,9 +84,38 @@ impl Store {
         timeout: u64,
     ) -> Result<u32, TrapCode> {
         let (memory, address) = self.waiting_place(memory, address, size_of::<u64>())?;
-        let interruption = Some(&self.interruption());
-        let result = memory.wait64(address, expected, duration(timeout), interruption)?;
+        self.wait(timeout, |limit, interruption| {
+            memory.wait64(address, expected, limit, Some(interruption))
+        })
+    }
+
+    /// Waits by the store's clock.
+    fn wait(
+        &mut self,
+        timeout: u64,
+        wait: impl FnOnce(&WaitLimit<'_>, &Interruption) -> Result<WaitResult, TrapCode>,
+    ) -> Result<u32, TrapCode> {
+        let interruption = self.interruption();
+        let mut clock = self.wait_clock.as_mut().map(|find| find(&mut *self.data));
+        let threads = clock.as_ref().and_then(|clock| clock.threads());
+        let result = match (duration(timeout), threads) {
+            (None, _) => wait(&WaitLimit::None, &interruption)?,
+            (Some(time), None) => wait(&WaitLimit::after(time), &interruption)?,
+            (Some(time), Some(threads)) => {
+                let threads = &*threads;
+                let result = wait(&WaitLimit::Virtual { time, threads }, &interruption)?;
+                if let (WaitResult::TimedOut, Some(clock)) = (result, &mut clock) {
+                    clock.pass(time, &interruption);
+                }
+                result
+            }
+        };
         Ok(result as u32)
+    }
+
+    /// Sets the clock of this store's waits.
+    pub fn set_wait_clock(&mut self, clock: FindWaitClock) {
+        self.wait_clock = Some(clock);
     }
 
     /// The memory and the address of a wait, checked.
@@ -72,9 +124,9 @@ impl Store {
         memory: MemoryId,
         address: (u64, u64),
         size: usize,
-    ) -> Result<(&SharedMemory, u64), TrapCode> {
+    ) -> Result<(SharedMemory, u64), TrapCode> {
         let address = self.atomic_address(memory, address, size)?;
-        let memory = self.shared_memory(memory);
+        let memory = self.shared_memory(memory).cloned();
         Ok((memory.ok_or(TrapCode::ExpectedSharedMemory)?, address))
     }
 
