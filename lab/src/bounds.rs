@@ -12,7 +12,8 @@
 //!   each moment;
 //! - [`exact()`]: the best schedule, for few functions;
 //! - [`iar()`]: a good schedule by init, append, replace and local changes;
-//! - [`best_threshold`]: the best single threshold of work, in hindsight.
+//! - [`best_threshold`]: the best single threshold of work, in hindsight; for several programs,
+//!   [`best_common_threshold`].
 //!
 //! `free <= infinite <= relaxed <= exact <= iar`, and `relaxed` is below each policy.
 //!
@@ -32,7 +33,7 @@ pub use exact::{TooHard, exact};
 pub use iar::{Effort, Found, iar};
 pub use relaxed::{infinite, relaxed};
 pub use single::{free, single};
-pub use threshold::{Threshold, best_threshold};
+pub use threshold::{Threshold, best_common_threshold, best_threshold};
 
 #[cfg(test)]
 mod tests;

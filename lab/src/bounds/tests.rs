@@ -305,3 +305,56 @@ fn scaling_time_scales_all_bounds() {
         }
     }
 }
+
+#[test]
+fn one_threshold_for_two_programs_lies_between_theirs() {
+    // One program should compile at once, the other one never: its guest stands still for it.
+    let hot = workload(&[(0.0, 10.0)], &[(0.0, &[(0, 1.0, 999.0, 1000.0, 100.0)])]);
+    let cold = workload(&[(0.0, 900.0)], &[(0.0, &[(0, 1.0, 99.0, 100.0, 50.0)])]);
+    let machine = Machine::new(1, 0);
+    let own = [&hot, &cold].map(|one| best_threshold(one, &machine));
+    assert_eq!(own[0].units, 1.0);
+    close(own[1].wall_ns, 100.0);
+    let (units, walls) = best_common_threshold(&[hot, cold], &machine).unwrap();
+    // Above the 100 units of the cold one, as little as the steps allow.
+    assert!((100.0..=110.0).contains(&units), "{units}");
+    close(walls[1], 100.0);
+    close(walls[0], units + 10.0 + (1.0 - units / 1000.0) * 100.0);
+    assert_eq!(best_common_threshold(&[], &machine), None);
+}
+
+#[test]
+fn thresholds_in_loops_lead_to_osr_entries() {
+    // One call that loops on: without an OSR entry it never changes.
+    let looping = (0, 0.0, 1000.0, 1000.0, 500.0);
+    let slices: [(f64, &[_]); 3] = [
+        (0.0, &[(0, 1.0, 9.0, 10.0, 5.0)]),
+        (0.0, &[looping]),
+        (0.0, &[looping]),
+    ];
+    let one = workload(&[(0.0, 200.0)], &slices);
+    let entry = Machine {
+        switch: Switch::Entry,
+        ..Machine::new(2, 1)
+    };
+    close(
+        best_threshold(&one, &Machine::new(2, 1)).wall_ns,
+        201.0 + (2010.0 - 201.0) / 2.0,
+    );
+    let osr = best_threshold(&one, &entry).wall_ns;
+    assert!((1105.0..1130.0).contains(&osr), "{osr}");
+}
+
+#[test]
+fn factors_make_other_programs() {
+    let scale = Scale {
+        speed: 2.0,
+        compile: 3.0,
+        work: 5.0,
+    };
+    let scaled = one_function().scaled(scale);
+    // 100 and 50 ns become 500 and 125; the host's none; compiling 30.
+    assert_eq!((free(&scaled), single(&scaled)), (125.0, 155.0));
+    close(infinite(&scaled), 30.0 + 125.0 * 470.0 / 500.0);
+    assert_eq!(scaled.most_events(), 500.0);
+}
