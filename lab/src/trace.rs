@@ -18,11 +18,13 @@
 mod check;
 mod decode;
 mod encode;
+mod recorder;
 
 use std::io::{self, Write};
 
 pub use check::Invalid;
 pub use decode::{Fault, ReadError};
+pub use recorder::{Cell, Recorder, SnapshotError};
 
 /// The first bytes of a file.
 const MAGIC: [u8; 8] = *b"UPTRACE\n";
