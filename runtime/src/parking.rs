@@ -129,8 +129,8 @@ impl ParkingLot {
     }
 
     /// Waits at the address, if `expected` says that the memory contains the value for which the
-    /// thread is to wait: until it is notified, until its time is over, or until `stop` says that it
-    /// is to end. Whatever makes `stop` true unparks the thread afterwards.
+    /// thread is to wait: until it is notified, until its time is over, or until `stop` says that
+    /// it is to end. Whatever makes `stop` true unparks the thread afterwards.
     ///
     /// # Errors
     ///

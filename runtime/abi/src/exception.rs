@@ -11,8 +11,9 @@
 //! `throw` gets an object ([`Builtin::ExceptionNew`](crate::Builtin::ExceptionNew)) and fills it.
 //! Where the function that throws has clauses around the instruction, its code goes to them like to
 //! any other label ([`throw`](crate::throw) says to which). Elsewhere it calls
-//! [`Builtin::Throw`](crate::Builtin::Throw), which walks the stack to the innermost call that has a
-//! handler (see [`sites`](crate::sites)) and never returns. Code in which nothing throws does nothing for it: handlers are found by return addresses.
+//! [`Builtin::Throw`](crate::Builtin::Throw), which walks the stack to the innermost call that has
+//! a handler (see [`sites`](crate::sites)) and never returns. Code in which nothing throws does
+//! nothing for it: handlers are found by return addresses.
 //!
 //! # Catching
 //!
