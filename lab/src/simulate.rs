@@ -16,6 +16,7 @@
 mod account;
 mod director;
 mod discipline;
+mod function;
 
 use std::sync::Arc;
 

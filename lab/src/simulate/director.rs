@@ -1,17 +1,17 @@
 //! Tiering in a simulation: what the engine does with a policy's decisions, without threads.
 //!
-//! Steps between states are the engine's ([`Lifecycle`]). The rest repeats its `consult.rs` and
+//! Steps between states are the engine's (`function.rs`). The rest repeats its `consult.rs` and
 //! `optimize.rs`, under the same names. A function is claimed before it is requested, so it waits
 //! once; a budget is cut while something is under way; published code exhausts the budget.
 
-use upshift_abi::{DefinedFuncIndex, LoopIndex};
+use upshift_abi::DefinedFuncIndex;
 use upshift_profiler::{FuncKey, ModuleKey, Nanos};
-use upshift_tiering::lifecycle::{Lifecycle, LoopStep, Step};
-use upshift_tiering::policy::{Budget, LevelView, LoopView, Request};
-use upshift_tiering::{Decision, Level, LoopPhase, Memo, Phase, PolicyEvent, View};
+use upshift_tiering::lifecycle::{LoopStep, Step};
+use upshift_tiering::policy::{Budget, LevelView, Request};
+use upshift_tiering::{Decision, Level, Phase, PolicyEvent, View};
 
-use super::account::Account;
 use super::discipline::{Heat, Queue, Waiting};
+use super::function::Function;
 use super::{Decided, Keep, Setup, Simulation};
 use crate::machine::{Director, Done, Job, Run, Unit, Weights};
 use crate::workload::Workload;
@@ -29,80 +29,10 @@ pub(super) struct Tiering<'a> {
     figures: Simulation,
 }
 
-/// The state of a function.
-#[derive(Debug)]
-struct Function {
-    code: Lifecycle,
-    memo: Memo,
-    account: Account,
-    first_code_at: Nanos,
-    osr_requests: u32,
-    loops: Vec<LoopState>,
-    /// The rate that the policy saw last.
-    rate: f64,
-    samples: u32,
-}
-
-impl Function {
-    /// Takes a step of the function; false if it is not possible.
-    fn step(&mut self, step: Step) -> bool {
-        let next = self.code.step(step);
-        self.code = next.unwrap_or(self.code);
-        next.is_some()
-    }
-
-    /// What the policy sees of a loop. One that the trace doesn't know can have no OSR entry.
-    fn loop_view(&self, index: u32) -> LoopView {
-        let one = self.loops.get(index as usize);
-        LoopView {
-            index: LoopIndex(index),
-            depth: one.map_or(0, |one| one.depth),
-            phase: one.map_or(LoopPhase::Closed, |one| one.phase),
-            entries: one.map_or(0, |one| one.entries),
-        }
-    }
-
-    /// Takes a step of a loop; false if it is not possible or the function has no such loop.
-    fn loop_step(&mut self, index: u32, step: LoopStep) -> bool {
-        let Some(one) = self.loops.get_mut(index as usize) else {
-            return false;
-        };
-        let next = one.phase.step(step);
-        one.phase = next.unwrap_or(one.phase);
-        next.is_some()
-    }
-}
-
-/// The state of a loop's OSR entry.
-#[derive(Clone, Copy, Debug)]
-struct LoopState {
-    depth: u32,
-    phase: LoopPhase,
-    entries: u32,
-}
-
 impl<'a> Tiering<'a> {
     pub(super) fn new(workload: &'a Workload, setup: &'a Setup) -> Self {
-        let functions = workload.functions.iter().map(|code| Function {
-            code: Lifecycle::START,
-            memo: Memo::default(),
-            account: Account::default(),
-            first_code_at: Nanos(0),
-            osr_requests: 0,
-            rate: 0.0,
-            samples: 0,
-            loops: code
-                .loops
-                .iter()
-                .map(|one| LoopState {
-                    depth: one.depth,
-                    phase: LoopPhase::Idle,
-                    entries: 0,
-                })
-                .collect(),
-        });
         Self {
-            functions: functions.collect(),
+            functions: workload.functions.iter().map(Function::new).collect(),
             queue: Queue::new(setup.queue),
             module_bytes: workload
                 .functions
@@ -230,17 +160,18 @@ impl<'a> Tiering<'a> {
         if !is_allowed {
             return;
         }
-        if !self.claim(function, unit, request.level) {
-            if self.is_under_way(function, Some(unit)) {
+        let state = &mut self.functions[function];
+        if !state.claim(unit, request.level) {
+            if state.is_under_way(unit) {
                 self.figures.deduplicated += 1;
                 self.queue.reprioritise(function, unit, request);
             }
             return;
         }
-        self.functions[function].account.requested(time(run));
+        state.account.requested(time(run));
         if self.queue.len() >= knobs.queue_cap as usize {
             self.figures.dropped += 1;
-            self.unclaim(function, unit);
+            state.unclaim(unit);
             return;
         }
         self.figures.requests += 1;
@@ -252,45 +183,6 @@ impl<'a> Tiering<'a> {
         });
     }
 
-    /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
-    fn claim(&mut self, function: usize, unit: Unit, level: Level) -> bool {
-        let state = &mut self.functions[function];
-        match unit {
-            Unit::Function => state.step(Step::Request(level)),
-            Unit::Loop(index) => {
-                let claims = state.loop_step(index, LoopStep::Request);
-                state.osr_requests += u32::from(claims);
-                claims
-            }
-        }
-    }
-
-    /// Takes back a claim, so that the unit can be requested again.
-    fn unclaim(&mut self, function: usize, unit: Unit) {
-        let state = &mut self.functions[function];
-        match unit {
-            Unit::Function => {
-                state.step(Step::Drop);
-            }
-            Unit::Loop(index) => {
-                state.osr_requests -= u32::from(state.loop_step(index, LoopStep::Drop));
-            }
-        }
-    }
-
-    /// Whether the function or (`Some`) this unit of it waits or is being compiled.
-    fn is_under_way(&self, function: usize, unit: Option<Unit>) -> bool {
-        let state = &self.functions[function];
-        let of_loop = |index: u32| {
-            let one = state.loops.get(index as usize);
-            one.is_some_and(|one| one.phase.is_under_way())
-        };
-        match unit {
-            Some(Unit::Loop(index)) => of_loop(index),
-            Some(Unit::Function) | None => state.code.phase.is_under_way(),
-        }
-    }
-
     /// Sets the function's budget: the one that the policy wants, but a short one while something
     /// is under way.
     fn grant(&mut self, run: &mut Run<'_>, function: usize, wanted: Budget, at: Option<u32>) {
@@ -298,9 +190,12 @@ impl<'a> Tiering<'a> {
             Budget::Units(units) => units,
             Budget::Unlimited => i32::MAX as u32,
         };
-        let osr = at.map(Unit::Loop);
-        let under_way =
-            self.is_under_way(function, None) || osr.is_some() && self.is_under_way(function, osr);
+        let units = [Some(Unit::Function), at.map(Unit::Loop)];
+        let state = &self.functions[function];
+        let under_way = units
+            .into_iter()
+            .flatten()
+            .any(|unit| state.is_under_way(unit));
         let limit = if under_way {
             self.setup.knobs.poll
         } else {
@@ -330,9 +225,8 @@ impl<'a> Tiering<'a> {
             self.carry_out(run, function, &decision, at);
             self.grant(run, function, decision.budget, at);
         }
-        let loops = &mut self.functions[function].loops;
-        if let Some(one) = at.and_then(|index| loops.get_mut(index as usize)) {
-            one.entries += u32::from(one.phase == LoopPhase::Ready);
+        if let Some(index) = at {
+            self.functions[function].enter(index);
         }
     }
 
@@ -370,13 +264,7 @@ impl<'a> Tiering<'a> {
     /// Claims a request that was taken from the queue for a compile thread.
     fn begin(&mut self, run: &Run<'_>, waiting: Waiting) -> Option<Job> {
         let (function, unit) = (waiting.function, waiting.unit);
-        let waits = match unit {
-            Unit::Function => self.functions[function].code.phase == Phase::Queued,
-            Unit::Loop(index) => {
-                self.functions[function].loop_view(index).phase == LoopPhase::Queued
-            }
-        };
-        if !waits {
+        if !self.functions[function].is_queued(unit) {
             return None;
         }
         // Where the running thread compiles, nothing waits, and no policy is asked.
@@ -387,20 +275,13 @@ impl<'a> Tiering<'a> {
             };
             if self.decide(run, function, event).withdraw {
                 self.figures.withdrawn += 1;
-                self.unclaim(function, unit);
+                self.functions[function].unclaim(unit);
                 return None;
             }
         }
-        let state = &mut self.functions[function];
-        let begins = match unit {
-            Unit::Function => state.step(Step::Begin),
-            Unit::Loop(index) => state.loop_step(index, LoopStep::Begin),
-        };
-        if !begins {
-            return None;
-        }
         let level = usize::from(waiting.request.level.0);
-        Some(Job {
+        let begins = self.functions[function].begin(unit);
+        begins.then_some(Job {
             function,
             level,
             unit,

@@ -1,0 +1,137 @@
+//! The state of one function in a simulation. Its steps are the engine's.
+
+use upshift_abi::LoopIndex;
+use upshift_profiler::Nanos;
+use upshift_tiering::lifecycle::{Lifecycle, LoopStep, Step};
+use upshift_tiering::policy::LoopView;
+use upshift_tiering::{Level, LoopPhase, Memo, Phase};
+
+use super::account::Account;
+use crate::machine::Unit;
+use crate::workload::Code;
+
+/// The state of a function.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) code: Lifecycle,
+    /// What the policy remembers.
+    pub(super) memo: Memo,
+    pub(super) account: Account,
+    pub(super) first_code_at: Nanos,
+    /// OSR entries that were requested, compared with the limit.
+    pub(super) osr_requests: u32,
+    loops: Vec<LoopState>,
+    /// The rate that the policy saw last.
+    pub(super) rate: f64,
+    pub(super) samples: u32,
+}
+
+/// The state of a loop's OSR entry.
+#[derive(Clone, Copy, Debug)]
+struct LoopState {
+    depth: u32,
+    phase: LoopPhase,
+    entries: u32,
+}
+
+impl Function {
+    /// A function that was never called.
+    pub(super) fn new(code: &Code) -> Self {
+        let loops = code.loops.iter().map(|one| LoopState {
+            depth: one.depth,
+            phase: LoopPhase::Idle,
+            entries: 0,
+        });
+        Self {
+            code: Lifecycle::START,
+            memo: Memo::default(),
+            account: Account::default(),
+            first_code_at: Nanos(0),
+            osr_requests: 0,
+            loops: loops.collect(),
+            rate: 0.0,
+            samples: 0,
+        }
+    }
+
+    /// Takes a step of the function; false if it is not possible.
+    pub(super) fn step(&mut self, step: Step) -> bool {
+        let next = self.code.step(step);
+        self.code = next.unwrap_or(self.code);
+        next.is_some()
+    }
+
+    /// Takes a step of a loop; false if it is not possible or the function has no such loop.
+    pub(super) fn loop_step(&mut self, index: u32, step: LoopStep) -> bool {
+        let Some(one) = self.loops.get_mut(index as usize) else {
+            return false;
+        };
+        let next = one.phase.step(step);
+        one.phase = next.unwrap_or(one.phase);
+        next.is_some()
+    }
+
+    /// What the policy sees of a loop. One that the trace doesn't know can have no OSR entry.
+    pub(super) fn loop_view(&self, index: u32) -> LoopView {
+        let one = self.loops.get(index as usize);
+        LoopView {
+            index: LoopIndex(index),
+            depth: one.map_or(0, |one| one.depth),
+            phase: one.map_or(LoopPhase::Closed, |one| one.phase),
+            entries: one.map_or(0, |one| one.entries),
+        }
+    }
+
+    /// Counts that a loop goes on in its OSR entry, if it is there.
+    pub(super) fn enter(&mut self, index: u32) {
+        if let Some(one) = self.loops.get_mut(index as usize) {
+            one.entries += u32::from(one.phase == LoopPhase::Ready);
+        }
+    }
+
+    /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
+    pub(super) fn claim(&mut self, unit: Unit, level: Level) -> bool {
+        match unit {
+            Unit::Function => self.step(Step::Request(level)),
+            Unit::Loop(index) => {
+                let claims = self.loop_step(index, LoopStep::Request);
+                self.osr_requests += u32::from(claims);
+                claims
+            }
+        }
+    }
+
+    /// Takes back a claim, so that the unit can be requested again.
+    pub(super) fn unclaim(&mut self, unit: Unit) {
+        match unit {
+            Unit::Function => _ = self.step(Step::Drop),
+            Unit::Loop(index) => {
+                self.osr_requests -= u32::from(self.loop_step(index, LoopStep::Drop));
+            }
+        }
+    }
+
+    /// Takes the unit's step from `Queued` to `Optimizing`.
+    pub(super) fn begin(&mut self, unit: Unit) -> bool {
+        match unit {
+            Unit::Function => self.step(Step::Begin),
+            Unit::Loop(index) => self.loop_step(index, LoopStep::Begin),
+        }
+    }
+
+    /// Whether the unit's request waits.
+    pub(super) fn is_queued(&self, unit: Unit) -> bool {
+        match unit {
+            Unit::Function => self.code.phase == Phase::Queued,
+            Unit::Loop(index) => self.loop_view(index).phase == LoopPhase::Queued,
+        }
+    }
+
+    /// Whether the unit's request waits or is being compiled.
+    pub(super) fn is_under_way(&self, unit: Unit) -> bool {
+        match unit {
+            Unit::Function => self.code.phase.is_under_way(),
+            Unit::Loop(index) => self.loop_view(index).phase.is_under_way(),
+        }
+    }
+}
