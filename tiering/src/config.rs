@@ -1,6 +1,7 @@
 //! The configuration of tiering: mode, switching, policy and knobs, each set by name and value.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use upshift_knobs::types::{self, Type};
@@ -24,6 +25,9 @@ pub enum ConfigError {
     /// The mode needs an optimizer, and there is none.
     #[error("mode `{0}` needs an optimizer")]
     NoOptimizer(Mode),
+    /// The file of functions with a policy of their own can't be read, or makes no sense.
+    #[error("-T override: {0}")]
+    Override(String),
 }
 
 /// Which compilers an engine uses.
@@ -193,6 +197,8 @@ knobs! {
             "what decides which functions are optimized, and when";
         Tiering "queue": Mode queue::DISCIPLINE => queue,
             "which of the waiting requests a compile thread takes next";
+        Tiering "override": Mode types::PATH => overrides,
+            "functions with a policy of their own: TOML, [[function]] with a name or an index";
     }
 }
 
@@ -243,6 +249,11 @@ pub struct TieringConfig {
     pub policy: Arc<dyn Policy>,
     /// The queue's discipline, which decides what is compiled next.
     pub queue: Arc<dyn Discipline>,
+    /// A TOML file with functions that have a policy of their own; read when an engine is created.
+    /// Each `[[function]]` has a `name` (a glob with `*` and `?`) or an `index`, one of `never`,
+    /// `first`, `threshold` (in budget units) and `policy`, and perhaps a highest `level`. The
+    /// first that names a function counts.
+    pub overrides: Option<PathBuf>,
     /// The values of all knobs.
     pub knobs: Knobs,
     /// What the baseline compiler's code counts. The engine sets it to what it tells that compiler.
@@ -256,6 +267,7 @@ impl Default for TieringConfig {
             switching: Switching::default(),
             policy: policy::default(),
             queue: queue::default(),
+            overrides: None,
             knobs: Knobs::default(),
             weights: Weights::default(),
         }

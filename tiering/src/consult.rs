@@ -97,7 +97,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
     pub(crate) fn ask_policy(&self, event: PolicyEvent) -> Decision {
         let view = self.view();
         let mut memo = self.state.memo();
-        let decision = self.shared().config.policy.on(&mut memo, event, &view);
+        let policy = self.module.policy(self.index);
+        let decision = policy.on(&mut memo, event, &view);
         let log = &self.shared().log;
         log.trace(|| logged::decided(event, &view, &decision, &memo));
         decision

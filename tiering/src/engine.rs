@@ -12,6 +12,7 @@ use upshift_runtime::Process;
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
 use crate::driver::ticker::Ticker;
 use crate::evidence::{Clock, Ledger, Reading};
+use crate::overrides::Overrides;
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
 use crate::sessions::{CompileCost, Speeds};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) optimizer: Option<Arc<dyn Compiler>>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) queue: Queue<Job>,
+    /// The functions that have a policy of their own.
+    pub(crate) overrides: Overrides,
     pub(crate) speeds: Speeds,
     pub(crate) pool: WorkerPool,
     /// What comparing tiers has cost.
@@ -103,7 +106,8 @@ impl Tiering {
     ///
     /// # Errors
     ///
-    /// If the mode needs an optimizer and there is none.
+    /// If the mode needs an optimizer and there is none, or the file of functions with a policy of
+    /// their own can't be read or makes no sense.
     pub fn new(
         config: TieringConfig,
         baseline: Arc<dyn Compiler>,
@@ -128,6 +132,10 @@ impl Tiering {
         if optimizer.is_none() && config.mode != Mode::Baseline {
             return Err(ConfigError::NoOptimizer(config.mode));
         }
+        let overrides = match &config.overrides {
+            Some(path) => Overrides::read(path).map_err(ConfigError::Override)?,
+            None => Overrides::default(),
+        };
         let background = config.mode == Mode::Tiered && config.switching == Switching::Background;
         let workers = match config.knobs.threads {
             _ if !background => 0,
@@ -146,6 +154,7 @@ impl Tiering {
             baseline,
             optimizer,
             log,
+            overrides,
             speeds: Speeds::default(),
             pool,
             ledger: Ledger::default(),

@@ -16,6 +16,7 @@ use crate::engine::{Shared, Tiering};
 use crate::function::{FirstCodeGuard, Function};
 use crate::home::CodeHome;
 use crate::lifecycle::Phase;
+use crate::policy::Policy;
 use crate::sessions::CompileSessions;
 use crate::state::{FirstCallAction, FuncState};
 
@@ -40,6 +41,8 @@ pub(crate) struct ModuleState<M: CodeHome> {
     pub(crate) bytes: u64,
     pub(crate) this: Weak<Self>,
     pub(crate) driver: Box<dyn Driver<M>>,
+    /// The functions' own policies, in the order of the functions; empty if none has one.
+    policies: Box<[Option<Arc<dyn Policy>>]>,
 }
 
 impl<M: CodeHome> ModuleTiers<M> {
@@ -49,6 +52,7 @@ impl<M: CodeHome> ModuleTiers<M> {
         let state = Arc::new_cyclic(|this| ModuleState {
             key: shared.log.add_module(facts),
             driver: driver::new(&shared.config),
+            policies: shared.overrides.of(facts, &shared.config.policy),
             shared,
             home: OnceLock::new(),
             funcs: facts.defined_funcs().map(|_| OnceLock::new()).collect(),
@@ -63,6 +67,11 @@ impl<M: CodeHome> ModuleTiers<M> {
         self.state.funcs[func.index()]
             .get()
             .map_or(Phase::Uncompiled, |state| state.code.phase())
+    }
+
+    /// The policy that decides on the function: the engine's, or one of its own.
+    pub fn policy(&self, func: DefinedFuncIndex) -> &dyn Policy {
+        self.state.policy(func)
     }
 
     /// The module's number in the log.
@@ -99,6 +108,12 @@ impl TierHooks for ModuleTiers<ModuleCode> {
 }
 
 impl<M: CodeHome> ModuleState<M> {
+    /// The policy that decides on the function.
+    pub(crate) fn policy(&self, func: DefinedFuncIndex) -> &dyn Policy {
+        let own = self.policies.get(func.index()).and_then(Option::as_ref);
+        &**own.unwrap_or(&self.shared.config.policy)
+    }
+
     pub(crate) fn func_key(&self, func: DefinedFuncIndex) -> FuncKey {
         FuncKey {
             module: self.key,

@@ -6,6 +6,7 @@ mod evidence;
 mod first_call;
 mod load;
 mod logged;
+mod overrides;
 mod pool;
 mod queue;
 mod replay;
