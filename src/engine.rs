@@ -163,6 +163,8 @@ impl Engine {
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
         let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
+        #[cfg(feature = "serde")]
+        self.event_log().identify_module(tiers.key(), code.wasm());
         Ok((code, tiers))
     }
 

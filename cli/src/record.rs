@@ -1,36 +1,47 @@
 //! The reports of a run: statistics, story, events, trace, symbol map.
 //!
-//! Files are opened before the run, so that a name that can't be written is reported at once, and
-//! written after it, however it ended; the symbol map while it goes on. A report that can't be
-//! written makes the command fail.
+//! Files are opened before the run, so that a name that can't be written is reported at once. The
+//! events and the symbol map are written while it goes on, the others after it, however it ended. A
+//! report that can't be written makes the command fail.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use upshift::profiler::chrome::chrome_trace;
+use upshift::profiler::file::EventFile;
+use upshift::profiler::format::{ClockUnit, FORMAT, Header, Machine};
 use upshift::profiler::perf_map::perf_map_line;
-use upshift::profiler::{EventLog, Names, Record, story};
-use upshift::{Engine, Printable, Result};
+use upshift::profiler::{EventLog, Names, Nanos, Record, story};
+use upshift::{Config, Engine, Printable, Result, knobs};
 
 use crate::options::{Options, StatsFormat};
 use crate::report;
 
-/// The content of a report file.
-#[derive(Clone, Copy, Debug)]
-enum Content {
-    Events,
-    Trace,
-}
-
 /// An open report file.
 #[derive(Debug)]
 struct Target {
-    content: Content,
     path: PathBuf,
     file: File,
+}
+
+impl Target {
+    fn create(path: &Option<PathBuf>) -> Result<Option<Self>> {
+        let Some(path) = path else { return Ok(None) };
+        let file = created(path, File::create(path))?;
+        let path = path.clone();
+        Ok(Some(Self { path, file }))
+    }
+}
+
+/// The file of the event log.
+#[derive(Debug)]
+struct Events {
+    path: PathBuf,
+    file: EventFile,
 }
 
 /// The reports that the options request.
@@ -38,7 +49,10 @@ struct Target {
 pub struct Recorder {
     stats: Option<StatsFormat>,
     story: bool,
-    files: Vec<Target>,
+    /// What the events' file says about the run: these options, and what the engine is.
+    seed: Option<u64>,
+    events: Option<Target>,
+    trace: Option<Target>,
     symbols: Option<SymbolMap>,
 }
 
@@ -89,20 +103,8 @@ impl Recorder {
     /// If a file can't be created.
     pub fn open(options: &Options) -> Result<Self> {
         let around = &options.around;
-        let contents = [
-            (Content::Events, &around.events),
-            (Content::Trace, &around.trace),
-        ];
-        let mut files = Vec::new();
-        for (content, path) in contents {
-            if let Some(path) = path {
-                files.push(Target {
-                    content,
-                    path: path.clone(),
-                    file: created(path, File::create(path))?,
-                });
-            }
-        }
+        let events = Target::create(&around.events)?;
+        let trace = Target::create(&around.trace)?;
         let mut symbols = None;
         if around.perf_map {
             let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
@@ -112,13 +114,16 @@ impl Recorder {
         Ok(Self {
             stats: options.stats,
             story: around.story,
-            files,
+            seed: around.random_seed,
+            events,
+            trace,
             symbols,
         })
     }
 
     /// Starts the reports that are written while the engine runs.
-    pub fn start(&self, engine: &Engine) {
+    pub fn start(self, engine: &Engine) -> Started {
+        let log = engine.event_log();
         if let Some(symbols) = self.symbols.clone() {
             let observe = move |records: &[Record], names: &Names| {
                 for record in records {
@@ -127,10 +132,35 @@ impl Recorder {
                     }
                 }
             };
-            engine.event_log().observe(observe);
+            log.observe(observe);
+        }
+        let header = || header(engine, self.seed);
+        let events = self.events.map(|Target { path, file }| {
+            let file = EventFile::new(file, &header());
+            file.attach(log);
+            Events { path, file }
+        });
+        Started {
+            stats: self.stats,
+            story: self.story,
+            events,
+            trace: self.trace,
+            symbols: self.symbols,
         }
     }
+}
 
+/// The reports of a run that has begun.
+#[derive(Debug)]
+pub struct Started {
+    stats: Option<StatsFormat>,
+    story: bool,
+    events: Option<Events>,
+    trace: Option<Target>,
+    symbols: Option<SymbolMap>,
+}
+
+impl Started {
     /// Writes all reports, as far as possible, and prints why others could not be written.
     ///
     /// # Errors
@@ -146,16 +176,16 @@ impl Recorder {
                 result = Err(Incomplete);
             }
         };
-        for target in self.files {
-            let what = format!("`{}`", Printable(target.path.display()));
-            check(&what, write(target, log));
+        let named = |path: &Path| format!("`{}`", Printable(path.display()));
+        if let Some(Events { path, file }) = self.events {
+            check(&named(&path), file.finish());
+        }
+        if let Some(Target { path, file }) = self.trace {
+            check(&named(&path), write_trace(file, log));
         }
         if let Some(symbols) = self.symbols {
-            let what = format!("`{}`", Printable(symbols.path.display()));
-            check(
-                &what,
-                std::mem::replace(&mut symbols.output().result, Ok(())),
-            );
+            let written = std::mem::replace(&mut symbols.output().result, Ok(()));
+            check(&named(&symbols.path), written);
         }
         match self.stats {
             Some(StatsFormat::Table) => {
@@ -173,23 +203,46 @@ impl Recorder {
     }
 }
 
+/// What the events' file says about the run.
+fn header(engine: &Engine, seed: Option<u64>) -> Header {
+    let defaults = knobs::entries(&Config::new());
+    let entries = knobs::entries(engine.config());
+    let value = |name: &str| {
+        let entry = entries.iter().find(|entry| entry.info.name == name);
+        entry.map_or(String::new(), |entry| entry.value.clone())
+    };
+    let changed = entries
+        .iter()
+        .zip(&defaults)
+        .filter(|(entry, default)| entry.value != default.value);
+    let started = SystemTime::now().duration_since(UNIX_EPOCH);
+    Header {
+        format: FORMAT,
+        upshift: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        started: Nanos::from(started.unwrap_or_default())
+            .0
+            .saturating_sub(engine.event_log().now().0),
+        settings: changed
+            .map(|(entry, _)| (entry.info.name.into(), entry.value.clone()))
+            .collect(),
+        policy: value("policy"),
+        machine: Machine::current(),
+        seed,
+        clock: match value("switching").starts_with("virtual") {
+            true => ClockUnit::Units,
+            false => ClockUnit::Ns,
+        },
+    }
+}
+
 /// The error that a report could not be written.
 #[derive(Debug)]
 pub struct Incomplete;
 
-fn write(target: Target, log: &EventLog) -> io::Result<()> {
-    let mut out = BufWriter::new(target.file);
-    match target.content {
-        Content::Events => {
-            for record in log.records() {
-                serde_json::to_writer(&mut out, &record)?;
-                out.write_all(b"\n")?;
-            }
-        }
-        Content::Trace => {
-            serde_json::to_writer(&mut out, &chrome_trace(&log.records(), &log.names()))?;
-        }
-    }
+fn write_trace(file: File, log: &EventLog) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    serde_json::to_writer(&mut out, &chrome_trace(&log.records(), &log.names()))?;
     out.flush()
 }
 

@@ -44,8 +44,7 @@ where
 {
     let prepared = Recorder::open(options).and_then(|recorder| {
         let engine = engine(options)?;
-        recorder.start(&engine);
-        Ok((recorder, engine))
+        Ok((recorder.start(&engine), engine))
     });
     let (recorder, engine) = match prepared {
         Ok(prepared) => prepared,
@@ -87,7 +86,10 @@ fn engine(options: &Options) -> Result<Engine> {
     if options.around.needs_events() {
         config.event_log(LogConfig {
             detail: Detail::Events,
-            capacity: None,
+            capacity: match options.around.keeps_events() {
+                true => None,
+                false => Some(0),
+            },
         });
     }
     if options.around.perf_map {

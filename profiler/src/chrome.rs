@@ -84,7 +84,7 @@ mod tests {
             body_bytes: 1,
             code_bytes: 2,
             time: Nanos(3_000),
-            cpu: Nanos(2_000),
+            cpu_time: Nanos(2_000),
             queue_wait: Nanos(0),
             loops: None,
         };

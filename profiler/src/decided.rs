@@ -82,6 +82,10 @@ figures! {
         calls: u64,
         /// Iterations of its loops since its first code, as far as they were counted.
         iterations: u64,
+        /// The budget units that a call takes; 0 where calls are not counted.
+        call_units: u32,
+        /// The budget units that an iteration takes; 0 where iterations are not counted.
+        loop_units: u32,
         /// Budget units used since the last request, or since the first code.
         units_since_request: u64,
         /// How often the budget ran out at the function's entry.
@@ -108,6 +112,8 @@ figures! {
         cores: u32,
         /// What is known of each level of the ladder.
         levels: Vec<LevelFigures>,
+        /// What was known of the function before the run, if anything was.
+        hint: Option<HintFigures>,
     }
 }
 
@@ -119,6 +125,21 @@ figures! {
         ns_per_byte: Option<Real>,
         /// How much faster its code is than code of level 0; `None` before there is a measurement.
         speedup: Option<Real>,
+    }
+}
+
+figures! {
+    /// What was known of a function before the run.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    HintFigures {
+        /// The order in which functions want to be compiled for the first time; 0 is first.
+        compilation: Option<u32>,
+        /// The order in which functions want to be optimized; lower is hotter.
+        optimization: Option<u32>,
+        /// Whether the function runs once only.
+        run_once: bool,
+        /// Budget units that the function is expected to use in the whole run.
+        expected_units: Option<u64>,
     }
 }
 
@@ -160,6 +181,7 @@ pub(crate) const PAGES: &[(&str, &[crate::reports::Described])] = &[
     ("site", LoopFigures::DESCRIPTIONS),
     ("view", ViewFigures::DESCRIPTIONS),
     ("levels", LevelFigures::DESCRIPTIONS),
+    ("hint", HintFigures::DESCRIPTIONS),
     ("answer", Answer::DESCRIPTIONS),
     ("function", Asked::DESCRIPTIONS),
 ];

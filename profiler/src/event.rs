@@ -38,6 +38,17 @@ macro_rules! events {
                 &[$((stringify!($field), &[$($field_doc),*])),*],
             ),)*];
 
+            /// An event of the kind with this number, with random fields.
+            #[cfg(all(test, feature = "serde"))]
+            pub(crate) fn random(kind: usize, rng: &mut fastrand::Rng) -> Self {
+                use crate::random::Random;
+                let kinds: &[fn(&mut fastrand::Rng) -> Self] = &[$(|rng| {
+                    let _ = &rng;
+                    Event::$name { $($field: Random::random(rng),)* }
+                },)*];
+                kinds[kind](rng)
+            }
+
             /// Whether the log completes the event by what it knows of requests and code.
             pub(crate) fn concerns_code(&self) -> bool {
                 !matches!(
@@ -45,6 +56,8 @@ macro_rules! events {
                     Event::Decided { .. }
                         | Event::BudgetExhausted { .. }
                         | Event::FirstCall { .. }
+                        | Event::ModuleLoaded { .. }
+                        | Event::ModuleIdentified { .. }
                         | Event::Lost { .. }
                 )
             }
@@ -100,6 +113,15 @@ events! {
         /// Bytes of their bodies.
         body_bytes: u64,
     }
+    /// A module's bytes were identified.
+    ModuleIdentified = "module-identified" {
+        /// The module.
+        module: ModuleKey,
+        /// The SHA-256 of its bytes, in hexadecimal digits.
+        sha256: Text,
+        /// How many bytes it has.
+        bytes: u64,
+    }
     /// A function without code was called.
     FirstCall = "first-call" {
         /// The function.
@@ -125,7 +147,7 @@ events! {
         /// Wall time of the compilation.
         time: Nanos,
         /// Processor time that the compiling thread spent on it.
-        cpu: Nanos,
+        cpu_time: Nanos,
         /// How long the request had waited in the queue.
         queue_wait: Nanos,
         /// The function's loops that can have an OSR entry, where this is the baseline's code:
@@ -141,7 +163,7 @@ events! {
         /// Wall time of the compilation; `None` where it finished, and its code was refused.
         time: Option<Nanos>,
         /// Processor time that the compiling thread spent on it; `None` as above.
-        cpu: Option<Nanos>,
+        cpu_time: Option<Nanos>,
     }
     /// A compilation ended with an error or a panic, or its code could not be placed.
     CompileFailed = "compile-failed" {
@@ -152,7 +174,7 @@ events! {
         /// Wall time of the compilation; `None` where it finished, and its code was refused.
         time: Option<Nanos>,
         /// Processor time that the compiling thread spent on it; `None` as above.
-        cpu: Option<Nanos>,
+        cpu_time: Option<Nanos>,
     }
     /// A function's budget was exhausted.
     BudgetExhausted = "budget-exhausted" {
@@ -269,10 +291,8 @@ events! {
         /// The upper end of the ratio's 95 % interval.
         high: f64,
     }
-    /// Events of a thread are missing: it recorded them faster than they were written.
+    /// Events of the record's thread are missing: it recorded them faster than they were written.
     Lost = "lost" {
-        /// The thread.
-        thread: u32,
         /// How many events are missing.
         count: u64,
     }

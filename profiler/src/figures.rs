@@ -14,6 +14,13 @@ macro_rules! figures {
         )]
         pub struct $name { $($(#[doc = $doc])* pub $field: $ty,)* }
 
+        #[cfg(all(test, feature = "serde"))]
+        impl $crate::random::Random for $name {
+            fn random(rng: &mut fastrand::Rng) -> Self {
+                Self { $($field: $crate::random::Random::random(rng),)* }
+            }
+        }
+
         #[cfg(test)]
         impl $name {
             /// Each figure with its description.

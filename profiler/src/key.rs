@@ -6,7 +6,7 @@ use std::time::Duration;
 use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
 /// A module's number in its log: 0 for the first module loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),

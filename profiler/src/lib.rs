@@ -19,10 +19,18 @@ pub mod chrome;
 pub mod decided;
 pub mod event;
 mod figures;
+#[cfg(feature = "serde")]
+pub mod file;
+#[cfg(feature = "serde")]
+pub mod format;
 pub mod key;
 pub mod log;
 mod pending;
 pub mod perf_map;
+#[cfg(all(test, feature = "serde"))]
+mod random;
+#[cfg(feature = "serde")]
+pub mod reader;
 #[cfg(test)]
 mod reports;
 mod ring;

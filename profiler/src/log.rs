@@ -61,26 +61,56 @@ pub struct Record {
     pub event: Event,
 }
 
-/// The names of functions, from the facts of the modules that were loaded.
+/// The names of functions: from the facts of the modules that were loaded, or from a log's file.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    modules: BTreeMap<ModuleKey, Arc<ModuleFacts>>,
+    modules: BTreeMap<ModuleKey, Functions>,
+}
+
+/// Where the names of a module's functions come from.
+#[derive(Clone, Debug)]
+enum Functions {
+    Facts(Arc<ModuleFacts>),
+    #[cfg(feature = "serde")]
+    Rows(Vec<crate::format::FunctionRow>),
 }
 
 impl Names {
     /// Adds the names of a module's functions.
     pub fn insert(&mut self, module: ModuleKey, facts: Arc<ModuleFacts>) {
-        self.modules.insert(module, facts);
+        self.modules.insert(module, Functions::Facts(facts));
+    }
+
+    /// Adds the names of a module's functions, in their order.
+    #[cfg(feature = "serde")]
+    pub(crate) fn insert_rows(&mut self, module: ModuleKey, rows: Vec<crate::format::FunctionRow>) {
+        self.modules.insert(module, Functions::Rows(rows));
+    }
+
+    /// The declarations of a module that was loaded here.
+    #[cfg(feature = "serde")]
+    pub(crate) fn facts(&self, module: ModuleKey) -> Option<&Arc<ModuleFacts>> {
+        match self.modules.get(&module) {
+            Some(Functions::Facts(facts)) => Some(facts),
+            _ => None,
+        }
     }
 
     /// The function's name in its module, or its index there as `func[12]`.
     pub fn of(&self, key: FuncKey) -> String {
-        let Some(facts) = self.modules.get(&key.module) else {
-            return key.to_string();
+        let (index, name) = match self.modules.get(&key.module) {
+            Some(Functions::Facts(facts)) => {
+                let func = facts.func_index(key.func);
+                (func.0, facts.func_name(func).map(str::to_owned))
+            }
+            #[cfg(feature = "serde")]
+            Some(Functions::Rows(rows)) => match rows.get(key.func.index()) {
+                Some(row) => (row.index, row.name.clone()),
+                None => return key.to_string(),
+            },
+            None => return key.to_string(),
         };
-        let func = facts.func_index(key.func);
-        let name = facts.func_name(func).map(str::to_string);
-        name.unwrap_or_else(|| format!("func[{}]", func.0))
+        name.unwrap_or_else(|| format!("func[{index}]"))
     }
 }
 
@@ -186,6 +216,21 @@ impl EventLog {
             body_bytes: facts.body_bytes(),
         });
         module
+    }
+
+    /// Records which module it is, by the SHA-256 of its bytes, if events are stored.
+    #[cfg(feature = "serde")]
+    pub fn identify_module(&self, module: ModuleKey, wasm: &[u8]) {
+        use sha2::{Digest as _, Sha256};
+        self.trace(|| {
+            let digest = Sha256::digest(wasm);
+            let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+            Event::ModuleIdentified {
+                module,
+                sha256: hex.collect::<String>().into(),
+                bytes: wasm.len() as u64,
+            }
+        });
     }
 
     /// A number for a new request, for the key of its code.
@@ -391,7 +436,7 @@ impl Shared {
             at: self.now(),
             cpu: Nanos(0),
             thread,
-            event: Event::Lost { thread, count },
+            event: Event::Lost { count },
         }
     }
 }
@@ -512,7 +557,7 @@ mod tests {
                 let mut seen = seen.lock().unwrap();
                 for record in records {
                     match record.event {
-                        Event::Lost { count, .. } => seen.1 += count,
+                        Event::Lost { count } => seen.1 += count,
                         _ => seen.0 += 1,
                     }
                 }

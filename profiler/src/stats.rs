@@ -173,13 +173,14 @@ impl Stats {
             Event::CompileStarted { .. }
             | Event::Dequeued { .. }
             | Event::Decided { .. }
+            | Event::ModuleIdentified { .. }
             | Event::Lost { .. } => {}
             Event::CompileFinished {
                 code,
                 body_bytes,
                 code_bytes,
                 time,
-                cpu,
+                cpu_time,
                 queue_wait,
                 ..
             } => {
@@ -191,7 +192,7 @@ impl Stats {
                 tier.body_bytes += u64::from(body_bytes);
                 tier.code_bytes += u64::from(code_bytes);
                 tier.time.0 += time.0;
-                tier.cpu.0 += cpu.0;
+                tier.cpu.0 += cpu_time.0;
                 tier.longest = tier.longest.max(time);
                 tier.queue_wait.0 += queue_wait.0;
             }
@@ -312,7 +313,7 @@ mod tests {
             body_bytes: 1_000,
             code_bytes: 4_000,
             time: Nanos(time),
-            cpu: Nanos(time / 2),
+            cpu_time: Nanos(time / 2),
             queue_wait: Nanos(5),
             loops: None,
         }

@@ -64,7 +64,7 @@ impl Shared {
             code,
             reason: reason(),
             time: cost.map(|cost| cost.time),
-            cpu: cost.map(|cost| cost.cpu),
+            cpu_time: cost.map(|cost| cost.cpu),
         });
     }
 

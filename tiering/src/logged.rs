@@ -1,11 +1,13 @@
 //! What the log is told of policies: their types as the plain names and numbers of its records.
 
 use upshift_profiler::decided::{
-    Answer, Asked, Decided, LevelFigures, LoopFigures, Trigger, ViewFigures,
+    Answer, Asked, Decided, HintFigures, LevelFigures, LoopFigures, Trigger, ViewFigures,
 };
 use upshift_profiler::{Event, Real};
 
-use crate::policy::{Budget, Decision, LevelView, LoopView, Memo, PolicyEvent, Request, View};
+use crate::policy::{
+    Budget, Decision, Hint, LevelView, LoopView, Memo, PolicyEvent, Request, View,
+};
 
 /// The event of a decision, with the memo as the policy left it.
 pub(crate) fn decided(event: PolicyEvent, view: &View, decision: &Decision, memo: &Memo) -> Event {
@@ -76,6 +78,8 @@ fn view_figures(view: &View) -> ViewFigures {
         units: view.units,
         calls: view.calls,
         iterations: view.iterations,
+        call_units: view.call_units,
+        loop_units: view.loop_units,
         units_since_request: view.units_since_request,
         entry_exhaustions: view.entry_exhaustions,
         loop_exhaustions: view.loop_exhaustions,
@@ -89,6 +93,7 @@ fn view_figures(view: &View) -> ViewFigures {
         busy_workers: view.busy_workers,
         cores: view.cores,
         levels: levels.iter().map(level_figures).collect(),
+        hint: view.hint.map(hint_figures),
     }
 }
 
@@ -96,6 +101,15 @@ fn level_figures(level: &LevelView) -> LevelFigures {
     LevelFigures {
         ns_per_byte: level.ns_per_byte.map(Real),
         speedup: level.speedup.map(Real),
+    }
+}
+
+fn hint_figures(hint: Hint) -> HintFigures {
+    HintFigures {
+        compilation: hint.compilation,
+        optimization: hint.optimization,
+        run_once: hint.run_once,
+        expected_units: hint.expected_units,
     }
 }
 

@@ -94,7 +94,7 @@ impl<'a> CompileSessions<'a> {
                     body_bytes,
                     code_bytes: code.code.len() as u32,
                     time: cost.time,
-                    cpu: cost.cpu,
+                    cpu_time: cost.cpu,
                     queue_wait,
                     loops: (key.tier == Tier::Baseline).then(|| loop_sites(&code.loops)),
                 });
@@ -110,7 +110,7 @@ impl<'a> CompileSessions<'a> {
                         code: key,
                         reason: reason(),
                         time: Some(cost.time),
-                        cpu: Some(cost.cpu),
+                        cpu_time: Some(cost.cpu),
                     }),
                 }
                 Err(error)

@@ -39,7 +39,12 @@ pub struct Around {
 impl Around {
     /// Whether an option needs the events of the run.
     pub fn needs_events(&self) -> bool {
-        self.story || self.events.is_some() || self.trace.is_some() || self.perf_map
+        self.keeps_events() || self.events.is_some() || self.perf_map
+    }
+
+    /// Whether an option needs all events of the run at its end.
+    pub fn keeps_events(&self) -> bool {
+        self.story || self.trace.is_some()
     }
 }
 
@@ -58,7 +63,7 @@ upshift_knobs::knobs! {
         Debug "dump": Trace types::text("a function's name or index") => dump,
             "print what both compilers make of a function, and run nothing";
         Debug "events": Trace types::PATH => events,
-            "write all tiering events to a file, one JSON object per line";
+            "write all tiering events to a file as they happen, one JSON object per line";
         Debug "trace": Trace types::PATH => trace,
             "write a trace that trace viewers (chrome://tracing, Perfetto) open";
         Debug "log": Trace types::SWITCH => log,

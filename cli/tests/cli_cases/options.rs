@@ -178,16 +178,26 @@ fn events_go_to_files() {
     let trace = path("trace.json");
     let debug = format!("events={},trace={}", events.display(), trace.display());
     upshift(&["-D", &debug, "--invoke", "add", &math, "1", "2"]).success();
-    let events = std::fs::read_to_string(events).unwrap();
-    let names = events.lines().map(|line| {
-        let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        event["event"].as_str().unwrap().to_string()
-    });
+    let events = std::fs::File::open(events).unwrap();
+    let log = upshift::profiler::reader::read(std::io::BufReader::new(events)).unwrap();
+    assert_eq!(log.faults, []);
+    let names = log.records.iter().map(|record| record.event.name());
     let names: Vec<_> = names.collect();
+    for name in [
+        "module-loaded",
+        "module-identified",
+        "first-call",
+        "decided",
+        "published",
+    ] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
     assert!(
-        names.contains(&"first-call".into()) && names.contains(&"published".into()),
-        "{names:?}"
+        log.header.policy.starts_with("cost-model"),
+        "{:?}",
+        log.header
     );
+    assert_ne!(log.header.machine.cores, 0);
     let trace = std::fs::read_to_string(trace).unwrap();
     serde_json::from_str::<serde_json::Value>(&trace).unwrap();
 }

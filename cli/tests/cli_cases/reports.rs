@@ -102,6 +102,28 @@ fn signals_end_a_run_with_its_reports() {
     }
 }
 
+/// A process that is killed has written its events but for the last moments.
+#[test]
+fn events_survive_a_kill() {
+    let events = path("killed.jsonl");
+    let debug = format!("events={}", events.display());
+    let program = file("killed.wat", endless());
+    let mut child = started(&["-D", &debug, &program]);
+    let begun = Instant::now();
+    let read = || {
+        let bytes = std::fs::read(&events).unwrap_or_default();
+        upshift::profiler::reader::read(&bytes[..])
+    };
+    while !read().is_ok_and(|log| !log.records.is_empty()) {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let log = read().unwrap();
+    assert_eq!(log.faults, []);
+}
+
 /// The signal arrives twice, as where `timeout` signals both the process and its group.
 #[test]
 fn a_signal_that_comes_twice_loses_no_report() {
@@ -197,6 +219,13 @@ fn a_full_disk_is_an_error() {
         assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
         assert!(stderr.contains("No space left"), "{args:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_full_disk_fails_the_command() {
+    let program = file("quiet.wat", "(module (func (export \"_start\")))");
+    let stderr = upshift(&["-D", "events=/dev/full", &program]).failure(1);
+    assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
 }
 
 /// The program's own exit code tells more than a missing report.

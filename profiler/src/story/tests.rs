@@ -24,7 +24,7 @@ fn finished(code: CodeKey, time: u64) -> Event {
         body_bytes: 1_204,
         code_bytes: 5_000,
         time: Nanos(time),
-        cpu: Nanos(time),
+        cpu_time: Nanos(time),
         queue_wait: Nanos(0),
         loops: None,
     }

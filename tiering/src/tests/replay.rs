@@ -17,11 +17,11 @@ fn run(settings: &str) -> (Vec<Event>, Stats) {
         match &mut event {
             Event::CompileFinished {
                 time,
-                cpu,
+                cpu_time,
                 queue_wait,
                 ..
             } => {
-                (*time, *cpu, *queue_wait) = (Nanos(0), Nanos(0), Nanos(0));
+                (*time, *cpu_time, *queue_wait) = (Nanos(0), Nanos(0), Nanos(0));
             }
             Event::CompileStarted { queue_wait, .. } => *queue_wait = Nanos(0),
             Event::Retired { age, .. } => *age = None,
