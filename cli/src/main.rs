@@ -4,6 +4,7 @@
 //! - `run`: a program from its file to its end;
 //! - `supervise`: the guest on a thread of its own, and signals that end it;
 //! - `record`: the reports of a run;
+//! - `export`: reports from the file of a run's events;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
 //! - `dump`: both compilers' code of one function;
@@ -15,6 +16,7 @@
 //! ended it. Standard output belongs to the guest; everything else goes to standard error.
 
 mod dump;
+mod export;
 mod invoke;
 mod logger;
 mod options;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     match options::parse(std::env::args_os()) {
         options::Command::Run(options) => run::program(&options),
         options::Command::Story(options) => story::tell(&options),
+        options::Command::Report(arguments) => export::run(&arguments),
         options::Command::Done(code) => code,
     }
 }

@@ -1,19 +1,17 @@
 //! The log as a trace for trace viewers (`chrome://tracing`, Perfetto): compilations as spans on
 //! their threads, all other events as instants.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use crate::event::Event;
-use crate::key::{CodeKey, FuncKey, Nanos, tier_name};
+use crate::key::Nanos;
+use crate::labels::Labels;
 use crate::log::{Names, Record};
 
 /// The trace of these events, in the JSON format of the viewers.
 pub fn chrome_trace(records: &[Record], names: &Names) -> Value {
     let mut tracer = Tracer {
-        names,
-        known: HashMap::new(),
+        labels: Labels::new(names),
         events: Vec::new(),
     };
     for record in records {
@@ -23,28 +21,11 @@ pub fn chrome_trace(records: &[Record], names: &Names) -> Value {
 }
 
 struct Tracer<'a> {
-    names: &'a Names,
-    /// Cache of function names: finding one can be linear in the module's exports.
-    known: HashMap<FuncKey, String>,
+    labels: Labels<'a>,
     events: Vec<Value>,
 }
 
 impl Tracer<'_> {
-    fn name(&mut self, func: FuncKey) -> &str {
-        self.known
-            .entry(func)
-            .or_insert_with(|| self.names.of(func))
-    }
-
-    fn code_name(&mut self, code: CodeKey) -> String {
-        let tier = tier_name(code.tier);
-        let name = self.name(code.func);
-        match code.loop_number() {
-            None => format!("{tier}: {name}"),
-            Some(number) => format!("{tier}: {name} loop {number}"),
-        }
-    }
-
     fn add(&mut self, record: &Record) {
         let micros = |at: Nanos| at.0 as f64 / 1e3;
         let args = serde_json::to_value(&record.event).expect("events serialize");
@@ -52,7 +33,7 @@ impl Tracer<'_> {
             // The event at the end of a compilation has the span's start too.
             Event::CompileStarted { .. } => return,
             Event::CompileFinished { code, time, .. } => json!({
-                "name": self.code_name(code), "cat": "compile", "ph": "X",
+                "name": self.labels.code(code), "cat": "compile", "ph": "X",
                 "ts": micros(Nanos(record.at.0.saturating_sub(time.0))), "dur": micros(time),
                 "pid": 0, "tid": record.thread, "args": args,
             }),
@@ -70,7 +51,7 @@ mod tests {
     use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
     use super::*;
-    use crate::key::ModuleKey;
+    use crate::key::{CodeKey, FuncKey, ModuleKey};
 
     #[test]
     fn compilations_are_spans() {

@@ -173,6 +173,13 @@ figures! {
     }
 }
 
+impl Answer {
+    /// Whether the answer requests code.
+    pub fn requests(&self) -> bool {
+        self.function.is_some() || self.osr.is_some()
+    }
+}
+
 /// The structs of this file, by name, with their figures: for the page of reports.
 #[cfg(test)]
 pub(crate) const PAGES: &[(&str, &[crate::reports::Described])] = &[

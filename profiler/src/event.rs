@@ -49,25 +49,51 @@ macro_rules! events {
                 kinds[kind](rng)
             }
 
-            /// Whether the log completes the event by what it knows of requests and code.
-            pub(crate) fn concerns_code(&self) -> bool {
-                !matches!(
-                    self,
-                    Event::Decided { .. }
-                        | Event::BudgetExhausted { .. }
-                        | Event::FirstCall { .. }
-                        | Event::ModuleLoaded { .. }
-                        | Event::ModuleIdentified { .. }
-                        | Event::Lost { .. }
-                )
-            }
-
             /// This event's name, as serialized.
             pub fn name(&self) -> &'static str {
                 match self { $(Event::$name { .. } => $text,)* }
             }
         }
     };
+}
+
+impl Event {
+    /// The code that the event is about, or that is requested.
+    pub fn code(&self) -> Option<CodeKey> {
+        match self {
+            Event::CompileStarted { code, .. }
+            | Event::CompileFinished { code, .. }
+            | Event::CompileRefused { code, .. }
+            | Event::CompileFailed { code, .. }
+            | Event::RequestQueued { code, .. }
+            | Event::RequestDeduplicated { code }
+            | Event::RequestDropped { code, .. }
+            | Event::Dequeued { code, .. }
+            | Event::Published { code, .. }
+            | Event::OsrReady { code, .. }
+            | Event::OsrEntered { code, .. }
+            | Event::Retired { code, .. } => Some(*code),
+            Event::TiersCompared { kept, .. } => Some(*kept),
+            Event::ModuleLoaded { .. }
+            | Event::ModuleIdentified { .. }
+            | Event::FirstCall { .. }
+            | Event::BudgetExhausted { .. }
+            | Event::Decided { .. }
+            | Event::Pinned { .. }
+            | Event::Lost { .. } => None,
+        }
+    }
+
+    /// The function that the event is about.
+    pub fn func(&self) -> Option<FuncKey> {
+        match self {
+            Event::FirstCall { func }
+            | Event::BudgetExhausted { func, .. }
+            | Event::Decided { func, .. }
+            | Event::Pinned { func, .. } => Some(*func),
+            _ => self.code().map(|code| code.func),
+        }
+    }
 }
 
 /// Why a request came to nothing.

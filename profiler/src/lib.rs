@@ -1,9 +1,11 @@
 //! The typed event log of tiering, and what is generated from it.
 //!
 //! The tiering crate records each step in a function's life as an [`Event`]. The [`EventLog`]
-//! stamps it, adds it to the totals in [`Stats`] and, if configured to, stores it. From stored
-//! events come a timeline for people ([`story()`]), a trace for trace viewers (`chrome`) and a
-//! symbol map for `perf` ([`perf_map`]). The feature `serde` adds serialization, and the traces.
+//! stamps it, adds it to the totals in [`Stats`] and, if configured to, stores it or writes it to a
+//! file as it happens (`file`), from which it is read back (`reader`). From stored events come a
+//! timeline for people ([`story()`]), a trace for trace viewers (`chrome`), a profile for the
+//! Firefox Profiler (`firefox`), a table (`csv`) and a symbol map for `perf` ([`perf_map`]). The
+//! feature `serde` adds files, and all that is JSON or made of it.
 //!
 //! # Invariants
 //!
@@ -16,14 +18,20 @@
 
 #[cfg(feature = "serde")]
 pub mod chrome;
+#[cfg(feature = "serde")]
+pub mod csv;
 pub mod decided;
 pub mod event;
 mod figures;
 #[cfg(feature = "serde")]
 pub mod file;
 #[cfg(feature = "serde")]
+pub mod firefox;
+#[cfg(feature = "serde")]
 pub mod format;
 pub mod key;
+#[cfg(feature = "serde")]
+mod labels;
 pub mod log;
 mod pending;
 pub mod perf_map;

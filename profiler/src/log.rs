@@ -255,7 +255,7 @@ impl EventLog {
     }
 
     /// Calls `observer` with all events that are stored from now on, for files that must be there
-    /// even if the process is killed. It runs on a writer thread, a few milliseconds after the
+    /// even if the process is killed. It runs on a writer thread, at most 80 ms after the
     /// events, and on threads that read the log, under the log's lock: it must not use the log.
     /// Each call has events in the order of their times, but those of one call may have occurred
     /// before some of the call before.
@@ -345,7 +345,7 @@ impl Shared {
             if !self.does(Detail::Events) {
                 return;
             }
-            if event.concerns_code() {
+            if event.code().is_some() {
                 let mut requests = self.requests.lock();
                 let requests = requests.as_mut().unwrap_or_else(|e| e.get_mut());
                 requests.complete(at, &mut event, &self.numbers);

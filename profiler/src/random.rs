@@ -140,9 +140,10 @@ impl Random for DropReason {
         [
             DropReason::Full,
             DropReason::Withdrawn,
+            DropReason::Stale,
             DropReason::ModuleGone,
             DropReason::Shutdown,
-        ][rng.usize(..4)]
+        ][rng.usize(..5)]
     }
 }
 

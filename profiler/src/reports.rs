@@ -28,8 +28,15 @@ description calls `None` is `null`.
 const EVENTS: &str = "
 ## Events
 
-One line of `upshift -D events=FILE` each, with `at`, `thread` and the fields of the event. Threads
-are numbered in the order of their first events. Traces (`-D trace=FILE`) have the same fields.
+One line of `upshift -D events=FILE` each, with `at`, `cpu` (the thread's processor time), `thread`
+and the fields of the event. Threads are numbered in the order of their first events. Traces have
+the same fields. Lines are in nearly the order of `at`.
+
+The first line is the header: `format` (3), `upshift` (the version), `pid`, `started` (nanoseconds
+since 1970), `settings` (options that differ from their defaults), `policy`, `machine` (`cpu`,
+`cores`, `hypervisor`, `governor`, `kernel`), `seed` and `clock` (`ns`, or `units` where policies
+see virtual time). A line with `functions` names those of a `module`, each with `index`, `name` and
+`body_bytes`; it stands before the records of its module.
 ";
 
 const DECISIONS: &str = "

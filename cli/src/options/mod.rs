@@ -17,6 +17,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
+use crate::export;
+
 pub use guest::Guest;
 pub use knobs::Around;
 pub use parse::parse;
@@ -55,6 +57,8 @@ pub enum Command {
     Run(Box<Options>),
     /// Run the embedded example.
     Story(Box<Options>),
+    /// Make a report from an event log.
+    Report(export::Arguments),
     /// Exit: help was printed, or an error.
     Done(ExitCode),
 }

@@ -9,7 +9,7 @@ use upshift::knobs::Group;
 
 use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, knobs};
-use crate::report;
+use crate::{export, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,8 @@ Examples:
   upshift --invoke add math.wat 40 2       call one exported function, print its results
   upshift --stats -T mode=baseline x.wasm  see what was compiled, without the optimizer
   upshift -D story x.wasm                  tell the story of any program's tier-up
+  upshift -D events=x.log x.wasm           record every decision and compilation
+  upshift report --format firefox x.log    make a profile, trace or table of that
 
 Options come before FILE; what follows it belongs to the program. Grouped options take
 NAME=VALUE,...: `-T help`, `-C help`, `-W help` and `-D help` list them.
@@ -94,21 +96,20 @@ struct Arguments {
 /// Parses the command line, and prints help or an error if necessary.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|arg| arg == "run") {
-        args.remove(1);
+    match args.get(1).and_then(|arg| arg.to_str()) {
+        Some("run") => drop(args.remove(1)),
+        Some("report") => {
+            args.remove(1);
+            return match export::Arguments::try_parse_from(args) {
+                Ok(arguments) => Command::Report(arguments),
+                Err(error) => refused(&error),
+            };
+        }
+        _ => {}
     }
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let code = match error.print().context("cannot write help") {
-                Ok(()) => ExitCode::from(error.exit_code() as u8),
-                Err(error) => {
-                    report::error(&error);
-                    ExitCode::FAILURE
-                }
-            };
-            return Command::Done(code);
-        }
+        Err(error) => return refused(&error),
     };
     match interpret(arguments) {
         Ok(command) => command,
@@ -117,6 +118,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             Command::Done(ExitCode::from(2))
         }
     }
+}
+
+/// Prints help, or what is wrong with the arguments.
+fn refused(error: &clap::Error) -> Command {
+    let code = match error.print().context("cannot write help") {
+        Ok(()) => ExitCode::from(error.exit_code() as u8),
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    };
+    Command::Done(code)
 }
 
 fn interpret(arguments: Arguments) -> Result<Command, String> {

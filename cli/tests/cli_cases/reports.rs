@@ -102,6 +102,14 @@ fn signals_end_a_run_with_its_reports() {
     }
 }
 
+/// A program that is in a loop for long enough to be optimized there.
+const LOOP: &str = r#"(module
+    (func (export "_start")
+        (local $i i32)
+        (loop $next
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 30000000))))))"#;
+
 /// A process that is killed has written its events but for the last moments.
 #[test]
 fn events_survive_a_kill() {
@@ -228,6 +236,40 @@ fn a_full_disk_fails_the_command() {
     assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
 }
 
+/// Whatever can be made of a log is made from its file alone.
+#[test]
+fn reports_are_made_from_the_file_of_events() {
+    let (program, events) = (file("reported.wat", LOOP), path("reported.jsonl"));
+    let debug = format!("events={}", events.display());
+    upshift(&["-T", "switching=sync", "-D", &debug, &program]).success();
+    let log = events.display().to_string();
+    let report = |format| upshift(&["report", "--format", format, &log]).success();
+    let story = upshift(&["report", &log]).success();
+    assert!(story.contains("asked the optimizer for it ("), "{story}");
+    assert!(report("stats").contains("OSR entries"));
+    assert!(report("perf-map").contains("[optimizer]"));
+    let csv = report("csv");
+    assert!(csv.starts_with("at,cpu,thread,event,name,"), "{csv}");
+    for format in ["chrome", "firefox"] {
+        serde_json::from_str::<serde_json::Value>(&report(format)).unwrap();
+    }
+    // A line that is broken is a warning.
+    let mut torn = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&events)
+        .unwrap();
+    torn.write_all(b"{\"at\":1").unwrap();
+    let output = command(&["report", &log]).output().unwrap();
+    assert!(output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.starts_with("warning: `") && stderr.contains(", line "),
+        "{stderr}"
+    );
+    let stderr = upshift(&["report", &program]).failure(1);
+    assert!(stderr.contains("no event log"), "{stderr}");
+}
+
 /// The program's own exit code tells more than a missing report.
 #[test]
 fn a_failed_report_keeps_a_programs_exit_code() {
@@ -257,7 +299,12 @@ fn a_symbol_map_is_not_written_through_a_link() {
         .expect("the shell runs");
     let map = format!("/tmp/perf-{}.map", child.id());
     wait_for_line(&mut child);
-    // It is written as the program runs.
+    // It is written as the program runs, some moments later.
+    let begun = Instant::now();
+    let has_symbol = || std::fs::read_to_string(&map).is_ok_and(|map| map.contains("_start"));
+    while !has_symbol() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let (stderr, code) = stopped_by(child, Signal::KILL);
     let symbols = std::fs::read_to_string(&map);
     std::fs::remove_file(&map).unwrap();

@@ -3,6 +3,7 @@
 use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 
 use super::*;
+use crate::decided::{Answer, Asked, Decided};
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, ModuleKey};
 use crate::text::Real;
@@ -57,7 +58,21 @@ fn run() -> Vec<Record> {
         events.push((200_000 + u64::from(n), finished(base, 20_000)));
         events.push((300_000 + u64::from(n), published(base)));
     }
+    let decision = Decided {
+        reason: "over threshold".into(),
+        numbers: vec![
+            ("units".into(), Real(12_345.6)),
+            ("speedup".into(), Real(1.5)),
+        ],
+        answer: Answer {
+            osr: Some(Asked::default()),
+            ..Answer::default()
+        },
+        ..Decided::default()
+    };
+    let (func, decision) = (func(0), Box::new(decision));
     events.extend([
+        (3_999_000, Event::Decided { func, decision }),
         (
             4_000_000,
             Event::RequestQueued {
@@ -93,7 +108,7 @@ fn the_timeline_has_the_switches_in_order() {
     let places = [
         "compiled by the baseline (1,204 bytes, 50 us)",
         "30 functions compiled by the baseline (36,120 bytes, 0.60 ms)",
-        "is hot: asked",
+        "is hot: asked the optimizer for it (over threshold: units 12,346, speedup 1.50)",
         "went on in optimized code (OSR)",
         "run optimized code from now on",
         "loop 1 x2",

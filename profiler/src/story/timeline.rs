@@ -1,15 +1,17 @@
 //! The timeline: one sentence per step of the followed functions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
 use upshift_abi::Tier;
 
 use super::functions::Functions;
 use super::shortened;
+use crate::decided::Decided;
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
 use crate::log::{Names, Record};
+use crate::text::Real;
 
 /// The importance of a line: lines with the highest values are dropped first when room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,7 @@ pub(super) fn write(
         lines: Vec::new(),
         summary: BaselineSummary::default(),
         entered: HashSet::new(),
+        reasons: HashMap::new(),
     };
     for record in records {
         builder.add(record);
@@ -85,6 +88,8 @@ struct TimelineBuilder<'a> {
     lines: Vec<Line>,
     summary: BaselineSummary,
     entered: HashSet<(FuncKey, Option<u32>)>,
+    /// Why the policy last requested code of a function.
+    reasons: HashMap<FuncKey, String>,
 }
 
 impl TimelineBuilder<'_> {
@@ -156,8 +161,15 @@ impl TimelineBuilder<'_> {
                 let text = format!("{} stays as it is: {reason}", self.name(*func));
                 self.line(at, Weight::Step, text);
             }
+            Event::Decided { func, decision } if decision.answer.requests() => {
+                self.reasons.insert(*func, reason(decision));
+            }
             Event::RequestQueued { code, .. } if self.functions.follows(code.func) => {
-                let text = format!("{} is hot: asked the optimizer for it", self.subject(*code));
+                let reason = self.reasons.get(&code.func).map_or("", |reason| reason);
+                let text = format!(
+                    "{} is hot: asked the optimizer for it{reason}",
+                    self.subject(*code)
+                );
                 self.line(at, Weight::Step, text);
             }
             Event::Published { code, .. } if self.functions.follows(code.func) => {
@@ -213,5 +225,28 @@ impl TimelineBuilder<'_> {
                 self.line(at, Weight::Switch, text);
             }
         }
+    }
+}
+
+/// The policy's reason in brackets, with a space before it; empty where it gave none.
+fn reason(decision: &Decided) -> String {
+    if decision.reason.is_empty() {
+        return String::new();
+    }
+    let numbers = decision.numbers.iter();
+    let numbers = numbers.map(|(name, number)| format!("{name} {}", short(*number)));
+    let numbers = numbers.collect::<Vec<_>>().join(", ");
+    let separator = if numbers.is_empty() { "" } else { ": " };
+    format!(" ({}{separator}{numbers})", decision.reason)
+}
+
+/// The number with about three digits.
+fn short(Real(number): Real) -> String {
+    match number.abs() {
+        size if size >= 1e15 => format!("{number:.2e}"),
+        size if size >= 1_000.0 && number > 0.0 => grouped(number.round() as u64),
+        size if size >= 100.0 || number == number.round() => format!("{number:.0}"),
+        size if size >= 0.01 => format!("{number:.2}"),
+        _ => format!("{number:.2e}"),
     }
 }
