@@ -9,6 +9,7 @@
 //! Wasmtime can't run ([`oracle::LACKING`]) are compared between Upshift's configurations
 //! ([`configuration`]). A program that differs is made smaller ([`minimize`]) and written to a file
 //! ([`case`]), which the tests run again from then on.
+//! Programs run in a process of their own ([`supervise`]), so that a crash leaves one behind too.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ pub mod references;
 pub mod run;
 pub mod standard;
 pub mod subject;
+pub mod supervise;
 pub mod threads;
 pub mod value;
 pub mod waits;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
@@ -11,10 +11,12 @@ use clap::Parser;
 use upshift_differential::configuration::{self, Configuration};
 use upshift_differential::program::Program;
 use upshift_differential::run::{Agreement, Mismatch};
-use upshift_differential::{case, generate, minimize, run};
+use upshift_differential::{case, generate, minimize, run, supervise};
 
 /// How long a program is made smaller at most.
 const MINIMIZING: Duration = Duration::from_secs(120);
+/// How long a program may run in all its configurations, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs generated programs in every configuration of Upshift and in Wasmtime, and compares.
 ///
@@ -46,9 +48,24 @@ struct Options {
     #[arg(long)]
     keep_going: bool,
 
-    /// Write each program there before it runs, so that a crash leaves it behind
+    /// Where each program is written before it runs, so that a crash leaves it behind; else in the
+    /// directory for temporary files
     #[arg(long, value_name = "FILE")]
     current: Option<PathBuf>,
+
+    /// Run in this process, which nothing watches
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+impl Options {
+    fn current(&self) -> PathBuf {
+        let current = self.current.clone();
+        current.unwrap_or_else(|| {
+            let name = format!("upshift-differential-{}.wat", std::process::id());
+            std::env::temp_dir().join(name)
+        })
+    }
 }
 
 /// Counts of what ran, by which it is judged whether the programs are worth running.
@@ -103,6 +120,27 @@ fn main() -> Result<ExitCode> {
     if !options.cases.is_empty() {
         return replay(&options.cases);
     }
+    if options.worker {
+        work(&options)
+    } else {
+        supervise(&options)
+    }
+}
+
+/// Runs the programs in a process of their own.
+fn supervise(options: &Options) -> Result<ExitCode> {
+    let current = options.current();
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(std::env::args_os().skip(1)).arg("--worker");
+    if options.current.is_none() {
+        command.arg("--current").arg(&current);
+    }
+    let status = supervise::watch(&mut command, &current, PATIENCE)?;
+    std::fs::remove_file(&current).ok();
+    Ok(ExitCode::from(status.code().unwrap_or(1) as u8))
+}
+
+fn work(options: &Options) -> Result<ExitCode> {
     let first = options.seed.unwrap_or_else(|| {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         time.map_or(0, |time| time.as_secs()) << 32
@@ -121,14 +159,12 @@ fn main() -> Result<ExitCode> {
         let Some(program) = generate::generate(number) else {
             continue;
         };
-        if let Some(path) = &options.current {
-            case::write(path, &program, &format!("program {number}"))?;
-        }
+        case::write(&options.current(), &program, &format!("program {number}"))?;
         match run::run(&program, &run::configurations_of(number)) {
             Ok(agreement) => totals.add(&program, &agreement),
             Err(mismatch) => {
                 totals.mismatches += 1;
-                keep(&options, number, &program, &mismatch)?;
+                keep(options, number, &program, &mismatch)?;
                 if !options.keep_going {
                     break;
                 }
@@ -172,7 +208,11 @@ fn keep(options: &Options, number: u64, program: &Program, mismatch: &Mismatch) 
     configurations.extend(others.find(|other| other.nans == nans && other.name != *name));
     configurations.reverse();
     let mut last = mismatch.clone();
+    let current = options.current();
     let small = minimize::minimize(program, MINIMIZING, |candidate| {
+        if case::write(&current, candidate, "while making a program smaller").is_err() {
+            return false;
+        }
         match run::run(candidate, &configurations) {
             Err(found) if found.kind == mismatch.kind => {
                 last = found;

@@ -1,20 +1,26 @@
 //! Programs that once differed, and newly generated ones for some time, agree in all engines.
 //!
-//! The time is `UPSHIFT_FUZZ_SECONDS`, and the numbers start at `UPSHIFT_FUZZ_SEED`.
+//! The time is `UPSHIFT_FUZZ_SECONDS`, and the numbers start at `UPSHIFT_FUZZ_SEED`. They run in a
+//! process of their own: where generated code crashes it or hangs, the program is in a file, which
+//! the test's failure names.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use upshift_differential::configuration::{self, Configuration, Nans, Vectors};
 use upshift_differential::program::Program;
 use upshift_differential::run::{self, Kind};
+use upshift_differential::supervise::{self, Failure};
 use upshift_differential::value::Value;
 use upshift_differential::{case, generate, minimize};
 use wasmparser::{Operator, Parser, Payload};
 
 /// How long generated programs run.
 const SECONDS: u64 = 50;
+/// How long one of them may run in all its configurations, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
 /// The fewest programs, and calls that return, in the time: below that the test has become
 /// worthless.
 const AT_LEAST: usize = 50;
@@ -37,8 +43,62 @@ fn number(variable: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// Names what a test's own process does when a test has started it to watch it.
+const WATCHED: &str = "UPSHIFT_DIFFERENTIAL_WATCHED";
+
+/// Runs a test in a process of its own, which the variable tells what to do.
+fn watch(test: &str, what: &str, patience: Duration) -> Result<ExitStatus, Failure> {
+    let mut command = Command::new(std::env::current_exe().expect("the test has a file"));
+    command.args([test, "--exact", "--nocapture"]);
+    command.env(WATCHED, what);
+    supervise::watch(&mut command, &current(what), patience)
+}
+
+/// Where a program is while it runs.
+fn current(what: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differential-{what}.wat"))
+}
+
 #[test]
 fn generated_programs_agree() {
+    if std::env::var(WATCHED).is_ok() {
+        return run_generated_programs();
+    }
+    let status = watch("generated_programs_agree", "generated", PATIENCE);
+    let status = status.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(status.success(), "programs differ, see above");
+}
+
+#[test]
+fn a_crash_and_a_hang_leave_their_program_behind() {
+    let program = (0..)
+        .find_map(generate::generate)
+        .expect("some number leads to a program");
+    if let Ok(what) = std::env::var(WATCHED) {
+        case::write(&current(&what), &program, "it ends badly").expect("writable");
+        match what.as_str() {
+            "crash" => std::process::abort(),
+            _ => loop {
+                std::thread::park();
+            },
+        }
+    }
+    for (what, patience) in [("crash", PATIENCE), ("hang", Duration::from_secs(3))] {
+        let file = current(what);
+        std::fs::remove_file(&file).ok();
+        let test = "a_crash_and_a_hang_leave_their_program_behind";
+        let failure = watch(test, what, patience).expect_err("it does not end well");
+        match (what, &failure) {
+            ("crash", Failure::Crashed { .. }) | ("hang", Failure::Hung { .. }) => {}
+            _ => panic!("{what}: {failure}"),
+        }
+        let message = failure.to_string();
+        assert!(message.contains(&file.display().to_string()), "{message}");
+        assert_eq!(case::read(&file).expect("a case").seed, program.seed);
+    }
+}
+
+fn run_generated_programs() {
     let end = Instant::now() + Duration::from_secs(number("UPSHIFT_FUZZ_SECONDS", SECONDS));
     let (mut programs, mut by_oracle, mut linked, mut returned) = (0, 0, 0, 0);
     let mut features = HashSet::new();
@@ -49,6 +109,8 @@ fn generated_programs_agree() {
         let Some(program) = generate::generate(number) else {
             continue;
         };
+        let about = format!("program {number}");
+        case::write(&current("generated"), &program, &about).expect("writable");
         let agreement = run::run(&program, &run::configurations_of(number));
         let agreement = agreement.unwrap_or_else(|mismatch| panic!("program {number} {mismatch}"));
         features.extend(program.features());
