@@ -7,6 +7,7 @@
 //! their tests fail, naming the command that builds or fetches them.
 
 mod real_program_cases {
+    pub mod emscripten;
     pub mod shell;
     pub mod tensors;
 }
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
+use real_program_cases::emscripten::{self, Subject};
 use real_program_cases::{shell, tensors};
 use upshift::{Config, Engine as UpshiftEngine, MemoryBounds, Module, Strategy, Switching};
 use upshift_benches::corpus::{self, LoadOnly, Size};
@@ -153,11 +155,12 @@ fn trial(case: &Arc<Case>, mode: &'static str, config: Config) -> Trial {
     Trial::test(name, run).with_ignored_flag(slow)
 }
 
-/// Large modules are compiled by the baseline only: the optimizer would take minutes.
+/// Larger modules are compiled whole by the optimizer only if ignored tests are run: it takes
+/// minutes.
 const OPTIMIZED: u64 = 4_000_000;
 
-/// Compiles every function of a module that imports more than WASI.
-fn compile(module: &LoadOnly, strategy: Strategy) -> Result<()> {
+/// The bytes of a module that imports more than WASI.
+fn read(module: &LoadOnly) -> Result<Vec<u8>> {
     let path = module.path();
     let fetch = || {
         format!(
@@ -165,7 +168,12 @@ fn compile(module: &LoadOnly, strategy: Strategy) -> Result<()> {
             path.display()
         )
     };
-    let wasm = std::fs::read(&path).with_context(fetch)?;
+    std::fs::read(&path).with_context(fetch)
+}
+
+/// Compiles every function of a module that imports more than WASI.
+fn compile(module: &LoadOnly, strategy: Strategy) -> Result<()> {
+    let wasm = read(module)?;
     let mut config = Config::new();
     config.strategy(strategy).eager(true);
     Module::from_binary(&UpshiftEngine::new(&config)?, &wasm)?;
@@ -185,29 +193,59 @@ fn module_trials() -> Result<Vec<Trial>> {
             ("optimizer", Strategy::Optimizer),
         ];
         for (name, strategy) in strategies {
-            if strategy == Strategy::Baseline || size < OPTIMIZED {
-                let label = format!("module/{}/{name}", module.name);
+            let label = format!("module/{}/{name}", module.name);
+            let slow = strategy == Strategy::Optimizer && size >= OPTIMIZED;
+            let trial = {
                 let module = module.clone();
-                let run = move || {
-                    let result = compile(&module, strategy);
-                    result.map_err(|error| Failed::from(format!("{error:?}")))
-                };
-                trials.push(Trial::test(label, run));
+                trial_of(label, move || compile(&module, strategy))
+            };
+            trials.push(trial.with_ignored_flag(slow));
+        }
+        let mut known = emscripten::MODULES.iter();
+        if let Some(known) = known.find(|known| known.name == module.name) {
+            let check = emscripten::check_constructors;
+            trials.extend(emscripten_trials(&module, known, "constructors", check));
+            if module.name == "ffmpeg" {
+                let check = emscripten::check_ffmpeg;
+                trials.extend(emscripten_trials(&module, known, "encode", check));
             }
         }
         if module.name == "tfjs" {
             for (mode, config) in modes() {
-                let path = module.path();
-                let run = move || {
-                    let result = std::fs::read(&path).map_err(anyhow::Error::from);
-                    let result = result.and_then(|wasm| tensors::check(&wasm, &config));
-                    result.map_err(|error| Failed::from(format!("{error:?}")))
-                };
-                trials.push(Trial::test(format!("module/tfjs/tensors/{mode}"), run));
+                let module = module.clone();
+                let check = move || tensors::check(&read(&module)?, &config);
+                trials.push(trial_of(format!("module/tfjs/tensors/{mode}"), check));
             }
         }
     }
     Ok(trials)
+}
+
+/// The tests that a module of Emscripten does the same in every mode, and in Wasmtime, which
+/// compiles it whole first: that takes minutes.
+fn emscripten_trials(
+    module: &LoadOnly,
+    known: &'static emscripten::Module,
+    what: &str,
+    check: fn(&[u8], &'static emscripten::Module, &Subject) -> Result<()>,
+) -> Vec<Trial> {
+    let trial = |mode: &str, subject: Subject| {
+        let module = module.clone();
+        let label = format!("module/{}/{what}/{mode}", module.name);
+        trial_of(label, move || check(&read(&module)?, known, &subject))
+    };
+    let modes = modes().into_iter();
+    let modes = modes.map(|(mode, config)| trial(mode, Subject::Upshift(Box::new(config))));
+    let mut trials: Vec<_> = modes.collect();
+    if known.in_wasmtime {
+        trials.push(trial("wasmtime", Subject::Wasmtime).with_ignored_flag(true));
+    }
+    trials
+}
+
+fn trial_of(label: String, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let run = || check().map_err(|error| Failed::from(format!("{error:?}")));
+    Trial::test(label, run)
 }
 
 /// The programs with exceptions, in C++ and Rust and in both forms, and what they print when they
