@@ -6,7 +6,7 @@
 //! phases, the account of a budget, limits of the knobs. The lanes of the engine's queue are one
 //! [`Discipline`] of several.
 //!
-//! A simulation of ten seconds with 400,000 counts takes some 7 ms of processor time.
+//! A simulation of ten seconds with 400,000 counts takes some 9 ms of processor time.
 //!
 //! # What is not simulated
 //!
