@@ -8,10 +8,11 @@ use std::time::Instant;
 use fastrand::Rng;
 use upshift_lab::bounds::{Bounds, Effort};
 use upshift_lab::machine::{Machine, Switch};
-use upshift_lab::simulate::{Discipline, Setup, simulate};
+use upshift_lab::simulate::{Setup, simulate};
 use upshift_lab::trace::{Cost, Count, Counting, Function, Header, Level, Loop, Slice, Trace};
 use upshift_lab::workload::Workload;
 use upshift_tiering::policy::from_spec;
+use upshift_tiering::queue;
 
 const POLICIES: [&str; 6] = [
     "never",
@@ -63,10 +64,10 @@ fn main() {
     let started = Instant::now();
     let mut runs = 0;
     for spec in POLICIES {
-        for queue in [Discipline::Lanes, Discipline::Hottest] {
+        for queue in ["lanes", "hottest"] {
             let policy = from_spec(spec).expect("a built-in policy");
             let setup = Setup {
-                queue,
+                queue: queue::from_spec(queue).expect("a built-in discipline"),
                 ..Setup::new(Arc::clone(&policy), machine.clone())
             };
             let simulation = simulate(&workload, &setup);

@@ -3,8 +3,8 @@
 //! A policy is simulated by calling it: it is the same `dyn Policy` that an engine runs, it gets
 //! the same [`View`](upshift_tiering::View), and keeps the same [`Memo`](upshift_tiering::Memo).
 //! What tiering does with its decisions is repeated here step by step (`director.rs`): claims and
-//! phases, the account of a budget, limits of the knobs. The lanes of the engine's queue are one
-//! [`Discipline`] of several.
+//! phases, the account of a budget, limits of the knobs. Which waiting request is next is the
+//! choice of the engine's own [`Discipline`], by the same function as in the engine.
 //!
 //! A simulation of ten seconds with 400,000 counts takes some 9 ms of processor time.
 //!
@@ -15,17 +15,17 @@
 
 mod account;
 mod director;
-mod discipline;
 mod function;
+mod queue;
 
 use std::sync::Arc;
 
 use upshift_tiering::policy::Hint;
-use upshift_tiering::{Decision, Knobs, Policy, PolicyEvent, Weights};
+use upshift_tiering::queue as disciplines;
+use upshift_tiering::{Decision, Discipline, Knobs, Policy, PolicyEvent, Weights};
 
 use crate::machine::{Machine, Outcome, execute};
 use crate::workload::Workload;
-pub use discipline::{Discipline, UnknownDiscipline};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Setup {
     /// Decides what is compiled.
     pub policy: Arc<dyn Policy>,
     /// In which order.
-    pub queue: Discipline,
+    pub queue: Arc<dyn Discipline>,
     /// Where. Its number of compile threads holds, not the knob's.
     pub machine: Machine,
     /// Limits of tiering.
@@ -63,7 +63,7 @@ impl Setup {
     pub fn new(policy: Arc<dyn Policy>, machine: Machine) -> Self {
         Self {
             policy,
-            queue: Discipline::Lanes,
+            queue: disciplines::default(),
             machine,
             knobs: Knobs::default(),
             weights: Weights::default(),
@@ -88,6 +88,8 @@ pub struct Simulation {
     pub dropped: u64,
     /// Requests that the policy withdrew.
     pub withdrawn: u64,
+    /// Requests that the queue dropped because their functions had had no event for a time.
+    pub stale: u64,
     /// The decisions, if they are kept.
     pub decisions: Vec<Decided>,
 }

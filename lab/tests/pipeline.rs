@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use upshift_lab::bounds::{Bounds, Effort, best_common_threshold};
 use upshift_lab::machine::{Machine, Switch};
 use upshift_lab::predicate::{Predicate, Row, Table, Verdict, judge};
-use upshift_lab::simulate::{Discipline, Setup, hints_of, simulate};
+use upshift_lab::simulate::{Setup, hints_of, simulate};
 use upshift_lab::trace::{Cell, Cost, Counting, Function, Header, Level, Loop, Recorder, Trace};
 use upshift_lab::workload::{Scale, Workload};
 use upshift_tiering::Weights;
@@ -89,7 +89,7 @@ fn measure(programs: &[(&str, Workload)]) -> Table {
     for (program, workload) in programs {
         for policy in POLICIES {
             let setup = Setup {
-                queue: Discipline::Hottest,
+                queue: upshift_tiering::queue::from_spec("hottest").unwrap(),
                 hints: hints_of(workload, Weights::default()),
                 ..Setup::new(from_spec(policy).expect("a built-in policy"), machine())
             };

@@ -14,6 +14,7 @@ pub(super) struct Account {
     calls: f64,
     seen_at: Nanos,
     seen_units: f64,
+    active_at: Nanos,
     pub(super) entry_exhaustions: u32,
     pub(super) loop_exhaustions: u32,
 }
@@ -61,11 +62,20 @@ impl Account {
         (self.units - self.units_at_request) as u64
     }
 
+    /// When it was last known that the function was running: at an event before which it had used
+    /// units, or when it was requested.
+    pub(super) fn active_at(&self) -> Nanos {
+        self.active_at.max(self.requested_at)
+    }
+
     /// Units per millisecond since this was last asked.
     pub(super) fn rate(&mut self, now: Nanos) -> f64 {
         let used = self.units - self.seen_units;
         let time = now.0.saturating_sub(self.seen_at.0);
         (self.seen_units, self.seen_at) = (self.units, now);
+        if used > 0.0 {
+            self.active_at = now;
+        }
         used * 1e6 / time.max(1) as f64
     }
 }

@@ -8,13 +8,22 @@ use upshift_abi::DefinedFuncIndex;
 use upshift_profiler::{FuncKey, ModuleKey, Nanos};
 use upshift_tiering::lifecycle::{LoopStep, Step};
 use upshift_tiering::policy::{Budget, LevelView, Request};
+use upshift_tiering::queue::Figures;
 use upshift_tiering::{Decision, Level, Phase, PolicyEvent, View};
 
-use super::discipline::{Heat, Queue, Waiting};
 use super::function::Function;
+use super::queue::{Queue, Taken, Waiting};
 use super::{Decided, Keep, Setup, Simulation};
 use crate::machine::{Director, Done, Job, Run, Unit, Weights};
 use crate::workload::Workload;
+
+/// The key of a function, of the one module that there is.
+fn func_key(function: usize) -> FuncKey {
+    FuncKey {
+        module: ModuleKey(0),
+        func: DefinedFuncIndex(function as u32),
+    }
+}
 
 /// Tiering for the functions of a workload.
 pub(super) struct Tiering<'a> {
@@ -33,7 +42,7 @@ impl<'a> Tiering<'a> {
     pub(super) fn new(workload: &'a Workload, setup: &'a Setup) -> Self {
         Self {
             functions: workload.functions.iter().map(Function::new).collect(),
-            queue: Queue::new(setup.queue),
+            queue: Queue::default(),
             module_bytes: workload
                 .functions
                 .iter()
@@ -74,10 +83,7 @@ impl<'a> Tiering<'a> {
         let now = time(run);
         let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
         let code = &self.workload.functions[function];
-        let mut view = View::new(FuncKey {
-            module: ModuleKey(0),
-            func: DefinedFuncIndex(function as u32),
-        });
+        let mut view = View::new(func_key(function));
         let state = &mut self.functions[function];
         let account = &mut state.account;
         view.now = now;
@@ -115,6 +121,30 @@ impl<'a> Tiering<'a> {
             };
         }
         view
+    }
+
+    /// What a queue discipline sees of a function, as the engine's `watch.rs` says.
+    fn figures_of(&self, run: &Run<'_>, waiting: &Waiting) -> Figures {
+        /// A function that has had no event for so long has come to a rest.
+        const AT_REST: Nanos = Nanos(25_000_000);
+        let (state, weights) = (&self.functions[waiting.function], self.setup.weights);
+        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
+        let account = &state.account;
+        let mut figures = Figures::default();
+        figures.body_bytes = self.workload.functions[waiting.function].body_bytes;
+        figures.units = account.units();
+        figures.calls = counted(account.calls(), weights.call);
+        figures.iterations = counted(account.iterations(), weights.iteration);
+        figures.idle = Nanos(time(run).0.saturating_sub(account.active_at().0));
+        if figures.idle <= AT_REST {
+            let events = figures.calls as f64 + figures.iterations as f64;
+            figures.rate = state.rate * events / (figures.units.max(1) as f64);
+        }
+        let level = usize::from(waiting.seen.request.level.0);
+        let compiled = self.compiled.get(level);
+        let measured = compiled.filter(|(_, bytes)| *bytes > 0.0);
+        figures.ns_per_byte = measured.map(|(ns, bytes)| ns / bytes);
+        figures
     }
 
     /// Does what the policy has decided, but for the budget.
@@ -164,7 +194,9 @@ impl<'a> Tiering<'a> {
         if !state.claim(unit, request.level) {
             if state.is_under_way(unit) {
                 self.figures.deduplicated += 1;
-                self.queue.reprioritise(function, unit, request);
+                if unit == Unit::Function && self.setup.queue.watches() {
+                    self.queue.reprioritise(function, request);
+                }
             }
             return;
         }
@@ -175,12 +207,9 @@ impl<'a> Tiering<'a> {
             return;
         }
         self.figures.requests += 1;
-        self.queue.push(Waiting {
-            function,
-            unit,
-            request,
-            since: run.now(),
-        });
+        let key = func_key(function);
+        let waiting = Waiting::new(function, key, unit, request, run.now());
+        self.queue.push(waiting);
     }
 
     /// Sets the function's budget: the one that the policy wants, but a short one while something
@@ -270,7 +299,7 @@ impl<'a> Tiering<'a> {
         // Where the running thread compiles, nothing waits, and no policy is asked.
         if self.setup.machine.workers > 0 {
             let event = PolicyEvent::Dequeued {
-                level: waiting.request.level,
+                level: waiting.seen.request.level,
                 waited: Nanos((run.now() - waiting.since) as u64),
             };
             if self.decide(run, function, event).withdraw {
@@ -279,7 +308,7 @@ impl<'a> Tiering<'a> {
                 return None;
             }
         }
-        let level = usize::from(waiting.request.level.0);
+        let level = usize::from(waiting.seen.request.level.0);
         let begins = self.functions[function].begin(unit);
         begins.then_some(Job {
             function,
@@ -292,19 +321,25 @@ impl<'a> Tiering<'a> {
 impl Director for Tiering<'_> {
     fn next(&mut self, run: &mut Run<'_>) -> Option<Job> {
         loop {
-            let (functions, workload) = (&self.functions, self.workload);
-            let heat = |function: usize| {
-                let account = &functions[function].account;
-                Heat {
-                    rate: functions[function].rate,
-                    calls: account.calls() as f64,
-                    iterations: account.iterations() as f64,
-                    body_bytes: f64::from(workload.functions[function].body_bytes),
+            let stale = self.setup.knobs.stale;
+            let stale = (!stale.is_zero()).then(|| Nanos::from(stale));
+            // Apart from the rest, which looks at functions: the queue is put back at once.
+            let mut queue = std::mem::take(&mut self.queue);
+            let discipline = &*self.setup.queue;
+            let taken = queue.pop(discipline, stale, run.now(), |one| {
+                self.figures_of(run, one)
+            });
+            self.queue = queue;
+            match taken? {
+                Taken::Compile(waiting) => {
+                    if let Some(job) = self.begin(run, waiting) {
+                        return Some(job);
+                    }
                 }
-            };
-            let waiting = self.queue.pop(heat)?;
-            if let Some(job) = self.begin(run, waiting) {
-                return Some(job);
+                Taken::Stale(waiting) => {
+                    self.figures.stale += 1;
+                    self.functions[waiting.function].unclaim(waiting.unit);
+                }
             }
         }
     }

@@ -53,13 +53,9 @@ fn no_policy_is_below_the_bounds_and_all_repeat() {
         for machine in &machines {
             let bound = relaxed(&workload, machine) * (1.0 - 1e-9);
             for policy in policies() {
-                for queue in [
-                    Discipline::Lanes,
-                    Discipline::Hottest,
-                    Discipline::Random(3),
-                ] {
+                for queue in ["lanes", "hottest", "random:seed=3"] {
                     let setup = Setup {
-                        queue,
+                        queue: upshift_tiering::queue::from_spec(queue).unwrap(),
                         decisions: Keep::All,
                         hints: hints_of(&workload, Weights::default()),
                         ..Setup::new(policy.clone(), machine.clone())

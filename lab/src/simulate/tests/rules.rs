@@ -127,7 +127,7 @@ fn a_request_that_is_made_again_takes_its_new_priority() {
         &[(0.0, &slice), (0.0, &slice), (0.0, &slice)],
     );
     let setup = Setup {
-        queue: Discipline::Priority,
+        queue: upshift_tiering::queue::from_spec("v8-prio").unwrap(),
         weights: ONE,
         ..Setup::new(Arc::new(policy), Machine::new(2, 1))
     };
