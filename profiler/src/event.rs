@@ -66,7 +66,7 @@ impl Event {
             | Event::CompileRefused { code, .. }
             | Event::CompileFailed { code, .. }
             | Event::RequestQueued { code, .. }
-            | Event::RequestDeduplicated { code }
+            | Event::RequestDeduplicated { code, .. }
             | Event::RequestDropped { code, .. }
             | Event::Dequeued { code, .. }
             | Event::Published { code, .. }
@@ -236,6 +236,11 @@ events! {
     RequestDeduplicated = "request-deduplicated" {
         /// The requested unit.
         code: CodeKey,
+        /// The queue's lane that is asked for now. Disciplines that reprioritise take it for a
+        /// whole function's request that waits.
+        lane: Text,
+        /// The priority within the lane that is asked for now, likewise.
+        priority: Real,
     }
     /// A request was dropped.
     RequestDropped = "request-dropped" {

@@ -50,7 +50,7 @@ impl Requests {
                 }
                 self.under_way.insert(unit(code), code.req);
             }
-            Event::RequestDeduplicated { code } | Event::CompileFinished { code, .. } => {
+            Event::RequestDeduplicated { code, .. } | Event::CompileFinished { code, .. } => {
                 self.take_pending(code);
             }
             Event::RequestDropped { code, .. }
@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use crate::event::DropReason;
     use crate::key::ModuleKey;
+    use crate::text::Real;
 
     fn code(tier: Tier) -> CodeKey {
         let func = FuncKey {
@@ -172,8 +173,12 @@ mod tests {
         rig.at(2, published(first, 64));
         let known = second.with_req(rig.1.next());
         rig.at(3, started(known));
-        let duplicate = rig.at(4, Event::RequestDeduplicated { code: second });
-        assert_eq!(duplicate, Event::RequestDeduplicated { code: known });
+        let duplicate = |code| Event::RequestDeduplicated {
+            code,
+            lane: "high".into(),
+            priority: Real(1.0),
+        };
+        assert_eq!(rig.at(4, duplicate(second)), duplicate(known));
         rig.at(5, published(known, 128));
         let Event::Retired { code, age, .. } = rig.at(12, retired(first, 64)) else {
             unreachable!();

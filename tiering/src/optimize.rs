@@ -21,7 +21,7 @@ impl<M: CodeHome> Function<'_, M> {
         if unit == CompileUnit::Function {
             self.state.urgency.set(request);
         }
-        if self.may_optimize(key) && self.claim(key) {
+        if self.may_optimize(key) && self.claim(key, request) {
             let key = key.with_req(self.shared().log.next_request());
             self.state.account.requested(self.now());
             self.module.driver.request(*self, key, request);
@@ -46,7 +46,7 @@ impl<M: CodeHome> Function<'_, M> {
     }
 
     /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
-    pub(crate) fn claim(&self, key: CodeKey) -> bool {
+    pub(crate) fn claim(&self, key: CodeKey, request: Request) -> bool {
         let (claimed, under_way) = match key.unit {
             CompileUnit::Function => {
                 let claimed = self.state.code.step(Step::Request(Level(1)));
@@ -65,7 +65,11 @@ impl<M: CodeHome> Function<'_, M> {
         };
         if !claimed && under_way {
             let log = &self.shared().log;
-            log.record(|| Event::RequestDeduplicated { code: key });
+            log.record(|| Event::RequestDeduplicated {
+                code: key,
+                lane: request.lane.name().into(),
+                priority: Real(request.priority),
+            });
         }
         claimed
     }
