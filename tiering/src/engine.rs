@@ -132,6 +132,12 @@ impl Tiering {
         if optimizer.is_none() && config.mode != Mode::Baseline {
             return Err(ConfigError::NoOptimizer(config.mode));
         }
+        if config.policy.needs().sample_period.is_some() {
+            log::warn!(
+                "{} wants samples, which the engine does not take",
+                config.policy.spec()
+            );
+        }
         let overrides = match &config.overrides {
             Some(path) => Overrides::read(path).map_err(ConfigError::Override)?,
             None => Overrides::default(),
