@@ -80,7 +80,8 @@ impl Func {
     }
 
     /// The type of references to functions of this function's type, which are never null. Its id
-    /// means this type as long as this store, or a module with such a type, exists.
+    /// means this type as long as this store, a module with such a type, or a function's type that
+    /// refers to it exists; afterwards no function has it.
     ///
     /// # Panics
     ///

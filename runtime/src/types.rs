@@ -54,6 +54,8 @@ struct HostTrampoline {
 struct Entry {
     ty: Arc<FuncType>,
     uses: usize,
+    /// The types in use that it refers to, which it uses.
+    refers_to: Box<[TypeId]>,
     /// Created when first needed: most types of most modules are never called from the host.
     trampolines: OnceLock<Arc<TypeTrampolines>>,
 }
@@ -82,11 +84,8 @@ struct Types {
 
 impl Types {
     /// Counts a use of the type, which gets an id if it has none. Its entry uses the types that it
-    /// refers to.
-    ///
-    /// # Panics
-    ///
-    /// If it refers to a type that is not in use.
+    /// refers to. An id among them that is not in use any more stays one that no function's type
+    /// has: at most null is a reference of such a type.
     fn add(&mut self, ty: &FuncType) -> TypeId {
         if let Some(&id) = self.ids.get(ty) {
             self.entry_mut(id).uses += 1;
@@ -97,12 +96,20 @@ impl Types {
         }
         let id = TypeId(self.next);
         self.next = self.next.wrapping_add(1);
-        ty.refers_to().for_each(|id| self.entry_mut(id).uses += 1);
+        let mut refers_to: Vec<TypeId> = ty.refers_to().collect();
+        refers_to.retain(|id| match self.entries.get_mut(id) {
+            Some(entry) => {
+                entry.uses += 1;
+                true
+            }
+            None => false,
+        });
         let ty = Arc::new(ty.clone());
         self.ids.insert(ty.clone(), id);
         let entry = Entry {
             ty,
             uses: 1,
+            refers_to: refers_to.into(),
             trampolines: OnceLock::new(),
         };
         self.entries.insert(id, entry);
@@ -129,7 +136,7 @@ impl Types {
             }
             let entry = self.entries.remove(&id).expect(IN_USE);
             self.ids.remove(&entry.ty);
-            unused.extend(entry.ty.refers_to());
+            unused.extend(&entry.refers_to);
             freed.push(entry);
         }
     }
@@ -227,10 +234,6 @@ impl TypeRegistry {
     }
 
     /// Adds uses of types; equal types have equal ids.
-    ///
-    /// # Panics
-    ///
-    /// If one refers to a type that is not in use.
     pub fn register(self: &Arc<Self>, tys: &[FuncType]) -> TypeUses {
         let mut types = self.write();
         TypeUses {
@@ -335,7 +338,7 @@ const POISON: &str = "no panic happens under this lock";
 
 #[cfg(test)]
 mod tests {
-    use upshift_abi::{TypeId, ValType};
+    use upshift_abi::{HeapType, RefType, TypeId, ValType};
 
     use super::*;
 
@@ -369,6 +372,29 @@ mod tests {
         drop(second);
         assert_eq!(*registry.func_type(third.ids()[0]), ty(1));
         drop(third);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn a_type_may_refer_to_one_that_is_gone() {
+        let registry = TypeRegistry::new(Box::new(NoCompiler), Process::current());
+        let first = registry.register(&[ty(0)]);
+        let gone = first.ids()[0];
+        let reference = RefType::new(true, HeapType::ConcreteFunc(gone));
+        let refers = |registry: &Arc<TypeRegistry>| {
+            registry.register(&[FuncType::new(vec![ValType::Ref(reference)], &[][..])])
+        };
+        let second = refers(&registry);
+        drop(first);
+        assert_eq!(registry.len(), 2, "the second refers to the first");
+        drop(second);
+        assert_eq!(registry.len(), 0);
+        let stale = refers(&registry);
+        let again = registry.register(&[ty(0)]);
+        assert_ne!(again.ids()[0], gone);
+        drop(again);
+        assert_eq!(registry.len(), 1);
+        drop(stale);
         assert_eq!(registry.len(), 0);
     }
 

@@ -172,6 +172,61 @@ fn an_indirect_call_that_changes_its_target() {
     }
 }
 
+/// The same for calls of typed references: other targets and null do what they should.
+#[test]
+fn a_call_of_a_reference_that_changes_its_target() {
+    let text = r#"(module
+        (type $t (func (param i32) (result i32)))
+        (global $f (mut (ref null $t)) (ref.null $t))
+        (elem declare func $double $square $divide)
+        (func $double (type $t) (i32.mul (local.get 0) (i32.const 2)))
+        (func $square (type $t) (i32.mul (local.get 0) (local.get 0)))
+        (func $divide (type $t) (i32.div_u (i32.const 100) (local.get 0)))
+        (func (export "choose") (param $f i32)
+            (if (i32.eq (local.get $f) (i32.const 0)) (then (global.set $f (ref.func $double))))
+            (if (i32.eq (local.get $f) (i32.const 1)) (then (global.set $f (ref.func $square))))
+            (if (i32.eq (local.get $f) (i32.const 2)) (then (global.set $f (ref.func $divide))))
+            (if (i32.eq (local.get $f) (i32.const 3)) (then (global.set $f (ref.null $t)))))
+        (func $call (param $x i32) (result i32)
+            (call_ref $t (local.get $x) (global.get $f)))
+        (func $tail (param $x i32) (result i32)
+            (return_call_ref $t (local.get $x) (global.get $f)))
+        (func $run (export "run") (param $x i32) (param $n i32) (result i32)
+            (local $sum i32)
+            (loop
+                (local.set $sum (i32.add (local.get $sum)
+                    (i32.add (call $tail (local.get $x))
+                        (i32.add
+                            (call $call (local.get $x))
+                            (call_ref $t (local.get $x) (global.get $f))))))
+                (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $sum)))"#;
+    for first in 0..3 {
+        in_every_mode(|engine| {
+            let (mut store, instance) = instance(engine, text);
+            let choose = instance.get_typed_func::<i32, ()>(&mut store, "choose");
+            let run = instance.get_typed_func::<(u32, u32), u32>(&mut store, "run");
+            let (choose, run) = (choose.unwrap(), run.unwrap());
+            let results = [2 * 5, 5 * 5, 100 / 5];
+            for f in (first..3).chain([0]) {
+                choose.call(&mut store, f).unwrap();
+                for rounds in [ROUNDS, ROUNDS, 1] {
+                    let sum = run.call(&mut store, (5, rounds)).unwrap();
+                    assert_eq!(sum, 3 * rounds * results[f as usize]);
+                }
+            }
+            for (f, x, trap) in [
+                (2, 0, Trap::IntegerDivideByZero),
+                (3, 5, Trap::NullReference),
+            ] {
+                choose.call(&mut store, f).unwrap();
+                let error = run.call(&mut store, (x, 1)).unwrap_err();
+                assert_eq!(error.downcast_ref(), Some(&trap));
+            }
+        });
+    }
+}
+
 /// The same table in two instances of a module: the reference of one is not that of the other.
 #[test]
 fn an_indirect_call_to_another_instance() {

@@ -380,3 +380,23 @@ fn types_live_as_long_as_they_are_used() {
     let table = Table::new(&mut store, table, f.into()).unwrap();
     assert_eq!(table.get(&mut store, 0).unwrap().as_func(), Some(&f));
 }
+
+/// A type of references outlives the store of the function that it is from: as one that no function
+/// has.
+#[test]
+fn a_stale_type_of_references_fits_null_alone() {
+    let engine = Engine::default();
+    let stale = {
+        let mut store = Store::new(&engine, ());
+        Func::wrap(&mut store, |n: i64, m: f32| n + i64::from(m as i32)).typed_ref(&store)
+    };
+    let nullable = RefType::new(true, stale.heap_type());
+    let mut store = Store::new(&engine, ());
+    let ty = FuncType::new(&engine, [ValType::Ref(nullable)], []);
+    let func = Func::new(&mut store, ty, |_, _, _| Ok(()));
+    func.call(&mut store, &[Val::FuncRef(None)], &mut [])
+        .unwrap();
+    let other = Func::wrap(&mut store, |n: i64, m: f32| n - i64::from(m as i32));
+    let error = func.call(&mut store, &[other.into()], &mut []).unwrap_err();
+    assert!(error.to_string().contains("type mismatch"), "{error}");
+}

@@ -85,6 +85,10 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_call_ref(&mut self, ty: u32) {
         let callee = self.pop_func_ref();
+        // Without references of its own the module can only call other instances' functions.
+        if self.input.options.targets && !self.input.facts.ref_funcs.is_empty() {
+            self.note_target(&callee);
+        }
         let sig = self.input.signature(TypeIndex(ty));
         self.emit_call(&sig, Callee::FuncRef(callee));
     }

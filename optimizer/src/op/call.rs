@@ -39,6 +39,15 @@ enum Callee {
     Other { code: Value, vmctx: Value },
 }
 
+/// Where the reference of a call is from.
+#[derive(Clone, Copy)]
+enum Referrer {
+    /// A table: it can be null or to a function of another type.
+    Table,
+    /// An operand of the type: it can be null.
+    Operand,
+}
+
 impl Translator<'_> {
     pub(crate) fn visit_call(&mut self, func: u32) -> Result<(), TranslateError> {
         let func = FuncIndex(func);
@@ -63,31 +72,40 @@ impl Translator<'_> {
         table: u32,
     ) -> Result<(), TranslateError> {
         let (ty, table) = (TypeIndex(ty), TableIndex(table));
-        let target = self.env.only_target(self.position(), ty);
-        let number = target.and_then(|func| self.env.facts.func_ref(func));
-        match target.zip(number) {
-            Some((func, number)) => self.call_guarded(ty, table, func, number),
-            None => {
-                let callee = self.table_callee(ty, table);
-                self.call(ty, &callee);
-                Ok(())
-            }
-        }
-    }
-
-    /// Calls a function directly, or inlines it, where the table's element is that function of this
-    /// instance; `number` is that of its reference.
-    fn call_guarded(
-        &mut self,
-        ty: TypeIndex,
-        table: TableIndex,
-        func: FuncIndex,
-        number: u32,
-    ) -> Result<(), TranslateError> {
-        let facts = self.env.facts;
         let index = self.pop();
         let address = self.element_address(table, index, TrapCode::UndefinedElement);
         let reference = self.load_element(address);
+        self.call_reference(ty, reference, Referrer::Table)
+    }
+
+    /// Calls the function of a reference. If there was one target so far, the reference is compared
+    /// with it, and the function called directly or inlined.
+    fn call_reference(
+        &mut self,
+        ty: TypeIndex,
+        reference: Value,
+        referrer: Referrer,
+    ) -> Result<(), TranslateError> {
+        let target = self.env.only_target(self.position(), ty);
+        let number = target.and_then(|func| self.env.facts.func_ref(func));
+        if let Some((func, number)) = target.zip(number) {
+            return self.call_guarded(ty, reference, referrer, (func, number));
+        }
+        let callee = self.reference_callee(ty, reference, referrer);
+        self.call(ty, &callee);
+        Ok(())
+    }
+
+    /// Calls a function directly, or inlines it, where the reference is to that function of this
+    /// instance, with this number among its references.
+    fn call_guarded(
+        &mut self,
+        ty: TypeIndex,
+        reference: Value,
+        referrer: Referrer,
+        (func, number): (FuncIndex, u32),
+    ) -> Result<(), TranslateError> {
+        let facts = self.env.facts;
         let offset = i64::from(facts.layout.func_ref(number).disp());
         let vmctx = self.vmctx;
         let distance = self.ins().isub(reference, vmctx);
@@ -107,7 +125,7 @@ impl Translator<'_> {
         self.builder.set_cold_block(indirect);
         self.continue_in(indirect);
         self.stack.extend(args);
-        let callee = self.checked_callee(ty, reference);
+        let callee = self.reference_callee(ty, reference, referrer);
         self.call(ty, &callee);
         self.join(join, first);
         self.builder.seal_block(join);
@@ -137,14 +155,15 @@ impl Translator<'_> {
         self.return_call(ty, &callee);
     }
 
-    pub(crate) fn visit_call_ref(&mut self, ty: u32) {
-        let callee = self.ref_callee();
-        self.call(TypeIndex(ty), &callee);
+    pub(crate) fn visit_call_ref(&mut self, ty: u32) -> Result<(), TranslateError> {
+        let reference = self.pop();
+        self.call_reference(TypeIndex(ty), reference, Referrer::Operand)
     }
 
     pub(crate) fn visit_return_call_ref(&mut self, ty: u32) {
-        let callee = self.ref_callee();
-        self.return_call(TypeIndex(ty), &callee);
+        let (ty, reference) = (TypeIndex(ty), self.pop());
+        let callee = self.typed_callee(reference);
+        self.return_call(ty, &callee);
     }
 
     /// Calls a builtin that returns no value. Where it reports failure, its trap is raised here.
@@ -317,6 +336,14 @@ impl Translator<'_> {
         self.checked_callee(ty, reference)
     }
 
+    /// The function of a reference, which is checked as far as that is needed.
+    fn reference_callee(&mut self, ty: TypeIndex, reference: Value, referrer: Referrer) -> Callee {
+        match referrer {
+            Referrer::Table => self.checked_callee(ty, reference),
+            Referrer::Operand => self.typed_callee(reference),
+        }
+    }
+
     /// The function of a reference, which must have the type.
     fn checked_callee(&mut self, ty: TypeIndex, reference: Value) -> Callee {
         // A reference is immutable, but may be read only once it is known not to be null.
@@ -333,9 +360,8 @@ impl Translator<'_> {
         self.referenced(reference, flags, flags)
     }
 
-    /// Pops a reference, which must not be null, and returns its function.
-    fn ref_callee(&mut self) -> Callee {
-        let reference = self.pop();
+    /// The function of a reference, which must not be null and has the type.
+    fn typed_callee(&mut self, reference: Value) -> Callee {
         // As in `checked_callee`.
         let flags = trusted(self.builder.func, Region::FuncRef).with_readonly();
         let first_flags = self.check_not_null(reference, flags, TrapCode::NullReference);

@@ -44,6 +44,9 @@ macro_rules! forward {
     (@one mvp $op:ident visit_call_indirect $args:tt) => {
         forward!(@fallible visit_call_indirect $args);
     };
+    (@one function_references $op:ident visit_call_ref $args:tt) => {
+        forward!(@fallible visit_call_ref $args);
+    };
 
     (@one mvp $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };
     (@one sign_extension $op:ident $visit:ident $args:tt) => { forward!(@plain $visit $args); };

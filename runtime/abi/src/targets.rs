@@ -1,4 +1,5 @@
-//! Targets of `call_indirect`: what baseline code notes, and what the optimizer learns from it.
+//! Targets of `call_indirect` and `call_ref`: what baseline code notes, and what the optimizer
+//! learns from it.
 //!
 //! Each call has two cells of four bytes, found by its position in the module: the last target, and
 //! all targets combined by a bitwise or. Both are equal as long as there has been one target. A
@@ -19,9 +20,10 @@ const BYTES_PER_PAIR: u32 = 32;
 /// The most pairs of cells that a module has.
 const MOST_PAIRS: u32 = 4096;
 
-/// The cells of a module: a power of two, or none without tables.
+/// The cells of a module: a power of two, or none if it has neither tables nor functions that can
+/// be referred to.
 pub fn cells(facts: &ModuleFacts) -> u32 {
-    match facts.tables.is_empty() {
+    match facts.tables.is_empty() && facts.ref_funcs.is_empty() {
         true => 0,
         false => {
             let pairs = (facts.code_section_bytes / BYTES_PER_PAIR).clamp(8, MOST_PAIRS);
@@ -34,7 +36,7 @@ pub fn cells(facts: &ModuleFacts) -> u32 {
 ///
 /// # Panics
 ///
-/// If the module has no tables.
+/// If the module has no cells.
 pub fn cells_of(facts: &ModuleFacts, call: WasmOffset) -> [TargetCell; 2] {
     let last = call.0.wrapping_mul(2) & (cells(facts) - 1);
     [TargetCell(last), TargetCell(last + 1)]
@@ -45,7 +47,7 @@ pub fn cells_of(facts: &ModuleFacts, call: WasmOffset) -> [TargetCell; 2] {
 pub struct CallTargets(pub Box<[u32]>);
 
 impl CallTargets {
-    /// The only function of the module that the `call_indirect` at the offset has called so far.
+    /// The only function of the module that the call at the offset has called so far.
     pub fn only(&self, facts: &ModuleFacts, call: WasmOffset) -> Option<FuncIndex> {
         if self.0.is_empty() {
             return None;
