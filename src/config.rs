@@ -9,6 +9,8 @@ use upshift_profiler::LogConfig;
 use upshift_runtime::RuntimeConfig;
 use upshift_tiering::TieringConfig;
 
+use crate::tiers::Tiers;
+
 pub use upshift_optimizer::{OptLevel, Regalloc};
 pub use upshift_runtime::CodeMapping;
 pub use upshift_tiering::{Mode as Strategy, Switching};
@@ -38,6 +40,7 @@ pub(crate) const CODE_SPACE: RangeInclusive<usize> = 1 << 20..=1 << 30;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) tiering: TieringConfig,
+    pub(crate) tiers: Tiers,
     pub(crate) baseline: BaselineOptions,
     pub(crate) optimizer: OptimizerOptions,
     pub(crate) runtime: RuntimeConfig,
@@ -59,6 +62,7 @@ impl Default for Config {
         };
         Self {
             tiering: TieringConfig::default(),
+            tiers: Tiers::default(),
             baseline: BaselineOptions {
                 counters,
                 targets: true,
@@ -103,6 +107,24 @@ impl Config {
             entry: Some(per_call),
             loops: Some(per_iteration),
         };
+        self
+    }
+
+    /// Sets the tiers of code by name, lowest first: by default `baseline` and `cranelift`. At most
+    /// four, of which the first is `baseline` or `naive`; `-T help` of the command lists all.
+    /// Whether functions reach the tiers between is the policy's decision: most request the
+    /// highest, `hotspot`, `jsc-points`, `jikes` and `truffle` climb.
+    ///
+    /// ```
+    /// # fn main() -> upshift::Result<()> {
+    /// let mut config = upshift::Config::new();
+    /// config.tiers(["naive", "cranelift-fast", "cranelift-speed"]);
+    /// # upshift::Engine::new(&config)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tiers<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> &mut Self {
+        self.tiers = Tiers(names.into_iter().map(Box::from).collect());
         self
     }
 

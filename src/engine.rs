@@ -77,9 +77,8 @@ impl Engine {
         let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
         let runtime = Runtime::new(config.runtime.clone(), Box::new(TrampolineCompiler))?;
         let log = Arc::new(EventLog::new(&config.log));
-        let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
-        let [first, second] = tiers;
-        let tiering = Tiering::new(config.tiering.clone(), first, Some(second), log.clone())?;
+        let ladder = config.tiers.ladder(&config)?;
+        let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         let inner = Inner {
             config,
             runtime,

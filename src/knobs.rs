@@ -29,6 +29,7 @@ use upshift_runtime::CodeMapping;
 pub use upshift_knobs::{Entry, Group, Info, KnobError, KnobKind, Value, Values, help};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
+use crate::tiers::TIERS;
 use crate::{Config, tiering};
 
 /// Sets an option of a configuration by name.
@@ -92,6 +93,8 @@ const BOUNDS: Type<MemoryBounds> =
 knobs! {
     /// The options that are not tiering's, with the field of [`Config`] that each sets.
     const CONFIG: Config {
+        Tiering "tiers": Mode TIERS => tiers,
+            "the tiers of code, lowest first: a baseline, then optimizers";
         Tiering "call-units": Tuning types::count_u32_or_none("units", 1, i32::MAX as u64)
             => baseline.counters.entry,
             "what a call takes from its function's budget";

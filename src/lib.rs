@@ -59,6 +59,7 @@ mod shared_memory;
 mod store;
 mod table;
 mod tag;
+mod tiers;
 mod types;
 mod v128;
 mod val;

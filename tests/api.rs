@@ -24,6 +24,7 @@ mod api_cases {
     mod inlining;
     mod interruption;
     mod items;
+    mod ladders;
     mod limits;
     mod litmus;
     mod loading;

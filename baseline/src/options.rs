@@ -124,6 +124,16 @@ impl Default for Ablation {
 }
 
 impl Ablation {
+    /// Everything off.
+    pub const NONE: Self = Self {
+        track_constants: false,
+        fuse_compare: false,
+        register_locals: false,
+        registers_across_labels: false,
+        target_locals: false,
+        loop_lookahead: 0,
+    };
+
     /// Each switch off alone, the others on.
     pub fn each() -> [Self; 6] {
         let on = Self::default();

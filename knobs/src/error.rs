@@ -87,7 +87,7 @@ impl fmt::Display for KnobError {
 impl std::error::Error for KnobError {}
 
 /// The question whether something else was meant, or nothing.
-pub(crate) fn did_you_mean(found: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+pub fn did_you_mean(found: &str, known: impl IntoIterator<Item = &'static str>) -> String {
     let nearest = nearest(found, known);
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -27,7 +27,7 @@ mod value;
 
 use std::fmt;
 
-pub use error::{KnobError, nearest};
+pub use error::{KnobError, did_you_mean, nearest};
 pub use help::{Entry, help};
 pub use units::TimeUnit;
 pub use value::{Param, Shape, Value, ValueError, Values, Variant};

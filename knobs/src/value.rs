@@ -54,6 +54,8 @@ pub enum Shape {
         /// The unit of a number without a suffix.
         bare: TimeUnit,
     },
+    /// One or more of some names, in an order: `name+name`, or with commas.
+    List(&'static [&'static str]),
     /// Any text but the empty one, and what it is.
     Text(&'static str),
 }
@@ -99,6 +101,8 @@ pub enum Value {
     Real(f64),
     /// Of a [`Shape::Time`].
     Time(Duration),
+    /// The indexes of a [`Shape::List`].
+    List(Vec<usize>),
     /// Of a [`Shape::Text`], or what another value is spelled as.
     Text(String),
 }
@@ -143,7 +147,7 @@ impl Values {
     pub fn names(&self) -> &'static [&'static str] {
         match self.shape {
             Shape::Switch => &["y", "n"],
-            Shape::Choice(names) => names,
+            Shape::Choice(names) | Shape::List(names) => names,
             _ => &[],
         }
     }
@@ -172,6 +176,7 @@ impl Values {
                 index.map(Value::Choice)
             }
             Shape::Variant(variants) => return self.parse_variant(variants, text),
+            Shape::List(names) => return self.parse_list(names, text),
             Shape::Number { least, most, .. } => parse_count(text)
                 .filter(|number| (least..=most).contains(number))
                 .map(Value::Number),
@@ -186,6 +191,17 @@ impl Values {
         };
         let advice = || did_you_mean(text, self.names().iter().copied());
         value.ok_or_else(|| ValueError::unfit(self, text, &advice()))
+    }
+
+    fn parse_list(&self, names: &'static [&'static str], text: &str) -> Result<Value, ValueError> {
+        let index = |name: &str| {
+            let advice = || did_you_mean(name, names.iter().copied());
+            let index = names.iter().position(|known| *known == name);
+            index.ok_or_else(|| ValueError::unfit(self, name, &advice()))
+        };
+        // Commas separate options on a command line, so that it has to see which of them do not.
+        let indexes = text.split([',', '+']).map(index);
+        Ok(Value::List(indexes.collect::<Result<_, _>>()?))
     }
 
     fn parse_variant(&self, variants: &'static [Variant], text: &str) -> Result<Value, ValueError> {
@@ -223,6 +239,10 @@ impl Values {
             },
             Value::Real(number) => number.to_string(),
             Value::Time(time) => format!("{time:?}"),
+            Value::List(indexes) => {
+                let names: Vec<_> = indexes.iter().map(|&index| self.names()[index]).collect();
+                names.join("+")
+            }
             Value::Text(text) => text.clone(),
         }
     }
@@ -265,6 +285,7 @@ impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape {
             Shape::Switch | Shape::Choice(_) => f.write_str(&self.names().join("|"))?,
+            Shape::List(names) => write!(f, "one or more of {}", names.join(", "))?,
             Shape::Variant(variants) => {
                 let names: Vec<_> = variants.iter().map(|variant| variant.name).collect();
                 f.write_str(&names.join("|"))?;

@@ -45,22 +45,32 @@ pub struct CodeKey {
     pub func: FuncKey,
     /// The whole function, or one loop of it.
     pub unit: CompileUnit,
-    /// The compiler that the code is from.
+    /// The kind of compiler that the code is from.
     pub tier: Tier,
+    /// The code's level in the engine's ladder: 0 is the code that a function starts in.
+    pub level: u8,
     /// The request that the code is made for. The log completes what has none.
     pub req: ReqId,
 }
 
 impl CodeKey {
-    /// The key of a unit in a tier, without a request's number.
+    /// The key of a unit in a tier, at the tier's level in a ladder of two, without a request's
+    /// number.
     pub fn new(func: FuncKey, unit: CompileUnit, tier: Tier) -> Self {
         let req = ReqId::NONE;
         Self {
             func,
             unit,
             tier,
+            level: tier as u8,
             req,
         }
+    }
+
+    /// The key at this level.
+    #[must_use]
+    pub fn at_level(self, level: u8) -> Self {
+        Self { level, ..self }
     }
 
     /// The key with this request's number.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use upshift_abi::{CompileUnit, Tier};
+use upshift_abi::CompileUnit;
 
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, ReqId};
@@ -16,7 +16,7 @@ use crate::key::{CodeKey, FuncKey, Nanos, ReqId};
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     /// What waits, is compiled, or is about to be published.
-    under_way: HashMap<(FuncKey, CompileUnit, Tier), ReqId>,
+    under_way: HashMap<(FuncKey, CompileUnit, u8), ReqId>,
     /// Published code by its address, with the time of its publication.
     code: HashMap<u64, (ReqId, Nanos)>,
 }
@@ -109,13 +109,13 @@ impl Requests {
     }
 }
 
-fn unit(code: &CodeKey) -> (FuncKey, CompileUnit, Tier) {
-    (code.func, code.unit, code.tier)
+fn unit(code: &CodeKey) -> (FuncKey, CompileUnit, u8) {
+    (code.func, code.unit, code.level)
 }
 
 #[cfg(test)]
 mod tests {
-    use upshift_abi::DefinedFuncIndex;
+    use upshift_abi::{DefinedFuncIndex, Tier};
 
     use super::*;
     use crate::event::DropReason;

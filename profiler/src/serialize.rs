@@ -40,6 +40,7 @@ struct CodeRow {
     #[serde(rename = "loop")]
     loop_number: Option<u32>,
     tier: crate::text::Text,
+    level: u8,
     req: Option<u32>,
 }
 
@@ -50,6 +51,7 @@ impl Serialize for CodeKey {
             func: self.func.func.0,
             loop_number: self.loop_number(),
             tier: tier_name(self.tier).into(),
+            level: self.level,
             req: self.req.number(),
         };
         row.serialize(serializer)
@@ -71,7 +73,9 @@ impl<'de> Deserialize<'de> for CodeKey {
             .loop_number
             .map_or(CompileUnit::Function, |n| CompileUnit::Loop(LoopIndex(n)));
         let req = row.req.map_or(ReqId::NONE, ReqId);
-        Ok(Self::new(func, unit, tier).with_req(req))
+        Ok(Self::new(func, unit, tier)
+            .at_level(row.level)
+            .with_req(req))
     }
 }
 

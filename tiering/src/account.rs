@@ -44,9 +44,12 @@ impl BudgetAccount {
         used
     }
 
-    /// Charges a budget that ran out at `site`, given the cell's value now; returns the units used.
-    pub(crate) fn exhausted(&self, cell: i32, site: BudgetSite) -> u64 {
-        let used = self.charge(cell);
+    /// Charges a budget that ran out at `site`, given the cell's value now and the units that 1 of
+    /// it stands for; returns the units used.
+    pub(crate) fn exhausted(&self, cell: i32, site: BudgetSite, scale: u32) -> u64 {
+        let counted = self.charge(cell);
+        let used = counted * u64::from(scale);
+        self.units.fetch_add(used - counted, Ordering::Relaxed);
         let counter = match site {
             BudgetSite::Entry => {
                 self.calls.fetch_add(used, Ordering::Relaxed);
@@ -160,13 +163,13 @@ mod tests {
         let account = BudgetAccount::default();
         let site = BudgetSite::Loop(upshift_abi::LoopIndex(0));
         account.grant(100);
-        account.exhausted(-1, BudgetSite::Entry);
+        account.exhausted(-1, BudgetSite::Entry, 1);
         account.grant(300);
-        account.exhausted(-1, site);
+        account.exhausted(-1, site, 1);
         assert_eq!((account.calls(), account.iterations()), (101, 301));
         assert_eq!(account.rate(Nanos(2_000_000)), 201.0);
         account.grant(10);
-        account.exhausted(0, site);
+        account.exhausted(0, site, 1);
         assert_eq!(account.rate(Nanos(3_000_000)), 10.0);
         assert_eq!(account.rate(Nanos(4_000_000)), 0.0);
         assert_eq!(

@@ -23,11 +23,20 @@ pub enum ConfigError {
     #[error(transparent)]
     Option(#[from] KnobError),
     /// The mode needs an optimizer, and there is none.
-    #[error("mode `{0}` needs an optimizer")]
+    #[error("mode `{0}` needs an optimizer: a second tier")]
     NoOptimizer(Mode),
     /// The file of functions with a policy of their own can't be read, or makes no sense.
     #[error("-T override: {0}")]
     Override(String),
+    /// A ladder without levels, or with too many.
+    #[error("{0} tiers are not possible; from 1 to 4 are")]
+    Levels(usize),
+    /// A tier at a place of the ladder where it can't be: its name and level.
+    #[error(
+        "`{0}` can't be tier {1}: the first is a baseline, whose code counts and can be left, all \
+         others are optimizers"
+    )]
+    Rung(Box<str>, usize),
 }
 
 /// Which compilers an engine uses.

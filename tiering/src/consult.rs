@@ -2,28 +2,27 @@
 
 use std::sync::atomic::Ordering;
 
-use upshift_abi::{CompileUnit, Tier};
+use upshift_abi::CompileUnit;
 use upshift_profiler::{Event, Nanos};
 use upshift_runtime::BudgetSite;
 
 use crate::config::Mode;
 use crate::driver::Used;
+use crate::engine::Shared;
 use crate::function::Function;
 use crate::home::CodeHome;
 use crate::lifecycle::{LoopPhase, Phase, Step};
 use crate::logged;
-use crate::policy::{Budget, Decision, LevelView, LoopView, PolicyEvent, View};
-use crate::state::LoopState;
-
-/// The number of levels of the ladder: the baseline's code and the optimizer's.
-const LEVELS: u8 = 2;
+use crate::policy::{Budget, Decision, Level, LevelView, LoopView, PolicyEvent, View};
+use crate::state::{LevelCode, LoopState};
 
 impl<'a, M: CodeHome> Function<'a, M> {
     /// Handles an exhausted budget: sets the next one, and returns the loop's OSR entry if it is
     /// ready.
     pub(crate) fn budget_exhausted(&self, site: BudgetSite) -> Option<M::Addr> {
         let account = &self.state.account;
-        let units = account.exhausted(self.home.budget(self.index), site);
+        let scale = self.units_per_count();
+        let units = account.exhausted(self.home.budget(self.index), site, scale);
         self.shared().log.record(|| Event::BudgetExhausted {
             func: self.key(),
             site: match site {
@@ -37,6 +36,35 @@ impl<'a, M: CodeHome> Function<'a, M> {
             return None;
         }
         self.module.driver.exhausted(*self, Used { site, units })
+    }
+
+    /// Handles a call of code that is counted before it: asks the policy if the budget has run out.
+    /// Returns the code to call.
+    pub(crate) fn counted_call(&self, code: &M::Code) -> M::Addr {
+        if self.counts_calls() && self.home.budget(self.index) < 0 {
+            self.budget_exhausted(BudgetSite::Entry);
+        }
+        let installed = self.state.installed();
+        let code = installed
+            .current
+            .as_ref()
+            .map_or(code, |current| &current.code);
+        M::addr(code)
+    }
+
+    /// Whether calls of the function's code are counted before it, because it is of a level between
+    /// the first and the last.
+    pub(crate) fn counts_calls(&self) -> bool {
+        let code = self.state.code.get();
+        code.phase != Phase::Trial && self.shared().ladder.counts_calls(code.level)
+    }
+
+    /// How many units what the function's code takes from its budget as 1 stands for.
+    pub(crate) fn units_per_count(&self) -> u32 {
+        match self.counts_calls() {
+            true => self.shared().config.weights.call.max(1),
+            false => 1,
+        }
     }
 
     /// Asks the policy what to do at an exhausted budget, and does it.
@@ -146,9 +174,9 @@ impl<'a, M: CodeHome> Function<'a, M> {
 
     /// The loop's OSR entry, if it is ready; counts one entry.
     pub(crate) fn enter(&self, loop_state: &LoopState<M::Code>) -> Option<M::Addr> {
-        let code = loop_state.ready()?;
+        let LevelCode { level, code, .. } = loop_state.ready()?;
         loop_state.entries.fetch_add(1, Ordering::Relaxed);
-        let key = self.code_key(CompileUnit::Loop(loop_state.index), Tier::Optimizer);
+        let key = self.code_key(CompileUnit::Loop(loop_state.index), level);
         self.shared().log.record(|| Event::OsrEntered {
             code: key,
             address: M::figures(&code).0,
@@ -211,7 +239,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
             workers: load.workers,
             busy_workers: load.busy_workers,
             cores: shared.cores,
-            levels: LEVELS,
+            levels: shared.ladder.rungs().len() as u8,
             level_views: self.level_views(),
             // Compilation hints are not read from modules yet.
             hint: None,
@@ -222,10 +250,11 @@ impl<'a, M: CodeHome> Function<'a, M> {
     fn level_views(&self) -> [LevelView; View::LEVELS] {
         let mut views = [LevelView::default(); View::LEVELS];
         if self.module.driver.may_measure() {
-            let speeds = &self.shared().speeds;
-            views[0].ns_per_byte = speeds.ns_per_byte(Tier::Baseline);
-            views[1].ns_per_byte = speeds.ns_per_byte(Tier::Optimizer);
-            views[1].speedup = speeds.speedup();
+            let Shared { speeds, ladder, .. } = &**self.shared();
+            for (n, view) in views.iter_mut().enumerate().take(ladder.rungs().len()) {
+                view.ns_per_byte = speeds.ns_per_byte(Level(n as u8));
+            }
+            views[usize::from(ladder.top().0)].speedup = speeds.speedup();
         }
         views
     }

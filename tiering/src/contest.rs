@@ -20,7 +20,7 @@ use crate::home::CodeHome;
 use crate::lifecycle::{Phase, Step as StateStep};
 use crate::policy::{Lane, Level, Request};
 use crate::pool::{WorkerPool, Workers};
-use crate::state::{InstalledCode, TierCode};
+use crate::state::{InstalledCode, LevelCode};
 use crate::sync::MutexGuard;
 use crate::trial::{Ask, Finding, Step, Trial};
 use crate::worker::{self, Job};
@@ -128,7 +128,9 @@ impl<M: CodeHome> Function<'_, M> {
     pub(crate) fn begin_trial(&self) {
         let mut installed = self.state.installed();
         let code = match &installed.current {
-            Some(current) if self.phase() == Phase::Optimized => current.code.clone(),
+            Some(current) if current.counter.is_none() && self.phase() == Phase::Optimized => {
+                current.code.clone()
+            }
             _ => return self.shared().ledger.leaves(self.key()),
         };
         let counter = match self.home.place_counter(&code) {
@@ -249,7 +251,7 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Requests baseline code for a trial.
     fn request_baseline(&self) {
-        let key = self.code_key(CompileUnit::Function, Tier::Baseline);
+        let key = self.code_key(CompileUnit::Function, Level::FIRST);
         let job = Job {
             target: self.module.this.clone(),
             key,
@@ -312,8 +314,9 @@ impl<M: CodeHome> Function<'_, M> {
         finding: Finding,
     ) -> M::Code {
         self.shared().speeds.compared(finding.ratio);
+        let ladder = &self.shared().ladder;
         self.shared().log.record(|| Event::TiersCompared {
-            kept: self.code_key(CompileUnit::Function, finding.better),
+            kept: self.code_key(CompileUnit::Function, ladder.level_of(finding.better)),
             calls: finding.calls,
             baseline: finding.baseline,
             optimized: finding.optimized,
@@ -338,7 +341,7 @@ impl<M: CodeHome> Function<'_, M> {
         self.home.retire(counter);
         if let Baseline::Ready(Contestant { code, counter }) = contest.baseline {
             self.home.retire(counter);
-            let key = self.code_key(CompileUnit::Function, Tier::Baseline);
+            let key = self.code_key(CompileUnit::Function, Level::FIRST);
             self.retire(key, code);
         }
         self.exhaust_budget();
@@ -353,30 +356,27 @@ impl<M: CodeHome> Function<'_, M> {
     ) -> M::Code {
         self.shared().ledger.leaves(self.key());
         let contest = installed.trial.take().expect("the caller has seen it");
+        let top = self.shared().ladder.top();
         let Baseline::Ready(back) = contest.baseline else {
             unreachable!("the baseline's code was measured");
         };
-        let key = |unit, tier| self.code_key(unit, tier);
-        let baseline = key(CompileUnit::Function, Tier::Baseline);
+        let baseline = self.code_key(CompileUnit::Function, Level::FIRST);
         self.home.publish(&back.code);
         self.shared()
             .log
             .record(|| Self::published(baseline, &back.code));
-        installed.current = Some(TierCode {
-            tier: Tier::Baseline,
-            code: back.code.clone(),
-        });
+        installed.current = Some(LevelCode::new(Level::FIRST, back.code.clone()));
         self.state.code.step(StateStep::SendBack);
         self.log_pinned(|| format!("its optimized code took {ratio:.2} of the time"));
         drop(installed);
         self.home.retire(back.counter);
         self.home.retire(contest.optimized.counter);
-        let optimized = key(CompileUnit::Function, Tier::Optimizer);
+        let optimized = self.code_key(CompileUnit::Function, top);
         self.retire(optimized, contest.optimized.code);
         for loop_state in self.state.loop_states() {
-            if let Some(code) = loop_state.withdraw() {
+            if let Some(LevelCode { level, code, .. }) = loop_state.withdraw() {
                 let unit = CompileUnit::Loop(loop_state.index);
-                self.retire(key(unit, Tier::Optimizer), code);
+                self.retire(self.code_key(unit, level), code);
             }
         }
         back.code

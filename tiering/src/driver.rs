@@ -67,8 +67,8 @@ pub(crate) trait Driver<M: CodeHome>: Send + Sync {
     }
 
     /// Handles a first call of a function that has code; returns the code to call.
-    fn called_again(&self, _function: Function<'_, M>, code: &M::Code) -> M::Addr {
-        M::addr(code)
+    fn called_again(&self, function: Function<'_, M>, code: &M::Code) -> M::Addr {
+        function.counted_call(code)
     }
 
     /// Decides on an event, by default as the policy does.

@@ -74,7 +74,8 @@ impl<M: CodeHome> Function<'_, M> {
         let guard = FirstCodeGuard(Some(self.state));
         let mut request = self.compile_request();
         request.validate = validate;
-        self.first_code(guard, tier, request, sessions)?;
+        let level = self.shared().ladder.level_of(tier);
+        self.first_code(guard, level, request, sessions)?;
         Ok(())
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use upshift_abi::Compiler;
 use upshift_profiler::{CodeKey, DropReason, Event, EventLog};
 use upshift_runtime::Process;
 
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
 use crate::driver::ticker::Ticker;
 use crate::evidence::{Clock, Ledger, Reading};
+use crate::ladder::Ladder;
 use crate::overrides::Overrides;
+use crate::policy::Level;
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
 use crate::sessions::{CompileCost, Speeds};
@@ -21,8 +22,7 @@ use crate::worker::Job;
 /// What all modules and compile threads of an engine share.
 pub(crate) struct Shared {
     pub(crate) config: TieringConfig,
-    pub(crate) baseline: Arc<dyn Compiler>,
-    pub(crate) optimizer: Option<Arc<dyn Compiler>>,
+    pub(crate) ladder: Ladder,
     pub(crate) log: Arc<EventLog>,
     pub(crate) queue: Queue<Job>,
     /// The functions that have a policy of their own.
@@ -106,30 +106,28 @@ impl Tiering {
     ///
     /// # Errors
     ///
-    /// If the mode needs an optimizer and there is none, or the file of functions with a policy of
+    /// If the mode needs an optimizer and the ladder has none, or the file of functions with a policy of
     /// their own can't be read or makes no sense.
     pub fn new(
         config: TieringConfig,
-        baseline: Arc<dyn Compiler>,
-        optimizer: Option<Arc<dyn Compiler>>,
+        ladder: Ladder,
         log: Arc<EventLog>,
     ) -> Result<Self, ConfigError> {
         let system = System {
             spawn: Box::new(pool::spawn),
             clock: Box::new(Reading::now),
         };
-        Self::with_system(config, baseline, optimizer, log, system)
+        Self::with_system(config, ladder, log, system)
     }
 
     /// Like [`new`](Self::new), with other threads and clocks.
     pub(crate) fn with_system(
         config: TieringConfig,
-        baseline: Arc<dyn Compiler>,
-        optimizer: Option<Arc<dyn Compiler>>,
+        ladder: Ladder,
         log: Arc<EventLog>,
         system: System,
     ) -> Result<Self, ConfigError> {
-        if optimizer.is_none() && config.mode != Mode::Baseline {
+        if ladder.top() == Level::FIRST && config.mode != Mode::Baseline {
             return Err(ConfigError::NoOptimizer(config.mode));
         }
         if config.policy.needs().sample_period.is_some() {
@@ -157,11 +155,10 @@ impl Tiering {
                 config.stale(),
             ),
             config,
-            baseline,
-            optimizer,
+            speeds: Speeds::new(ladder.rungs().len()),
+            ladder,
             log,
             overrides,
-            speeds: Speeds::default(),
             pool,
             ledger: Ledger::default(),
             clock: system.clock,
@@ -190,7 +187,12 @@ impl Tiering {
         &self.shared.log
     }
 
-    /// The measured speeds of both compilers.
+    /// The levels of code that it was created with.
+    pub fn ladder(&self) -> &Ladder {
+        &self.shared.ladder
+    }
+
+    /// The measured speeds of all compilers.
     pub fn speeds(&self) -> &Speeds {
         &self.shared.speeds
     }

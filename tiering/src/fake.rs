@@ -20,7 +20,7 @@ use crate::evidence::Reading;
 use crate::home::CodeHome;
 use crate::policy::{Decision, Memo, Policy, PolicyEvent, View};
 use crate::pool::{self, Spawn};
-use crate::{ModuleTiers, Tiering, TieringConfig};
+use crate::{Ladder, ModuleTiers, Rung, Tiering, TieringConfig};
 
 /// A handle to fake code, which has no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -374,7 +374,18 @@ impl Rig {
         spawn: Box<Spawn>,
     ) -> Self {
         let config = configured(settings);
-        Self::of(functions, config, optimizer, spawn)
+        Self::of(functions, config, optimizer, None, spawn)
+    }
+
+    /// A rig with three levels of code.
+    pub(crate) fn with_three(
+        functions: usize,
+        settings: &str,
+        middle: Arc<FakeCompiler>,
+        top: Arc<FakeCompiler>,
+    ) -> Self {
+        let config = configured(settings);
+        Self::of(functions, config, middle, Some(top), Box::new(pool::spawn))
     }
 
     /// A rig whose policy decides as the closure does.
@@ -395,7 +406,26 @@ impl Rig {
     ) -> Self {
         let mut config = configured(settings);
         config.policy = Arc::new(Scripted(Box::new(decide)));
-        Self::of(functions, config, FakeCompiler::new(Tier::Optimizer), spawn)
+        Self::of(
+            functions,
+            config,
+            FakeCompiler::new(Tier::Optimizer),
+            None,
+            spawn,
+        )
+    }
+
+    /// A rig with three levels of code, whose policy decides as the closure does.
+    pub(crate) fn with_three_deciding(
+        functions: usize,
+        settings: &str,
+        middle: Arc<FakeCompiler>,
+        top: Arc<FakeCompiler>,
+        decide: impl Fn(&mut Memo, PolicyEvent, &View) -> Decision + Send + Sync + 'static,
+    ) -> Self {
+        let mut config = configured(settings);
+        config.policy = Arc::new(Scripted(Box::new(decide)));
+        Self::of(functions, config, middle, Some(top), Box::new(pool::spawn))
     }
 
     /// A rig with this configuration, and with compile threads from `spawn`.
@@ -403,15 +433,22 @@ impl Rig {
         functions: usize,
         config: TieringConfig,
         optimizer: Arc<FakeCompiler>,
+        above: Option<Arc<FakeCompiler>>,
         spawn: Box<Spawn>,
     ) -> Self {
+        let more = above.map(|compiler| compiler as Arc<dyn Compiler>);
         let log = Arc::new(EventLog::new(&LogConfig {
             detail: Detail::Events,
             capacity: None,
         }));
         let baseline = FakeCompiler::new(Tier::Baseline);
-        let tiers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
-        let [first, second] = tiers;
+        let compilers: [Arc<dyn Compiler>; 2] = [baseline.clone(), optimizer.clone()];
+        let names = ["baseline", "optimizer", "second optimizer"];
+        let rungs = names.into_iter().zip(compilers.into_iter().chain(more));
+        let ladder = Ladder::new(rungs.map(|(name, compiler)| Rung {
+            name: name.into(),
+            compiler,
+        }));
         let time = Arc::new(AtomicU64::new(0));
         let clock = {
             let time = time.clone();
@@ -421,7 +458,7 @@ impl Rig {
             })
         };
         let system = System { spawn, clock };
-        let tiering = Tiering::with_system(config, first, Some(second), log, system).unwrap();
+        let tiering = Tiering::with_system(config, ladder.unwrap(), log, system).unwrap();
         let home = FakeHome::new(functions);
         let tiers = ModuleTiers::new(&tiering, home.facts());
         Self {

@@ -48,7 +48,8 @@ impl<M: CodeHome> Function<'_, M> {
         let mut request = self.compile_request();
         request.cancel = cancel;
         let mut sessions = CompileSessions::new(self.shared());
-        self.first_code(guard, Tier::Optimizer, request, &mut sessions)
+        let top = self.shared().ladder.top();
+        self.first_code(guard, top, request, &mut sessions)
     }
 
     /// Starts a thread that compiles the first code; `None` if the system refuses the thread.
@@ -63,7 +64,8 @@ impl<M: CodeHome> Function<'_, M> {
             let mut request = function.compile_request();
             request.cancel = Cancel::when(&abandoned);
             let mut sessions = CompileSessions::new(&module.shared);
-            let outcome = function.first_code(guard, Tier::Optimizer, request, &mut sessions);
+            let top = module.shared.ladder.top();
+            let outcome = function.first_code(guard, top, request, &mut sessions);
             // An error means that the calling thread was interrupted and no longer waits.
             let _ = sender.send(outcome);
         };

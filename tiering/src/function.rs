@@ -20,7 +20,7 @@ use crate::lifecycle::{Phase, Step};
 use crate::module::ModuleState;
 use crate::policy::{Budget, Decision, Level, PolicyEvent};
 use crate::sessions::CompileSessions;
-use crate::state::{FuncState, TierCode};
+use crate::state::{FuncState, LevelCode};
 
 /// A function, its module and the module's home: what most of tiering works on.
 pub(crate) struct Function<'a, M: CodeHome> {
@@ -63,8 +63,9 @@ impl<'a, M: CodeHome> Function<'a, M> {
         self.module.func_key(self.index)
     }
 
-    pub(crate) fn code_key(&self, unit: CompileUnit, tier: Tier) -> CodeKey {
-        CodeKey::new(self.key(), unit, tier)
+    pub(crate) fn code_key(&self, unit: CompileUnit, level: Level) -> CodeKey {
+        let tier = self.shared().ladder.tier(level);
+        CodeKey::new(self.key(), unit, tier).at_level(level.0)
     }
 
     /// A request to compile the function, without profile and targets.
@@ -72,17 +73,17 @@ impl<'a, M: CodeHome> Function<'a, M> {
         CompileRequest::new(self.home.facts(), self.home.wasm(), self.index)
     }
 
-    /// Compiles and installs the first code, which `guard` stands for. Where the optimizer fails,
-    /// the baseline compiles it.
+    /// Compiles and installs the first code, which `guard` stands for. Where the compiler of a
+    /// level above 0 fails, that of level 0 compiles it.
     pub(crate) fn first_code(
         &self,
         guard: FirstCodeGuard<'_, M::Code>,
-        tier: Tier,
+        level: Level,
         request: CompileRequest<'_>,
         sessions: &mut CompileSessions<'_>,
     ) -> Result<M::Code, FirstCallError> {
-        if tier == Tier::Optimizer {
-            let key = self.code_key(CompileUnit::Function, Tier::Optimizer);
+        if level > Level::FIRST {
+            let key = self.code_key(CompileUnit::Function, level);
             let mut plain = self.compile_request();
             plain.cancel = request.cancel;
             let code = sessions.compile(key, plain, Nanos(0));
@@ -95,7 +96,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
                 Err(error) => self.shared().optimizer_failed(&error),
             }
         }
-        let key = self.code_key(CompileUnit::Function, Tier::Baseline);
+        let key = self.code_key(CompileUnit::Function, Level::FIRST);
         let code = sessions.compile(key, request, Nanos(0))?;
         self.install_first_code(guard, key, code)
     }
@@ -117,11 +118,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
         let new_code_at = &self.shared().new_code_at;
         new_code_at.store(now.0, Ordering::Relaxed);
         state.set_code_bytes(M::figures(&code).1);
-        let (level, pinned) = match (self.shared().config.mode, key.tier) {
-            (_, Tier::Optimizer) => (Level(1), false),
-            (Mode::Optimizer, Tier::Baseline) => (Level::FIRST, true),
-            (_, Tier::Baseline) => (Level::FIRST, false),
-        };
+        let level = Level(key.level);
+        let pinned = level == Level::FIRST && self.shared().config.mode == Mode::Optimizer;
         let decision = match (level, pinned) {
             (Level::FIRST, false) => self.decide(PolicyEvent::FirstCode),
             _ => Decision::wait(Budget::Unlimited),
@@ -129,10 +127,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
         // Before the code can run: it counts from its first instruction on.
         self.grant(decision.budget);
         let mut installed = state.installed();
-        installed.current = Some(TierCode {
-            tier: key.tier,
-            code: code.clone(),
-        });
+        installed.current = Some(LevelCode::new(level, code.clone()));
         self.publish(key, &code);
         guard.0 = None;
         state.finish_first_code(installed, Step::FinishFirstCode { level, pinned });
@@ -143,7 +138,12 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// Publishes the code. The function's lock is held, or no other thread can see the function
     /// yet.
     pub(crate) fn publish(&self, key: CodeKey, code: &M::Code) {
-        self.home.publish(code);
+        self.publish_through(key, code, code);
+    }
+
+    /// Publishes the code by storing what leads to it in the slot: a counter, or the code itself.
+    pub(crate) fn publish_through(&self, key: CodeKey, code: &M::Code, first: &M::Code) {
+        self.home.publish(first);
         let log = &self.shared().log;
         match key.tier {
             // Baseline code is counted when its compilation finishes.
@@ -179,9 +179,10 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// Sets the function's budget.
     pub(crate) fn grant(&self, budget: Budget) {
         let units = match budget {
-            Budget::Units(units) => i32::try_from(units).unwrap_or(i32::MAX),
-            Budget::Unlimited => i32::MAX,
+            Budget::Units(units) => units / self.units_per_count(),
+            Budget::Unlimited => u32::MAX,
         };
+        let units = i32::try_from(units).unwrap_or(i32::MAX);
         self.state.account.grant(units);
         self.home.set_budget(self.index, units);
     }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-use upshift_abi::{Cancel, CompileError, DefinedFuncIndex, ModuleFacts, Tier};
+use upshift_abi::{Cancel, CompileError, DefinedFuncIndex, ModuleFacts};
 use upshift_profiler::{Event, FuncKey, ModuleKey};
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, TierHooks};
@@ -16,7 +16,7 @@ use crate::engine::{Shared, Tiering};
 use crate::function::{FirstCodeGuard, Function};
 use crate::home::CodeHome;
 use crate::lifecycle::Phase;
-use crate::policy::Policy;
+use crate::policy::{Level, Policy};
 use crate::sessions::CompileSessions;
 use crate::state::{FirstCallAction, FuncState};
 
@@ -100,8 +100,13 @@ impl TierHooks for ModuleTiers<ModuleCode> {
     }
 
     fn budget_counts(&self, func: DefinedFuncIndex) -> Counts {
-        match self.phase(func) {
-            Phase::Trial => Counts::Calls,
+        let state = self.state.funcs[func.index()].get();
+        let code = state.map(|state| state.code.get());
+        let ladder = &self.state.shared.ladder;
+        match code {
+            Some(code) if code.phase == Phase::Trial || ladder.counts_calls(code.level) => {
+                Counts::Calls
+            }
             _ => Counts::Work,
         }
     }
@@ -168,7 +173,7 @@ impl<M: CodeHome> ModuleState<M> {
                         let mut request = function.compile_request();
                         request.cancel = cancel;
                         let mut sessions = CompileSessions::new(&self.shared);
-                        function.first_code(guard, Tier::Baseline, request, &mut sessions)?
+                        function.first_code(guard, Level::FIRST, request, &mut sessions)?
                     }
                 };
                 Ok(M::addr(&code))

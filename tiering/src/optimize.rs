@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
-use upshift_abi::{CompileError, CompileUnit, CompiledFunction, Tier};
+use upshift_abi::{CompileError, CompileUnit, CompiledFunction};
 use upshift_profiler::{CodeKey, Event, Nanos, Real};
 
 use crate::function::Function;
@@ -12,16 +12,17 @@ use crate::home::CodeHome;
 use crate::lifecycle::{LoopStep, Step};
 use crate::policy::{Level, PolicyEvent, Request};
 use crate::sessions::CompileSessions;
-use crate::state::{LoopState, TierCode};
+use crate::state::{LevelCode, LoopState};
 
 impl<M: CodeHome> Function<'_, M> {
     /// Requests optimized code. Declines what is under way, done, impossible or switched off.
     pub(crate) fn request(&self, unit: CompileUnit, request: Request) {
-        let key = self.code_key(unit, Tier::Optimizer);
+        let level = self.shared().ladder.clamp(request.level);
+        let key = self.code_key(unit, level);
         if unit == CompileUnit::Function {
             self.state.urgency.set(request);
         }
-        if self.may_optimize(key) && self.claim(key, request) {
+        if level > Level::FIRST && self.may_optimize(key) && self.claim(key, request) {
             let key = key.with_req(self.shared().log.next_request());
             self.state.account.requested(self.now());
             self.module.driver.request(*self, key, request);
@@ -49,7 +50,7 @@ impl<M: CodeHome> Function<'_, M> {
     pub(crate) fn claim(&self, key: CodeKey, request: Request) -> bool {
         let (claimed, under_way) = match key.unit {
             CompileUnit::Function => {
-                let claimed = self.state.code.step(Step::Request(Level(1)));
+                let claimed = self.state.code.step(Step::Request(Level(key.level)));
                 (claimed, self.phase().is_under_way())
             }
             CompileUnit::Loop(index) => {
@@ -221,7 +222,7 @@ impl<M: CodeHome> Function<'_, M> {
         match key.unit {
             CompileUnit::Function => {
                 self.install_function(key, code);
-                self.tell(PolicyEvent::Published(Level(1)));
+                self.tell(PolicyEvent::Published(Level(key.level)));
                 self.module.driver.published(*self);
             }
             CompileUnit::Loop(index) => {
@@ -235,17 +236,42 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Publishes optimized code in place of the installed code, which is retired.
     fn install_function(&self, key: CodeKey, code: M::Code) {
+        let level = Level(key.level);
+        let counter = self.counter(level, &code);
         let mut installed = self.state.installed();
-        self.publish(key, &code);
+        self.publish_through(key, &code, counter.as_ref().unwrap_or(&code));
         self.state.set_code_bytes(M::figures(&code).1);
-        let tier = key.tier;
-        let before = installed.current.replace(TierCode { tier, code });
-        let stepped = self.state.code.step(Step::Install(Level(1)));
+        let code = LevelCode {
+            level,
+            code,
+            counter,
+        };
+        let before = installed.current.replace(code);
+        let stepped = self.state.code.step(Step::Install(level));
         debug_assert!(stepped, "the unit was claimed: {:?}", self.state.code.get());
         drop(installed);
-        if let Some(TierCode { tier, code }) = before {
-            self.retire(CodeKey { tier, ..key }, code);
+        if let Some(before) = before {
+            self.retire_level(before);
         }
+    }
+
+    /// Places a counter before code of a level that is neither the first nor the last; without one,
+    /// where there is no room, the function stays at that level.
+    fn counter(&self, level: Level, code: &M::Code) -> Option<M::Code> {
+        if !self.shared().ladder.counts_calls(level) {
+            return None;
+        }
+        let counter = self.home.place_counter(code);
+        let refused = |error: &_| log::debug!("{} is not counted: {error}", self.key());
+        counter.inspect_err(refused).ok()
+    }
+
+    /// Retires code of a function that was replaced, with its counter.
+    pub(crate) fn retire_level(&self, code: LevelCode<M::Code>) {
+        if let Some(counter) = code.counter {
+            self.home.retire(counter);
+        }
+        self.retire(self.code_key(CompileUnit::Function, code.level), code.code);
     }
 
     /// Makes an OSR entry available to the loop; the one that it replaces is retired.
@@ -263,8 +289,8 @@ impl<M: CodeHome> Function<'_, M> {
                 code_bytes,
             }
         });
-        if let Some(replaced) = loop_state.install(code) {
-            self.retire(key, replaced);
+        if let Some(replaced) = loop_state.install(LevelCode::new(Level(key.level), code)) {
+            self.retire(self.code_key(key.unit, replaced.level), replaced.code);
         }
     }
 

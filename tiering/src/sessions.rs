@@ -6,18 +6,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use upshift_abi::{
-    CompileError, CompileRequest, CompileSession, CompiledFunction, Compiler, OsrEntryInfo, Tier,
+    CompileError, CompileRequest, CompileSession, CompiledFunction, OsrEntryInfo, Tier,
 };
 use upshift_profiler::log::thread_time;
 use upshift_profiler::{CodeKey, Event, LoopSite, Nanos};
 
 use crate::engine::Shared;
+use crate::policy::{Level, View};
 
 /// The compile sessions of one thread, opened when first needed and reused.
 pub(crate) struct CompileSessions<'a> {
     shared: &'a Shared,
-    baseline: Option<Box<dyn CompileSession + 'a>>,
-    optimizer: Option<Box<dyn CompileSession + 'a>>,
+    /// By level.
+    open: [Option<Box<dyn CompileSession + 'a>>; View::LEVELS],
     cost: CompileCost,
 }
 
@@ -34,8 +35,7 @@ impl<'a> CompileSessions<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         Self {
             shared,
-            baseline: None,
-            optimizer: None,
+            open: Default::default(),
             cost: CompileCost::default(),
         }
     }
@@ -54,13 +54,11 @@ impl<'a> CompileSessions<'a> {
         queue_wait: Nanos,
     ) -> Result<CompiledFunction, CompileError> {
         let shared = self.shared;
-        let compiler = shared.compiler(key.tier);
+        let level = Level(key.level);
+        let compiler = shared.ladder.compiler(level);
         let func = request.func;
         let body_bytes = request.facts.body_len(func);
-        let kept = match key.tier {
-            Tier::Baseline => &mut self.baseline,
-            Tier::Optimizer => &mut self.optimizer,
-        };
+        let kept = &mut self.open[usize::from(key.level)];
         shared.log.trace(|| Event::CompileStarted {
             code: key,
             queue_wait,
@@ -88,7 +86,7 @@ impl<'a> CompileSessions<'a> {
         match result {
             Ok(mut code) => {
                 code.stats.time = time;
-                shared.speeds.add(key.tier, body_bytes, cost.time);
+                shared.speeds.add(level, body_bytes, cost.time);
                 shared.log.record(|| Event::CompileFinished {
                     code: key,
                     body_bytes,
@@ -137,9 +135,9 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// The measured speeds of the compilers, for the cost model. Relaxed: bytes and times of slightly
 /// different moments may be combined.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Speeds {
-    tiers: [Speed; 2],
+    levels: Box<[Speed]>,
     compared: Mutex<Compared>,
 }
 
@@ -161,15 +159,25 @@ impl Speeds {
     /// Body bytes that must have been compiled before a speed is reported.
     const MIN_BYTES: u64 = 2_000;
 
-    fn add(&self, tier: Tier, bytes: u32, time: Nanos) {
-        let speed = &self.tiers[tier as usize];
+    pub(crate) fn new(levels: usize) -> Self {
+        let levels = (0..levels).map(|_| Speed::default()).collect();
+        let compared = Mutex::default();
+        Self { levels, compared }
+    }
+
+    fn add(&self, level: Level, bytes: u32, time: Nanos) {
+        let speed = &self.levels[usize::from(level.0)];
         speed.bytes.fetch_add(bytes.into(), Ordering::Relaxed);
         speed.nanos.fetch_add(time.0, Ordering::Relaxed);
     }
 
     /// Nanoseconds of compilation per byte of body, or `None` before enough has been compiled.
-    pub fn ns_per_byte(&self, tier: Tier) -> Option<f64> {
-        let speed = &self.tiers[tier as usize];
+    ///
+    /// # Panics
+    ///
+    /// If the ladder has no such level.
+    pub fn ns_per_byte(&self, level: Level) -> Option<f64> {
+        let speed = &self.levels[usize::from(level.0)];
         let bytes = speed.bytes.load(Ordering::Relaxed);
         let nanos = speed.nanos.load(Ordering::Relaxed);
         (bytes >= Self::MIN_BYTES).then(|| nanos as f64 / bytes as f64)
@@ -190,18 +198,5 @@ impl Speeds {
         let compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         let functions = f64::from(compared.functions);
         (compared.functions > 0).then(|| (compared.logs / functions).exp())
-    }
-}
-
-impl Shared {
-    /// The tier's compiler. Panics if there is no optimizer: then nothing requests one.
-    fn compiler(&self, tier: Tier) -> &dyn Compiler {
-        match tier {
-            Tier::Baseline => self.baseline.as_ref(),
-            Tier::Optimizer => self
-                .optimizer
-                .as_deref()
-                .expect("modes that optimize have an optimizer"),
-        }
     }
 }

@@ -9,7 +9,7 @@ mod models;
 
 use std::sync::{OnceLock, PoisonError};
 
-use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier};
+use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo};
 use upshift_profiler::Nanos;
 
 use crate::account::BudgetAccount;
@@ -117,20 +117,34 @@ pub(crate) struct FuncState<C> {
 #[derive(Debug)]
 pub(crate) struct InstalledCode<C> {
     /// The code that the slot leads to.
-    pub(crate) current: Option<TierCode<C>>,
+    pub(crate) current: Option<LevelCode<C>>,
     /// The code that `current` replaced, kept by zeal switching, which swaps the two. Always `None`
     /// otherwise: replaced code is retired.
-    pub(crate) spare: Option<TierCode<C>>,
+    pub(crate) spare: Option<LevelCode<C>>,
     /// What is compared in phase `Trial`, where the slot leads to one of its counters; `None` in
     /// all other phases.
     pub(crate) trial: Option<Box<Contest<C>>>,
 }
 
-/// A handle to placed code, and the tier that it is of.
+/// A handle to placed code, and the level that it is of.
 #[derive(Clone, Debug)]
-pub(crate) struct TierCode<C> {
-    pub(crate) tier: Tier,
+pub(crate) struct LevelCode<C> {
+    pub(crate) level: Level,
     pub(crate) code: C,
+    /// What the slot leads to instead, if calls of the code are counted.
+    pub(crate) counter: Option<C>,
+}
+
+impl<C> LevelCode<C> {
+    /// Code whose calls are not counted before it.
+    pub(crate) fn new(level: Level, code: C) -> Self {
+        let counter = None;
+        Self {
+            level,
+            code,
+            counter,
+        }
+    }
 }
 
 /// The state of one loop that can have an OSR entry.
@@ -142,7 +156,7 @@ pub(crate) struct LoopState<C> {
     /// How often the OSR entry was taken. Relaxed: a figure for policies.
     pub(crate) entries: AtomicU32,
     /// The OSR entry. Written before `phase` becomes `Ready`, so `Some` in that phase.
-    pub(crate) code: Mutex<Option<C>>,
+    pub(crate) code: Mutex<Option<LevelCode<C>>>,
 }
 
 /// What the calling thread has to do at a function's first call.
@@ -281,7 +295,7 @@ impl<C: Clone> LoopState<C> {
     }
 
     /// The OSR entry, if its phase is `Ready`.
-    pub(crate) fn ready(&self) -> Option<C> {
+    pub(crate) fn ready(&self) -> Option<LevelCode<C>> {
         if self.phase.get() != LoopPhase::Ready {
             return None;
         }
@@ -292,7 +306,7 @@ impl<C: Clone> LoopState<C> {
     }
 
     /// Withdraws the OSR entry for good and returns it, if it was ready.
-    pub(crate) fn withdraw(&self) -> Option<C> {
+    pub(crate) fn withdraw(&self) -> Option<LevelCode<C>> {
         let mut code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
         self.phase.step(LoopStep::Fail);
         code.take()
@@ -300,7 +314,7 @@ impl<C: Clone> LoopState<C> {
 
     /// Makes the OSR entry available and returns the code that is to be retired for it: the entry
     /// that it replaces, if any, or the new one itself, if the loop has failed meanwhile.
-    pub(crate) fn install(&self, code: C) -> Option<C> {
+    pub(crate) fn install(&self, code: LevelCode<C>) -> Option<LevelCode<C>> {
         let mut current = self.code.lock().unwrap_or_else(PoisonError::into_inner);
         // Failing takes the lock too, so that nothing comes between the two.
         match self.phase.get().step(LoopStep::Install) {
@@ -327,10 +341,7 @@ mod tests {
         ));
         assert!(!state.code.step(Step::BeginFirstCode));
         let mut installed = state.installed();
-        installed.current = Some(TierCode {
-            tier: Tier::Baseline,
-            code: 7,
-        });
+        installed.current = Some(LevelCode::new(Level::FIRST, 7));
         let (level, pinned) = (Level::FIRST, false);
         state.finish_first_code(installed, Step::FinishFirstCode { level, pinned });
         assert!(matches!(
@@ -353,13 +364,21 @@ mod tests {
         assert_eq!(state.loop_state(LoopIndex(4)).unwrap().depth, 4);
         assert!(state.loop_state(LoopIndex(2)).is_none());
         let entry = state.loop_state(LoopIndex(1)).unwrap();
-        assert_eq!(entry.ready(), None);
+        let code = |n| LevelCode::new(Level(1), n);
+        let number = |code: Option<LevelCode<u32>>| code.map(|code| code.code);
+        assert_eq!(number(entry.ready()), None);
         assert!(entry.phase.step(LoopStep::Request) && entry.phase.step(LoopStep::Begin));
-        assert_eq!(entry.install(9), None);
-        assert_eq!(entry.ready(), Some(9));
-        assert_eq!(entry.install(10), Some(9));
-        assert_eq!((entry.withdraw(), entry.ready()), (Some(10), None));
+        assert_eq!(number(entry.install(code(9))), None);
+        assert_eq!(number(entry.ready()), Some(9));
+        assert_eq!(number(entry.install(code(10))), Some(9));
+        assert_eq!(
+            (number(entry.withdraw()), number(entry.ready())),
+            (Some(10), None)
+        );
         // Compiled while the loop failed.
-        assert_eq!((entry.install(11), entry.ready()), (Some(11), None));
+        assert_eq!(
+            (number(entry.install(code(11))), number(entry.ready())),
+            (Some(11), None)
+        );
     }
 }

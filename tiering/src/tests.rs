@@ -4,6 +4,7 @@ mod background;
 mod events;
 mod evidence;
 mod first_call;
+mod ladder;
 mod load;
 mod logged;
 mod overrides;
@@ -18,7 +19,7 @@ use upshift_abi::{Cancel, CompileUnit, DefinedFuncIndex, LoopIndex, Profile, Tie
 use upshift_runtime::BudgetSite;
 
 use crate::fake::{Act, FakeCompiler, Rig};
-use crate::{Phase, Tiering};
+use crate::{Ladder, Phase, Rung, Tiering};
 
 const LOOP_0: BudgetSite = BudgetSite::Loop(LoopIndex(0));
 
@@ -191,7 +192,21 @@ fn loops_per_function_are_limited() {
 
 #[test]
 fn a_mode_without_its_optimizer_is_refused() {
-    let baseline = FakeCompiler::new(Tier::Baseline);
-    let result = Tiering::new(Default::default(), baseline, None, Default::default());
+    let rung = |tier| Rung {
+        name: "fake".into(),
+        compiler: FakeCompiler::new(tier),
+    };
+    let alone = Ladder::new([rung(Tier::Baseline)]).unwrap();
+    let result = Tiering::new(Default::default(), alone, Default::default());
     assert!(result.is_err());
+    assert!(Ladder::new([rung(Tier::Optimizer)]).is_err());
+    assert!(Ladder::new([rung(Tier::Baseline), rung(Tier::Baseline)]).is_err());
+    assert!(
+        Ladder::new((0..5).map(|n| rung(if n == 0 {
+            Tier::Baseline
+        } else {
+            Tier::Optimizer
+        })))
+        .is_err()
+    );
 }

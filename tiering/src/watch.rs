@@ -1,6 +1,6 @@
 //! What a queue discipline sees of a function whose request waits.
 
-use upshift_abi::{CompileUnit, Tier};
+use upshift_abi::CompileUnit;
 use upshift_profiler::Nanos;
 
 use crate::function::Function;
@@ -42,7 +42,7 @@ impl<M: CodeHome> Function<'_, M> {
             idle,
             ns_per_byte: shared
                 .speeds
-                .ns_per_byte(Tier::Optimizer)
+                .ns_per_byte(shared.ladder.top())
                 .filter(|_| may_measure),
             speedup: shared.speeds.speedup().filter(|_| may_measure),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upshift::Config;
 use upshift::knobs::{self, Entry, Group, Info, KnobError};
-use upshift_knobs::{Knob, TimeUnit, types};
+use upshift_knobs::{Knob, Shape, TimeUnit, types};
 
 use super::Options;
 use super::guest::{Clocks, GUEST};
@@ -71,6 +71,28 @@ upshift_knobs::knobs! {
         Debug "perf-map": Trace types::SWITCH => perf_map,
             "write /tmp/perf-PID.map, so that `perf report` names functions";
     }
+}
+
+/// Separates settings at commas, but for those in the value of an option that takes a list:
+/// `tiers=a,b,osr=off` are two settings.
+pub fn separate(group: Group, text: &str) -> Vec<String> {
+    let takes_list = |setting: &str| {
+        let name = setting.split('=').next();
+        let infos = knobs::all().into_iter();
+        let mut named = infos.filter(|info| info.group == group && Some(info.name) == name);
+        named.any(|info| matches!(info.values.shape, Shape::List(_)))
+    };
+    let mut settings: Vec<String> = Vec::new();
+    for piece in text.split(',') {
+        match settings.last_mut() {
+            Some(last) if !piece.contains('=') && takes_list(last) => {
+                *last += "+";
+                *last += piece;
+            }
+            _ => settings.push(piece.to_owned()),
+        }
+    }
+    settings
 }
 
 /// Sets one `NAME=VALUE` or `NAME`.

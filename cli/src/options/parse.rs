@@ -141,7 +141,11 @@ fn interpret(arguments: Arguments) -> Result<Command, String> {
         (Group::Debug, &arguments.debug),
     ];
     for (group, settings) in groups {
-        for setting in settings.iter().flat_map(|settings| settings.split(',')) {
+        for setting in settings
+            .iter()
+            .flat_map(|text| knobs::separate(group, text))
+        {
+            let setting = &*setting;
             if setting == "help" {
                 let printed = report::out(&knobs::help(group));
                 let code = printed.map_or_else(

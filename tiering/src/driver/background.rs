@@ -28,7 +28,10 @@ impl<M: CodeHome> Driver<M> for Background {
     }
 
     fn called_again(&self, function: Function<'_, M>, code: &M::Code) -> M::Addr {
-        function.window_ended(code)
+        match function.phase() {
+            Phase::Trial => function.window_ended(code),
+            _ => function.counted_call(code),
+        }
     }
 
     fn request(&self, function: Function<'_, M>, key: CodeKey, request: Request) {
@@ -64,7 +67,7 @@ impl<M: CodeHome> Target for ModuleState<M> {
         let home = self.home()?;
         let function = self.function(&home, key.func.func);
         let claimed = match key.tier {
-            Tier::Optimizer if !function.is_still_wanted(waited) => {
+            Tier::Optimizer if !function.is_still_wanted(key, waited) => {
                 function.unclaim(key);
                 false
             }
@@ -128,8 +131,8 @@ impl<M: CodeHome> ModuleState<M> {
 
 impl<M: CodeHome> Function<'_, M> {
     /// Asks the policy whether a request that has waited is to be compiled.
-    fn is_still_wanted(&self, waited: Nanos) -> bool {
-        let level = Level(1);
+    fn is_still_wanted(&self, key: CodeKey, waited: Nanos) -> bool {
+        let level = Level(key.level);
         !self
             .decide(PolicyEvent::Dequeued { level, waited })
             .withdraw

@@ -263,7 +263,7 @@ impl<C: Clone + Send + Sync> VirtualTime<C> {
             let (key, home) = (waiting.key, function.home);
             let function = function.module.function(home, key.func.func);
             let now = self.clock().now;
-            let (level, waited) = (Level(1), Nanos(now - waiting.since));
+            let (level, waited) = (Level(key.level), Nanos(now - waiting.since));
             let event = PolicyEvent::Dequeued { level, waited };
             function.shared().log.trace(|| Event::Dequeued {
                 code: key,

@@ -16,7 +16,7 @@ use crate::home::CodeHome;
 use crate::lifecycle::{LoopPhase, LoopStep, Phase, Step};
 use crate::policy::{Budget, Decision, Lane, Level, PolicyEvent, Request};
 use crate::sessions::CompileSessions;
-use crate::state::{LoopState, TierCode};
+use crate::state::{LevelCode, LoopState};
 
 /// The highest number of compilations of one function: afterwards zeal switches between the code
 /// that exists.
@@ -54,6 +54,15 @@ impl Dice {
         })
     }
 
+    /// A level above the first.
+    fn level(&mut self, top: Level) -> Level {
+        match top {
+            // Draws nothing, so that runs with the usual ladder repeat those of earlier versions.
+            Level(1) => top,
+            Level(top) => Level(self.rng.u8(1..=top)),
+        }
+    }
+
     fn may_compile(&mut self, func: DefinedFuncIndex) -> bool {
         let count = self.compilations.entry(func).or_default();
         *count += 1;
@@ -84,8 +93,11 @@ impl<M: CodeHome> Driver<M> for Zeal {
         }
         match roll {
             0..2 => None,
-            2..5 => function.zeal_recompile(Tier::Optimizer, &mut dice),
-            5 => function.zeal_recompile(Tier::Baseline, &mut dice),
+            2..5 => {
+                let level = dice.level(function.shared().ladder.top());
+                function.zeal_recompile(level, &mut dice)
+            }
+            5 => function.zeal_recompile(Level::FIRST, &mut dice),
             6 => {
                 function.zeal_swap(&mut dice);
                 None
@@ -110,7 +122,7 @@ impl<M: CodeHome> Driver<M> for Zeal {
             .current
             .as_ref()
             .expect("the function has had its first call");
-        if roll == 1 && current.tier == Tier::Baseline {
+        if roll == 1 && current.level == Level::FIRST {
             function.home.publish(&current.code);
         }
         M::addr(&current.code)
@@ -131,44 +143,44 @@ impl<M: CodeHome> Driver<M> for Zeal {
 }
 
 impl<M: CodeHome> Function<'_, M> {
-    /// Compiles the function again with compiler `tier` and sends calls there.
-    fn zeal_recompile(&self, tier: Tier, dice: &mut Dice) -> Option<M::Addr> {
-        let key = self.code_key(CompileUnit::Function, tier);
+    /// Compiles the function again at the level and sends calls there.
+    fn zeal_recompile(&self, level: Level, dice: &mut Dice) -> Option<M::Addr> {
+        let key = self.code_key(CompileUnit::Function, level);
         if !dice.may_compile(self.index) {
             self.zeal_swap(dice);
             return None;
         }
         let mut sessions = CompileSessions::new(self.shared());
-        let code = match tier {
+        let code = match key.tier {
             Tier::Optimizer => self.compile_and_place(key, &mut sessions)?,
             Tier::Baseline => {
                 let mut request = self.compile_request();
                 request.profile = self.state.account.profile();
                 let code = sessions.compile(key, request, Nanos(0)).ok()?;
-                self.home.place(self.index, key.unit, tier, code).ok()?
+                self.home.place(self.index, key.unit, key.tier, code).ok()?
             }
         };
         let mut installed = self.state.installed();
         self.zeal_publish(key, &code, dice);
-        let before = installed.current.replace(TierCode { tier, code });
+        let before = installed.current.replace(LevelCode::new(level, code));
         let out = match before {
-            Some(before) if before.tier != tier => installed.spare.replace(before),
+            Some(before) if before.level != level => installed.spare.replace(before),
             before => before,
         };
         drop(installed);
-        if let Some(TierCode { tier, code }) = out {
-            self.retire(CodeKey { tier, ..key }, code);
+        if let Some(out) = out {
+            self.retire_level(out);
         }
         None
     }
 
-    /// Sends calls to the other tier's code, if it exists.
+    /// Sends calls to the other level's code, if it exists.
     fn zeal_swap(&self, dice: &mut Dice) {
         let mut installed = self.state.installed();
         let installed = &mut *installed;
         if let (Some(current), Some(spare)) = (&mut installed.current, &mut installed.spare) {
             std::mem::swap(current, spare);
-            let key = self.code_key(CompileUnit::Function, current.tier);
+            let key = self.code_key(CompileUnit::Function, current.level);
             self.zeal_publish(key, &current.code, dice);
         }
     }
@@ -177,10 +189,7 @@ impl<M: CodeHome> Function<'_, M> {
     /// to the runtime again, so mostly the function is unpublished: its next call is a first call.
     fn zeal_publish(&self, key: CodeKey, code: &M::Code, dice: &mut Dice) {
         self.publish(key, code);
-        self.state.code.step(Step::Switch(match key.tier {
-            Tier::Baseline => Level::FIRST,
-            Tier::Optimizer => Level(1),
-        }));
+        self.state.code.step(Step::Switch(Level(key.level)));
         if key.tier == Tier::Optimizer && dice.rng.u32(..8) > 0 {
             self.home.unpublish(self.index);
         }
@@ -197,7 +206,8 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Returns the loop's OSR entry, often compiled again.
     fn zeal_loop(&self, loop_state: &LoopState<M::Code>, dice: &mut Dice) -> Option<M::Addr> {
-        let key = self.code_key(CompileUnit::Loop(loop_state.index), Tier::Optimizer);
+        let level = dice.level(self.shared().ladder.top());
+        let key = self.code_key(CompileUnit::Loop(loop_state.index), level);
         let wanted = match loop_state.phase.get() {
             LoopPhase::Idle => true,
             LoopPhase::Ready => dice.rng.u32(..2) == 0,
@@ -207,7 +217,7 @@ impl<M: CodeHome> Function<'_, M> {
             // Of an entry that is ready these steps are not possible, and it is replaced.
             loop_state.phase.step(LoopStep::Request);
             loop_state.phase.step(LoopStep::Begin);
-            self.log_request(key, Request::new(Level(1), Lane::Urgent), 0);
+            self.log_request(key, Request::new(level, Lane::Urgent), 0);
             let mut sessions = CompileSessions::new(self.shared());
             let code = self.compile_and_place(key, &mut sessions)?;
             self.install_osr_entry(key, loop_state, code);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
-use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, Tier, WasmOffset};
+use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo, WasmOffset};
 
-use super::{FirstCallAction, FuncState, LoopState, TierCode};
+use super::{FirstCallAction, FuncState, LevelCode, LoopState};
 use crate::lifecycle::{LoopPhase, LoopStep, Phase, Step};
 use crate::policy::Level;
 
@@ -34,10 +34,7 @@ fn first_call(state: &FuncState<u32>, compile: impl Fn() -> Option<u32>) -> Opti
                 Some(_) => FIRST_CODE,
                 None => Step::FailFirstCode,
             };
-            installed.current = code.map(|code| TierCode {
-                tier: Tier::Baseline,
-                code,
-            });
+            installed.current = code.map(|code| LevelCode::new(Level::FIRST, code));
             state.finish_first_code(installed, step);
             code
         }
@@ -150,13 +147,13 @@ fn a_loop_that_is_ready_has_its_entry() {
         let worker = {
             let state = state.clone();
             assert!(state.phase.step(LoopStep::Request) && state.phase.step(LoopStep::Begin));
-            thread::spawn(move || assert_eq!(state.install(9), None))
+            thread::spawn(move || assert!(state.install(LevelCode::new(Level(1), 9)).is_none()))
         };
         let ready = state.phase.get() == LoopPhase::Ready;
         let entry = state.ready();
-        assert!(entry.is_none_or(|entry| entry == 9));
+        assert!(entry.as_ref().is_none_or(|entry| entry.code == 9));
         assert!(!ready || entry.is_some());
         worker.join().unwrap();
-        assert_eq!(state.ready(), Some(9));
+        assert_eq!(state.ready().map(|entry| entry.code), Some(9));
     });
 }

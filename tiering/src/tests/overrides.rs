@@ -44,7 +44,7 @@ fn functions_have_policies_of_their_own() {
          [[function]]\nindex = 2\nthreshold = 1000",
     );
     let optimizer = FakeCompiler::new(Tier::Optimizer);
-    let rig = Rig::of(4, config(&file), optimizer, Box::new(pool::spawn));
+    let rig = Rig::of(4, config(&file), optimizer, None, Box::new(pool::spawn));
     let call = |func, times| {
         for _ in 0..times {
             rig.call(func, 0);
@@ -65,10 +65,12 @@ fn functions_have_policies_of_their_own() {
 #[test]
 fn a_file_that_makes_no_sense_is_refused_with_its_line() {
     let file = TextFile::new(2, "# Functions\n[[function]]\nindex = 0\nnevr = true\n");
-    let compilers = [Tier::Baseline, Tier::Optimizer].map(FakeCompiler::new);
-    let [baseline, optimizer] = compilers;
+    let rungs = [Tier::Baseline, Tier::Optimizer].map(|tier| Rung {
+        name: tier.to_string().into(),
+        compiler: FakeCompiler::new(tier),
+    });
     let log = Arc::new(EventLog::default());
-    let created = Tiering::new(config(&file), baseline, Some(optimizer), log);
+    let created = Tiering::new(config(&file), Ladder::new(rungs).unwrap(), log);
     let Err(ConfigError::Override(problem)) = created else {
         panic!("the file makes no sense");
     };

@@ -44,7 +44,7 @@ fn counting(functions: usize, settings: &str) -> Rig {
         let (name, value) = setting.split_once('=').unwrap();
         config.set(name, value).unwrap();
     }
-    let rig = Rig::of(functions, config, optimizer, Box::new(pool::spawn));
+    let rig = Rig::of(functions, config, optimizer, None, Box::new(pool::spawn));
     for func in 0..functions as u32 {
         rig.first_call(func);
     }
