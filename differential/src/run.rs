@@ -300,6 +300,20 @@ fn is_overflow(outcome: &Outcome) -> bool {
     matches!(outcome, Err(Failure::Trap(Trap::StackOverflow)))
 }
 
+/// Whether outcomes are the same. Where the address of a wait or notify is both unaligned and
+/// beyond what its type can hold, the oracle traps for the second reason, as it adds the offset
+/// first; the standard does not tell traps apart.
+fn agree(expected: &Outcome, actual: &Outcome) -> bool {
+    let both_apply = matches!(
+        (expected, actual),
+        (
+            Err(Failure::Trap(Trap::MemoryOutOfBounds)),
+            Err(Failure::Trap(Trap::UnalignedAtomic))
+        )
+    );
+    both_apply || expected == actual
+}
+
 /// Checks that the histories are the same up to the first stack overflow in either.
 ///
 /// # Errors
@@ -311,7 +325,7 @@ pub fn compare(expected: &History, actual: &History, exports: &Exports) -> Resul
             return Ok(());
         }
         let call = &expected.call;
-        if (&expected.call, &expected.outcome) != (&actual.call, &actual.outcome) {
+        if expected.call != actual.call || !agree(&expected.outcome, &actual.outcome) {
             let (expected, actual) = (&expected.outcome, &actual.outcome);
             return Err(format!("{call}: expected {expected:x?}, found {actual:x?}"));
         }
