@@ -44,7 +44,6 @@ fn embedders_build_nothing_of_the_command() {
         "serde_core",
         "serde_json",
         "signal-hook",
-        "toml",
         "upshift-cli",
     ] {
         let found = library

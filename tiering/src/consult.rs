@@ -21,7 +21,11 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// ready.
     pub(crate) fn budget_exhausted(&self, site: BudgetSite) -> Option<M::Addr> {
         let account = &self.state.account;
-        let scale = self.units_per_count();
+        let scale = match site {
+            BudgetSite::Entry => self.units_per_count(),
+            // By a frame that is still in code of the first level.
+            BudgetSite::Loop(_) => 1,
+        };
         let units = account.exhausted(self.home.budget(self.index), site, scale);
         self.shared().log.record(|| Event::BudgetExhausted {
             func: self.key(),
@@ -166,7 +170,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// Lowers the function's budget to so many units, if more are left.
     fn lower_budget(&self, units: u32) {
         let left = self.home.budget(self.index);
-        if self.phase() != Phase::Trial && i64::from(left) > i64::from(units) {
+        let scale = i64::from(self.units_per_count());
+        if self.phase() != Phase::Trial && i64::from(left) * scale > i64::from(units) {
             self.state.account.charge(left);
             self.grant(Budget::Units(units));
         }
@@ -238,7 +243,11 @@ impl<'a, M: CodeHome> Function<'a, M> {
             queue_length: load.queue_length,
             workers: load.workers,
             busy_workers: load.busy_workers,
-            cores: shared.cores,
+            // Runs in virtual time must not depend on the machine.
+            cores: match self.module.driver.may_measure() {
+                true => shared.cores,
+                false => load.workers + 1,
+            },
             levels: shared.ladder.rungs().len() as u8,
             level_views: self.level_views(),
             // Compilation hints are not read from modules yet.

@@ -97,7 +97,9 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Makes a function that runs optimized code wait for its trial.
     pub(crate) fn await_trial(&self) {
-        if self.compares_tiers() {
+        // Code of a level between goes on to the next one.
+        let is_last = self.state.code.get().level == self.shared().ladder.top();
+        if self.compares_tiers() && is_last {
             let target = self.module.this.clone();
             let func = self.key();
             self.shared().ledger.wait(Candidate { target, func });
@@ -126,9 +128,10 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Puts a counter before the function's optimized code: from now on it is on trial.
     pub(crate) fn begin_trial(&self) {
+        let top = self.shared().ladder.top();
         let mut installed = self.state.installed();
         let code = match &installed.current {
-            Some(current) if current.counter.is_none() && self.phase() == Phase::Optimized => {
+            Some(current) if current.level == top && self.phase() == Phase::Optimized => {
                 current.code.clone()
             }
             _ => return self.shared().ledger.leaves(self.key()),
@@ -140,6 +143,11 @@ impl<M: CodeHome> Function<'_, M> {
                 return self.shared().ledger.leaves(self.key());
             }
         };
+        if !self.state.code.step(StateStep::BeginTrial) {
+            drop(installed);
+            self.home.retire(counter);
+            return self.shared().ledger.leaves(self.key());
+        }
         let target = self.shared().config.knobs.evidence_window.into();
         self.home.publish(&counter);
         installed.trial = Some(Box::new(Contest {
@@ -149,7 +157,6 @@ impl<M: CodeHome> Function<'_, M> {
             window: None,
             lost: 0,
         }));
-        self.state.code.step(StateStep::BeginTrial);
         // The next call comes to the runtime.
         self.state.account.grant(0);
         self.home.set_budget(self.index, 0);

@@ -106,8 +106,8 @@ impl Tiering {
     ///
     /// # Errors
     ///
-    /// If the mode needs an optimizer and the ladder has none, or the file of functions with a policy of
-    /// their own can't be read or makes no sense.
+    /// If the mode needs an optimizer and the ladder has none, or the file of functions with a
+    /// policy of their own can't be read or makes no sense.
     pub fn new(
         config: TieringConfig,
         ladder: Ladder,

@@ -116,7 +116,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
         let now = self.now();
         state.first_code_at.get_or_init(|| now);
         let new_code_at = &self.shared().new_code_at;
-        new_code_at.store(now.0, Ordering::Relaxed);
+        new_code_at.fetch_max(now.0, Ordering::Relaxed);
         state.set_code_bytes(M::figures(&code).1);
         let level = Level(key.level);
         let pinned = level == Level::FIRST && self.shared().config.mode == Mode::Optimizer;

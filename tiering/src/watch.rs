@@ -5,6 +5,7 @@ use upshift_profiler::Nanos;
 
 use crate::function::Function;
 use crate::home::CodeHome;
+use crate::policy::Level;
 use crate::queue::{Figures, Waiting};
 
 /// A function that has had no event for so long has come to a rest (HotSpot's
@@ -19,10 +20,12 @@ impl<M: CodeHome> Function<'_, M> {
         }
         let now = self.now();
         waiting.waited = Nanos(now.0.saturating_sub(queued.0));
-        waiting.figures = self.figures(now);
+        let level = self.shared().ladder.clamp(waiting.request.level);
+        waiting.figures = self.figures(now, level);
     }
 
-    fn figures(&self, now: Nanos) -> Figures {
+    /// What is known of the function at the time `now`, and of code of the level.
+    fn figures(&self, now: Nanos, level: Level) -> Figures {
         let (shared, account) = (self.shared(), &self.state.account);
         let weights = shared.config.weights;
         let units = account.units();
@@ -40,11 +43,11 @@ impl<M: CodeHome> Function<'_, M> {
                 false => account.last_rate() * events / (units.max(1) as f64),
             },
             idle,
-            ns_per_byte: shared
+            ns_per_byte: shared.speeds.ns_per_byte(level).filter(|_| may_measure),
+            speedup: shared
                 .speeds
-                .ns_per_byte(shared.ladder.top())
-                .filter(|_| may_measure),
-            speedup: shared.speeds.speedup().filter(|_| may_measure),
+                .speedup()
+                .filter(|_| may_measure && level == shared.ladder.top()),
         }
     }
 }

@@ -105,13 +105,15 @@ pub(crate) fn work(shared: &Shared, number: u32) {
 
 /// Does one job of the queue on the calling thread, because the system refuses compile threads.
 pub(crate) fn run_one_job(shared: &Shared) {
-    match shared.queue.try_pop() {
-        Some(Order::Work(job)) => {
-            run_guarded(shared, &job, &mut CompileSessions::new(shared));
-            shared.queue.done();
+    while let Some(order) = shared.queue.try_pop() {
+        match order {
+            Order::Work(job) => {
+                run_guarded(shared, &job, &mut CompileSessions::new(shared));
+                return shared.queue.done();
+            }
+            Order::Drop(job) => drop_stale(shared, &job),
+            Order::Quit => return,
         }
-        Some(Order::Drop(job)) => drop_stale(shared, &job),
-        Some(Order::Quit) | None => {}
     }
 }
 

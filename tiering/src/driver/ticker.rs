@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -79,7 +80,8 @@ impl Ticker {
     /// Wakes what is due, if there is no thread to do so. Called at exhausted budgets.
     pub(crate) fn stand_in(&self, shared: &Shared) {
         if self.refused.load(Ordering::Relaxed) {
-            while let Some(wake) = self.wakes().take_due(shared.log.now()) {
+            // In a block, so that the lock is free while the policy decides, and may ask again.
+            while let Some(wake) = { self.wakes().take_due(shared.log.now()) } {
                 wake.deliver();
             }
         }
@@ -118,9 +120,13 @@ impl Wakes {
 }
 
 impl Wake {
+    /// Wakes the function. A panic of its policy ends this wake-up and no other.
     fn deliver(self) {
         if let Some(target) = self.target.upgrade() {
-            target.wake(self.func, self.due);
+            let wake = || target.wake(self.func, self.due);
+            if catch_unwind(AssertUnwindSafe(wake)).is_err() {
+                log::warn!("{}: the policy panicked at a wake-up", self.func);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use upshift_profiler::{Event, Nanos};
 
 use super::*;
-use crate::policy::{Budget, Decision, Lane, Level, LoopView, PolicyEvent, Request};
+use crate::policy::{Budget, Decision, Lane, Level, LoopView, Memo, PolicyEvent, Request};
 use crate::{LoopPhase, Policy};
 
 /// The names of the events that a policy was told of, in order.
@@ -65,17 +65,17 @@ fn each_driver_tells_of_code_and_the_memo_stays() {
 fn a_function_wakes_once_when_it_last_asked_to() {
     for driver in DRIVERS {
         let woken = Arc::new(Mutex::new(Vec::new()));
-        let later = if driver == DRIVERS[2] {
-            2_000
-        } else {
-            3_000_000
+        // Nanoseconds, or units.
+        let first = match driver == DRIVERS[2] {
+            true => 400,
+            false => 100_000_000,
         };
         let rig = Rig::deciding(1, driver, {
             let woken = woken.clone();
             move |memo, event, view| {
                 let wait = Decision::wait(Budget::Units(5));
                 match event {
-                    PolicyEvent::FirstCode => wait.with_wake(Nanos(400)),
+                    PolicyEvent::FirstCode => wait.with_wake(Nanos(first)),
                     // In its place.
                     PolicyEvent::Entry if memo.words[0] == 0 => {
                         memo.words[0] = view.now.0 + 1_000;
@@ -88,7 +88,7 @@ fn a_function_wakes_once_when_it_last_asked_to() {
                     // Late enough for the other wake-up, if it came.
                     PolicyEvent::Entry
                         if !woken.lock().unwrap().is_empty()
-                            && view.now.0 > memo.words[0] + later =>
+                            && view.now.0 > memo.words[0] + first * 5 / 4 =>
                     {
                         wait.with_function(function())
                     }
@@ -103,8 +103,13 @@ fn a_function_wakes_once_when_it_last_asked_to() {
 
 #[test]
 fn without_a_thread_wake_ups_come_at_exhausted_budgets() {
-    let decide = |_: &mut _, event, _: &_| match event {
+    let decide = |memo: &mut Memo, event, _: &_| match event {
         PolicyEvent::FirstCode => Decision::wait(Budget::Units(0)).with_wake(Nanos(1)),
+        // The thread that wakes the function asks for the next wake-up.
+        PolicyEvent::Wake if memo.words[0] == 0 => {
+            memo.words[0] = 1;
+            Decision::wait(Budget::Units(0)).with_wake(Nanos(1))
+        }
         PolicyEvent::Wake => Decision::wait(Budget::Units(0)).with_function(function()),
         _ => Decision::wait(Budget::Units(0)),
     };
