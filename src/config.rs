@@ -113,7 +113,7 @@ impl Config {
     /// Sets the tiers of code by name, lowest first: by default `baseline` and `cranelift`. At most
     /// four, of which the first is `baseline` or `naive`; `-T help` of the command lists all.
     /// Whether functions reach the tiers between is the policy's decision: most request the
-    /// highest, `hotspot`, `jsc-points`, `jikes` and `truffle` climb.
+    /// highest, `hotspot`, `jsc-points` and `truffle` climb.
     ///
     /// ```
     /// # fn main() -> upshift::Result<()> {
