@@ -111,14 +111,7 @@ fn baselines() -> Vec<(&'static str, BaselineOptions)> {
         (
             "baseline,ablated",
             BaselineOptions {
-                ablation: Ablation {
-                    track_constants: false,
-                    fuse_compare: false,
-                    register_locals: false,
-                    registers_across_labels: false,
-                    target_locals: false,
-                    loop_lookahead: 0,
-                },
+                ablation: Ablation::NONE,
                 ..counting
             },
         ),
