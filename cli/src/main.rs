@@ -5,6 +5,7 @@
 //! - `supervise`: the guest on a thread of its own, and signals that end it;
 //! - `record`: the reports of a run;
 //! - `export`: reports from the file of a run's events;
+//! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
 //! - `dump`: both compilers' code of one function;
@@ -18,6 +19,7 @@
 mod dump;
 mod export;
 mod invoke;
+mod lab;
 mod logger;
 mod options;
 mod record;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         options::Command::Run(options) => run::program(&options),
         options::Command::Story(options) => story::tell(&options),
         options::Command::Report(arguments) => export::run(&arguments),
+        options::Command::Lab(arguments) => lab::run(&arguments),
         options::Command::Done(code) => code,
     }
 }

@@ -4,6 +4,7 @@
 
 mod cli_cases {
     mod errors;
+    mod lab;
     mod options;
     mod programs;
     mod reports;

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
-use crate::export;
+use crate::{export, lab};
 
 pub use guest::Guest;
 pub use knobs::Around;
@@ -59,6 +59,8 @@ pub enum Command {
     Story(Box<Options>),
     /// Make a report from an event log.
     Report(export::Arguments),
+    /// A task of the tiering lab.
+    Lab(lab::Arguments),
     /// Exit: help was printed, or an error.
     Done(ExitCode),
 }

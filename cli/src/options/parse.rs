@@ -9,7 +9,7 @@ use upshift::knobs::Group;
 
 use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, knobs};
-use crate::{export, report};
+use crate::{export, lab, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +21,7 @@ Examples:
   upshift -D story x.wasm                  tell the story of any program's tier-up
   upshift -D events=x.log x.wasm           record every decision and compilation
   upshift report --format firefox x.log    make a profile, trace or table of that
+  upshift lab help                         study tiering: record, simulate, bound, compare
 
 Options come before FILE; what follows it belongs to the program. Grouped options take
 NAME=VALUE,...: `-T help`, `-C help`, `-W help` and `-D help` list them.
@@ -102,6 +103,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             args.remove(1);
             return match export::Arguments::try_parse_from(args) {
                 Ok(arguments) => Command::Report(arguments),
+                Err(error) => refused(&error),
+            };
+        }
+        Some("lab") => {
+            args.remove(1);
+            return match lab::Arguments::try_parse_from(args) {
+                Ok(arguments) => Command::Lab(arguments),
                 Err(error) => refused(&error),
             };
         }

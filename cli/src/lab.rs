@@ -1,0 +1,64 @@
+//! `upshift lab`: the tiering lab on the command line, one file for each task.
+
+mod bounds;
+mod input;
+mod policies;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use upshift::Result;
+
+use crate::report;
+
+const EXAMPLES: &str = "\
+Examples:
+  upshift lab policies                          what decides on tier-up, with parameters
+  upshift lab simulate x.trace -T policy=never  what that run would take under a policy
+  upshift lab bounds x.trace --cores 2          how fast it could be at best
+
+Exit codes:
+  0  done
+  1  a file can't be read or written, or is none of the right kind
+  2  wrong usage";
+
+/// Studies tier-up: how far each policy is from the best that a run allows, and why.
+#[derive(Parser, Debug)]
+#[command(
+    name = "upshift lab",
+    bin_name = "upshift lab",
+    version,
+    after_help = EXAMPLES,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    Policies(policies::Arguments),
+    Simulate(simulate::Arguments),
+    Bounds(bounds::Arguments),
+}
+
+/// Does the task.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let done = match &arguments.task {
+        Task::Policies(arguments) => policies::run(arguments),
+        Task::Simulate(arguments) => simulate::run(arguments),
+        Task::Bounds(arguments) => bounds::run(arguments),
+    };
+    done.unwrap_or_else(|error| {
+        report::error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// The end of a task that ran, but was asked for what doesn't exist.
+fn misused(message: &str) -> Result<ExitCode> {
+    report::error_line(message);
+    Ok(ExitCode::from(2))
+}

@@ -1,0 +1,136 @@
+//! What several tasks are given: a trace, a machine, options of tiering.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use upshift::tiering::TieringConfig;
+use upshift::{Printable, Result};
+use upshift_knobs::KnobError;
+use upshift_lab::machine::{Machine, Switch};
+use upshift_lab::simulate::Setup;
+use upshift_lab::trace::Trace;
+use upshift_lab::workload::{Scale, Workload};
+
+use crate::report;
+
+/// A recorded run, and what it is imagined to be.
+#[derive(Args, Debug)]
+pub struct Recorded {
+    /// The recorded run
+    #[arg(value_name = "TRACE")]
+    trace: PathBuf,
+
+    /// Imagine another program or compiler: speed (of code above the lowest tier), compile (time
+    /// above the lowest tier) or work, times a factor
+    #[arg(long, value_name = "WHAT=FACTOR")]
+    scale: Vec<String>,
+}
+
+/// The machine on which a run is simulated.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// Cores of the simulated machine
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "2",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    cores: u32,
+
+    /// For 0, 1, ... busy compile threads, the factor by which they slow the program down beyond
+    /// their share of the cores
+    #[arg(long, value_name = "F,F,...", value_delimiter = ',')]
+    slowdown: Vec<f64>,
+}
+
+impl Recorded {
+    /// The run as work to be done, or what is wrong with the factors.
+    pub fn workload(&self) -> Result<Result<(Trace, Workload), String>> {
+        let mut factors = Scale::default();
+        for text in &self.scale {
+            if let Err(message) = scale(&mut factors, text) {
+                return Ok(Err(message));
+            }
+        }
+        let trace = trace(&self.trace)?;
+        if !trace.complete {
+            report::warning(&format!(
+                "`{}` was not recorded to the program's end",
+                Printable(self.trace.display())
+            ));
+        }
+        let workload = Workload::new(&trace).scaled(factors);
+        Ok(Ok((trace, workload)))
+    }
+}
+
+impl Place {
+    /// The machine with so many compile threads. Code comes into use as the engine does it: at the
+    /// next call, or where a loop has an OSR entry.
+    pub fn machine(&self, workers: u32) -> Result<Machine, String> {
+        let possible = |factor: &f64| (1.0..).contains(factor);
+        if let Some(factor) = self.slowdown.iter().find(|factor| !possible(factor)) {
+            return Err(format!("--slowdown {factor}: a factor is at least 1"));
+        }
+        Ok(Machine {
+            slowdown: self.slowdown.clone(),
+            switch: Switch::Entry,
+            ..Machine::new(self.cores, workers)
+        })
+    }
+
+    /// Compile threads as the engine would start them: one less than the cores, at least one.
+    pub fn workers(&self, config: &TieringConfig) -> u32 {
+        match config.knobs.threads {
+            0 => (self.cores - 1).max(1),
+            threads => threads,
+        }
+    }
+
+    /// The simulation of an engine with these options.
+    pub fn setup(&self, config: &TieringConfig) -> Result<Setup, String> {
+        let machine = self.machine(self.workers(config))?;
+        let mut setup = Setup::new(config.policy.clone(), machine);
+        setup.queue = config.queue.clone();
+        setup.knobs = config.knobs.clone();
+        setup.weights = config.weights;
+        Ok(setup)
+    }
+}
+
+/// Reads a trace.
+pub fn trace(path: &Path) -> Result<Trace> {
+    let cannot = || format!("cannot read `{}`", Printable(path.display()));
+    let bytes = fs::read(path).with_context(cannot)?;
+    Trace::read(&bytes).with_context(cannot)
+}
+
+/// The options of `-T`, from their texts.
+pub fn tiering(settings: &[String]) -> Result<TieringConfig, KnobError> {
+    let mut config = TieringConfig::default();
+    for setting in settings.iter().flat_map(|text| text.split(',')) {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        config.set(name, value)?;
+    }
+    Ok(config)
+}
+
+fn scale(factors: &mut Scale, text: &str) -> Result<(), String> {
+    let wrong =
+        || format!("--scale {text}: `speed=F`, `compile=F` or `work=F` is needed, F above 0");
+    let (what, factor) = text.split_once('=').ok_or_else(wrong)?;
+    let factor: f64 = factor.parse().map_err(|_| wrong())?;
+    if !(factor > 0.0 && factor.is_finite()) {
+        return Err(wrong());
+    }
+    match what {
+        "speed" => factors.speed = factor,
+        "compile" => factors.compile = factor,
+        "work" => factors.work = factor,
+        _ => return Err(wrong()),
+    }
+    Ok(())
+}
