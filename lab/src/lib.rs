@@ -7,7 +7,8 @@
 //! - [`workload`]: a trace as work to be done;
 //! - [`machine`]: cores and compile threads that do it in virtual time;
 //! - [`mod@simulate`]: what a run would take under a policy;
-//! - [`bounds`]: how fast a run could be, and how near to that a schedule is known.
+//! - [`bounds`]: how fast a run could be, and how near to that a schedule is known;
+//! - [`measure`]: figures of programs, by which claims are judged.
 //!
 //! # Invariants
 //!
@@ -19,6 +20,7 @@
 
 pub mod bounds;
 pub mod machine;
+pub mod measure;
 pub mod predicate;
 pub mod simulate;
 pub mod stats;

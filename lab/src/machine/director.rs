@@ -97,6 +97,9 @@ pub struct Outcome {
     /// How long the guest's thread stood still because it compiled: at level 0, or without compile
     /// threads.
     pub paused_ns: f64,
+    /// When each of these pauses began and ended, in order. Pauses that follow each other at once
+    /// are apart.
+    pub pauses: Vec<(f64, f64)>,
     /// For each level, the time that its code took of the guest's thread, if alone on a core.
     pub residency_ns: Vec<f64>,
     /// How much of that would not have been taken by the fastest level of each function.

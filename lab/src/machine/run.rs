@@ -190,9 +190,17 @@ impl Run<'_> {
                     break;
                 }
             }
-            self.outcome.paused_ns += self.now - begun;
+            self.paused_since(begun);
             director.first_code(self, function);
             self.serve(director);
+        }
+    }
+
+    /// The guest's thread goes on after it has stood still.
+    fn paused_since(&mut self, begun: f64) {
+        self.outcome.paused_ns += self.now - begun;
+        if self.now > begun {
+            self.outcome.pauses.push((begun, self.now));
         }
     }
 
@@ -332,7 +340,7 @@ impl Run<'_> {
                 let (started, cost) = (self.now, self.cost(job));
                 self.now += cost;
                 self.outcome.compile_ns += cost;
-                self.outcome.paused_ns += cost;
+                self.paused_since(started);
                 self.publish(job, started, director);
             }
             return;
