@@ -15,6 +15,7 @@ use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators, Weights};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
+use crate::tiers::Tiers;
 use crate::{Config, Result, Strategy};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
@@ -78,6 +79,13 @@ impl Engine {
         let runtime = Runtime::new(config.runtime.clone(), Box::new(TrampolineCompiler))?;
         let log = Arc::new(EventLog::new(&config.log));
         let ladder = config.tiers.ladder(&config)?;
+        if config.tiers != Tiers::default() {
+            let names = ladder
+                .rungs()
+                .iter()
+                .map(|rung| rung.name.to_string().into());
+            log.set_levels(names.collect());
+        }
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         let inner = Inner {
             config,

@@ -36,7 +36,7 @@ enum Format {
 
 /// Makes reports from an event log that `upshift -D events=FILE` has written.
 #[derive(Parser, Debug)]
-#[command(name = "upshift report", version)]
+#[command(name = "upshift report", bin_name = "upshift report", version)]
 pub struct Arguments {
     /// What to make of it
     #[arg(long, value_enum, default_value = "story")]
@@ -110,6 +110,7 @@ fn write(log: &LogFile, format: Format, mut out: impl Write) -> io::Result<()> {
             for record in &log.records {
                 stats.apply(record.at, &record.event);
             }
+            stats.name_levels(&log.names);
             stats.elapsed = log.end();
             write!(out, "{stats}")?;
         }

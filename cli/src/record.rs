@@ -227,6 +227,7 @@ fn header(engine: &Engine, seed: Option<u64>) -> Header {
             .map(|(entry, _)| (entry.info.name.into(), entry.value.clone()))
             .collect(),
         policy: value("policy"),
+        levels: engine.event_log().names().levels(),
         machine: Machine::current(),
         seed,
         clock: match value("switching").starts_with("virtual") {

@@ -238,6 +238,8 @@ impl Values {
                 _ => number.to_string(),
             },
             Value::Real(number) => number.to_string(),
+            // Not in nanoseconds, as `Debug` has it: no option is in these.
+            Value::Time(Duration::ZERO) => "0s".into(),
             Value::Time(time) => format!("{time:?}"),
             Value::List(indexes) => {
                 let names: Vec<_> = indexes.iter().map(|&index| self.names()[index]).collect();

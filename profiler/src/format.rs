@@ -12,6 +12,7 @@ use upshift_abi::facts::Item;
 use upshift_abi::{FuncIndex, ModuleFacts};
 
 use crate::key::ModuleKey;
+use crate::text::Text;
 
 /// The number of this format.
 pub const FORMAT: u32 = 3;
@@ -32,6 +33,8 @@ pub struct Header {
     pub settings: Vec<(String, String)>,
     /// The policy with its parameters.
     pub policy: String,
+    /// The names of the ladder's levels, lowest first.
+    pub levels: Vec<Text>,
     /// The machine.
     pub machine: Machine,
     /// The seed of the program's random bytes, if it has one.

@@ -88,6 +88,9 @@ impl CodeKey {
     }
 }
 
+/// The kinds of compilers, in the order of a ladder of two levels.
+pub(crate) const TIERS: [Tier; 2] = [Tier::Baseline, Tier::Optimizer];
+
 /// The tier's name in reports.
 pub fn tier_name(tier: Tier) -> &'static str {
     match tier {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::key::{CodeKey, FuncKey, tier_name};
+use crate::key::{CodeKey, FuncKey};
 use crate::log::Names;
 
 /// The names of a log's functions, and of their code.
@@ -23,13 +23,13 @@ impl<'a> Labels<'a> {
             .or_insert_with(|| self.names.of(func))
     }
 
-    /// The tier and the function's name, and which loop it is.
+    /// The level's and the function's name, and which loop it is.
     pub(crate) fn code(&mut self, code: CodeKey) -> String {
-        let tier = tier_name(code.tier);
+        let level = self.names.level(code);
         let name = self.func(code.func);
         match code.loop_number() {
-            None => format!("{tier}: {name}"),
-            Some(number) => format!("{tier}: {name} loop {number}"),
+            None => format!("{level}: {name}"),
+            Some(number) => format!("{level}: {name} loop {number}"),
         }
     }
 }

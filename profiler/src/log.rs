@@ -17,10 +17,11 @@ use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::ModuleFacts;
 
 use crate::event::Event;
-use crate::key::{FuncKey, ModuleKey, Nanos, ReqId};
+use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId, TIERS, tier_name};
 use crate::pending::{ReqNumbers, Requests};
 use crate::ring::{self, Full, ThreadLog};
 use crate::stats::Stats;
+use crate::text::Text;
 
 /// What a log does with events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +62,11 @@ pub struct Record {
     pub event: Event,
 }
 
-/// The names of functions: from the facts of the modules that were loaded, or from a log's file.
+/// The names of functions and of levels of code: from what was loaded, or from a log's file.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     modules: BTreeMap<ModuleKey, Functions>,
+    levels: Vec<Text>,
 }
 
 /// Where the names of a module's functions come from.
@@ -76,6 +78,26 @@ enum Functions {
 }
 
 impl Names {
+    /// Names the levels of the engine's ladder, lowest first.
+    pub fn set_levels(&mut self, levels: Vec<Text>) {
+        self.levels = levels;
+    }
+
+    /// The names of the levels, lowest first: those of the two kinds of compilers, unless others
+    /// were [set](Self::set_levels).
+    pub fn levels(&self) -> Vec<Text> {
+        match &*self.levels {
+            [] => TIERS.map(|tier| tier_name(tier).into()).to_vec(),
+            levels => levels.to_vec(),
+        }
+    }
+
+    /// The name of the code's level; that of its kind of compiler if the level has none.
+    pub fn level(&self, code: CodeKey) -> &str {
+        let name = self.levels.get(usize::from(code.level));
+        name.map_or(tier_name(code.tier), |name| name)
+    }
+
     /// Adds the names of a module's functions.
     pub fn insert(&mut self, module: ModuleKey, facts: Arc<ModuleFacts>) {
         self.modules.insert(module, Functions::Facts(facts));
@@ -187,6 +209,12 @@ impl EventLog {
         }
     }
 
+    /// Names the levels of the engine's ladder, lowest first, where they are not just the two kinds
+    /// of compilers.
+    pub fn set_levels(&self, levels: Vec<Text>) {
+        self.shared.lock().names.set_levels(levels);
+    }
+
     /// Time since the log's start.
     pub fn now(&self) -> Nanos {
         self.shared.now()
@@ -289,6 +317,7 @@ impl EventLog {
         for thread in &inner.threads {
             stats.add(&thread.stats());
         }
+        stats.name_levels(&inner.names);
         stats.elapsed = self.now();
         stats
     }

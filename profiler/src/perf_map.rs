@@ -6,7 +6,6 @@
 use upshift_abi::Printable;
 
 use crate::event::Event;
-use crate::key::tier_name;
 use crate::log::{Names, Record};
 
 /// The map's line for an event that says where a piece of code is, `None` for others: start, length
@@ -26,12 +25,12 @@ pub fn perf_map_line(record: &Record, names: &Names) -> Option<String> {
         return None;
     };
     let name = Printable(names.of(code.func));
-    let tier = tier_name(code.tier);
+    let level = names.level(code);
     let part = code
         .loop_number()
         .map_or_else(String::new, |number| format!(" loop {number}"));
     Some(format!(
-        "{address:x} {code_bytes:x} {name}{part} [{tier}]\n"
+        "{address:x} {code_bytes:x} {name}{part} [{level}]\n"
     ))
 }
 

@@ -107,6 +107,7 @@ pub fn read(mut input: impl BufRead) -> Result<LogFile, ReadError> {
         header: header(&bytes)?,
         ..LogFile::default()
     };
+    file.names.set_levels(file.header.levels.clone());
     for number in 2.. {
         bytes.clear();
         if input.read_until(b'\n', &mut bytes)? == 0 {

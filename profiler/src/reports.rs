@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::event::Event;
-use crate::stats::{Stats, TierStats};
+use crate::stats::{LevelStats, Stats, TierStats};
 
 /// A name and the lines of its description.
 pub(crate) type Described = (&'static str, &'static [&'static str]);
@@ -20,9 +20,13 @@ description calls `None` is `null`.
 
 - A `module` is the number of a module, 0 for the first one loaded; a `func` is a module and the
   function's index among those that it defines.
-- A `code` is a function in one tier: `module`, `func`, `loop` (`null`, or the loop's index if it is
-  an OSR entry), `tier` and `req`, the number of the request that it is made for. All events from
-  the request to the code's retirement have the same `req`; first code has one too.
+- A `code` is a function at one level: `module`, `func`, `loop` (`null`, or the loop's index if it
+  is an OSR entry), `tier` (the kind of compiler: `baseline` or `optimizer`), `level` (its place in
+  the ladder of `-T tiers`; 0 is what a function starts in) and `req`, the number of the request
+  that it is made for. All events from the request to the code's retirement have the same `req`;
+  first code has one too.
+- Reports call a level what `-T tiers` calls it. The two of the default ladder are `baseline` and
+  `optimizer`.
 ";
 
 const EVENTS: &str = "
@@ -33,10 +37,10 @@ and the fields of the event. Threads are numbered in the order of their first ev
 the same fields. Lines are in nearly the order of `at`.
 
 The first line is the header: `format` (3), `upshift` (the version), `pid`, `started` (nanoseconds
-since 1970), `settings` (options that differ from their defaults), `policy`, `machine` (`cpu`,
-`cores`, `hypervisor`, `governor`, `kernel`), `seed` and `clock` (`ns`, or `units` where policies
-see virtual time). A line with `functions` names those of a `module`, each with `index`, `name` and
-`body_bytes`; it stands before the records of its module.
+since 1970), `settings` (options that differ from their defaults), `policy`, `levels` (their names,
+lowest first), `machine` (`cpu`, `cores`, `hypervisor`, `governor`, `kernel`), `seed` and `clock`
+(`ns`, or `units` where policies see virtual time). A line with `functions` names those of a
+`module`, each with `index`, `name` and `body_bytes`; it stands before the records of its module.
 ";
 
 const DECISIONS: &str = "
@@ -53,7 +57,8 @@ What `upshift --stats=json` prints.
 ";
 
 const TIERS: &str = "
-`baseline` and `optimizer` consist of:
+`totals` of a level, and `baseline` and `optimizer`, which are the sums over the levels of each kind
+of compiler, consist of:
 ";
 
 fn text(lines: &[&str]) -> String {
@@ -80,6 +85,7 @@ fn page() -> String {
     }
     page += STATS;
     page += &rows("figure", Stats::DESCRIPTIONS);
+    page += &rows("`levels`", LevelStats::DESCRIPTIONS);
     page += TIERS;
     page += &rows("figure", TierStats::DESCRIPTIONS);
     page

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
-use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex};
 
-use crate::key::{CodeKey, FuncKey, ModuleKey, ReqId, tier_name};
+use crate::key::{CodeKey, FuncKey, ModuleKey, ReqId, TIERS, tier_name};
 use crate::stats::OsrCounts;
 use crate::text::Real;
 
@@ -61,7 +61,7 @@ impl Serialize for CodeKey {
 impl<'de> Deserialize<'de> for CodeKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let row = CodeRow::deserialize(deserializer)?;
-        let tier = [Tier::Baseline, Tier::Optimizer]
+        let tier = TIERS
             .into_iter()
             .find(|&tier| tier_name(tier) == row.tier)
             .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&row.tier), &"a tier"))?;

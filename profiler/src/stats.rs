@@ -8,6 +8,8 @@ use upshift_abi::Tier;
 use crate::event::Event;
 use crate::figures::figures;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
+use crate::log::Names;
+use crate::text::Text;
 
 /// Declares [`Stats`] from the one list of counters.
 macro_rules! counters {
@@ -27,6 +29,8 @@ macro_rules! counters {
                 baseline: TierStats,
                 /// The totals of the optimizer.
                 optimizer: TierStats,
+                /// The totals of each level of the ladder, lowest first.
+                levels: Vec<LevelStats>,
                 /// How often each loop entered its OSR entry.
                 osr_loops: OsrCounts,
             }
@@ -40,6 +44,9 @@ macro_rules! counters {
                 self.queue_high_water = queue_high_water;
                 self.baseline.add(&other.baseline);
                 self.optimizer.add(&other.optimizer);
+                for (level, stats) in other.levels.iter().enumerate() {
+                    self.level_mut(level).add(&stats.totals);
+                }
                 // `None` is less than any time.
                 self.last_tier_up = self.last_tier_up.max(other.last_tier_up);
                 let firsts = [self.first_tier_up, other.first_tier_up];
@@ -118,6 +125,17 @@ figures! {
     }
 }
 
+figures! {
+    /// The totals of one level of the ladder.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    LevelStats {
+        /// The level's name.
+        name: Text,
+        /// The totals of its compiler.
+        totals: TierStats,
+    }
+}
+
 impl TierStats {
     fn add(&mut self, other: &TierStats) {
         self.functions += other.functions;
@@ -155,11 +173,30 @@ impl Stats {
         }
     }
 
-    fn tier_mut(&mut self, tier: Tier) -> &mut TierStats {
-        match tier {
+    /// Names the levels, and adds those that have compiled nothing.
+    pub fn name_levels(&mut self, names: &Names) {
+        for (level, name) in names.levels().into_iter().enumerate() {
+            self.level_mut(level);
+            self.levels[level].name = name;
+        }
+    }
+
+    fn level_mut(&mut self, level: usize) -> &mut TierStats {
+        while self.levels.len() <= level {
+            let name = format!("level {}", self.levels.len()).into();
+            let totals = TierStats::default();
+            self.levels.push(LevelStats { name, totals });
+        }
+        &mut self.levels[level].totals
+    }
+
+    /// Adds something to the totals of the code's kind of compiler, and to those of its level.
+    fn count(&mut self, code: CodeKey, add: impl Fn(&mut TierStats)) {
+        add(match code.tier {
             Tier::Baseline => &mut self.baseline,
             Tier::Optimizer => &mut self.optimizer,
-        }
+        });
+        add(self.level_mut(code.level.into()));
     }
 
     /// Adds an event to the totals.
@@ -184,20 +221,25 @@ impl Stats {
                 queue_wait,
                 ..
             } => {
-                let tier = self.tier_mut(code.tier);
-                match code.loop_number() {
-                    None => tier.functions += 1,
-                    Some(_) => tier.osr_units += 1,
-                }
-                tier.body_bytes += u64::from(body_bytes);
-                tier.code_bytes += u64::from(code_bytes);
-                tier.time.0 += time.0;
-                tier.cpu.0 += cpu_time.0;
-                tier.longest = tier.longest.max(time);
-                tier.queue_wait.0 += queue_wait.0;
+                let (functions, osr_units) = match code.loop_number() {
+                    None => (1, 0),
+                    Some(_) => (0, 1),
+                };
+                let compilation = TierStats {
+                    functions,
+                    osr_units,
+                    body_bytes: body_bytes.into(),
+                    code_bytes: code_bytes.into(),
+                    time,
+                    cpu: cpu_time,
+                    longest: time,
+                    queue_wait,
+                    ..TierStats::default()
+                };
+                self.count(code, |totals| totals.add(&compilation));
             }
-            Event::CompileFailed { code, .. } => self.tier_mut(code.tier).failures += 1,
-            Event::CompileRefused { code, .. } => self.tier_mut(code.tier).refused += 1,
+            Event::CompileFailed { code, .. } => self.count(code, |totals| totals.failures += 1),
+            Event::CompileRefused { code, .. } => self.count(code, |totals| totals.refused += 1),
             Event::BudgetExhausted { .. } => self.budgets_exhausted += 1,
             Event::RequestQueued { queue_length, .. } => {
                 self.requests_queued += 1;
@@ -237,7 +279,7 @@ type ShowCell = fn(&TierStats) -> String;
 impl fmt::Display for Stats {
     /// The table that `--stats` prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, ShowCell); 9] = [
+        let rows: [(&str, ShowCell); 10] = [
             ("functions compiled", |tier| grouped(tier.functions)),
             ("OSR entries compiled", |tier| grouped(tier.osr_units)),
             ("failures", |tier| grouped(tier.failures)),
@@ -249,25 +291,20 @@ impl fmt::Display for Stats {
             ("MB per second", |tier| {
                 format!("{:.2}", tier.megabytes_per_second())
             }),
+            ("longest compilation", |tier| tier.longest.to_string()),
         ];
-        writeln!(f, "{:<34}{:>14}{:>14}", "tier", "baseline", "optimizer")?;
-        for (label, show) in rows {
-            writeln!(
-                f,
-                "{label:<34}{:>14}{:>14}",
-                show(&self.baseline),
-                show(&self.optimizer)
-            )?;
+        let width = |level: &LevelStats| (level.name.chars().count() + 2).max(14);
+        write!(f, "{:<34}", "tier")?;
+        for level in &self.levels {
+            write!(f, "{:>1$}", level.name, width(level))?;
         }
-        for (label, tier) in [("baseline", &self.baseline), ("optimizer", &self.optimizer)] {
-            if tier.longest.0 > 0 {
-                writeln!(
-                    f,
-                    "{:<34}{:>14}",
-                    format!("longest compilation, {label}"),
-                    tier.longest
-                )?;
+        writeln!(f)?;
+        for (label, show) in rows {
+            write!(f, "{label:<34}")?;
+            for level in &self.levels {
+                write!(f, "{:>1$}", show(&level.totals), width(level))?;
             }
+            writeln!(f)?;
         }
         if let Some(mean) = self
             .optimizer
@@ -342,13 +379,49 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_both_tiers() {
+    fn the_table_has_a_column_for_each_level() {
         let mut stats = Stats::default();
         let entry = code(CompileUnit::Loop(LoopIndex(1)), Tier::Optimizer);
-        stats.apply(Nanos(20), &finished(entry, 1_500_000));
-        stats.apply(Nanos(30), &entered(entry));
+        let whole = code(CompileUnit::Function, Tier::Optimizer);
+        stats.apply(Nanos(20), &finished(entry.at_level(2), 1_500_000));
+        stats.apply(Nanos(30), &entered(entry.at_level(2)));
+        stats.apply(Nanos(40), &finished(whole, 700_000));
+        let mut names = Names::default();
+        let levels = ["naive", "cranelift-none", "cranelift-speed"];
+        names.set_levels(levels.map(Text::from).to_vec());
+        stats.name_levels(&names);
+        let counted = |level: usize| {
+            let totals = &stats.levels[level].totals;
+            (totals.functions, totals.osr_units)
+        };
+        assert_eq!([0, 1, 2].map(counted), [(0, 0), (1, 0), (0, 1)]);
+        assert_eq!(
+            (stats.optimizer.functions, stats.optimizer.osr_units),
+            (1, 1)
+        );
         let table = stats.to_string();
-        assert!(table.contains("OSR entries"), "{table}");
-        assert!(table.contains("1.50 ms"), "{table}");
+        let row = |label: &str| {
+            let row = table.lines().find(|line| line.starts_with(label));
+            let row = row.unwrap_or_else(|| panic!("no {label} in\n{table}"));
+            row[label.len()..]
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(row("tier"), "naive cranelift-none cranelift-speed");
+        assert_eq!(row("OSR entries compiled"), "0 0 1");
+        assert_eq!(row("longest compilation"), "0.0 us 0.70 ms 1.50 ms");
+    }
+
+    #[test]
+    fn totals_of_threads_add_up_by_level() {
+        let mut sum = Stats::default();
+        let mut thread = Stats::default();
+        let whole = code(CompileUnit::Function, Tier::Optimizer).at_level(2);
+        thread.apply(Nanos(20), &finished(whole, 1_000));
+        sum.add(&thread);
+        sum.add(&thread);
+        assert_eq!(sum.levels.len(), 3);
+        assert_eq!(sum.levels[2].totals.functions, 2);
     }
 }

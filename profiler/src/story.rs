@@ -8,6 +8,7 @@ mod bars;
 mod functions;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::key::{Nanos, grouped};
@@ -67,24 +68,25 @@ impl Story {
     }
 
     fn table(&self, functions: &Functions, out: &mut String) -> fmt::Result {
-        writeln!(
-            out,
-            "  {:<28}{:>10}  {:>16}  {:>16}  loops entered",
-            "function", "Wasm bytes", "baseline", "optimizer"
-        )?;
+        let levels = self.names.levels();
+        write!(out, "  {:<28}{:>10}", "function", "Wasm bytes")?;
+        for level in &levels {
+            write!(out, "  {level:>16}")?;
+        }
+        writeln!(out, "  loops entered")?;
+        let costs = |costs: &BTreeMap<u8, Nanos>| {
+            let cell = |level| costs.get(&level).map_or("-".to_owned(), Nanos::to_string);
+            let cells = (0..levels.len()).map(|level| format!("  {:>16}", cell(level as u8)));
+            cells.collect::<String>()
+        };
         for history in functions.followed() {
-            let cost = |cost: Option<functions::Cost>| {
-                cost.map_or_else(|| "-".to_string(), |cost| cost.time.to_string())
-            };
+            let bytes = history.body_bytes.map(|bytes| grouped(bytes.into()));
             writeln!(
                 out,
-                "  {:<28}{:>10}  {:>16}  {:>16}  {}",
+                "  {:<28}{:>10}{}  {}",
                 shortened(&self.names.of(history.func), 27),
-                history
-                    .body_bytes()
-                    .map_or_else(|| "-".to_string(), |n| grouped(n.into())),
-                cost(history.baseline),
-                cost(history.optimizer),
+                bytes.as_deref().unwrap_or("-"),
+                costs(&history.costs),
                 osr_column(&history.osr),
             )?;
         }
@@ -92,15 +94,10 @@ impl Story {
         if others.functions > 0 {
             writeln!(
                 out,
-                "  {:<28}{:>10}  {:>16}  {:>16}",
+                "  {:<28}{:>10}{}",
                 format!("{} more", grouped(others.functions)),
                 grouped(others.body_bytes),
-                others.baseline_time.to_string(),
-                if others.optimized > 0 {
-                    others.optimizer_time.to_string()
-                } else {
-                    "-".into()
-                },
+                costs(&others.costs),
             )?;
         }
         Ok(())

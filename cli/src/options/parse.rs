@@ -21,6 +21,7 @@ Examples:
   upshift -D story x.wasm                  tell the story of any program's tier-up
   upshift -D events=x.log x.wasm           record every decision and compilation
   upshift report --format firefox x.log    make a profile, trace or table of that
+  upshift help report                      list what can be made of it
   upshift lab help                         study tiering: record, simulate, bound, compare
 
 Options come before FILE; what follows it belongs to the program. Grouped options take
@@ -97,6 +98,17 @@ struct Arguments {
 /// Parses the command line, and prints help or an error if necessary.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|arg| arg == "help") {
+        // `help report` is `report --help`. No program is run by this.
+        args.remove(1);
+        if !args
+            .get(1)
+            .is_some_and(|arg| arg == "report" || arg == "lab")
+        {
+            args.truncate(1);
+        }
+        args.push("--help".into());
+    }
     match args.get(1).and_then(|arg| arg.to_str()) {
         Some("run") => drop(args.remove(1)),
         Some("report") => {

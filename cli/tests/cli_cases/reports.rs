@@ -236,6 +236,33 @@ fn a_full_disk_fails_the_command() {
     assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
 }
 
+/// Reports call the levels of a ladder what `-T tiers` calls them.
+#[test]
+fn reports_name_the_levels_of_a_ladder() {
+    let (program, events) = (file("ladder.wat", LOOP), path("ladder.jsonl"));
+    let debug = format!("events={}", events.display());
+    let ladder = "switching=sync,tiers=naive,cranelift-none,cranelift-speed";
+    upshift(&["-T", ladder, "-D", &debug, &program]).success();
+    let log = events.display().to_string();
+    for format in ["story", "stats", "perf-map", "chrome", "firefox"] {
+        let report = upshift(&["report", "--format", format, &log]).success();
+        assert!(report.contains("cranelift-speed"), "{format}: {report}");
+        let named = report.contains("[optimizer]") || report.contains("optimizer: ");
+        assert!(!named, "{format}: {report}");
+    }
+}
+
+#[test]
+fn reports_have_help() {
+    let help = upshift(&["report", "--help"]).success();
+    assert!(
+        help.contains("Usage: upshift report [OPTIONS] <LOG>"),
+        "{help}"
+    );
+    assert_eq!(upshift(&["help", "report"]).success(), help);
+    assert_eq!(upshift(&["help"]).success(), upshift(&["--help"]).success());
+}
+
 /// Whatever can be made of a log is made from its file alone.
 #[test]
 fn reports_are_made_from_the_file_of_events() {

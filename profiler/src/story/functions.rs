@@ -1,9 +1,9 @@
-//! The history of each function, gathered from the events: what it cost in each tier, and which
+//! The history of each function, gathered from the events: what it cost at each level, and which
 //! code its calls ran over time.
 
 use std::collections::BTreeMap;
 
-use upshift_abi::{CompileUnit, Tier};
+use upshift_abi::CompileUnit;
 
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos};
@@ -14,19 +14,10 @@ use crate::log::Record;
 pub(super) enum Execution {
     /// The function has no code yet.
     Idle,
-    /// Calls run baseline code.
-    Baseline,
-    /// Calls run baseline code, and a loop of the function has entered optimized code.
+    /// Calls run code of this level.
+    Level(u8),
+    /// Calls run code of level 0, and a loop of the function has entered optimized code.
     Osr,
-    /// Calls run optimized code.
-    Optimized,
-}
-
-/// The cost of compiling a function in one tier, OSR entries included.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
-    pub body_bytes: u32,
-    pub time: Nanos,
 }
 
 /// How often one loop entered its OSR entry.
@@ -40,12 +31,14 @@ pub(super) struct OsrUse {
 #[derive(Clone, Debug)]
 pub(super) struct FunctionHistory {
     pub func: FuncKey,
-    pub baseline: Option<Cost>,
-    pub optimizer: Option<Cost>,
+    /// Bytes of its body, once it was compiled.
+    pub body_bytes: Option<u32>,
+    /// What its compilations at each level took, OSR entries included.
+    pub costs: BTreeMap<u8, Nanos>,
     pub osr: Vec<OsrUse>,
     /// The times from which calls ran other code, in order.
     pub executions: Vec<(Nanos, Execution)>,
-    /// Whether the optimizer compiled anything of the function.
+    /// Whether anything of the function was compiled at a level above 0.
     pub eventful: bool,
     units: u64,
 }
@@ -54,17 +47,13 @@ impl FunctionHistory {
     fn new(func: FuncKey) -> Self {
         Self {
             func,
-            baseline: None,
-            optimizer: None,
+            body_bytes: None,
+            costs: BTreeMap::new(),
             osr: Vec::new(),
             executions: Vec::new(),
             eventful: false,
             units: 0,
         }
-    }
-
-    pub(super) fn body_bytes(&self) -> Option<u32> {
-        self.baseline.or(self.optimizer).map(|cost| cost.body_bytes)
     }
 
     /// The code that the function's calls ran at a time.
@@ -74,16 +63,9 @@ impl FunctionHistory {
     }
 
     fn finished(&mut self, code: CodeKey, body_bytes: u32, time: Nanos) {
-        let cost = match code.tier {
-            Tier::Baseline => &mut self.baseline,
-            Tier::Optimizer => &mut self.optimizer,
-        };
-        let before = cost.map_or(0, |cost| cost.time.0);
-        *cost = Some(Cost {
-            body_bytes,
-            time: Nanos(before + time.0),
-        });
-        self.eventful |= code.tier == Tier::Optimizer;
+        self.body_bytes.get_or_insert(body_bytes);
+        self.costs.entry(code.level).or_default().0 += time.0;
+        self.eventful |= code.level > 0;
     }
 
     fn entered(&mut self, at: Nanos, number: u32) {
@@ -91,7 +73,7 @@ impl FunctionHistory {
             Some(osr) => osr.entries += 1,
             None => self.osr.push(OsrUse { number, entries: 1 }),
         }
-        if self.execution_at(at) == Execution::Baseline {
+        if self.execution_at(at) == Execution::Level(0) {
             self.executions.push((at, Execution::Osr));
         }
     }
@@ -101,10 +83,8 @@ impl FunctionHistory {
 #[derive(Debug, Default)]
 pub(super) struct Others {
     pub functions: u64,
-    pub optimized: u64,
     pub body_bytes: u64,
-    pub baseline_time: Nanos,
-    pub optimizer_time: Nanos,
+    pub costs: BTreeMap<u8, Nanos>,
 }
 
 /// The histories of all functions, the followed ones first.
@@ -124,7 +104,7 @@ impl Functions {
         }
         let mut functions: Vec<FunctionHistory> = functions.into_values().collect();
         functions.sort_by_key(|history| {
-            let size = history.body_bytes().unwrap_or(0);
+            let size = history.body_bytes.unwrap_or(0);
             std::cmp::Reverse((history.eventful, history.units, size))
         });
         let followed = limit.min(functions.len());
@@ -155,11 +135,9 @@ impl Functions {
         let mut sum = Others::default();
         for history in &self.functions[self.followed..] {
             sum.functions += 1;
-            sum.body_bytes += u64::from(history.body_bytes().unwrap_or(0));
-            sum.baseline_time.0 += history.baseline.map_or(0, |cost| cost.time.0);
-            if let Some(cost) = history.optimizer {
-                sum.optimized += 1;
-                sum.optimizer_time.0 += cost.time.0;
+            sum.body_bytes += u64::from(history.body_bytes.unwrap_or(0));
+            for (&level, time) in &history.costs {
+                sum.costs.entry(level).or_default().0 += time.0;
             }
         }
         sum
@@ -182,10 +160,7 @@ fn gather(functions: &mut BTreeMap<FuncKey, FunctionHistory>, record: &Record) {
         }
         Event::BudgetExhausted { func, units, .. } => history(functions, func).units = units,
         Event::Published { code, .. } if code.unit == CompileUnit::Function => {
-            let execution = match code.tier {
-                Tier::Baseline => Execution::Baseline,
-                Tier::Optimizer => Execution::Optimized,
-            };
+            let execution = Execution::Level(code.level);
             history(functions, code.func)
                 .executions
                 .push((record.at, execution));

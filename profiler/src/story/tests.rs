@@ -6,7 +6,7 @@ use super::*;
 use crate::decided::{Answer, Asked, Decided};
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, ModuleKey};
-use crate::text::Real;
+use crate::text::{Real, Text};
 
 fn func(n: u32) -> FuncKey {
     FuncKey {
@@ -119,6 +119,40 @@ fn the_timeline_has_the_switches_in_order() {
             .unwrap_or_else(|| panic!("no {part:?} in\n{text}"))
     });
     assert!(places.is_sorted(), "{text}");
+}
+
+/// With a ladder of three levels, each has its name in sentences, table and legend.
+#[test]
+fn levels_have_their_names() {
+    let mut names = Names::default();
+    let levels = ["naive", "cranelift-none", "cranelift-speed"];
+    names.set_levels(levels.map(Text::from).to_vec());
+    let mut records = run();
+    let whole = code(0, CompileUnit::Function, Tier::Optimizer).at_level(2);
+    for (at, event) in [
+        (16_000_000, finished(whole, 1_000_000)),
+        (16_000_500, published(whole)),
+    ] {
+        let (at, cpu, thread) = (Nanos(at), Nanos(at), 0);
+        records.push(Record {
+            at,
+            cpu,
+            thread,
+            event,
+        });
+    }
+    let text = Story::new(records, names, Nanos(20_000_000), StoryOptions::default()).to_string();
+    for part in [
+        "30 functions compiled by naive (",
+        "is hot: asked cranelift-none for it",
+        "went on in code of cranelift-none (OSR)",
+        "run code of cranelift-speed from now on",
+        "           naive    cranelift-none   cranelift-speed",
+        "===11111##########",
+        "- naive   = naive, its loop optimized   1 cranelift-none   # cranelift-speed",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
 }
 
 #[test]

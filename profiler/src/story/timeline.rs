@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
-use upshift_abi::Tier;
-
 use super::functions::Functions;
 use super::shortened;
 use crate::decided::Decided;
@@ -107,8 +105,9 @@ impl TimelineBuilder<'_> {
                 at: summary.since,
                 weight: Weight::Minor,
                 text: format!(
-                    "{} function{s} compiled by the baseline ({} bytes, {})",
+                    "{} function{s} compiled by {} ({} bytes, {})",
                     grouped(summary.functions),
+                    compiler(&self.names.levels()[0]),
                     grouped(summary.bytes),
                     Nanos(summary.time)
                 ),
@@ -167,8 +166,9 @@ impl TimelineBuilder<'_> {
             Event::RequestQueued { code, .. } if self.functions.follows(code.func) => {
                 let reason = self.reasons.get(&code.func).map_or("", |reason| reason);
                 let text = format!(
-                    "{} is hot: asked the optimizer for it{reason}",
-                    self.subject(*code)
+                    "{} is hot: asked {} for it{reason}",
+                    self.subject(*code),
+                    compiler(self.names.level(*code))
                 );
                 self.line(at, Weight::Step, text);
             }
@@ -186,7 +186,8 @@ impl TimelineBuilder<'_> {
     fn add_entered(&mut self, at: Nanos, code: CodeKey) {
         if self.entered.insert((code.func, code.loop_number())) {
             let subject = self.subject(code);
-            let text = format!("{subject}, running, went on in optimized code (OSR)");
+            let kind = code_of(self.names.level(code));
+            let text = format!("{subject}, running, went on in {kind} (OSR)");
             self.line(at, Weight::Switch, text);
         }
     }
@@ -194,8 +195,10 @@ impl TimelineBuilder<'_> {
     fn add_finished(&mut self, at: Nanos, code: CodeKey, body_bytes: u32, time: Nanos) {
         let subject = self.subject(code);
         let bytes = grouped(body_bytes.into());
-        match code.tier {
-            Tier::Baseline if !self.functions.follows(code.func) => {
+        let compiler = compiler(self.names.level(code));
+        let text = format!("{subject} compiled by {compiler} ({bytes} bytes, {time})");
+        match (code.level, self.functions.follows(code.func)) {
+            (0, false) => {
                 if self.summary.functions == 0 {
                     self.summary.since = at;
                 }
@@ -203,28 +206,36 @@ impl TimelineBuilder<'_> {
                 self.summary.bytes += u64::from(body_bytes);
                 self.summary.time += time.0;
             }
-            Tier::Baseline => {
-                let text = format!("{subject} compiled by the baseline ({bytes} bytes, {time})");
-                self.line(at, Weight::Minor, text);
-            }
-            Tier::Optimizer if self.functions.follows(code.func) => {
-                let text = format!("{subject} compiled by the optimizer ({bytes} bytes, {time})");
-                self.line(at, Weight::Detail, text);
-            }
-            Tier::Optimizer => {}
+            (0, true) => self.line(at, Weight::Minor, text),
+            (_, true) => self.line(at, Weight::Detail, text),
+            (_, false) => {}
         }
     }
 
     fn add_published(&mut self, at: Nanos, code: CodeKey) {
-        let name = self.name(code.func);
-        match code.tier {
-            // The line about the compilation implies it.
-            Tier::Baseline => {}
-            Tier::Optimizer => {
-                let text = format!("calls of {name} run optimized code from now on");
-                self.line(at, Weight::Switch, text);
-            }
+        // The line about its compilation implies that code of level 0 is published.
+        if code.level > 0 {
+            let name = self.name(code.func);
+            let kind = code_of(self.names.level(code));
+            let text = format!("calls of {name} run {kind} from now on");
+            self.line(at, Weight::Switch, text);
         }
+    }
+}
+
+/// The compiler of a level, in a sentence.
+fn compiler(level: &str) -> String {
+    match level {
+        "baseline" | "optimizer" => format!("the {level}"),
+        name => name.into(),
+    }
+}
+
+/// The code of a level above 0, in a sentence.
+fn code_of(level: &str) -> String {
+    match level {
+        "optimizer" => "optimized code".into(),
+        name => format!("code of {name}"),
     }
 }
 

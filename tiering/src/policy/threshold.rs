@@ -53,6 +53,10 @@ pub(super) fn at_threshold(event: PolicyEvent, view: &View, work: Work, slice: f
             let called_again = site.entries > 0 || view.entry_exhaustions > 0;
             if called_again && view.can_rise() && (due || site.entries > 0) {
                 decision.function = Some(request(Lane::High));
+                if !due {
+                    let reason = Reason::new("its OSR entry is used");
+                    decision.reason = reason.with("entries", f64::from(site.entries));
+                }
             }
             if due && site.can_rise() {
                 decision.osr = Some(request(Lane::Urgent));
