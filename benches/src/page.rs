@@ -9,16 +9,13 @@
 //! - Samples become medians with intervals here (`estimate`), nowhere before.
 //! - All text from the results is escaped where it is written into HTML or SVG.
 //!
-//! The pictures have no colours of their own: `palette` has them, for light and dark pages.
+//! The pictures are drawn with `upshift-plot`. They have no colours of their own: `palette` says
+//! which engine has which, for light and dark pages.
 
-mod axis;
 mod bars;
 mod dots;
 mod estimate;
-mod format;
 mod growth;
-mod html;
-mod labels;
 mod libraries;
 mod micro;
 mod palette;
@@ -27,7 +24,6 @@ mod plane;
 mod programs;
 #[cfg(test)]
 mod sample;
-mod svg;
 mod tables;
 mod warmup;
 
@@ -37,14 +33,15 @@ use crate::metric::Metric;
 use crate::record::{CaseInfo, Results, Row, Suite};
 use crate::tables::REFERENCE;
 use estimate::{Estimate, Estimator, Mean, Outcome, Part};
-use html::escape;
-use palette::{Look, Palette};
-use svg::Svg;
 use tables::{Cell, Table};
+use upshift_plot::figure::{self, Size, both_sizes, grid, page_colours, picture};
+use upshift_plot::format;
+use upshift_plot::html::escape;
+use upshift_plot::look::{Look, Palette};
 
 /// The complete page.
 pub fn render(results: &Results) -> String {
-    let palette = Palette::new(results);
+    let palette = palette::of(results);
     let page = Page {
         results,
         palette: &palette,
@@ -74,18 +71,10 @@ pub fn render(results: &Results) -> String {
          <title>Upshift, measured</title>\n<style>\n{style}{colours}</style>\n</head>\n<body>\n\
          <header>\n{header}</header>\n<nav aria-label=\"Contents\"><ul>{contents}</ul></nav>\n\
          <main>\n{body}</main>\n<script>\n{script}</script>\n</body>\n</html>\n",
-        style = include_str!("page/style.css"),
+        style = upshift_plot::STYLE,
         colours = page_colours() + &palette.css(),
         header = header(&page),
         script = include_str!("page/highlight.js"),
-    )
-}
-
-fn page_colours() -> String {
-    let [light, dark] = palette::PAGE;
-    format!(
-        ":root{{--page:#{light:06x}}}\n\
-         @media (prefers-color-scheme:dark){{:root{{--page:#{dark:06x}}}}}\n"
     )
 }
 
@@ -189,64 +178,9 @@ impl Section {
     }
 }
 
-/// A picture's size.
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    width: f64,
-    height: f64,
-}
-
-impl Size {
-    fn new(width: f64, height: f64) -> Self {
-        Self { width, height }
-    }
-}
-
-/// A picture drawn for wide and for narrow screens, one of which is shown.
-fn both_sizes(wide: Size, narrow: Size, draw: impl Fn(Size) -> String) -> String {
-    format!(
-        "<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>",
-        draw(wide),
-        draw(narrow)
-    )
-}
-
-/// A picture with a title and a sentence.
-fn picture(title: &str, about: &str, drawn: &str) -> String {
-    let title = match title {
-        "" => String::new(),
-        title => format!("<b>{}</b> ", escape(title)),
-    };
-    format!(
-        "<figure><figcaption>{title}{}</figcaption>{drawn}</figure>\n",
-        escape(about)
-    )
-}
-
-/// Pictures side by side, as many as fit.
-fn grid(pictures: impl IntoIterator<Item = String>) -> String {
-    let pictures: String = pictures.into_iter().collect();
-    format!("<div class=\"grid\">{pictures}</div>\n")
-}
-
 /// The legend: which marks belong to which engine.
 fn legend(looks: &[&Look]) -> String {
-    let entry = |look: &&Look| {
-        let mut svg = Svg::new(34.0, 14.0, "");
-        svg.group(&look.class, |svg| {
-            svg.path("line", &[(1.0, 7.0), (33.0, 7.0)]);
-            svg.marker(look.shape, look.hollow, (17.0, 7.0), look.radius(), "");
-        });
-        format!(
-            "<li data-engine=\"{}\" class=\"{}\">{}{}</li>",
-            look.class,
-            look.name_class(),
-            svg.finish(),
-            escape(&look.name)
-        )
-    };
-    let entries: String = looks.iter().map(entry).collect();
-    format!("<ul class=\"legend\" aria-label=\"Engines\">{entries}</ul>")
+    figure::legend("Engines", looks)
 }
 
 /// A case's description, and the proposals that it needs and Upshift does not have.

@@ -1,12 +1,12 @@
 //! Bar charts: bars from zero, one row per engine.
 
-use super::axis::{Frame, Scale, extent};
 use super::estimate::{Estimate, Outcome};
-use super::format::Unit;
-use super::html::shorten;
-use super::palette::{Look, names_column};
-use super::svg::{Anchor, Svg};
 use super::tables::describe;
+use upshift_plot::axis::{Frame, Scale, extent};
+use upshift_plot::format::Unit;
+use upshift_plot::html::shorten;
+use upshift_plot::look::{Look, names_column};
+use upshift_plot::svg::{Anchor, Svg};
 
 /// One engine's row.
 #[derive(Clone, Debug)]
@@ -156,7 +156,7 @@ fn limit(bars: &[Bar<'_>]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::palette::Palette;
+    use crate::page::palette;
     use crate::page::sample;
 
     const TIME: Meaning = Meaning {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn outliers_are_cut_and_keep_their_value() {
-        let palette = Palette::new(&sample::small());
+        let palette = palette::of(&sample::small());
         let bars: Vec<_> = [1.0, 1.2, 1.1, 0.9, 40.0]
             .iter()
             .zip(palette.looks())
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn failures_have_rows() {
-        let palette = Palette::new(&sample::small());
+        let palette = palette::of(&sample::small());
         let outcomes = [
             Outcome::Refused("no <simd>"),
             Outcome::Failed("trap"),

@@ -1,12 +1,12 @@
 //! Dot charts: ratios to a reference on a logarithmic scale, one row per engine.
 
-use super::axis::{Frame, Scale, extent};
 use super::estimate::Mean;
-use super::format::{NOTHING, Unit, number_of_tick, significant};
-use super::html::shorten;
-use super::palette::{Look, names_column};
-use super::svg::{Anchor, Point, Svg};
 use super::tables::describe;
+use upshift_plot::axis::{Frame, Scale, extent};
+use upshift_plot::format::{NOTHING, Unit, number_of_tick, significant};
+use upshift_plot::html::shorten;
+use upshift_plot::look::{Look, names_column};
+use upshift_plot::svg::{Anchor, Point, Svg};
 
 const WIDTH: f64 = 440.0;
 const VALUES: f64 = 44.0;

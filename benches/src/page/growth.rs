@@ -1,16 +1,16 @@
 //! The section on how load times grow with the size of the module.
 
-use super::axis::{Frame, Scale, extent};
 use super::estimate::{Estimate, Outcome};
-use super::format::{Unit, bytes, bytes_of_tick, seconds_of_tick};
-use super::html::shorten;
-use super::labels::spread;
-use super::palette::{Look, Palette};
-use super::svg::{Anchor, Svg};
 use super::tables::{Cell, Table, describe};
 use super::{Page, Section, Size, about_case, both_sizes, legend, picture};
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Suite};
+use upshift_plot::axis::{Frame, Scale, extent};
+use upshift_plot::format::{Unit, bytes, bytes_of_tick, seconds_of_tick};
+use upshift_plot::html::shorten;
+use upshift_plot::labels::spread;
+use upshift_plot::look::{Look, Palette};
+use upshift_plot::svg::{Anchor, Svg};
 
 /// Writes the section.
 pub fn section(page: &Page<'_>) -> Section {

@@ -1,12 +1,12 @@
 //! The section on libraries: the speed of code that others wrote, at steady state.
 
 use super::estimate::{Mean, Outcome};
-use super::format::Unit;
-use super::palette::Look;
 use super::tables::{Cell, Table};
 use super::{Page, REFERENCE, Section, about_case, disagreements, dots, picture};
 use crate::metric::Metric;
 use crate::record::{Row, Suite};
+use upshift_plot::format::Unit;
+use upshift_plot::look::Look;
 
 const SUITE: Suite = Suite::Libraries;
 

@@ -3,12 +3,12 @@
 use super::bars::{self, Bar, Meaning};
 use super::dots;
 use super::estimate::{Mean, Outcome};
-use super::format::Unit;
-use super::palette::Look;
 use super::tables::{Cell, Table};
 use super::{Page, Section, about_case, disagreements, grid, legend, picture};
 use crate::metric::Metric;
 use crate::record::{Row, Suite};
+use upshift_plot::format::Unit;
+use upshift_plot::look::Look;
 
 /// The kinds of calls, with descriptions.
 const CALLS: [(Metric, &str); 5] = [

@@ -1,64 +1,10 @@
 //! The looks of engines: the same in every picture, also without colours.
 //!
-//! Configurations of one engine share a hue; each has a marker and a dash of its own, so that
-//! colour is never the only difference.
+//! Configurations of one engine share a hue.
 
-use std::fmt::Write as _;
+use upshift_plot::look::{DOTS, LONG, MIXED, Palette, SHORT, SOLID, Shape, Style, style};
 
-use super::svg::text_width;
 use crate::record::Results;
-
-/// The page's background in light and in dark.
-pub const PAGE: [u32; 2] = [0xff_ff_ff, 0x14_17_1c];
-
-/// The shape of a marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// ●
-    Circle,
-    /// ■
-    Square,
-    /// ◆
-    Diamond,
-    /// ▲
-    Up,
-    /// ▼
-    Down,
-    /// ▬
-    Bar,
-    /// ⬢
-    Hexagon,
-    /// ×
-    Cross,
-    /// +
-    Plus,
-}
-
-/// The look of a configuration: colours, marker and dash.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Style {
-    light: u32,
-    dark: u32,
-    shape: Shape,
-    hollow: bool,
-    dash: &'static str,
-}
-
-const fn style(light: u32, dark: u32, shape: Shape, hollow: bool, dash: &'static str) -> Style {
-    Style {
-        light,
-        dark,
-        shape,
-        hollow,
-        dash,
-    }
-}
-
-const SOLID: &str = "none";
-const LONG: &str = "8 3";
-const SHORT: &str = "4 3";
-const DOTS: &str = "1.5 3";
-const MIXED: &str = "9 3 2 3";
 
 const KNOWN: &[(&str, Style)] = &[
     (
@@ -137,139 +83,34 @@ const OTHERS: &[Style] = &[
     style(0x80_60_00, 0xe0_c0_50, Shape::Up, false, SHORT),
 ];
 
-/// The look of one engine, and its name.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// The engine's id.
-    pub id: String,
-    /// The name in texts and pictures.
-    pub name: String,
-    /// The CSS class of the engine's marks, which has colour, dash and width.
-    pub class: String,
-    /// The shape of the engine's marker.
-    pub shape: Shape,
-    /// Whether the marker is an outline.
-    pub hollow: bool,
-    /// Whether the page is about this engine.
-    pub emphasized: bool,
-    style: Style,
-}
-
-impl Look {
-    /// The CSS classes of a group of this engine's marks.
-    pub fn marks(&self) -> String {
-        format!("m {}", self.class)
-    }
-
-    /// The CSS class of texts that name the engine.
-    pub fn name_class(&self) -> &'static str {
-        if self.emphasized { "name own" } else { "name" }
-    }
-
-    /// About how wide the engine's name is in a picture.
-    pub fn name_width(&self) -> f64 {
-        text_width(&self.name) * if self.emphasized { 1.1 } else { 1.0 }
-    }
-
-    /// The marker's radius, in pixels.
-    pub fn radius(&self) -> f64 {
-        let radius = if self.emphasized { 4.4 } else { 3.7 };
-        // Larger, so that an outline around a filled marker can be seen.
-        if self.hollow { radius + 0.4 } else { radius }
-    }
-}
-
-/// The width of a column for the names of some engines, with a margin; the longest are cut.
-pub fn names_column<'a>(looks: impl IntoIterator<Item = &'a Look>) -> f64 {
-    let widths = looks.into_iter().map(Look::name_width);
-    widths.fold(0.0, f64::max).clamp(60.0, 190.0) + 12.0
-}
-
-/// The looks of all engines of a page.
-#[derive(Clone, Debug)]
-pub struct Palette {
-    looks: Vec<Look>,
-}
-
-impl Palette {
-    /// Looks for all engines of some results, those that only have rows included.
-    pub fn new(results: &Results) -> Self {
-        let listed = results.engines.iter().map(|e| (&e.id, &e.name));
-        let running = results.rows.iter().map(|row| (&row.engine, &row.engine));
-        let mut palette = Self { looks: Vec::new() };
-        for (id, name) in listed.chain(running) {
-            if palette.looks.iter().all(|look| look.id != *id) {
-                palette.add(id, name);
-            }
+/// Looks for all engines of some results, those that only have rows included.
+pub fn of(results: &Results) -> Palette {
+    let listed = results.engines.iter().map(|e| (&e.id, &e.name));
+    let running = results.rows.iter().map(|row| (&row.engine, &row.engine));
+    let mut palette = Palette::default();
+    for (id, name) in listed.chain(running) {
+        if palette.looks().iter().all(|look| look.id != *id) {
+            add(&mut palette, id, name);
         }
-        palette
     }
+    palette
+}
 
-    fn add(&mut self, id: &str, name: &str) {
-        let emphasized = id == "upshift" || id.starts_with("upshift-");
-        let others = if emphasized { OTHER_UPSHIFT } else { OTHERS };
-        let known = |id: &str| KNOWN.iter().find(|(known, _)| *known == id);
-        let style = known(id).map_or_else(
-            || {
-                let unknown =
-                    |look: &&Look| known(&look.id).is_none() && look.emphasized == emphasized;
-                let before = self.looks.iter().filter(unknown).count();
-                others[before % others.len()]
-            },
-            |(_, style)| *style,
-        );
-        self.looks.push(Look {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            class: format!("e{}", self.looks.len()),
-            shape: style.shape,
-            hollow: style.hollow,
-            emphasized,
-            style,
-        });
-    }
-
-    /// All looks, in the order of the results.
-    pub fn looks(&self) -> &[Look] {
-        &self.looks
-    }
-
-    /// Sorts what belongs to engines in the order in which it is drawn: the engine that the page is
-    /// about last, its first configuration on top.
-    pub fn drawing_order<T>(items: Vec<T>, look: impl Fn(&T) -> &Look) -> Vec<T> {
-        let (own, mut order): (Vec<T>, Vec<T>) =
-            items.into_iter().partition(|item| look(item).emphasized);
-        order.extend(own.into_iter().rev());
-        order
-    }
-
-    /// The looks for which a condition holds.
-    pub fn select(&self, wanted: impl Fn(&Look) -> bool) -> Vec<&Look> {
-        self.looks.iter().filter(|look| wanted(look)).collect()
-    }
-
-    /// The CSS rules of the engines' classes, for both colour schemes.
-    pub fn css(&self) -> String {
-        let mut light = String::new();
-        let mut dark = String::new();
-        for look in &self.looks {
-            let Style {
-                light: by_day,
-                dark: by_night,
-                dash,
-                ..
-            } = look.style;
-            let width = if look.emphasized { "2.4px" } else { "1.4px" };
-            let class = &look.class;
-            // Writing to a string can't fail.
-            let _ = writeln!(
-                light,
-                ".{class}{{--c:#{by_day:06x};--d:{dash};--w:{width}}}"
-            );
-            let _ = writeln!(dark, ".{class}{{--c:#{by_night:06x}}}");
-        }
-        format!("{light}@media (prefers-color-scheme:dark){{\n{dark}}}\n")
-    }
+fn add(palette: &mut Palette, id: &str, name: &str) {
+    let emphasized = id == "upshift" || id.starts_with("upshift-");
+    let others = if emphasized { OTHER_UPSHIFT } else { OTHERS };
+    let known = |id: &str| KNOWN.iter().find(|(known, _)| *known == id);
+    let style = known(id).map_or_else(
+        || {
+            let looks = palette.looks().iter();
+            let unknown = |look: &&upshift_plot::look::Look| {
+                known(&look.id).is_none() && look.emphasized == emphasized
+            };
+            others[looks.filter(unknown).count() % others.len()]
+        },
+        |(_, style)| *style,
+    );
+    palette.add(id, name, emphasized, style);
 }
 
 #[cfg(test)]
@@ -279,37 +120,11 @@ mod tests {
     use super::*;
     use crate::page::sample;
 
-    fn luminance(color: u32) -> f64 {
-        let channel = |shift: u32| {
-            let value = f64::from((color >> shift) & 0xff) / 255.0;
-            if value <= 0.040_45 {
-                value / 12.92
-            } else {
-                ((value + 0.055) / 1.055).powf(2.4)
-            }
-        };
-        0.2126 * channel(16) + 0.7152 * channel(8) + 0.0722 * channel(0)
-    }
-
-    fn contrast(one: u32, other: u32) -> f64 {
-        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
-        one.max(other) / one.min(other)
-    }
-
-    fn all_styles() -> impl Iterator<Item = Style> {
-        let known = KNOWN.iter().map(|(_, style)| *style);
-        known.chain(OTHER_UPSHIFT.to_vec()).chain(OTHERS.to_vec())
-    }
-
     #[test]
     fn colours_are_visible_by_day_and_by_night() {
-        for style in all_styles() {
-            let (day, night) = (
-                contrast(style.light, PAGE[0]),
-                contrast(style.dark, PAGE[1]),
-            );
-            assert!(day >= 3.0, "{:06x} on white: {day:.2}", style.light);
-            assert!(night >= 4.0, "{:06x} on black: {night:.2}", style.dark);
+        let known = KNOWN.iter().map(|(_, style)| style);
+        for style in known.chain(OTHER_UPSHIFT).chain(OTHERS) {
+            assert!(style.is_visible(), "{style:?}");
         }
     }
 
@@ -327,7 +142,7 @@ mod tests {
             engine.id = format!("strange-{index}");
             results.engines.push(engine);
         }
-        let palette = Palette::new(&results);
+        let palette = of(&results);
         assert_eq!(palette.looks().len(), 20);
         assert!(palette.css().contains(".e19{--c:#"));
     }

@@ -1,15 +1,15 @@
 //! The section on the plane of compile speed and code quality.
 
-use super::axis::{Frame, Scale, extent};
 use super::estimate::{Mean, Part};
-use super::format::{Unit, number_of_tick};
-use super::labels::{Request, place};
-use super::palette::{Look, Palette};
-use super::svg::{Anchor, Svg};
 use super::tables::{Cell, Table, describe};
 use super::{Page, REFERENCE, Section, Size, both_sizes, picture};
 use crate::metric::Metric;
 use crate::record::Suite;
+use upshift_plot::axis::{Frame, Scale, extent};
+use upshift_plot::format::{Unit, number_of_tick};
+use upshift_plot::labels::{Request, place};
+use upshift_plot::look::{Look, Palette};
+use upshift_plot::svg::{Anchor, Svg};
 
 /// One engine's point in the plane.
 struct Compiler<'a> {

@@ -3,12 +3,12 @@
 use super::bars::{self, Bar, Meaning};
 use super::dots;
 use super::estimate::{Mean, Outcome};
-use super::format::{Unit, bytes};
-use super::palette::Look;
 use super::tables::{Cell, Table};
 use super::{Page, REFERENCE, Section, about_case, disagreements, grid, legend, picture};
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Suite};
+use upshift_plot::format::{Unit, bytes};
+use upshift_plot::look::Look;
 
 /// Workloads by the last part of a case's name, with the titles of their pictures.
 const WORKLOADS: [(&str, &str); 3] = [

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::estimate::{Estimate, Mean, Outcome};
-use super::format::{NOTHING, Unit};
-use super::html::{escape, shorten};
-use super::palette::Look;
+use upshift_plot::format::{NOTHING, Unit};
+use upshift_plot::html::{escape, shorten};
+use upshift_plot::look::Look;
 
 /// Tables with more rows are collapsed at first.
 const OPEN_ROWS: usize = 20;

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::axis::{Frame, Scale, extent};
 use super::estimate::{Mean, Outcome};
-use super::format::{Unit, seconds, seconds_of_tick};
-use super::palette::{Look, Palette};
 use super::phase::Phase;
-use super::svg::{Anchor, Point, Svg};
 use super::tables::{Cell, Table};
 use super::{Page, REFERENCE, Section, about_case, disagreements, dots, grid, legend, picture};
 use crate::metric::Metric;
 use crate::record::{CaseInfo, Iteration, Row, Suite, TierEvent};
 use crate::stats;
+use upshift_plot::axis::{Frame, Scale, extent};
+use upshift_plot::format::{Unit, seconds, seconds_of_tick};
+use upshift_plot::look::{Look, Palette};
+use upshift_plot::svg::{Anchor, Point, Svg};
 
 /// Kernels that are shown first, if they are present: a hash of a few loops, floats, memory, an
 /// interpreter's dispatch, one long loop that only OSR can leave, and allocation with recursion.

@@ -101,10 +101,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     if args.get(1).is_some_and(|arg| arg == "help") {
         // `help report` is `report --help`. No program is run by this.
         args.remove(1);
-        if !args
-            .get(1)
-            .is_some_and(|arg| arg == "report" || arg == "lab")
-        {
+        if !args.get(1).is_some_and(|arg| arg == "report" || arg == "lab") {
             args.truncate(1);
         }
         args.push("--help".into());

@@ -1,7 +1,7 @@
 //! Placement of names in pictures, so that they don't cover each other.
 
-use super::axis::Frame;
-use super::svg::{Anchor, Point};
+use crate::axis::Frame;
+use crate::svg::{Anchor, Point};
 
 /// A name to be placed near a point.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! Scales, ticks, and axes.
 
-use super::svg::{Anchor, Point, Svg, text_width};
+use crate::svg::{Anchor, Point, Svg, text_width};
 
 /// A mapping from values to places in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::html::escape;
-use super::palette::Shape;
+use crate::html::escape;
+use crate::look::Shape;
 
 /// A place in a picture, in pixels from its upper left corner.
 pub type Point = (f64, f64);
