@@ -8,7 +8,8 @@
 //! - [`machine`]: cores and compile threads that do it in virtual time;
 //! - [`mod@simulate`]: what a run would take under a policy;
 //! - [`bounds`]: how fast a run could be, and how near to that a schedule is known;
-//! - [`measure`]: figures of programs, by which claims are judged.
+//! - [`measure`]: figures of programs, by which claims are judged;
+//! - [`experiment`]: files that say what is run and claimed, plans, results and verdicts.
 //!
 //! # Invariants
 //!
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bounds;
+pub mod experiment;
 pub mod machine;
 pub mod measure;
 pub mod predicate;

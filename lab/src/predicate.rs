@@ -28,12 +28,14 @@
 mod eval;
 mod parse;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use eval::EvalError;
 pub use parse::ParseError;
 
 use eval::Scope;
+
+use crate::stats::estimate::Estimate;
 
 /// Characters that an expression has at most.
 const MAX_LENGTH: usize = 4096;
@@ -81,6 +83,64 @@ impl Predicate {
     /// If a selector matches no row that has the metric, or a value is not finite.
     pub fn holds(&self, table: &Table) -> Result<bool, EvalError> {
         eval::condition(&self.condition, &Scope::all(table))
+    }
+
+    /// The names of the metrics in it.
+    pub fn metrics(&self) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        self.condition.metrics(&mut found);
+        found
+    }
+}
+
+/// An expression whose value is a number, checked when it is parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity {
+    number: parse::Number,
+}
+
+impl Quantity {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    ///
+    /// As [`Predicate::parse`].
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let number = parse::number(text)?;
+        Ok(Self { number })
+    }
+
+    /// The value for the table, and the ends of its 95 % bootstrap interval. An expression with
+    /// `ci_low` or `ci_high` has no interval of its own: its ends are the value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Predicate::holds`].
+    pub fn of(&self, table: &Table) -> Result<Estimate, EvalError> {
+        let scope = Scope::all(table);
+        let value = eval::number(&self.number, &scope)?;
+        let (low, high) = match self.number.has_interval() {
+            true => (value, value),
+            false => eval::interval(&self.number, &scope)?,
+        };
+        Ok(Estimate { value, low, high })
+    }
+
+    /// The value for each program by itself; programs for which it has none are left out.
+    pub fn of_programs(&self, table: &Table) -> Vec<(String, f64)> {
+        let programs = Scope::all(table).programs().into_iter();
+        let values = programs.filter_map(|program| {
+            let value = eval::number(&self.number, &program).ok()?;
+            Some((program.program()?.to_owned(), value))
+        });
+        values.collect()
+    }
+
+    /// The names of the metrics in it.
+    pub fn metrics(&self) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        self.number.metrics(&mut found);
+        found
     }
 }
 

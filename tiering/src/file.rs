@@ -1,4 +1,7 @@
-//! Files of options in TOML: a whole configuration, and which functions have a policy of their own.
+//! Files of options in TOML: a whole configuration, which functions have a policy of their own, and
+//! the lab's experiments.
+//!
+//! [`Source`] makes the errors: each has the line, and for an unknown name the nearest known one.
 
 use std::ops::Range;
 
@@ -20,11 +23,15 @@ pub struct FileError {
 
 /// The text of a file, for the lines of errors.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a>(&'a str);
+pub struct Source<'a>(&'a str);
 
 impl<'a> Source<'a> {
     /// Parses the text.
-    pub(crate) fn parse(text: &'a str) -> Result<(Self, DeTable<'a>), FileError> {
+    ///
+    /// # Errors
+    ///
+    /// If it is not TOML.
+    pub fn parse(text: &'a str) -> Result<(Self, DeTable<'a>), FileError> {
         let source = Source(text);
         match DeTable::parse(text) {
             Ok(table) => Ok((source, table.into_inner())),
@@ -33,7 +40,7 @@ impl<'a> Source<'a> {
     }
 
     /// The error with the line where the range begins.
-    pub(crate) fn error(self, at: Range<usize>, problem: impl Into<String>) -> FileError {
+    pub fn error(self, at: Range<usize>, problem: impl Into<String>) -> FileError {
         let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
         FileError {
             line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
@@ -42,7 +49,7 @@ impl<'a> Source<'a> {
     }
 
     /// The error for a name that is not among those known.
-    pub(crate) fn unknown(
+    pub fn unknown(
         self,
         at: Range<usize>,
         what: &str,
@@ -58,7 +65,7 @@ impl<'a> Source<'a> {
 }
 
 /// A string, number or truth value as the command line has it; `None` for any other value.
-pub(crate) fn text(value: &DeValue<'_>) -> Option<String> {
+pub fn text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
         DeValue::Integer(number) => {

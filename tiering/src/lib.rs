@@ -9,7 +9,7 @@
 //!
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`queue`]: which of the waiting requests is compiled next;
-//! - [`config`], [`knob`]: all options, by name;
+//! - [`config`], [`knob`]: all options, by name; [`mod@file`]: what files of options share;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
 //! - [`home`]: the part of the runtime that this crate uses.
@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod file;
 pub mod home;
 pub mod knob;
 pub mod lifecycle;
@@ -39,7 +40,6 @@ mod driver;
 mod eager;
 mod engine;
 mod evidence;
-mod file;
 mod first_code;
 mod function;
 mod ladder;

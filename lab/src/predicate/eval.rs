@@ -55,8 +55,15 @@ impl<'a> Scope<'a> {
     }
 
     /// The rows of each program, by name.
-    fn programs(&self) -> Vec<Scope<'a>> {
+    pub(super) fn programs(&self) -> Vec<Scope<'a>> {
         self.groups(|row| row.program.as_str())
+    }
+
+    /// The name of the only program, if all rows are of one.
+    pub(super) fn program(&self) -> Option<&'a str> {
+        let mut programs = self.rows.iter().map(|row| row.program.as_str());
+        let first = programs.next()?;
+        programs.all(|program| program == first).then_some(first)
     }
 
     fn groups<K: Ord>(&self, key: impl Fn(&'a Row) -> K) -> Vec<Scope<'a>> {
@@ -76,13 +83,10 @@ impl<'a> Scope<'a> {
         if !values.is_empty() {
             return Ok(values);
         }
-        let mut programs = self.rows.iter().map(|row| &row.program);
-        let first = programs.next();
-        let only = first.filter(|first| programs.all(|program| program == *first));
         Err(EvalError::NoRows {
             metric: samples.metric.clone(),
             selector: samples.selector.to_string(),
-            program: only.cloned(),
+            program: self.program().map(str::to_owned),
         })
     }
 }
@@ -129,7 +133,7 @@ pub(super) fn condition(condition: &Condition, scope: &Scope<'_>) -> Result<bool
 }
 
 /// The value of an expression, which is finite.
-fn number(expression: &Number, scope: &Scope<'_>) -> Value {
+pub(super) fn number(expression: &Number, scope: &Scope<'_>) -> Value {
     let value = match expression {
         Number::Literal(value) => *value,
         Number::Negative(inner) => -number(inner, scope)?,
@@ -159,7 +163,13 @@ fn number(expression: &Number, scope: &Scope<'_>) -> Value {
             let count = found.iter().filter(|holds| **holds).count();
             count as f64 / found.len() as f64
         }
-        Number::Interval(end, inner) => interval(*end, inner, scope)?,
+        Number::Interval(end, inner) => {
+            let (low, high) = interval(inner, scope)?;
+            match end {
+                End::Low => low,
+                End::High => high,
+            }
+        }
     };
     if value.is_finite() {
         Ok(value)
@@ -180,13 +190,13 @@ fn each_program<T>(
     programs.iter().map(value).collect()
 }
 
-/// One end of the 95 % bootstrap interval of an expression's value.
-fn interval(end: End, inner: &Number, scope: &Scope<'_>) -> Value {
+/// The ends of the 95 % bootstrap interval of an expression's value.
+pub(super) fn interval(inner: &Number, scope: &Scope<'_>) -> Result<(f64, f64), EvalError> {
     // Whether there are rows doesn't depend on the resample: all or none have the error.
     number(inner, scope)?;
     let cells = scope.groups(|row| (row.program.as_str(), &row.settings));
     let mut error = None;
-    let (low, high) = stats::interval_of(RESAMPLES, |random| {
+    let ends = stats::interval_of(RESAMPLES, |random| {
         let resampled = Scope {
             rows: cells
                 .iter()
@@ -198,11 +208,7 @@ fn interval(end: End, inner: &Number, scope: &Scope<'_>) -> Value {
             f64::NAN
         })
     });
-    let value = match end {
-        End::Low => low,
-        End::High => high,
-    };
-    error.map_or(Ok(value), Err)
+    error.map_or(Ok(ends), Err)
 }
 
 /// As many rows as there are, drawn with replacement.

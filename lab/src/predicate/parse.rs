@@ -5,6 +5,7 @@
 //! used once on a path: what is inside an aggregate sees one program, and an interval of an
 //! interval has no meaning.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::MAX_LENGTH;
@@ -101,6 +102,27 @@ impl fmt::Display for Selector {
 
 /// Parses a whole text as a condition.
 pub(super) fn condition(text: &str) -> Result<Condition, ParseError> {
+    whole(
+        text,
+        |parser| parser.or(),
+        "expected `and`, `or` or the end",
+    )
+}
+
+/// Parses a whole text as a number.
+pub(super) fn number(text: &str) -> Result<Number, ParseError> {
+    whole(
+        text,
+        |parser| parser.number(),
+        "expected an operator or the end",
+    )
+}
+
+fn whole<T>(
+    text: &str,
+    parse: fn(&mut Parser<'_>) -> Parsed<T>,
+    expected: &str,
+) -> Result<T, ParseError> {
     let text: Vec<char> = text.chars().take(MAX_LENGTH + 1).collect();
     let mut parser = Parser {
         text: &text,
@@ -113,12 +135,62 @@ pub(super) fn condition(text: &str) -> Result<Condition, ParseError> {
         parser.at = MAX_LENGTH;
         return parser.fail("longer than 4096 characters");
     }
-    let condition = parser.or()?;
+    let parsed = parse(&mut parser)?;
     parser.skip_space();
     if parser.at < text.len() {
-        return parser.fail("expected `and`, `or` or the end");
+        return parser.fail(expected);
     }
-    Ok(condition)
+    Ok(parsed)
+}
+
+impl Condition {
+    /// Adds the names of the metrics.
+    pub(super) fn metrics<'a>(&'a self, found: &mut BTreeSet<&'a str>) {
+        match self {
+            Condition::Or(sides) | Condition::And(sides) => {
+                sides.iter().for_each(|side| side.metrics(found));
+            }
+            Condition::Not(inner) => inner.metrics(found),
+            Condition::Compare(left, _, right) => {
+                left.metrics(found);
+                right.metrics(found);
+            }
+        }
+    }
+}
+
+impl Number {
+    /// Whether there is an end of an interval in it, outside of conditions.
+    pub(super) fn has_interval(&self) -> bool {
+        match self {
+            Number::Literal(_) | Number::OfRows(..) | Number::Ratio(..) => false,
+            Number::Negative(inner) | Number::OfPrograms(_, inner) => inner.has_interval(),
+            Number::Arithmetic(left, _, right) => left.has_interval() || right.has_interval(),
+            // A condition may have one, and resampling it would multiply the time.
+            Number::Share(_) | Number::Interval(..) => true,
+        }
+    }
+
+    /// Adds the names of the metrics.
+    pub(super) fn metrics<'a>(&'a self, found: &mut BTreeSet<&'a str>) {
+        match self {
+            Number::Literal(_) => {}
+            Number::Negative(inner) | Number::OfPrograms(_, inner) | Number::Interval(_, inner) => {
+                inner.metrics(found)
+            }
+            Number::Arithmetic(left, _, right) => {
+                left.metrics(found);
+                right.metrics(found);
+            }
+            Number::OfRows(_, samples) => {
+                found.insert(&samples.metric);
+            }
+            Number::Ratio(first, second) => {
+                found.extend([first, second].map(|samples| samples.metric.as_str()));
+            }
+            Number::Share(inner) => inner.metrics(found),
+        }
+    }
 }
 
 /// Where the parser is. Each method parses what it is named after, and moves past it.

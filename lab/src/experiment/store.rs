@@ -1,0 +1,166 @@
+//! The file that results are appended to, line by line, so that a run can be killed at any time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::record::{Key, Line, ResultsError, read_results};
+use super::{Environment, Failure, Mode, ProgramDigest, Sample};
+
+/// Whether a file of results may exist already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// It must not.
+    New,
+    /// What is in it is not measured again.
+    Resume,
+}
+
+/// A file of results that is appended to.
+#[derive(Debug)]
+pub struct Store {
+    file: File,
+    name: String,
+    durable: bool,
+    environment: String,
+    samples: Vec<Sample>,
+    done: BTreeSet<Key>,
+}
+
+impl Store {
+    /// Opens the file and writes where the samples to come are made.
+    ///
+    /// A torn last line of an earlier run is cut off. Samples of processes are written through to
+    /// the disk; simulated ones, which can be repeated, are left to the system.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and should not; can't be read or written; has programs with other
+    /// digests; or has samples of processes that another build or machine made.
+    pub fn open(
+        path: &Path,
+        resume: Resume,
+        mode: Mode,
+        environment: &Environment,
+        digests: &BTreeMap<String, String>,
+    ) -> Result<Self, ResultsError> {
+        let name = path.display().to_string();
+        let io = |error| ResultsError::Io {
+            file: name.clone(),
+            error,
+        };
+        let other = |error: String| ResultsError::Other {
+            file: name.clone(),
+            error,
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let mut file = match resume {
+            Resume::New => options.create_new(true).open(path),
+            Resume::Resume => options.create(true).truncate(false).open(path),
+        }
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => other(
+                "there are results already; go on with --resume, or choose another folder".into(),
+            ),
+            _ => io(error),
+        })?;
+        let (lines, length) = read_results(path)?;
+        file.set_len(length).map_err(io)?;
+        file.seek(SeekFrom::Start(length)).map_err(io)?;
+        let mut store = Self {
+            file,
+            name: name.clone(),
+            durable: mode == Mode::Wall,
+            environment: environment.environment.clone(),
+            samples: Vec::new(),
+            done: BTreeSet::new(),
+        };
+        let mut known = BTreeSet::new();
+        let mut is_named = false;
+        for line in lines {
+            match line {
+                Line::Program(ProgramDigest { program, digest }) => {
+                    if digests.get(&program).is_some_and(|now| *now != digest) {
+                        return Err(other(format!("{program} was another file then")));
+                    }
+                    known.insert(program);
+                }
+                Line::Environment(line) => {
+                    let same = line.environment == environment.environment;
+                    is_named |= same;
+                    if !same && mode == Mode::Wall {
+                        return Err(other(
+                            "another build or machine made these results; times of two are not \
+                             comparable: choose another folder, and merge with --by-machine"
+                                .into(),
+                        ));
+                    }
+                }
+                Line::Sample(sample) => {
+                    store.done.insert(sample.key());
+                    store.samples.push(sample);
+                }
+                Line::Failure(_) => {}
+            }
+        }
+        if !is_named {
+            store.append(&Line::Environment(environment.clone()))?;
+        }
+        for (program, digest) in digests.iter().filter(|pair| !known.contains(pair.0)) {
+            let (program, digest) = (program.clone(), digest.clone());
+            store.append(&Line::Program(ProgramDigest { program, digest }))?;
+        }
+        Ok(store)
+    }
+
+    /// The samples: those that were there, and those that were added.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// Whether there is a sample of the cell's process.
+    pub fn has(&self, id: &str, process: u32) -> bool {
+        self.done.contains(&(id.to_owned(), process, 0))
+    }
+
+    /// Adds a sample, which is in the file when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written, for example because the disk is full. The lines before it are
+    /// whole; [`open`](Self::open) cuts off what is there of this one.
+    pub fn add(&mut self, mut sample: Sample) -> Result<(), ResultsError> {
+        sample.environment.clone_from(&self.environment);
+        sample.metrics.retain(|_, value| value.is_finite());
+        self.append(&Line::Sample(sample.clone()))?;
+        self.done.insert(sample.key());
+        self.samples.push(sample);
+        Ok(())
+    }
+
+    /// Adds that a process failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn fail(&mut self, mut failure: Failure) -> Result<(), ResultsError> {
+        failure.environment.clone_from(&self.environment);
+        self.append(&Line::Failure(failure))
+    }
+
+    fn append(&mut self, line: &Line) -> Result<(), ResultsError> {
+        let mut text = serde_json::to_vec(line).expect("lines have texts for keys");
+        text.push(b'\n');
+        let written = self.file.write_all(&text);
+        let written = written.and_then(|()| match self.durable {
+            true => self.file.sync_data(),
+            false => Ok(()),
+        });
+        written.map_err(|error| ResultsError::Io {
+            file: self.name.clone(),
+            error,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! The runner of simulated cells.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::metric::Cost;
+use super::prepared::{Cache, Slot};
+use super::record::ResultsError;
+use super::setup::of_process;
+use super::{
+    Cell, Environment, Experiment, Failure, Metric, Mode, Places, Plan, Resume, Sample, Settings,
+    Simulated, Store, Test, metrics, setup,
+};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Processes that are to be measured in this run.
+    pub planned: usize,
+    /// Those that were measured.
+    pub measured: usize,
+    /// Those that failed.
+    pub failed: usize,
+}
+
+impl Experiment {
+    /// The metrics of simulated cells that are kept.
+    fn wanted(&self) -> Vec<&'static Metric> {
+        let mut named: BTreeSet<&str> = self.measure.metrics.iter().map(String::as_str).collect();
+        let by_default = named.is_empty();
+        for statement in &self.verdicts {
+            if let Test::Conditions {
+                holds,
+                partly,
+                refuted,
+            } = &statement.test
+            {
+                named.extend(holds.metrics());
+                named.extend(partly.iter().flat_map(|partly| partly.metrics()));
+                named.extend(refuted.metrics());
+            }
+            named.extend(statement.effect.iter().flat_map(|effect| effect.metrics()));
+        }
+        let wanted = |metric: &&Metric| {
+            named.contains(metric.name) || by_default && metric.cost == Cost::Cheap
+        };
+        metrics().filter(wanted).collect()
+    }
+}
+
+/// Simulates the cells of a plan on `jobs` threads and appends the results to a file. `tell` is
+/// called after each process. `stop` ends the run early: what was measured is in the file.
+///
+/// # Errors
+///
+/// If a trace is missing or broken, or the file can't be written. Cells that fail are lines of the
+/// file and are counted.
+pub fn run_traces(
+    experiment: &Experiment,
+    plan: &Plan,
+    places: &Places,
+    output: (&Path, Resume, &Environment),
+    jobs: usize,
+    stop: &AtomicBool,
+    tell: &(dyn Fn(Progress) + Sync),
+) -> Result<Progress, ResultsError> {
+    let (path, resume, environment) = output;
+    let measure = &experiment.measure;
+    let cache = Cache::read(&experiment.programs, places, measure.effort);
+    let (cache, digests) = cache.map_err(|error| ResultsError::Other {
+        file: "traces".into(),
+        error,
+    })?;
+    let store = Store::open(path, resume, Mode::Trace, environment, &digests)?;
+    let mut tasks: Vec<(String, &Cell, u32)> = Vec::new();
+    for cell in &plan.cells {
+        let (key, id) = (Cache::key(cell), cell.id.to_string());
+        let processes = (0..measure.processes).filter(|process| !store.has(&id, *process));
+        tasks.extend(processes.map(|process| (key.clone(), cell, process)));
+    }
+    // Cells of one scaled program are next to each other, so that few are kept at a time.
+    tasks.sort_by(|a, b| (&a.0, a.1.id, a.2).cmp(&(&b.0, b.1.id, b.2)));
+    let run = Run {
+        experiment,
+        cache: &cache,
+        wanted: experiment.wanted(),
+        next: AtomicUsize::new(0),
+        written: Mutex::new(Written {
+            store,
+            error: None,
+            progress: Progress {
+                planned: tasks.len(),
+                ..Progress::default()
+            },
+        }),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..jobs.max(1) {
+            scope.spawn(|| run.work(&tasks, stop, tell));
+        }
+        run.work(&tasks, stop, tell);
+    });
+    let written = run.written.into_inner();
+    let written = written.unwrap_or_else(std::sync::PoisonError::into_inner);
+    match written.error {
+        Some(error) => Err(error),
+        None => Ok(written.progress),
+    }
+}
+
+/// What the threads of a run share.
+struct Run<'a> {
+    experiment: &'a Experiment,
+    cache: &'a Cache,
+    wanted: Vec<&'static Metric>,
+    next: AtomicUsize,
+    written: Mutex<Written>,
+}
+
+/// What was written.
+struct Written {
+    store: Store,
+    /// Why nothing more can be written.
+    error: Option<ResultsError>,
+    progress: Progress,
+}
+
+impl Run<'_> {
+    /// Measures one task after the other.
+    fn work(
+        &self,
+        tasks: &[(String, &Cell, u32)],
+        stop: &AtomicBool,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) {
+        let mut held: Option<(&str, std::sync::Arc<Slot>)> = None;
+        while !stop.load(Ordering::Relaxed) {
+            let Some((key, cell, process)) = tasks.get(self.next.fetch_add(1, Ordering::Relaxed))
+            else {
+                return;
+            };
+            let slot = match &held {
+                Some((of, slot)) if of == key => slot,
+                _ => &held.insert((key, self.cache.slot(key))).1,
+            };
+            let sample = self.measure(cell, *process, slot);
+            let mut written = self
+                .written
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if written.error.is_some() {
+                return;
+            }
+            let appended = match sample {
+                Ok(sample) => {
+                    written.progress.measured += 1;
+                    written.store.add(sample)
+                }
+                Err(error) => {
+                    written.progress.failed += 1;
+                    written.store.fail(Failure {
+                        id: cell.id.to_string(),
+                        program: cell.program.clone(),
+                        process: *process,
+                        error,
+                        ..Failure::default()
+                    })
+                }
+            };
+            if let Err(error) = appended {
+                written.error = Some(error);
+                return;
+            }
+            let progress = written.progress;
+            drop(written);
+            tell(progress);
+        }
+    }
+
+    fn measure(&self, cell: &Cell, process: u32, slot: &Slot) -> Result<Sample, String> {
+        let prepared = self.cache.prepare(cell, slot);
+        let seed = self.experiment.measure.seed;
+        let settings: Settings = of_process(&cell.settings, seed, process);
+        let setup = setup(&settings).map_err(|error| error.to_string())?;
+        let simulated = Simulated::new(
+            (&cell.program, prepared),
+            self.cache.corpus(),
+            &setup,
+            &settings,
+        );
+        let figures = self.wanted.iter().filter_map(|metric| {
+            let value = (metric.of)(&simulated)?;
+            Some((metric.name.to_owned(), value))
+        });
+        Ok(Sample {
+            id: cell.id.to_string(),
+            program: cell.program.clone(),
+            settings: cell.settings.clone(),
+            process,
+            metrics: figures.collect(),
+            ..Sample::default()
+        })
+    }
+}
