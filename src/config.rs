@@ -51,6 +51,7 @@ pub struct Config {
     pub(crate) canonicalize_nans: bool,
     pub(crate) deterministic_relaxed_simd: bool,
     pub(crate) branch_hinting: bool,
+    pub(crate) count_sites: bool,
 }
 
 impl Default for Config {
@@ -77,6 +78,7 @@ impl Default for Config {
             canonicalize_nans: false,
             deterministic_relaxed_simd: false,
             branch_hinting: true,
+            count_sites: false,
         }
     }
 }
@@ -128,6 +130,11 @@ impl Config {
         self
     }
 
+    /// The tiers of code by name, lowest first.
+    pub fn tier_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.tiers.0.iter().map(|name| &**name)
+    }
+
     /// Sets everything about tiering, the policy included, for programs that study it.
     pub fn tiering(&mut self, tiering: TieringConfig) -> &mut Self {
         self.tiering = tiering;
@@ -138,6 +145,16 @@ impl Config {
     /// called.
     pub fn eager(&mut self, eager: bool) -> &mut Self {
         self.eager = eager;
+        self
+    }
+
+    /// Sets whether baseline code counts each function's entry and each loop in a counter of its
+    /// own, for recordings of what a program does ([`Module::copy_site_counters`]). Costs as much
+    /// as counting for tiering does. Needs [`Strategy::Baseline`]: tiering hears nothing.
+    ///
+    /// [`Module::copy_site_counters`]: crate::Module::copy_site_counters
+    pub fn count_sites(&mut self, count: bool) -> &mut Self {
+        self.count_sites = count;
         self
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use upshift_abi::counted::CountedSites;
 use upshift_abi::facts::{BranchHints, Input, ModuleFacts};
 use upshift_abi::{Compiler, Feature, Tier};
 use upshift_baseline::{Baseline, Counters, Features as ProcessorFeatures, TrampolineCompiler};
@@ -167,6 +168,9 @@ impl Engine {
         if !self.inner.config.branch_hinting {
             facts.branch_hints = BranchHints::default();
         }
+        if self.inner.config.count_sites {
+            facts.sites = Some(CountedSites::scan(&facts, &wasm));
+        }
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
         let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
@@ -237,6 +241,10 @@ fn check(config: &Config) -> Result<()> {
     anyhow::ensure!(
         config.optimizer.cpu != Cpu::Sse41 || config.baseline.features.sse41,
         "code for SSE4.1 can't run on this processor, which has no SSE4.1"
+    );
+    anyhow::ensure!(
+        !config.count_sites || config.tiering.mode == Strategy::Baseline,
+        "sites are counted by baseline code only: with mode `baseline`"
     );
     config.features.check()?;
     Ok(())

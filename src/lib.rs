@@ -69,13 +69,14 @@ mod words;
 
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
+pub use upshift_abi::counted::CountedSite;
 pub use upshift_abi::{Printable, PrintableLines};
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
     InterruptHandle, Interruption, ResourceLimiter, Sampler, Samples, StoreLimits,
-    StoreLimitsBuilder, WaitClock,
+    StoreLimitsBuilder, ThreadClock, WaitClock,
 };
 pub use upshift_tiering as tiering;
 
@@ -93,7 +94,7 @@ pub use instance::{Export, Extern, Instance};
 pub use instance_pre::InstancePre;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
-pub use module::{Dump, Module};
+pub use module::{CountedFunction, Dump, Module};
 pub use shared_memory::{SharedMemory, WaitResult};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;

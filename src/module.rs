@@ -1,5 +1,6 @@
 //! Modules: decoded, validated, and ready to be instantiated any number of times.
 
+mod counts;
 mod inspect;
 mod load;
 
@@ -11,6 +12,7 @@ use upshift_abi::Printable;
 use upshift_abi::facts::{ImportType as RawImportType, Input, Item, ModuleFacts};
 use upshift_runtime::ModuleCode;
 
+pub use counts::CountedFunction;
 pub use inspect::Dump;
 use load::{MAGIC, ReadError};
 

@@ -12,6 +12,7 @@ mod api_cases {
     mod atomics;
     mod bulk;
     mod compiling;
+    mod counting;
     mod dispatch;
     mod displaced;
     mod exception_frames;

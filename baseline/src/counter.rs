@@ -11,6 +11,10 @@
 //!
 //! What is counted is the same both ways, but for a loop that ends by a trap: then the cell stays
 //! what it was when the loop was entered or last asked for tier-up.
+//!
+//! In a module that is recorded, each entry and loop has a cell of its own instead
+//! ([`counted`](upshift_abi::counted)), from which 1 is taken by the same instructions; nothing is
+//! compared and nothing is asked for.
 
 use upshift_abi::frame::ENTRY_SITE;
 use upshift_abi::{LoopIndex, OsrEntryInfo, RegClass, RelocationTarget};
@@ -28,12 +32,32 @@ pub(crate) struct LoopCounter {
     /// The loop's control frame.
     frame: usize,
     pub(crate) reg: Reg,
+    cell: Cell,
 }
 
 impl FuncGen<'_> {
-    /// At a function's entry: takes a call's weight.
-    pub(crate) fn emit_entry_counter(&mut self, weight: u32) {
-        self.sub_budget(immediate(weight));
+    /// At a function's entry: counts the call, if code is to count.
+    pub(crate) fn emit_entry_counter(&mut self) {
+        let facts = self.input.facts;
+        if let Some(sites) = &facts.sites {
+            let site = RelocationTarget::Site(sites.entry(self.input.func));
+            self.masm.sub_cell(site, 1);
+        } else if let Some(weight) = self.input.options.counters.entry {
+            self.take_from_budget_at_entry(weight);
+        }
+    }
+
+    /// At a loop's header: counts the iteration, if code is to count.
+    pub(crate) fn emit_loop_counter(&mut self, index: LoopIndex) {
+        if self.input.facts.sites.is_some() {
+            self.sub_in_loop(1, index);
+        } else if let Some(weight) = self.input.options.counters.loops {
+            self.take_from_budget_in_loop(weight, index);
+        }
+    }
+
+    fn take_from_budget_at_entry(&mut self, weight: u32) {
+        self.sub(self.budget(), immediate(weight));
         let func = self.input.func;
         self.out_of_line(Cc::S, |cold| {
             cold.tier_up(func, ENTRY_SITE);
@@ -42,21 +66,25 @@ impl FuncGen<'_> {
         });
     }
 
-    /// At a loop's header: takes an iteration's weight.
-    pub(crate) fn emit_loop_counter(&mut self, weight: u32, index: LoopIndex) {
-        let weight = immediate(weight);
-        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
-            self.masm.ri(Alu::Sub, OperandSize::S32, reg, weight);
-            self.masm.note_budget(reg);
-            // Not `js`, which processors don't fuse with a subtraction.
-            self.loop_tier_up(Cc::L, index);
-        } else {
-            self.sub_budget(weight);
-            self.loop_tier_up(Cc::S, index);
-        }
+    fn take_from_budget_in_loop(&mut self, weight: u32, index: LoopIndex) {
+        self.sub_in_loop(immediate(weight), index);
+        // Not `js` where it can be avoided: processors don't fuse it with a subtraction.
+        let in_register = self.loop_counter.is_some();
+        self.loop_tier_up(if in_register { Cc::L } else { Cc::S }, index);
         if self.input.options.osr {
             let (wasm, depth) = (self.wasm_offset(), self.cursor.loop_depth - 1);
             self.records.loops.push(OsrEntryInfo { index, wasm, depth });
+        }
+    }
+
+    /// Takes the weight from what the loop counts in.
+    fn sub_in_loop(&mut self, weight: i32, index: LoopIndex) {
+        match self.loop_counter {
+            Some(LoopCounter { reg, .. }) => {
+                self.masm.ri(Alu::Sub, OperandSize::S32, reg, weight);
+                self.masm.note_budget(reg);
+            }
+            None => self.sub(self.loop_cell(index), weight),
         }
     }
 
@@ -86,8 +114,9 @@ impl FuncGen<'_> {
     /// register if the loop is one of those that gain by it.
     pub(crate) fn choose_loop_counter(&mut self, seen: &Lookahead) {
         let rounds = self.input.options.features.sse41;
-        if self.input.options.counters.loops.is_none() || !seen.is_small_and_innermost() || !rounds
-        {
+        let counts =
+            self.input.options.counters.loops.is_some() || self.input.facts.sites.is_some();
+        if !counts || !seen.is_small_and_innermost() || !rounds {
             return;
         }
         let free = self.usable(RegClass::Int);
@@ -106,7 +135,8 @@ impl FuncGen<'_> {
         self.grab(reg);
         self.state.regs.reserved.add(reg);
         let frame = self.labels.len() - 1;
-        self.loop_counter = Some(LoopCounter { frame, reg });
+        let cell = self.loop_cell(self.cursor.newest_loop());
+        self.loop_counter = Some(LoopCounter { frame, reg, cell });
         self.load_loop_counter();
     }
 
@@ -153,46 +183,56 @@ impl FuncGen<'_> {
 
     /// Brings the budget from its register, if it is in one, to memory. Flags survive.
     pub(crate) fn store_loop_counter(&mut self) {
-        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
+        if let Some(LoopCounter { reg, cell, .. }) = self.loop_counter {
             self.check_loop_counter();
-            match self.budget() {
-                Budget::OfModule(cell) => self.masm.store_cell(cell, reg),
-                Budget::OfInstance(cell) => self.masm.rm(Op::STORE, reg, cell),
+            match cell {
+                Cell::OfModule(cell) => self.masm.store_cell(cell, reg),
+                Cell::OfInstance(cell) => self.masm.rm(Op::STORE, reg, cell),
             }
         }
     }
 
     /// Brings the budget from memory to its register, if it has one.
     fn load_loop_counter(&mut self) {
-        if let Some(LoopCounter { reg, .. }) = self.loop_counter {
-            match self.budget() {
-                Budget::OfModule(cell) => self.masm.load_cell(reg, cell),
-                Budget::OfInstance(cell) => self.masm.rm(Op::MOV, reg, cell),
+        if let Some(LoopCounter { reg, cell, .. }) = self.loop_counter {
+            match cell {
+                Cell::OfModule(cell) => self.masm.load_cell(reg, cell),
+                Cell::OfInstance(cell) => self.masm.rm(Op::MOV, reg, cell),
             }
             self.masm.note_budget(reg);
         }
     }
 
-    fn sub_budget(&mut self, weight: i32) {
-        match self.budget() {
-            Budget::OfModule(cell) => self.masm.sub_cell(cell, weight),
-            Budget::OfInstance(cell) => self.masm.sub_mem_imm(OperandSize::S32, cell, weight),
+    fn sub(&mut self, cell: Cell, weight: i32) {
+        match cell {
+            Cell::OfModule(cell) => self.masm.sub_cell(cell, weight),
+            Cell::OfInstance(cell) => self.masm.sub_mem_imm(OperandSize::S32, cell, weight),
+        }
+    }
+
+    /// What a loop counts in: the function's budget, or a cell of its own.
+    fn loop_cell(&self, index: LoopIndex) -> Cell {
+        match &self.input.facts.sites {
+            Some(sites) => Cell::OfModule(RelocationTarget::Site(
+                sites.of_loop(self.input.func, index),
+            )),
+            None => self.budget(),
         }
     }
 
     /// The function's budget.
-    fn budget(&self) -> Budget {
+    fn budget(&self) -> Cell {
         let func = self.input.func;
         match self.input.facts.layout.budget(func) {
-            Some(offset) => Budget::OfInstance(Mem::base(Reg::VMCTX, offset.disp())),
-            None => Budget::OfModule(RelocationTarget::Budget(func)),
+            Some(offset) => Cell::OfInstance(Mem::base(Reg::VMCTX, offset.disp())),
+            None => Cell::OfModule(RelocationTarget::Budget(func)),
         }
     }
 }
 
-/// The cell that has a function's budget.
-#[derive(Clone, Copy)]
-enum Budget {
+/// What code counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
     /// All instances of the module have one.
     OfModule(RelocationTarget),
     /// Each instance has one, in its context: they may run on several threads.

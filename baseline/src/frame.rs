@@ -154,9 +154,7 @@ impl FuncGen<'_> {
                 Mem::base(Reg::RBP, frame::RESULT_AREA),
             );
         }
-        if let Some(weight) = self.input.options.counters.entry {
-            self.emit_entry_counter(weight);
-        }
+        self.emit_entry_counter();
         self.receive_params();
         self.clear_locals(self.input.sig.params.len());
     }

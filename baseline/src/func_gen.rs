@@ -75,6 +75,11 @@ impl Cursor {
         LoopIndex(self.loop_count - 1)
     }
 
+    /// The loop that was numbered last.
+    pub(crate) fn newest_loop(&self) -> LoopIndex {
+        LoopIndex(self.loop_count - 1)
+    }
+
     /// At a loop's `end`.
     pub(crate) fn leave_loop(&mut self) {
         self.loop_depth -= 1;

@@ -3,7 +3,10 @@
 mod bounds;
 mod input;
 mod policies;
+mod record;
+mod runs;
 mod simulate;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -14,9 +17,11 @@ use crate::report;
 
 const EXAMPLES: &str = "\
 Examples:
+  upshift lab record -o x.trace x.wasm args     what the program does, and what its code costs
   upshift lab policies                          what decides on tier-up, with parameters
   upshift lab simulate x.trace -T policy=never  what that run would take under a policy
   upshift lab bounds x.trace --cores 2          how fast it could be at best
+  upshift lab validate --trace x.trace x.wasm args  whether simulations of it come true
 
 Exit codes:
   0  done
@@ -39,17 +44,21 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Task {
+    Record(Box<record::Arguments>),
     Policies(policies::Arguments),
     Simulate(simulate::Arguments),
     Bounds(bounds::Arguments),
+    Validate(Box<validate::Arguments>),
 }
 
 /// Does the task.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.task {
+        Task::Record(arguments) => record::run(arguments),
         Task::Policies(arguments) => policies::run(arguments),
         Task::Simulate(arguments) => simulate::run(arguments),
         Task::Bounds(arguments) => bounds::run(arguments),
+        Task::Validate(arguments) => validate::run(arguments),
     };
     done.unwrap_or_else(|error| {
         report::error(&error);

@@ -14,7 +14,7 @@ use upshift::{
 
 use crate::invoke::{self, UsageError};
 use crate::logger;
-use crate::options::Options;
+use crate::options::{Options, Streams};
 use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
 use crate::{dump, report};
@@ -136,9 +136,12 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
     let program = Program {
-        wasi: options
-            .guest
-            .context(&options.file, &options.args, &options.around)?,
+        wasi: options.guest.context(
+            &options.file,
+            &options.args,
+            &options.around,
+            Streams::Inherited,
+        )?,
         limits: options.around.limits.build(),
     };
     let mut store = Store::new(engine, program);
@@ -166,8 +169,39 @@ fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot)
     call(&mut store, instance.with_context(cannot)?, options)
 }
 
+/// Instantiates a program of one thread, for [`call`], with these standard streams.
+///
+/// # Errors
+///
+/// If it can't be instantiated, or is a program of several threads.
+pub fn instantiate(
+    engine: &Engine,
+    module: &Module,
+    options: &Options,
+    streams: Streams,
+) -> Result<(Store<Program>, Instance)> {
+    anyhow::ensure!(
+        !WasiThreads::<Program>::are_used_by(module),
+        "the program may start threads; only programs of one thread can be recorded"
+    );
+    let mut linker = Linker::new(engine);
+    add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
+    let (guest, around) = (&options.guest, &options.around);
+    let program = Program {
+        wasi: guest.context(&options.file, &options.args, around, streams)?,
+        limits: around.limits.build(),
+    };
+    let mut store = Store::new(engine, program);
+    store.limiter(|program| &mut program.limits);
+    store.wait_clock(|program| &mut program.wasi);
+    let file = Printable(options.file.display());
+    let instance = linker.instantiate(&mut store, module);
+    let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
+    Ok((store, instance))
+}
+
 /// Calls a program's start, or the function of `--invoke`.
-fn call(store: &mut Store<Program>, instance: Instance, options: &Options) -> Result<()> {
+pub fn call(store: &mut Store<Program>, instance: Instance, options: &Options) -> Result<()> {
     let file = Printable(options.file.display());
     match &options.invoke {
         Some(name) => {

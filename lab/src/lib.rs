@@ -4,6 +4,7 @@
 //! - [`predicate`]: the language in which an experiment says, before it runs, what its results must
 //!   show for a claim to hold;
 //! - [`trace`]: recorded runs, and their files;
+//! - [`mod@record`]: what was measured in runs, as a trace;
 //! - [`workload`]: a trace as work to be done;
 //! - [`machine`]: cores and compile threads that do it in virtual time;
 //! - [`mod@simulate`]: what a run would take under a policy;
@@ -24,6 +25,7 @@ pub mod experiment;
 pub mod machine;
 pub mod measure;
 pub mod predicate;
+pub mod record;
 pub mod simulate;
 pub mod stats;
 pub mod trace;

@@ -30,7 +30,7 @@ pub use recorder::{Cell, Recorder, SnapshotError};
 const MAGIC: [u8; 8] = *b"UPTRACE\n";
 
 /// The version of the encoding that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A recorded run.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,15 @@ pub struct Header {
     pub seed: u64,
     /// The machine: processor, cores, system.
     pub machine: String,
+    /// Bytes of the bodies of all functions that the module defines. Less than those of the
+    /// functions that are here: there are no others.
+    pub module_bytes: u64,
+    /// The number of functions that the module defines, likewise.
+    pub module_funcs: u32,
+    /// For each number of busy compile threads, from 0, the factor by which the program's thread
+    /// was slower on the machine, beyond its share of the cores. At least 1 each; the last one
+    /// holds for more threads. Empty: not measured, taken as 1.
+    pub slowdown: Vec<f64>,
     /// The levels of code, lowest first: at least one.
     pub levels: Vec<Level>,
 }

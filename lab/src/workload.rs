@@ -19,6 +19,10 @@ pub struct Workload {
     pub(crate) loops: Vec<(u32, f64)>,
     /// For each level whether its code counts.
     pub(crate) counting: Vec<Counting>,
+    /// Bytes of the bodies of all functions of the module.
+    pub(crate) module_bytes: u64,
+    /// The number of all functions of the module.
+    pub(crate) module_funcs: u32,
 }
 
 /// What is known of a function's code.
@@ -91,9 +95,13 @@ impl Workload {
         };
         let stretches = trace.slices.iter().map(stretch).collect();
         let levels = trace.header.levels.iter();
+        let bytes = trace.functions.iter();
+        let bytes = bytes.map(|function| u64::from(function.body_bytes));
         Self {
             functions: trace.functions.iter().map(Code::new).collect(),
             counting: levels.map(|level| level.counting).collect(),
+            module_bytes: trace.header.module_bytes.max(bytes.sum()),
+            module_funcs: trace.header.module_funcs.max(trace.functions.len() as u32),
             stretches,
             loops,
         }
@@ -132,6 +140,11 @@ impl Workload {
             }
         }
         scaled
+    }
+
+    /// What each function takes at level 0 over the whole run, in nanoseconds.
+    pub fn function_ns(&self) -> Vec<f64> {
+        self.totals().iter().map(|levels| levels[0]).collect()
     }
 
     /// The functions in the order of their first use.

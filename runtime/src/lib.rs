@@ -51,6 +51,7 @@ pub mod store;
 mod stubs;
 mod sync;
 mod sys;
+mod thread_clock;
 mod trap;
 mod types;
 
@@ -77,6 +78,7 @@ pub use store::{
     StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, WaitClock, run_native,
 };
 pub use sys::Process;
+pub use thread_clock::ThreadClock;
 pub use types::TypeUses;
 
 impl Runtime {

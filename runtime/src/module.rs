@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use upshift_abi::counted::CountedSites;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
@@ -96,6 +97,8 @@ pub struct ModuleCode {
     budgets: Cells,
     /// The last and all targets of indirect calls, see [`upshift_abi::targets`].
     targets: Cells,
+    /// What each site has counted, see [`upshift_abi::counted`]; empty unless sites are counted.
+    sites: Cells,
     /// Whether an instance has been created.
     instantiated: AtomicBool,
     /// Created for the second instance; contains `None` where data is copied.
@@ -150,6 +153,7 @@ impl ModuleCode {
         );
         let count = facts.bodies.len();
         let targets = upshift_abi::targets::cells(&facts) as usize;
+        let sites = facts.sites.as_ref().map_or(0, CountedSites::count) as usize;
         let code = runtime.code();
         code.ensure_thunks(count)?;
         let module = Self {
@@ -158,6 +162,7 @@ impl ModuleCode {
             slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
             targets: CodeSpace::allocate_cells(code, targets * size_of::<u32>())?,
+            sites: CodeSpace::allocate_cells(code, sites * size_of::<u32>())?,
             facts,
             _types: types,
             wasm,
@@ -236,6 +241,21 @@ impl ModuleCode {
         CallTargets(cells.map(|cell| cell.load(Ordering::Relaxed)).collect())
     }
 
+    fn site_cells(&self) -> &[AtomicU32] {
+        let count = self.facts.sites.as_ref().map_or(0, CountedSites::count) as usize;
+        // SAFETY: as many aligned, zeroed words were allocated. Generated code changes them without
+        // atomicity, which can lose an update but not tear one.
+        unsafe { std::slice::from_raw_parts(self.sites.base().cast(), count) }
+    }
+
+    /// Copies the cells of all sites: each has counted down from 0, and wraps around. Empty unless
+    /// the module's facts number its sites. Any thread, while the program runs.
+    pub fn copy_sites(&self, into: &mut Vec<u32>) {
+        into.clear();
+        let cells = self.site_cells().iter();
+        into.extend(cells.map(|cell| cell.load(Ordering::Relaxed)));
+    }
+
     fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {
         assert!(func.index() < self.facts.bodies.len());
         // SAFETY: the cells contain one aligned, zeroed word per function. Generated code subtracts
@@ -266,6 +286,7 @@ impl ModuleCode {
         let resolve = |target: RelocationTarget| match target {
             RelocationTarget::Slot(func) => self.slot(func) as *const VmSlot as usize,
             RelocationTarget::Budget(func) => self.budget_cell(func) as *const AtomicI32 as usize,
+            RelocationTarget::Site(cell) => self.site_cells()[cell.index()].as_ptr() as usize,
             RelocationTarget::Target(cell) => self.target_cells()[cell.index()].as_ptr() as usize,
             RelocationTarget::Builtin(_) | RelocationTarget::Start => {
                 unreachable!("the code space resolves these")

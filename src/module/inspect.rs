@@ -20,6 +20,13 @@ impl Module {
         (found.0 >= facts.imported_funcs && found.index() < facts.funcs.len()).then_some(found.0)
     }
 
+    /// The indexes of the functions that the module defines, for
+    /// [`compile_func`](Self::compile_func).
+    pub fn defined_funcs(&self) -> std::ops::Range<u32> {
+        let facts = self.facts();
+        facts.imported_funcs..facts.funcs.len() as u32
+    }
+
     /// Compiles a function and returns the code without installing it. The result depends on the
     /// module and the configuration only.
     ///

@@ -129,9 +129,7 @@ impl FuncGen<'_> {
         self.labels[frame].state = Some(state);
         self.labels[frame].header = Some(header);
         self.check_loop_header(state, params);
-        if let Some(weight) = self.input.options.counters.loops {
-            self.emit_loop_counter(weight, index);
-        }
+        self.emit_loop_counter(index);
     }
 
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,

@@ -39,14 +39,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut config = TieringConfig::default();
     config.knobs.threads = arguments.threads;
     let workers = arguments.place.workers(&config);
-    let machine = match arguments.place.machine(workers) {
-        Ok(machine) => machine,
-        Err(message) => return misused(&message),
-    };
-    let (_, workload) = match arguments.recorded.workload()? {
+    let (trace, workload) = match arguments.recorded.workload()? {
         Ok(read) => read,
         Err(message) => return misused(&message),
     };
+    let machine = arguments.place.machine(workers, &trace);
     let effort = Effort {
         runs: arguments.effort,
     };

@@ -41,8 +41,8 @@ pub struct Place {
     cores: u32,
 
     /// For 0, 1, ... busy compile threads, the factor by which they slow the program down beyond
-    /// their share of the cores
-    #[arg(long, value_name = "F,F,...", value_delimiter = ',')]
+    /// their share of the cores [default: as recorded]
+    #[arg(long, value_name = "F,F,...", value_delimiter = ',', value_parser = slowdown)]
     slowdown: Vec<f64>,
 }
 
@@ -70,16 +70,20 @@ impl Recorded {
 impl Place {
     /// The machine with so many compile threads. Code comes into use as the engine does it: at the
     /// next call, or where a loop has an OSR entry.
-    pub fn machine(&self, workers: u32) -> Result<Machine, String> {
-        let possible = |factor: &f64| (1.0..).contains(factor);
-        if let Some(factor) = self.slowdown.iter().find(|factor| !possible(factor)) {
-            return Err(format!("--slowdown {factor}: a factor is at least 1"));
-        }
-        Ok(Machine {
-            slowdown: self.slowdown.clone(),
+    pub fn machine(&self, workers: u32, trace: &Trace) -> Machine {
+        Machine {
+            slowdown: match self.slowdown.is_empty() {
+                true => trace.header.slowdown.clone(),
+                false => self.slowdown.clone(),
+            },
             switch: Switch::Entry,
             ..Machine::new(self.cores, workers)
-        })
+        }
+    }
+
+    /// Cores of the machine.
+    pub fn cores(&self) -> u32 {
+        self.cores
     }
 
     /// Compile threads as the engine would start them: one less than the cores, at least one.
@@ -91,14 +95,22 @@ impl Place {
     }
 
     /// The simulation of an engine with these options.
-    pub fn setup(&self, config: &TieringConfig) -> Result<Setup, String> {
-        let machine = self.machine(self.workers(config))?;
+    pub fn setup(&self, config: &TieringConfig, trace: &Trace) -> Setup {
+        let machine = self.machine(self.workers(config), trace);
         let mut setup = Setup::new(config.policy.clone(), machine);
         setup.queue = config.queue.clone();
         setup.knobs = config.knobs.clone();
         setup.weights = config.weights;
-        Ok(setup)
+        setup
     }
+}
+
+/// This machine, in a line.
+pub fn this_machine() -> String {
+    let machine = upshift::profiler::format::Machine::current();
+    let (cpu, cores, kernel) = (machine.cpu, machine.cores, machine.kernel);
+    let virtual_machine = if machine.hypervisor { ", virtual" } else { "" };
+    format!("{cpu}, {cores} cores{virtual_machine}, Linux {kernel}")
 }
 
 /// Reads a trace.
@@ -116,6 +128,12 @@ pub fn tiering(settings: &[String]) -> Result<TieringConfig, KnobError> {
         config.set(name, value)?;
     }
     Ok(config)
+}
+
+fn slowdown(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok();
+    let factor = factor.filter(|factor: &f64| factor.is_finite() && *factor >= 1.0);
+    factor.ok_or_else(|| "a factor of at least 1 is needed".into())
 }
 
 fn scale(factors: &mut Scale, text: &str) -> Result<(), String> {

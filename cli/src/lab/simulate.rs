@@ -41,14 +41,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(config) => config,
         Err(error) => return misused(&error.to_string()),
     };
-    let mut setup = match arguments.place.setup(&config) {
-        Ok(setup) => setup,
-        Err(message) => return misused(&message),
-    };
     let (trace, workload) = match arguments.recorded.workload()? {
         Ok(read) => read,
         Err(message) => return misused(&message),
     };
+    let mut setup = arguments.place.setup(&config, &trace);
     if arguments.decisions {
         setup.decisions = Keep::All;
     }

@@ -1,8 +1,12 @@
 //! Options on what the program can access: directories, variables, clocks, random bytes.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use upshift::Result;
+use upshift::wasi::pipe::{ReadPipe, WritePipe};
 use upshift::wasi::{DirAccess, SeededRandom, VirtualClocks, WasiCtx, WasiCtxBuilder};
 use upshift_knobs::types::{self, Type};
 use upshift_knobs::{choices, knobs};
@@ -40,6 +44,43 @@ pub enum Inherited {
     All,
 }
 
+/// The standard streams of the program.
+#[derive(Clone, Debug)]
+pub enum Streams {
+    /// Those of this process.
+    Inherited,
+    /// Input is read from memory; what is written is dropped, but for its digest.
+    Repeated(Arc<Repeated>),
+}
+
+/// The standard streams of a run that repeats another.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    /// What the program can read.
+    pub input: Vec<u8>,
+    /// The digest of what it has written so far.
+    pub written: Mutex<Sha256>,
+}
+
+/// Where a run that repeats another writes.
+struct Digested(Arc<Repeated>);
+
+impl Write for Digested {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut digest = self
+            .0
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        digest.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The clocks of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clocks {
@@ -73,11 +114,23 @@ impl Guest {
     }
 
     /// The WASI context for the program of a file.
-    pub fn context(&self, file: &Path, args: &[String], around: &Around) -> Result<WasiCtx> {
+    pub fn context(
+        &self,
+        file: &Path,
+        args: &[String],
+        around: &Around,
+        streams: Streams,
+    ) -> Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
+        match streams {
+            Streams::Inherited => wasi.inherit_stdio(),
+            Streams::Repeated(repeated) => wasi
+                .stdin(ReadPipe::from(repeated.input.clone()))
+                .stdout(WritePipe::new(Digested(repeated.clone())))
+                .stderr(WritePipe::new(Digested(repeated))),
+        };
         let name = || file.file_name().map_or("-".into(), ToOwned::to_owned);
-        wasi.inherit_stdio()
-            .arg(self.argv0.clone().map_or_else(name, Into::into))
+        wasi.arg(self.argv0.clone().map_or_else(name, Into::into))
             .args(args);
         if self.inherited == Inherited::All {
             wasi.inherit_env();

@@ -19,9 +19,9 @@ use upshift::Config;
 
 use crate::{export, lab};
 
-pub use guest::Guest;
+pub use guest::{Clocks, Guest, Repeated, Streams};
 pub use knobs::Around;
-pub use parse::parse;
+pub use parse::{RunArguments, interpret, parse};
 
 /// The format of `--stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

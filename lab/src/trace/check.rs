@@ -15,6 +15,9 @@ pub enum Invalid {
     /// Order is part of the format.
     #[error("{0} are not in ascending order")]
     Order(&'static str),
+    /// Busy compile threads don't make the program faster.
+    #[error("the program is slower by {0}; that is at least 1")]
+    Slowdown(String),
     /// Each function has costs for each level.
     #[error("costs for {found} levels, of {levels}")]
     Costs {
@@ -91,6 +94,10 @@ pub(super) fn header(header: &Header) -> Result<(), Invalid> {
     let levels = header.levels.len();
     if !(1..=MAX_LEVELS).contains(&levels) {
         return Err(Invalid::Levels(levels));
+    }
+    let possible = |factor: &&f64| factor.is_finite() && **factor >= 1.0;
+    if let Some(factor) = header.slowdown.iter().find(|factor| !possible(factor)) {
+        return Err(Invalid::Slowdown(factor.to_string()));
     }
     let texts = [&header.program, &header.settings, &header.machine];
     let names = header.levels.iter().map(|level| &level.name);

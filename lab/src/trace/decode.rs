@@ -137,6 +137,9 @@ impl<'a> Reader<'a> {
             settings: self.text()?,
             seed: self.number()?,
             machine: self.text()?,
+            module_bytes: self.number()?,
+            module_funcs: self.small()?,
+            slowdown: self.list(8, Self::real)?,
             levels: self.list(2, Self::level)?,
         })
     }

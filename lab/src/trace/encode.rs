@@ -55,6 +55,9 @@ impl Bytes {
         self.text(&header.settings);
         self.number(header.seed);
         self.text(&header.machine);
+        self.number(header.module_bytes);
+        self.number(header.module_funcs.into());
+        self.list(&header.slowdown, |bytes, &factor| bytes.real(factor));
         self.list(&header.levels, |bytes, level| {
             bytes.text(&level.name);
             bytes.0.push(match level.counting {

@@ -38,6 +38,9 @@ pub(crate) fn random_trace(random: &mut Rng) -> Trace {
             settings: text(random),
             seed: random.u64(..),
             machine: text(random),
+            module_bytes: random.u64(..),
+            module_funcs: random.u32(..),
+            slowdown: (0..random.usize(..4)).map(|_| 1.0 + random.f64()).collect(),
             levels,
         },
         functions,
@@ -201,7 +204,7 @@ fn errors_say_what_and_where() {
     );
     let mut other = whole.clone();
     other[8] = 9;
-    let expected = "byte 12, in the start: version 9 of the format; this program reads version 1";
+    let expected = "byte 12, in the start: version 9 of the format; this program reads version 2";
     assert_eq!(message(&other), expected);
     let mut huge = whole[..12].to_vec();
     huge.extend([0xFF; 9]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::builtin::Builtin;
 use crate::compiler::Tier;
-use crate::index::{CodeOffset, DefinedFuncIndex, LoopIndex, TargetCell, WasmOffset};
+use crate::index::{CodeOffset, DefinedFuncIndex, LoopIndex, SiteCell, TargetCell, WasmOffset};
 use crate::sites::Sites;
 
 /// Code is placed at multiples of this many bytes, so data in it can have any alignment up to it.
@@ -66,6 +66,8 @@ pub enum RelocationTarget {
     Budget(DefinedFuncIndex),
     /// A 4-byte cell, shared by all instances of the module, see [`targets`](crate::targets).
     Target(TargetCell),
+    /// A 4-byte cell, shared by all instances of the module, see [`counted`](crate::counted).
+    Site(SiteCell),
     /// The 8-byte cell with the builtin's address.
     Builtin(Builtin),
     /// The first byte of the code that contains the relocation.
@@ -115,6 +117,7 @@ impl fmt::Display for RelocationTarget {
         match self {
             RelocationTarget::Slot(func) => write!(f, "slot[{func}]"),
             RelocationTarget::Budget(func) => write!(f, "budget[{func}]"),
+            RelocationTarget::Site(cell) => write!(f, "site[{cell}]"),
             RelocationTarget::Target(cell) => write!(f, "target[{cell}]"),
             RelocationTarget::Builtin(builtin) => write!(f, "builtin[{}]", builtin.name()),
             RelocationTarget::Start => f.write_str("start"),

@@ -11,6 +11,7 @@ pub use decode::{DecodeError, DecodedModule, Input, ModuleDecoder, decode, decod
 pub use hints::{BranchHints, Likelihood};
 pub use references::TableImage;
 
+use crate::counted::CountedSites;
 use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
     TagIndex, TypeIndex,
@@ -239,6 +240,9 @@ pub struct ModuleFacts {
     pub layout: VmLayout,
     /// The plans of memories and tables.
     pub plan: ModulePlan,
+    /// The sites at which functions count, if the module is to be recorded: then baseline code
+    /// counts there, and not in budgets.
+    pub sites: Option<CountedSites>,
 }
 
 impl ModuleFacts {

@@ -64,11 +64,13 @@ index! {
     LocalIndex => "local";
     /// The n-th `loop` instruction of a body in the order of its bytes, unreachable ones included.
     LoopIndex => "loop";
-    /// A copy of a function's body in one piece of code, see [`sites`](crate::sites).
+    /// A copy of a function's body in one piece of code, see [`counted`](crate::counted).
     InlinedIndex => "inlined";
     /// A cell in which baseline code notes a target of a `call_indirect`, see
     /// [`targets`](crate::targets).
     TargetCell => "target";
+    /// A cell in which recorded code counts, see [`sites`](crate::sites).
+    SiteCell => "site";
     /// A byte offset from the start of the module's binary.
     WasmOffset => "@";
     /// A byte offset from the start of a compiled function's code.

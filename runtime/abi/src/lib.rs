@@ -14,6 +14,7 @@
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
 //! - [`atomic`]: the one list of atomic accesses;
 //! - [`printable`]: names from modules, made safe to show;
+//! - [`counted`]: where the code of a recorded module counts;
 //! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns.
 //!
 //! # Invariants
@@ -37,6 +38,7 @@ pub mod atomic;
 pub mod builtin;
 pub mod callconv;
 pub mod compiler;
+pub mod counted;
 pub mod exception;
 pub mod facts;
 pub mod features;

@@ -230,6 +230,7 @@ fn empty_facts() -> ModuleFacts {
         table_image: None,
         layout: VmLayout::EMPTY,
         plan: ModulePlan::empty(),
+        sites: None,
     }
 }
 

@@ -1,0 +1,293 @@
+//! Single runs of a program, all alike, that the lab measures: which options an engine has, a
+//! thread for the guest, its processor time, and where a sampler found it.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use sha2::Digest as _;
+use upshift::knobs::{self, Group};
+use upshift::profiler::{CodeKey, Detail, Event, LogConfig, Record};
+use upshift::{Config, Engine, Exit, Module, Result, Sampler, Samples, ThreadClock};
+use upshift_lab::record::{Code, Compiled, LevelRun, Place, SiteShape};
+
+use crate::options::{Clocks, Options, Repeated, Streams};
+use crate::run;
+
+/// How often the sampler looks.
+const SAMPLE_PERIOD: Duration = Duration::from_millis(1);
+
+/// The longest run that there is room for samples of.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// A program that is run again and again.
+pub struct Program {
+    /// How it is run.
+    pub options: Options,
+    /// What it reads.
+    pub input: Vec<u8>,
+}
+
+/// Whether a run is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Each [`SAMPLE_PERIOD`].
+    On,
+    /// It is not disturbed.
+    Off,
+}
+
+/// What a run took.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Processor time of the program's thread, in nanoseconds.
+    pub cpu_ns: f64,
+    /// From the call of the program to its end, in nanoseconds.
+    pub wall_ns: f64,
+    /// Where the sampler found the thread.
+    pub pcs: Vec<u64>,
+    /// How it ended, and the digest of what it wrote.
+    pub end: End,
+}
+
+/// What the runs of a program have in common if it repeats itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its exit code.
+    pub code: i32,
+    /// The SHA-256 of what it wrote.
+    pub written: [u8; 32],
+}
+
+impl Program {
+    /// A program that repeats itself, as far as its surroundings can see to that.
+    pub fn new(mut options: Options) -> Result<Self> {
+        ensure!(
+            options.file != Path::new("-"),
+            "standard input is the program's; the module must be a file"
+        );
+        options.around.clocks = Clocks::Virtual;
+        options.around.random_seed.get_or_insert(0);
+        let mut input = Vec::new();
+        if !io::stdin().is_terminal() {
+            let read = io::stdin().lock().read_to_end(&mut input);
+            read.context("cannot read standard input")?;
+        }
+        Ok(Self { options, input })
+    }
+
+    /// An engine with these options of tiering, besides the program's own.
+    pub fn config(&self, tiering: &[(&str, &str)]) -> Result<Config> {
+        let mut config = self.options.config.clone();
+        for (name, value) in tiering {
+            knobs::set(&mut config, Group::Tiering, name, value)?;
+        }
+        config.event_log(LogConfig {
+            detail: Detail::Events,
+            capacity: None,
+        });
+        Ok(config)
+    }
+
+    /// Loads the program.
+    pub fn load(&self, config: &Config) -> Result<Module> {
+        let engine = Engine::new(config)?;
+        Module::from_file(&engine, &self.options.file)
+    }
+
+    /// Runs the program to its end on a thread of its own. `beside` is called on this thread as
+    /// soon as the program begins, with the clock of the program's thread and whether that has
+    /// ended.
+    pub fn run(
+        &self,
+        module: &Module,
+        sampling: Sampling,
+        beside: impl FnOnce(ThreadClock, &AtomicBool),
+    ) -> Result<Ran> {
+        let ended = AtomicBool::new(false);
+        let (begins, begun) = std::sync::mpsc::sync_channel(0);
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("upshift-guest".into());
+            let builder = builder.stack_size(module.engine().config().thread_stack_size());
+            let guest = builder.spawn_scoped(scope, || {
+                let _ended = SetOnDrop(&ended);
+                self.run_here(module, sampling, move |clock| {
+                    let _ = begins.send(clock);
+                })
+            });
+            let guest = guest.context("cannot start a thread for the program")?;
+            if let Ok(clock) = begun.recv() {
+                beside(clock, &ended);
+            }
+            match guest.join() {
+                Ok(ran) => ran,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    fn run_here(
+        &self,
+        module: &Module,
+        sampling: Sampling,
+        begins: impl FnOnce(ThreadClock),
+    ) -> Result<Ran> {
+        let streams = Arc::new(Repeated {
+            input: self.input.clone(),
+            written: Mutex::default(),
+        });
+        let engine = module.engine();
+        let repeated = Streams::Repeated(streams.clone());
+        let (mut store, instance) = run::instantiate(engine, module, &self.options, repeated)?;
+        let clock = ThreadClock::of_this_thread()?;
+        let capacity = LONGEST.as_nanos() / SAMPLE_PERIOD.as_nanos();
+        begins(clock);
+        let sampler = match sampling {
+            Sampling::On => Some(Sampler::start(SAMPLE_PERIOD, capacity as usize)?),
+            Sampling::Off => None,
+        };
+        let (began, used) = (Instant::now(), clock.now());
+        let ended = run::call(&mut store, instance, &self.options);
+        let (wall, now) = (began.elapsed(), clock.now());
+        let samples = sampler.map_or_else(Samples::default, Sampler::stop);
+        let Samples { pcs, lost, .. } = samples;
+        if lost > 0 {
+            bail!("the program takes more than {} s", LONGEST.as_secs());
+        }
+        let code = match ended {
+            Ok(()) => 0,
+            Err(error) => match error.downcast_ref() {
+                Some(&Exit(code)) => code,
+                None => return Err(error),
+            },
+        };
+        let cpu = now.zip(used).map(|(now, used)| now - used);
+        let cpu = cpu.context("the program's thread has no clock")?;
+        let written = streams
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Ran {
+            cpu_ns: cpu.as_nanos() as f64,
+            wall_ns: wall.as_nanos() as f64,
+            pcs,
+            end: End {
+                code,
+                written: written.clone().finalize().into(),
+            },
+        })
+    }
+}
+
+/// Sets a flag when dropped, however that comes.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Where an engine's code is, from the records of its log. Right if no code was freed.
+pub struct CodeMap(BTreeMap<u64, (u64, u32)>);
+
+impl CodeMap {
+    /// The code of all functions in the log.
+    pub fn new(records: &[Record]) -> Self {
+        let placed = records.iter().filter_map(|record| match &record.event {
+            Event::Published {
+                code,
+                address,
+                code_bytes,
+            }
+            | Event::OsrReady {
+                code,
+                address,
+                code_bytes,
+            } => Some((
+                *address,
+                (*address + u64::from(*code_bytes), code.func.func.0),
+            )),
+            _ => None,
+        });
+        Self(placed.collect())
+    }
+
+    /// The function whose code is at the address.
+    fn function(&self, pc: u64) -> Option<u32> {
+        let (_, (end, function)) = self.0.range(..=pc).next_back()?;
+        (pc < *end).then_some(*function)
+    }
+
+    /// For each sample whether it is in a function's code.
+    pub fn places(&self, pcs: &[u64]) -> Vec<Place> {
+        let place = |&pc: &u64| match self.function(pc) {
+            Some(_) => Place::Code,
+            None => Place::Host,
+        };
+        pcs.iter().map(place).collect()
+    }
+}
+
+/// What a run at one level tells of a module with so many functions.
+pub fn level_run(ran: &Ran, records: &[Record], level: u8, functions: usize) -> LevelRun {
+    let code = CodeMap::new(records);
+    let mut run = LevelRun {
+        cpu_ns: ran.cpu_ns,
+        samples: vec![0; functions],
+        elsewhere: 0,
+        compiled: vec![None; functions],
+    };
+    for &pc in &ran.pcs {
+        match code.function(pc) {
+            Some(function) => run.samples[function as usize] += 1,
+            None => run.elsewhere += 1,
+        }
+    }
+    for record in records {
+        if let Event::CompileFinished {
+            code,
+            code_bytes,
+            cpu_time,
+            ..
+        } = &record.event
+        {
+            let CodeKey {
+                func, level: of, ..
+            } = *code;
+            let compiled = &mut run.compiled[func.func.index()];
+            if of == level && code.loop_number().is_none() {
+                *compiled = Some(Compiled {
+                    ns: cpu_time.0 as f64,
+                    code_bytes: *code_bytes,
+                });
+            }
+        }
+    }
+    run
+}
+
+/// The functions of a module that counts its sites.
+pub fn functions(module: &Module) -> Vec<Code> {
+    let functions = module.counted_functions().into_iter();
+    let code = |function: upshift::CountedFunction| Code {
+        index: function.index,
+        name: function.name,
+        body_bytes: function.body_bytes,
+        sites: function
+            .sites
+            .iter()
+            .map(|site| SiteShape {
+                offset: site.offset,
+                depth: site.depth,
+                operators: site.operators,
+            })
+            .collect(),
+    };
+    functions.map(code).collect()
+}

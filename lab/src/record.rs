@@ -1,0 +1,207 @@
+//! From what was measured in several runs of one program to a [`Trace`].
+//!
+//! A program is run once while it counts ([`Counted`]), and several times in code of one level only
+//! ([`LevelRun`]), while a sampler notes where its thread is. That gives, without a clock in the
+//! program's code:
+//!
+//! - **how much a function takes at a level**: its share of the samples, of the thread's processor
+//!   time. Functions with few samples are taken to be more like the average: the estimate is the
+//!   mean of a gamma distribution, whose prior (as if [`PRIOR`] samples had been seen) is what the
+//!   function's counts and operators would take at the program's average speed; for higher levels,
+//!   what it takes at level 0, faster by the program's average;
+//! - **how that is divided among its sites**: by the number of operators that a pass of each site
+//!   executes, as samples don't tell loops apart;
+//! - **what happens outside of WebAssembly**: the samples that are in no function's code, near in
+//!   time ([`WINDOW`]).
+//!
+//! Times of the counting run are scaled so that their sum is that of the runs at level 0: counting
+//! each site apart costs a little more or less than counting for tiering.
+
+mod estimate;
+mod slices;
+
+use crate::trace::{Cost, Counting, Function, Header, Level, Loop, Slice, Trace};
+
+/// How many samples the expectation of a function's time weighs as.
+pub const PRIOR: f64 = 4.0;
+
+/// How many samples before and behind tell which part of a slice is outside of WebAssembly.
+pub const WINDOW: usize = 20;
+
+/// A place at which a function counts: its entry, or a loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SiteShape {
+    /// Where the loop begins, in bytes from the start of the body; 0 for the entry.
+    pub offset: u32,
+    /// The number of loops around it; 0 for the entry.
+    pub depth: u32,
+    /// The operators that a pass executes.
+    pub operators: u32,
+}
+
+/// A function that the program's module defines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Code {
+    /// Its index among the functions that the module defines.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The length of its body, in bytes.
+    pub body_bytes: u32,
+    /// Its entry, and its loops in their order.
+    pub sites: Vec<SiteShape>,
+}
+
+/// The run that counted.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// All functions that the module defines, by ascending index.
+    pub functions: Vec<Code>,
+    /// What they did; functions of counts are positions in `functions`, host times are 0.
+    pub slices: Vec<Slice>,
+    /// Where the thread was, in samples that lie equally far from each other in its processor time,
+    /// from the first slice's begin to the last one's end.
+    pub places: Vec<Place>,
+}
+
+/// Where a sample found the program's thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a function's code.
+    Code,
+    /// Elsewhere: in a host function, or in the runtime.
+    Host,
+}
+
+/// A run in which all functions ran in code of one level, compiled by the program's thread.
+#[derive(Clone, Debug, Default)]
+pub struct LevelRun {
+    /// Processor time of the program's thread, in nanoseconds.
+    pub cpu_ns: f64,
+    /// Samples in each function's code, in the order of [`Counted::functions`].
+    pub samples: Vec<u32>,
+    /// Samples elsewhere.
+    pub elsewhere: u32,
+    /// What compiling each function took; `None` where it was not compiled.
+    pub compiled: Vec<Option<Compiled>>,
+}
+
+/// What compiling a function took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compiled {
+    /// Processor time, in nanoseconds.
+    pub ns: f64,
+    /// Bytes of machine code.
+    pub code_bytes: u32,
+}
+
+/// All runs of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    /// The run that counted.
+    pub counted: Counted,
+    /// For each level of [`Header::levels`], from the lowest, its runs.
+    pub levels: Vec<Vec<LevelRun>>,
+}
+
+/// Why runs make no trace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// Without counts there is nothing to simulate.
+    #[error("the program called no function that could be counted")]
+    NoCounts,
+    /// Times come from samples.
+    #[error(
+        "the runs at level {0} have {1} samples in WebAssembly: too few; let the program do more"
+    )]
+    Samples(usize, u32),
+    /// Each level needs a run.
+    #[error("there are runs of {runs} levels, and the header names {levels}")]
+    Levels {
+        /// Levels with runs.
+        runs: usize,
+        /// Levels of the header.
+        levels: usize,
+    },
+}
+
+/// The least number of samples in WebAssembly from which the times of a level are told.
+const FEWEST_SAMPLES: u32 = 20;
+
+impl Runs {
+    /// The trace of the runs. Functions that did nothing are left out; the header is given their
+    /// number and size.
+    ///
+    /// # Errors
+    ///
+    /// If the program did too little, or a level has no runs.
+    pub fn trace(&self, mut header: Header) -> Result<Trace, Unusable> {
+        let (runs, levels) = (self.levels.len(), header.levels.len());
+        if runs != levels || self.levels.iter().any(Vec::is_empty) {
+            return Err(Unusable::Levels { runs, levels });
+        }
+        let passes = slices::passes(&self.counted);
+        if passes.iter().flatten().all(|passes| *passes == 0) {
+            return Err(Unusable::NoCounts);
+        }
+        for (number, runs) in self.levels.iter().enumerate() {
+            let samples = runs.iter().flat_map(|run| &run.samples).sum();
+            if samples < FEWEST_SAMPLES {
+                return Err(Unusable::Samples(number, samples));
+            }
+        }
+        let bodies = self.counted.functions.iter();
+        header.module_bytes = bodies.map(|code| u64::from(code.body_bytes)).sum();
+        header.module_funcs = self.counted.functions.len() as u32;
+        let costs = estimate::costs(&self.counted.functions, &passes, &self.levels);
+        let used: Vec<usize> = (0..passes.len())
+            .filter(|&function| passes[function].iter().any(|passes| *passes > 0))
+            .collect();
+        let slices = slices::timed(&self.counted, &used, &estimate::times(&self.levels[0]));
+        let functions = used.iter().map(|&position| {
+            let code = &self.counted.functions[position];
+            Function {
+                index: code.index,
+                name: code.name.clone(),
+                body_bytes: code.body_bytes,
+                loops: code.sites[1..].iter().map(SiteShape::as_loop).collect(),
+                costs: costs[position].clone(),
+            }
+        });
+        Ok(Trace {
+            functions: functions.collect(),
+            header,
+            slices,
+            complete: true,
+        })
+    }
+}
+
+impl SiteShape {
+    fn as_loop(&self) -> Loop {
+        Loop {
+            offset: self.offset,
+            depth: self.depth,
+        }
+    }
+}
+
+/// The levels of a ladder: all but the highest count.
+pub fn levels<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<Level> {
+    let highest = names.len().saturating_sub(1);
+    let level = |(number, name): (usize, &str)| Level {
+        name: name.to_owned(),
+        counting: match number == highest && number > 0 {
+            true => Counting::Silent,
+            false => Counting::Counts,
+        },
+    };
+    names.enumerate().map(level).collect()
+}
+
+/// A function's costs at each level.
+type Costs = Vec<Cost>;
+
+#[cfg(test)]
+mod tests;
