@@ -60,7 +60,7 @@ const GROUPS: [&str; 3] = ["C", "D", "W"];
 /// # Errors
 ///
 /// If the text is not TOML, names what does not exist, lacks what is needed, or has a value that
-/// does not fit. Options of `[grid.W]` and the like are not known here: whoever runs them checks
+/// does not fit. Options of `[grid.W]` and the like are not known here: the command line checks
 /// them.
 pub fn read(text: &str) -> Result<Experiment, FileError> {
     let (source, table) = Source::parse(text)?;
