@@ -1,6 +1,7 @@
 //! The configuration of an engine.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use upshift_abi::{Feature, Features, MemoryBounds, SpectreMitigation};
 use upshift_baseline::{BaselineOptions, Counters};
@@ -45,6 +46,8 @@ pub struct Config {
     pub(crate) optimizer: OptimizerOptions,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) log: LogConfig,
+    pub(crate) sample: Option<Duration>,
+    pub(crate) sample_seed: u64,
     pub(crate) features: Features,
     pub(crate) spectre: SpectreMitigation,
     pub(crate) eager: bool,
@@ -72,6 +75,8 @@ impl Default for Config {
             optimizer: OptimizerOptions::default(),
             runtime: RuntimeConfig::default(),
             log: LogConfig::default(),
+            sample: None,
+            sample_seed: 1,
             features: Features::default(),
             spectre: SpectreMitigation::default(),
             eager: false,
@@ -294,6 +299,30 @@ impl Config {
     /// Sets what the engine's event log stores: by default counts only.
     pub fn event_log(&mut self, log: LogConfig) -> &mut Self {
         self.log = log;
+        self
+    }
+
+    /// Sets the mean time between two samples of what the threads that run WebAssembly do, a
+    /// millisecond for instance; `None`, the default, takes none. Times between samples are random,
+    /// between half and one and a half of it. [`Engine::samples`](crate::Engine::samples) returns
+    /// what they have found; the event log has each.
+    ///
+    /// A policy that needs samples, `jikes` for instance, switches them on by itself, with its own
+    /// period.
+    ///
+    /// Sampling uses the signal SIGPROF, whose handler is installed with the first engine that
+    /// samples: it passes what is not the sampler's to the handler that was there before. Host
+    /// functions that block may see their system calls end with `EINTR`, as after any signal; a
+    /// thread that waits gets no further one until it has run again. It costs the sampled thread
+    /// some microseconds a sample; without samples nothing.
+    pub fn sample_period(&mut self, period: Option<Duration>) -> &mut Self {
+        self.sample = period;
+        self
+    }
+
+    /// Sets the seed of the random times between samples.
+    pub fn sample_seed(&mut self, seed: u64) -> &mut Self {
+        self.sample_seed = seed;
         self
     }
 }

@@ -11,8 +11,8 @@ use upshift_baseline::{Baseline, Counters, Features as ProcessorFeatures, Trampo
 use upshift_optimizer::{Cpu, Inline, Optimizer};
 use upshift_profiler::EventLog;
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{CodeStats, ModuleCode, Runtime};
-use upshift_tiering::{LoadError, ModuleTiers, Tiering, Validators, Weights};
+use upshift_runtime::{CodeStats, ModuleCode, Runtime, SamplerConfig};
+use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators, Weights};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
@@ -88,6 +88,7 @@ impl Engine {
             log.set_levels(names.collect());
         }
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
+        start_sampler(&config, &runtime, &tiering)?;
         let inner = Inner {
             config,
             runtime,
@@ -115,6 +116,13 @@ impl Engine {
     /// to](Config::event_log).
     pub fn event_log(&self) -> &Arc<EventLog> {
         &self.inner.log
+    }
+
+    /// What samples have found up to now: all zero unless the engine
+    /// [samples](Config::sample_period). Of each thread, the latest sample may be missing. Takes a
+    /// lock.
+    pub fn samples(&self) -> Samples {
+        self.inner.tiering.samples()
     }
 
     /// Blocks the calling thread until the compile threads have nothing left to do. For tests and
@@ -174,6 +182,9 @@ impl Engine {
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
         let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
+        if runtime.sampler().is_some() {
+            tiering.add_sampled(code.id(), &tiers, &code);
+        }
         #[cfg(feature = "serde")]
         self.event_log().identify_module(tiers.key(), code.wasm());
         Ok((code, tiers))
@@ -207,6 +218,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Starts the sampler, if the configuration or a policy wants samples.
+fn start_sampler(config: &Config, runtime: &Runtime, tiering: &Tiering) -> Result<()> {
+    if let Some(period) = tiering.sample_period(config.sample) {
+        let seed = config.sample_seed;
+        runtime.start_sampler(SamplerConfig { period, seed }, tiering.sample_sink())?;
+    }
+    Ok(())
 }
 
 /// The compiler of first code.

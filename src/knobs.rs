@@ -20,7 +20,7 @@
 
 use upshift_abi::{Feature, MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
-use upshift_knobs::{Knob, choices, knobs};
+use upshift_knobs::{Knob, TimeUnit, choices, knobs};
 use upshift_optimizer::{
     Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
 };
@@ -159,6 +159,10 @@ knobs! {
             "place code behind random gaps, by this seed; 0 for none";
         Wasm "branch-hinting": Tuning types::SWITCH => branch_hinting,
             "lay code out by the module's branch hints";
+        Debug "sample": Trace types::time_or_none(TimeUnit::Milliseconds) => sample,
+            "mean time between two samples of what threads that run the program do";
+        Debug "sample-seed": Tuning types::count("", 0, u64::MAX) => sample_seed,
+            "seed of the random times between samples";
         Wasm "canonicalize-nans": Mode types::SWITCH => canonicalize_nans,
             "give all computed NaNs the same bits";
         Wasm "relaxed-simd-deterministic": Mode types::SWITCH => deterministic_relaxed_simd,

@@ -75,8 +75,8 @@ pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
-    InterruptHandle, Interruption, ResourceLimiter, Sampler, Samples, StoreLimits,
-    StoreLimitsBuilder, ThreadClock, WaitClock,
+    InterruptHandle, Interruption, ResourceLimiter, StoreLimits, StoreLimitsBuilder, ThreadClock,
+    WaitClock,
 };
 pub use upshift_tiering as tiering;
 

@@ -37,6 +37,7 @@ mod api_cases {
     mod operands;
     mod optimized;
     mod references;
+    mod sampling;
     mod shared_memories;
     mod stacks;
     mod threads;

@@ -34,7 +34,7 @@ fn own_code_space(c: &mut Criterion) {
                 ..CompiledFunction::default()
             };
             let code = module
-                .place(func, CompileUnit::Function, Tier::Optimizer, code)
+                .place(func, CompileUnit::Function, Tier::Optimizer, 1, code)
                 .unwrap();
             module.publish(&code);
             module.unpublish(func);

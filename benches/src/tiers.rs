@@ -168,6 +168,7 @@ fn config(wish: &Wish, tier: Tier, round: u32) -> Result<Config> {
         Tier::Baseline => "mode=baseline",
         Tier::Optimizer => "mode=optimizer",
     })?;
+    config.sample_period(Some(wish.interval));
     config.layout_seed(round).event_log(LogConfig {
         detail: Detail::Events,
         ..LogConfig::default()
@@ -185,7 +186,7 @@ fn compare_case(wish: &Wish, case: &Case) -> Result<Report> {
         for tier in tiers {
             let engine = upshift::Engine::new(&config(wish, tier, round)?)?;
             let module = Module::from_binary(&engine, &case.wasm)?;
-            let (profile, outcome) = sample::run(&module, &case.job, wish.interval)?;
+            let (profile, outcome) = sample::run(&module, &case.job)?;
             let expected = output.get_or_insert_with(|| outcome.clone());
             ensure!(outcome == *expected, "the results of the tiers differ");
             match tier {

@@ -1,5 +1,6 @@
 //! The log as a trace for trace viewers (`chrome://tracing`, Perfetto): compilations as spans on
-//! their threads, all other events as instants.
+//! their threads, samples as spans of the processor time before them on the threads that were
+//! sampled, all other events as instants.
 
 use serde_json::{Value, json};
 
@@ -36,6 +37,13 @@ impl Tracer<'_> {
                 "name": self.labels.code(code), "cat": "compile", "ph": "X",
                 "ts": micros(Nanos(record.at.0.saturating_sub(time.0))), "dur": micros(time),
                 "pid": 0, "tid": record.thread, "args": args,
+            }),
+            Event::Sample {
+                cpu_time, sampled, ..
+            } => json!({
+                "name": self.labels.sample(&record.event), "cat": "sample", "ph": "X",
+                "ts": micros(Nanos(record.at.0.saturating_sub(cpu_time.0))),
+                "dur": micros(cpu_time), "pid": 0, "tid": sampled, "args": args,
             }),
             _ => json!({
                 "name": record.event.name(), "cat": "tiering", "ph": "i", "s": "t",

@@ -80,6 +80,7 @@ impl Event {
             | Event::BudgetExhausted { .. }
             | Event::Decided { .. }
             | Event::Pinned { .. }
+            | Event::Sample { .. }
             | Event::Lost { .. } => None,
         }
     }
@@ -91,6 +92,7 @@ impl Event {
             | Event::BudgetExhausted { func, .. }
             | Event::Decided { func, .. }
             | Event::Pinned { func, .. } => Some(*func),
+            Event::Sample { func, .. } => *func,
             _ => self.code().map(|code| code.func),
         }
     }
@@ -115,6 +117,49 @@ pub enum DropReason {
     ModuleGone,
     /// The engine was dropped.
     Shutdown,
+}
+
+/// What a thread did when a sample was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
+#[non_exhaustive]
+pub enum Activity {
+    /// It ran a function's code.
+    Guest,
+    /// It ran a host function, a builtin, or other code of the engine.
+    Host,
+    /// It compiled code that it waited for.
+    Compile,
+    /// It used no processor time: it waited, or others had the processors.
+    Idle,
+    /// It did not answer in time.
+    Missed,
+}
+
+impl Activity {
+    /// All activities.
+    pub const ALL: [Self; 5] = [
+        Self::Guest,
+        Self::Host,
+        Self::Compile,
+        Self::Idle,
+        Self::Missed,
+    ];
+
+    /// The name, as serialized.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Host => "host",
+            Self::Compile => "compile",
+            Self::Idle => "idle",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// A loop of a function, as its baseline code has it.
@@ -321,6 +366,25 @@ events! {
         low: f64,
         /// The upper end of the ratio's 95 % interval.
         high: f64,
+    }
+    /// The sampler found what a thread that runs WebAssembly was doing. The record's time is that
+    /// at which the sampler took the answer, up to one and a half periods later; its thread is the
+    /// sampler's.
+    Sample = "sample" {
+        /// `guest`: a function's code. `host`: a host function, a builtin or other code of the
+        /// engine. `compile`: a compiler, whose code the thread waited for. `idle`: nothing, the
+        /// thread used no processor time. `missed`: the thread did not answer in time.
+        activity: Activity,
+        /// The function, where it was its code; what was inlined into it counts for it.
+        func: Option<FuncKey>,
+        /// The loop whose OSR entry it was; `None` if it was the function's own code.
+        site: Option<u32>,
+        /// The level of the code.
+        level: Option<u8>,
+        /// The sampled thread, by the system's number.
+        sampled: u32,
+        /// Processor time of the sampled thread since its sample before.
+        cpu_time: Nanos,
     }
     /// Events of the record's thread are missing: it recorded them faster than they were written.
     Lost = "lost" {

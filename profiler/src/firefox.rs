@@ -1,18 +1,22 @@
 //! The log as a profile for the Firefox Profiler (<https://profiler.firefox.com>): compilations as
-//! intervals on their threads, all other events as instants, the length of the queue as a counter.
+//! intervals on their threads, samples as such on threads of their own, all other events as
+//! instants, the length of the queue as a counter.
 //!
 //! Written as JSON, in version 55 of the viewer's *processed* format, which the viewer upgrades to
 //! the current one. There is a crate for it, but its features would rebuild Cranelift.
+
+mod samples;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::event::Event;
+use crate::event::{Activity, Event};
 use crate::format::Header;
 use crate::key::Nanos;
 use crate::labels::Labels;
 use crate::log::{Names, Record};
+use samples::Sampled;
 
 /// The version of the processed format.
 const VERSION: u32 = 55;
@@ -20,6 +24,7 @@ const VERSION: u32 = 55;
 /// The places of the categories in the list of them.
 const TIERING: usize = 0;
 const COMPILE: usize = 1;
+const CODE: usize = 2;
 
 /// The viewer's numbers of the ways in which a marker has a time.
 const INSTANT: u32 = 0;
@@ -32,8 +37,23 @@ const MARKER: &str = "UpshiftEvent";
 pub fn firefox_profile(header: &Header, records: &[Record], names: &Names) -> Value {
     let mut labels = Labels::new(names);
     let mut threads: BTreeMap<u32, Thread> = BTreeMap::new();
+    let mut sampled: BTreeMap<u32, Sampled> = BTreeMap::new();
     let mut queue = Counter::default();
     for record in records {
+        if let Event::Sample {
+            activity,
+            sampled: thread,
+            cpu_time,
+            ..
+        } = record.event
+        {
+            let label = labels
+                .sample(&record.event)
+                .filter(|_| activity != Activity::Idle);
+            let thread = sampled.entry(thread).or_default();
+            thread.add(record.at, label, cpu_time);
+            continue;
+        }
         let thread = threads.entry(record.thread).or_default();
         thread.begin.get_or_insert(record.at);
         thread.add(record, &mut labels);
@@ -51,6 +71,8 @@ pub fn firefox_profile(header: &Header, records: &[Record], names: &Names) -> Va
     let counters = place.map(|place| queue.json(&pid, place));
     let threads = threads.into_iter();
     let threads = threads.map(|(number, thread)| thread.json(number, main, &pid));
+    let sampled = sampled.iter();
+    let threads = threads.chain(sampled.map(|(&thread, samples)| samples.json(thread, &pid)));
     json!({
         "meta": meta(header),
         "libs": [],
@@ -86,7 +108,8 @@ fn meta(header: &Header) -> Value {
         "pausedRanges": [],
         "extensions": {"baseURL": [], "id": [], "length": 0, "name": []},
         "sampleUnits": {"eventDelay": "ms", "threadCPUDelta": "µs", "time": "ms"},
-        "categories": [category("tiering", "blue"), category("compile", "orange")],
+        "categories": [category("tiering", "blue"), category("compile", "orange"),
+            category("code", "green")],
         "markerSchema": [{
             "name": MARKER,
             "display": ["marker-chart", "marker-table"],
@@ -281,7 +304,46 @@ mod tests {
         );
     }
 
-    /// Every kind of event is a marker, but the start of a compilation.
+    #[test]
+    fn samples_are_stacks_of_their_thread() {
+        let func = FuncKey {
+            module: ModuleKey(0),
+            func: DefinedFuncIndex(2),
+        };
+        let record = |at, activity, func: Option<FuncKey>| Record {
+            at: Nanos(at),
+            cpu: Nanos(0),
+            thread: 4,
+            event: Event::Sample {
+                activity,
+                func,
+                site: None,
+                level: func.map(|_| 1),
+                sampled: 77,
+                cpu_time: Nanos(3_000),
+            },
+        };
+        let records = [
+            record(1_000_000, Activity::Guest, Some(func)),
+            record(2_500_000, Activity::Idle, None),
+            record(3_000_000, Activity::Guest, Some(func)),
+            record(4_000_000, Activity::Host, None),
+        ];
+        let json = firefox_profile(&Header::default(), &records, &Names::default());
+        assert_eq!(json["threads"].as_array().unwrap().len(), 1);
+        let thread = &json["threads"][0];
+        assert_eq!(thread["tid"], "77");
+        assert_eq!(
+            thread["stringArray"],
+            json!(["optimizer: module 0 def2", "host"])
+        );
+        let samples = &thread["samples"];
+        assert_eq!(samples["stack"], json!([0, null, 0, 1]));
+        assert_eq!(samples["timeDeltas"], json!([1.0, 1.5, 0.5, 1.0]));
+        assert_eq!(samples["threadCPUDelta"][0], 3.0);
+    }
+
+    /// Every kind of event is a marker, but the start of a compilation and samples.
     #[test]
     fn all_events_are_there() {
         let mut rng = fastrand::Rng::with_seed(3);
@@ -295,7 +357,7 @@ mod tests {
         let count = |thread: &Value| thread["markers"]["length"].as_u64().unwrap();
         assert_eq!(
             threads.iter().map(count).sum::<u64>(),
-            records.len() as u64 - 1
+            records.len() as u64 - 2
         );
     }
 }

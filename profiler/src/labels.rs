@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use upshift_abi::{CompileUnit, LoopIndex, Tier};
+
+use crate::event::Event;
 use crate::key::{CodeKey, FuncKey};
 use crate::log::Names;
 
@@ -21,6 +24,30 @@ impl<'a> Labels<'a> {
         self.known
             .entry(func)
             .or_insert_with(|| self.names.of(func))
+    }
+
+    /// What a sample found: the function's code, or what else the thread did; `None` for other
+    /// events.
+    pub(crate) fn sample(&mut self, event: &Event) -> Option<String> {
+        let &Event::Sample {
+            activity,
+            func,
+            site,
+            level,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let (Some(func), Some(level)) = (func, level) else {
+            return Some(activity.name().to_owned());
+        };
+        let unit = site.map_or(CompileUnit::Function, |n| CompileUnit::Loop(LoopIndex(n)));
+        let tier = match level {
+            0 => Tier::Baseline,
+            _ => Tier::Optimizer,
+        };
+        Some(self.code(CodeKey::new(func, unit, tier).at_level(level)))
     }
 
     /// The level's and the function's name, and which loop it is.

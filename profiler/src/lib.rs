@@ -49,7 +49,7 @@ pub mod story;
 pub mod text;
 
 pub use decided::Decided;
-pub use event::{DropReason, Event, LoopSite};
+pub use event::{Activity, DropReason, Event, LoopSite};
 pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
 pub use log::{Detail, EventLog, LogConfig, Names, Record};
 pub use stats::{Stats, TierStats};

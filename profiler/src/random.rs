@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 
-use crate::event::{DropReason, Event, LoopSite};
+use crate::event::{Activity, DropReason, Event, LoopSite};
 use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
 use crate::log::Record;
 use crate::stats::OsrCounts;
@@ -144,6 +144,12 @@ impl Random for DropReason {
             DropReason::ModuleGone,
             DropReason::Shutdown,
         ][rng.usize(..5)]
+    }
+}
+
+impl Random for Activity {
+    fn random(rng: &mut Rng) -> Self {
+        Activity::ALL[rng.usize(..Activity::ALL.len())]
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use upshift_abi::Tier;
 
-use crate::event::Event;
+use crate::event::{Activity, Event};
 use crate::figures::figures;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
 use crate::log::Names;
@@ -91,6 +91,16 @@ counters! {
     functions_pinned = "functions pinned";
     /// Bytes of code that was replaced and retired.
     retired_bytes = "code bytes retired";
+    /// Samples in code of functions.
+    samples_guest = "samples in functions";
+    /// Samples in host functions, builtins and other code of the engine.
+    samples_host = "samples in the host";
+    /// Samples of threads that compiled code that they waited for.
+    samples_compile = "samples in compilers";
+    /// Samples of threads that used no processor time.
+    samples_idle = "samples of idle threads";
+    /// Samples of threads that did not answer in time.
+    samples_missed = "samples missed";
     /// Events that a log of limited capacity dropped.
     events_forgotten = "events forgotten";
     /// Events that the log does not have, since a thread recorded them faster than they were
@@ -258,6 +268,15 @@ impl Stats {
             }
             Event::Retired { code_bytes, .. } => self.retired_bytes += u64::from(code_bytes),
             Event::Pinned { .. } => self.functions_pinned += 1,
+            Event::Sample { activity, .. } => {
+                *match activity {
+                    Activity::Guest => &mut self.samples_guest,
+                    Activity::Host => &mut self.samples_host,
+                    Activity::Compile => &mut self.samples_compile,
+                    Activity::Idle => &mut self.samples_idle,
+                    Activity::Missed => &mut self.samples_missed,
+                } += 1;
+            }
             Event::TiersCompared { kept, .. } => {
                 self.functions_compared += 1;
                 self.functions_sent_back += u64::from(kept.tier == Tier::Baseline);

@@ -7,25 +7,26 @@
 //! Modules, from the bottom up; each imports only those above it in this list (`tests/imports.rs`):
 //!
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
-//! - `sys`: the operating system; [`stack`]: the limits of a thread's stack; `sampler`: where a
-//!   thread runs, for profilers;
+//! - `sys`: the operating system; [`stack`]: the limits of a thread's stack;
 //! - `bytes`: a module's bytes while they arrive; `parking`: threads that wait for an address;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
 //! - `types`: the engine's ids of function types, and trampolines; `interrupt`: interruption and
-//!   deadlines;
+//!   deadlines; `sampler`: where threads are, for profiles and policies;
 //! - `runtime`: what all modules and stores share; `shared_memory`: memories that threads share;
 //! - [`module`]: one module's slots, budgets and placed code;
 //! - [`store`]: instances, functions, memories, tables, globals, calls into WebAssembly, and walks
 //!   of its stack;
 //! - `builtins`: the functions that generated code calls; `stubs`: the machine code around them;
-//! - `trap`: signal handling; `builtin_table`: the addresses of builtins.
+//! - `trap`: signal handling; `sample_signal`: the sampler's signal; `builtin_table`: the addresses
+//!   of builtins.
 //!
 //! # Invariants
 //!
 //! - No page is writable and executable through one mapping, and no live code is moved or changed.
-//! - Knows no compiler and no policy, and no clock but that of deadlines.
-//! - Only the signal handlers and the interrupt watchdog are global to the process.
+//! - Knows no compiler and no policy, and no clocks but those of deadlines and samples.
+//! - Only the signal handlers, the interrupt watchdog and the sampler's slots are global to the
+//!   process.
 //! - Generated code is trusted, modules are not: modules are validated before code is compiled from
 //!   them, and every length and index that arrives here at run time is checked.
 
@@ -43,6 +44,7 @@ mod module_id;
 mod parking;
 mod range;
 mod runtime;
+mod sample_signal;
 mod sampler;
 mod shared_memory;
 mod space;
@@ -69,7 +71,7 @@ pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
 pub use parking::{Limit as WaitLimit, WaitResult};
 pub use runtime::Runtime;
-pub use sampler::{Sampler, Samples};
+pub use sampler::{Compiling, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
@@ -93,5 +95,26 @@ impl Runtime {
     ) -> Result<Arc<Self>, RuntimeError> {
         trap::install_handlers()?;
         Self::assemble(config, trampolines, &builtin_table::addresses())
+    }
+
+    /// Samples the threads that run the stores that are created from now on; `sink` gets the
+    /// samples. Installs the handler of SIGPROF, which passes what is not the sampler's to the
+    /// handler before it. Once for each runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the handler or the thread.
+    ///
+    /// # Panics
+    ///
+    /// If the runtime has a sampler.
+    pub fn start_sampler(
+        &self,
+        config: SamplerConfig,
+        sink: Box<Sink>,
+    ) -> Result<(), RuntimeError> {
+        sample_signal::install_handler()?;
+        self.set_sampler(Sampler::start(config, sink)?);
+        Ok(())
     }
 }

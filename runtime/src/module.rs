@@ -264,7 +264,8 @@ impl ModuleCode {
     }
 
     /// Copies code into the code space, relocates it and registers its metadata. Nothing leads to
-    /// it until it is published, or entered by OSR. Any thread; takes two short locks.
+    /// it until it is published, or entered by OSR. `level` is that of the engine's ladder, for
+    /// samples. Any thread; takes two short locks.
     ///
     /// # Errors
     ///
@@ -274,6 +275,7 @@ impl ModuleCode {
         func: DefinedFuncIndex,
         unit: CompileUnit,
         tier: Tier,
+        level: u8,
         code: CompiledFunction,
     ) -> Result<CodeRef, RuntimeError> {
         let kind = CodeKind::Function(FunctionCode {
@@ -282,6 +284,7 @@ impl ModuleCode {
             func,
             unit,
             tier,
+            level,
         });
         let resolve = |target: RelocationTarget| match target {
             RelocationTarget::Slot(func) => self.slot(func) as *const VmSlot as usize,

@@ -1,7 +1,7 @@
 //! The runtime of an engine: the code space, function types and the options of all its modules and
 //! stores.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use upshift_abi::compiler::Trampolines;
 use upshift_abi::{FuncType, TypeId};
@@ -10,6 +10,7 @@ use crate::code::{BuiltinAddresses, CodeSpace, CodeStats};
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::image::ImageFile;
+use crate::sampler::Sampler;
 use crate::sys::Process;
 use crate::types::{TypeRegistry, TypeUses};
 
@@ -21,6 +22,7 @@ pub struct Runtime {
     types: Arc<TypeRegistry>,
     images: Arc<ImageFile>,
     process: Process,
+    sampler: OnceLock<Arc<Sampler>>,
 }
 
 impl Runtime {
@@ -42,6 +44,7 @@ impl Runtime {
             types: TypeRegistry::new(trampolines, process),
             images: ImageFile::new(process),
             process,
+            sampler: OnceLock::new(),
         }))
     }
 
@@ -95,6 +98,16 @@ impl Runtime {
     pub fn collect_garbage(&self) {
         self.code.collect();
         self.code.trim();
+    }
+
+    /// What samples the threads of this runtime's stores, if anything does.
+    pub fn sampler(&self) -> Option<&Sampler> {
+        self.sampler.get().map(|sampler| &**sampler)
+    }
+
+    pub(crate) fn set_sampler(&self, sampler: Arc<Sampler>) {
+        let first = self.sampler.set(sampler).is_ok();
+        assert!(first, "a runtime has one sampler");
     }
 
     pub(crate) fn code(&self) -> &Arc<CodeSpace> {

@@ -1,190 +1,332 @@
-//! Samples of the addresses at which a thread runs, for profilers in the process itself.
+//! The sampler: where the threads that run an engine's stores are, about a thousand times a second.
 //!
-//! A timer of the system sends SIGPROF to one thread; the handler stores the interrupted program
-//! counter. The event log says where each function's code is, so that samples become functions.
+//! A thread of the sampler's own wakes at random times, reads how much processor time each thread
+//! has used since it last looked, and sends SIGPROF to those that have used some. The handler
+//! (`sample_signal`) finds the function whose code was interrupted and stores it in a *slot*, from
+//! where the sampler takes it when it next wakes. A thread that used no processor time is idle: it
+//! gets no signal, so a host function that waits sees at most one `EINTR` a wait.
 //!
-//! Protocol: `THREAD` is the id of the thread that has a sampler, or 0. That thread claims it by a
-//! compare-and-exchange, and gives it up when the sampler ends, which is on the same thread, as a
-//! sampler is not `Send`. `CURRENT` points at its buffer meanwhile. The handler does nothing on any
-//! other thread, and on this one it interrupts the owner of the buffer, which can't free it before
-//! the handler returns.
+//! Each sample has the processor time of its thread since its sample before, so that sums of these
+//! times are estimates of a function's own time, however late the sampler woke.
+//!
+//! The handler resolves the program counter at once, on the thread that runs the code, which is
+//! why no code can be freed while its sample waits: a slot has numbers only.
+//!
+//! # The signal
+//!
+//! SIGPROF is what profilers use. The handler takes a signal only if a slot asks for its thread,
+//! and passes all that the sampler did not send to the handler before it. An embedder that installs
+//! its own handler later and does not call ours makes the sampler see nothing: such requests are
+//! withdrawn and counted as [`missed`](Place::Missed). Without a sampler no handler is installed.
 
-use std::ffi::c_void;
-use std::marker::PhantomData;
-use std::mem;
-use std::ptr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+mod slots;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
 use crate::error::RuntimeError;
-use crate::sys::interrupted_pc;
+use crate::interrupt::StoreShared;
+use crate::module_id::ModuleId;
+use crate::sys;
 
-/// A profiler of the thread that started it. There is at most one in the process.
-///
-/// Uses SIGPROF, whose handler stays installed, and a timer of real time: a thread that waits is
-/// sampled as well.
-#[derive(Debug)]
+pub use slots::Compiling;
+use slots::{Slot, Taken};
+pub(crate) use slots::{answer, is_compiling};
+
+const POISON: &str = "no panic happens under this lock";
+
+/// How the sampler works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// The mean time between two samples; times between them are between half and one and a half
+    /// of it, all equally likely, so that nothing periodic in a program is in step with them.
+    pub period: Duration,
+    /// The seed of these times.
+    pub seed: u64,
+}
+
+/// The code of a function that a sample is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SampledCode {
+    /// The module of the function.
+    pub module: ModuleId,
+    /// The function; what was inlined into it counts for it.
+    pub func: DefinedFuncIndex,
+    /// The whole function, or the OSR entry of a loop.
+    pub unit: CompileUnit,
+    /// The tier that compiled the code.
+    pub tier: Tier,
+    /// The code's level in the engine's ladder.
+    pub level: u8,
+}
+
+/// Where a thread was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// In a function's code.
+    Guest(SampledCode),
+    /// In other code: a host function, a builtin, a trampoline, another engine's code.
+    Host,
+    /// In a compiler, because the thread waits for code.
+    Compile,
+    /// Nowhere: the thread used no processor time. It waited, or others had the processors.
+    Idle,
+    /// Unknown: the signal did not come through.
+    Missed,
+}
+
+/// A sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Where the thread was.
+    pub place: Place,
+    /// The thread, by the system's number.
+    pub thread: i32,
+    /// Processor time of the thread since its sample before.
+    pub cpu: Duration,
+}
+
+/// What is called with each sample, on the sampler's thread.
+pub type Sink = dyn Fn(&Sample) + Send + Sync;
+
+/// The sampler of an engine. Its thread ends when this is dropped.
 pub struct Sampler {
-    timer: libc::timer_t,
-    buffer: Box<Buffer>,
-    /// Neither `Send` nor `Sync`: see the module's protocol.
-    _own_thread: PhantomData<*mut ()>,
+    config: SamplerConfig,
+    sink: Box<Sink>,
+    /// The stores of the engine. Locked to add one, and by the sampler's thread.
+    stores: Mutex<Vec<Weak<StoreShared>>>,
 }
-
-/// What a [`Sampler`] has found.
-#[derive(Clone, Debug, Default)]
-pub struct Samples {
-    /// Program counters, in the order in which they were taken.
-    pub pcs: Vec<u64>,
-    /// The number of samples that there was no room for.
-    pub lost: usize,
-}
-
-#[derive(Debug)]
-struct Buffer {
-    pcs: Vec<AtomicU64>,
-    taken: AtomicUsize,
-}
-
-static THREAD: AtomicI32 = AtomicI32::new(0);
-static CURRENT: AtomicPtr<Buffer> = AtomicPtr::new(ptr::null_mut());
 
 impl Sampler {
-    /// Starts to sample the calling thread, with room for this many samples.
+    /// Starts the thread. The handler must be installed.
     ///
     /// # Errors
     ///
-    /// If there is a sampler already, or the system refuses the handler or the timer.
-    pub fn start(interval: Duration, capacity: usize) -> Result<Self, RuntimeError> {
-        install()?;
-        let pcs = (0..capacity).map(|_| AtomicU64::new(0)).collect();
-        let taken = AtomicUsize::new(0);
-        let buffer = Box::new(Buffer { pcs, taken });
-        let claim = THREAD.compare_exchange(0, thread(), Ordering::Relaxed, Ordering::Relaxed);
-        if claim.is_err() {
-            let busy = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
-            return Err(RuntimeError::system("start a second sampler", busy));
-        }
-        let place: *const Buffer = &*buffer;
-        CURRENT.store(place.cast_mut(), Ordering::Relaxed);
-        match start_timer(interval) {
-            Ok(timer) => Ok(Self {
-                timer,
-                buffer,
-                _own_thread: PhantomData,
-            }),
-            Err(error) => {
-                release();
-                Err(RuntimeError::system("start a timer", error))
+    /// If the system refuses the thread.
+    pub(crate) fn start(config: SamplerConfig, sink: Box<Sink>) -> Result<Arc<Self>, RuntimeError> {
+        let sampler = Arc::new(Self {
+            config,
+            sink,
+            stores: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&sampler);
+        thread::Builder::new()
+            .name("upshift-sampler".into())
+            .spawn(move || run(&weak))
+            .map_err(|error| RuntimeError::system("start the sampler's thread", error))?;
+        Ok(sampler)
+    }
+
+    /// How it works.
+    pub fn config(&self) -> SamplerConfig {
+        self.config
+    }
+
+    /// Samples the threads that run this store, until it is dropped.
+    pub(crate) fn add(&self, store: &Arc<StoreShared>) {
+        self.stores
+            .lock()
+            .expect(POISON)
+            .push(Arc::downgrade(store));
+    }
+
+    /// The threads that run a store at this moment, each once.
+    fn threads(&self) -> Vec<i32> {
+        let mut threads = Vec::new();
+        self.stores.lock().expect(POISON).retain(|store| {
+            let Some(store) = store.upgrade() else {
+                return false;
+            };
+            let thread = store.running_on();
+            if thread != 0 && !threads.contains(&thread) {
+                threads.push(thread);
             }
-        }
+            true
+        });
+        threads
     }
 
-    /// Stops sampling and returns what was found.
-    pub fn stop(self) -> Samples {
-        let taken = self.buffer.taken.load(Ordering::Relaxed);
-        let kept = taken.min(self.buffer.pcs.len());
-        let pcs = self.buffer.pcs[..kept].iter();
-        Samples {
-            pcs: pcs.map(|pc| pc.load(Ordering::Relaxed)).collect(),
-            lost: taken - kept,
-        }
+    /// What identifies the engine in slots: an address that no other engine has meanwhile.
+    pub(crate) fn identity(&self) -> usize {
+        std::ptr::from_ref(self) as usize
     }
 }
 
-/// A signal that is still on its way finds no sampler.
-impl Drop for Sampler {
-    fn drop(&mut self) {
-        // SAFETY: the timer is this sampler's own, and is deleted here only.
-        unsafe { libc::timer_delete(self.timer) };
-        release();
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampler")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
-/// Gives up the calling thread's claim, before its buffer is freed.
-fn release() {
-    CURRENT.store(ptr::null_mut(), Ordering::Relaxed);
-    THREAD.store(0, Ordering::Relaxed);
-}
+/// How many threads are looked at each time the sampler wakes; of more, others next time.
+const THREADS_AT_ONCE: usize = 64;
 
-/// The calling thread's id. May be called in a signal handler.
-fn thread() -> i32 {
-    // SAFETY: has no arguments and can't fail.
-    unsafe { libc::gettid() }
-}
+/// The processor time below which a thread counts as idle. A thread that a signal woke from a wait
+/// has used less.
+const IDLE: Duration = Duration::from_micros(20);
 
-/// Installs the handler once per process.
-fn install() -> Result<(), RuntimeError> {
-    static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
-    let result = INSTALLED.get_or_init(|| {
-        // SAFETY: all zeros are a valid `sigaction`, the handler has the signature that
-        // `SA_SIGINFO` demands, and it only does what a signal handler may.
-        let done = unsafe {
-            let mut action: libc::sigaction = mem::zeroed();
-            action.sa_sigaction = handle as *const () as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-            libc::sigfillset(&mut action.sa_mask);
-            // Faults of this handler itself would be bugs, and must not go unseen.
-            for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
-                libc::sigdelset(&mut action.sa_mask, fault);
-            }
-            libc::sigaction(libc::SIGPROF, &action, ptr::null_mut()) == 0
+/// How long a signal may be under way: a thread that others keep from running gets it late.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a thread is watched that runs no store any more.
+const FORGET_AFTER: Duration = Duration::from_secs(1);
+
+/// Runs the sampler's thread, until the sampler is dropped.
+fn run(sampler: &Weak<Sampler>) {
+    let mut work = None;
+    loop {
+        let pause = {
+            let Some(sampler) = sampler.upgrade() else {
+                return;
+            };
+            let work = work.get_or_insert_with(|| Work::new(&sampler));
+            work.wake(&sampler);
+            work.pause(sampler.config.period)
         };
-        if done {
-            return Ok(());
-        }
-        Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
-    });
-    result.map_err(|code| {
-        let source = std::io::Error::from_raw_os_error(code);
-        RuntimeError::system("install a signal handler", source)
-    })
-}
-
-/// Starts a timer that sends SIGPROF to the calling thread.
-fn start_timer(interval: Duration) -> std::io::Result<libc::timer_t> {
-    let interval = libc::timespec {
-        tv_sec: interval.as_secs().cast_signed(),
-        tv_nsec: interval.subsec_nanos().into(),
-    };
-    let times = libc::itimerspec {
-        it_interval: interval,
-        it_value: interval,
-    };
-    // SAFETY: all arguments are valid places, and all zeros are a valid `sigevent`; the timer ends
-    // with the process if not before.
-    unsafe {
-        let mut event: libc::sigevent = mem::zeroed();
-        event.sigev_notify = libc::SIGEV_THREAD_ID;
-        event.sigev_signo = libc::SIGPROF;
-        event.sigev_notify_thread_id = thread();
-        let mut timer: libc::timer_t = ptr::null_mut();
-        if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        if libc::timer_settime(timer, 0, &times, ptr::null_mut()) != 0 {
-            let error = std::io::Error::last_os_error();
-            libc::timer_delete(timer);
-            return Err(error);
-        }
-        Ok(timer)
+        thread::sleep(pause);
     }
 }
 
-/// Stores the interrupted program counter.
-unsafe extern "C" fn handle(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
-    if THREAD.load(Ordering::Relaxed) != thread() {
-        return;
+/// What the sampler's thread knows.
+struct Work {
+    random: Rng,
+    /// When it woke before.
+    woke: Instant,
+    /// The threads that ran stores lately.
+    known: HashMap<i32, Known>,
+    /// The requests that are under way.
+    asked: Vec<Asked>,
+    /// Where the next look at threads begins, if there are many.
+    first: usize,
+}
+
+/// What is known of a thread.
+struct Known {
+    /// Its processor time at the last look.
+    cpu: Duration,
+    /// When it last ran a store.
+    ran: Instant,
+}
+
+/// A request that is under way.
+struct Asked {
+    slot: &'static Slot,
+    thread: i32,
+    cpu: Duration,
+    since: Instant,
+}
+
+impl Work {
+    fn new(sampler: &Sampler) -> Self {
+        Self {
+            random: Rng::with_seed(sampler.config.seed),
+            woke: Instant::now(),
+            known: HashMap::new(),
+            asked: Vec::new(),
+            first: 0,
+        }
     }
-    // SAFETY: null, or the buffer that this thread owns and can't free meanwhile.
-    let Some(buffer) = (unsafe { CURRENT.load(Ordering::Relaxed).as_ref() }) else {
-        return;
-    };
-    let at = buffer.taken.fetch_add(1, Ordering::Relaxed);
-    if let Some(pc) = buffer.pcs.get(at) {
-        // SAFETY: the system passes the thread's context.
-        let interrupted = unsafe { interrupted_pc(context.cast()) };
-        pc.store(interrupted, Ordering::Relaxed);
+
+    /// The time until the next look.
+    fn pause(&mut self, period: Duration) -> Duration {
+        period.mul_f64(0.5 + self.random.f64())
+    }
+
+    /// Takes what was found, and asks anew.
+    fn wake(&mut self, sampler: &Sampler) {
+        let (now, woke) = (Instant::now(), self.woke);
+        self.woke = now;
+        self.collect(sampler, now);
+        let mut threads = sampler.threads();
+        let count = threads.len();
+        if count > THREADS_AT_ONCE {
+            threads.rotate_left(self.first % count);
+            threads.truncate(THREADS_AT_ONCE);
+            self.first = self.first.wrapping_add(THREADS_AT_ONCE);
+        }
+        for &thread in &threads {
+            if !self.asked.iter().any(|asked| asked.thread == thread) {
+                self.look(sampler, thread, now, now - woke);
+            }
+        }
+        self.follow(now, &threads);
+    }
+
+    /// Takes what handlers have found.
+    fn collect(&mut self, sampler: &Sampler, now: Instant) {
+        self.asked.retain(|asked| {
+            let place = match asked.slot.take(asked.thread) {
+                Taken::Found(place) => place,
+                Taken::Waiting if now - asked.since < PATIENCE => return true,
+                Taken::Waiting if !asked.slot.withdraw(asked.thread) => return true,
+                Taken::Waiting => Place::Missed,
+            };
+            (sampler.sink)(&Sample {
+                place,
+                thread: asked.thread,
+                cpu: asked.cpu,
+            });
+            false
+        });
+    }
+
+    /// Looks at a thread that runs a store: asks where it is, unless it is idle.
+    fn look(&mut self, sampler: &Sampler, thread: i32, now: Instant, elapsed: Duration) {
+        let Some(cpu) = sys::cpu_time_of(thread) else {
+            return;
+        };
+        let used = match self.known.get(&thread) {
+            Some(known) => cpu.saturating_sub(known.cpu),
+            // It has run since some time after the last look.
+            None => cpu.min(elapsed),
+        };
+        let place = if used < IDLE {
+            Place::Idle
+        } else if let Some(slot) = Slot::ask(thread, sampler.identity()) {
+            sys::signal_thread(thread, SAMPLE_SIGNAL);
+            self.asked.push(Asked {
+                slot,
+                thread,
+                cpu: used,
+                since: now,
+            });
+            self.known.insert(thread, Known { cpu, ran: now });
+            return;
+        } else {
+            // As many threads wait for a processor as there are slots: this one is asked later.
+            return;
+        };
+        self.known.insert(thread, Known { cpu, ran: now });
+        (sampler.sink)(&Sample {
+            place,
+            thread,
+            cpu: used,
+        });
+    }
+
+    /// Leaves out the time that threads spend without a store, and forgets those that do for long.
+    fn follow(&mut self, now: Instant, running: &[i32]) {
+        let asked = &self.asked;
+        self.known.retain(|&thread, known| {
+            let busy = running.contains(&thread) || asked.iter().any(|a| a.thread == thread);
+            if busy {
+                return true;
+            }
+            let cpu = sys::cpu_time_of(thread);
+            known.cpu = cpu.unwrap_or(known.cpu);
+            cpu.is_some() && now - known.ran < FORGET_AFTER
+        });
     }
 }
+
+/// The signal that makes a thread say where it is.
+pub(crate) const SAMPLE_SIGNAL: libc::c_int = libc::SIGPROF;

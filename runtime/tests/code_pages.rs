@@ -30,7 +30,7 @@ fn place(module: &ModuleCode, bytes: usize) -> CodeRef {
         ..CompiledFunction::default()
     };
     module
-        .place(FUNC, CompileUnit::Function, Tier::Baseline, code)
+        .place(FUNC, CompileUnit::Function, Tier::Baseline, 0, code)
         .unwrap()
 }
 

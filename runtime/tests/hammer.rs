@@ -88,7 +88,7 @@ fn hammer_publishing_and_reclamation() {
             number += 1;
             let code = version(number);
             let code = module
-                .place(FUNC, CompileUnit::Function, Tier::Optimizer, code)
+                .place(FUNC, CompileUnit::Function, Tier::Optimizer, 1, code)
                 .unwrap();
             let old = module.published(FUNC).expect("the function was called");
             module.publish(&code);
@@ -112,7 +112,7 @@ fn a_dropped_module_frees_its_code() {
     let runtime = support::runtime(RuntimeConfig::default());
     let module = module(&runtime, support::no_hooks());
     let code = module
-        .place(FUNC, CompileUnit::Function, Tier::Baseline, version(7))
+        .place(FUNC, CompileUnit::Function, Tier::Baseline, 0, version(7))
         .unwrap();
     module.publish(&code);
     drop(code);
@@ -136,7 +136,7 @@ impl TierHooks for CountedCalls {
         _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         if self.first_calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            let code = module.place(func, CompileUnit::Function, Tier::Optimizer, version(7))?;
+            let code = module.place(func, CompileUnit::Function, Tier::Optimizer, 1, version(7))?;
             let counter = module.place_counter(&code)?;
             module.publish(&counter);
             module.set_budget(func, self.units);

@@ -31,6 +31,8 @@ pub(crate) struct BudgetAccount {
     active_at: AtomicU64,
     /// How often samples found a thread in the function.
     samples: AtomicU32,
+    /// Those of `samples` that the policy has not been told of.
+    untold: AtomicU32,
     pub(crate) entry_exhaustions: AtomicU32,
     pub(crate) loop_exhaustions: AtomicU32,
 }
@@ -70,6 +72,17 @@ impl BudgetAccount {
     /// The part of the units that loops have used; an estimate as [`calls`](Self::calls) is.
     pub(crate) fn iterations(&self) -> u64 {
         self.units().saturating_sub(self.calls())
+    }
+
+    /// Counts a sample that found a thread in the function.
+    pub(crate) fn sampled(&self) {
+        self.samples.fetch_add(1, Ordering::Relaxed);
+        self.untold.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of samples since this was last asked.
+    pub(crate) fn take_untold(&self) -> u32 {
+        self.untold.swap(0, Ordering::Relaxed)
     }
 
     /// How often samples found a thread in the function.

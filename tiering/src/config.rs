@@ -83,6 +83,13 @@ pub enum Switching {
     },
 }
 
+impl Switching {
+    /// Whether policies are told of samples: not where runs repeat, or no policy is asked.
+    pub(crate) fn tells_samples(self) -> bool {
+        matches!(self, Self::Background | Self::Synchronous)
+    }
+}
+
 /// How long a compilation takes in virtual time, in budget units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {

@@ -282,7 +282,9 @@ impl<M: CodeHome> Function<'_, M> {
         result: Result<CompiledFunction, CompileError>,
     ) {
         let placed = result.map_err(|error| error.to_string()).and_then(|code| {
-            let code = self.home.place(self.index, key.unit, key.tier, code);
+            let code = self
+                .home
+                .place(self.index, key.unit, key.tier, key.level, code);
             let code = code.map_err(|error| error.to_string())?;
             match self.home.place_counter(&code) {
                 Ok(counter) => Ok(Contestant { code, counter }),

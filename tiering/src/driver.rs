@@ -87,6 +87,12 @@ pub(crate) trait Driver<M: CodeHome>: Send + Sync {
     /// Makes the function have a wake-up after this time.
     fn wake(&self, function: Function<'_, M>, after: Nanos);
 
+    /// Handles a sample in the function, which its policy is to be told of. Called on the sampler's
+    /// thread.
+    fn sampled(&self, function: Function<'_, M>) {
+        function.tell_samples();
+    }
+
     /// Handles that calls of the function run optimized code from now on.
     fn published(&self, _function: Function<'_, M>) {}
 }

@@ -16,6 +16,7 @@ use crate::overrides::Overrides;
 use crate::policy::Level;
 use crate::pool::{self, Spawn, WorkerPool};
 use crate::queue::Queue;
+use crate::samples::Sampling;
 use crate::sessions::{CompileCost, Speeds};
 use crate::worker::Job;
 
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) new_code_at: AtomicU64,
     /// How often the optimizer failed, panics included. Relaxed: a figure for reports.
     pub(crate) failures: AtomicU64,
+    /// What samples have found.
+    pub(crate) sampling: Sampling,
 }
 
 impl Shared {
@@ -130,12 +133,6 @@ impl Tiering {
         if ladder.top() == Level::FIRST && config.mode != Mode::Baseline {
             return Err(ConfigError::NoOptimizer(config.mode));
         }
-        if config.policy.needs().sample_period.is_some() {
-            log::warn!(
-                "{} wants samples, which the engine does not take",
-                config.policy.spec()
-            );
-        }
         let overrides = match &config.overrides {
             Some(path) => Overrides::read(path).map_err(ConfigError::Override)?,
             None => Overrides::default(),
@@ -166,7 +163,11 @@ impl Tiering {
             cores: cores(),
             new_code_at: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            sampling: Sampling::default(),
         };
+        if shared.wanted_period().is_some() && !shared.config.switching.tells_samples() {
+            log::warn!("a policy wants samples, which this kind of switching does not tell it of");
+        }
         Ok(Self {
             shared: Arc::new(shared),
             process: Process::current(),

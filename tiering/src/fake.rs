@@ -88,6 +88,7 @@ impl CodeHome for FakeHome {
         func: DefinedFuncIndex,
         unit: CompileUnit,
         tier: Tier,
+        _level: u8,
         code: CompiledFunction,
     ) -> Result<FakeCode, RuntimeError> {
         if tier == Tier::Optimizer && self.place_panics.load(Ordering::Relaxed) {

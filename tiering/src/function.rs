@@ -111,7 +111,9 @@ impl<'a, M: CodeHome> Function<'a, M> {
     ) -> Result<M::Code, FirstCallError> {
         let state = guard.0.expect("the guard is disarmed only here");
         let loops = code.loops.clone();
-        let code = self.home.place(self.index, key.unit, key.tier, code)?;
+        let code = self
+            .home
+            .place(self.index, key.unit, key.tier, key.level, code)?;
         state.set_loops(&loops);
         let now = self.now();
         state.first_code_at.get_or_init(|| now);

@@ -32,6 +32,7 @@ pub trait CodeHome: Send + Sync + 'static {
         func: DefinedFuncIndex,
         unit: CompileUnit,
         tier: Tier,
+        level: u8,
         code: CompiledFunction,
     ) -> Result<Self::Code, RuntimeError>;
 
@@ -85,9 +86,10 @@ impl CodeHome for ModuleCode {
         func: DefinedFuncIndex,
         unit: CompileUnit,
         tier: Tier,
+        level: u8,
         code: CompiledFunction,
     ) -> Result<CodeRef, RuntimeError> {
-        self.place(func, unit, tier, code)
+        self.place(func, unit, tier, level, code)
     }
 
     fn place_counter(&self, code: &CodeRef) -> Result<CodeRef, RuntimeError> {

@@ -9,6 +9,7 @@
 //!
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`queue`]: which of the waiting requests is compiled next;
+//! - `samples`: what samples find, and what policies are told of it;
 //! - [`config`], [`knob`]: all options, by name; [`mod@file`]: what files of options share;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
@@ -49,6 +50,7 @@ mod module;
 mod optimize;
 mod overrides;
 mod pool;
+mod samples;
 mod sessions;
 mod state;
 mod sync;
@@ -74,4 +76,5 @@ pub use load::{LoadError, decode_validated};
 pub use module::ModuleTiers;
 pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
 pub use queue::Discipline;
+pub use samples::{FunctionSamples, SampleSum, Samples};
 pub use sessions::Speeds;

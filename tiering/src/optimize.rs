@@ -145,7 +145,10 @@ impl<M: CodeHome> Function<'_, M> {
     ) -> Option<M::Code> {
         let checked = code.and_then(|code| self.check_size(key, code));
         let reason = match checked {
-            Ok(code) => match self.home.place(self.index, key.unit, key.tier, code) {
+            Ok(code) => match self
+                .home
+                .place(self.index, key.unit, key.tier, key.level, code)
+            {
                 Ok(code) => return Some(code),
                 Err(error) => {
                     let reason = error.to_string();

@@ -102,6 +102,11 @@ impl Overrides {
         Ok(Self { rules })
     }
 
+    /// The policies of all rules.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Arc<dyn Policy>> {
+        self.rules.iter().filter_map(|rule| rule.policy.as_ref())
+    }
+
     /// The policy of each function of the module that has one of its own; empty if none has.
     pub(crate) fn of(
         &self,

@@ -10,6 +10,7 @@ use upshift_abi::{
 };
 use upshift_profiler::log::thread_time;
 use upshift_profiler::{CodeKey, Event, LoopSite, Nanos};
+use upshift_runtime::Compiling;
 
 use crate::engine::Shared;
 use crate::policy::{Level, View};
@@ -65,10 +66,12 @@ impl<'a> CompileSessions<'a> {
             units: request.profile.units,
         });
         let (start, cpu_before) = (Instant::now(), thread_time());
+        let compiling = Compiling::begin();
         let result = catch_unwind(AssertUnwindSafe(|| {
             kept.get_or_insert_with(|| compiler.session())
                 .compile(request)
         }));
+        drop(compiling);
         let time = start.elapsed();
         let cost = CompileCost {
             time: time.into(),

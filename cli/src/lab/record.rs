@@ -19,7 +19,7 @@ use upshift_lab::record::{Counted, LevelRun, Runs, levels};
 use upshift_lab::trace::{Cell, Header, Recorder, Slice};
 
 use super::misused;
-use super::runs::{CodeMap, Program, Ran, Sampling, functions, level_run};
+use super::runs::{Program, Ran, Sampling, functions, level_run, places};
 use crate::options::{Command, RunArguments, interpret};
 use crate::report;
 
@@ -146,7 +146,7 @@ impl Recording<'_> {
             true => "counting calls and iterations",
             false => "counting again, to see whether the program repeats itself",
         });
-        let mut config = self.program.config(&[("mode", "baseline")])?;
+        let mut config = self.program.config(Sampling::On, &[("mode", "baseline")])?;
         config.count_sites(true).eager(true);
         let module = self.program.load(&config)?;
         let functions = functions(&module);
@@ -163,7 +163,7 @@ impl Recording<'_> {
         let mut recorder = Recorder::new(cells.collect(), values.clone(), 0)?;
         let period = Duration::from_secs_f64(self.arguments.slice_ms / 1e3);
         let mut copied = Ok(());
-        let ran = self.program.run(&module, Sampling::On, |clock, ended| {
+        let ran = self.program.run(&module, |clock, ended| {
             let now = || clock.now().map(|time| time.as_nanos() as u64);
             let Some(start) = now() else { return };
             while !ended.load(Ordering::Acquire) && copied.is_ok() {
@@ -179,11 +179,10 @@ impl Recording<'_> {
         let slices = recorder.clone().finish();
         let end = slices.last().map_or(0, |slice| slice.to);
         recorder.snapshot((ran.cpu_ns as u64).max(end), 0, &values)?;
-        let map = CodeMap::new(&module.engine().event_log().records());
         let counted = Counted {
             functions,
             slices: recorder.finish(),
-            places: map.places(&ran.pcs),
+            places: places(&module.engine().event_log().records()),
         };
         Ok((counted, ran))
     }
@@ -205,8 +204,7 @@ impl Recording<'_> {
             ));
             let (module, ran) = self.run_at(tiers, level, |_, _| {})?;
             self.check_repeats(first, &ran)?;
-            let records = module.engine().event_log().records();
-            runs.push(level_run(&ran, &records, level.min(1) as u8, functions));
+            runs.push(level_run(&ran, &module, level.min(1) as u8, functions));
         }
         Ok(runs)
     }
@@ -219,7 +217,7 @@ impl Recording<'_> {
         beside: impl FnOnce(&Module, &AtomicBool),
     ) -> Result<(Module, Ran)> {
         let policy = if level == 0 { "never" } else { "first-call" };
-        let mut config = self.program.config(&ALONE)?;
+        let mut config = self.program.config(Sampling::On, &ALONE)?;
         upshift::knobs::set(
             &mut config,
             upshift::knobs::Group::Tiering,
@@ -231,7 +229,7 @@ impl Recording<'_> {
         let module = self.program.load(&config)?;
         let ran = self
             .program
-            .run(&module, Sampling::On, |_, ended| beside(&module, ended))?;
+            .run(&module, |_, ended| beside(&module, ended))?;
         Ok((module, ran))
     }
 

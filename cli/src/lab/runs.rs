@@ -1,7 +1,6 @@
 //! Single runs of a program, all alike, that the lab measures: which options an engine has, a
-//! thread for the guest, its processor time, and where a sampler found it.
+//! thread for the guest, its processor time, and where samples found it.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use sha2::Digest as _;
 use upshift::knobs::{self, Group};
-use upshift::profiler::{CodeKey, Detail, Event, LogConfig, Record};
-use upshift::{Config, Engine, Exit, Module, Result, Sampler, Samples, ThreadClock};
+use upshift::profiler::{Activity, CodeKey, Detail, Event, LogConfig, Record};
+use upshift::tiering::SampleSum;
+use upshift::{Config, Engine, Exit, Module, Result, ThreadClock};
 use upshift_lab::record::{Code, Compiled, LevelRun, Place, SiteShape};
 
 use crate::options::{Clocks, Options, Repeated, Streams};
@@ -21,9 +21,6 @@ use crate::run;
 
 /// How often the sampler looks.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(1);
-
-/// The longest run that there is room for samples of.
-const LONGEST: Duration = Duration::from_secs(600);
 
 /// A program that is run again and again.
 pub struct Program {
@@ -49,8 +46,6 @@ pub struct Ran {
     pub cpu_ns: f64,
     /// From the call of the program to its end, in nanoseconds.
     pub wall_ns: f64,
-    /// Where the sampler found the thread.
-    pub pcs: Vec<u64>,
     /// How it ended, and the digest of what it wrote.
     pub end: End,
 }
@@ -82,8 +77,12 @@ impl Program {
     }
 
     /// An engine with these options of tiering, besides the program's own.
-    pub fn config(&self, tiering: &[(&str, &str)]) -> Result<Config> {
+    pub fn config(&self, sampling: Sampling, tiering: &[(&str, &str)]) -> Result<Config> {
         let mut config = self.options.config.clone();
+        config.sample_period(match sampling {
+            Sampling::On => Some(SAMPLE_PERIOD),
+            Sampling::Off => None,
+        });
         for (name, value) in tiering {
             knobs::set(&mut config, Group::Tiering, name, value)?;
         }
@@ -106,7 +105,6 @@ impl Program {
     pub fn run(
         &self,
         module: &Module,
-        sampling: Sampling,
         beside: impl FnOnce(ThreadClock, &AtomicBool),
     ) -> Result<Ran> {
         let ended = AtomicBool::new(false);
@@ -116,7 +114,7 @@ impl Program {
             let builder = builder.stack_size(module.engine().config().thread_stack_size());
             let guest = builder.spawn_scoped(scope, || {
                 let _ended = SetOnDrop(&ended);
-                self.run_here(module, sampling, move |clock| {
+                self.run_here(module, move |clock| {
                     let _ = begins.send(clock);
                 })
             });
@@ -131,12 +129,7 @@ impl Program {
         })
     }
 
-    fn run_here(
-        &self,
-        module: &Module,
-        sampling: Sampling,
-        begins: impl FnOnce(ThreadClock),
-    ) -> Result<Ran> {
+    fn run_here(&self, module: &Module, begins: impl FnOnce(ThreadClock)) -> Result<Ran> {
         let streams = Arc::new(Repeated {
             input: self.input.clone(),
             written: Mutex::default(),
@@ -145,20 +138,10 @@ impl Program {
         let repeated = Streams::Repeated(streams.clone());
         let (mut store, instance) = run::instantiate(engine, module, &self.options, repeated)?;
         let clock = ThreadClock::of_this_thread()?;
-        let capacity = LONGEST.as_nanos() / SAMPLE_PERIOD.as_nanos();
         begins(clock);
-        let sampler = match sampling {
-            Sampling::On => Some(Sampler::start(SAMPLE_PERIOD, capacity as usize)?),
-            Sampling::Off => None,
-        };
         let (began, used) = (Instant::now(), clock.now());
         let ended = run::call(&mut store, instance, &self.options);
         let (wall, now) = (began.elapsed(), clock.now());
-        let samples = sampler.map_or_else(Samples::default, Sampler::stop);
-        let Samples { pcs, lost, .. } = samples;
-        if lost > 0 {
-            bail!("the program takes more than {} s", LONGEST.as_secs());
-        }
         let code = match ended {
             Ok(()) => 0,
             Err(error) => match error.downcast_ref() {
@@ -175,7 +158,6 @@ impl Program {
         Ok(Ran {
             cpu_ns: cpu.as_nanos() as f64,
             wall_ns: wall.as_nanos() as f64,
-            pcs,
             end: End {
                 code,
                 written: written.clone().finalize().into(),
@@ -193,63 +175,45 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Where an engine's code is, from the records of its log. Right if no code was freed.
-pub struct CodeMap(BTreeMap<u64, (u64, u32)>);
-
-impl CodeMap {
-    /// The code of all functions in the log.
-    pub fn new(records: &[Record]) -> Self {
-        let placed = records.iter().filter_map(|record| match &record.event {
-            Event::Published {
-                code,
-                address,
-                code_bytes,
-            }
-            | Event::OsrReady {
-                code,
-                address,
-                code_bytes,
-            } => Some((
-                *address,
-                (*address + u64::from(*code_bytes), code.func.func.0),
-            )),
-            _ => None,
-        });
-        Self(placed.collect())
+/// Where samples found the program's thread, at equal distances in its processor time.
+pub fn places(records: &[Record]) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut used = Duration::ZERO;
+    for record in records {
+        if let Event::Sample {
+            activity, cpu_time, ..
+        } = record.event
+        {
+            let place = match activity {
+                Activity::Guest => Place::Code,
+                _ => Place::Host,
+            };
+            used += Duration::from_nanos(cpu_time.0);
+            let count = used.as_nanos() / SAMPLE_PERIOD.as_nanos();
+            places.resize((count as usize).max(places.len()), place);
+        }
     }
-
-    /// The function whose code is at the address.
-    fn function(&self, pc: u64) -> Option<u32> {
-        let (_, (end, function)) = self.0.range(..=pc).next_back()?;
-        (pc < *end).then_some(*function)
-    }
-
-    /// For each sample whether it is in a function's code.
-    pub fn places(&self, pcs: &[u64]) -> Vec<Place> {
-        let place = |&pc: &u64| match self.function(pc) {
-            Some(_) => Place::Code,
-            None => Place::Host,
-        };
-        pcs.iter().map(place).collect()
-    }
+    places
 }
 
 /// What a run at one level tells of a module with so many functions.
-pub fn level_run(ran: &Ran, records: &[Record], level: u8, functions: usize) -> LevelRun {
-    let code = CodeMap::new(records);
+pub fn level_run(ran: &Ran, module: &Module, level: u8, functions: usize) -> LevelRun {
+    let samples = module.engine().samples();
+    // By processor time, as samples lie at random distances.
+    let count = |sum: SampleSum| (sum.cpu.0 as f64 / SAMPLE_PERIOD.as_nanos() as f64).round();
     let mut run = LevelRun {
         cpu_ns: ran.cpu_ns,
         samples: vec![0; functions],
         elsewhere: 0,
         compiled: vec![None; functions],
     };
-    for &pc in &ran.pcs {
-        match code.function(pc) {
-            Some(function) => run.samples[function as usize] += 1,
-            None => run.elsewhere += 1,
-        }
+    for row in &samples.functions {
+        run.samples[row.func.func.index()] += count(row.sum) as u32;
     }
-    for record in records {
+    for activity in [Activity::Host, Activity::Compile, Activity::Missed] {
+        run.elsewhere += count(samples.of(activity)) as u32;
+    }
+    for record in &module.engine().event_log().records() {
         if let Event::CompileFinished {
             code,
             code_bytes,

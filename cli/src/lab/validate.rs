@@ -166,9 +166,9 @@ fn real(
             Printable(policy),
             arguments.runs
         ));
-        let config = program.config(&[("policy", policy), ("threads", &workers)])?;
+        let config = program.config(Sampling::Off, &[("policy", policy), ("threads", &workers)])?;
         let module = program.load(&config)?;
-        let ran = program.run(&module, Sampling::Off, |_, _| {})?;
+        let ran = program.run(&module, |_, _| {})?;
         all.push(took(&ran, &module.engine().event_log().records()));
     }
     let of = |which: fn(&Took) -> f64| median(&all.iter().map(which).collect::<Vec<_>>());

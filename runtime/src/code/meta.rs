@@ -34,6 +34,8 @@ pub struct FunctionCode {
     pub unit: CompileUnit,
     /// The tier that compiled the code.
     pub tier: Tier,
+    /// The code's level in the engine's ladder; a figure for samples.
+    pub level: u8,
 }
 
 /// The metadata of a piece of placed code. Immutable.

@@ -141,6 +141,11 @@ impl StoreShared {
         self.thread.load(Ordering::Relaxed)
     }
 
+    /// The thread that runs the store, for other threads; 0 outside WebAssembly.
+    pub fn running_on(&self) -> i32 {
+        self.thread.load(Ordering::Acquire)
+    }
+
     fn word(&self) -> &AtomicU32 {
         // SAFETY: an atomic field; no reference to the whole structure is formed.
         unsafe { &*ptr::addr_of!((*self.vm.get()).interrupt) }

@@ -173,11 +173,15 @@ impl Store {
     /// Creates an empty store.
     pub fn new(runtime: &Arc<Runtime>, data: Box<dyn Any + Send>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let shared = StoreShared::new();
+        if let Some(sampler) = runtime.sampler() {
+            sampler.add(&shared);
+        }
         Self {
             id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.clone(),
             process: runtime.process(),
-            shared: StoreShared::new(),
+            shared,
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
             data,

@@ -30,7 +30,7 @@ where
         _: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         let code = (self.0)(module, func);
-        let code = module.place(func, CompileUnit::Function, Tier::Baseline, code)?;
+        let code = module.place(func, CompileUnit::Function, Tier::Baseline, 0, code)?;
         module.publish(&code);
         Ok(code.addr())
     }
@@ -85,7 +85,7 @@ impl Code {
 /// Places code of a function and lets calls run it.
 pub fn publish(module: &ModuleCode, func: u32, code: CompiledFunction) {
     let func = DefinedFuncIndex(func);
-    let code = module.place(func, CompileUnit::Function, Tier::Optimizer, code);
+    let code = module.place(func, CompileUnit::Function, Tier::Optimizer, 1, code);
     module.publish(&code.unwrap());
 }
 

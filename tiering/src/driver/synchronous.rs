@@ -16,6 +16,7 @@ impl<M: CodeHome> Driver<M> for Synchronous {
     fn exhausted(&self, function: Function<'_, M>, used: Used) -> Option<M::Addr> {
         let shared = function.shared();
         shared.ticker.stand_in(shared);
+        function.tell_samples();
         function.consult_policy(used.site)
     }
 
@@ -26,6 +27,10 @@ impl<M: CodeHome> Driver<M> for Synchronous {
             function.install_optimized(key, code);
         }
     }
+
+    /// The policy is told at the function's next exhausted budget, so that the thread that runs it
+    /// compiles it.
+    fn sampled(&self, _function: Function<'_, M>) {}
 
     fn wake(&self, function: Function<'_, M>, after: Nanos) {
         ticker::wake(function, after);

@@ -193,6 +193,9 @@ impl<M: CodeHome> Driver<M> for VirtualTime<M::Code> {
         Some(u32::try_from(units).unwrap_or(u32::MAX))
     }
 
+    /// Real samples would make runs differ.
+    fn sampled(&self, _function: Function<'_, M>) {}
+
     fn wake(&self, function: Function<'_, M>, after: Nanos) {
         let mut clock = self.clock();
         let due = clock.now.saturating_add(after.0.max(1));

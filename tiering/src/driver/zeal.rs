@@ -137,6 +137,9 @@ impl<M: CodeHome> Driver<M> for Zeal {
         unreachable!("no policy is asked");
     }
 
+    /// No policy decides.
+    fn sampled(&self, _function: Function<'_, M>) {}
+
     fn wake(&self, _function: Function<'_, M>, _after: Nanos) {
         unreachable!("no policy is asked");
     }
@@ -157,7 +160,9 @@ impl<M: CodeHome> Function<'_, M> {
                 let mut request = self.compile_request();
                 request.profile = self.state.account.profile();
                 let code = sessions.compile(key, request, Nanos(0)).ok()?;
-                self.home.place(self.index, key.unit, key.tier, code).ok()?
+                self.home
+                    .place(self.index, key.unit, key.tier, key.level, code)
+                    .ok()?
             }
         };
         let mut installed = self.state.installed();

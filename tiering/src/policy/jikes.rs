@@ -22,8 +22,9 @@ policy! {
     /// level, rates 39.5, 18.5 and 17.3 bytes a millisecond. Where a loop goes on in old code after
     /// the function was compiled, it is left by on-stack replacement.
     ///
-    /// It decides on samples alone, which simulations have and the engine does not take: there it
-    /// optimizes nothing, and a warning says so when the engine is created.
+    /// It decides on samples alone: an engine with this policy has a sampler, whose period is the
+    /// quantum. In virtual time and with zeal switching there are no samples, so it optimizes
+    /// nothing, and a warning says so.
     ///
     /// Jikes' levels are the ladder's, from below. With `measured`, what this engine has measured
     /// replaces the defaults, which are those of a processor and compilers of 2007.

@@ -1,0 +1,252 @@
+//! Slots: what a sampler asks of a thread, and what the thread's signal handler answers.
+//!
+//! Protocol: a slot's `word` is a state and, but for `FREE`, the number of the thread that is
+//! asked. A sampler claims a free slot by a compare-and-exchange, writes `engine` and stores
+//! `ASKED` with release. The handler on that thread takes it to `ANSWERING` by a
+//! compare-and-exchange (acquire: it sees `engine`), writes `found` and stores `FOUND` with
+//! release; the sampler loads that with acquire, reads `found` and stores `FREE`. A sampler gives
+//! up on a thread by a compare-and-exchange from `ASKED` to `FREE`, so a slot is never freed under
+//! a handler.
+//!
+//! Slots are static: a signal that comes late, after its sampler's end even, finds no slot that
+//! asks for its thread, or one of another request for it, which it answers.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
+
+use super::{Place, SampledCode};
+use crate::module_id::ModuleId;
+
+/// The slots of the process: no more threads are asked at once. A handler looks at all.
+static SLOTS: [Slot; 64] = [const { Slot::new() }; 64];
+
+const FREE: u64 = 0;
+const CLAIMED: u64 = 1;
+const ASKED: u64 = 2;
+const ANSWERING: u64 = 3;
+const FOUND: u64 = 4;
+
+/// A slot; see the [module](self).
+#[derive(Debug)]
+pub struct Slot {
+    word: AtomicU64,
+    engine: AtomicUsize,
+    found: [AtomicU64; 3],
+}
+
+/// What a sampler finds in its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// No answer yet.
+    Waiting,
+    /// The answer; the slot is free.
+    Found(Place),
+}
+
+/// The state with the thread's number.
+fn word(state: u64, thread: i32) -> u64 {
+    u64::from(thread.cast_unsigned()) << 8 | state
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Self {
+            word: AtomicU64::new(FREE),
+            engine: AtomicUsize::new(0),
+            found: [const { AtomicU64::new(0) }; 3],
+        }
+    }
+
+    /// Asks a thread, in a free slot if there is one. The signal is yet to be sent.
+    pub fn ask(thread: i32, engine: usize) -> Option<&'static Self> {
+        let claim = |slot: &&Slot| {
+            let claimed = word(CLAIMED, thread);
+            let word = &slot.word;
+            let claim = word.compare_exchange(FREE, claimed, Ordering::Acquire, Ordering::Relaxed);
+            claim.is_ok()
+        };
+        let slot = SLOTS.iter().find(claim)?;
+        slot.engine.store(engine, Ordering::Relaxed);
+        slot.word.store(word(ASKED, thread), Ordering::Release);
+        Some(slot)
+    }
+
+    /// Takes the answer, for the sampler that asked.
+    pub fn take(&self, thread: i32) -> Taken {
+        if self.word.load(Ordering::Acquire) != word(FOUND, thread) {
+            return Taken::Waiting;
+        }
+        let [module, func, rest] = [0, 1, 2].map(|i| self.found[i].load(Ordering::Relaxed));
+        self.word.store(FREE, Ordering::Release);
+        Taken::Found(unpack([module, func, rest]))
+    }
+
+    /// Gives up; false if the thread has begun to answer.
+    pub fn withdraw(&self, thread: i32) -> bool {
+        let asked = word(ASKED, thread);
+        let word = &self.word;
+        let withdrawn = word.compare_exchange(asked, FREE, Ordering::AcqRel, Ordering::Relaxed);
+        withdrawn.is_ok()
+    }
+}
+
+/// Answers all slots that ask for the calling thread: `place` returns where the thread is, for an
+/// engine. Returns whether there was one. Async-signal-safe if `place` is.
+pub fn answer(thread: i32, place: impl Fn(usize) -> Place) -> bool {
+    let mut any = false;
+    let (asked, answering) = (word(ASKED, thread), word(ANSWERING, thread));
+    for slot in &SLOTS {
+        let begun =
+            slot.word
+                .compare_exchange(asked, answering, Ordering::Acquire, Ordering::Relaxed);
+        if begun.is_err() {
+            continue;
+        }
+        any = true;
+        let found = pack(place(slot.engine.load(Ordering::Relaxed)));
+        for (cell, value) in slot.found.iter().zip(found) {
+            cell.store(value, Ordering::Relaxed);
+        }
+        slot.word.store(word(FOUND, thread), Ordering::Release);
+    }
+    any
+}
+
+const GUEST: u64 = 1;
+const COMPILE: u64 = 2;
+
+/// A place as three words: the module; the function and the loop, from 1; kind, level and tier.
+fn pack(place: Place) -> [u64; 3] {
+    let code = match place {
+        Place::Guest(code) => code,
+        Place::Compile => return [0, 0, COMPILE],
+        Place::Host | Place::Idle | Place::Missed => return [0; 3],
+    };
+    let unit = match code.unit {
+        CompileUnit::Function => 0,
+        CompileUnit::Loop(index) => u64::from(index.0) + 1,
+    };
+    let func = u64::from(code.func.0) << 32 | unit;
+    let rest = u64::from(code.level) << 16 | (code.tier as u64) << 8 | GUEST;
+    [code.module.0, func, rest]
+}
+
+fn unpack([module, func, rest]: [u64; 3]) -> Place {
+    match rest & 0xff {
+        GUEST => Place::Guest(SampledCode {
+            module: ModuleId(module),
+            func: DefinedFuncIndex((func >> 32) as u32),
+            unit: match func as u32 {
+                0 => CompileUnit::Function,
+                number => CompileUnit::Loop(LoopIndex(number - 1)),
+            },
+            tier: match rest >> 8 & 0xff == Tier::Baseline as u64 {
+                true => Tier::Baseline,
+                false => Tier::Optimizer,
+            },
+            level: (rest >> 16) as u8,
+        }),
+        COMPILE => Place::Compile,
+        _ => Place::Host,
+    }
+}
+
+thread_local! {
+    /// Whether the thread is in a compiler. Constant and without a destructor, so a signal handler
+    /// may read it.
+    static COMPILING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is in a compiler. Async-signal-safe.
+pub fn is_compiling() -> bool {
+    COMPILING.get()
+}
+
+/// Says that the calling thread is in a compiler, while it exists: samples count as such.
+#[derive(Debug)]
+pub struct Compiling {
+    before: bool,
+    /// It belongs to the thread that made it.
+    _own_thread: PhantomData<*mut ()>,
+}
+
+impl Compiling {
+    /// Says so from now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self {
+            before: COMPILING.replace(true),
+            _own_thread: PhantomData,
+        }
+    }
+}
+
+impl Drop for Compiling {
+    fn drop(&mut self) {
+        COMPILING.set(self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(func: u32, unit: CompileUnit) -> Place {
+        Place::Guest(SampledCode {
+            module: ModuleId(u64::MAX),
+            func: DefinedFuncIndex(func),
+            unit,
+            tier: Tier::Optimizer,
+            level: 3,
+        })
+    }
+
+    #[test]
+    fn places_survive_slots() {
+        let places = [
+            guest(0, CompileUnit::Function),
+            guest(u32::MAX, CompileUnit::Loop(LoopIndex(7))),
+            Place::Host,
+            Place::Compile,
+        ];
+        for place in places {
+            assert_eq!(unpack(pack(place)), place);
+        }
+    }
+
+    /// Numbers of threads that no thread has.
+    const NO_THREAD: i32 = i32::MAX;
+
+    #[test]
+    fn a_slot_is_answered_by_its_thread_only_and_once() {
+        let slot = Slot::ask(NO_THREAD, 5).unwrap();
+        assert_eq!(slot.take(NO_THREAD), Taken::Waiting);
+        assert!(!answer(NO_THREAD - 1, |_| unreachable!("another thread")));
+        assert!(answer(NO_THREAD, |engine| {
+            assert_eq!(engine, 5);
+            Place::Compile
+        }));
+        assert!(!answer(NO_THREAD, |_| unreachable!("answered")));
+        assert!(!slot.withdraw(NO_THREAD));
+        assert_eq!(slot.take(NO_THREAD), Taken::Found(Place::Compile));
+    }
+
+    #[test]
+    fn a_late_signal_finds_nothing() {
+        let slot = Slot::ask(NO_THREAD - 2, 5).unwrap();
+        assert!(slot.withdraw(NO_THREAD - 2));
+        assert!(!answer(NO_THREAD - 2, |_| unreachable!("withdrawn")));
+    }
+
+    #[test]
+    fn compilers_nest() {
+        let outer = Compiling::begin();
+        drop(Compiling::begin());
+        assert!(is_compiling());
+        drop(outer);
+        assert!(!is_compiling());
+    }
+}
