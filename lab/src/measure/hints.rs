@@ -6,12 +6,13 @@ use upshift_tiering::Weights;
 use upshift_tiering::policy::Hint;
 
 use super::Recorded;
+use super::rental::rentals;
 use crate::simulate::hints_of;
 use crate::workload::Workload;
 
 /// Where a run's hints come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// `none`: there are none.
     #[default]
     None,
@@ -21,26 +22,32 @@ pub enum Source {
     Other,
     /// `wrong`: a run of another module, whose functions are taken for those of the same position.
     Wrong,
+    /// `own-hot`: the same run, and only functions for which optimizing paid in it.
+    OwnHot,
+    /// `other-hot`: as `other`, and only functions for which optimizing paid in that run.
+    OtherHot,
     /// `inverted`: the same run; the busiest function's units for the idlest, and so on.
     Inverted,
 }
 
-/// All sources by their names.
-pub const SOURCES: [(&str, Source); 5] = [
-    ("none", Source::None),
-    ("own", Source::Own),
-    ("other", Source::Other),
-    ("wrong", Source::Wrong),
-    ("inverted", Source::Inverted),
+/// All origins by their names.
+pub const ORIGINS: [(&str, Origin); 7] = [
+    ("none", Origin::None),
+    ("own", Origin::Own),
+    ("other", Origin::Other),
+    ("wrong", Origin::Wrong),
+    ("own-hot", Origin::OwnHot),
+    ("other-hot", Origin::OtherHot),
+    ("inverted", Origin::Inverted),
 ];
 
-impl FromStr for Source {
+impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = SOURCES.iter().find(|(name, _)| *name == text);
-        found.map(|(_, source)| *source).ok_or_else(|| {
-            let names: Vec<_> = SOURCES.iter().map(|(name, _)| *name).collect();
+        let found = ORIGINS.iter().find(|(name, _)| *name == text);
+        found.map(|(_, origin)| *origin).ok_or_else(|| {
+            let names: Vec<_> = ORIGINS.iter().map(|(name, _)| *name).collect();
             format!("hints come from one of {}, not `{text}`", names.join(", "))
         })
     }
@@ -49,28 +56,32 @@ impl FromStr for Source {
 /// The hints for a run's functions by position, from itself or the first of these runs that is of
 /// the kind. `None` if none is.
 pub fn hints(
-    source: Source,
+    origin: Origin,
     own: Recorded<'_>,
     others: &[Recorded<'_>],
 ) -> Option<Vec<Option<Hint>>> {
     let module = |run: &Recorded<'_>| run.trace.header.module;
     let mut others = others.iter();
-    match source {
-        Source::None => Some(Vec::new()),
-        Source::Own => Some(units(own.workload)),
-        Source::Inverted => Some(inverted(&units(own.workload))),
-        Source::Other => {
+    match origin {
+        Origin::None => Some(Vec::new()),
+        Origin::Own => Some(units(own.workload)),
+        Origin::OwnHot => Some(hot(own.workload)),
+        Origin::Inverted => Some(inverted(&units(own.workload))),
+        Origin::Other | Origin::OtherHot => {
             let other = others.find(|other| module(other) == module(&own))?;
-            let hints = units(other.workload);
+            let (hints, rest) = match origin {
+                Origin::OtherHot => (hot(other.workload), None),
+                _ => (units(other.workload), Some(never_called())),
+            };
             let functions = &other.trace.functions;
             let of_index = |index: u32| {
                 let found = functions.binary_search_by_key(&index, |one| one.index).ok();
-                Some(found.and_then(|at| hints[at]).unwrap_or(never_called()))
+                found.and_then(|at| hints[at]).or(rest)
             };
             let own = own.trace.functions.iter();
             Some(own.map(|function| of_index(function.index)).collect())
         }
-        Source::Wrong => {
+        Origin::Wrong => {
             let other = others.find(|other| module(other) != module(&own))?;
             let mut hints = units(other.workload);
             hints.resize(own.workload.functions(), Some(never_called()));
@@ -81,6 +92,15 @@ pub fn hints(
 
 fn units(workload: &Workload) -> Vec<Option<Hint>> {
     hints_of(workload, Weights::default())
+}
+
+/// The hints for functions for which a clairvoyant buys: their rent comes to the price.
+fn hot(workload: &Workload) -> Vec<Option<Hint>> {
+    let mut hints = vec![None; workload.functions()];
+    let all = units(workload);
+    let paying = rentals(workload).into_iter().filter(|one| one.rent >= one.price);
+    paying.for_each(|one| hints[one.function] = all[one.function]);
+    hints
 }
 
 /// What a profile says of a function that it doesn't mention.

@@ -2,7 +2,7 @@
 
 use upshift_tiering::policy::Hint;
 
-use super::hints::{Source, hints};
+use super::hints::{Origin, hints};
 use super::rental::{Paid, Rule, pay};
 use super::*;
 use crate::machine::tests::workload;
@@ -79,6 +79,9 @@ fn predictions_move_what_is_paid_by_hand() {
     assert_eq!(cost("other"), 300.0 + 150.0 + 20.0);
     // Inverted: the first is expected to be as idle as the third is, and the second as it is.
     assert_eq!(cost("inverted"), 300.0 + 150.0 + 20.0);
+    // Only what paid in the other run is known: the second buys at half the price.
+    assert_eq!(cost("other-hot"), 200.0 + 150.0 + 20.0);
+    assert_eq!(cost("own-hot"), 150.0 + 150.0 + 20.0);
     // Another program: two functions, of which the second is idle, so it buys at twice the price.
     assert_eq!(cost("wrong"), 150.0 + 300.0 + 20.0);
 }
@@ -95,11 +98,11 @@ fn hints_are_of_the_same_functions() {
         let units = hints.into_iter().map(|hint| hint.unwrap().expected_units);
         units.map(|units| units.unwrap() > 100).collect()
     };
-    let found = hints(Source::Other, run(first), &[run(second)]).unwrap();
+    let found = hints(Origin::Other, run(first), &[run(second)]).unwrap();
     assert_eq!(expected(found), [false, true]);
     // The other way round there is nothing about function 0.
-    let found = hints(Source::Other, run(second), &[run(first)]).unwrap();
+    let found = hints(Origin::Other, run(second), &[run(first)]).unwrap();
     assert_eq!(found[0].unwrap().expected_units, Some(0));
     assert_eq!(expected(found), [false, false, true]);
-    assert_eq!(hints(Source::Wrong, run(first), &[run(second)]), None);
+    assert_eq!(hints(Origin::Wrong, run(first), &[run(second)]), None);
 }
