@@ -12,6 +12,10 @@ pub mod lifetime;
 pub mod pauses;
 pub mod rental;
 
+mod metrics;
+
+pub(crate) use metrics::METRICS;
+
 use crate::trace::Trace;
 use crate::workload::Workload;
 

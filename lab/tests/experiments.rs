@@ -370,3 +370,79 @@ fn the_folder_of_a_paper_is_judged_and_judged_again() {
     let error = read().unwrap_err().to_string();
     assert!(error.contains("`E2` is no claim"), "{error}");
 }
+
+/// What claims need beside what a run takes: figures of the trace, fitted to other programs or told
+/// by them, with settings of their own.
+#[test]
+fn figures_of_claims_have_their_settings_and_other_programs() {
+    let folder = Folder::new("figures");
+    let text = r#"
+[programs]
+use = ["short", "long"]
+[measure]
+metrics = ["rent_ratio", "rent_part", "gain_of_top", "remaining_over_past", "over_optimum"]
+[grid]
+policy = ["never", "hinted-ski-rental:lambda=0.01"]
+rent = ["at:inf", "fitted"]
+top = 0.25
+at = 1
+hints = ["none", "other"]
+switching = "sync"
+cores = 1
+"#;
+    let experiment = read_experiment(text).unwrap();
+    let plan = experiment.plan().unwrap();
+    let file = folder.join("out.jsonl");
+    let places = Places {
+        folder: folder.0.clone(),
+        traces: Vec::new(),
+    };
+    let stop = AtomicBool::new(false);
+    let environment = Environment::current("test");
+    let output = (file.as_path(), Resume::New, &environment);
+    run_traces(&experiment, &plan, &places, output, 1, &stop, &|_| {}).unwrap();
+    let figure = |program: &str, wanted: &[(&str, &str)], metric: &str| {
+        let lines = lines(&file);
+        let samples = lines.iter().filter_map(|line| match line {
+            Line::Sample(sample) => Some(sample),
+            _ => None,
+        });
+        let mut samples = samples.filter(|sample| {
+            let mut wanted = wanted.iter();
+            sample.program == program
+                && wanted.all(|(name, value)| sample.settings[*name] == *value)
+        });
+        samples.next().unwrap().metrics[metric]
+    };
+    let never = [("rent", "at:inf"), ("policy", "never"), ("hints", "none")];
+    // Of four functions with 64, 16, 4 and 1 of 85 parts of the work, one saves 64.
+    let gain = figure("long", &never, "gain_of_top");
+    assert!((gain - 64.0 / 85.0).abs() < 0.01, "{gain}");
+    // The busiest functions of the long program run for much longer than it takes to break even.
+    assert!(figure("long", &never, "remaining_over_past") > 1.0);
+    // What is never compiled rents for all of its time, however the machine is simulated.
+    let [rent, simulated] = ["rent_ratio", "over_optimum"].map(|one| figure("long", &never, one));
+    assert!(
+        rent > 2.0 && (rent - simulated).abs() < 1e-6,
+        "{rent}, {simulated}"
+    );
+    // A part that is fitted to the short program is not the one that is fitted to the long one.
+    let fitted = [("rent", "fitted"), ("policy", "never"), ("hints", "none")];
+    let [short, long] = ["short", "long"].map(|one| figure(one, &fitted, "rent_part"));
+    assert!(short < long, "{short}, {long}");
+    // The short run of the program tells nothing wrong of the long one's busiest functions.
+    let hinted = |hints| {
+        let told = [
+            ("rent", "fitted"),
+            ("policy", "hinted-ski-rental:lambda=0.01"),
+        ];
+        let told = [told[0], told[1], ("hints", hints)];
+        figure("long", &told, "over_optimum")
+    };
+    assert!(hinted("other") != hinted("none"));
+    let wrong = read_experiment(&text.replace("\"other\"", "\"another\"")).unwrap_err();
+    assert!(
+        wrong.to_string().contains("hints come from one of"),
+        "{wrong}"
+    );
+}

@@ -47,9 +47,10 @@ use upshift_tiering::file::{FileError, Source};
 use upshift_tiering::{TieringConfig, options};
 
 use super::metric::{WALL, metrics};
-use super::setup::{PARTS, SCALES};
+use super::setup::{HINTS, PARTS, SCALES};
 use super::table::Table;
 use super::{Experiment, Lists, Measure, Mode, Order, Program, Settings, Statement, Stop, Test};
+use crate::measure::hints::Origin;
 use crate::predicate::{ParseError, Predicate, Quantity};
 
 /// Groups of options that the engine has besides those of tiering.
@@ -301,7 +302,7 @@ fn check_name(
         Mode::Imported => return Ok(()),
         Mode::Wall => known.extend(options().map(|knob| knob.info.name)),
         Mode::Trace => {
-            known.extend(PARTS.iter().chain(&SCALES));
+            known.extend(PARTS.iter().chain(&SCALES).chain([&HINTS]));
             known.extend(metrics().flat_map(|metric| metric.settings));
         }
     }
@@ -333,6 +334,9 @@ fn check(
             Some(_) => Ok(()),
             None => error(format!("`{name}` is a factor above 0, not `{value}`")),
         };
+    }
+    if name == HINTS && mode == Mode::Trace {
+        return value.parse::<Origin>().map(|_| ()).or_else(error);
     }
     if name == "cores" {
         return match value.parse::<u32>() {

@@ -201,7 +201,7 @@ fn optimized_functions(cell: &Simulated<'_>) -> f64 {
 
 /// All metrics of simulated cells.
 pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-    BUILTIN.iter()
+    BUILTIN.iter().chain(crate::measure::METRICS)
 }
 
 /// A metric of processes.

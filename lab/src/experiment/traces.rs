@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use upshift_tiering::policy::Hint;
+
 use super::metric::Cost;
-use super::prepared::{Cache, Slot};
+use super::prepared::{Cache, Prepared, Slot};
 use super::record::ResultsError;
-use super::setup::of_process;
+use super::setup::{HINTS, of_process};
 use super::{
     Cell, Environment, Experiment, Failure, Metric, Mode, Places, Plan, Resume, Sample, Settings,
     Simulated, Store, Test, metrics, setup,
 };
+use crate::measure::Recorded;
+use crate::measure::hints::{Origin, hints};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,11 +183,38 @@ impl Run<'_> {
         }
     }
 
+    /// What policies are told of the cell's functions. Other runs are searched in the order of their
+    /// names, from the cell's program on.
+    fn hints(&self, cell: &Cell, prepared: &Prepared) -> Result<Vec<Option<Hint>>, String> {
+        let Some(text) = cell.settings.get(HINTS) else {
+            return Ok(Vec::new());
+        };
+        let source: Origin = text.parse()?;
+        let corpus = self.cache.corpus();
+        let (before, after): (Vec<&str>, Vec<&str>) = corpus
+            .names()
+            .partition(|name| *name < cell.program.as_str());
+        let names = after.into_iter().chain(before);
+        let others = names.filter(|name| *name != cell.program);
+        let recorded = |name| {
+            let (trace, workload) = (corpus.trace(name)?, corpus.workload(name)?);
+            Some(Recorded { trace, workload })
+        };
+        let others: Vec<Recorded<'_>> = others.filter_map(recorded).collect();
+        let own = Recorded {
+            trace: &prepared.trace,
+            workload: &prepared.workload,
+        };
+        let missing = || format!("there is no run for hints from `{text}`");
+        hints(source, own, &others).ok_or_else(missing)
+    }
+
     fn measure(&self, cell: &Cell, process: u32, slot: &Slot) -> Result<Sample, String> {
         let prepared = self.cache.prepare(cell, slot);
         let seed = self.experiment.measure.seed;
         let settings: Settings = of_process(&cell.settings, seed, process);
-        let setup = setup(&settings).map_err(|error| error.to_string())?;
+        let mut setup = setup(&settings).map_err(|error| error.to_string())?;
+        setup.hints = self.hints(cell, prepared)?;
         let simulated = Simulated::new(
             (&cell.program, prepared),
             self.cache.corpus(),

@@ -98,7 +98,9 @@ fn units(workload: &Workload) -> Vec<Option<Hint>> {
 fn hot(workload: &Workload) -> Vec<Option<Hint>> {
     let mut hints = vec![None; workload.functions()];
     let all = units(workload);
-    let paying = rentals(workload).into_iter().filter(|one| one.rent >= one.price);
+    let paying = rentals(workload)
+        .into_iter()
+        .filter(|one| one.rent >= one.price);
     paying.for_each(|one| hints[one.function] = all[one.function]);
     hints
 }

@@ -90,7 +90,12 @@ fn paid(cell: &Simulated<'_>) -> Option<Paid> {
     let others: Vec<&Workload> = names
         .filter_map(|name| cell.corpus.workload(name))
         .collect();
-    Some(pay(rule, &cell.program.workload, &others, &cell.setup.hints))
+    Some(pay(
+        rule,
+        &cell.program.workload,
+        &others,
+        &cell.setup.hints,
+    ))
 }
 
 fn remaining(cell: &Simulated<'_>) -> Vec<f64> {
