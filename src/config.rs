@@ -146,6 +146,11 @@ impl Config {
         self
     }
 
+    /// Everything about tiering as it is set.
+    pub fn tiering_config(&self) -> &TieringConfig {
+        &self.tiering
+    }
+
     /// Sets whether all functions are compiled when a module is loaded, instead of when first
     /// called.
     pub fn eager(&mut self, eager: bool) -> &mut Self {

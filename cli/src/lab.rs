@@ -5,6 +5,7 @@ mod input;
 mod policies;
 mod record;
 mod runs;
+mod show;
 mod simulate;
 mod validate;
 
@@ -18,6 +19,7 @@ use crate::report;
 const EXAMPLES: &str = "\
 Examples:
   upshift lab record -o x.trace x.wasm args     what the program does, and what its code costs
+  upshift lab show x.trace                      which functions take how long in which tier
   upshift lab policies                          what decides on tier-up, with parameters
   upshift lab simulate x.trace -T policy=never  what that run would take under a policy
   upshift lab bounds x.trace --cores 2          how fast it could be at best
@@ -45,6 +47,7 @@ pub struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Task {
     Record(Box<record::Arguments>),
+    Show(show::Arguments),
     Policies(policies::Arguments),
     Simulate(simulate::Arguments),
     Bounds(bounds::Arguments),
@@ -55,6 +58,7 @@ enum Task {
 pub fn run(arguments: &Arguments) -> ExitCode {
     let done = match &arguments.task {
         Task::Record(arguments) => record::run(arguments),
+        Task::Show(arguments) => show::run(arguments),
         Task::Policies(arguments) => policies::run(arguments),
         Task::Simulate(arguments) => simulate::run(arguments),
         Task::Bounds(arguments) => bounds::run(arguments),

@@ -153,6 +153,7 @@ fn function(random: &mut Rng, index: u32) -> Function {
             offset: 10,
             depth: 0,
         }],
+        lasting: 0.0,
         costs: vec![cost(30.0, 1.0), cost(1250.0, speedup)],
     }
 }

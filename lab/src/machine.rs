@@ -23,6 +23,8 @@ mod figures;
 mod run;
 mod schedule;
 
+use crate::trace::Header;
+
 pub use director::{Director, Done, Job, Outcome, Unit, Weights};
 pub use run::{Run, execute};
 pub use schedule::Schedule;
@@ -42,6 +44,9 @@ pub struct Machine {
     pub slowdown: Vec<f64>,
     /// When functions change to code that is published.
     pub switch: Switch,
+    /// What it takes the guest's thread to ask the director at the end of a budget, in
+    /// nanoseconds.
+    pub ask_ns: f64,
 }
 
 /// When functions change to code that is published.
@@ -50,7 +55,9 @@ pub enum Switch {
     /// At once.
     #[default]
     Publish,
-    /// At the function's next entry; in a loop, where an OSR entry was compiled for it.
+    /// At the function's next entry; in a loop, where an OSR entry was compiled for it. The entries
+    /// of a slice lie equally far from each other, the first at its begin. The iterations of calls
+    /// that last change in OSR entries only.
     Entry,
 }
 
@@ -68,6 +75,22 @@ impl Machine {
             weight: 1.0,
             slowdown: Vec::new(),
             switch: Switch::Publish,
+            ask_ns: 0.0,
+        }
+    }
+
+    /// A machine like the one on which a trace was recorded: code comes into use as the engine does
+    /// it, compile threads disturb the guest and questions take as long as was measured.
+    ///
+    /// # Panics
+    ///
+    /// Without cores.
+    pub fn recorded(header: &Header, cores: u32, workers: u32) -> Self {
+        Self {
+            slowdown: header.slowdown.clone(),
+            switch: Switch::Entry,
+            ask_ns: header.ask_ns,
+            ..Self::new(cores, workers)
         }
     }
 

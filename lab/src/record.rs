@@ -5,12 +5,17 @@
 //! program's code:
 //!
 //! - **how much a function takes at a level**: its share of the samples, of the thread's processor
-//!   time. Functions with few samples are taken to be more like the average: the estimate is the
-//!   mean of a gamma distribution, whose prior (as if [`PRIOR`] samples had been seen) is what the
-//!   function's counts and operators would take at the program's average speed; for higher levels,
-//!   what it takes at level 0, faster by the program's average;
+//!   time. Code of higher levels is made as in a usual run, after the code below has noted some
+//!   calls' targets, so that part of the function's work is missing and is added in proportion. A
+//!   few samples are added and divided by what functions executed, for those that no sample found.
+//!   At higher levels, functions with few samples are taken to be more like the average: the
+//!   estimate is the mean of a gamma distribution, whose prior (as if up to [`PRIOR`] samples had
+//!   been seen) is what the function takes at level 0, faster by the program's average;
 //! - **how that is divided among its sites**: by the number of operators that a pass of each site
 //!   executes, as samples don't tell loops apart;
+//! - **which of its iterations are made in calls that last**: those of a main loop stay in the code
+//!   in which it began, however often other calls come to better code. That part is seen in a run
+//!   without OSR entries, in the samples in code of the level below;
 //! - **what happens outside of WebAssembly**: the samples that are in no function's code, near in
 //!   time ([`WINDOW`]).
 //!
@@ -19,6 +24,8 @@
 
 mod estimate;
 mod slices;
+
+use upshift_tiering::Weights;
 
 use crate::trace::{Cost, Counting, Function, Header, Level, Loop, Slice, Trace};
 
@@ -73,13 +80,18 @@ pub enum Place {
     Host,
 }
 
-/// A run in which all functions ran in code of one level, compiled by the program's thread.
+/// A run in which functions came to code of one level, compiled by the program's thread: each after
+/// so many units of its budget, at the level below, that what is learned there is known.
 #[derive(Clone, Debug, Default)]
 pub struct LevelRun {
     /// Processor time of the program's thread, in nanoseconds.
     pub cpu_ns: f64,
-    /// Samples in each function's code, in the order of [`Counted::functions`].
+    /// The units after which functions came to the level: 0 for the lowest.
+    pub after_units: f64,
+    /// Samples in each function's code of the level, in the order of [`Counted::functions`].
     pub samples: Vec<u32>,
+    /// Samples in each function's code of the level below.
+    pub below: Vec<u32>,
     /// Samples elsewhere.
     pub elsewhere: u32,
     /// What compiling each function took; `None` where it was not compiled.
@@ -102,6 +114,10 @@ pub struct Runs {
     pub counted: Counted,
     /// For each level of [`Header::levels`], from the lowest, its runs.
     pub levels: Vec<Vec<LevelRun>>,
+    /// A run at the highest level in which running loops stayed in the code they began in.
+    pub without_osr: Option<LevelRun>,
+    /// What calls and iterations take from a budget.
+    pub weights: Weights,
 }
 
 /// Why runs make no trace.
@@ -154,7 +170,8 @@ impl Runs {
         let bodies = self.counted.functions.iter();
         header.module_bytes = bodies.map(|code| u64::from(code.body_bytes)).sum();
         header.module_funcs = self.counted.functions.len() as u32;
-        let costs = estimate::costs(&self.counted.functions, &passes, &self.levels);
+        let costs = estimate::costs(self, &passes);
+        let lasting = estimate::lasting(self, &passes, &costs);
         let used: Vec<usize> = (0..passes.len())
             .filter(|&function| passes[function].iter().any(|passes| *passes > 0))
             .collect();
@@ -166,6 +183,7 @@ impl Runs {
                 name: code.name.clone(),
                 body_bytes: code.body_bytes,
                 loops: code.sites[1..].iter().map(SiteShape::as_loop).collect(),
+                lasting: lasting[position],
                 costs: costs[position].clone(),
             }
         });

@@ -69,6 +69,9 @@ pub struct Header {
     /// was slower on the machine, beyond its share of the cores. At least 1 each; the last one
     /// holds for more threads. Empty: not measured, taken as 1.
     pub slowdown: Vec<f64>,
+    /// What it took the program's thread to ask the policy at the end of a budget, in nanoseconds;
+    /// 0 if that was not measured.
+    pub ask_ns: f64,
     /// The levels of code, lowest first: at least one.
     pub levels: Vec<Level>,
 }
@@ -103,6 +106,9 @@ pub struct Function {
     pub body_bytes: u32,
     /// Its loops, by ascending offset.
     pub loops: Vec<Loop>,
+    /// The part of its iterations that are made in calls which last: such calls go on in the code
+    /// in which they began, unless their loop has an OSR entry. From 0 to 1.
+    pub lasting: f64,
     /// What its code costs: one for each of the header's levels.
     pub costs: Vec<Cost>,
 }

@@ -30,6 +30,8 @@ pub struct Workload {
 pub(crate) struct Code {
     pub(crate) body_bytes: u32,
     pub(crate) loops: Vec<Loop>,
+    /// The part of its iterations that are made in calls which last.
+    pub(crate) lasting: f64,
     /// For each level, nanoseconds of compiling.
     pub(crate) compile_ns: Vec<f64>,
     /// For each level, bytes of code.
@@ -142,9 +144,11 @@ impl Workload {
         scaled
     }
 
-    /// What each function takes at level 0 over the whole run, in nanoseconds.
-    pub fn function_ns(&self) -> Vec<f64> {
-        self.totals().iter().map(|levels| levels[0]).collect()
+    /// What each function takes at each level over the whole run, in nanoseconds.
+    pub fn level_ns(&self) -> Vec<Vec<f64>> {
+        let levels = self.levels();
+        let totals = self.totals();
+        totals.iter().map(|all| all[..levels].to_vec()).collect()
     }
 
     /// The functions in the order of their first use.
@@ -188,6 +192,7 @@ impl Code {
         Self {
             body_bytes: function.body_bytes,
             loops: function.loops.clone(),
+            lasting: function.lasting,
             compile_ns: costs.clone().map(|cost| cost.compile_ns).collect(),
             code_bytes: costs.map(|cost| cost.code_bytes).collect(),
         }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use upshift::tiering::TieringConfig;
-use upshift::{Printable, Result};
+use upshift::{Printable, Result, Switching};
 use upshift_knobs::KnobError;
-use upshift_lab::machine::{Machine, Switch};
+use upshift_lab::machine::Machine;
 use upshift_lab::simulate::Setup;
 use upshift_lab::trace::Trace;
 use upshift_lab::workload::{Scale, Workload};
@@ -71,14 +71,11 @@ impl Place {
     /// The machine with so many compile threads. Code comes into use as the engine does it: at the
     /// next call, or where a loop has an OSR entry.
     pub fn machine(&self, workers: u32, trace: &Trace) -> Machine {
-        Machine {
-            slowdown: match self.slowdown.is_empty() {
-                true => trace.header.slowdown.clone(),
-                false => self.slowdown.clone(),
-            },
-            switch: Switch::Entry,
-            ..Machine::new(self.cores, workers)
+        let mut machine = Machine::recorded(&trace.header, self.cores, workers);
+        if !self.slowdown.is_empty() {
+            machine.slowdown.clone_from(&self.slowdown);
         }
+        machine
     }
 
     /// Cores of the machine.
@@ -86,9 +83,11 @@ impl Place {
         self.cores
     }
 
-    /// Compile threads as the engine would start them: one less than the cores, at least one.
+    /// Compile threads as the engine would start them: none if switching is synchronous; otherwise
+    /// as many as the options say, or one less than the cores, at least one.
     pub fn workers(&self, config: &TieringConfig) -> u32 {
         match config.knobs.threads {
+            _ if config.switching == Switching::Synchronous => 0,
             0 => (self.cores - 1).max(1),
             threads => threads,
         }

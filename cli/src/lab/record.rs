@@ -1,12 +1,15 @@
 //! `upshift lab record`: what a program does, and what its code costs at each level, as a trace.
 //!
-//! The program is run several times: twice while it counts, some times in code of each level, and
-//! once more beside a thread that compiles, to see how much that disturbs it.
+//! The program is run several times: twice while it counts, some times in code of each level, once
+//! beside a thread that compiles, to see how much that disturbs it, and once with many questions to
+//! the policy, to see what they take.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +17,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use sha2::{Digest as _, Sha256};
+use upshift::profiler::LogConfig;
+use upshift::tiering::policy::Budget;
+use upshift::tiering::{Decision, Memo, Policy, PolicyEvent, TieringConfig, View};
 use upshift::{Module, Printable, Result, Tier};
 use upshift_lab::record::{Counted, LevelRun, Runs, levels};
 use upshift_lab::trace::{Cell, Header, Recorder, Slice};
@@ -26,8 +32,8 @@ use crate::report;
 const AFTER_HELP: &str = "\
 The program is run several times and must do the same each time: its clocks are virtual and its
 random bytes seeded unless -W says otherwise, its input is read once, its output is dropped. It is
-run twice with counters at each call and loop, then in code of each tier of `-T tiers=...` alone,
-at last beside a thread that compiles. An idle machine gives better times.";
+run twice with counters at each call and loop, then in code of each tier of `-T tiers=...`, beside a
+thread that compiles, and with many questions to the policy. An idle machine gives better times.";
 
 /// Record what a program does and what its code costs in each tier, for simulations
 #[derive(Args, Debug)]
@@ -82,6 +88,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The units after which functions come to a level above the lowest: some 100 us of work, so that
+/// calls' targets are known.
+const WARM_UNITS: f64 = 100_000.0;
+
+/// The units between two questions to the policy, where their cost is measured.
+const ASK_UNITS: u32 = 2_000;
+
+/// The policy by which functions come to a level after [`WARM_UNITS`].
+fn warm() -> String {
+    format!("fixed-budget:units={WARM_UNITS}:slices=1")
+}
+
 struct Recording<'a> {
     program: &'a Program,
     arguments: &'a Arguments,
@@ -110,7 +128,9 @@ impl Recording<'_> {
         for level in 0..tiers.len() {
             runs.push(self.at_level(&tiers, level, &ran, counted.functions.len())?);
         }
+        let without_osr = self.without_osr(&tiers, counted.functions.len())?;
         let slowdown = self.slowdown(&tiers, &runs[0])?;
+        let ask_ns = self.ask_ns(&tiers, &runs[0])?;
         let bytes = std::fs::read(&self.program.options.file)?;
         let options = &self.program.options;
         let header = Header {
@@ -122,11 +142,14 @@ impl Recording<'_> {
             machine: super::input::this_machine(),
             levels: levels(tiers.iter().copied()),
             slowdown,
+            ask_ns,
             ..Header::default()
         };
         let runs = Runs {
             counted,
             levels: runs,
+            without_osr,
+            weights: options.config.tiering_config().weights,
         };
         let trace = runs.trace(header)?;
         let seconds = |ns: u64| ns as f64 / 1e9;
@@ -187,7 +210,7 @@ impl Recording<'_> {
         Ok((counted, ran))
     }
 
-    /// The runs in code of one level.
+    /// The runs that come to code of one level.
     fn at_level(
         &self,
         tiers: &[&str],
@@ -196,41 +219,85 @@ impl Recording<'_> {
         functions: usize,
     ) -> Result<Vec<LevelRun>> {
         let mut runs = Vec::new();
+        let policies = match level {
+            0 => (Cow::from("never"), 0.0),
+            _ => (
+                format!("fixed-budget:units={WARM_UNITS}:slices=1").into(),
+                WARM_UNITS,
+            ),
+        };
+        let (policy, after_units) = policies;
         for number in 1..=self.arguments.runs {
             let all = self.arguments.runs;
-            progress(&format!(
-                "running in {} only, {number} of {all}",
-                tiers[level]
-            ));
-            let (module, ran) = self.run_at(tiers, level, |_, _| {})?;
+            progress(&format!("running in {}, {number} of {all}", tiers[level]));
+            let (module, ran) = self.run_at(tiers, level, &[("policy", &policy)], |_, _| {})?;
             self.check_repeats(first, &ran)?;
-            runs.push(level_run(&ran, &module, level.min(1) as u8, functions));
+            let run = level_run(&ran, &module, level.min(1) as u8, functions);
+            runs.push(LevelRun { after_units, ..run });
+        }
+        if level > 0 {
+            progress(&format!("compiling all functions in {}", tiers[level]));
+            let (module, ran) =
+                self.run_at(tiers, level, &[("policy", "first-call")], |_, _| {})?;
+            let all = level_run(&ran, &module, 1, functions);
+            // What is made of a function in the usual order of things is known better.
+            for run in &mut runs {
+                let functions = run.compiled.iter_mut().zip(&all.compiled);
+                functions.for_each(|(compiled, first)| *compiled = compiled.or(*first));
+            }
         }
         Ok(runs)
     }
 
-    /// A run in code of one level, with something else done beside it.
+    /// A run in which functions come to code of one level, with something else done beside it.
     fn run_at(
         &self,
         tiers: &[&str],
         level: usize,
+        tiering: &[(&str, &str)],
         beside: impl FnOnce(&Module, &AtomicBool),
     ) -> Result<(Module, Ran)> {
-        let policy = if level == 0 { "never" } else { "first-call" };
-        let mut config = self.program.config(Sampling::On, &ALONE)?;
-        upshift::knobs::set(
-            &mut config,
-            upshift::knobs::Group::Tiering,
-            "policy",
-            policy,
-        )?;
+        let mut config = self
+            .program
+            .config(Sampling::On, &[&ALONE, tiering].concat())?;
         let top = tiers[level.max(1).min(tiers.len() - 1)];
         config.tiers([tiers[0], top]);
         let module = self.program.load(&config)?;
-        let ran = self
-            .program
-            .run(&module, |_, ended| beside(&module, ended))?;
+        let beside = |_, ended: &AtomicBool| beside(&module, ended);
+        let ran = self.program.run(&module, beside)?;
         Ok((module, ran))
+    }
+
+    /// A run in which loops stay in the code in which they began.
+    fn without_osr(&self, tiers: &[&str], functions: usize) -> Result<Option<LevelRun>> {
+        if tiers.len() < 2 {
+            return Ok(None);
+        }
+        progress("running without OSR entries");
+        let options = [("policy", &*warm()), ("osr", "n")];
+        let (module, ran) = self.run_at(tiers, tiers.len() - 1, &options, |_, _| {})?;
+        Ok(Some(LevelRun {
+            after_units: WARM_UNITS,
+            ..level_run(&ran, &module, 1, functions)
+        }))
+    }
+
+    /// What it takes to ask a policy at the end of a budget, in nanoseconds.
+    fn ask_ns(&self, tiers: &[&str], alone: &[LevelRun]) -> Result<f64> {
+        progress("running with many questions to the policy");
+        let mut config = self.program.config(Sampling::On, &ALONE)?;
+        config.tiers([tiers[0], tiers[tiers.len() - 1]]);
+        let asking = TieringConfig {
+            policy: Arc::new(Asking),
+            ..config.tiering_config().clone()
+        };
+        // What is asked is counted, as in usual runs, and not kept.
+        config.tiering(asking).event_log(LogConfig::default());
+        let module = self.program.load(&config)?;
+        let ran = self.program.run(&module, |_, _| {})?;
+        let asked = module.engine().event_log().stats().budgets_exhausted;
+        let more = ran.cpu_ns - least_cpu(alone);
+        Ok((more / asked.max(1) as f64).max(0.0))
     }
 
     /// How much slower the program is beside no and beside one busy compile thread.
@@ -241,10 +308,8 @@ impl Recording<'_> {
         }
         progress("running beside a thread that compiles");
         let compiling = |module: &Module, ended: &AtomicBool| compile_until(module, ended);
-        let (_, beside) = self.run_at(tiers, 0, compiling)?;
-        let least = |cpu: f64, run: &LevelRun| cpu.min(run.cpu_ns);
-        let alone = alone.iter().fold(f64::INFINITY, least);
-        Ok(vec![1.0, (beside.cpu_ns / alone).max(1.0)])
+        let (_, beside) = self.run_at(tiers, 0, &[("policy", "never")], compiling)?;
+        Ok(vec![1.0, (beside.cpu_ns / least_cpu(alone)).max(1.0)])
     }
 
     fn check_repeats(&self, first: &Ran, ran: &Ran) -> Result<()> {
@@ -263,6 +328,26 @@ impl Recording<'_> {
         }
         Ok(())
     }
+}
+
+/// Wants to be asked often, and requests nothing.
+#[derive(Debug)]
+struct Asking;
+
+impl Policy for Asking {
+    fn spec(&self) -> String {
+        "asking".into()
+    }
+
+    fn on(&self, _memo: &mut Memo, _event: PolicyEvent, _view: &View) -> Decision {
+        Decision::wait(Budget::Units(ASK_UNITS))
+    }
+}
+
+/// The processor time of the shortest run.
+fn least_cpu(runs: &[LevelRun]) -> f64 {
+    let cpu = runs.iter().map(|run| run.cpu_ns);
+    cpu.fold(f64::INFINITY, f64::min)
 }
 
 /// Compiles the module's functions with the optimizer, one after the other and again, until told.

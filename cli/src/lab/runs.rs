@@ -203,12 +203,18 @@ pub fn level_run(ran: &Ran, module: &Module, level: u8, functions: usize) -> Lev
     let count = |sum: SampleSum| (sum.cpu.0 as f64 / SAMPLE_PERIOD.as_nanos() as f64).round();
     let mut run = LevelRun {
         cpu_ns: ran.cpu_ns,
+        after_units: 0.0,
         samples: vec![0; functions],
+        below: vec![0; functions],
         elsewhere: 0,
         compiled: vec![None; functions],
     };
     for row in &samples.functions {
-        run.samples[row.func.func.index()] += count(row.sum) as u32;
+        let samples = match row.level.0 == level {
+            true => &mut run.samples,
+            false => &mut run.below,
+        };
+        samples[row.func.func.index()] += count(row.sum) as u32;
     }
     for activity in [Activity::Host, Activity::Compile, Activity::Missed] {
         run.elsewhere += count(samples.of(activity)) as u32;

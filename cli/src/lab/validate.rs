@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use upshift::profiler::{Event, Record};
+use upshift::profiler::{Event, LogConfig, Record};
 use upshift::tiering::TieringConfig;
-use upshift::{Printable, Result};
+use upshift::{Config, Printable, Result, Switching};
 use upshift_lab::simulate::simulate;
 use upshift_lab::stats::median;
 use upshift_lab::trace::Trace;
@@ -18,7 +18,7 @@ use upshift_lab::workload::Workload;
 
 use super::input::{Place, tiering, trace};
 use super::misused;
-use super::runs::{Program, Ran, Sampling};
+use super::runs::{Program, Sampling};
 use crate::options::{Command, RunArguments, interpret};
 use crate::report;
 
@@ -75,7 +75,10 @@ pub struct Arguments {
 #[derive(Clone, Debug, Default)]
 struct Took {
     wall_ns: f64,
+    /// Processor time of the program's thread and of compile threads.
     cpu_ns: f64,
+    /// Processor time of compiling above the lowest tier.
+    compile_ns: f64,
     /// The functions that got code above the lowest tier, by index.
     optimized: BTreeSet<u32>,
 }
@@ -109,6 +112,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         report::warning("the trace was recorded with other arguments");
     }
     run_on(arguments.place.cores())?;
+    if !arguments.json {
+        report::out(HEAD)?;
+    }
     let mut errors = Vec::new();
     for (policy, config) in &configs {
         let simulated = simulated(arguments, config, &trace);
@@ -140,13 +146,20 @@ fn simulated(arguments: &Arguments, config: &TieringConfig, trace: &Trace) -> To
     let setup = arguments.place.setup(config, trace);
     let simulation = simulate(&Workload::new(trace), &setup);
     let outcome = &simulation.outcome;
+    // As the engine's totals, without what was under way at the end.
+    let costs = outcome.jobs.iter().map(|done| {
+        let costs = &trace.functions[done.job.function].costs;
+        costs[done.job.level].compile_ns
+    });
+    let compile_ns: f64 = costs.sum();
     let indexes = outcome
         .jobs
         .iter()
         .map(|done| trace.functions[done.job.function].index);
     Took {
         wall_ns: outcome.wall_ns,
-        cpu_ns: outcome.guest_ns + outcome.compile_ns,
+        cpu_ns: outcome.guest_ns + compile_ns,
+        compile_ns,
         optimized: indexes.collect(),
     }
 }
@@ -159,7 +172,7 @@ fn real(
     policy: &str,
 ) -> Result<Took> {
     let workers = arguments.place.workers(config).to_string();
-    let mut all = Vec::new();
+    let (mut all, mut optimized) = (Vec::new(), BTreeSet::new());
     for number in 1..=arguments.runs {
         let _ = report::err(&format!(
             "lab validate: {}, {number} of {}\n",
@@ -167,36 +180,52 @@ fn real(
             arguments.runs
         ));
         let config = program.config(Sampling::Off, &[("policy", policy), ("threads", &workers)])?;
-        let module = program.load(&config)?;
-        let ran = program.run(&module, |_, _| {})?;
-        all.push(took(&ran, &module.engine().event_log().records()));
+        all.push(took(
+            program,
+            config.clone().event_log(LogConfig::default()),
+        )?);
+        if number == arguments.runs {
+            // Its own run, as keeping events takes time.
+            let module = program.load(&config)?;
+            program.run(&module, |_, _| {})?;
+            optimized = self::optimized(&module.engine().event_log().records());
+        }
     }
     let of = |which: fn(&Took) -> f64| median(&all.iter().map(which).collect::<Vec<_>>());
     Ok(Took {
         wall_ns: of(|took| took.wall_ns),
         cpu_ns: of(|took| took.cpu_ns),
-        optimized: all.pop().context("at least one run")?.optimized,
+        compile_ns: of(|took| took.compile_ns),
+        optimized,
     })
 }
 
-fn took(ran: &Ran, records: &[Record]) -> Took {
-    let mut took = Took {
-        wall_ns: ran.wall_ns,
-        cpu_ns: ran.cpu_ns,
-        optimized: BTreeSet::new(),
+/// Runs the program once. A thread that compiles when it ends is not waited for.
+fn took(program: &Program, config: &Config) -> Result<Took> {
+    let module = program.load(config)?;
+    let ran = program.run(&module, |_, _| {})?;
+    let compile_ns = module.engine().event_log().stats().optimizer.cpu.0 as f64;
+    let elsewhere = match config.tiering_config().switching {
+        // The program's own thread compiles.
+        Switching::Synchronous => 0.0,
+        _ => compile_ns,
     };
-    for record in records {
-        match &record.event {
-            Event::CompileFinished { code, cpu_time, .. } if code.level > 0 => {
-                took.cpu_ns += cpu_time.0 as f64;
-            }
-            Event::Published { code, .. } | Event::OsrReady { code, .. } if code.level > 0 => {
-                took.optimized.insert(code.func.func.0);
-            }
-            _ => {}
-        }
-    }
-    took
+    Ok(Took {
+        wall_ns: ran.wall_ns,
+        cpu_ns: ran.cpu_ns + elsewhere,
+        compile_ns,
+        optimized: BTreeSet::new(),
+    })
+}
+
+/// The functions that got code above the lowest tier.
+fn optimized(records: &[Record]) -> BTreeSet<u32> {
+    let published = records.iter().filter_map(|record| match &record.event {
+        Event::Published { code, .. } | Event::OsrReady { code, .. } => Some(code),
+        _ => None,
+    });
+    let above = published.filter(|code| code.level > 0);
+    above.map(|code| code.func.func.0).collect()
 }
 
 /// How far the simulated value is from the real one, as part of that.
@@ -207,11 +236,11 @@ fn error(simulated: f64, real: f64) -> f64 {
 /// The part of the work (in time at the lowest level) of functions that either optimized which is
 /// in functions that both did.
 fn overlap(real: &Took, simulated: &Took, trace: &Trace) -> f64 {
-    let work = Workload::new(trace).function_ns();
+    let work = Workload::new(trace).level_ns();
     let sum = |wanted: &dyn Fn(&u32) -> bool| -> f64 {
         let functions = trace.functions.iter().zip(&work);
         let wanted = functions.filter(|(function, _)| wanted(&function.index));
-        wanted.map(|(_, work)| work).sum()
+        wanted.map(|(_, work)| work[0]).sum()
     };
     let (one, other) = (&real.optimized, &simulated.optimized);
     let both = sum(&|index| one.contains(index) && other.contains(index));
@@ -237,24 +266,30 @@ fn line(
             "simulated_wall_ns": simulated.wall_ns,
             "real_cpu_ns": real.cpu_ns,
             "simulated_cpu_ns": simulated.cpu_ns,
+            "real_compile_ns": real.compile_ns,
+            "simulated_compile_ns": simulated.compile_ns,
             "overlap": overlap,
         });
         return format!("{object}\n");
     }
-    let mut line = format!("{:<28}", Printable(policy));
-    for (name, real, simulated) in [
-        ("wall", real.wall_ns, simulated.wall_ns),
-        ("CPU", real.cpu_ns, simulated.cpu_ns),
+    let mut line = format!("{:<28}", Printable(policy).to_string());
+    for (real, simulated) in [
+        (real.wall_ns, simulated.wall_ns),
+        (real.cpu_ns, simulated.cpu_ns),
     ] {
         let percent = error(simulated, real) * 100.0;
         let (real, simulated) = (real / 1e6, simulated / 1e6);
-        let _ = write!(
-            line,
-            "{name} {real:9.1} ms, {simulated:9.1} simulated, {percent:+6.1} %  "
-        );
+        let _ = write!(line, "{real:10.1}{simulated:10.1}{percent:+7.1} %");
     }
-    line + &format!("same functions {:.2}\n", overlap)
+    let (real, simulated) = (real.compile_ns / 1e6, simulated.compile_ns / 1e6);
+    line + &format!("{real:10.1}{simulated:10.1}{overlap:9.2}\n")
 }
+
+/// The head of the table.
+const HEAD: &str = "\
+policy                        wall, ms simulated    error   CPU, ms simulated    error   compile \
+simulated  overlap
+";
 
 /// Lets this process and all threads that it starts run on so many cores only.
 fn run_on(cores: u32) -> Result<()> {

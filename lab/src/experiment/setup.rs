@@ -26,7 +26,8 @@ pub(super) const PARTS: [&str; 12] = [
 /// Factors on a trace.
 pub(super) const SCALES: [&str; 3] = ["speed", "compile", "work"];
 
-/// What policies are told of functions before they run: an [`Origin`](crate::measure::hints::Origin).
+/// What policies are told of functions before they run: an
+/// [`Origin`](crate::measure::hints::Origin).
 pub(super) const HINTS: &str = "hints";
 
 /// Cores of a simulation that says nothing about them.

@@ -183,8 +183,8 @@ impl Run<'_> {
         }
     }
 
-    /// What policies are told of the cell's functions. Other runs are searched in the order of their
-    /// names, from the cell's program on.
+    /// What policies are told of the cell's functions. Other runs are searched in the order of
+    /// their names, from the cell's program on.
     fn hints(&self, cell: &Cell, prepared: &Prepared) -> Result<Vec<Option<Hint>>, String> {
         let Some(text) = cell.settings.get(HINTS) else {
             return Ok(Vec::new());
@@ -215,6 +215,9 @@ impl Run<'_> {
         let settings: Settings = of_process(&cell.settings, seed, process);
         let mut setup = setup(&settings).map_err(|error| error.to_string())?;
         setup.hints = self.hints(cell, prepared)?;
+        let header = &prepared.trace.header;
+        setup.machine.slowdown.clone_from(&header.slowdown);
+        setup.machine.ask_ns = header.ask_ns;
         let simulated = Simulated::new(
             (&cell.program, prepared),
             self.cache.corpus(),

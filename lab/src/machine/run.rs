@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::director::{Director, Done, Job, Outcome, Unit, Weights};
 use super::{Machine, Switch};
 use crate::trace::Counting;
-use crate::workload::{Part, Stretch, Workload};
+use crate::workload::{Code, Part, Stretch, Workload};
 
 /// A run in virtual time. See [`execute`].
 #[derive(Debug)]
@@ -36,10 +36,13 @@ pub struct Run<'w> {
 struct Hot {
     /// The units that are left of its budget.
     left: f64,
-    /// The level of the code that runs.
+    /// The level of the code that new calls run, and whether that code counts.
     running: u8,
-    /// Whether that code counts.
     counts: bool,
+    /// Likewise of calls that last, and the part of the iterations that these make.
+    lasting_running: u8,
+    lasting_counts: bool,
+    lasting: f64,
     is_used: bool,
     /// Whether there is code of a level above 0.
     is_published: bool,
@@ -93,6 +96,9 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         left: f64::INFINITY,
         running: 0,
         counts: workload.counting[0] == Counting::Counts,
+        lasting_running: 0,
+        lasting_counts: workload.counting[0] == Counting::Counts,
+        lasting: 0.0,
         is_used: false,
         is_published: false,
     };
@@ -110,7 +116,19 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
         now: 0.0,
         slice: 0,
         has_news: false,
-        hot: vec![hot; workload.functions.len()],
+        hot: {
+            let codes = workload.functions.iter();
+            let lasting = |code: &Code| match machine.switch {
+                Switch::Publish => 0.0,
+                Switch::Entry => code.lasting,
+            };
+            codes
+                .map(|code| Hot {
+                    lasting: lasting(code),
+                    ..hot
+                })
+                .collect()
+        },
         states: vec![state; workload.functions.len()],
         workers: vec![None; machine.workers as usize],
         alarms: BTreeSet::new(),
@@ -132,6 +150,23 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
     }
     run.outcome.wall_ns = run.now;
     run.outcome
+}
+
+impl Hot {
+    /// The levels at which a part runs, with the time that it takes there.
+    fn times(&self, part: &Part) -> [(usize, f64); 2] {
+        let (new, lasting) = (usize::from(self.running), usize::from(self.lasting_running));
+        [
+            (new, part.ns[new] * (1.0 - self.lasting)),
+            (lasting, part.ns[lasting] * self.lasting),
+        ]
+    }
+
+    /// The time that a part takes.
+    fn ns(&self, part: &Part) -> f64 {
+        let [(_, new), (_, lasting)] = self.times(part);
+        new + lasting
+    }
 }
 
 impl Run<'_> {
@@ -209,7 +244,7 @@ impl Run<'_> {
         self.has_news = true;
         loop {
             if std::mem::take(&mut self.has_news)
-                && let Some((function, at)) = self.switch(stretch)
+                && let Some((function, at)) = self.switch(stretch, 1.0 - left)
             {
                 self.has_news = true;
                 director.entered(self, function, at);
@@ -236,23 +271,33 @@ impl Run<'_> {
         }
     }
 
-    /// What a part takes from its function's budget.
-    fn units(&self, part: &Part) -> f64 {
-        part.entries * self.weights.call + part.iterations * self.weights.iteration
+    /// What a part takes from its function's budget in code that counts: in calls, and in loops.
+    fn units(&self, part: &Part, hot: &Hot) -> (f64, f64) {
+        let iterations = part.iterations * self.weights.iteration;
+        let lasting = iterations * hot.lasting;
+        let (mut calls, mut loops) = (0.0, 0.0);
+        if hot.counts {
+            calls = part.entries * self.weights.call;
+            loops = iterations - lasting;
+        }
+        if hot.lasting_counts {
+            loops += lasting;
+        }
+        (calls, loops)
     }
 
     /// Takes what a share of the stretch counts from the budgets, and adds up its times.
     fn charge(&mut self, stretch: &Stretch, share: f64) {
         let levels = self.workload.levels();
         for part in &stretch.parts {
-            let units = self.units(part);
+            let (calls, loops) = self.units(part, &self.hot[part.function]);
             let hot = &mut self.hot[part.function];
-            if hot.counts {
-                hot.left -= share * units;
+            hot.left -= share * (calls + loops);
+            let mut ns = 0.0;
+            for (level, level_ns) in hot.times(part) {
+                self.outcome.residency_ns[level] += share * level_ns;
+                ns += level_ns;
             }
-            let running = usize::from(hot.running);
-            let ns = part.ns[running];
-            self.outcome.residency_ns[running] += share * ns;
             self.outcome.lost_ns += share * (ns - part.fastest(levels));
         }
     }
@@ -265,10 +310,11 @@ impl Run<'_> {
             hit: None,
         };
         for (position, part) in stretch.parts.iter().enumerate() {
-            let hot = self.hot[part.function];
-            step.whole_ns += part.ns[usize::from(hot.running)];
-            let units = self.units(part);
-            if hot.counts && hot.left < step.share * units {
+            let hot = &self.hot[part.function];
+            step.whole_ns += hot.ns(part);
+            let (calls, loops) = self.units(part, hot);
+            let units = calls + loops;
+            if hot.left < step.share * units {
                 step.share = hot.left.max(0.0) / units;
                 step.hit = Some(position);
             }
@@ -279,22 +325,36 @@ impl Run<'_> {
     fn exhaust(&mut self, part: &Part, director: &mut dyn Director) {
         self.hot[part.function].left = f64::INFINITY;
         // Each unit is as likely as the others to be the last.
-        let calls = part.entries * self.weights.call;
-        let mut unit = self.random.f64() * self.units(part) - calls;
+        let (calls, loops) = self.units(part, &self.hot[part.function]);
+        let mut unit = self.random.f64() * (calls + loops) - calls;
+        // The part of the loops' units that are counted.
+        let counted = loops / (part.iterations * self.weights.iteration);
         let mut at = None;
         for &(index, iterations) in self.workload.loops(part) {
             if unit >= 0.0 {
                 at = Some(index);
-                unit -= iterations * self.weights.iteration;
+                unit -= iterations * self.weights.iteration * counted;
             }
         }
+        self.ask(director);
         director.exhausted(self, part.function, at);
         self.serve(director);
     }
 
-    /// Brings published code into use where the stretch allows. Returns a function and a loop of it
-    /// that has come to its OSR entry, if the director has not been told.
-    fn switch(&mut self, stretch: &Stretch) -> Option<(usize, u32)> {
+    /// The guest's thread takes its time to ask.
+    fn ask(&mut self, director: &mut dyn Director) {
+        let mut left = self.machine.ask_ns;
+        while left > 0.0 {
+            let (share, event) = self.advance(left);
+            left *= 1.0 - share;
+            self.dispatch(event, None, director);
+        }
+    }
+
+    /// Brings published code into use where the stretch, of which a share is done, allows. Returns
+    /// a function and a loop of it that has come to its OSR entry, if the director has not been
+    /// told.
+    fn switch(&mut self, stretch: &Stretch, done: f64) -> Option<(usize, u32)> {
         let mut entered = None;
         for part in &stretch.parts {
             let hot = self.hot[part.function];
@@ -302,10 +362,14 @@ impl Run<'_> {
                 continue;
             }
             let iterations = part.iterations * self.weights.iteration;
+            let lasting = iterations * hot.lasting;
             let state = &mut self.states[part.function];
-            let is_called = part.entries > 0.0;
+            let is_called = (done * part.entries).ceil() < part.entries;
             // Calls that loop on for longer than a budget come to the OSR entry.
-            let reaches_osr = iterations > part.entries * state.budget.min(f64::MAX);
+            let budget = state.budget.min(f64::MAX);
+            let new_reach_osr = iterations - lasting > part.entries * budget;
+            let new_enter = new_reach_osr && state.osr > state.calls;
+            let lasting_enter = lasting > 0.0 && state.osr > usize::from(hot.lasting_running);
             let calls = if is_called {
                 state.calls
             } else {
@@ -313,14 +377,15 @@ impl Run<'_> {
             };
             let running = match self.machine.switch {
                 Switch::Publish => state.calls.max(state.osr),
-                Switch::Entry if reaches_osr => calls.max(state.osr),
+                Switch::Entry if new_reach_osr => calls.max(state.osr),
                 Switch::Entry => calls,
             };
+            let lasting_running = usize::from(hot.lasting_running).max(state.osr);
             let is_new = match state.entered {
                 None => true,
                 Some(slice) => is_called && slice != self.slice,
             };
-            if reaches_osr && state.osr > state.calls && is_new && entered.is_none() {
+            if (new_enter || lasting_enter) && is_new && entered.is_none() {
                 state.entered = Some(self.slice);
                 let loops = self.workload.loops(part).iter();
                 let most = loops.max_by(|one, other| one.1.total_cmp(&other.1));
@@ -329,6 +394,8 @@ impl Run<'_> {
             let hot = &mut self.hot[part.function];
             hot.running = running as u8;
             hot.counts = self.workload.counting[running] == Counting::Counts;
+            hot.lasting_running = lasting_running as u8;
+            hot.lasting_counts = self.workload.counting[lasting_running] == Counting::Counts;
         }
         entered
     }
@@ -455,13 +522,13 @@ impl Run<'_> {
 
     /// A function of the stretch, each as likely as its share of the time; `None` is the host.
     fn draw(&mut self, stretch: &Stretch) -> Option<usize> {
-        let ns = |part: &Part| part.ns[usize::from(self.hot[part.function].running)];
+        let ns = |part: &Part| self.hot[part.function].ns(part);
         let whole = stretch.host_ns + stretch.parts.iter().map(ns).sum::<f64>();
         let mut left = self.random.f64() * whole - stretch.host_ns;
         let mut parts = stretch.parts.iter();
         let hit = parts.find(|part| {
             let before = left;
-            left -= part.ns[usize::from(self.hot[part.function].running)];
+            left -= self.hot[part.function].ns(part);
             before >= 0.0 && left < 0.0
         });
         hit.map(|part| part.function)

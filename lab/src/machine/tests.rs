@@ -13,6 +13,7 @@ pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])
     let code = |&(first, second): &(f64, f64)| Code {
         body_bytes: 10,
         loops: vec![Loop::default()],
+        lasting: 0.0,
         compile_ns: vec![first, second],
         code_bytes: vec![100, 50],
     };
@@ -261,8 +262,8 @@ fn loops_change_code_at_entries_or_by_osr() {
         ..Machine::new(2, 1)
     };
     let wall = |unit| execute(&workload, &machine, &mut log(50.0, unit)).wall_ns;
-    // Published at 60. In the first slice there is an entry, so it runs optimized there.
-    close(wall(Unit::Function), 60.0 + 20.0 + 50.0 + 50.0);
+    // Published at 60, after the only entry until the third slice.
+    close(wall(Unit::Function), 100.0 + 100.0 + 50.0);
     // With an OSR entry the loop is optimized, and new calls aren't.
     close(wall(Unit::Loop(0)), 60.0 + 20.0 + 50.0 + 100.0);
     // Published at 160, in the second slice, without an entry until the third.
@@ -278,6 +279,43 @@ fn loops_change_code_at_entries_or_by_osr() {
     close(outcome.wall_ns, 200.0 + 50.0);
     let outcome = execute(&scaled, &late, &mut log(50.0, Unit::Loop(0)));
     close(outcome.wall_ns, 160.0 + 20.0 + 100.0);
+}
+
+#[test]
+fn calls_that_last_stay_in_their_code_until_a_loop_can_be_left() {
+    let mut workload = workload(
+        &[(0.0, 10.0)],
+        &[
+            (0.0, &[(0, 1.0, 99.0, 100.0, 50.0)]),
+            (0.0, &[(0, 50.0, 50.0, 100.0, 50.0)]),
+        ],
+    );
+    workload.functions[0].lasting = 0.4;
+    let machine = Machine {
+        switch: Switch::Entry,
+        ..Machine::new(2, 1)
+    };
+    let wall = |unit| execute(&workload, &machine, &mut log(50.0, unit)).wall_ns;
+    // Published at 60, in use from the second slice on, where new calls make 0.6 of it.
+    close(wall(Unit::Function), 100.0 + 0.6 * 50.0 + 0.4 * 100.0);
+    // The OSR entry is for all that loops on from 60 on; new calls are short in the second slice.
+    close(wall(Unit::Loop(0)), 60.0 + 20.0 + 0.6 * 100.0 + 0.4 * 50.0);
+    let at_once = Machine::new(2, 1);
+    let outcome = execute(&workload, &at_once, &mut log(50.0, Unit::Function));
+    close(outcome.wall_ns, 60.0 + 20.0 + 50.0);
+}
+
+#[test]
+fn asking_takes_time_of_the_guest() {
+    let workload = two_functions();
+    let asking = Machine {
+        ask_ns: 2.0,
+        ..Machine::new(2, 1)
+    };
+    let wall = |machine: &Machine| execute(&workload, machine, &mut log(50.0, Unit::Function));
+    let (free, paid) = (wall(&Machine::new(2, 1)), wall(&asking));
+    assert!(paid.wall_ns > free.wall_ns && paid.guest_ns > free.guest_ns);
+    assert!(paid.wall_ns < free.wall_ns + 20.0, "{paid:?} {free:?}");
 }
 
 #[test]

@@ -1,11 +1,19 @@
 //! Times of functions and their sites, from samples and counts.
 
-use super::{Code, Compiled, Costs, LevelRun, PRIOR, SiteShape};
+use upshift_tiering::Weights;
+
+use super::{Code, Compiled, Costs, LevelRun, PRIOR, Runs, SiteShape};
 use crate::stats::median;
 use crate::trace::Cost;
 
 /// What an operator more is for a call: frame, arguments, the stack's check.
 const CALL_OPERATORS: f64 = 4.0;
+
+/// The most operators that a pass is taken to execute.
+const MOST_OPERATORS: u32 = 40;
+
+/// Samples that are added and divided by work, as part of all samples of the lowest level.
+const ADDED: f64 = 0.03;
 
 /// The mean times of the runs at a level, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +28,7 @@ pub(super) struct Times {
 pub(super) fn times(runs: &[LevelRun]) -> Times {
     let mean = |of: &dyn Fn(&LevelRun) -> f64| runs.iter().map(of).sum::<f64>() / runs.len() as f64;
     let wasm = |run: &LevelRun| {
-        let inside = f64::from(run.samples.iter().sum::<u32>());
+        let inside = f64::from(run.samples.iter().chain(&run.below).sum::<u32>());
         run.cpu_ns * inside / (inside + f64::from(run.elsewhere)).max(1.0)
     };
     let compiling = |run: &LevelRun| -> f64 {
@@ -35,17 +43,24 @@ pub(super) fn times(runs: &[LevelRun]) -> Times {
 }
 
 /// For each function its costs at each level.
-pub(super) fn costs(
-    functions: &[Code],
-    passes: &[Vec<u64>],
-    levels: &[Vec<LevelRun>],
-) -> Vec<Costs> {
+pub(super) fn costs(runs: &Runs, passes: &[Vec<u64>]) -> Vec<Costs> {
+    let functions = &runs.counted.functions;
     let work: Vec<f64> = functions.iter().zip(passes).map(work).collect();
-    let mut costs = vec![Vec::with_capacity(levels.len()); functions.len()];
-    // What each function is expected to take, up to a factor.
-    let mut expected = work.clone();
-    for runs in levels {
-        let taken = taken(runs, &expected);
+    let units = passes.iter().map(|passes| units(passes, runs.weights));
+    let units: Vec<f64> = units.collect();
+    let mut costs = vec![Vec::with_capacity(runs.levels.len()); functions.len()];
+    let lowest = lowest(&runs.levels[0], &work);
+    let seen = |function: usize| -> f64 {
+        let runs = runs.levels[0].iter();
+        runs.map(|run| f64::from(run.samples[function])).sum()
+    };
+    // The less is known of the lowest level, the less of what to expect.
+    let weight = |function: usize| 1.0 / (1.0 / PRIOR + 1.0 / (seen(function) + 0.5));
+    for (level, runs) in runs.levels.iter().enumerate() {
+        let taken = match level {
+            0 => lowest.clone(),
+            _ => taken(runs, &lowest, &units, weight),
+        };
         let compiled = compiled(functions, runs);
         for (number, costs) in costs.iter_mut().enumerate() {
             let sites = &functions[number].sites;
@@ -60,17 +75,91 @@ pub(super) fn costs(
                 unit_ns: sites.iter().enumerate().map(unit).collect(),
             });
         }
-        if std::ptr::eq(runs, &levels[0]) {
-            expected = taken;
-        }
     }
     costs
 }
 
-/// The operators that a pass of a site stands for.
+/// Samples of a function from which the part of its calls that last is told.
+const FEWEST: u32 = 10;
+
+/// For each function the part of its iterations that are made in calls which last.
+pub(super) fn lasting(runs: &Runs, passes: &[Vec<u64>], costs: &[Costs]) -> Vec<f64> {
+    let Some(run) = &runs.without_osr else {
+        return vec![0.0; passes.len()];
+    };
+    let period = period(run);
+    let lasting = |(number, passes): (usize, &Vec<u64>)| {
+        let (below, above) = (run.below[number], run.samples[number]);
+        let costs = &costs[number];
+        if below + above < FEWEST || passes.len() < 2 || costs.len() < 2 {
+            return 0.0;
+        }
+        let time = |cost: &Cost| -> f64 {
+            let passes = passes.iter().zip(&cost.unit_ns);
+            passes.map(|(&passes, ns)| passes as f64 * ns).sum()
+        };
+        let part = |samples: u32, cost: &Cost| {
+            let time = time(cost);
+            if time > 0.0 {
+                f64::from(samples) * period / time
+            } else {
+                0.0
+            }
+        };
+        let before = (run.after_units / units(passes, runs.weights).max(1.0)).min(1.0);
+        let stayed = (part(below, &costs[0]) - before).max(0.0);
+        let changed = part(above, &costs[costs.len() - 1]);
+        // Less is as likely to be the time until the code was made.
+        let lasting = stayed / (stayed + changed).max(f64::MIN_POSITIVE);
+        if lasting > 0.05 { lasting } else { 0.0 }
+    };
+    passes.iter().enumerate().map(lasting).collect()
+}
+
+/// The processor time that a sample stands for, in nanoseconds.
+fn period(run: &LevelRun) -> f64 {
+    let inside = run.samples.iter().chain(&run.below).sum::<u32>();
+    run.cpu_ns / f64::from((inside + run.elsewhere).max(1))
+}
+
+/// The units that a function's passes take from its budgets.
+fn units(passes: &[u64], weights: Weights) -> f64 {
+    let iterations: u64 = passes.iter().skip(1).sum();
+    let calls = passes.first().copied().unwrap_or_default();
+    calls as f64 * f64::from(weights.call) + iterations as f64 * f64::from(weights.iteration)
+}
+
+/// The operators that a pass of a site stands for. Long passes have branches, and execute a part.
 fn operators(site: usize, shape: &SiteShape) -> f64 {
     let more = if site == 0 { CALL_OPERATORS } else { 0.0 };
-    f64::from(shape.operators.max(1)) + more
+    f64::from(shape.operators.clamp(1, MOST_OPERATORS)) + more
+}
+
+/// The time that each function takes in a run at the lowest level, in nanoseconds: its part of the
+/// samples, to which some are added that are divided by the work.
+fn lowest(runs: &[LevelRun], work: &[f64]) -> Vec<f64> {
+    let samples = |function: usize| -> f64 {
+        let samples = runs.iter().map(|run| f64::from(run.samples[function]));
+        samples.sum()
+    };
+    let all: f64 = (0..work.len()).map(samples).sum();
+    let all_work: f64 = work.iter().sum();
+    let wasm_ns = times(runs).wasm_ns;
+    let share = |function: usize| {
+        let found = samples(function) / all;
+        (1.0 - ADDED) * found + ADDED * work[function] / all_work
+    };
+    // What was not counted did not run.
+    let did = |function: usize| {
+        if work[function] > 0.0 {
+            share(function)
+        } else {
+            0.0
+        }
+    };
+    let shares: Vec<f64> = (0..work.len()).map(did).collect();
+    let sum: f64 = shares.iter().sum();
+    shares.iter().map(|share| share / sum * wasm_ns).collect()
 }
 
 /// The operators that a function executed, if all of each pass are.
@@ -81,30 +170,51 @@ fn work((code, passes): (&Code, &Vec<u64>)) -> f64 {
         .sum()
 }
 
-/// The time that each function took in a run, in nanoseconds: their sum is that of all samples in
-/// code. `expected` is known up to a factor.
-fn taken(runs: &[LevelRun], expected: &[f64]) -> Vec<f64> {
-    let all: f64 = runs
-        .iter()
-        .flat_map(|run| &run.samples)
-        .map(|&n| f64::from(n))
-        .sum();
-    let expected_all: f64 = expected.iter().sum();
-    if expected_all == 0.0 {
+/// The time that each function would take in a run at a level above the lowest only, in
+/// nanoseconds. `expected` is known up to a factor; `weight` says how many samples it weighs as.
+fn taken(
+    runs: &[LevelRun],
+    expected: &[f64],
+    units: &[f64],
+    weight: impl Fn(usize) -> f64,
+) -> Vec<f64> {
+    // The part of its work that a function does at the level.
+    let part = |function: usize, run: &LevelRun| match units[function] > run.after_units {
+        true => 1.0 - run.after_units / units[function],
+        false => 0.0,
+    };
+    // What would have been seen if the expectation were nanoseconds.
+    let awaited = |function: usize| -> f64 {
+        let shares = runs.iter().map(|run| part(function, run) / period(run));
+        expected[function] * shares.sum::<f64>()
+    };
+    let found = |function: usize| -> f64 {
+        let samples = runs.iter().filter(|run| part(function, run) > 0.0);
+        samples.map(|run| f64::from(run.samples[function])).sum()
+    };
+    let all = |of: &dyn Fn(usize) -> f64| (0..expected.len()).map(of).sum::<f64>();
+    let (found_all, awaited_all) = (all(&found), all(&awaited));
+    if awaited_all == 0.0 {
         return vec![0.0; expected.len()];
     }
-    let estimates: Vec<f64> = expected
-        .iter()
-        .enumerate()
-        .map(|(number, expected)| {
-            let found: f64 = runs.iter().map(|run| f64::from(run.samples[number])).sum();
-            let awaited = all * expected / expected_all;
-            awaited * (found + PRIOR) / (awaited + PRIOR)
-        })
-        .collect();
-    let sum: f64 = estimates.iter().sum();
-    let wasm_ns = times(runs).wasm_ns;
-    estimates.iter().map(|one| one / sum * wasm_ns).collect()
+    // How much longer than expected all functions take.
+    let factor = found_all / awaited_all;
+    let estimate = |function: usize| {
+        let (found, awaited) = (found(function), awaited(function) * factor);
+        let weight = weight(function);
+        match awaited > 0.0 {
+            true => expected[function] * factor * (found + weight) / (awaited + weight),
+            false => expected[function] * factor,
+        }
+    };
+    let estimates: Vec<f64> = (0..expected.len()).map(estimate).collect();
+    // Estimates are drawn to the average; their sum is not to be.
+    let as_seen = |function: usize| match expected[function] {
+        0.0 => 0.0,
+        ns => estimates[function] / ns * awaited(function),
+    };
+    let seen = all(&as_seen);
+    estimates.iter().map(|one| one * found_all / seen).collect()
 }
 
 /// What compiling each function takes: the median of the runs. Functions that were not compiled

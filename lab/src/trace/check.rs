@@ -18,6 +18,9 @@ pub enum Invalid {
     /// Busy compile threads don't make the program faster.
     #[error("the program is slower by {0}; that is at least 1")]
     Slowdown(String),
+    /// A part is no more than the whole.
+    #[error("{0} of a function's iterations are in calls that last; that is from 0 to 1")]
+    Lasting(String),
     /// Each function has costs for each level.
     #[error("costs for {found} levels, of {levels}")]
     Costs {
@@ -99,6 +102,7 @@ pub(super) fn header(header: &Header) -> Result<(), Invalid> {
     if let Some(factor) = header.slowdown.iter().find(|factor| !possible(factor)) {
         return Err(Invalid::Slowdown(factor.to_string()));
     }
+    time(header.ask_ns)?;
     let texts = [&header.program, &header.settings, &header.machine];
     let names = header.levels.iter().map(|level| &level.name);
     let mut texts = texts.into_iter().chain(&header.arguments).chain(names);
@@ -122,6 +126,9 @@ pub(super) fn function(
         return Err(Invalid::Order("indexes of functions"));
     }
     text(&function.name)?;
+    if !(0.0..=1.0).contains(&function.lasting) {
+        return Err(Invalid::Lasting(function.lasting.to_string()));
+    }
     if !function
         .loops
         .is_sorted_by(|first, second| first.offset < second.offset)
@@ -145,9 +152,13 @@ fn cost(cost: &Cost, sites: usize) -> Result<(), Invalid> {
         return Err(Invalid::Sites { found, sites });
     }
     let mut times = cost.unit_ns.iter().chain([&cost.compile_ns]);
-    match times.find(|time| !(0.0..=MAX_NS).contains(*time)) {
-        Some(time) => Err(Invalid::Time(time.to_string())),
-        None => Ok(()),
+    times.try_for_each(|&ns| time(ns))
+}
+
+fn time(ns: f64) -> Result<(), Invalid> {
+    match (0.0..=MAX_NS).contains(&ns) {
+        true => Ok(()),
+        false => Err(Invalid::Time(ns.to_string())),
     }
 }
 

@@ -140,6 +140,7 @@ impl<'a> Reader<'a> {
             module_bytes: self.number()?,
             module_funcs: self.small()?,
             slowdown: self.list(8, Self::real)?,
+            ask_ns: self.real()?,
             levels: self.list(2, Self::level)?,
         })
     }
@@ -156,8 +157,9 @@ impl<'a> Reader<'a> {
 
     fn functions(&mut self, levels: usize) -> Read<Vec<Function>> {
         let mut before = None;
-        // Index, length of the name, bytes, number of loops; for each level two times and a length.
-        self.list(4 + 17 * levels, |reader| {
+        // Index, length of the name, bytes, number of loops, the lasting part; for each level two
+        // times and a length.
+        self.list(12 + 17 * levels, |reader| {
             let function = reader.function(levels)?;
             check::function(&function, before, levels)?;
             before = Some(function.index);
@@ -177,6 +179,7 @@ impl<'a> Reader<'a> {
                 depth: reader.small()?,
             })
         })?;
+        let lasting = self.real()?;
         let sites = loops.len() + 1;
         let costs = (0..levels).map(|_| self.cost(sites)).collect::<Read<_>>()?;
         Ok(Function {
@@ -184,6 +187,7 @@ impl<'a> Reader<'a> {
             name,
             body_bytes,
             loops,
+            lasting,
             costs,
         })
     }

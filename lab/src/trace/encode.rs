@@ -58,6 +58,7 @@ impl Bytes {
         self.number(header.module_bytes);
         self.number(header.module_funcs.into());
         self.list(&header.slowdown, |bytes, &factor| bytes.real(factor));
+        self.real(header.ask_ns);
         self.list(&header.levels, |bytes, level| {
             bytes.text(&level.name);
             bytes.0.push(match level.counting {
@@ -75,6 +76,7 @@ impl Bytes {
             bytes.number(one.offset.into());
             bytes.number(one.depth.into());
         });
+        self.real(function.lasting);
         for cost in &function.costs {
             self.real(cost.compile_ns);
             self.number(cost.code_bytes.into());

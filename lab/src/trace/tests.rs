@@ -40,6 +40,7 @@ pub(crate) fn random_trace(random: &mut Rng) -> Trace {
             machine: text(random),
             module_bytes: random.u64(..),
             module_funcs: random.u32(..),
+            ask_ns: random.f64() * 1000.0,
             slowdown: (0..random.usize(..4)).map(|_| 1.0 + random.f64()).collect(),
             levels,
         },
@@ -79,6 +80,7 @@ fn random_function(random: &mut Rng, index: u32, levels: usize) -> Function {
         index,
         name: format!("f{index}"),
         body_bytes: random.u32(..),
+        lasting: if random.bool() { random.f64() } else { 0.0 },
         loops,
         costs,
     }
