@@ -30,7 +30,7 @@ pub use recorder::{Cell, Recorder, SnapshotError};
 const MAGIC: [u8; 8] = *b"UPTRACE\n";
 
 /// The version of the encoding that is written, and the only one that is read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A recorded run.
 #[derive(Clone, Debug, PartialEq)]

@@ -206,7 +206,7 @@ fn errors_say_what_and_where() {
     );
     let mut other = whole.clone();
     other[8] = 9;
-    let expected = "byte 12, in the start: version 9 of the format; this program reads version 2";
+    let expected = "byte 12, in the start: version 9 of the format; this program reads version 3";
     assert_eq!(message(&other), expected);
     let mut huge = whole[..12].to_vec();
     huge.extend([0xFF; 9]);
