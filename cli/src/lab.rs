@@ -1,13 +1,18 @@
 //! `upshift lab`: the tiering lab on the command line, one file for each task.
 
 mod bounds;
+mod check;
+mod diff;
 mod input;
+mod merge;
 mod policies;
 mod record;
+mod run;
 mod runs;
 mod show;
 mod simulate;
 mod validate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -24,6 +29,8 @@ Examples:
   upshift lab simulate x.trace -T policy=never  what that run would take under a policy
   upshift lab bounds x.trace --cores 2          how fast it could be at best
   upshift lab validate --trace x.trace x.wasm args  whether simulations of it come true
+  upshift lab run x.toml -o out                 an experiment: a grid of settings, and claims
+  upshift lab verify papers/*                   claims of papers, judged again by what was measured
 
 Exit codes:
   0  done
@@ -52,6 +59,12 @@ enum Task {
     Simulate(simulate::Arguments),
     Bounds(bounds::Arguments),
     Validate(Box<validate::Arguments>),
+    Check(check::Arguments),
+    Run(run::Arguments),
+    Merge(merge::Arguments),
+    Export(merge::Export),
+    Verify(verify::Arguments),
+    Diff(diff::Arguments),
 }
 
 /// Does the task.
@@ -63,6 +76,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Task::Simulate(arguments) => simulate::run(arguments),
         Task::Bounds(arguments) => bounds::run(arguments),
         Task::Validate(arguments) => validate::run(arguments),
+        Task::Check(arguments) => check::run(arguments),
+        Task::Run(arguments) => run::run(arguments),
+        Task::Merge(arguments) => merge::run(arguments),
+        Task::Export(arguments) => merge::export(arguments),
+        Task::Verify(arguments) => verify::run(arguments),
+        Task::Diff(arguments) => diff::run(arguments),
     };
     done.unwrap_or_else(|error| {
         report::error(&error);

@@ -4,6 +4,7 @@
 
 mod cli_cases {
     mod errors;
+    mod experiments;
     mod lab;
     mod options;
     mod programs;

@@ -2,10 +2,10 @@
 //!
 //! An [`Experiment`] is a TOML file that is committed before anything runs. Its
 //! [`plan`](Experiment::plan) has a [`Cell`] for each program and each combination of settings.
-//! Cells of recorded runs are simulated here ([`run_traces`]); those that need a clock are run by
-//! the command line. Each measurement is appended to a file of results as one line, so that a run
-//! can be killed, resumed, split into [shards](Shard) and merged. The claims are then judged from
-//! the lines alone, by [`Judgement::new`].
+//! Cells of recorded runs are simulated ([`run_traces`]); for those that need a clock, processes
+//! are started ([`run_processes`]). Each measurement is appended to a file of results as one line,
+//! so that a run can be killed, resumed, split into [shards](Shard) and merged. The claims are then
+//! judged from the lines alone, by [`Judgement::new`].
 //!
 //! - `file`: the TOML file; `table`: its tables; `braces`: lists within its texts;
 //! - `plan`: cells, their ids, shards;
@@ -13,18 +13,23 @@
 //! - `prepared`: traces of programs and their bounds, computed once;
 //! - `metric`: what is known of a simulated cell, by name;
 //! - `record`, `store`, `merge`: lines of results, the file that they are appended to, and several
-//!   such files as one;
-//! - `traces`: the runner of simulated cells;
+//!   such files as one; `folder`: where they are; `csv`: the same as a table;
+//! - `traces`, `processes`: the runners of simulated cells and of those that need a clock;
+//!   `estimate`: how long they will take;
 //! - `verdict`: claims judged; `claim`, `paper`: what papers claim, and their folders judged again.
 
 mod braces;
 mod claim;
+mod csv;
+mod estimate;
 mod file;
+mod folder;
 mod merge;
 mod metric;
 mod paper;
 mod plan;
 mod prepared;
+mod processes;
 mod record;
 mod setup;
 mod store;
@@ -40,12 +45,16 @@ use std::collections::BTreeMap;
 use crate::predicate::{Predicate, Quantity};
 
 pub use claim::{Claim, Claimed};
+pub use csv::write_csv;
+pub use estimate::{Duration, estimate};
 pub use file::read as read_experiment;
+pub use folder::{GatherError, Gathered, gather, prepare_folder, results_name};
 pub use merge::{MergeError, Mixing, merge};
 pub use metric::{Cost, Metric, Simulated, WALL, WallMetric, metrics};
 pub use paper::{Paper, PaperError, table as table_of_papers};
 pub use plan::{Cell, CellId, MAX_CELLS, Plan, PlanError, Shard};
 pub use prepared::{Corpus, Places, Prepared};
+pub use processes::{run_process, run_processes};
 pub use record::{Environment, Failure, Line, ProgramDigest, ResultsError, Sample, read_results};
 pub use setup::{SetupError, setup};
 pub use store::{Resume, Store};

@@ -10,11 +10,14 @@
 //! - [`mod@simulate`]: what a run would take under a policy;
 //! - [`bounds`]: how fast a run could be, and how near to that a schedule is known;
 //! - [`measure`]: figures of programs, by which claims are judged;
-//! - [`experiment`]: files that say what is run and claimed, plans, results and verdicts.
+//! - [`experiment`]: files that say what is run and claimed, plans, results and verdicts;
+//! - [`host`]: how well the machine at hand measures;
+//! - [`log_diff`]: where two runs begin to differ, from their event logs.
 //!
 //! # Invariants
 //!
-//! - Compiles and runs no WebAssembly: a recorded run is a file.
+//! - Compiles and runs no WebAssembly: a recorded run is a file, and what needs a clock is a
+//!   process of the engine's command.
 //! - Whatever is random is seeded: the same inputs give the same bytes.
 //! - Files and expressions come from outside: a broken one is an error that says where, no panic.
 
@@ -22,6 +25,8 @@
 
 pub mod bounds;
 pub mod experiment;
+pub mod host;
+pub mod log_diff;
 pub mod machine;
 pub mod measure;
 pub mod predicate;

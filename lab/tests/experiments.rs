@@ -447,3 +447,24 @@ cores = 1
         "{wrong}"
     );
 }
+
+#[test]
+fn the_examples_are_experiments() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/experiments");
+    let mut found = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let text = fs::read_to_string(&path).unwrap();
+            let experiment = read_experiment(&text);
+            let experiment =
+                experiment.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(!experiment.plan().unwrap().cells.is_empty());
+            found += 1;
+        }
+    }
+    assert_eq!(found, 2);
+}

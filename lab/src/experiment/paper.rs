@@ -13,8 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::claim::Claim;
+use super::folder::jsonl;
 use super::record::{ResultsError, read_results};
-use super::{Experiment, Judgement, MergeError, Mixing, PlanError, merge, read_experiment};
+use super::{
+    Experiment, Judgement, MergeError, Mixing, Outcome, PlanError, merge, read_experiment,
+};
 
 /// A paper's folder, read whole.
 #[derive(Clone, Debug)]
@@ -87,7 +90,12 @@ impl Paper {
             }
         }
         let mut files = Vec::new();
-        for path in results(folder)? {
+        let results = folder.join("results");
+        let paths = match results.is_dir() {
+            true => jsonl(&results)?,
+            false => Vec::new(),
+        };
+        for path in paths {
             files.push(read_results(&path)?.0);
         }
         let mode = experiment.measure.mode;
@@ -127,12 +135,23 @@ impl Paper {
         })
     }
 
-    /// Checks that the committed verdict is what the results say.
+    /// Whether the experiment was not run yet: it has neither results nor a verdict, and could have
+    /// some.
+    pub fn is_pending(&self) -> bool {
+        let testable = self.judgement.verdict != Outcome::NotTestable;
+        testable && self.committed.is_none() && self.judgement.samples == 0
+    }
+
+    /// Checks that the committed verdict is what the results say. An experiment that was [not run
+    /// yet](Self::is_pending) has none to check.
     ///
     /// # Errors
     ///
     /// If there is none, or it is another one, or some samples belong to no cell of the experiment.
     pub fn verify(&self) -> Result<(), PaperError> {
+        if self.is_pending() {
+            return Ok(());
+        }
         let place = self.folder.display().to_string();
         let mut found = match &self.committed {
             None => vec!["there is no verdict.json; write it with --bless".to_owned()],
@@ -163,29 +182,6 @@ impl Paper {
     }
 }
 
-/// The files of results, by name.
-fn results(folder: &Path) -> Result<Vec<PathBuf>, PaperError> {
-    let folder = folder.join("results");
-    let io = |error| PaperError::Io(folder.display().to_string(), error);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io(error)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "jsonl")
-        {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 /// A Markdown table of papers: a row for each claim.
 pub fn table(papers: &[Paper]) -> String {
     let mut text = String::from(
@@ -206,7 +202,11 @@ pub fn table(papers: &[Paper]) -> String {
         for claim in &paper.claim.claims {
             let mut rulings = paper.judgement.statements.iter();
             let ruling = rulings.find(|ruling| ruling.id == claim.id);
-            let verdict = ruling.map_or_else(String::new, |ruling| ruling.verdict.to_string());
+            let verdict = match (ruling, paper.is_pending()) {
+                (_, true) => "not run yet".to_owned(),
+                (Some(ruling), false) => ruling.verdict.to_string(),
+                (None, false) => String::new(),
+            };
             let effect = ruling.and_then(|ruling| ruling.effect);
             let effect = effect.map_or_else(String::new, |effect| {
                 let [value, low, high] = [effect.value, effect.low, effect.high].map(short);

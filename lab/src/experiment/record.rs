@@ -1,7 +1,7 @@
 //! Results: lines of JSON, each of which makes sense alone.
 //!
 //! ```text
-//! {"kind":"environment","environment":"6f2a…","build":"0.1.0 …","machine":{…},"started":1790}
+//! {"kind":"environment","environment":"6f2a…","build":"0.1.0 …","machine":{…}}
 //! {"kind":"program","program":"python/short","digest":"9c41…"}
 //! {"kind":"sample","id":"00f3…","program":"python/short","settings":{"policy":"never"},
 //!  "process":0,"environment":"6f2a…","metrics":{"wall":0.71,"cpu":0.69}}

@@ -3,8 +3,9 @@
 use upshift_tiering::{Switching, TieringConfig};
 
 use super::Settings;
-use crate::machine::{Machine, Switch};
+use crate::machine::Machine;
 use crate::simulate::Setup;
+use crate::trace::Header;
 use crate::workload::Scale;
 
 /// Options of `-T` that a simulation takes into account.
@@ -50,9 +51,9 @@ fn config(settings: &Settings) -> Result<TieringConfig, SetupError> {
     Ok(config)
 }
 
-/// What simulates the engine with these settings: options of `-T`, and `cores` (2 where they are
-/// missing). As in the engine, `threads=0` is one less than the cores but at least one, and with
-/// `switching=sync` the guest's thread compiles.
+/// What simulates the engine with these settings, options of `-T` and `cores` (2 where they are
+/// missing), on a machine like that of a recording. As in the engine, `threads=0` is one less than
+/// the cores but at least one, and with `switching=sync` the guest's thread compiles.
 ///
 /// A compile thread with a `nice` value has the share of a core that Linux gives it: a factor of
 /// 1.25 less for each step.
@@ -61,7 +62,7 @@ fn config(settings: &Settings) -> Result<TieringConfig, SetupError> {
 ///
 /// If an option does not exist, a value does not fit, or the switching is neither `background` nor
 /// `sync`.
-pub fn setup(settings: &Settings) -> Result<Setup, SetupError> {
+pub fn setup(settings: &Settings, recorded: &Header) -> Result<Setup, SetupError> {
     let config = config(settings)?;
     let cores = match settings.get("cores") {
         Some(text) => text.parse().ok().filter(|cores| *cores > 0),
@@ -79,8 +80,7 @@ pub fn setup(settings: &Settings) -> Result<Setup, SetupError> {
     };
     let machine = Machine {
         weight: 1.25_f64.powi(-(config.knobs.nice as i32)),
-        switch: Switch::Entry,
-        ..Machine::new(cores, workers)
+        ..Machine::recorded(recorded, cores, workers)
     };
     Ok(Setup {
         queue: config.queue,

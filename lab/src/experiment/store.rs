@@ -24,7 +24,7 @@ pub struct Store {
     name: String,
     durable: bool,
     environment: String,
-    samples: Vec<Sample>,
+    samples: BTreeMap<String, Vec<Sample>>,
     done: BTreeSet<Key>,
 }
 
@@ -74,7 +74,7 @@ impl Store {
             name: name.clone(),
             durable: mode == Mode::Wall,
             environment: environment.environment.clone(),
-            samples: Vec::new(),
+            samples: BTreeMap::new(),
             done: BTreeSet::new(),
         };
         let mut known = BTreeSet::new();
@@ -100,7 +100,7 @@ impl Store {
                 }
                 Line::Sample(sample) => {
                     store.done.insert(sample.key());
-                    store.samples.push(sample);
+                    store.keep(sample);
                 }
                 Line::Failure(_) => {}
             }
@@ -115,9 +115,20 @@ impl Store {
         Ok(store)
     }
 
-    /// The samples: those that were there, and those that were added.
-    pub fn samples(&self) -> &[Sample] {
-        &self.samples
+    /// The samples of a cell: those that were there, and those that were added.
+    pub fn of(&self, id: &str) -> impl Iterator<Item = &Sample> {
+        self.samples.get(id).into_iter().flatten()
+    }
+
+    /// Keeps what a rule to stop needs; simulated samples, of which there may be very many, are in
+    /// the file only.
+    fn keep(&mut self, sample: Sample) {
+        if self.durable {
+            self.samples
+                .entry(sample.id.clone())
+                .or_default()
+                .push(sample);
+        }
     }
 
     /// Whether there is a sample of the cell's process.
@@ -136,7 +147,7 @@ impl Store {
         sample.metrics.retain(|_, value| value.is_finite());
         self.append(&Line::Sample(sample.clone()))?;
         self.done.insert(sample.key());
-        self.samples.push(sample);
+        self.keep(sample);
         Ok(())
     }
 

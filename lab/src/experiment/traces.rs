@@ -12,8 +12,8 @@ use super::prepared::{Cache, Prepared, Slot};
 use super::record::ResultsError;
 use super::setup::{HINTS, of_process};
 use super::{
-    Cell, Environment, Experiment, Failure, Metric, Mode, Places, Plan, Resume, Sample, Settings,
-    Simulated, Store, Test, metrics, setup,
+    Cell, Corpus, Environment, Experiment, Failure, Metric, Mode, Places, Plan, Resume, Sample,
+    Settings, Simulated, Store, Test, metrics, setup,
 };
 use crate::measure::Recorded;
 use crate::measure::hints::{Origin, hints};
@@ -89,7 +89,6 @@ pub fn run_traces(
     let run = Run {
         experiment,
         cache: &cache,
-        wanted: experiment.wanted(),
         next: AtomicUsize::new(0),
         written: Mutex::new(Written {
             store,
@@ -118,7 +117,6 @@ pub fn run_traces(
 struct Run<'a> {
     experiment: &'a Experiment,
     cache: &'a Cache,
-    wanted: Vec<&'static Metric>,
     next: AtomicUsize,
     written: Mutex<Written>,
 }
@@ -149,7 +147,7 @@ impl Run<'_> {
                 Some((of, slot)) if of == key => slot,
                 _ => &held.insert((key, self.cache.slot(key))).1,
             };
-            let sample = self.measure(cell, *process, slot);
+            let sample = measure(self.experiment, self.cache, cell, *process, slot);
             let mut written = self
                 .written
                 .lock()
@@ -182,59 +180,62 @@ impl Run<'_> {
             tell(progress);
         }
     }
+}
 
-    /// What policies are told of the cell's functions. Other runs are searched in the order of
-    /// their names, from the cell's program on.
-    fn hints(&self, cell: &Cell, prepared: &Prepared) -> Result<Vec<Option<Hint>>, String> {
-        let Some(text) = cell.settings.get(HINTS) else {
-            return Ok(Vec::new());
-        };
-        let source: Origin = text.parse()?;
-        let corpus = self.cache.corpus();
-        let (before, after): (Vec<&str>, Vec<&str>) = corpus
-            .names()
-            .partition(|name| *name < cell.program.as_str());
-        let names = after.into_iter().chain(before);
-        let others = names.filter(|name| *name != cell.program);
-        let recorded = |name| {
-            let (trace, workload) = (corpus.trace(name)?, corpus.workload(name)?);
-            Some(Recorded { trace, workload })
-        };
-        let others: Vec<Recorded<'_>> = others.filter_map(recorded).collect();
-        let own = Recorded {
-            trace: &prepared.trace,
-            workload: &prepared.workload,
-        };
-        let missing = || format!("there is no run for hints from `{text}`");
-        hints(source, own, &others).ok_or_else(missing)
-    }
+/// What policies are told of the cell's functions. Other runs are searched in the order of their
+/// names, from the cell's program on.
+fn hints_for(
+    corpus: &Corpus,
+    cell: &Cell,
+    prepared: &Prepared,
+) -> Result<Vec<Option<Hint>>, String> {
+    let Some(text) = cell.settings.get(HINTS) else {
+        return Ok(Vec::new());
+    };
+    let source: Origin = text.parse()?;
+    let (before, after): (Vec<&str>, Vec<&str>) = corpus
+        .names()
+        .partition(|name| *name < cell.program.as_str());
+    let names = after.into_iter().chain(before);
+    let others = names.filter(|name| *name != cell.program);
+    let recorded = |name| {
+        let (trace, workload) = (corpus.trace(name)?, corpus.workload(name)?);
+        Some(Recorded { trace, workload })
+    };
+    let others: Vec<Recorded<'_>> = others.filter_map(recorded).collect();
+    let own = Recorded {
+        trace: &prepared.trace,
+        workload: &prepared.workload,
+    };
+    let missing = || format!("there is no run for hints from `{text}`");
+    hints(source, own, &others).ok_or_else(missing)
+}
 
-    fn measure(&self, cell: &Cell, process: u32, slot: &Slot) -> Result<Sample, String> {
-        let prepared = self.cache.prepare(cell, slot);
-        let seed = self.experiment.measure.seed;
-        let settings: Settings = of_process(&cell.settings, seed, process);
-        let mut setup = setup(&settings).map_err(|error| error.to_string())?;
-        setup.hints = self.hints(cell, prepared)?;
-        let header = &prepared.trace.header;
-        setup.machine.slowdown.clone_from(&header.slowdown);
-        setup.machine.ask_ns = header.ask_ns;
-        let simulated = Simulated::new(
-            (&cell.program, prepared),
-            self.cache.corpus(),
-            &setup,
-            &settings,
-        );
-        let figures = self.wanted.iter().filter_map(|metric| {
-            let value = (metric.of)(&simulated)?;
-            Some((metric.name.to_owned(), value))
-        });
-        Ok(Sample {
-            id: cell.id.to_string(),
-            program: cell.program.clone(),
-            settings: cell.settings.clone(),
-            process,
-            metrics: figures.collect(),
-            ..Sample::default()
-        })
-    }
+/// Simulates one process of a cell.
+pub(super) fn measure(
+    experiment: &Experiment,
+    cache: &Cache,
+    cell: &Cell,
+    process: u32,
+    slot: &Slot,
+) -> Result<Sample, String> {
+    let prepared = cache.prepare(cell, slot);
+    let seed = experiment.measure.seed;
+    let settings: Settings = of_process(&cell.settings, seed, process);
+    let setup = setup(&settings, &prepared.trace.header);
+    let mut setup = setup.map_err(|error| error.to_string())?;
+    setup.hints = hints_for(cache.corpus(), cell, prepared)?;
+    let simulated = Simulated::new((&cell.program, prepared), cache.corpus(), &setup, &settings);
+    let figures = experiment.wanted().into_iter().filter_map(|metric| {
+        let value = (metric.of)(&simulated)?;
+        Some((metric.name.to_owned(), value))
+    });
+    Ok(Sample {
+        id: cell.id.to_string(),
+        program: cell.program.clone(),
+        settings: cell.settings.clone(),
+        process,
+        metrics: figures.collect(),
+        ..Sample::default()
+    })
 }
