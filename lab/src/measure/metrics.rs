@@ -48,8 +48,6 @@ pub(crate) const METRICS: &[Metric] = metrics! {
         "share of the work at level 0 that the busiest functions have, `top` of all";
     "functions_for_90" "" [] |cell| Some(share_for_90(&gains(cell))),
         "the least share of the called functions that saves 90 %";
-    "called_share" "" [] |cell| Some(called_share(&cell.program.workload)),
-        "share of the module's functions that are called";
     "pauses" "" [] |cell| Some(pauses(cell).len() as f64),
         "how often the guest's thread stood still because it compiled";
     "pause_p90" "s" [] |cell| of_values(&pauses(cell), |all| quantile(all, 0.9) / 1e9),
@@ -129,10 +127,6 @@ fn top(cell: &Simulated<'_>) -> f64 {
 
 fn share_for_90(gains: &[f64]) -> f64 {
     count_for(gains, 0.9) as f64 / gains.len().max(1) as f64
-}
-
-fn called_share(workload: &Workload) -> f64 {
-    workload.by_first_use().len() as f64 / workload.functions().max(1) as f64
 }
 
 /// Their lengths, in nanoseconds.
