@@ -154,6 +154,7 @@ fn function(random: &mut Rng, index: u32) -> Function {
             depth: 0,
         }],
         lasting: 0.0,
+        osr_part: None,
         costs: vec![cost(30.0, 1.0), cost(1250.0, speedup)],
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! - **how much a function takes at a level**: its share of the samples, of the thread's processor
 //!   time. Code of higher levels is made as in a usual run, after the code below has noted some
-//!   calls' targets, so that part of the function's work is missing and is added in proportion. A
+//!   calls' targets, so that part of the function's work is missing and is added in proportion;
+//!   where most would be missing, a run tells in which code of that level is made at once. A
 //!   few samples are added and divided by what functions executed, for those that no sample found.
 //!   At higher levels, functions with few samples are taken to be more like the average: the
 //!   estimate is the mean of a gamma distribution, whose prior (as if up to [`PRIOR`] samples had
@@ -18,6 +19,8 @@
 //!   without OSR entries, in the samples in code of the level below;
 //! - **what happens outside of WebAssembly**: the samples that are in no function's code, near in
 //!   time ([`WINDOW`]).
+//!
+//! Compiling a function at level 0 is taken to cost what its first call takes besides, too.
 //!
 //! Times of the counting run are scaled so that their sum is that of the runs at level 0: counting
 //! each site apart costs a little more or less than counting for tiering.
@@ -94,8 +97,12 @@ pub struct LevelRun {
     pub below: Vec<u32>,
     /// Samples elsewhere.
     pub elsewhere: u32,
-    /// What compiling each function took; `None` where it was not compiled.
+    /// Processor time of all compilations, in nanoseconds.
+    pub compile_ns: f64,
+    /// What compiling each function took; `None` where it was not compiled, or no events were kept.
     pub compiled: Vec<Option<Compiled>>,
+    /// The mean time of compiling an OSR entry of each function, in nanoseconds, likewise.
+    pub osr_ns: Vec<Option<f64>>,
 }
 
 /// What compiling a function took.
@@ -170,12 +177,22 @@ impl Runs {
         let bodies = self.counted.functions.iter();
         header.module_bytes = bodies.map(|code| u64::from(code.body_bytes)).sum();
         header.module_funcs = self.counted.functions.len() as u32;
-        let costs = estimate::costs(self, &passes);
+        let mut costs = estimate::costs(self, &passes);
         let lasting = estimate::lasting(self, &passes, &costs);
+        let osr = estimate::osr_parts(self, &costs);
         let used: Vec<usize> = (0..passes.len())
             .filter(|&function| passes[function].iter().any(|passes| *passes > 0))
             .collect();
-        let slices = slices::timed(&self.counted, &used, &estimate::times(&self.levels[0]));
+        let mut times = estimate::times(&self.levels[0]);
+        // In the run that counts, all code is there from the start: what else is outside of
+        // WebAssembly at level 0 is what first calls take besides compiling.
+        let host_ns = slices::host_ns(&self.counted).min(times.host_ns);
+        let first_call_ns = (times.host_ns - host_ns) / used.len() as f64;
+        times.host_ns = host_ns;
+        for &position in &used {
+            costs[position][0].compile_ns += first_call_ns;
+        }
+        let slices = slices::timed(&self.counted, &used, &times);
         let functions = used.iter().map(|&position| {
             let code = &self.counted.functions[position];
             Function {
@@ -184,6 +201,7 @@ impl Runs {
                 body_bytes: code.body_bytes,
                 loops: code.sites[1..].iter().map(SiteShape::as_loop).collect(),
                 lasting: lasting[position],
+                osr_part: osr[position],
                 costs: costs[position].clone(),
             }
         });

@@ -30,7 +30,7 @@ pub use recorder::{Cell, Recorder, SnapshotError};
 const MAGIC: [u8; 8] = *b"UPTRACE\n";
 
 /// The version of the encoding that is written, and the only one that is read.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A recorded run.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +109,9 @@ pub struct Function {
     /// The part of its iterations that are made in calls which last: such calls go on in the code
     /// in which they began, unless their loop has an OSR entry. From 0 to 1.
     pub lasting: f64,
+    /// What compiling an OSR entry takes, as a part of what compiling the whole function takes;
+    /// `None` if that was not seen: as much.
+    pub osr_part: Option<f64>,
     /// What its code costs: one for each of the header's levels.
     pub costs: Vec<Cost>,
 }

@@ -1,5 +1,6 @@
 //! A trace as work to be done: for each slice, how long each function takes at each level.
 
+use crate::machine::Job;
 use crate::trace::{Counting, Function, Loop, Slice, Trace};
 
 /// The highest number of levels.
@@ -32,6 +33,8 @@ pub(crate) struct Code {
     pub(crate) loops: Vec<Loop>,
     /// The part of its iterations that are made in calls which last.
     pub(crate) lasting: f64,
+    /// What compiling an OSR entry takes, as a part of what compiling the function takes.
+    pub(crate) osr_part: f64,
     /// For each level, nanoseconds of compiling.
     pub(crate) compile_ns: Vec<f64>,
     /// For each level, bytes of code.
@@ -144,6 +147,11 @@ impl Workload {
         scaled
     }
 
+    /// What a job takes, in nanoseconds.
+    pub fn job_ns(&self, job: Job) -> f64 {
+        self.functions[job.function].job_ns(job)
+    }
+
     /// What each function takes at each level over the whole run, in nanoseconds.
     pub fn level_ns(&self) -> Vec<Vec<f64>> {
         let levels = self.levels();
@@ -187,12 +195,26 @@ impl Workload {
 }
 
 impl Code {
+    /// What compiling the function, or an OSR entry of it, takes at a level at least.
+    pub(crate) fn least_ns(&self, level: usize) -> f64 {
+        match level {
+            0 => self.compile_ns[0],
+            _ => self.compile_ns[level] * self.osr_part.min(1.0),
+        }
+    }
+
+    /// [`least_ns`](Self::least_ns) at all levels.
+    pub(crate) fn least(&self) -> impl Iterator<Item = f64> {
+        (0..self.compile_ns.len()).map(|level| self.least_ns(level))
+    }
+
     fn new(function: &Function) -> Self {
         let costs = function.costs.iter();
         Self {
             body_bytes: function.body_bytes,
             loops: function.loops.clone(),
             lasting: function.lasting,
+            osr_part: function.osr_part.unwrap_or(1.0),
             compile_ns: costs.clone().map(|cost| cost.compile_ns).collect(),
             code_bytes: costs.map(|cost| cost.code_bytes).collect(),
         }

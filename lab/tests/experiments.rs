@@ -86,6 +86,7 @@ fn program(milliseconds: u64) -> Trace {
             body_bytes: 300 + 100 * index,
             loops: vec![Loop::default()],
             lasting: 0.0,
+            osr_part: None,
             costs: vec![cost(20_000.0, 4.0), cost(600_000.0, 2.0)],
         }
     };

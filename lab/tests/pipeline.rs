@@ -73,6 +73,7 @@ fn function(index: u32, body_bytes: u32) -> Function {
             Vec::new()
         },
         lasting: 0.0,
+        osr_part: None,
         costs: vec![cost(30.0, 4.0), cost(1250.0, 2.0)],
     }
 }

@@ -132,7 +132,7 @@ fn measure(processes: u32, file: PathBuf, args: Vec<String>) -> Result<(Times, T
     // The first process of all warms caches of the system, and doesn't count.
     for number in 0..=processes * 2 {
         // Either name is first as often: a machine that slows down is no difference.
-        let which = ((number + 1) / 2 % 2) as usize;
+        let which = (number.div_ceil(2) % 2) as usize;
         let layout = number / 2;
         let sample = run_process(&experiment, &places, &engine, &plan.cells[0], layout);
         let sample = sample.map_err(anyhow::Error::msg)?;

@@ -95,6 +95,15 @@ const WARM_UNITS: f64 = 100_000.0;
 /// The units between two questions to the policy, where their cost is measured.
 const ASK_UNITS: u32 = 2_000;
 
+/// What the log does with events of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Events {
+    /// It counts them, as in usual runs.
+    Counted,
+    /// It keeps them.
+    Kept,
+}
+
 /// The policy by which functions come to a level after [`WARM_UNITS`].
 fn warm() -> String {
     format!("fixed-budget:units={WARM_UNITS}:slices=1")
@@ -218,33 +227,36 @@ impl Recording<'_> {
         first: &Ran,
         functions: usize,
     ) -> Result<Vec<LevelRun>> {
+        let all = self.arguments.runs;
         let mut runs = Vec::new();
-        let policies = match level {
+        let (policy, after_units) = match level {
             0 => (Cow::from("never"), 0.0),
-            _ => (
-                format!("fixed-budget:units={WARM_UNITS}:slices=1").into(),
-                WARM_UNITS,
-            ),
+            _ => (warm().into(), WARM_UNITS),
         };
-        let (policy, after_units) = policies;
-        for number in 1..=self.arguments.runs {
-            let all = self.arguments.runs;
+        let policy = [("policy", &*policy)];
+        // Keeping events takes time with each function's first code: not in runs whose time counts.
+        let events = if level == 0 {
+            Events::Counted
+        } else {
+            Events::Kept
+        };
+        for number in 1..=all {
             progress(&format!("running in {}, {number} of {all}", tiers[level]));
-            let (module, ran) = self.run_at(tiers, level, &[("policy", &policy)], |_, _| {})?;
+            let (module, ran) = self.run_at(tiers, level, &policy, events, |_, _| {})?;
             self.check_repeats(first, &ran)?;
             let run = level_run(&ran, &module, level.min(1) as u8, functions);
             runs.push(LevelRun { after_units, ..run });
         }
-        if level > 0 {
-            progress(&format!("compiling all functions in {}", tiers[level]));
-            let (module, ran) =
-                self.run_at(tiers, level, &[("policy", "first-call")], |_, _| {})?;
-            let all = level_run(&ran, &module, 1, functions);
-            // What is made of a function in the usual order of things is known better.
-            for run in &mut runs {
-                let functions = run.compiled.iter_mut().zip(&all.compiled);
-                functions.for_each(|(compiled, first)| *compiled = compiled.or(*first));
-            }
+        progress(&format!("compiling all functions in {}", tiers[level]));
+        let policy = match level {
+            0 => policy,
+            _ => [("policy", "first-call")],
+        };
+        let (module, ran) = self.run_at(tiers, level, &policy, Events::Kept, |_, _| {})?;
+        let costs = level_run(&ran, &module, level.min(1) as u8, functions);
+        match level {
+            0 => runs[0].compiled = costs.compiled,
+            _ => runs.push(costs),
         }
         Ok(runs)
     }
@@ -255,6 +267,7 @@ impl Recording<'_> {
         tiers: &[&str],
         level: usize,
         tiering: &[(&str, &str)],
+        events: Events,
         beside: impl FnOnce(&Module, &AtomicBool),
     ) -> Result<(Module, Ran)> {
         let mut config = self
@@ -262,6 +275,9 @@ impl Recording<'_> {
             .config(Sampling::On, &[&ALONE, tiering].concat())?;
         let top = tiers[level.max(1).min(tiers.len() - 1)];
         config.tiers([tiers[0], top]);
+        if events == Events::Counted {
+            config.event_log(LogConfig::default());
+        }
         let module = self.program.load(&config)?;
         let beside = |_, ended: &AtomicBool| beside(&module, ended);
         let ran = self.program.run(&module, beside)?;
@@ -275,7 +291,8 @@ impl Recording<'_> {
         }
         progress("running without OSR entries");
         let options = [("policy", &*warm()), ("osr", "n")];
-        let (module, ran) = self.run_at(tiers, tiers.len() - 1, &options, |_, _| {})?;
+        let (module, ran) =
+            self.run_at(tiers, tiers.len() - 1, &options, Events::Kept, |_, _| {})?;
         Ok(Some(LevelRun {
             after_units: WARM_UNITS,
             ..level_run(&ran, &module, 1, functions)
@@ -308,7 +325,8 @@ impl Recording<'_> {
         }
         progress("running beside a thread that compiles");
         let compiling = |module: &Module, ended: &AtomicBool| compile_until(module, ended);
-        let (_, beside) = self.run_at(tiers, 0, &[("policy", "never")], compiling)?;
+        let (_, beside) =
+            self.run_at(tiers, 0, &[("policy", "never")], Events::Counted, compiling)?;
         Ok(vec![1.0, (beside.cpu_ns / least_cpu(alone)).max(1.0)])
     }
 

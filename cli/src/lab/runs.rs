@@ -199,6 +199,9 @@ pub fn places(records: &[Record]) -> Vec<Place> {
 /// What a run at one level tells of a module with so many functions.
 pub fn level_run(ran: &Ran, module: &Module, level: u8, functions: usize) -> LevelRun {
     let samples = module.engine().samples();
+    let stats = module.engine().event_log().stats();
+    // For each function, the time and number of OSR entries.
+    let mut entries = vec![(0.0, 0.0); functions];
     // By processor time, as samples lie at random distances.
     let count = |sum: SampleSum| (sum.cpu.0 as f64 / SAMPLE_PERIOD.as_nanos() as f64).round();
     let mut run = LevelRun {
@@ -207,7 +210,9 @@ pub fn level_run(ran: &Ran, module: &Module, level: u8, functions: usize) -> Lev
         samples: vec![0; functions],
         below: vec![0; functions],
         elsewhere: 0,
+        compile_ns: (stats.baseline.cpu.0 + stats.optimizer.cpu.0) as f64,
         compiled: vec![None; functions],
+        osr_ns: vec![None; functions],
     };
     for row in &samples.functions {
         let samples = match row.level.0 == level {
@@ -230,14 +235,20 @@ pub fn level_run(ran: &Ran, module: &Module, level: u8, functions: usize) -> Lev
             let CodeKey {
                 func, level: of, ..
             } = *code;
-            let compiled = &mut run.compiled[func.func.index()];
+            let (function, ns) = (func.func.index(), cpu_time.0 as f64);
             if of == level && code.loop_number().is_none() {
-                *compiled = Some(Compiled {
-                    ns: cpu_time.0 as f64,
+                run.compiled[function] = Some(Compiled {
+                    ns,
                     code_bytes: *code_bytes,
                 });
+            } else if of == level {
+                entries[function].0 += ns;
+                entries[function].1 += 1.0;
             }
         }
+    }
+    for (mean, (ns, number)) in run.osr_ns.iter_mut().zip(entries) {
+        *mean = (number > 0.0).then(|| ns / number);
     }
     run
 }

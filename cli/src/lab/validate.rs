@@ -144,14 +144,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn simulated(arguments: &Arguments, config: &TieringConfig, trace: &Trace) -> Took {
     let setup = arguments.place.setup(config, trace);
-    let simulation = simulate(&Workload::new(trace), &setup);
+    let workload = Workload::new(trace);
+    let simulation = simulate(&workload, &setup);
     let outcome = &simulation.outcome;
     // As the engine's totals, without what was under way at the end.
-    let costs = outcome.jobs.iter().map(|done| {
-        let costs = &trace.functions[done.job.function].costs;
-        costs[done.job.level].compile_ns
-    });
-    let compile_ns: f64 = costs.sum();
+    let jobs = outcome.jobs.iter().map(|done| workload.job_ns(done.job));
+    let compile_ns: f64 = jobs.sum();
     let indexes = outcome
         .jobs
         .iter()

@@ -168,7 +168,7 @@ impl Relaxation<'_> {
     /// When code of a level above 0 is there at the earliest.
     fn earliest(&self, function: usize) -> f64 {
         let fixed = self.fixed(function).iter().map(|&(_, ready)| ready);
-        let compile = self.workload.functions[function].compile_ns.iter().skip(1);
+        let compile = self.workload.functions[function].least().skip(1);
         let dealt = compile.map(|time| self.from + time);
         fixed.chain(dealt).fold(f64::INFINITY, f64::min)
     }
@@ -248,9 +248,15 @@ impl Relaxation<'_> {
         }
         let mut ns = part.ns[level];
         // What a level needs to be compiled, and what it saves; of those that can be there.
-        let compile = &self.workload.functions[part.function].compile_ns;
+        let mut compile = [0.0; LEVELS];
+        let levels = self.workload.functions[part.function].least();
+        let levels = compile
+            .iter_mut()
+            .zip(levels)
+            .map(|(ns, least)| *ns = least);
+        let levels = levels.count();
         let mut points = [(f64::INFINITY, 0.0); LEVELS];
-        for other in 1..compile.len() {
+        for other in 1..levels {
             let saves = part.ns[level] - part.ns[other];
             let mut fixed = self.fixed(part.function).iter();
             let is_fixed = fixed.any(|&(fixed, _)| fixed == other);

@@ -31,16 +31,21 @@ pub fn single(workload: &Workload) -> f64 {
     for stretch in &workload.stretches {
         host_ns += stretch.host_ns;
         for part in &stretch.parts {
-            let compile = &workload.functions[part.function].compile_ns;
+            let code = &workload.functions[part.function];
             let times = least[part.function].get_or_insert_with(|| {
-                std::array::from_fn(|level| compile.get(level).copied().unwrap_or(f64::INFINITY))
+                let mut times = [f64::INFINITY; LEVELS];
+                times
+                    .iter_mut()
+                    .zip(code.least())
+                    .for_each(|(ns, least)| *ns = least);
+                times
             });
             let best = times.iter().copied().fold(f64::INFINITY, f64::min);
-            for level in 0..levels {
+            for (level, ns) in times.iter_mut().enumerate().take(levels) {
                 if level > 0 {
-                    times[level] = times[level].min(best + compile[level]);
+                    *ns = ns.min(best + code.least_ns(level));
                 }
-                times[level] += part.ns[level];
+                *ns += part.ns[level];
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a run asks and tells whatever decides on compilations.
 
 use super::run::Run;
+use crate::workload::Code;
 
 /// What a compile thread is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,12 +14,23 @@ pub struct Job {
     pub unit: Unit,
 }
 
+impl Code {
+    /// What a job of the function takes, in nanoseconds.
+    pub(crate) fn job_ns(&self, job: Job) -> f64 {
+        let whole = self.compile_ns[job.level];
+        match job.unit {
+            Unit::Function => whole,
+            Unit::Loop(_) => whole * self.osr_part,
+        }
+    }
+}
+
 /// What a job compiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// The function, for calls.
     Function,
-    /// An OSR entry at this loop. Takes as long as the function.
+    /// An OSR entry at this loop.
     Loop(u32),
 }
 

@@ -48,7 +48,7 @@ impl Outcome {
         let numbers = 0..self.jobs.len();
         let cost = |number: usize| {
             let job = self.jobs[number].job;
-            workload.functions[job.function].compile_ns[job.level]
+            workload.functions[job.function].job_ns(job)
         };
         numbers
             .filter(|&number| saved[number] < cost(number))

@@ -425,7 +425,7 @@ impl Run<'_> {
     }
 
     fn cost(&self, job: Job) -> f64 {
-        self.workload.functions[job.function].compile_ns[job.level]
+        self.workload.functions[job.function].job_ns(job)
     }
 
     fn publish(&mut self, job: Job, started: f64, director: &mut dyn Director) {

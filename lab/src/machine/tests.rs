@@ -14,6 +14,7 @@ pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])
         body_bytes: 10,
         loops: vec![Loop::default()],
         lasting: 0.0,
+        osr_part: 1.0,
         compile_ns: vec![first, second],
         code_bytes: vec![100, 50],
     };

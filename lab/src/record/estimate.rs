@@ -31,14 +31,10 @@ pub(super) fn times(runs: &[LevelRun]) -> Times {
         let inside = f64::from(run.samples.iter().chain(&run.below).sum::<u32>());
         run.cpu_ns * inside / (inside + f64::from(run.elsewhere)).max(1.0)
     };
-    let compiling = |run: &LevelRun| -> f64 {
-        let compiled = run.compiled.iter().flatten();
-        compiled.map(|compiled| compiled.ns).sum()
-    };
     let wasm_ns = mean(&wasm);
     Times {
         wasm_ns,
-        host_ns: (mean(&|run| run.cpu_ns - compiling(run)) - wasm_ns).max(0.0),
+        host_ns: (mean(&|run| run.cpu_ns - run.compile_ns) - wasm_ns).max(0.0),
     }
 }
 
@@ -116,6 +112,30 @@ pub(super) fn lasting(runs: &Runs, passes: &[Vec<u64>], costs: &[Costs]) -> Vec<
     passes.iter().enumerate().map(lasting).collect()
 }
 
+/// For each function with loops what compiling an OSR entry takes, as a part of compiling the
+/// function: where none was compiled, the mean of the others.
+pub(super) fn osr_parts(runs: &Runs, costs: &[Costs]) -> Vec<Option<f64>> {
+    let top = runs.levels.len() - 1;
+    let whole = |number: usize| costs[number][top].compile_ns;
+    let seen = |number: usize| {
+        let entries = runs.levels[top].iter().filter_map(|run| run.osr_ns[number]);
+        let entries: Vec<f64> = entries.collect();
+        (!entries.is_empty() && top > 0).then(|| median(&entries))
+    };
+    let seen: Vec<Option<f64>> = (0..costs.len()).map(seen).collect();
+    let (mut entries, mut functions) = (0.0, 0.0);
+    for (number, ns) in seen.iter().enumerate() {
+        entries += ns.unwrap_or_default();
+        functions += ns.map_or(0.0, |_| whole(number));
+    }
+    let mean = (functions > 0.0).then(|| entries / functions);
+    let part = |(number, ns): (usize, &Option<f64>)| match ns {
+        Some(ns) if whole(number) > 0.0 => Some(ns / whole(number)),
+        _ => mean,
+    };
+    seen.iter().enumerate().map(part).collect()
+}
+
 /// The processor time that a sample stands for, in nanoseconds.
 fn period(run: &LevelRun) -> f64 {
     let inside = run.samples.iter().chain(&run.below).sum::<u32>();
@@ -178,10 +198,16 @@ fn taken(
     units: &[f64],
     weight: impl Fn(usize) -> f64,
 ) -> Vec<f64> {
-    // The part of its work that a function does at the level.
-    let part = |function: usize, run: &LevelRun| match units[function] > run.after_units {
-        true => 1.0 - run.after_units / units[function],
-        false => 0.0,
+    // The part of its work that a function does at the level in the runs that tell most of it:
+    // those in which it came there late, if it did at least half of its work after that.
+    let late = runs.iter().map(|run| run.after_units).fold(0.0, f64::max);
+    let part = |function: usize, run: &LevelRun| {
+        let is_told_late = late > 0.0 && units[function] >= 2.0 * late;
+        match run.after_units > 0.0 {
+            true if is_told_late => 1.0 - run.after_units / units[function],
+            false if !is_told_late => 1.0,
+            _ => 0.0,
+        }
     };
     // What would have been seen if the expectation were nanoseconds.
     let awaited = |function: usize| -> f64 {

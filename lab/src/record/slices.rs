@@ -62,6 +62,15 @@ pub(super) fn timed(counted: &Counted, used: &[usize], times: &Times) -> Vec<Sli
     slices.collect()
 }
 
+/// The time of the counting run that is outside of WebAssembly, in nanoseconds.
+pub(super) fn host_ns(counted: &Counted) -> f64 {
+    let ends = counted.slices.first().zip(counted.slices.last());
+    let whole = ends.map_or(0, |(first, last)| last.to - first.from) as f64;
+    let places = counted.places.iter();
+    let host = places.filter(|place| **place == Place::Host).count();
+    whole * host as f64 / counted.places.len().max(1) as f64
+}
+
 fn renumbered(count: &Count, used: &[usize]) -> Count {
     let position = used.binary_search(&(count.function as usize));
     Count {

@@ -129,6 +129,7 @@ pub(super) fn function(
     if !(0.0..=1.0).contains(&function.lasting) {
         return Err(Invalid::Lasting(function.lasting.to_string()));
     }
+    function.osr_part.map_or(Ok(()), time)?;
     if !function
         .loops
         .is_sorted_by(|first, second| first.offset < second.offset)

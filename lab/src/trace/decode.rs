@@ -157,9 +157,9 @@ impl<'a> Reader<'a> {
 
     fn functions(&mut self, levels: usize) -> Read<Vec<Function>> {
         let mut before = None;
-        // Index, length of the name, bytes, number of loops, the lasting part; for each level two
-        // times and a length.
-        self.list(12 + 17 * levels, |reader| {
+        // Index, length of the name, bytes, number of loops, the lasting part, whether there is an
+        // OSR part; for each level two times and a length.
+        self.list(13 + 17 * levels, |reader| {
             let function = reader.function(levels)?;
             check::function(&function, before, levels)?;
             before = Some(function.index);
@@ -180,6 +180,11 @@ impl<'a> Reader<'a> {
             })
         })?;
         let lasting = self.real()?;
+        let osr_part = match self.list(8, Self::real)?[..] {
+            [] => None,
+            [part] => Some(part),
+            _ => return Err(Fault::Number),
+        };
         let sites = loops.len() + 1;
         let costs = (0..levels).map(|_| self.cost(sites)).collect::<Read<_>>()?;
         Ok(Function {
@@ -188,6 +193,7 @@ impl<'a> Reader<'a> {
             body_bytes,
             loops,
             lasting,
+            osr_part,
             costs,
         })
     }

@@ -77,6 +77,8 @@ impl Bytes {
             bytes.number(one.depth.into());
         });
         self.real(function.lasting);
+        let osr_part: Vec<f64> = function.osr_part.into_iter().collect();
+        self.list(&osr_part, |bytes, &part| bytes.real(part));
         for cost in &function.costs {
             self.real(cost.compile_ns);
             self.number(cost.code_bytes.into());

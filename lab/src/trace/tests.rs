@@ -80,6 +80,7 @@ fn random_function(random: &mut Rng, index: u32, levels: usize) -> Function {
         index,
         name: format!("f{index}"),
         body_bytes: random.u32(..),
+        osr_part: random.bool().then(|| random.f64()),
         lasting: if random.bool() { random.f64() } else { 0.0 },
         loops,
         costs,
@@ -206,7 +207,7 @@ fn errors_say_what_and_where() {
     );
     let mut other = whole.clone();
     other[8] = 9;
-    let expected = "byte 12, in the start: version 9 of the format; this program reads version 3";
+    let expected = "byte 12, in the start: version 9 of the format; this program reads version 4";
     assert_eq!(message(&other), expected);
     let mut huge = whole[..12].to_vec();
     huge.extend([0xFF; 9]);
