@@ -3,7 +3,8 @@
 //! Two runs of one program never have equal times, so decisions are compared function by function
 //! and in their order: the nth decision about a function in one run with the nth in the other. They
 //! are the same if the policy was asked about the same event and answered with the same requests
-//! for the same reason; times and budgets may differ. The first that is not the same is where the
+//! for the same reason; times and budgets may differ. Two policies have different reasons for the
+//! same answer, so between them reasons may differ too. The first that is not the same is where the
 //! runs part, and the figures that the policy saw say why.
 
 use std::collections::BTreeMap;
@@ -73,6 +74,11 @@ impl LogDiff {
             headers: changes(&header(first), &header(second)),
             ..Self::default()
         };
+        let rule = |log: &LogFile| log.header.policy.split(':').next().map(str::to_owned);
+        let reasons = match rule(first) == rule(second) {
+            true => Reasons::Count,
+            false => Reasons::AreTheirOwn,
+        };
         let (mut ours, mut theirs) = (decisions(first), decisions(second));
         let mut names: Vec<String> = ours.keys().chain(theirs.keys()).cloned().collect();
         names.sort_unstable();
@@ -92,7 +98,7 @@ impl LogDiff {
             }
             let pairs = ours.iter().zip(&theirs);
             let same = pairs
-                .take_while(|(ours, theirs)| is_same(ours, theirs))
+                .take_while(|(ours, theirs)| is_same(ours, theirs, reasons))
                 .count();
             diff.same += same;
             let longer = ours.len().max(theirs.len());
@@ -176,8 +182,17 @@ fn first_request(taken: &[Taken]) -> Option<Nanos> {
     first.map(|taken| taken.at)
 }
 
+/// Whether reasons can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reasons {
+    /// Both runs have the same policy.
+    Count,
+    /// Each run has a policy of its own.
+    AreTheirOwn,
+}
+
 /// Whether two decisions are about the same event, with the same requests for the same reason.
-fn is_same(ours: &Taken, theirs: &Taken) -> bool {
+fn is_same(ours: &Taken, theirs: &Taken, reasons: Reasons) -> bool {
     let essence = |taken: &Taken| {
         let Decided {
             trigger,
@@ -195,7 +210,7 @@ fn is_same(ours: &Taken, theirs: &Taken) -> bool {
             site,
             trigger.level,
             requests,
-            reason.clone(),
+            (reasons == Reasons::Count).then(|| reason.clone()),
         )
     };
     essence(ours) == essence(theirs)
@@ -451,6 +466,23 @@ mod tests {
         let text = diff.to_string();
         assert!(text.contains("waits (not yet)"), "{text}");
         assert!(text.contains("requests level 1 (enough)"), "{text}");
+    }
+
+    #[test]
+    fn reasons_of_two_policies_are_no_difference() {
+        let first = log("a", &[(10, 0, 5, false), (30, 0, 9, true)]);
+        let mut second = first.clone();
+        for record in &mut second.records {
+            if let Event::Decided { decision, .. } = &mut record.event {
+                decision.reason = "because".into();
+            }
+        }
+        let one = LogDiff::new(&first, &second);
+        assert_eq!((one.same, one.different), (0, 2));
+        second.header.policy = "another:units=1".into();
+        let two = LogDiff::new(&first, &second);
+        assert_eq!((two.same, two.different), (2, 0));
+        assert_eq!(two.headers.len(), 1);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use upshift_lab::log_diff::LogDiff;
 use crate::report;
 
 const NOTES: &str = "\
-Decisions are compared function by function, in their order: the same event, the same requests, for
-the same reason. Times and budgets may differ, as they do in any two runs.
+Decisions are compared function by function, in their order: the same event, the same requests, and
+under one policy the same reason. Times and budgets may differ, as they do in any two runs.
 
 Example:
   upshift -D events=a.ndjson prog.wasm
