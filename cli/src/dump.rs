@@ -33,7 +33,7 @@ pub fn print(module: &Module, func: &str) -> Result<()> {
 
 /// One instruction per line, with the WebAssembly offset where it changes, and notes from the
 /// artifact's tables.
-fn disassemble(function: &CompiledFunction, out: &mut String) {
+pub fn disassemble(function: &CompiledFunction, out: &mut String) {
     let code = function.instructions();
     let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();

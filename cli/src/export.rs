@@ -15,7 +15,9 @@ use upshift::profiler::reader::{self, LogFile};
 use upshift::profiler::{Stats, Story};
 use upshift::{Printable, Result};
 
-use crate::report;
+use upshift_report::{Input, Report};
+
+use crate::{code, report};
 
 /// What to make of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,6 +34,9 @@ enum Format {
     PerfMap,
     /// A table: a row for each record, a column for each field
     Csv,
+    /// A page with timeline, functions and decisions, for a browser; with a second LOG, what
+    /// differs between both runs
+    Html,
 }
 
 /// Makes reports from an event log that `upshift -D events=FILE` has written.
@@ -46,13 +51,26 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// The program that ran: with `--format html`, the page shows code of its functions
+    #[arg(long, value_name = "PROGRAM")]
+    module: Option<PathBuf>,
+
     /// The event log
     #[arg(value_name = "LOG")]
     log: PathBuf,
+
+    /// Another event log that the page compares with
+    #[arg(value_name = "LOG2")]
+    other: Option<PathBuf>,
 }
 
 /// Makes the report. Lines of the log that can't be read are warnings.
 pub fn run(arguments: &Arguments) -> ExitCode {
+    let of_pages = arguments.module.is_some() || arguments.other.is_some();
+    if of_pages && arguments.format != Format::Html {
+        report::error_line("a second log and --module are for `--format html`");
+        return ExitCode::from(2);
+    }
     match export(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,22 +81,57 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn export(arguments: &Arguments) -> Result<()> {
-    let path = Printable(arguments.log.display());
-    let cannot = || format!("cannot read `{path}`");
-    let file = File::open(&arguments.log).with_context(cannot)?;
-    let log = reader::read(BufReader::new(file)).with_context(cannot)?;
-    warn(&log, &arguments.log);
+    let write = writer(arguments, read(&arguments.log)?)?;
+    let flushed = |mut out: BufWriter<Box<dyn Write>>| {
+        write(&mut out)?;
+        out.flush()
+    };
     match &arguments.output {
         Some(output) => {
             let cannot = || format!("cannot write `{}`", Printable(output.display()));
             let file = File::create(output).with_context(cannot)?;
-            write(&log, arguments.format, BufWriter::new(file)).with_context(cannot)
+            flushed(BufWriter::new(Box::new(file))).with_context(cannot)
         }
-        None => {
-            let out = BufWriter::new(io::stdout().lock());
-            write(&log, arguments.format, out).context("cannot write standard output")
-        }
+        None => flushed(BufWriter::new(Box::new(io::stdout().lock())))
+            .context("cannot write standard output"),
     }
+}
+
+/// Reads a log, and warns of what of it is missing.
+fn read(path: &Path) -> Result<LogFile> {
+    let shown = Printable(path.display());
+    let cannot = || format!("cannot read `{shown}`");
+    let file = File::open(path).with_context(cannot)?;
+    let log = reader::read(BufReader::new(file)).with_context(cannot)?;
+    warn(&log, path);
+    Ok(log)
+}
+
+/// The HTML page of one run, or two.
+fn page(arguments: &Arguments, log: LogFile) -> Result<String> {
+    let code = match &arguments.module {
+        Some(module) => code::of(module, &log)?,
+        None => Vec::new(),
+    };
+    let label = |path: &Path| path.display().to_string();
+    let mut runs = vec![Input {
+        label: label(&arguments.log),
+        log,
+        code,
+    }];
+    if let Some(other) = &arguments.other {
+        runs.push(Input {
+            label: label(other),
+            log: read(other)?,
+            code: Vec::new(),
+        });
+    }
+    let report = Report {
+        title: "Tiering report".into(),
+        runs,
+        sections: Vec::new(),
+    };
+    Ok(report.render())
 }
 
 /// Says what of the log is missing.
@@ -98,12 +151,16 @@ fn warn(log: &LogFile, path: &Path) {
     }
 }
 
-fn write(log: &LogFile, format: Format, mut out: impl Write) -> io::Result<()> {
-    match format {
+/// Writes a report.
+type Writer = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()>>;
+
+/// What writes the report that is wanted: whatever can fail before a file is created has been done.
+fn writer(arguments: &Arguments, log: LogFile) -> Result<Writer> {
+    Ok(match arguments.format {
         Format::Story => {
-            let (records, names) = (log.records.clone(), log.names.clone());
-            let story = Story::new(records, names, log.end(), Default::default());
-            write!(out, "{story}")?;
+            let end = log.end();
+            let story = Story::new(log.records, log.names, end, Default::default());
+            Box::new(move |out| write!(out, "{story}"))
         }
         Format::Stats => {
             let mut stats = Stats::default();
@@ -112,23 +169,25 @@ fn write(log: &LogFile, format: Format, mut out: impl Write) -> io::Result<()> {
             }
             stats.name_levels(&log.names);
             stats.elapsed = log.end();
-            write!(out, "{stats}")?;
+            Box::new(move |out| write!(out, "{stats}"))
         }
         Format::Chrome => {
-            serde_json::to_writer(&mut out, &chrome_trace(&log.records, &log.names))?;
+            let trace = chrome_trace(&log.records, &log.names);
+            Box::new(move |out| Ok(serde_json::to_writer(out, &trace)?))
         }
         Format::Firefox => {
             let profile = firefox_profile(&log.header, &log.records, &log.names);
-            serde_json::to_writer(&mut out, &profile)?;
+            Box::new(move |out| Ok(serde_json::to_writer(out, &profile)?))
         }
-        Format::PerfMap => {
-            for record in &log.records {
-                if let Some(line) = perf_map_line(record, &log.names) {
-                    out.write_all(line.as_bytes())?;
-                }
-            }
+        Format::PerfMap => Box::new(move |out| {
+            let lines = log.records.iter();
+            let mut lines = lines.filter_map(|record| perf_map_line(record, &log.names));
+            lines.try_for_each(|line| out.write_all(line.as_bytes()))
+        }),
+        Format::Csv => Box::new(move |mut out| write_csv(&log.records, &log.names, &mut out)),
+        Format::Html => {
+            let page = page(arguments, log)?;
+            Box::new(move |out| out.write_all(page.as_bytes()))
         }
-        Format::Csv => write_csv(&log.records, &log.names, &mut out)?,
-    }
-    out.flush()
+    })
 }

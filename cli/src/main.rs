@@ -8,6 +8,7 @@
 //! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
+//! - `code`: code of a log's functions, for the HTML report;
 //! - `dump`: both compilers' code of one function;
 //! - `report`: output, errors and warnings;
 //! - `story`: the embedded example and its story.
@@ -16,6 +17,7 @@
 //! run or a report could not be written; 2 for wrong usage; 128 and the signal's number if a signal
 //! ended it. Standard output belongs to the guest; everything else goes to standard error.
 
+mod code;
 mod dump;
 mod export;
 mod invoke;

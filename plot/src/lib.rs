@@ -22,5 +22,13 @@ pub mod labels;
 pub mod look;
 pub mod svg;
 
-/// The style sheet of pages and pictures, without the colours of series.
-pub const STYLE: &str = include_str!("style.css");
+/// The style sheet of pages, pictures and tables, without the colours of series.
+pub const STYLE: &str = concat!(
+    include_str!("page.css"),
+    include_str!("picture.css"),
+    include_str!("table.css")
+);
+
+/// The part of [`STYLE`] that pictures need. It uses the page's variables: `--page`, `--ink`,
+/// `--soft`, `--faint`, `--grid`, `--edge`.
+pub const PICTURE_STYLE: &str = include_str!("picture.css");

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::event::Event;
 use crate::key::Nanos;
 use crate::labels::Labels;
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 
 /// The trace of these events, in the JSON format of the viewers.
 pub fn chrome_trace(records: &[Record], names: &Names) -> Value {

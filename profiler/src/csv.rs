@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 use crate::labels::Labels;
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 
 /// Writes the table of these records.
 ///

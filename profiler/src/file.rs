@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::event::Event;
 use crate::format::{Header, ModuleLine};
 use crate::key::ModuleKey;
-use crate::log::{EventLog, Names, Record};
+use crate::log::{EventLog, Record};
+use crate::names::Names;
 
 /// A file that the events of a log are written to. Clones share it.
 #[derive(Clone, Debug)]

@@ -15,7 +15,8 @@ use crate::event::{Activity, Event};
 use crate::format::Header;
 use crate::key::Nanos;
 use crate::labels::Labels;
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 use samples::Sampled;
 
 /// The version of the processed format.

@@ -6,7 +6,7 @@ use upshift_abi::{CompileUnit, LoopIndex, Tier};
 
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey};
-use crate::log::Names;
+use crate::names::Names;
 
 /// The names of a log's functions, and of their code.
 pub(crate) struct Labels<'a> {

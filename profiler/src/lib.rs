@@ -33,6 +33,7 @@ pub mod key;
 #[cfg(feature = "serde")]
 mod labels;
 pub mod log;
+pub mod names;
 mod pending;
 pub mod perf_map;
 #[cfg(all(test, feature = "serde"))]
@@ -51,7 +52,8 @@ pub mod text;
 pub use decided::Decided;
 pub use event::{Activity, DropReason, Event, LoopSite};
 pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
-pub use log::{Detail, EventLog, LogConfig, Names, Record};
+pub use log::{Detail, EventLog, LogConfig, Record};
+pub use names::Names;
 pub use stats::{Stats, TierStats};
 pub use story::{Story, story};
 pub use text::{Real, Text};

@@ -6,7 +6,7 @@
 //! they read the log. [`collect`](EventLog::collect) moves records from there to the log's memory
 //! and its observers. A log that is [off](Detail::Off) costs one relaxed load per event.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
@@ -17,7 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::ModuleFacts;
 
 use crate::event::Event;
-use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId, TIERS, tier_name};
+use crate::key::{ModuleKey, Nanos, ReqId};
+use crate::names::Names;
 use crate::pending::{ReqNumbers, Requests};
 use crate::ring::{self, Full, ThreadLog};
 use crate::stats::Stats;
@@ -60,80 +61,6 @@ pub struct Record {
     /// The event.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub event: Event,
-}
-
-/// The names of functions and of levels of code: from what was loaded, or from a log's file.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    modules: BTreeMap<ModuleKey, Functions>,
-    levels: Vec<Text>,
-}
-
-/// Where the names of a module's functions come from.
-#[derive(Clone, Debug)]
-enum Functions {
-    Facts(Arc<ModuleFacts>),
-    #[cfg(feature = "serde")]
-    Rows(Vec<crate::format::FunctionRow>),
-}
-
-impl Names {
-    /// Names the levels of the engine's ladder, lowest first.
-    pub fn set_levels(&mut self, levels: Vec<Text>) {
-        self.levels = levels;
-    }
-
-    /// The names of the levels, lowest first: those of the two kinds of compilers, unless others
-    /// were [set](Self::set_levels).
-    pub fn levels(&self) -> Vec<Text> {
-        match &*self.levels {
-            [] => TIERS.map(|tier| tier_name(tier).into()).to_vec(),
-            levels => levels.to_vec(),
-        }
-    }
-
-    /// The name of the code's level; that of its kind of compiler if the level has none.
-    pub fn level(&self, code: CodeKey) -> &str {
-        let name = self.levels.get(usize::from(code.level));
-        name.map_or(tier_name(code.tier), |name| name)
-    }
-
-    /// Adds the names of a module's functions.
-    pub fn insert(&mut self, module: ModuleKey, facts: Arc<ModuleFacts>) {
-        self.modules.insert(module, Functions::Facts(facts));
-    }
-
-    /// Adds the names of a module's functions, in their order.
-    #[cfg(feature = "serde")]
-    pub(crate) fn insert_rows(&mut self, module: ModuleKey, rows: Vec<crate::format::FunctionRow>) {
-        self.modules.insert(module, Functions::Rows(rows));
-    }
-
-    /// The declarations of a module that was loaded here.
-    #[cfg(feature = "serde")]
-    pub(crate) fn facts(&self, module: ModuleKey) -> Option<&Arc<ModuleFacts>> {
-        match self.modules.get(&module) {
-            Some(Functions::Facts(facts)) => Some(facts),
-            _ => None,
-        }
-    }
-
-    /// The function's name in its module, or its index there as `func[12]`.
-    pub fn of(&self, key: FuncKey) -> String {
-        let (index, name) = match self.modules.get(&key.module) {
-            Some(Functions::Facts(facts)) => {
-                let func = facts.func_index(key.func);
-                (func.0, facts.func_name(func).map(str::to_owned))
-            }
-            #[cfg(feature = "serde")]
-            Some(Functions::Rows(rows)) => match rows.get(key.func.index()) {
-                Some(row) => (row.index, row.name.clone()),
-                None => return key.to_string(),
-            },
-            None => return key.to_string(),
-        };
-        name.unwrap_or_else(|| format!("func[{index}]"))
-    }
 }
 
 /// The event log of one engine. All threads record in it, through a shared reference.
@@ -501,6 +428,7 @@ mod tests {
     use upshift_abi::DefinedFuncIndex;
 
     use super::*;
+    use crate::key::FuncKey;
 
     fn first_call(n: u32) -> Event {
         Event::FirstCall {

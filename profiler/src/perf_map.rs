@@ -6,7 +6,8 @@
 use upshift_abi::Printable;
 
 use crate::event::Event;
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 
 /// The map's line for an event that says where a piece of code is, `None` for others: start, length
 /// (both hexadecimal) and name, and a newline.

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::event::Event;
 use crate::format::{FORMAT, Header, ModuleLine};
 use crate::key::Nanos;
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 
 /// What a log's file contains.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use upshift_abi::Tier;
 use crate::event::{Activity, Event};
 use crate::figures::figures;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
-use crate::log::Names;
+use crate::names::Names;
 use crate::text::Text;
 
 /// Declares [`Stats`] from the one list of counters.

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::key::{Nanos, grouped};
-use crate::log::{EventLog, Names, Record};
+use crate::log::{EventLog, Record};
+use crate::names::Names;
 use functions::{Functions, OsrUse};
 
 /// How long a story may be.

@@ -1,5 +1,7 @@
 //! The compilers' output for a module's functions, as inert values: nothing here runs.
 
+use std::ops::Range;
+
 use anyhow::Context as _;
 use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
 
@@ -25,6 +27,18 @@ impl Module {
     pub fn defined_funcs(&self) -> std::ops::Range<u32> {
         let facts = self.facts();
         facts.imported_funcs..facts.funcs.len() as u32
+    }
+
+    /// The module in the binary format.
+    pub fn wasm(&self) -> &[u8] {
+        self.code.wasm()
+    }
+
+    /// Where the body of a function that the module defines lies in [`wasm`](Self::wasm).
+    pub fn body_range(&self, func: u32) -> Option<Range<u32>> {
+        let facts = self.facts();
+        let defined = facts.defined_func(FuncIndex(func))?;
+        facts.bodies.get(defined.index()).cloned()
     }
 
     /// Compiles a function and returns the code without installing it. The result depends on the

@@ -252,6 +252,38 @@ fn reports_name_the_levels_of_a_ladder() {
     }
 }
 
+/// A page of a run, with the code of its functions and beside another run.
+#[test]
+fn pages_show_runs_with_code_and_comparison() {
+    let program = file("page.wat", LOOP);
+    let record = |name: &str, policy: &str| {
+        let events = path(name);
+        let debug = format!("events={}", events.display());
+        let tiering = format!("switching=sync,policy={policy}");
+        upshift(&["-T", &tiering, "-D", &debug, &program]).success();
+        events.display().to_string()
+    };
+    let (first, second) = (record("a.jsonl", "cost-model"), record("b.jsonl", "never"));
+    let out = path("page.html").display().to_string();
+    let report = ["report", "--format", "html", &first, "-o", &out];
+    upshift(&[&report[..], &["--module", &program, &second]].concat()).success();
+    let page = std::fs::read_to_string(&out).unwrap();
+    for part in [
+        "WebAssembly",
+        "i32.const",
+        "block0",
+        "\"comparison\":{\"different\":1",
+    ] {
+        assert!(page.contains(part), "no {part:?} in {out}");
+    }
+    assert!(!page.contains("http:") && !page.contains("https:"), "{out}");
+    let other = file("other.wat", "(module)");
+    let stderr = upshift(&[&report[..], &["--module", &other]].concat()).failure(1);
+    assert!(stderr.contains("is no module of this run"), "{stderr}");
+    let stderr = upshift(&["report", &first, &second]).failure(2);
+    assert!(stderr.contains("--format html"), "{stderr}");
+}
+
 #[test]
 fn reports_have_help() {
     let help = upshift(&["report", "--help"]).success();

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::functions::{Execution, Functions};
 use super::shortened;
 use crate::key::Nanos;
-use crate::log::Names;
+use crate::names::Names;
 
 const NAME_WIDTH: usize = 20;
 

@@ -8,7 +8,8 @@ use super::shortened;
 use crate::decided::Decided;
 use crate::event::Event;
 use crate::key::{CodeKey, FuncKey, Nanos, grouped};
-use crate::log::{Names, Record};
+use crate::log::Record;
+use crate::names::Names;
 use crate::text::Real;
 
 /// The importance of a line: lines with the highest values are dropped first when room is short.
