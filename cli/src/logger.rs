@@ -1,4 +1,5 @@
-//! `-D log`: prints the engine's warnings and errors on standard error.
+//! The engine's warnings on standard error: always those about options that have no effect, and
+//! with `-D log` all of them, and errors.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -6,14 +7,26 @@ use upshift::PrintableLines;
 
 use crate::report;
 
-struct Logger;
+/// What is printed.
+pub enum Logger {
+    /// What users should know of their options.
+    Options,
+    /// Every warning and error.
+    All,
+}
 
 impl Log for Logger {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        match self {
+            Logger::Options => metadata.target() == upshift::tiering::OPTIONS,
+            Logger::All => true,
+        }
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let level = record.level().as_str().to_ascii_lowercase();
         let _ = report::err(&format!("{level}: {}\n", PrintableLines(record.args())));
     }
@@ -21,9 +34,9 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Starts printing warnings and errors.
-pub fn install() {
-    if log::set_logger(&Logger).is_ok() {
+/// Starts printing.
+pub fn install(logger: &'static Logger) {
+    if log::set_logger(logger).is_ok() {
         log::set_max_level(LevelFilter::Warn);
     }
 }

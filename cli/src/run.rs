@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
+use upshift::tiering::ConfigError;
 use upshift::wasi::{WasiCtx, WasiThreads, add_to_linker};
 use upshift::{
     CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Printable, Result, Store,
@@ -13,7 +14,7 @@ use upshift::{
 };
 
 use crate::invoke::{self, UsageError};
-use crate::logger;
+use crate::logger::{self, Logger};
 use crate::options::{Options, Streams};
 use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
@@ -79,9 +80,10 @@ where
 
 /// Creates an engine as configured, which stores events if a report needs them.
 fn engine(options: &Options) -> Result<Engine> {
-    if options.around.log {
-        logger::install();
-    }
+    logger::install(match options.around.log {
+        true => &Logger::All,
+        false => &Logger::Options,
+    });
     let mut config: Config = options.config.clone();
     if options.around.needs_events() {
         config.event_log(LogConfig {
@@ -254,7 +256,7 @@ fn failed(error: &Error) -> u8 {
         TIMED_OUT
     } else if error.is::<Trap>() {
         TRAPPED
-    } else if error.is::<UsageError>() {
+    } else if error.is::<UsageError>() || error.is::<ConfigError>() {
         USAGE
     } else {
         FAILED

@@ -13,7 +13,6 @@
 //! Trials of optimized code against the baseline's, compilations that fail or are refused
 //! by a limit, helpers of stuck compile threads, inlining, and guests with several threads.
 
-mod account;
 mod director;
 mod function;
 mod queue;

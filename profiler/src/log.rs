@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,8 @@ pub struct EventLog {
 #[derive(Debug)]
 pub(crate) struct Shared {
     start: Instant,
+    /// The process that has the writer thread.
+    process: u32,
     /// A [`Detail`]. Relaxed: a thread that reads a stale one drops or records a further event
     /// around the switch, and nothing else depends on it.
     detail: AtomicU8,
@@ -123,6 +125,7 @@ impl EventLog {
     pub fn new(config: &LogConfig) -> Self {
         let shared = Shared {
             start: Instant::now(),
+            process: std::process::id(),
             detail: AtomicU8::new(config.detail as u8),
             capacity: config.capacity.unwrap_or(usize::MAX),
             modules: AtomicU32::new(0),
@@ -266,16 +269,11 @@ impl EventLog {
 }
 
 impl Drop for EventLog {
-    /// Gives observers what is left. A forked child, whose writer thread may have held the lock,
-    /// gives them nothing.
+    /// Gives observers what is left, after what the writer thread is giving them. A forked child
+    /// gives them nothing: its parent does, and the writer thread may have held the lock.
     fn drop(&mut self) {
-        let inner = match self.shared.inner.try_lock() {
-            Ok(inner) => Some(inner),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        if let Some(mut inner) = inner {
-            self.shared.collect(&mut inner);
+        if self.shared.process == std::process::id() {
+            self.collect();
         }
     }
 }
@@ -547,6 +545,43 @@ mod tests {
         log.record(|| first_call(1));
         let received = receiver.recv_timeout(Duration::from_secs(10));
         assert_eq!(received, Ok(1));
+    }
+
+    #[test]
+    fn the_last_events_are_written_while_the_writer_writes() {
+        let log = storing();
+        let (wrote, written) = std::sync::mpsc::channel();
+        let (go_on, waits) = std::sync::mpsc::channel::<()>();
+        log.observe(move |records, _| {
+            wrote.send(records.len()).unwrap();
+            let _ = waits.recv();
+        });
+        log.record(|| first_call(1));
+        assert_eq!(written.recv(), Ok(1));
+        // The writer thread has the lock now.
+        log.record(|| first_call(2));
+        let dropped = thread::spawn(move || drop(log));
+        thread::sleep(Duration::from_millis(20));
+        drop(go_on);
+        dropped.join().unwrap();
+        assert_eq!(written.recv(), Ok(1));
+    }
+
+    /// The observer runs on the thread that begins to record in `log`, and begins to record in
+    /// `other` itself.
+    #[test]
+    fn an_observer_may_record_in_another_log() {
+        let (log, other) = (storing(), Arc::new(storing()));
+        log.shared.lock().observers.push({
+            let other = other.clone();
+            Box::new(move |records, _| other.record(|| first_call(records.len() as u32)))
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| log.record(|| first_call(1)));
+        });
+        log.record(|| first_call(2));
+        log.collect();
+        assert_eq!(other.records().len(), 2);
     }
 
     #[test]

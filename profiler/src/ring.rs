@@ -93,18 +93,22 @@ thread_local! {
 /// Calls `record` with the calling thread's part of the log.
 pub(crate) fn with_thread_log(log: &Arc<Shared>, record: impl FnOnce(&ThreadLog)) {
     let part = PARTS.try_with(|parts| {
-        let mut parts = parts.borrow_mut();
-        let found = parts.iter().find(|(of, _)| of.as_ptr() == Arc::as_ptr(log));
-        match found {
-            Some((_, part)) => part.clone(),
-            None => {
-                let part = Arc::new(ThreadLog::new());
+        let is_own = |(of, _): &&(Weak<Shared>, _)| of.as_ptr() == Arc::as_ptr(log);
+        let found = {
+            let parts = parts.borrow();
+            parts.iter().find(is_own).map(|(_, part)| part.clone())
+        };
+        found.unwrap_or_else(|| {
+            let part = Arc::new(ThreadLog::new());
+            {
+                let mut parts = parts.borrow_mut();
                 parts.retain(|(of, _)| of.strong_count() > 0);
                 parts.push((Arc::downgrade(log), part.clone()));
-                log.begin_thread(part.clone());
-                part
             }
-        }
+            // Calls observers, which may record in other logs: the list is free again.
+            log.begin_thread(part.clone());
+            part
+        })
     });
     // A thread that ends has no list any more: this one event has a part of its own.
     let part = part.unwrap_or_else(|_| {

@@ -308,8 +308,8 @@ impl ModuleCode {
         Ok(code)
     }
 
-    /// Places a call counter before code of a function: what calls it takes 1 from the function's
-    /// budget and runs the code, or, where less than 0 is left, is a first call. The code must not
+    /// Places a call counter before code of a function: what calls it takes `weight` from the
+    /// function's budget and runs the code, or, where less than 0 is left, is a first call. The code must not
     /// count itself. It has to stay placed until the counter is retired.
     ///
     /// # Errors
@@ -319,12 +319,13 @@ impl ModuleCode {
     /// # Panics
     ///
     /// If the code belongs to another module or is an OSR entry.
-    pub fn place_counter(&self, code: &CodeRef) -> Result<CodeRef, RuntimeError> {
+    pub fn place_counter(&self, code: &CodeRef, weight: u32) -> Result<CodeRef, RuntimeError> {
         let function = code.function();
         self.check_callable(function);
         let cell = self.budget_cell(function.func) as *const AtomicI32 as usize;
         let space = self.runtime.code();
-        let counter = CodeSpace::place_counter(space, function.clone(), cell, code.addr())?;
+        let (function, addr) = (function.clone(), code.addr());
+        let counter = CodeSpace::place_counter(space, function, cell, weight, addr)?;
         let mut placed = self.placed.lock().expect(POISON);
         placed.insert(counter.addr(), counter.clone());
         Ok(counter)

@@ -137,7 +137,7 @@ impl TierHooks for CountedCalls {
     ) -> Result<CodeAddr, FirstCallError> {
         if self.first_calls.fetch_add(1, Ordering::Relaxed) == 0 {
             let code = module.place(func, CompileUnit::Function, Tier::Optimizer, 1, version(7))?;
-            let counter = module.place_counter(&code)?;
+            let counter = module.place_counter(&code, 1)?;
             module.publish(&counter);
             module.set_budget(func, self.units);
             return Ok(code.addr());

@@ -11,7 +11,6 @@ use upshift_knobs::{
 
 use upshift_profiler::Nanos;
 
-use crate::account::BudgetAccount;
 use crate::knob::{self, Knobs};
 use crate::policy::{self, Policy};
 use crate::queue::{self, Discipline};
@@ -238,19 +237,6 @@ impl Default for Weights {
             call: 10,
             iteration: 5,
         }
-    }
-}
-
-impl Weights {
-    /// How many calls the account's units for calls are; 0 where they are not counted.
-    pub(crate) fn calls(self, account: &BudgetAccount) -> u64 {
-        account.calls().checked_div(self.call.into()).unwrap_or(0)
-    }
-
-    /// How many iterations the account's units for loops are; 0 where they are not counted.
-    pub(crate) fn iterations(self, account: &BudgetAccount) -> u64 {
-        let units = account.iterations();
-        units.checked_div(self.iteration.into()).unwrap_or(0)
     }
 }
 

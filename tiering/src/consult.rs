@@ -6,6 +6,7 @@ use upshift_abi::CompileUnit;
 use upshift_profiler::{Event, Nanos};
 use upshift_runtime::BudgetSite;
 
+use crate::account::UsedBy;
 use crate::config::Mode;
 use crate::driver::Used;
 use crate::engine::Shared;
@@ -21,12 +22,14 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// ready.
     pub(crate) fn budget_exhausted(&self, site: BudgetSite) -> Option<M::Addr> {
         let account = &self.state.account;
-        let scale = match site {
-            BudgetSite::Entry => self.units_per_count(),
-            // By a frame that is still in code of the first level.
-            BudgetSite::Loop(_) => 1,
-        };
-        let units = account.exhausted(self.home.budget(self.index), site, scale);
+        let units = self.state.granted.used(self.home.budget(self.index));
+        account.exhausted(
+            units,
+            match site {
+                BudgetSite::Entry => UsedBy::Calls,
+                BudgetSite::Loop(_) => UsedBy::Loops,
+            },
+        );
         self.shared().log.record(|| Event::BudgetExhausted {
             func: self.key(),
             site: match site {
@@ -61,14 +64,6 @@ impl<'a, M: CodeHome> Function<'a, M> {
     pub(crate) fn counts_calls(&self) -> bool {
         let code = self.state.code.get();
         code.phase != Phase::Trial && self.shared().ladder.counts_calls(code.level)
-    }
-
-    /// How many units what the function's code takes from its budget as 1 stands for.
-    pub(crate) fn units_per_count(&self) -> u32 {
-        match self.counts_calls() {
-            true => self.shared().config.weights.call.max(1),
-            false => 1,
-        }
     }
 
     /// Asks the policy what to do at an exhausted budget, and does it.
@@ -170,9 +165,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
     /// Lowers the function's budget to so many units, if more are left.
     fn lower_budget(&self, units: u32) {
         let left = self.home.budget(self.index);
-        let scale = i64::from(self.units_per_count());
-        if self.phase() != Phase::Trial && i64::from(left) * scale > i64::from(units) {
-            self.state.account.charge(left);
+        if self.phase() != Phase::Trial && i64::from(left) > i64::from(units) {
+            self.charge();
             self.grant(Budget::Units(units));
         }
     }
@@ -211,35 +205,17 @@ impl<'a, M: CodeHome> Function<'a, M> {
 
     /// What the policy sees.
     pub(crate) fn view(&self) -> View {
-        let (shared, account) = (self.shared(), &self.state.account);
-        let weights = shared.config.weights;
-        let first_code_at = self.state.first_code_at.get().copied().unwrap_or_default();
-        let now = self.now();
-        let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
-        let code = self.state.code.get();
+        let shared = self.shared();
         let load = self.module.driver.load(shared);
-        View {
-            func: self.key(),
-            now,
+        let code = self.state.code.get();
+        let mut view = View {
+            now: self.now(),
             level: code.level,
             phase: code.phase,
             body_bytes: self.home.facts().body_len(self.index),
             code_bytes: self.state.code_bytes(),
             module_bytes: self.module.bytes,
             module_funcs: self.module.funcs.len() as u32,
-            units: account.units(),
-            calls: weights.calls(account),
-            iterations: weights.iterations(account),
-            call_units: weights.call,
-            loop_units: weights.iteration,
-            units_since_request: account.units_since_request(),
-            entry_exhaustions: account.entry_exhaustions.load(Ordering::Relaxed),
-            loop_exhaustions: account.loop_exhaustions.load(Ordering::Relaxed),
-            rate: account.rate(now),
-            samples: account.samples(),
-            age: since(first_code_at),
-            age_since_request: since(account.requested_at().max(first_code_at)),
-            since_new_code: since(Nanos(shared.new_code_at.load(Ordering::Relaxed))),
             queue_length: load.queue_length,
             workers: load.workers,
             busy_workers: load.busy_workers,
@@ -252,7 +228,19 @@ impl<'a, M: CodeHome> Function<'a, M> {
             level_views: self.level_views(),
             // Compilation hints are not read from modules yet.
             hint: None,
-        }
+            ..View::new(self.key())
+        };
+        let first_code_at = self.state.first_code_at.get().copied().unwrap_or_default();
+        let account = &self.state.account;
+        account.show(&mut view, shared.config.weights, first_code_at);
+        view.since_new_code = Nanos(view.now.0.saturating_sub(self.new_code_at().0));
+        view
+    }
+
+    /// When a function last got its first code, by the clock of [`now`](Self::now).
+    fn new_code_at(&self) -> Nanos {
+        let new_code_at = self.module.driver.new_code_at(self.shared());
+        Nanos(new_code_at.load(Ordering::Relaxed))
     }
 
     /// What is known of each level: nothing where runs must repeat exactly.

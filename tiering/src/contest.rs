@@ -136,7 +136,7 @@ impl<M: CodeHome> Function<'_, M> {
             }
             _ => return self.shared().ledger.leaves(self.key()),
         };
-        let counter = match self.home.place_counter(&code) {
+        let counter = match self.home.place_counter(&code, 1) {
             Ok(counter) => counter,
             Err(error) => {
                 log::debug!("{} is not compared: {error}", self.key());
@@ -158,7 +158,7 @@ impl<M: CodeHome> Function<'_, M> {
             lost: 0,
         }));
         // The next call comes to the runtime.
-        self.state.account.grant(0);
+        self.state.granted.set(0);
         self.home.set_budget(self.index, 0);
     }
 
@@ -213,7 +213,7 @@ impl<M: CodeHome> Function<'_, M> {
         self.home.publish(&contestant.counter);
         // This call is the window's first.
         let calls = i32::try_from(calls - 1).unwrap_or(i32::MAX);
-        self.state.account.grant(calls);
+        self.state.granted.set(calls);
         self.home.set_budget(self.index, calls);
         drop(installed);
         if let After::RequestBaseline = after {
@@ -286,7 +286,7 @@ impl<M: CodeHome> Function<'_, M> {
                 .home
                 .place(self.index, key.unit, key.tier, key.level, code);
             let code = code.map_err(|error| error.to_string())?;
-            match self.home.place_counter(&code) {
+            match self.home.place_counter(&code, 1) {
                 Ok(counter) => Ok(Contestant { code, counter }),
                 Err(error) => {
                     self.home.retire(code);

@@ -10,6 +10,8 @@ pub(crate) mod ticker;
 mod virtual_time;
 mod zeal;
 
+use std::sync::atomic::AtomicU64;
+
 use upshift_profiler::{CodeKey, Nanos};
 use upshift_runtime::BudgetSite;
 
@@ -92,6 +94,15 @@ pub(crate) trait Driver<M: CodeHome>: Send + Sync {
     fn sampled(&self, function: Function<'_, M>) {
         function.tell_samples();
     }
+
+    /// Where the time is kept at which a function last got its first code: beside the clock that
+    /// [`now`](Self::now) reads.
+    fn new_code_at<'a>(&'a self, shared: &'a Shared) -> &'a AtomicU64 {
+        &shared.new_code_at
+    }
+
+    /// Takes note of units that were charged to a function other than at an exhausted budget.
+    fn charged(&self, _units: u64) {}
 
     /// Handles that calls of the function run optimized code from now on.
     fn published(&self, _function: Function<'_, M>) {}

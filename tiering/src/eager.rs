@@ -13,6 +13,7 @@ use crate::engine::cores;
 use crate::function::{FirstCodeGuard, Function};
 use crate::home::CodeHome;
 use crate::module::ModuleTiers;
+use crate::policy::Decision;
 use crate::sessions::CompileSessions;
 use crate::state::FirstCallAction;
 
@@ -23,6 +24,10 @@ impl<M: CodeHome> ModuleTiers<M> {
     /// Compiles and publishes every function that has no code, with compiler `tier`, on
     /// `eager-threads` threads. With validators, the baseline validates in the same pass, but not
     /// functions that already have code: pass validators only for a module that has not run yet.
+    ///
+    /// What the policy decides about first code is done once all functions have theirs, in the
+    /// module's order: the optimizer inlines, so it may compile none before all are known to be
+    /// valid.
     ///
     /// # Errors
     ///
@@ -47,36 +52,48 @@ impl<M: CodeHome> ModuleTiers<M> {
             tier == Tier::Baseline || validators.is_none(),
             "the optimizer takes valid modules"
         );
+        let decided = Mutex::new(Vec::new());
         in_parallel(facts, validators, threads, |work| {
             let mut sessions = CompileSessions::new(&state.shared);
             while let Some((func, validate)) = work.take() {
                 let function = state.function(home, func);
-                let result = function.compile_if_missing(tier, validate, &mut sessions);
-                if let Err(error) = result {
-                    work.fail(func, error);
+                match function.compile_if_missing(tier, validate, &mut sessions) {
+                    Ok(Some(decision)) if decision.acts() => {
+                        let mut decided = decided.lock().unwrap_or_else(PoisonError::into_inner);
+                        decided.push((func, decision));
+                    }
+                    Ok(_) => {}
+                    Err(error) => work.fail(func, error),
                 }
             }
-        })
+        })?;
+        let mut decided = decided.into_inner().unwrap_or_else(PoisonError::into_inner);
+        decided.sort_by_key(|&(func, _)| func);
+        for (func, decision) in decided {
+            state.function(home, func).carry_out(&decision, None);
+        }
+        Ok(())
     }
 }
 
 impl<M: CodeHome> Function<'_, M> {
-    /// Compiles and publishes the function with compiler `tier`, unless it has code.
+    /// Compiles and publishes the function with compiler `tier`, unless it has code; returns what
+    /// the policy decided about it.
     fn compile_if_missing(
         &self,
         tier: Tier,
         validate: Option<FuncToValidate<ValidatorResources>>,
         sessions: &mut CompileSessions<'_>,
-    ) -> Result<(), FirstCallError> {
+    ) -> Result<Option<Decision>, FirstCallError> {
         let FirstCallAction::Compile = self.state.begin_first_call(Cancel::NEVER) else {
-            return Ok(());
+            return Ok(None);
         };
         let guard = FirstCodeGuard(Some(self.state));
         let mut request = self.compile_request();
         request.validate = validate;
         let level = self.shared().ladder.level_of(tier);
-        self.first_code(guard, level, request, sessions)?;
-        Ok(())
+        let (_, decision) = self.compile_first(guard, level, request, sessions)?;
+        Ok(Some(decision))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ladder::Ladder;
 use crate::overrides::Overrides;
 use crate::policy::Level;
 use crate::pool::{self, Spawn, WorkerPool};
-use crate::queue::Queue;
+use crate::queue::{Guarded, Queue};
 use crate::samples::Sampling;
 use crate::sessions::{CompileCost, Speeds};
 use crate::worker::Job;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) ladder: Ladder,
     pub(crate) log: Arc<EventLog>,
     pub(crate) queue: Queue<Job>,
+    /// What decides which request is next.
+    pub(crate) discipline: Arc<Guarded>,
     /// The functions that have a policy of their own.
     pub(crate) overrides: Overrides,
     pub(crate) speeds: Speeds,
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) failures: AtomicU64,
     /// What samples have found.
     pub(crate) sampling: Sampling,
+    /// The process that has the threads.
+    pub(crate) process: Process,
 }
 
 impl Shared {
@@ -100,7 +104,6 @@ pub(crate) struct System {
 /// themselves, and functions keep the code that they have.
 pub struct Tiering {
     shared: Arc<Shared>,
-    process: Process,
 }
 
 impl Tiering {
@@ -145,12 +148,10 @@ impl Tiering {
         };
         let knobs = &config.knobs;
         let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, system.spawn);
+        let discipline = Arc::new(Guarded::new(config.queue.clone()));
         let shared = Shared {
-            queue: Queue::new(
-                config.queue.clone(),
-                knobs.queue_cap as usize,
-                config.stale(),
-            ),
+            queue: Queue::new(discipline.clone(), knobs.queue_cap as usize, config.stale()),
+            discipline,
             config,
             speeds: Speeds::new(ladder.rungs().len()),
             ladder,
@@ -164,13 +165,13 @@ impl Tiering {
             new_code_at: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             sampling: Sampling::default(),
+            process: Process::current(),
         };
         if shared.wanted_period().is_some() && !shared.config.switching.tells_samples() {
             log::warn!("a policy wants samples, which this kind of switching does not tell it of");
         }
         Ok(Self {
             shared: Arc::new(shared),
-            process: Process::current(),
         })
     }
 
@@ -214,6 +215,11 @@ impl Tiering {
         self.shared.failures.load(Ordering::Relaxed)
     }
 
+    /// How many choices of the queue's discipline panicked. They were made in the order of arrival.
+    pub fn discipline_panics(&self) -> u64 {
+        self.shared.discipline.panics()
+    }
+
     /// Blocks the calling thread until the queue is empty and no compile thread is busy. For tests
     /// and measurements: a running program can make further requests at any time.
     pub fn wait_idle(&self) {
@@ -223,7 +229,7 @@ impl Tiering {
 
 impl Drop for Tiering {
     fn drop(&mut self) {
-        if !self.process.is_current() {
+        if !self.shared.process.is_current() {
             // A forked child has none of these threads, and one may have held the queue's locks.
             return;
         }

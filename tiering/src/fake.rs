@@ -31,8 +31,8 @@ pub(crate) struct FakeCode {
     pub(crate) tier: Tier,
     /// Whether the code takes from the function's budget.
     pub(crate) counting: bool,
-    /// The serial number of the code behind it, if it is a counter.
-    pub(crate) counts: Option<u64>,
+    /// The serial number of the code behind it, and what a call takes, if it is a counter.
+    pub(crate) counts: Option<(u64, u32)>,
 }
 
 /// A fake module that checks what the runtime relies on.
@@ -106,9 +106,9 @@ impl CodeHome for FakeHome {
         })
     }
 
-    fn place_counter(&self, code: &FakeCode) -> Result<FakeCode, RuntimeError> {
+    fn place_counter(&self, code: &FakeCode, weight: u32) -> Result<FakeCode, RuntimeError> {
         let serial = self.placed.fetch_add(1, Ordering::Relaxed);
-        let counts = Some(code.serial);
+        let counts = Some((code.serial, weight));
         Ok(FakeCode {
             serial,
             counts,
@@ -139,7 +139,7 @@ impl CodeHome for FakeHome {
         assert!(!retired.contains(&code), "code is retired once");
         let counted = self.published(code.func.0).and_then(|code| code.counts);
         assert_ne!(
-            counted,
+            counted.map(|(serial, _)| serial),
             Some(code.serial),
             "code behind a published counter is not retired"
         );
@@ -497,10 +497,10 @@ impl Rig {
     pub(crate) fn call(&self, func: u32, rounds: u32) -> FakeCode {
         let code = match self.home.published(func) {
             None => self.first_call(func),
-            Some(counter) if counter.counts.is_some() && self.take_unit(func) < 0 => {
-                self.first_call(func)
-            }
-            Some(code) => code,
+            Some(code) => match code.counts {
+                Some((_, weight)) if self.take(func, weight) < 0 => self.first_call(func),
+                _ => code,
+            },
         };
         let cost = (self.costs)(func)[code.tier as usize];
         self.time.fetch_add(cost, Ordering::Relaxed);
@@ -517,17 +517,17 @@ impl Rig {
     }
 
     fn spend(&self, func: u32, site: BudgetSite) -> Option<FakeCode> {
-        if self.take_unit(func) < 0 {
+        if self.take(func, 1) < 0 {
             self.exhausted(func, site)
         } else {
             None
         }
     }
 
-    /// Takes 1 from the function's budget; returns what is left.
-    fn take_unit(&self, func: u32) -> i32 {
+    /// Takes so much from the function's budget; returns what is left.
+    fn take(&self, func: u32, weight: u32) -> i32 {
         let cell = &self.home.budgets[func as usize];
-        let left = cell.load(Ordering::Relaxed).wrapping_sub(1);
+        let left = cell.load(Ordering::Relaxed).wrapping_sub_unsigned(weight);
         cell.store(left, Ordering::Relaxed);
         left
     }

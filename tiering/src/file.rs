@@ -39,11 +39,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The line where the range begins, from 1.
+    pub(crate) fn line(self, at: Range<usize>) -> usize {
+        let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// The error with the line where the range begins.
     pub fn error(self, at: Range<usize>, problem: impl Into<String>) -> FileError {
-        let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
         FileError {
-            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            line: self.line(at),
             problem: problem.into(),
         }
     }

@@ -13,6 +13,7 @@ use upshift_abi::{
 use upshift_profiler::{CodeKey, Event, FuncKey, Nanos};
 use upshift_runtime::module::FirstCallError;
 
+use crate::account::UsedBy;
 use crate::config::Mode;
 use crate::engine::Shared;
 use crate::home::CodeHome;
@@ -73,8 +74,8 @@ impl<'a, M: CodeHome> Function<'a, M> {
         CompileRequest::new(self.home.facts(), self.home.wasm(), self.index)
     }
 
-    /// Compiles and installs the first code, which `guard` stands for. Where the compiler of a
-    /// level above 0 fails, that of level 0 compiles it.
+    /// Compiles and installs the first code, which `guard` stands for, and does what the policy
+    /// decides about it.
     pub(crate) fn first_code(
         &self,
         guard: FirstCodeGuard<'_, M::Code>,
@@ -82,6 +83,21 @@ impl<'a, M: CodeHome> Function<'a, M> {
         request: CompileRequest<'_>,
         sessions: &mut CompileSessions<'_>,
     ) -> Result<M::Code, FirstCallError> {
+        let (code, decision) = self.compile_first(guard, level, request, sessions)?;
+        self.carry_out(&decision, None);
+        Ok(code)
+    }
+
+    /// Compiles and installs the first code, which `guard` stands for. Where the compiler of a
+    /// level above 0 fails, that of level 0 compiles it. Returns the policy's decision, too, of
+    /// which only the budget has been granted.
+    pub(crate) fn compile_first(
+        &self,
+        guard: FirstCodeGuard<'_, M::Code>,
+        level: Level,
+        request: CompileRequest<'_>,
+        sessions: &mut CompileSessions<'_>,
+    ) -> Result<(M::Code, Decision), FirstCallError> {
         if level > Level::FIRST {
             let key = self.code_key(CompileUnit::Function, level);
             let mut plain = self.compile_request();
@@ -108,7 +124,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
         mut guard: FirstCodeGuard<'_, M::Code>,
         key: CodeKey,
         code: CompiledFunction,
-    ) -> Result<M::Code, FirstCallError> {
+    ) -> Result<(M::Code, Decision), FirstCallError> {
         let state = guard.0.expect("the guard is disarmed only here");
         let loops = code.loops.clone();
         let code = self
@@ -117,7 +133,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
         state.set_loops(&loops);
         let now = self.now();
         state.first_code_at.get_or_init(|| now);
-        let new_code_at = &self.shared().new_code_at;
+        let new_code_at = self.module.driver.new_code_at(self.shared());
         new_code_at.fetch_max(now.0, Ordering::Relaxed);
         state.set_code_bytes(M::figures(&code).1);
         let level = Level(key.level);
@@ -133,8 +149,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
         self.publish(key, &code);
         guard.0 = None;
         state.finish_first_code(installed, Step::FinishFirstCode { level, pinned });
-        self.carry_out(&decision, None);
-        Ok(code)
+        Ok((code, decision))
     }
 
     /// Publishes the code. The function's lock is held, or no other thread can see the function
@@ -178,14 +193,25 @@ impl<'a, M: CodeHome> Function<'a, M> {
         self.home.retire(code);
     }
 
+    /// Charges the function with what it has used of a budget that has not run out.
+    pub(crate) fn charge(&self) {
+        let units = self.state.granted.used(self.home.budget(self.index));
+        let by = match self.counts_calls() {
+            true => UsedBy::Calls,
+            false => UsedBy::Either,
+        };
+        self.state.account.charge(units, by);
+        self.module.driver.charged(units);
+    }
+
     /// Sets the function's budget.
     pub(crate) fn grant(&self, budget: Budget) {
         let units = match budget {
-            Budget::Units(units) => units / self.units_per_count(),
+            Budget::Units(units) => units,
             Budget::Unlimited => u32::MAX,
         };
         let units = i32::try_from(units).unwrap_or(i32::MAX);
-        self.state.account.grant(units);
+        self.state.granted.set(units);
         self.home.set_budget(self.index, units);
     }
 }

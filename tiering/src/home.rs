@@ -36,13 +36,13 @@ pub trait CodeHome: Send + Sync + 'static {
         code: CompiledFunction,
     ) -> Result<Self::Code, RuntimeError>;
 
-    /// Places a counter before code of a function: each call through it takes 1 from the function's
-    /// budget, and the one that leaves less than 0 is a first call.
+    /// Places a counter before code of a function: each call through it takes `weight` from the
+    /// function's budget, and the one that leaves less than 0 is a first call.
     ///
     /// # Errors
     ///
     /// If the code space is full.
-    fn place_counter(&self, code: &Self::Code) -> Result<Self::Code, RuntimeError>;
+    fn place_counter(&self, code: &Self::Code, weight: u32) -> Result<Self::Code, RuntimeError>;
 
     /// Stores the code's address in its function's slot: later calls run it.
     fn publish(&self, code: &Self::Code);
@@ -92,8 +92,8 @@ impl CodeHome for ModuleCode {
         self.place(func, unit, tier, level, code)
     }
 
-    fn place_counter(&self, code: &CodeRef) -> Result<CodeRef, RuntimeError> {
-        self.place_counter(code)
+    fn place_counter(&self, code: &CodeRef, weight: u32) -> Result<CodeRef, RuntimeError> {
+        self.place_counter(code, weight)
     }
 
     fn publish(&self, code: &CodeRef) {

@@ -4,9 +4,37 @@
 
 use std::time::Duration;
 
+use upshift_abi::CompileUnit;
 use upshift_knobs::{TimeUnit, knobs, types};
 
 use crate::config::TieringConfig;
+
+/// Whether a unit may be requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// It may.
+    Yes,
+    /// It may not, by an ablation or as there are too many of its kind.
+    No,
+    /// It may not, and nothing of its function ever: the body is too large.
+    Never,
+}
+
+impl Knobs {
+    /// Whether a unit may be requested of a function with a body of so many bytes, for which so
+    /// many OSR entries have been requested.
+    pub fn allows(&self, unit: CompileUnit, body_bytes: u32, osr_requests: u32) -> Allowed {
+        let is_allowed = match unit {
+            CompileUnit::Function => self.function_tier_up,
+            CompileUnit::Loop(_) => self.osr && osr_requests < self.osr_per_function,
+        };
+        match is_allowed {
+            _ if body_bytes > self.max_optimize_bytes => Allowed::Never,
+            true => Allowed::Yes,
+            false => Allowed::No,
+        }
+    }
+}
 
 /// Defines the struct, its defaults and the rows from one table.
 macro_rules! table {

@@ -10,6 +10,7 @@
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`queue`]: which of the waiting requests is compiled next;
 //! - `samples`: what samples find, and what policies are told of it;
+//! - [`account`]: what is known of the work that functions do;
 //! - [`config`], [`knob`]: all options, by name; [`mod@file`]: what files of options share;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
@@ -26,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod config;
 pub mod file;
 pub mod home;
@@ -34,7 +36,6 @@ pub mod lifecycle;
 pub mod policy;
 pub mod queue;
 
-mod account;
 mod consult;
 mod contest;
 mod driver;
@@ -65,11 +66,15 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+/// The target of log messages about options that have no effect as they are set: what whoever set
+/// them should see. All other messages are about the engine.
+pub const OPTIONS: &str = "upshift::options";
+
 pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, Weights, options};
 pub use eager::Validators;
 pub use engine::Tiering;
 pub use file::FileError;
-pub use knob::Knobs;
+pub use knob::{Allowed, Knobs};
 pub use ladder::{Ladder, Rung};
 pub use lifecycle::{LoopPhase, Phase};
 pub use load::{LoadError, decode_validated};

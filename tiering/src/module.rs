@@ -100,13 +100,8 @@ impl TierHooks for ModuleTiers<ModuleCode> {
     }
 
     fn budget_counts(&self, func: DefinedFuncIndex) -> Counts {
-        let state = self.state.funcs[func.index()].get();
-        let code = state.map(|state| state.code.get());
-        let ladder = &self.state.shared.ladder;
-        match code {
-            Some(code) if code.phase == Phase::Trial || ladder.counts_calls(code.level) => {
-                Counts::Calls
-            }
+        match self.phase(func) {
+            Phase::Trial => Counts::Calls,
             _ => Counts::Work,
         }
     }
@@ -191,6 +186,15 @@ impl<M: CodeHome> ModuleState<M> {
     ) -> Option<M::Addr> {
         self.remember_home(home);
         self.function(home, func).budget_exhausted(site)
+    }
+}
+
+impl<M: CodeHome> Drop for ModuleState<M> {
+    fn drop(&mut self) {
+        // A forked child has no thread for wake-ups, and one may have held the lock.
+        if self.shared.process.is_current() {
+            self.shared.ticker.forget(self.key);
+        }
     }
 }
 

@@ -5,11 +5,12 @@
 use std::sync::atomic::Ordering;
 
 use upshift_abi::{CompileError, CompileUnit, CompiledFunction};
-use upshift_profiler::{CodeKey, Event, Nanos, Real};
+use upshift_profiler::{CodeKey, Event, Nanos, Real, ReqId};
 
 use crate::function::Function;
 use crate::home::CodeHome;
-use crate::lifecycle::{LoopStep, Step};
+use crate::knob::Allowed;
+use crate::lifecycle::{LoopPhase, LoopStep, Step};
 use crate::policy::{Level, PolicyEvent, Request};
 use crate::sessions::CompileSessions;
 use crate::state::{LevelCode, LoopState};
@@ -22,8 +23,19 @@ impl<M: CodeHome> Function<'_, M> {
         if unit == CompileUnit::Function {
             self.state.urgency.set(request);
         }
-        if level > Level::FIRST && self.may_optimize(key) && self.claim(key, request) {
-            let key = key.with_req(self.shared().log.next_request());
+        if level > Level::FIRST && self.may_optimize(key) {
+            self.request_allowed(key, request);
+        }
+    }
+
+    /// Requests what knobs and limits allow.
+    fn request_allowed(&self, key: CodeKey, request: Request) {
+        // A number only for what looks as if it would be taken, so that there are few gaps.
+        let key = match self.may_claim(key) {
+            true => key.with_req(self.shared().log.next_request()),
+            false => key,
+        };
+        if self.claim(key, request) {
             self.state.account.requested(self.now());
             self.module.driver.request(*self, key, request);
         }
@@ -31,26 +43,37 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// Whether knobs and limits allow the request. Pins functions that are too large.
     fn may_optimize(&self, key: CodeKey) -> bool {
-        let knobs = &self.shared().config.knobs;
         let body_bytes = self.home.facts().body_len(self.index);
-        if body_bytes > knobs.max_optimize_bytes {
+        let osr_requests = self.state.osr_requests.load(Ordering::Relaxed);
+        let knobs = &self.shared().config.knobs;
+        let allowed = knobs.allows(key.unit, body_bytes, osr_requests);
+        if allowed == Allowed::Never {
             self.pin(|| format!("{body_bytes} bytes are too many to optimize"));
-            return false;
         }
-        let osr_requests = &self.state.osr_requests;
+        allowed == Allowed::Yes
+    }
+
+    /// Whether the unit is in a phase before `Queued`, for now.
+    fn may_claim(&self, key: CodeKey) -> bool {
         match key.unit {
-            CompileUnit::Function => knobs.function_tier_up,
-            CompileUnit::Loop(_) => {
-                knobs.osr && osr_requests.load(Ordering::Relaxed) < knobs.osr_per_function
+            CompileUnit::Function => {
+                let step = Step::Request(Level(key.level));
+                self.state.code.get().step(step).is_some()
+            }
+            CompileUnit::Loop(index) => {
+                let loop_state = self.state.loop_state(index);
+                loop_state.is_some_and(|one| one.phase.get().step(LoopStep::Request).is_some())
             }
         }
     }
 
     /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
-    pub(crate) fn claim(&self, key: CodeKey, request: Request) -> bool {
+    fn claim(&self, key: CodeKey, request: Request) -> bool {
         let (claimed, under_way) = match key.unit {
+            // Without a number it was no request that could be taken.
             CompileUnit::Function => {
-                let claimed = self.state.code.step(Step::Request(Level(key.level)));
+                let level = Level(key.level);
+                let claimed = key.req != ReqId::NONE && self.state.code.request(level, key.req);
                 (claimed, self.phase().is_under_way())
             }
             CompileUnit::Loop(index) => {
@@ -85,11 +108,23 @@ impl<M: CodeHome> Function<'_, M> {
         });
     }
 
-    /// Takes back a claim, so that the unit can be requested again.
+    /// Whether the unit's claim is that of this request, and waits. A loop's request can only be
+    /// dropped by what has taken it from the queue, so that a loop that waits waits for this one.
+    pub(crate) fn is_queued(&self, key: CodeKey) -> bool {
+        match key.unit {
+            CompileUnit::Function => self.state.code.is_queued(key.req),
+            CompileUnit::Loop(index) => {
+                let loop_state = self.state.loop_state(index);
+                loop_state.is_some_and(|one| one.phase.get() == LoopPhase::Queued)
+            }
+        }
+    }
+
+    /// Takes back the request's claim, so that the unit can be requested again.
     pub(crate) fn unclaim(&self, key: CodeKey) {
         match key.unit {
             CompileUnit::Function => {
-                self.state.code.step(Step::Drop);
+                self.state.code.step_of(key.req, Step::Drop);
             }
             CompileUnit::Loop(index) => {
                 if let Some(loop_state) = self.state.loop_state(index)
@@ -104,7 +139,7 @@ impl<M: CodeHome> Function<'_, M> {
     /// Takes the unit's step from `Queued` to `Optimizing`.
     pub(crate) fn begin_optimizing(&self, key: CodeKey) -> bool {
         match key.unit {
-            CompileUnit::Function => self.state.code.step(Step::Begin),
+            CompileUnit::Function => self.state.code.step_of(key.req, Step::Begin),
             CompileUnit::Loop(index) => {
                 let loop_state = self.state.loop_state(index);
                 loop_state.is_some_and(|loop_state| loop_state.phase.step(LoopStep::Begin))
@@ -209,7 +244,22 @@ impl<M: CodeHome> Function<'_, M> {
     /// Makes the function keep the code that it has.
     fn pin(&self, reason: impl FnOnce() -> String) {
         if self.state.code.step(Step::Refuse) {
+            self.remove_counter();
             self.log_pinned(reason);
+        }
+    }
+
+    /// Sends calls straight to the function's code, if they are counted before it: the policy is
+    /// not asked about the function any more.
+    fn remove_counter(&self) {
+        let mut installed = self.state.installed();
+        let Some(current) = &mut installed.current else {
+            return;
+        };
+        if let Some(counter) = current.counter.take() {
+            self.home.publish(&current.code);
+            drop(installed);
+            self.home.retire(counter);
         }
     }
 
@@ -224,6 +274,8 @@ impl<M: CodeHome> Function<'_, M> {
     pub(crate) fn install_optimized(&self, key: CodeKey, code: M::Code) {
         match key.unit {
             CompileUnit::Function => {
+                // By the code that the budget was used in.
+                self.charge();
                 self.install_function(key, code);
                 self.tell(PolicyEvent::Published(Level(key.level)));
                 self.module.driver.published(*self);
@@ -264,7 +316,9 @@ impl<M: CodeHome> Function<'_, M> {
         if !self.shared().ladder.counts_calls(level) {
             return None;
         }
-        let counter = self.home.place_counter(code);
+        // As much as baseline code takes for a call, so that budgets mean the same everywhere.
+        let weight = self.shared().config.weights.call.max(1);
+        let counter = self.home.place_counter(code, weight);
         let refused = |error: &_| log::debug!("{} is not counted: {error}", self.key());
         counter.inspect_err(refused).ok()
     }
@@ -305,8 +359,8 @@ impl<M: CodeHome> Function<'_, M> {
     /// something is under way does not depend on it.
     pub(crate) fn exhaust_budget(&self) {
         self.spoil_window();
-        self.state.account.charge(self.home.budget(self.index));
-        self.state.account.grant(0);
+        self.charge();
+        self.state.granted.set(0);
         self.home.set_budget(self.index, 0);
     }
 }

@@ -17,14 +17,17 @@
 //! ```
 //!
 //! A function has the policy of the first entry that names it, and the engine's where none does.
+//! An entry that names no function of the modules loaded so far is warned of once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use upshift_abi::{DefinedFuncIndex, FuncIndex, ModuleFacts};
 
+use crate::OPTIONS;
 use crate::file::{FileError, Source, text};
 use crate::policy::{
     self, Decision, FirstCall, FixedBudget, Level, Memo, Needs, Never, Policy, PolicyEvent,
@@ -32,20 +35,27 @@ use crate::policy::{
 };
 
 /// Which functions have a policy of their own.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Overrides {
+    /// The file that they were read from.
+    path: PathBuf,
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Rule {
+    /// The line in the file at which it begins.
+    line: usize,
     functions: Functions,
     policy: Option<Arc<dyn Policy>>,
     /// The highest level that is requested.
     level: Option<Level>,
+    /// Whether it has named a function, or there was a warning that it has not. Relaxed: two
+    /// modules that are loaded at the same time may both warn.
+    settled: AtomicBool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Functions {
     /// Those whose names are like the glob.
     Named(String),
@@ -73,7 +83,9 @@ impl Overrides {
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let place = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
-        Self::parse(&text).map_err(|error| format!("{place}: {error}"))
+        let parsed = Self::parse(&text).map_err(|error| format!("{place}: {error}"))?;
+        let path = path.to_owned();
+        Ok(Self { path, ..parsed })
     }
 
     /// Reads the entries.
@@ -99,7 +111,8 @@ impl Overrides {
                 rules.push(rule(source, entry, table)?);
             }
         }
-        Ok(Self { rules })
+        let path = PathBuf::new();
+        Ok(Self { path, rules })
     }
 
     /// The policies of all rules.
@@ -107,7 +120,8 @@ impl Overrides {
         self.rules.iter().filter_map(|rule| rule.policy.as_ref())
     }
 
-    /// The policy of each function of the module that has one of its own; empty if none has.
+    /// The policy of each function of the module that has one of its own; empty if none has. Warns
+    /// of rules that name none.
     pub(crate) fn of(
         &self,
         facts: &ModuleFacts,
@@ -115,6 +129,9 @@ impl Overrides {
     ) -> Box<[Option<Arc<dyn Policy>>]> {
         if self.rules.is_empty() {
             return Box::default();
+        }
+        for problem in self.idle(facts) {
+            log::warn!(target: OPTIONS, "{problem}");
         }
         let policy = |defined: DefinedFuncIndex| {
             let func = facts.func_index(defined);
@@ -129,6 +146,31 @@ impl Overrides {
             })
         };
         facts.defined_funcs().map(policy).collect()
+    }
+}
+
+impl Overrides {
+    /// What is to be said of rules that name no function of this module and named none of those
+    /// before. Each is said once.
+    fn idle(&self, facts: &ModuleFacts) -> Vec<String> {
+        let names = |rule: &Rule| {
+            let mut funcs = facts.defined_funcs().map(|func| facts.func_index(func));
+            funcs.any(|func| rule.functions.has(facts, func))
+        };
+        let open = |rule: &&Rule| !rule.settled.swap(true, Ordering::Relaxed);
+        let idle = self.rules.iter().filter(open).filter(|rule| !names(rule));
+        let problem = |rule: &Rule| {
+            let (path, line) = (self.path.display(), rule.line);
+            match &rule.functions {
+                Functions::Named(glob) => {
+                    format!("-T override: {path}: line {line}: no function's name is like `{glob}`")
+                }
+                Functions::Index(index) => format!(
+                    "-T override: {path}: line {line}: the module defines no function {index}"
+                ),
+            }
+        };
+        idle.map(problem).collect()
     }
 }
 
@@ -236,6 +278,8 @@ fn rule(
         return Err(source.error(entry.span(), problem));
     }
     Ok(Rule {
+        line: source.line(entry.span()),
+        settled: AtomicBool::new(false),
         functions: functions
             .ok_or_else(|| source.error(entry.span(), "an entry has a `name` or an `index`"))?,
         policy,
@@ -334,6 +378,27 @@ mod tests {
         let policy = policies[0].as_ref().expect("one of its own");
         let decision = policy.on(&mut Memo::default(), PolicyEvent::FirstCode, &view);
         assert_eq!(decision.function, None);
+    }
+
+    #[test]
+    fn rules_without_functions_are_named_once() {
+        let text = "[[function]]\nname = 'hit'\nnever = true\n\n\
+                    [[function]]\nname = 'h?t'\nnever = true\n\
+                    [[function]]\nindex = 0\nfirst = true\n\
+                    [[function]]\nindex = 5\nfirst = true";
+        let mut overrides = Overrides::parse(text).unwrap();
+        overrides.path = "rules.toml".into();
+        let problems = overrides.idle(&facts());
+        assert_eq!(
+            problems,
+            [
+                "-T override: rules.toml: line 1: no function's name is like `hit`",
+                // Imported, and beyond the end.
+                "-T override: rules.toml: line 8: the module defines no function 0",
+                "-T override: rules.toml: line 11: the module defines no function 5",
+            ]
+        );
+        assert!(overrides.idle(&facts()).is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! - `discipline`: what a discipline is, and what it sees;
 //! - `builtin`: the built-in ones;
+//! - `guard`: what keeps their panics from compile threads;
 //! - `urgency`: the urgency of a function's latest request.
 //!
 //! Protocol: a job is pushed to the inbox *before* its token is sent, and a worker that has a token
@@ -16,6 +17,7 @@
 
 mod builtin;
 mod discipline;
+mod guard;
 #[cfg(all(test, loom))]
 mod models;
 mod urgency;
@@ -30,6 +32,7 @@ pub use builtin::{
     from_spec,
 };
 pub use discipline::{Discipline, Figures, Next, Waiting, next};
+pub(crate) use guard::Guarded;
 pub(crate) use urgency::Urgency;
 
 use crate::sync::channel::{self, Receiver, Sender};
@@ -53,7 +56,7 @@ pub(crate) struct Queue<J> {
     /// What has left the inbox. Locked by compile threads; by threads that run WebAssembly only
     /// where the system refuses compile threads.
     list: Mutex<List<J>>,
-    discipline: Arc<dyn Discipline>,
+    discipline: Arc<Guarded>,
     /// Requests of functions that have had no event for so long are dropped, if any.
     stale: Option<Nanos>,
     /// Set once, by the thread that closes the queue, with release and before it sends the waking
@@ -97,7 +100,7 @@ pub(crate) enum Order<J> {
 impl<J: Waits> Queue<J> {
     /// A queue that holds at most `cap` jobs (a few more if threads push at the same moment), and
     /// drops those whose functions have had no event for the time `stale`.
-    pub(crate) fn new(discipline: Arc<dyn Discipline>, cap: usize, stale: Option<Nanos>) -> Self {
+    pub(crate) fn new(discipline: Arc<Guarded>, cap: usize, stale: Option<Nanos>) -> Self {
         let (tokens, token_receiver) = channel::unbounded();
         Self {
             inbox: SegQueue::default(),
@@ -164,7 +167,7 @@ impl<J: Waits> Queue<J> {
     fn take(&self) -> Option<Order<J>> {
         let mut list = self.list();
         list.receive(&self.inbox);
-        let order = list.take(&*self.discipline, self.stale)?;
+        let order = list.take(&self.discipline, self.stale)?;
         self.len.fetch_sub(1, Ordering::Relaxed);
         Some(order)
     }
@@ -236,13 +239,13 @@ impl<J: Waits> List<J> {
     }
 
     /// Takes a stale job, or the one that the discipline chooses; `None` if there is none.
-    fn take(&mut self, discipline: &dyn Discipline, stale: Option<Nanos>) -> Option<Order<J>> {
+    fn take(&mut self, discipline: &Guarded, stale: Option<Nanos>) -> Option<Order<J>> {
         if discipline.watches() || stale.is_some() {
             for (job, waiting) in self.jobs.iter().zip(&mut self.waiting) {
                 job.look(waiting);
             }
         }
-        Some(match next(discipline, stale, &self.waiting)? {
+        Some(match discipline.next(stale, &self.waiting)? {
             Next::Compile(index) => Order::Work(self.remove(index)),
             Next::Drop(index) => Order::Drop(self.remove(index)),
         })
@@ -290,8 +293,12 @@ mod tests {
         Job(number, lane, Nanos(0))
     }
 
+    fn guarded(discipline: Arc<dyn Discipline>) -> Arc<Guarded> {
+        Arc::new(Guarded::new(discipline))
+    }
+
     fn queue(spec: &str, cap: usize) -> Queue<Job> {
-        Queue::new(from_spec(spec).unwrap(), cap, None)
+        Queue::new(guarded(from_spec(spec).unwrap()), cap, None)
     }
 
     fn popped(queue: &Queue<Job>) -> u64 {
@@ -304,7 +311,7 @@ mod tests {
     /// The order that the queue had when it consisted of a queue for each lane.
     #[test]
     fn better_lanes_first_and_fifo_inside() {
-        let queue = Queue::new(default(), 10, None);
+        let queue = Queue::new(guarded(default()), 10, None);
         for (lane, number) in [
             (Lane::Low, 1),
             (Lane::Normal, 2),
@@ -321,7 +328,7 @@ mod tests {
     /// The default discipline against a queue for each lane, over pushes and pops at random.
     #[test]
     fn lanes_are_a_queue_each() {
-        let queue = Queue::new(default(), usize::MAX, None);
+        let queue = Queue::new(guarded(default()), usize::MAX, None);
         let mut lanes: [std::collections::VecDeque<u64>; 4] = Default::default();
         let mut rng = fastrand::Rng::with_seed(1);
         for number in 0..2_000 {
@@ -346,7 +353,7 @@ mod tests {
 
     #[test]
     fn stale_jobs_are_dropped_first() {
-        let queue = Queue::new(default(), 10, Some(Nanos(50)));
+        let queue = Queue::new(guarded(default()), 10, Some(Nanos(50)));
         queue.push(Job(1, Lane::Urgent, Nanos(50))).unwrap();
         queue.push(Job(2, Lane::Low, Nanos(51))).unwrap();
         assert!(matches!(queue.pop(), Order::Drop(Job(2, ..))));
@@ -355,6 +362,37 @@ mod tests {
         queue.done();
         queue.done();
         queue.wait_idle();
+    }
+
+    /// A discipline of an embedder's, which panics at every second choice and chooses the last
+    /// job otherwise.
+    #[derive(Debug, Default)]
+    struct Faulty(AtomicU64);
+
+    impl Discipline for Faulty {
+        fn spec(&self) -> String {
+            "faulty".into()
+        }
+
+        fn rank(&self, waiting: &Waiting) -> f64 {
+            waiting.order as f64
+        }
+
+        fn choose(&self, waiting: &[Waiting]) -> usize {
+            let choices = self.0.fetch_add(1, Ordering::Relaxed);
+            assert!(choices % 2 == 1, "as told");
+            waiting.len() - 1
+        }
+    }
+
+    #[test]
+    fn a_discipline_that_panics_loses_no_job() {
+        let discipline = guarded(Arc::new(Faulty::default()));
+        let queue = Queue::new(discipline.clone(), 10, None);
+        (1..5).for_each(|n| queue.push(job(n, Lane::Normal)).unwrap());
+        // The first job by fifo; of the others, in which the last has its place, the last.
+        assert_eq!([(); 4].map(|()| popped(&queue)), [1, 3, 2, 4]);
+        assert_eq!((discipline.panics(), queue.len()), (2, 0));
     }
 
     #[test]

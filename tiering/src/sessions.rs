@@ -142,6 +142,9 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 pub struct Speeds {
     levels: Box<[Speed]>,
     compared: Mutex<Compared>,
+    /// The [`speedup`](Self::speedup), as the bits of a floating-point number; 0 before there is
+    /// one. Written under the lock of `compared`.
+    speedup: AtomicU64,
 }
 
 /// What trials have found.
@@ -165,7 +168,12 @@ impl Speeds {
     pub(crate) fn new(levels: usize) -> Self {
         let levels = (0..levels).map(|_| Speed::default()).collect();
         let compared = Mutex::default();
-        Self { levels, compared }
+        let speedup = AtomicU64::new(0);
+        Self {
+            levels,
+            compared,
+            speedup,
+        }
     }
 
     fn add(&self, level: Level, bytes: u32, time: Nanos) {
@@ -193,13 +201,14 @@ impl Speeds {
         let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.functions += 1;
         compared.logs -= ratio.ln();
+        let speedup = (compared.logs / f64::from(compared.functions)).exp();
+        self.speedup.store(speedup.to_bits(), Ordering::Relaxed);
     }
 
     /// How much faster optimized code was than baseline code: the geometric mean over the functions
     /// that were compared, or `None` if none was.
     pub fn speedup(&self) -> Option<f64> {
-        let compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
-        let functions = f64::from(compared.functions);
-        (compared.functions > 0).then(|| (compared.logs / functions).exp())
+        let bits = self.speedup.load(Ordering::Relaxed);
+        (bits != 0).then_some(f64::from_bits(bits))
     }
 }

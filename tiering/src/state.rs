@@ -10,9 +10,9 @@ mod models;
 use std::sync::{OnceLock, PoisonError};
 
 use upshift_abi::{Cancel, LoopIndex, OsrEntryInfo};
-use upshift_profiler::Nanos;
+use upshift_profiler::{Nanos, ReqId};
 
-use crate::account::BudgetAccount;
+use crate::account::{Account, Granted};
 use crate::contest::Contest;
 use crate::first_code::POLL_INTERVAL;
 use crate::lifecycle::{Lifecycle, LoopPhase, LoopStep, Phase, Step};
@@ -22,16 +22,21 @@ use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Or
 
 /// The state of a function's code, changed by compare-and-swap. Loads acquire and steps release: a
 /// thread that reads a state also sees everything that was written before the state was reached.
+///
+/// Beside the state it holds the number of the request that took the last [`Step::Request`]. A
+/// request that was withdrawn stays in the queue until a compile thread takes it. By then the
+/// function may have been requested anew, and what the queue holds of the old request must neither
+/// begin nor drop the new one.
 #[derive(Debug)]
-pub(crate) struct AtomicState(AtomicU32);
+pub(crate) struct AtomicState(AtomicU64);
 
 impl AtomicState {
     fn new() -> Self {
-        Self(AtomicU32::new(pack(Lifecycle::START)))
+        Self(AtomicU64::new(pack(Lifecycle::START, ReqId::NONE)))
     }
 
     pub(crate) fn get(&self) -> Lifecycle {
-        unpack(self.0.load(Ordering::Acquire))
+        unpack(self.0.load(Ordering::Acquire)).0
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -40,7 +45,33 @@ impl AtomicState {
 
     /// Takes a step. Returns false, and changes nothing, if it is not possible or no longer so.
     pub(crate) fn step(&self, step: Step) -> bool {
-        let update = |bits| unpack(bits).step(step).map(pack);
+        self.update(|state, req| Some((state.step(step)?, req)))
+    }
+
+    /// Takes [`Step::Request`] for the request with this number.
+    pub(crate) fn request(&self, level: Level, req: ReqId) -> bool {
+        self.update(|state, _| Some((state.step(Step::Request(level))?, req)))
+    }
+
+    /// Takes a step of the request with this number; not if another one has been made since.
+    pub(crate) fn step_of(&self, req: ReqId, step: Step) -> bool {
+        self.update(|state, latest| match latest == req {
+            true => Some((state.step(step)?, req)),
+            false => None,
+        })
+    }
+
+    /// Whether the request with this number is the latest one, and waits.
+    pub(crate) fn is_queued(&self, req: ReqId) -> bool {
+        let (state, latest) = unpack(self.0.load(Ordering::Acquire));
+        latest == req && state.phase == Phase::Queued
+    }
+
+    fn update(&self, next: impl Fn(Lifecycle, ReqId) -> Option<(Lifecycle, ReqId)>) -> bool {
+        let update = |bits| {
+            let (state, req) = unpack(bits);
+            next(state, req).map(|(state, req)| pack(state, req))
+        };
         let updated = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
@@ -48,15 +79,16 @@ impl AtomicState {
     }
 }
 
-fn pack(Lifecycle { phase, level }: Lifecycle) -> u32 {
-    phase as u32 | u32::from(level.0) << 8
+fn pack(Lifecycle { phase, level }: Lifecycle, req: ReqId) -> u64 {
+    phase as u64 | u64::from(level.0) << 8 | u64::from(req.0) << 32
 }
 
-fn unpack(bits: u32) -> Lifecycle {
-    Lifecycle {
+fn unpack(bits: u64) -> (Lifecycle, ReqId) {
+    let state = Lifecycle {
         phase: Phase::ALL[(bits & 0xff) as usize],
         level: Level((bits >> 8) as u8),
-    }
+    };
+    (state, ReqId((bits >> 32) as u32))
 }
 
 /// The phase of a loop's OSR entry, changed and ordered as [`AtomicState`] is.
@@ -89,7 +121,9 @@ impl AtomicLoopPhase {
 #[derive(Debug)]
 pub(crate) struct FuncState<C> {
     pub(crate) code: AtomicState,
-    pub(crate) account: BudgetAccount,
+    pub(crate) account: Account,
+    /// What the budget was.
+    pub(crate) granted: Granted,
     /// What the policy remembers. Locked while the policy decides, and only then.
     memo: Mutex<Memo>,
     /// The urgency of the latest request for the function.
@@ -174,7 +208,8 @@ impl<C: Clone> FuncState<C> {
     pub(crate) fn new() -> Self {
         Self {
             code: AtomicState::new(),
-            account: BudgetAccount::default(),
+            account: Account::default(),
+            granted: Granted::default(),
             memo: Mutex::default(),
             urgency: Urgency::default(),
             code_bytes: AtomicU32::new(0),
@@ -242,9 +277,11 @@ impl<C: Clone> FuncState<C> {
         self.code_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Makes the wake-up that is due then the one that counts.
-    pub(crate) fn set_wake(&self, due: Nanos) {
-        self.wake_at.store(due.0, Ordering::Relaxed);
+    /// Makes the wake-up that is due then the one that counts; returns when the one before was due
+    /// that has not come.
+    pub(crate) fn set_wake(&self, due: Nanos) -> Option<Nanos> {
+        let before = self.wake_at.swap(due.0, Ordering::Relaxed);
+        (before != 0).then_some(Nanos(before))
     }
 
     /// When the wake-up that counts is due.

@@ -8,10 +8,6 @@ use crate::home::CodeHome;
 use crate::policy::Level;
 use crate::queue::{Figures, Waiting};
 
-/// A function that has had no event for so long has come to a rest (HotSpot's
-/// `TieredRateUpdateMaxTime`).
-const AT_REST: Nanos = Nanos(25_000_000);
-
 impl<M: CodeHome> Function<'_, M> {
     /// Brings up to date what a discipline sees of a request that waits since `queued`.
     pub(crate) fn look(&self, queued: Nanos, waiting: &mut Waiting) {
@@ -26,28 +22,16 @@ impl<M: CodeHome> Function<'_, M> {
 
     /// What is known of the function at the time `now`, and of code of the level.
     fn figures(&self, now: Nanos, level: Level) -> Figures {
-        let (shared, account) = (self.shared(), &self.state.account);
-        let weights = shared.config.weights;
-        let units = account.units();
-        let (calls, iterations) = (weights.calls(account), weights.iterations(account));
-        let idle = Nanos(now.0.saturating_sub(account.active_at().0));
-        let events = calls as f64 + iterations as f64;
+        let shared = self.shared();
         let may_measure = self.module.driver.may_measure();
         Figures {
             body_bytes: self.home.facts().body_len(self.index),
-            units,
-            calls,
-            iterations,
-            rate: match idle > AT_REST {
-                true => 0.0,
-                false => account.last_rate() * events / (units.max(1) as f64),
-            },
-            idle,
             ns_per_byte: shared.speeds.ns_per_byte(level).filter(|_| may_measure),
             speedup: shared
                 .speeds
                 .speedup()
                 .filter(|_| may_measure && level == shared.ladder.top()),
+            ..self.state.account.figures(shared.config.weights, now)
         }
     }
 }

@@ -255,3 +255,40 @@ fn names_from_modules_do_not_control_terminals() {
         }
     }
 }
+
+#[test]
+fn ladders_that_are_not_possible_are_wrong_usage() {
+    let program = file("ladder.wat", MATH);
+    for (tiers, message) in [
+        ("cranelift-none,baseline", "can't be tier"),
+        ("baseline,baseline", "can't be tier"),
+        ("baseline", "needs an optimizer"),
+    ] {
+        let tiers = format!("tiers={tiers}");
+        let stderr = upshift(&["-T", &tiers, &program]).failure(2);
+        assert!(stderr.contains(message), "{stderr}");
+    }
+}
+
+#[test]
+fn a_rule_for_no_function_is_warned_of() {
+    let program = file(
+        "ruled.wat",
+        "(module (func $start (export \"_start\") (nop)))",
+    );
+    let rules = file(
+        "rules.toml",
+        "[[function]]\nname = 'start'\nnever = true\n\n\
+         [[function]]\nname = 'strat'\nnever = true\n",
+    );
+    let setting = format!("override={rules}");
+    let ran = upshift(&["-T", &setting, &program]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let stderr = ran.stderr;
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(
+        stderr.starts_with("warn: -T override: ")
+            && stderr.ends_with("rules.toml: line 5: no function's name is like `strat`\n"),
+        "{stderr}"
+    );
+}

@@ -1,5 +1,7 @@
 //! What a run asks and tells whatever decides on compilations.
 
+use upshift_abi::{CompileUnit, LoopIndex};
+
 use super::run::Run;
 use crate::workload::Code;
 
@@ -32,6 +34,15 @@ pub enum Unit {
     Function,
     /// An OSR entry at this loop.
     Loop(u32),
+}
+
+impl From<Unit> for CompileUnit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Function => CompileUnit::Function,
+            Unit::Loop(index) => CompileUnit::Loop(LoopIndex(index)),
+        }
+    }
 }
 
 /// A job that was done.
@@ -80,7 +91,8 @@ pub trait Director {
     /// The function has got its first code and is about to run it.
     fn first_code(&mut self, _run: &mut Run<'_>, _function: usize) {}
 
-    /// The function's budget is used up, at a loop or (`None`) at its entry.
+    /// The function's budget is used up, at a loop or (`None`) at its entry. Where no other is set,
+    /// the function has an infinite one.
     fn exhausted(&mut self, _run: &mut Run<'_>, _function: usize, _at: Option<u32>) {}
 
     /// A loop whose budget is used up goes on in its OSR entry. Called once for each entry that was

@@ -323,7 +323,7 @@ impl Run<'_> {
     }
 
     fn exhaust(&mut self, part: &Part, director: &mut dyn Director) {
-        self.hot[part.function].left = f64::INFINITY;
+        let left = self.hot[part.function].left;
         // Each unit is as likely as the others to be the last.
         let (calls, loops) = self.units(part, &self.hot[part.function]);
         let mut unit = self.random.f64() * (calls + loops) - calls;
@@ -338,6 +338,10 @@ impl Run<'_> {
         }
         self.ask(director);
         director.exhausted(self, part.function, at);
+        let hot = &mut self.hot[part.function];
+        if hot.left <= left {
+            hot.left = f64::INFINITY;
+        }
         self.serve(director);
     }
 

@@ -9,7 +9,7 @@ use upshift_profiler::{FuncKey, ModuleKey, Nanos};
 use upshift_tiering::lifecycle::{LoopStep, Step};
 use upshift_tiering::policy::{Budget, LevelView, Request};
 use upshift_tiering::queue::Figures;
-use upshift_tiering::{Decision, Level, Phase, PolicyEvent, View};
+use upshift_tiering::{Allowed, Decision, Level, Phase, PolicyEvent, View};
 
 use super::function::Function;
 use super::queue::{Queue, Taken, Waiting};
@@ -59,7 +59,6 @@ impl<'a> Tiering<'a> {
     fn decide(&mut self, run: &Run<'_>, function: usize, event: PolicyEvent) -> Decision {
         let view = self.view(run, function);
         let state = &mut self.functions[function];
-        state.rate = view.rate;
         let decision = self.setup.policy.on(&mut state.memo, event, &view);
         self.figures.asked += 1;
         if self.setup.decisions == Keep::All {
@@ -73,36 +72,19 @@ impl<'a> Tiering<'a> {
         decision
     }
 
-    fn view(&mut self, run: &Run<'_>, function: usize) -> View {
-        let now = time(run);
-        let since = |then: Nanos| Nanos(now.0.saturating_sub(then.0));
+    fn view(&self, run: &Run<'_>, function: usize) -> View {
         let code = &self.workload.functions[function];
         let mut view = View::new(func_key(function));
-        let state = &mut self.functions[function];
-        let account = &mut state.account;
-        view.now = now;
+        let state = &self.functions[function];
+        view.now = time(run);
         view.level = state.code.level;
         view.phase = state.code.phase;
         view.body_bytes = code.body_bytes;
         view.code_bytes = code.code_bytes[run.level(function)];
         view.module_bytes = self.workload.module_bytes;
         view.module_funcs = self.workload.module_funcs;
-        view.units = account.units();
-        let weights = self.setup.weights;
-        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
-        view.calls = counted(account.calls(), weights.call);
-        view.iterations = counted(account.iterations(), weights.iteration);
-        view.call_units = weights.call;
-        view.loop_units = weights.iteration;
-        view.samples = state.samples;
         view.hint = self.setup.hints.get(function).copied().flatten();
-        view.units_since_request = account.units_since_request();
-        view.entry_exhaustions = account.entry_exhaustions;
-        view.loop_exhaustions = account.loop_exhaustions;
-        view.rate = account.rate(now);
-        view.age = since(state.first_code_at);
-        view.age_since_request = since(account.requested_at().max(state.first_code_at));
-        view.since_new_code = since(self.new_code_at);
+        view.since_new_code = Nanos(view.now.0.saturating_sub(self.new_code_at.0));
         view.queue_length = self.queue.len() as u32;
         view.workers = self.setup.machine.workers;
         view.busy_workers = run.busy_workers() as u32;
@@ -114,26 +96,16 @@ impl<'a> Tiering<'a> {
                 speedup: None,
             };
         }
+        let (account, weights) = (&state.account, self.setup.weights);
+        account.show(&mut view, weights, state.first_code_at);
         view
     }
 
     /// What a queue discipline sees of a function, as the engine's `watch.rs` says.
     fn figures_of(&self, run: &Run<'_>, waiting: &Waiting) -> Figures {
-        /// A function that has had no event for so long has come to a rest.
-        const AT_REST: Nanos = Nanos(25_000_000);
-        let (state, weights) = (&self.functions[waiting.function], self.setup.weights);
-        let counted = |units: u64, weight: u32| units.checked_div(weight.into()).unwrap_or(0);
-        let account = &state.account;
-        let mut figures = Figures::default();
+        let account = &self.functions[waiting.function].account;
+        let mut figures = account.figures(self.setup.weights, time(run));
         figures.body_bytes = self.workload.functions[waiting.function].body_bytes;
-        figures.units = account.units();
-        figures.calls = counted(account.calls(), weights.call);
-        figures.iterations = counted(account.iterations(), weights.iteration);
-        figures.idle = Nanos(time(run).0.saturating_sub(account.active_at().0));
-        if figures.idle <= AT_REST {
-            let events = figures.calls as f64 + figures.iterations as f64;
-            figures.rate = state.rate * events / (figures.units.max(1) as f64);
-        }
         let level = usize::from(waiting.seen.request.level.0);
         let compiled = self.compiled.get(level);
         let measured = compiled.filter(|(_, bytes)| *bytes > 0.0);
@@ -149,8 +121,9 @@ impl<'a> Tiering<'a> {
         decision: &Decision,
         at: Option<u32>,
     ) {
-        if decision.withdraw && self.functions[function].step(Step::Drop) {
-            self.figures.withdrawn += 1;
+        if decision.withdraw {
+            // What waits in the queue is counted when it is taken.
+            self.functions[function].step(Step::Drop);
         }
         if let (Some(osr), Some(index)) = (decision.osr, at) {
             self.request(run, function, Unit::Loop(index), osr);
@@ -171,33 +144,28 @@ impl<'a> Tiering<'a> {
             level: request.level.min(top),
             ..request
         };
-        if self.workload.functions[function].body_bytes > knobs.max_optimize_bytes {
-            self.functions[function].step(Step::Refuse);
-            return;
-        }
-        let is_allowed = match unit {
-            Unit::Function => knobs.function_tier_up,
-            Unit::Loop(_) => {
-                knobs.osr && self.functions[function].osr_requests < knobs.osr_per_function
-            }
-        };
-        if !is_allowed {
-            return;
+        let body_bytes = self.workload.functions[function].body_bytes;
+        if unit == Unit::Function && self.setup.queue.watches() {
+            self.queue.reprioritise(function, request);
         }
         let state = &mut self.functions[function];
-        if !state.claim(unit, request.level) {
-            if state.is_under_way(unit) {
-                self.figures.deduplicated += 1;
-                if unit == Unit::Function && self.setup.queue.watches() {
-                    self.queue.reprioritise(function, request);
-                }
+        match knobs.allows(unit.into(), body_bytes, state.osr_requests) {
+            Allowed::Yes => {}
+            Allowed::No => return,
+            Allowed::Never => {
+                state.step(Step::Refuse);
+                return;
             }
+        }
+        let number = self.queue.next_number();
+        if !state.claim(unit, request.level, number) {
+            self.figures.deduplicated += u64::from(state.is_under_way(unit));
             return;
         }
         state.account.requested(time(run));
         if self.queue.len() >= knobs.queue_cap as usize {
             self.figures.dropped += 1;
-            state.unclaim(unit);
+            state.unclaim(unit, number);
             return;
         }
         self.figures.requests += 1;
@@ -230,14 +198,14 @@ impl<'a> Tiering<'a> {
     fn set_budget(&mut self, run: &mut Run<'_>, function: usize, units: u32) {
         // A budget of no units is found exhausted when the first one is taken.
         let units = f64::from(units.max(1));
-        self.functions[function].account.granted = units;
+        self.functions[function].grant(units);
         run.set_budget(function, units);
     }
 
     /// Deals with a budget that is used up, or with a loop that has come to its OSR entry.
     fn consult(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
         let state = &mut self.functions[function];
-        state.account.exhausted(at);
+        state.exhausted(run.budget_left(function), at);
         if state.code.phase == Phase::Pinned {
             self.grant(run, function, Budget::Unlimited, at);
         } else {
@@ -272,9 +240,7 @@ impl<'a> Tiering<'a> {
 
     /// Takes note of what the function has used of its budget.
     fn charge(&mut self, run: &Run<'_>, function: usize) {
-        let account = &mut self.functions[function].account;
-        let used = account.granted - run.budget_left(function);
-        account.charge(used.clamp(0.0, account.granted));
+        self.functions[function].charge(run.budget_left(function));
     }
 
     fn compiled(&mut self, function: usize, level: usize) {
@@ -287,7 +253,9 @@ impl<'a> Tiering<'a> {
     /// Claims a request that was taken from the queue for a compile thread.
     fn begin(&mut self, run: &Run<'_>, waiting: Waiting) -> Option<Job> {
         let (function, unit) = (waiting.function, waiting.unit);
-        if !self.functions[function].is_queued(unit) {
+        let number = waiting.seen.order;
+        if !self.functions[function].is_queued(unit, number) {
+            self.figures.withdrawn += 1;
             return None;
         }
         // Where the running thread compiles, nothing waits, and no policy is asked.
@@ -298,7 +266,7 @@ impl<'a> Tiering<'a> {
             };
             if self.decide(run, function, event).withdraw {
                 self.figures.withdrawn += 1;
-                self.functions[function].unclaim(unit);
+                self.functions[function].unclaim(unit, number);
                 return None;
             }
         }
@@ -332,7 +300,7 @@ impl Director for Tiering<'_> {
                 }
                 Taken::Stale(waiting) => {
                     self.figures.stale += 1;
-                    self.functions[waiting.function].unclaim(waiting.unit);
+                    self.functions[waiting.function].unclaim(waiting.unit, waiting.seen.order);
                 }
             }
         }
@@ -366,6 +334,7 @@ impl Director for Tiering<'_> {
         let (function, level) = (done.job.function, done.job.level);
         self.compiled(function, level);
         let level = Level(level as u8);
+        self.charge(run, function);
         match done.job.unit {
             Unit::Function => {
                 self.functions[function].step(Step::Install(level));
@@ -375,12 +344,11 @@ impl Director for Tiering<'_> {
                 self.functions[function].loop_step(index, LoopStep::Install);
             }
         }
-        self.charge(run, function);
         self.set_budget(run, function, 0);
     }
 
     fn sampled(&mut self, run: &mut Run<'_>, function: usize) {
-        self.functions[function].samples += 1;
+        self.functions[function].account.sampled();
         self.tell(run, function, PolicyEvent::Sampled(1));
     }
 

@@ -2,11 +2,11 @@
 
 use upshift_abi::LoopIndex;
 use upshift_profiler::Nanos;
+use upshift_tiering::account::{Account, UsedBy};
 use upshift_tiering::lifecycle::{Lifecycle, LoopStep, Step};
 use upshift_tiering::policy::LoopView;
 use upshift_tiering::{Level, LoopPhase, Memo, Phase};
 
-use super::account::Account;
 use crate::machine::Unit;
 use crate::workload::Code;
 
@@ -17,13 +17,16 @@ pub(super) struct Function {
     /// What the policy remembers.
     pub(super) memo: Memo,
     pub(super) account: Account,
+    /// What the budget was when it was last set or read.
+    granted: f64,
+    /// The part of a unit that was used and is not in the account yet.
+    fraction: f64,
+    /// The number of the request that made the function wait last.
+    claim: u64,
     pub(super) first_code_at: Nanos,
     /// OSR entries that were requested, compared with the limit.
     pub(super) osr_requests: u32,
     loops: Vec<LoopState>,
-    /// The rate that the policy saw last.
-    pub(super) rate: f64,
-    pub(super) samples: u32,
 }
 
 /// The state of a loop's OSR entry.
@@ -46,12 +49,39 @@ impl Function {
             code: Lifecycle::START,
             memo: Memo::default(),
             account: Account::default(),
+            granted: 0.0,
+            fraction: 0.0,
+            claim: 0,
             first_code_at: Nanos(0),
             osr_requests: 0,
             loops: loops.collect(),
-            rate: 0.0,
-            samples: 0,
         }
+    }
+
+    /// Records the value that the budget is about to be set to.
+    pub(super) fn grant(&mut self, units: f64) {
+        self.granted = units;
+    }
+
+    /// The whole units used since the last reading, given what is left of the budget now.
+    fn used(&mut self, left: f64) -> u64 {
+        let used = (self.granted - left).max(0.0) + self.fraction;
+        self.granted = left;
+        self.fraction = used.fract();
+        used as u64
+    }
+
+    /// Charges what was used of a budget that has not run out.
+    pub(super) fn charge(&mut self, left: f64) {
+        let used = self.used(left);
+        self.account.charge(used, UsedBy::Either);
+    }
+
+    /// Charges a budget that ran out at a loop or (`None`) at the function's entry.
+    pub(super) fn exhausted(&mut self, left: f64, at: Option<u32>) {
+        let used = self.used(left);
+        let by = at.map_or(UsedBy::Calls, |_| UsedBy::Loops);
+        self.account.exhausted(used, by);
     }
 
     /// Takes a step of the function; false if it is not possible.
@@ -89,10 +119,15 @@ impl Function {
         }
     }
 
-    /// Takes the unit's step to `Queued`. Returns false if it is not in a phase before that.
-    pub(super) fn claim(&mut self, unit: Unit, level: Level) -> bool {
+    /// Takes the unit's step to `Queued` for the request with this number. Returns false if it is
+    /// not in a phase before that.
+    pub(super) fn claim(&mut self, unit: Unit, level: Level, number: u64) -> bool {
         match unit {
-            Unit::Function => self.step(Step::Request(level)),
+            Unit::Function => {
+                let claims = self.step(Step::Request(level));
+                self.claim = if claims { number } else { self.claim };
+                claims
+            }
             Unit::Loop(index) => {
                 let claims = self.loop_step(index, LoopStep::Request);
                 self.osr_requests += u32::from(claims);
@@ -101,10 +136,11 @@ impl Function {
         }
     }
 
-    /// Takes back a claim, so that the unit can be requested again.
-    pub(super) fn unclaim(&mut self, unit: Unit) {
+    /// Takes back the claim of the request with this number, so that the unit can be requested
+    /// again.
+    pub(super) fn unclaim(&mut self, unit: Unit, number: u64) {
         match unit {
-            Unit::Function => _ = self.step(Step::Drop),
+            Unit::Function => _ = self.claim == number && self.step(Step::Drop),
             Unit::Loop(index) => {
                 self.osr_requests -= u32::from(self.loop_step(index, LoopStep::Drop));
             }
@@ -119,10 +155,11 @@ impl Function {
         }
     }
 
-    /// Whether the unit's request waits.
-    pub(super) fn is_queued(&self, unit: Unit) -> bool {
+    /// Whether the unit waits for the request with this number: that of a function may have been
+    /// withdrawn, and the function requested again.
+    pub(super) fn is_queued(&self, unit: Unit, number: u64) -> bool {
         match unit {
-            Unit::Function => self.code.phase == Phase::Queued,
+            Unit::Function => self.claim == number && self.code.phase == Phase::Queued,
             Unit::Loop(index) => self.loop_view(index).phase == LoopPhase::Queued,
         }
     }

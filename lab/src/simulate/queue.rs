@@ -1,6 +1,5 @@
 //! The queue of waiting requests. Which is next is the engine's choice ([`queue::next`]).
 
-use upshift_abi::{CompileUnit, LoopIndex};
 use upshift_profiler::{FuncKey, Nanos};
 use upshift_tiering::policy::Request;
 use upshift_tiering::queue::{self, Discipline, Figures, Next};
@@ -26,15 +25,11 @@ impl Waiting {
         request: Request,
         since: f64,
     ) -> Self {
-        let compiled = match unit {
-            Unit::Function => CompileUnit::Function,
-            Unit::Loop(index) => CompileUnit::Loop(LoopIndex(index)),
-        };
         Self {
             function,
             unit,
             since,
-            seen: queue::Waiting::new(key, compiled, request),
+            seen: queue::Waiting::new(key, unit.into(), request),
         }
     }
 }
@@ -60,17 +55,21 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// The number of the next request.
+    pub(super) fn next_number(&self) -> u64 {
+        self.requests
+    }
+
     pub(super) fn push(&mut self, mut waiting: Waiting) {
         waiting.seen.order = self.requests;
         self.requests += 1;
         self.waiting.push(waiting);
     }
 
-    /// Gives the waiting request for a function another urgency.
+    /// Gives what waits of a function another urgency.
     pub(super) fn reprioritise(&mut self, function: usize, latest: Request) {
-        let mut waiting = self.waiting.iter_mut();
         let is_own = |one: &&mut Waiting| one.function == function && one.unit == Unit::Function;
-        if let Some(one) = waiting.find(is_own) {
+        for one in self.waiting.iter_mut().filter(is_own) {
             one.seen.request.lane = latest.lane;
             one.seen.request.priority = latest.priority;
         }

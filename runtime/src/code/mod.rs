@@ -200,6 +200,7 @@ impl CodeSpace {
         this: &Arc<Self>,
         function: FunctionCode,
         cell: usize,
+        weight: u32,
         code: CodeAddr,
     ) -> Result<CodeRef, RuntimeError> {
         let targets = CounterTargets {
@@ -214,7 +215,7 @@ impl CodeSpace {
             ..CompiledFunction::default()
         };
         let write = |start, compiled: &mut CompiledFunction| {
-            compiled.code = x64::counter(start, targets).into();
+            compiled.code = x64::counter(start, weight, targets).into();
         };
         Self::place_with(this, CodeKind::Function(function), compiled, write, None)
     }

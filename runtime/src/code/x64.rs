@@ -27,7 +27,7 @@ pub fn thunk(n: u32, at: usize, cell: usize) -> [u8; THUNK_SIZE] {
 /// The addresses in a call counter.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterTargets {
-    /// The 4-byte cell that each call takes 1 from.
+    /// The 4-byte cell that each call takes from.
     pub cell: usize,
     /// Where calls go that leave less than 0 in the cell.
     pub exhausted: usize,
@@ -36,27 +36,27 @@ pub struct CounterTargets {
 }
 
 /// Bytes of a call counter.
-pub const COUNTER_SIZE: usize = 18;
+pub const COUNTER_SIZE: usize = 21;
 
-/// A call counter at an address: `sub dword [cell], 1; js exhausted; jmp code`. It changes no
+/// A call counter at an address: `sub dword [cell], weight; js exhausted; jmp code`. It changes no
 /// register and no stack, so it can stand before any function's code.
 ///
 /// # Panics
 ///
 /// If a target is not within ±2 GiB: all are in one code space.
-pub fn counter(at: usize, targets: CounterTargets) -> [u8; COUNTER_SIZE] {
+pub fn counter(at: usize, weight: u32, targets: CounterTargets) -> [u8; COUNTER_SIZE] {
     let mut bytes = [0; COUNTER_SIZE];
     let distance = |end: usize, target: usize| {
         let distance = target as i64 - (at + end) as i64;
         let distance = i32::try_from(distance).expect("the code space is smaller than 2 GiB");
         distance.to_le_bytes()
     };
-    bytes[..2].copy_from_slice(&[0x83, 0x2d]); // sub dword [rip + disp32], imm8
-    bytes[2..6].copy_from_slice(&distance(7, targets.cell));
-    bytes[6] = 1;
-    bytes[7..9].copy_from_slice(&[0x0f, 0x88]); // js rel32
-    bytes[9..13].copy_from_slice(&distance(13, targets.exhausted));
-    bytes[13] = 0xe9; // jmp rel32
-    bytes[14..].copy_from_slice(&distance(COUNTER_SIZE, targets.code));
+    bytes[..2].copy_from_slice(&[0x81, 0x2d]); // sub dword [rip + disp32], imm32
+    bytes[2..6].copy_from_slice(&distance(10, targets.cell));
+    bytes[6..10].copy_from_slice(&weight.to_le_bytes());
+    bytes[10..12].copy_from_slice(&[0x0f, 0x88]); // js rel32
+    bytes[12..16].copy_from_slice(&distance(16, targets.exhausted));
+    bytes[16] = 0xe9; // jmp rel32
+    bytes[17..].copy_from_slice(&distance(COUNTER_SIZE, targets.code));
     bytes
 }

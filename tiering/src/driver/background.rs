@@ -67,6 +67,8 @@ impl<M: CodeHome> Target for ModuleState<M> {
         let home = self.home()?;
         let function = self.function(&home, key.func.func);
         let claimed = match key.tier {
+            // Withdrawn, and perhaps requested again since.
+            Tier::Optimizer if !function.is_queued(key) => false,
             Tier::Optimizer if !function.is_still_wanted(key, waited) => {
                 function.unclaim(key);
                 false

@@ -1,18 +1,17 @@
 //! Wake-ups in real time: one thread for each engine, started when a policy first asks for one.
 //!
-//! Protocol: `wakes` is a heap by due time. A function has at most one wake-up that counts, the one
-//! whose time its state names: asking again leaves the earlier entry in the heap, where it is
-//! found stale. Where the system refuses the thread, threads that run WebAssembly look for due
-//! wake-ups at exhausted budgets.
+//! Protocol: `wakes` is ordered by due time. A function has at most one wake-up, at the time that
+//! its state names: asking again replaces the earlier one, and a module that is dropped takes its
+//! own with it. So there are no more than functions, whatever the delays. Where the system refuses
+//! the thread, threads that run WebAssembly look for due wake-ups at exhausted budgets.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use upshift_profiler::{FuncKey, Nanos};
+use upshift_profiler::{FuncKey, ModuleKey, Nanos};
 
 use super::Function;
 use crate::engine::Shared;
@@ -33,37 +32,18 @@ pub(crate) struct Ticker {
 
 #[derive(Debug, Default)]
 struct Wakes {
-    heap: BinaryHeap<Reverse<Wake>>,
+    /// By due time; of those due at the same time in the order of the functions.
+    due: BTreeMap<(Nanos, FuncKey), Weak<dyn Target>>,
     /// Whether the thread exists.
     running: bool,
 }
 
-/// A wake-up, ordered by its due time.
+/// A wake-up that is due.
 #[derive(Debug)]
 struct Wake {
     due: Nanos,
     func: FuncKey,
     target: Weak<dyn Target>,
-}
-
-impl PartialEq for Wake {
-    fn eq(&self, other: &Self) -> bool {
-        (self.due, self.func) == (other.due, other.func)
-    }
-}
-
-impl Eq for Wake {}
-
-impl PartialOrd for Wake {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Wake {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.func).cmp(&(other.due, other.func))
-    }
 }
 
 impl Ticker {
@@ -73,8 +53,21 @@ impl Ticker {
 
     /// Lets the thread end, as the engine is dropped.
     pub(crate) fn close(&self) {
-        self.wakes().heap.clear();
+        self.wakes().due.clear();
         self.changed.notify_all();
+    }
+
+    /// Forgets the wake-ups of a module that is dropped.
+    pub(crate) fn forget(&self, module: ModuleKey) {
+        self.wakes()
+            .due
+            .retain(|(_, func), _| func.module != module);
+    }
+
+    /// How many wake-ups are to come.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.wakes().due.len()
     }
 
     /// Wakes what is due, if there is no thread to do so. Called at exhausted budgets.
@@ -98,8 +91,8 @@ impl Ticker {
                 wakes = self.wakes();
                 continue;
             }
-            let wait = match wakes.heap.peek() {
-                Some(Reverse(first)) => Duration::from_nanos(first.due.0 - now.0),
+            let wait = match wakes.first() {
+                Some(first) => Duration::from_nanos(first.0 - now.0),
                 None => Duration::MAX,
             };
             let waited = self.changed.wait_timeout(wakes, wait);
@@ -111,11 +104,17 @@ impl Ticker {
 impl Wakes {
     /// Takes the first wake-up that is due.
     fn take_due(&mut self, now: Nanos) -> Option<Wake> {
-        let due = self
-            .heap
-            .peek()
-            .is_some_and(|Reverse(wake)| wake.due <= now);
-        due.then(|| self.heap.pop())?.map(|Reverse(wake)| wake)
+        let first = self.due.first_entry()?;
+        if first.key().0 > now {
+            return None;
+        }
+        let ((due, func), target) = first.remove_entry();
+        Some(Wake { due, func, target })
+    }
+
+    /// When the first wake-up is due.
+    fn first(&self) -> Option<Nanos> {
+        self.due.keys().next().map(|&(due, _)| due)
     }
 }
 
@@ -136,18 +135,15 @@ pub(super) fn wake<M: CodeHome>(function: Function<'_, M>, after: Nanos) {
     let shared = function.shared();
     let ticker = &shared.ticker;
     let due = Nanos(shared.log.now().0.saturating_add(after.0.max(1)));
-    function.state.set_wake(due);
-    let wake = Wake {
-        due,
-        func: function.key(),
-        target: function.module.this.clone(),
-    };
+    let func = function.key();
     let mut wakes = ticker.wakes();
-    let first = wakes
-        .heap
-        .peek()
-        .is_none_or(|Reverse(first)| due < first.due);
-    wakes.heap.push(Reverse(wake));
+    // Under the lock, so that the function's state names what is listed.
+    if let Some(before) = function.state.set_wake(due) {
+        wakes.due.remove(&(before, func));
+    }
+    let first = wakes.first().is_none_or(|first| due < first);
+    let target = function.module.this.clone();
+    wakes.due.insert((due, func), target);
     if !wakes.running && !ticker.refused.load(Ordering::Relaxed) {
         wakes.running = start(shared);
         ticker.refused.store(!wakes.running, Ordering::Relaxed);

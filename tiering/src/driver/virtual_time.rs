@@ -4,9 +4,11 @@
 //! Requests wait in a queue for one of a fixed number of virtual compile threads; a compilation
 //! takes its latency, and is installed when the clock has passed its end. The clock only moves at
 //! exhausted budgets; what fell due meanwhile then happens in the order and at the time at which it
-//! was due. Budgets are cut to end when something is due for their function.
+//! was due. Budgets are cut to end when something is due for their function. Units that are charged
+//! otherwise, as code is installed, move the clock at the next exhausted budget.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use upshift_abi::DefinedFuncIndex;
@@ -27,20 +29,24 @@ pub(super) struct VirtualTime<C> {
     latency: Latency,
     workers: usize,
     clock: Mutex<Clock<C>>,
+    /// When a function of the module last got its first code, by this clock.
+    new_code_at: AtomicU64,
 }
 
 /// A module's clock, and what waits for it.
 struct Clock<C> {
     now: u64,
+    /// Units that were charged and have not moved the clock.
+    owed: u64,
     /// In the order of the requests.
     waiting: Vec<Waiting>,
     /// How many requests there have been.
     requests: u64,
     /// In the order in which they began.
     running: Vec<Running<C>>,
-    /// The wake-ups of functions by due time; of those due at the same time in the order of the
-    /// functions.
-    wakes: BTreeMap<(u64, DefinedFuncIndex), ()>,
+    /// The wake-ups of functions by due time, at most one of each; of those due at the same time in
+    /// the order of the functions.
+    wakes: BTreeSet<(u64, DefinedFuncIndex)>,
 }
 
 /// A request that no compile thread has taken yet.
@@ -75,11 +81,13 @@ impl<C> VirtualTime<C> {
             workers: knobs.threads.max(1) as usize,
             clock: Mutex::new(Clock {
                 now: 0,
+                owed: 0,
                 waiting: Vec::new(),
                 requests: 0,
                 running: Vec::new(),
-                wakes: BTreeMap::new(),
+                wakes: BTreeSet::new(),
             }),
+            new_code_at: AtomicU64::new(0),
         }
     }
 
@@ -89,13 +97,19 @@ impl<C> VirtualTime<C> {
 }
 
 impl<C> Clock<C> {
+    /// The time after so many more units, and those that have not moved the clock.
+    fn due(&mut self, units: u64) -> u64 {
+        let units = units.saturating_add(std::mem::take(&mut self.owed));
+        self.now.saturating_add(units)
+    }
+
     /// Moves to the first event that is due by `until` and takes it; moves to `until` if there is
     /// none.
     fn next(&mut self, until: u64) -> Option<Due<C>> {
         let ends = self.running.iter().enumerate();
         let ends = ends.filter_map(|(i, running)| Some((running.end?, i)));
         let end = ends.min().filter(|&(end, _)| end <= until);
-        let wake = self.wakes.keys().next().copied();
+        let wake = self.wakes.first().copied();
         let wake = wake.filter(|&(due, _)| due <= until);
         match (end, wake) {
             (Some((end, i)), wake) if wake.is_none_or(|(due, _)| end <= due) => {
@@ -157,6 +171,14 @@ impl<M: CodeHome> Driver<M> for VirtualTime<M::Code> {
         false
     }
 
+    fn new_code_at<'a>(&'a self, _shared: &'a Shared) -> &'a AtomicU64 {
+        &self.new_code_at
+    }
+
+    fn charged(&self, units: u64) {
+        self.clock().owed += units;
+    }
+
     fn exhausted(&self, function: Function<'_, M>, used: Used) -> Option<M::Addr> {
         self.advance(function, used.units);
         function.consult_policy(used.site)
@@ -199,15 +221,17 @@ impl<M: CodeHome> Driver<M> for VirtualTime<M::Code> {
     fn wake(&self, function: Function<'_, M>, after: Nanos) {
         let mut clock = self.clock();
         let due = clock.now.saturating_add(after.0.max(1));
-        function.state.set_wake(Nanos(due));
-        clock.wakes.insert((due, function.index), ());
+        if let Some(before) = function.state.set_wake(Nanos(due)) {
+            clock.wakes.remove(&(before.0, function.index));
+        }
+        clock.wakes.insert((due, function.index));
     }
 }
 
 impl<C: Clone + Send + Sync> VirtualTime<C> {
     /// Moves the clock, and does what falls due on the way.
     fn advance<M: CodeHome<Code = C>>(&self, function: Function<'_, M>, units: u64) {
-        let until = self.clock().now.saturating_add(units);
+        let until = self.clock().due(units);
         while let Some(due) = { self.clock().next(until) } {
             match due {
                 Due::Compiled(key, code) => {
@@ -225,18 +249,18 @@ impl<C: Clone + Send + Sync> VirtualTime<C> {
     /// Takes the request that a compile thread compiles next, if one is free. Drops those that are
     /// stale.
     fn next_waiting<M: CodeHome<Code = C>>(&self, function: Function<'_, M>) -> Option<Waiting> {
-        let config = &function.shared().config;
+        let (config, discipline) = (&function.shared().config, &function.shared().discipline);
         loop {
             let waiting = { self.clock().free_to_take(self.workers)? };
             let mut seen: Vec<_> = waiting.iter().map(|waiting| waiting.seen).collect();
-            if config.queue.watches() || config.stale().is_some() {
+            if discipline.watches() || config.stale().is_some() {
                 for (waiting, seen) in waiting.iter().zip(&mut seen) {
                     let func = waiting.key.func.func;
                     let of_key = function.module.function(function.home, func);
                     of_key.look(Nanos(waiting.since), seen);
                 }
             }
-            match queue::next(&*config.queue, config.stale(), &seen)? {
+            match discipline.next(config.stale(), &seen)? {
                 Next::Compile(index) => {
                     let waiting = waiting[index];
                     let mut clock = self.clock();
@@ -273,7 +297,8 @@ impl<C: Clone + Send + Sync> VirtualTime<C> {
                 waited,
                 queue_length: self.clock().waiting.len() as u32,
             });
-            if function.decide(event).withdraw {
+            // Withdrawn already, and perhaps requested again since; or withdrawn now.
+            if !function.is_queued(key) || function.decide(event).withdraw {
                 function.shared().dropped(key, DropReason::Withdrawn);
                 function.unclaim(key);
                 self.clock().running.retain(|running| running.key != key);

@@ -180,6 +180,11 @@ impl Decision {
         }
     }
 
+    /// Whether there is anything to do but to grant the budget.
+    pub(crate) fn acts(&self) -> bool {
+        self.function.is_some() || self.osr.is_some() || self.withdraw || self.wake.is_some()
+    }
+
     /// The decision with a request for the whole function.
     #[must_use]
     pub fn with_function(self, request: Request) -> Self {

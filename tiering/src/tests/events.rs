@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use upshift_profiler::{Event, Nanos};
 
 use super::*;
+use crate::ModuleTiers;
+use crate::fake::FakeHome;
+use crate::home::CodeHome;
 use crate::policy::{Budget, Decision, Lane, Level, LoopView, Memo, PolicyEvent, Request};
 use crate::{LoopPhase, Policy};
 
@@ -227,4 +230,84 @@ fn virtual_compile_threads_are_as_many_as_configured() {
     let (one, two) = (switched_at("1"), switched_at("2"));
     assert!(one[1] > one[0] + 500, "{one:?}");
     assert!(two[1] < two[0] + 100, "{two:?}");
+}
+
+/// A policy that asks anew at each event leaves no earlier wake-ups behind, and a module that goes
+/// takes its own with it.
+#[test]
+fn wake_ups_do_not_pile_up() {
+    for driver in &DRIVERS[..2] {
+        let rig = Rig::deciding(3, driver, |_, _, _| {
+            Decision::wait(Budget::Units(5)).with_wake(Nanos(3_600_000_000_000))
+        });
+        for func in [0, 1, 0, 1, 2, 0] {
+            (0..100).for_each(|_| _ = rig.call(func, 0));
+        }
+        let Rig { tiers, tiering, .. } = rig;
+        assert_eq!(tiering.shared().ticker.len(), 3, "{driver}");
+        drop(tiers);
+        assert_eq!(tiering.shared().ticker.len(), 0, "{driver}");
+    }
+}
+
+/// Units that a function has used when its code is installed move the clock as others do.
+#[test]
+fn virtual_time_is_the_work_of_all_functions() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let rig = Rig::deciding(2, "switching=virtual:fixed=100,per-byte=0", {
+        let seen = seen.clone();
+        move |memo, event, view| {
+            let func = view.func.func.0;
+            seen.lock().unwrap().push((event.name(), func, view.now.0));
+            memo.words[0] += 1;
+            match (func, event) {
+                (0, PolicyEvent::Entry) => {
+                    Decision::wait(Budget::Units(1_000)).with_function(function())
+                }
+                (0, _) => Decision::wait(Budget::Units(9)),
+                _ => Decision::wait(Budget::Units(199)),
+            }
+        }
+    });
+    let call = |func, times| (0..times).for_each(|_| _ = rig.call(func, 0));
+    // Requested at 10, due at 110. Until then 60 units more.
+    call(0, 10 + 60);
+    // At 210 the code is found to be due since 110; 60 more units are known at 410.
+    call(1, 200 + 200);
+    let expected = [
+        ("first-code", 0, 0),
+        ("entry", 0, 10),
+        ("dequeued", 0, 10),
+        ("first-code", 1, 10),
+        ("published", 0, 110),
+        ("entry", 1, 210),
+        ("entry", 1, 470),
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// Each module's clock is its own.
+#[test]
+fn virtual_clocks_of_modules_are_not_mixed() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let rig = Rig::deciding(2, "switching=virtual:fixed=10,per-byte=0", {
+        let seen = seen.clone();
+        move |_, _, view| {
+            seen.lock()
+                .unwrap()
+                .push((view.now.0, view.since_new_code.0));
+            Decision::wait(Budget::Units(99))
+        }
+    });
+    (0..1_000).for_each(|_| _ = rig.call(0, 0));
+    rig.call(1, 0);
+    seen.lock().unwrap().clear();
+    let (home, func) = (FakeHome::new(1), DefinedFuncIndex(0));
+    let other = ModuleTiers::new(&rig.tiering, home.facts());
+    let first = other.state.first_call(&home, func, Cancel::NEVER);
+    first.unwrap();
+    // As if 100 units had been used.
+    home.set_budget(func, -1);
+    other.state.budget_exhausted(&home, func, BudgetSite::Entry);
+    assert_eq!(*seen.lock().unwrap(), [(0, 0), (100, 100)]);
 }

@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use upshift_abi::facts::decode;
+use upshift_profiler::Event;
 
 use super::*;
 use crate::home::CodeHome;
@@ -64,4 +65,37 @@ fn compile_all_with_the_optimizer_reports_the_first_failure() {
         .compile_all(&rig.home, Tier::Optimizer, None)
         .unwrap_err();
     assert!(error.to_string().contains("def20"), "{error}");
+}
+
+/// The optimizer inlines: it must see no body that is not known to be valid.
+#[test]
+fn nothing_is_requested_before_all_bodies_are_valid() {
+    for switching in ["sync", "background", "virtual:fixed=0,per-byte=0"] {
+        let settings = format!("switching={switching} policy=first-call eager-threads=2");
+        let compile = |rig: &Rig| {
+            let validators = decode(rig.home.wasm()).unwrap().validators;
+            let tiers = &rig.tiers;
+            tiers.compile_all(&rig.home, Tier::Baseline, Some(validators))
+        };
+        let invalid = Rig::new(9, &settings);
+        invalid.baseline.behave(|func, _| match func.0 {
+            8 => Act::Fail,
+            _ => Act::Compile,
+        });
+        assert!(compile(&invalid).is_err());
+        assert!(invalid.optimizer.counts().is_empty(), "{switching}");
+
+        let rig = Rig::new(9, &settings);
+        compile(&rig).unwrap();
+        rig.tiering.wait_idle();
+        let records = rig.tiering.log().records();
+        let mut kinds = records.iter().map(|record| &record.event);
+        let first_request = kinds.position(|event| matches!(event, Event::RequestQueued { .. }));
+        let first_request = first_request.expect("each function is requested");
+        let compiled = records[..first_request].iter().filter(
+            |record| matches!(record.event, Event::CompileFinished { code, .. } if code.tier == Tier::Baseline),
+        );
+        assert_eq!(compiled.count(), 9, "{switching}");
+        assert_eq!(rig.tiering.log().stats().requests_queued, 9);
+    }
 }

@@ -1,5 +1,7 @@
 //! Tests of ladders with three levels.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
 use crate::policy::{Budget, Decision, Lane, Level, PolicyEvent, Request};
 
@@ -89,6 +91,11 @@ fn a_middle_level_that_fails_pins_and_a_top_level_that_fails_stays_below() {
         assert_eq!(phase(&rig, 0), Phase::Pinned);
         let state = rig.tiers.state.function(&rig.home, DefinedFuncIndex(0));
         assert_eq!(state.state.code.get().level, Level(failing as u8));
+        // Nothing is asked about a pinned function, so its calls are not counted any more.
+        assert_eq!(rig.home.published(0).unwrap().counts, None);
+        let retired = rig.home.retired.lock().unwrap();
+        let counters = retired.iter().filter(|code| code.counts.is_some());
+        assert_eq!(counters.count(), failing);
     }
 }
 
@@ -111,4 +118,96 @@ fn the_highest_level_is_the_first_in_mode_optimizer() {
     rig.call(0, 0);
     let state = rig.tiers.state.function(&rig.home, DefinedFuncIndex(0));
     assert_eq!(state.state.code.get().level, Level(2));
+}
+
+/// The job of the request that was withdrawn stays in the queue, and must not take the new claim.
+#[test]
+fn a_withdrawn_request_does_not_stand_for_the_next_one() {
+    for driver in ["background", "virtual:fixed=1000,per-byte=0"] {
+        let middle = FakeCompiler::acting(Tier::Optimizer, |_, _| Act::Wait);
+        let top = FakeCompiler::new(Tier::Optimizer);
+        if driver != "background" {
+            middle.open_gate();
+        }
+        let rig = Rig::with_three_deciding(
+            2,
+            &format!("switching={driver} threads=1 queue=fifo"),
+            middle.clone(),
+            top.clone(),
+            |memo, event, view| {
+                let wait = Decision::wait(Budget::Units(0));
+                let request = |level| Request::new(Level(level), Lane::Normal);
+                match event {
+                    PolicyEvent::Dequeued { level, .. } => {
+                        // Only of a request that counts.
+                        assert!(view.func.func.0 == 1 || level == Level(2));
+                        wait
+                    }
+                    PolicyEvent::Entry => {
+                        memo.words[0] += 1;
+                        match (view.func.func.0, memo.words[0]) {
+                            (0, 1) | (1, 1) => wait.with_function(request(1)),
+                            (0, 2) => wait.withdrawing().with_function(request(2)),
+                            _ => wait,
+                        }
+                    }
+                    _ => wait,
+                }
+            },
+        );
+        // Occupies the one thread.
+        rig.call(1, 0);
+        rig.call(1, 0);
+        while rig.tiering.queue_length() > 0 {
+            std::thread::yield_now();
+        }
+        (0..3).for_each(|_| _ = rig.call(0, 0));
+        assert_eq!(phase(&rig, 0), Phase::Queued);
+        middle.open_gate();
+        rig.tiering.wait_idle();
+        (0..4_000).for_each(|_| _ = rig.call(1, 0));
+        let state = rig.tiers.state.function(&rig.home, DefinedFuncIndex(0));
+        assert_eq!(state.state.code.get().level, Level(2), "{driver}");
+        let levels = [&middle, &top].map(|compiler| compiler.counts().len());
+        assert_eq!(levels, [1, 1], "{driver}");
+        let stats = rig.tiering.log().stats();
+        assert_eq!(stats.optimizer.failures, 0, "{driver}");
+    }
+}
+
+/// Calls take from budgets what they take in baseline code, and count as calls.
+#[test]
+fn budgets_mean_the_same_at_middle_levels() {
+    let [middle, top] = [(); 2].map(|()| FakeCompiler::new(Tier::Optimizer));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let rig = Rig::with_three_deciding(1, "switching=sync", middle, top, {
+        let seen = seen.clone();
+        move |_, event, view| {
+            seen.lock()
+                .unwrap()
+                .push((event.name(), view.calls, view.units));
+            // 10 units for each call: every third one.
+            let wait = Decision::wait(Budget::Units(20));
+            let level = view.level.next();
+            match event {
+                PolicyEvent::Entry if view.level == Level(0) || view.calls >= 8 => {
+                    wait.with_function(Request::new(level, Lane::Normal))
+                }
+                _ => wait,
+            }
+        }
+    });
+    // Baseline code of the rig takes 1, so 21 units are 2 calls.
+    assert_eq!(until(&rig, 1), 21);
+    assert_eq!(until(&rig, 2), 6);
+    let seen = seen.lock().unwrap();
+    let expected = [
+        ("first-code", 0, 0),
+        ("entry", 2, 21),
+        ("published", 2, 21),
+        ("entry", 5, 51),
+        ("entry", 8, 81),
+        ("published", 8, 81),
+    ];
+    assert_eq!(*seen, expected);
 }
