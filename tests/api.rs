@@ -43,6 +43,7 @@ mod api_cases {
     mod threads;
     mod trials;
     mod vectors;
+    mod virtual_time;
     mod waiting;
     mod wide;
     mod wide_tables;

@@ -17,17 +17,21 @@
 //! - When a job is done its code is published: from then on the function runs at the new level, at
 //!   once or from its next entry ([`Switch`]).
 //! - The program's end is the run's: what is being compiled then is dropped.
+//! - Time is continuous, or, to compare with an engine in virtual time, [units](Time::Units).
 
 mod director;
 mod figures;
 mod run;
 mod schedule;
+mod units;
 
 use crate::trace::Header;
 
 pub use director::{Director, Done, Job, Outcome, Unit, Weights};
 pub use run::{Run, execute};
 pub use schedule::Schedule;
+pub use units::Time;
+use upshift_tiering::Latency;
 
 /// The machine and how code comes into use on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,8 @@ pub struct Machine {
     /// What it takes the guest's thread to ask the director at the end of a budget, in
     /// nanoseconds.
     pub ask_ns: f64,
+    /// What time is.
+    pub time: Time,
 }
 
 /// When functions change to code that is published.
@@ -76,6 +82,15 @@ impl Machine {
             slowdown: Vec::new(),
             switch: Switch::Publish,
             ask_ns: 0.0,
+            time: Time::Continuous,
+        }
+    }
+
+    /// The machine of an engine in virtual time, with so many compile threads.
+    pub fn in_units(workers: u32, latency: Latency) -> Self {
+        Self {
+            time: Time::Units(latency),
+            ..Self::new(workers + 1, workers)
         }
     }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use upshift_tiering::policy::Hint;
 use upshift_tiering::queue as disciplines;
-use upshift_tiering::{Decision, Discipline, Knobs, Policy, PolicyEvent, Weights};
+use upshift_tiering::{Decision, Discipline, Knobs, Memo, Policy, PolicyEvent, View, Weights};
 
 use crate::machine::{Machine, Outcome, execute};
 use crate::workload::Workload;
@@ -102,8 +102,12 @@ pub struct Decided {
     pub function: usize,
     /// What happened.
     pub event: PolicyEvent,
+    /// What the policy saw.
+    pub view: View,
     /// The policy's answer.
     pub decision: Decision,
+    /// What the policy remembers of the function from now on.
+    pub memo: Memo,
 }
 
 /// Simulates a run. The same arguments give the same answer, bit for bit.

@@ -91,6 +91,8 @@ pub enum Counting {
     /// It subtracts from a budget.
     #[default]
     Counts,
+    /// Calls are counted before it; its loops run without.
+    Calls,
     /// It runs without.
     Silent,
 }

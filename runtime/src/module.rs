@@ -309,8 +309,8 @@ impl ModuleCode {
     }
 
     /// Places a call counter before code of a function: what calls it takes `weight` from the
-    /// function's budget and runs the code, or, where less than 0 is left, is a first call. The code must not
-    /// count itself. It has to stay placed until the counter is retired.
+    /// function's budget and runs the code, or, where less than 0 is left, is a first call. The
+    /// code must not count itself. It has to stay placed until the counter is retired.
     ///
     /// # Errors
     ///

@@ -66,8 +66,8 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-/// The target of log messages about options that have no effect as they are set: what whoever set
-/// them should see. All other messages are about the engine.
+/// The target of log messages about options that have no effect as they are set: what the user
+/// should see who has set them. All other messages are about the engine.
 pub const OPTIONS: &str = "upshift::options";
 
 pub use config::{ConfigError, Latency, Mode, Switching, TieringConfig, Weights, options};
@@ -78,6 +78,7 @@ pub use knob::{Allowed, Knobs};
 pub use ladder::{Ladder, Rung};
 pub use lifecycle::{LoopPhase, Phase};
 pub use load::{LoadError, decode_validated};
+pub use logged::decided;
 pub use module::ModuleTiers;
 pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
 pub use queue::Discipline;

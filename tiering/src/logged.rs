@@ -9,8 +9,9 @@ use crate::policy::{
     Budget, Decision, Hint, LevelView, LoopView, Memo, PolicyEvent, Request, View,
 };
 
-/// The event of a decision, with the memo as the policy left it.
-pub(crate) fn decided(event: PolicyEvent, view: &View, decision: &Decision, memo: &Memo) -> Event {
+/// The log's event of a decision, with the memo as the policy left it: what engines record and
+/// simulations can be compared by.
+pub fn decided(event: PolicyEvent, view: &View, decision: &Decision, memo: &Memo) -> Event {
     let reason = decision.reason;
     let numbers = reason.numbers().iter();
     let decision = Decided {

@@ -3,63 +3,66 @@
 use std::collections::BTreeSet;
 
 use super::director::{Director, Done, Job, Outcome, Unit, Weights};
-use super::{Machine, Switch};
+use super::units::UnderWay;
+use super::{Machine, Switch, Time};
 use crate::trace::Counting;
 use crate::workload::{Code, Part, Stretch, Workload};
 
 /// A run in virtual time. See [`execute`].
 #[derive(Debug)]
 pub struct Run<'w> {
-    workload: &'w Workload,
-    machine: &'w Machine,
-    weights: Weights,
-    now: f64,
+    pub(super) workload: &'w Workload,
+    pub(super) machine: &'w Machine,
+    pub(super) weights: Weights,
+    pub(super) now: f64,
     /// The number of the slice.
     slice: usize,
     /// Whether code or budgets have changed since code was last brought into use.
     has_news: bool,
-    hot: Vec<Hot>,
-    states: Vec<State>,
+    pub(super) hot: Vec<Hot>,
+    pub(super) states: Vec<State>,
+    /// Where time is units, what compile threads do.
+    pub(super) under_way: UnderWay,
     workers: Vec<Option<Busy>>,
     /// Wake-ups: the bits of their times (which are not negative, so that bits order as times do)
     /// and the function.
-    alarms: BTreeSet<(u64, usize)>,
+    pub(super) alarms: BTreeSet<(u64, usize)>,
     /// The mean time between samples, and when the next one is due.
     sample_period: f64,
     sample_at: f64,
     random: fastrand::Rng,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 /// What each step of a run reads of a function.
 #[derive(Clone, Copy, Debug)]
-struct Hot {
+pub(super) struct Hot {
     /// The units that are left of its budget.
-    left: f64,
-    /// The level of the code that new calls run, and whether that code counts.
-    running: u8,
-    counts: bool,
+    pub(super) left: f64,
+    /// The level of the code that new calls run, and what that code counts.
+    pub(super) running: u8,
+    counts: Counting,
     /// Likewise of calls that last, and the part of the iterations that these make.
     lasting_running: u8,
     lasting_counts: bool,
     lasting: f64,
-    is_used: bool,
+    pub(super) is_used: bool,
     /// Whether there is code of a level above 0.
     is_published: bool,
 }
 
 /// The rest of a function's state.
 #[derive(Clone, Debug)]
-struct State {
+pub(super) struct State {
     /// The level that new calls run.
-    calls: usize,
+    pub(super) calls: usize,
     /// The level of its OSR entries; 0 without.
-    osr: usize,
+    pub(super) osr: usize,
     /// The last slice in which a loop went on in an OSR entry; `None` since one was published.
     entered: Option<usize>,
     /// The last budget.
     budget: f64,
-    alarm: Option<u64>,
+    pub(super) alarm: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +98,7 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
     let hot = Hot {
         left: f64::INFINITY,
         running: 0,
-        counts: workload.counting[0] == Counting::Counts,
+        counts: workload.counting[0],
         lasting_running: 0,
         lasting_counts: workload.counting[0] == Counting::Counts,
         lasting: 0.0,
@@ -130,6 +133,7 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
                 .collect()
         },
         states: vec![state; workload.functions.len()],
+        under_way: UnderWay::default(),
         workers: vec![None; machine.workers as usize],
         alarms: BTreeSet::new(),
         sample_period: director.sample_period().unwrap_or(f64::INFINITY),
@@ -144,8 +148,13 @@ pub fn execute(workload: &Workload, machine: &Machine, director: &mut dyn Direct
     run.serve(director);
     for (slice, stretch) in workload.stretches.iter().enumerate() {
         run.slice = slice;
-        run.first_uses(stretch, director);
-        run.stretch(stretch, director);
+        match machine.time {
+            Time::Continuous => {
+                run.first_uses(stretch, director);
+                run.stretch(stretch, director);
+            }
+            Time::Units(_) => run.stretch_in_units(stretch, director),
+        }
         run.outcome.slice_ends.push(run.now);
     }
     run.outcome.wall_ns = run.now;
@@ -182,16 +191,20 @@ impl Run<'_> {
 
     /// The number of compile threads that have a job.
     pub fn busy_workers(&self) -> usize {
-        self.workers.iter().flatten().count()
+        self.workers.iter().flatten().count() + self.under_way.jobs()
     }
 
-    /// Sets after how many units the function's budget is used up: at least one; infinite for
-    /// never.
-    pub fn set_budget(&mut self, function: usize, units: f64) {
-        let units = units.max(1.0);
+    /// Sets after how many units the function's budget is used up: at least one, where time is
+    /// continuous; infinite for never. Returns the budget.
+    pub fn set_budget(&mut self, function: usize, units: f64) -> f64 {
+        let units = match self.machine.time {
+            Time::Continuous => units.max(1.0),
+            Time::Units(_) => units,
+        };
         self.states[function].budget = units;
         self.hot[function].left = units;
         self.has_news |= self.hot[function].is_published;
+        units
     }
 
     /// The units that are left of the function's budget.
@@ -201,7 +214,7 @@ impl Run<'_> {
 
     /// Calls the director again for this function after a time, in place of an earlier wake-up.
     pub fn wake(&mut self, function: usize, after_ns: f64) {
-        let at = (self.now + after_ns.max(0.0)).to_bits();
+        let at = (self.now + after_ns.max(1.0)).to_bits();
         if let Some(earlier) = self.states[function].alarm.replace(at) {
             self.alarms.remove(&(earlier, function));
         }
@@ -276,8 +289,10 @@ impl Run<'_> {
         let iterations = part.iterations * self.weights.iteration;
         let lasting = iterations * hot.lasting;
         let (mut calls, mut loops) = (0.0, 0.0);
-        if hot.counts {
+        if hot.counts != Counting::Silent {
             calls = part.entries * self.weights.call;
+        }
+        if hot.counts == Counting::Counts {
             loops = iterations - lasting;
         }
         if hot.lasting_counts {
@@ -323,7 +338,7 @@ impl Run<'_> {
     }
 
     fn exhaust(&mut self, part: &Part, director: &mut dyn Director) {
-        let left = self.hot[part.function].left;
+        let Hot { left, counts, .. } = self.hot[part.function];
         // Each unit is as likely as the others to be the last.
         let (calls, loops) = self.units(part, &self.hot[part.function]);
         let mut unit = self.random.f64() * (calls + loops) - calls;
@@ -397,7 +412,7 @@ impl Run<'_> {
             }
             let hot = &mut self.hot[part.function];
             hot.running = running as u8;
-            hot.counts = self.workload.counting[running] == Counting::Counts;
+            hot.counts = self.workload.counting[running];
             hot.lasting_running = lasting_running as u8;
             hot.lasting_counts = self.workload.counting[lasting_running] == Counting::Counts;
         }
@@ -405,7 +420,11 @@ impl Run<'_> {
     }
 
     /// Gives jobs to the threads that have none, or does them at once where there are no threads.
-    fn serve(&mut self, director: &mut dyn Director) {
+    /// Directors may call it as soon as they have jobs; it is called after each event, too.
+    pub fn serve(&mut self, director: &mut dyn Director) {
+        if let Time::Units(latency) = self.machine.time {
+            return self.serve_in_units(latency, director);
+        }
         if self.workers.is_empty() {
             while let Some(job) = director.next(self) {
                 let (started, cost) = (self.now, self.cost(job));
@@ -432,7 +451,7 @@ impl Run<'_> {
         self.workload.functions[job.function].job_ns(job)
     }
 
-    fn publish(&mut self, job: Job, started: f64, director: &mut dyn Director) {
+    pub(super) fn publish(&mut self, job: Job, started: f64, director: &mut dyn Director) {
         let state = &mut self.states[job.function];
         let level = match job.unit {
             Unit::Function => &mut state.calls,
@@ -501,12 +520,7 @@ impl Run<'_> {
                     self.publish(busy.job, busy.started, director);
                 }
             }
-            Event::Alarm => {
-                if let Some((_, function)) = self.alarms.pop_first() {
-                    self.states[function].alarm = None;
-                    director.woken(self, function);
-                }
-            }
+            Event::Alarm => self.ring(director),
             Event::Sample => {
                 self.set_sample();
                 if let Some(function) = at.and_then(|stretch| self.draw(stretch)) {
@@ -515,6 +529,14 @@ impl Run<'_> {
             }
         }
         self.serve(director);
+    }
+
+    /// Wakes the function whose alarm is first.
+    pub(super) fn ring(&mut self, director: &mut dyn Director) {
+        if let Some((_, function)) = self.alarms.pop_first() {
+            self.states[function].alarm = None;
+            director.woken(self, function);
+        }
     }
 
     /// Sets the time of the next sample: at random, from half the period to one and a half.

@@ -31,6 +31,8 @@ pub(super) struct Tiering<'a> {
     setup: &'a Setup,
     functions: Vec<Function>,
     queue: Queue,
+    /// Whether a compile thread takes a request at this moment: it counts as busy.
+    takes: bool,
     new_code_at: Nanos,
     /// For each level, nanoseconds and bytes of what was compiled so far.
     compiled: Vec<(f64, f64)>,
@@ -42,6 +44,7 @@ impl<'a> Tiering<'a> {
         Self {
             functions: workload.functions.iter().map(Function::new).collect(),
             queue: Queue::default(),
+            takes: false,
             new_code_at: Nanos(0),
             compiled: vec![(0.0, 0.0); workload.levels()],
             figures: Simulation::default(),
@@ -66,7 +69,9 @@ impl<'a> Tiering<'a> {
                 at_ns: run.now(),
                 function,
                 event,
+                view,
                 decision,
+                memo: state.memo,
             });
         }
         decision
@@ -87,14 +92,16 @@ impl<'a> Tiering<'a> {
         view.since_new_code = Nanos(view.now.0.saturating_sub(self.new_code_at.0));
         view.queue_length = self.queue.len() as u32;
         view.workers = self.setup.machine.workers;
-        view.busy_workers = run.busy_workers() as u32;
+        view.busy_workers = run.busy_workers() as u32 + u32::from(self.takes);
         view.cores = self.setup.machine.cores;
         view.levels = self.workload.levels() as u8;
-        for (level, &(ns, bytes)) in view.level_views.iter_mut().zip(&self.compiled) {
-            *level = LevelView {
-                ns_per_byte: (bytes > 0.0).then(|| ns / bytes),
-                speedup: None,
-            };
+        if run.may_measure() {
+            for (level, &(ns, bytes)) in view.level_views.iter_mut().zip(&self.compiled) {
+                *level = LevelView {
+                    ns_per_byte: (bytes > 0.0).then(|| ns / bytes),
+                    speedup: None,
+                };
+            }
         }
         let (account, weights) = (&state.account, self.setup.weights);
         account.show(&mut view, weights, state.first_code_at);
@@ -108,7 +115,7 @@ impl<'a> Tiering<'a> {
         figures.body_bytes = self.workload.functions[waiting.function].body_bytes;
         let level = usize::from(waiting.seen.request.level.0);
         let compiled = self.compiled.get(level);
-        let measured = compiled.filter(|(_, bytes)| *bytes > 0.0);
+        let measured = compiled.filter(|(_, bytes)| *bytes > 0.0 && run.may_measure());
         figures.ns_per_byte = measured.map(|(ns, bytes)| ns / bytes);
         figures
     }
@@ -137,7 +144,7 @@ impl<'a> Tiering<'a> {
     }
 
     /// Requests code. Declines what is under way, done, impossible or switched off.
-    fn request(&mut self, run: &Run<'_>, function: usize, unit: Unit, request: Request) {
+    fn request(&mut self, run: &mut Run<'_>, function: usize, unit: Unit, request: Request) {
         let knobs = &self.setup.knobs;
         let top = Level(self.workload.levels() as u8 - 1);
         let request = Request {
@@ -172,52 +179,64 @@ impl<'a> Tiering<'a> {
         let key = func_key(function);
         let waiting = Waiting::new(function, key, unit, request, run.now());
         self.queue.push(waiting);
+        run.serve(self);
     }
 
-    /// Sets the function's budget: the one that the policy wants, but a short one while something
-    /// is under way.
-    fn grant(&mut self, run: &mut Run<'_>, function: usize, wanted: Budget, at: Option<u32>) {
-        let wanted = match wanted {
-            Budget::Units(units) => units,
-            Budget::Unlimited => i32::MAX as u32,
+    /// Sets the function's budget.
+    fn grant(&mut self, run: &mut Run<'_>, function: usize, budget: Budget) {
+        /// The most that a budget's cell holds.
+        const MOST: u32 = i32::MAX as u32;
+        let units = match budget {
+            Budget::Units(units) => units.min(MOST),
+            Budget::Unlimited => MOST,
         };
+        let budget = run.set_budget(function, f64::from(units));
+        self.functions[function].grant(budget);
+    }
+
+    /// The budget that the policy wants, but a short one while something is under way for the
+    /// function.
+    fn next_budget(
+        &self,
+        run: &Run<'_>,
+        function: usize,
+        at: Option<u32>,
+        wanted: Budget,
+    ) -> Budget {
         let units = [Some(Unit::Function), at.map(Unit::Loop)];
         let state = &self.functions[function];
-        let under_way = units
-            .into_iter()
-            .flatten()
-            .any(|unit| state.is_under_way(unit));
-        let limit = if under_way {
-            self.setup.knobs.poll
-        } else {
-            i32::MAX as u32
+        let mut units = units.into_iter().flatten();
+        let most = match run.units_until_due(function, || self.queue.has(function)) {
+            Some(units) => units as u32,
+            None if units.any(|unit| state.is_under_way(unit)) => self.setup.knobs.poll,
+            None => u32::MAX,
         };
-        self.set_budget(run, function, wanted.min(limit));
-    }
-
-    fn set_budget(&mut self, run: &mut Run<'_>, function: usize, units: u32) {
-        // A budget of no units is found exhausted when the first one is taken.
-        let units = f64::from(units.max(1));
-        self.functions[function].grant(units);
-        run.set_budget(function, units);
+        match wanted {
+            Budget::Units(units) => Budget::Units(units.min(most)),
+            Budget::Unlimited => Budget::Units(most),
+        }
     }
 
     /// Deals with a budget that is used up, or with a loop that has come to its OSR entry.
     fn consult(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
+        let used = self.functions[function].exhausted(run.budget_left(function), at);
+        run.pass(used as f64, self);
         let state = &mut self.functions[function];
-        state.exhausted(run.budget_left(function), at);
         if state.code.phase == Phase::Pinned {
-            self.grant(run, function, Budget::Unlimited, at);
+            self.grant(run, function, Budget::Unlimited);
         } else {
             let event = at.map_or(PolicyEvent::Entry, |index| {
                 PolicyEvent::Loop(state.loop_view(index))
             });
             let decision = self.decide(run, function, event);
             self.carry_out(run, function, &decision, at);
-            self.grant(run, function, decision.budget, at);
+            let budget = self.next_budget(run, function, at, decision.budget);
+            self.grant(run, function, budget);
         }
-        if let Some(index) = at {
-            self.functions[function].enter(index);
+        if let Some(index) = at
+            && self.functions[function].enter(index)
+        {
+            run.enter(function);
         }
     }
 
@@ -234,13 +253,16 @@ impl<'a> Tiering<'a> {
             && run.budget_left(function) > f64::from(units)
         {
             self.charge(run, function);
-            self.grant(run, function, Budget::Units(units), None);
+            self.grant(run, function, Budget::Units(units));
         }
     }
 
     /// Takes note of what the function has used of its budget.
-    fn charge(&mut self, run: &Run<'_>, function: usize) {
-        self.functions[function].charge(run.budget_left(function));
+    fn charge(&mut self, run: &mut Run<'_>, function: usize) {
+        let state = &mut self.functions[function];
+        let counting = self.workload.counting[usize::from(state.code.level.0)];
+        let used = state.charge(run.budget_left(function), counting);
+        run.owe(used as f64);
     }
 
     fn compiled(&mut self, function: usize, level: usize) {
@@ -264,7 +286,10 @@ impl<'a> Tiering<'a> {
                 level: waiting.seen.request.level,
                 waited: Nanos((run.now() - waiting.since) as u64),
             };
-            if self.decide(run, function, event).withdraw {
+            self.takes = true;
+            let decision = self.decide(run, function, event);
+            self.takes = false;
+            if decision.withdraw {
                 self.figures.withdrawn += 1;
                 self.functions[function].unclaim(unit, number);
                 return None;
@@ -318,7 +343,7 @@ impl Director for Tiering<'_> {
             level: Level::FIRST,
             pinned: false,
         });
-        self.grant(run, function, decision.budget, None);
+        self.grant(run, function, decision.budget);
         self.carry_out(run, function, &decision, None);
     }
 
@@ -344,7 +369,8 @@ impl Director for Tiering<'_> {
                 self.functions[function].loop_step(index, LoopStep::Install);
             }
         }
-        self.set_budget(run, function, 0);
+        self.charge(run, function);
+        self.grant(run, function, Budget::Units(0));
     }
 
     fn sampled(&mut self, run: &mut Run<'_>, function: usize) {

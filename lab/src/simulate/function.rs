@@ -8,6 +8,7 @@ use upshift_tiering::policy::LoopView;
 use upshift_tiering::{Level, LoopPhase, Memo, Phase};
 
 use crate::machine::Unit;
+use crate::trace::Counting;
 use crate::workload::Code;
 
 /// The state of a function.
@@ -71,17 +72,25 @@ impl Function {
         used as u64
     }
 
-    /// Charges what was used of a budget that has not run out.
-    pub(super) fn charge(&mut self, left: f64) {
+    /// Charges what was used of a budget that has not run out, by what the code counts; returns
+    /// the units.
+    pub(super) fn charge(&mut self, left: f64, counting: Counting) -> u64 {
         let used = self.used(left);
-        self.account.charge(used, UsedBy::Either);
+        let by = match counting {
+            Counting::Calls => UsedBy::Calls,
+            Counting::Counts | Counting::Silent => UsedBy::Either,
+        };
+        self.account.charge(used, by);
+        used
     }
 
-    /// Charges a budget that ran out at a loop or (`None`) at the function's entry.
-    pub(super) fn exhausted(&mut self, left: f64, at: Option<u32>) {
+    /// Charges a budget that ran out at a loop or (`None`) at the function's entry; returns the
+    /// units.
+    pub(super) fn exhausted(&mut self, left: f64, at: Option<u32>) -> u64 {
         let used = self.used(left);
         let by = at.map_or(UsedBy::Calls, |_| UsedBy::Loops);
         self.account.exhausted(used, by);
+        used
     }
 
     /// Takes a step of the function; false if it is not possible.
@@ -112,11 +121,14 @@ impl Function {
         }
     }
 
-    /// Counts that a loop goes on in its OSR entry, if it is there.
-    pub(super) fn enter(&mut self, index: u32) {
-        if let Some(one) = self.loops.get_mut(index as usize) {
-            one.entries += u32::from(one.phase == LoopPhase::Ready);
-        }
+    /// Counts that a loop goes on in its OSR entry; false if it is not there.
+    pub(super) fn enter(&mut self, index: u32) -> bool {
+        let one = self.loops.get_mut(index as usize);
+        let ready = one.filter(|one| one.phase == LoopPhase::Ready);
+        ready.is_some_and(|one| {
+            one.entries += 1;
+            true
+        })
     }
 
     /// Takes the unit's step to `Queued` for the request with this number. Returns false if it is

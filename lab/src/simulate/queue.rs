@@ -51,6 +51,11 @@ pub(super) enum Taken {
 }
 
 impl Queue {
+    /// Whether a request for the function waits.
+    pub(super) fn has(&self, function: usize) -> bool {
+        self.waiting.iter().any(|one| one.function == function)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

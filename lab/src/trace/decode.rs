@@ -150,6 +150,7 @@ impl<'a> Reader<'a> {
         let counting = match self.byte()? {
             0 => Counting::Silent,
             1 => Counting::Counts,
+            2 => Counting::Calls,
             value => return Err(Fault::Value(value)),
         };
         Ok(Level { name, counting })

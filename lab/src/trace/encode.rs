@@ -64,6 +64,7 @@ impl Bytes {
             bytes.0.push(match level.counting {
                 Counting::Silent => 0,
                 Counting::Counts => 1,
+                Counting::Calls => 2,
             });
         });
     }

@@ -23,7 +23,7 @@ pub struct LevelView {
 ///
 /// Times are those of tiering's clock: in virtual time, one nanosecond for each unit that the
 /// module used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct View {
     /// The function.

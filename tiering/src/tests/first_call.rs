@@ -92,9 +92,12 @@ fn nothing_is_requested_before_all_bodies_are_valid() {
         let mut kinds = records.iter().map(|record| &record.event);
         let first_request = kinds.position(|event| matches!(event, Event::RequestQueued { .. }));
         let first_request = first_request.expect("each function is requested");
-        let compiled = records[..first_request].iter().filter(
-            |record| matches!(record.event, Event::CompileFinished { code, .. } if code.tier == Tier::Baseline),
-        );
+        let is_first_code = |event: &Event| match event {
+            Event::CompileFinished { code, .. } => code.tier == Tier::Baseline,
+            _ => false,
+        };
+        let before = records[..first_request].iter();
+        let compiled = before.filter(|record| is_first_code(&record.event));
         assert_eq!(compiled.count(), 9, "{switching}");
         assert_eq!(rig.tiering.log().stats().requests_queued, 9);
     }
