@@ -16,6 +16,68 @@
 //! - `driver`: when requested code is compiled and installed, for each kind of [`Switching`];
 //! - [`home`]: the part of the runtime that this crate uses.
 //!
+//! # For embedders
+//!
+//! The root package exports this crate as `upshift::tiering`. A policy or a queue's discipline of
+//! one's own is a value of one's own type that implements [`Policy`] or [`Discipline`], and is set
+//! in a [`TieringConfig`]:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use upshift_tiering::policy::{Budget, Lane, Reason, Request};
+//! use upshift_tiering::{Decision, Memo, Policy, PolicyEvent, TieringConfig, View};
+//!
+//! /// Optimizes small functions at their first exhausted budget, and others when they have done as
+//! /// many budget units for each byte of their bodies.
+//! #[derive(Debug)]
+//! struct BySize {
+//!     small: u32,
+//!     units_per_byte: u64,
+//! }
+//!
+//! impl Policy for BySize {
+//!     fn spec(&self) -> String {
+//!         let Self { small, units_per_byte } = self;
+//!         format!("by-size:small={small}:units-per-byte={units_per_byte}")
+//!     }
+//!
+//!     fn on(&self, memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
+//!         // The memo is the function's own: how often it was asked about.
+//!         memo.words[0] += 1;
+//!         let wait = Decision::wait(Budget::Units(5_000));
+//!         let enough = u64::from(view.body_bytes) * self.units_per_byte;
+//!         let due = view.body_bytes <= self.small || view.units >= enough;
+//!         match event {
+//!             PolicyEvent::Entry | PolicyEvent::Loop(_) if due && view.can_rise() => wait
+//!                 .with_function(Request::new(view.top(), Lane::Normal))
+//!                 .because(Reason::new("due").with("units", view.units as f64)),
+//!             _ => wait,
+//!         }
+//!     }
+//! }
+//!
+//! let policy = Arc::new(BySize { small: 50, units_per_byte: 100 });
+//! let config = TieringConfig { policy, ..TieringConfig::default() };
+//! assert_eq!(config.policy.spec(), "by-size:small=50:units-per-byte=100");
+//! ```
+//!
+//! - *Units.* A budget unit is what baseline code subtracts: [`Weights`] for a call and an
+//!   iteration, 10 and 5 unless the engine is told otherwise. Times are [nanoseconds] of tiering's
+//!   clock; in virtual time that is one for each unit.
+//! - *Threads.* One policy and one discipline serve all functions and threads. Calls with the memo
+//!   of one function never overlap; calls for different functions do. Policies are mostly called on
+//!   threads that run WebAssembly, some on compile threads; disciplines on compile threads only,
+//!   under the queue's lock. Neither may block, or call the engine.
+//! - *Panics.* Where a discipline panics, `fifo` chooses; [`Tiering::discipline_panics`] counts it.
+//!   A policy's panic ends the call that asked, on a compile thread the request.
+//! - *What is stable.* Names and meanings in [`policy`], [`queue`], [`config`] and [`knob`], and of
+//!   what this page re-exports of them. Events, views, decisions and figures are `non_exhaustive`:
+//!   they will grow, so match with a wildcard, and make a [`View`] by [`View::new`]. What else is
+//!   public ([`home`], [`lifecycle`], [`account`], [`ModuleTiers`]) is for the packages of this
+//!   repository, and changes with them.
+//!
+//! [nanoseconds]: upshift_profiler::Nanos
+//!
 //! # Invariants
 //!
 //! - Sees compilers as `dyn Compiler` and code as handles: knows no instruction and no address.

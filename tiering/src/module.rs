@@ -48,10 +48,19 @@ pub(crate) struct ModuleState<M: CodeHome> {
 impl<M: CodeHome> ModuleTiers<M> {
     /// Tiering for a module with these declarations, which is about to be created.
     pub fn new(tiering: &Tiering, facts: &Arc<ModuleFacts>) -> Arc<Self> {
+        Self::driven(tiering, facts, driver::new(tiering.config()))
+    }
+
+    /// Like [`new`](Self::new), with this driver.
+    pub(crate) fn driven(
+        tiering: &Tiering,
+        facts: &Arc<ModuleFacts>,
+        driver: Box<dyn Driver<M>>,
+    ) -> Arc<Self> {
         let shared = tiering.shared().clone();
         let state = Arc::new_cyclic(|this| ModuleState {
             key: shared.log.add_module(facts),
-            driver: driver::new(&shared.config),
+            driver,
             policies: shared.overrides.of(facts, &shared.config.policy),
             shared,
             home: OnceLock::new(),

@@ -1,6 +1,7 @@
 //! Tests of the states of functions and loops, without machine code.
 
 mod background;
+mod driver;
 mod events;
 mod evidence;
 mod first_call;

@@ -338,7 +338,7 @@ impl Run<'_> {
     }
 
     fn exhaust(&mut self, part: &Part, director: &mut dyn Director) {
-        let Hot { left, counts, .. } = self.hot[part.function];
+        let left = self.hot[part.function].left;
         // Each unit is as likely as the others to be the last.
         let (calls, loops) = self.units(part, &self.hot[part.function]);
         let mut unit = self.random.f64() * (calls + loops) - calls;

@@ -42,7 +42,11 @@ pub(super) struct Tiering<'a> {
 impl<'a> Tiering<'a> {
     pub(super) fn new(workload: &'a Workload, setup: &'a Setup) -> Self {
         Self {
-            functions: workload.functions.iter().map(Function::new).collect(),
+            functions: workload
+                .functions
+                .iter()
+                .map(|code| Function::new(code, &setup.knobs))
+                .collect(),
             queue: Queue::default(),
             takes: false,
             new_code_at: Nanos(0),
@@ -152,7 +156,8 @@ impl<'a> Tiering<'a> {
             ..request
         };
         let body_bytes = self.workload.functions[function].body_bytes;
-        if unit == Unit::Function && self.setup.queue.watches() {
+        let looks = self.setup.queue.watches() || !knobs.stale.is_zero();
+        if unit == Unit::Function && looks {
             self.queue.reprioritise(function, request);
         }
         let state = &mut self.functions[function];

@@ -5,7 +5,7 @@ use upshift_profiler::Nanos;
 use upshift_tiering::account::{Account, UsedBy};
 use upshift_tiering::lifecycle::{Lifecycle, LoopStep, Step};
 use upshift_tiering::policy::LoopView;
-use upshift_tiering::{Level, LoopPhase, Memo, Phase};
+use upshift_tiering::{Knobs, Level, LoopPhase, Memo, Phase};
 
 use crate::machine::Unit;
 use crate::trace::Counting;
@@ -39,9 +39,11 @@ struct LoopState {
 }
 
 impl Function {
-    /// A function that was never called.
-    pub(super) fn new(code: &Code) -> Self {
-        let loops = code.loops.iter().map(|one| LoopState {
+    /// A function that was never called. Without OSR, none of its loops has a place to leave it
+    /// from.
+    pub(super) fn new(code: &Code, knobs: &Knobs) -> Self {
+        let loops = code.loops.iter().filter(|_| knobs.osr);
+        let loops = loops.map(|one| LoopState {
             depth: one.depth,
             phase: LoopPhase::Idle,
             entries: 0,

@@ -28,6 +28,8 @@ use crate::sessions::CompileSessions;
 pub(super) struct VirtualTime<C> {
     latency: Latency,
     workers: usize,
+    /// How many requests may wait.
+    cap: usize,
     clock: Mutex<Clock<C>>,
     /// When a function of the module last got its first code, by this clock.
     new_code_at: AtomicU64,
@@ -79,6 +81,7 @@ impl<C> VirtualTime<C> {
             latency,
             // Not the cores': that would make runs depend on the machine.
             workers: knobs.threads.max(1) as usize,
+            cap: knobs.queue_cap as usize,
             clock: Mutex::new(Clock {
                 now: 0,
                 owed: 0,
@@ -186,6 +189,13 @@ impl<M: CodeHome> Driver<M> for VirtualTime<M::Code> {
 
     fn request(&self, function: Function<'_, M>, key: CodeKey, request: Request) {
         let mut clock = self.clock();
+        if clock.waiting.len() >= self.cap {
+            let queue_length = clock.waiting.len() as u32;
+            drop(clock);
+            function.log_request(key, request, queue_length + 1);
+            function.shared().dropped(key, DropReason::Full);
+            return function.unclaim(key);
+        }
         let since = clock.now;
         let mut seen = queue::Waiting::new(key.func, key.unit, request);
         seen.order = clock.requests;
