@@ -55,6 +55,8 @@ pub struct Config {
     pub(crate) deterministic_relaxed_simd: bool,
     pub(crate) branch_hinting: bool,
     pub(crate) count_sites: bool,
+    pub(crate) compilation_hints: bool,
+    pub(crate) note_targets: bool,
 }
 
 impl Default for Config {
@@ -84,6 +86,8 @@ impl Default for Config {
             deterministic_relaxed_simd: false,
             branch_hinting: true,
             count_sites: false,
+            compilation_hints: true,
+            note_targets: false,
         }
     }
 }
@@ -222,6 +226,23 @@ impl Config {
     /// (Wasmtime's is false); malformed sections are ignored.
     pub fn wasm_branch_hinting(&mut self, enable: bool) -> &mut Self {
         self.branch_hinting = enable;
+        self
+    }
+
+    /// Sets whether the compilation hints of modules are read, in custom sections
+    /// `metadata.code.compilation_priority` (the proposal's form and V8's), `call_targets`,
+    /// `instr_freq` and `upshift_units`: policies see what they say of functions, and the optimizer
+    /// guesses the targets of indirect calls. True by default; malformed sections are ignored with
+    /// a warning.
+    pub fn wasm_compilation_hints(&mut self, enable: bool) -> &mut Self {
+        self.compilation_hints = enable;
+        self
+    }
+
+    /// Sets whether baseline code notes the targets of indirect calls where nothing is optimized
+    /// either, for [`Module::call_targets`](crate::Module::call_targets).
+    pub fn note_call_targets(&mut self, note: bool) -> &mut Self {
+        self.note_targets = note;
         self
     }
 

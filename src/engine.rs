@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use upshift_abi::counted::CountedSites;
 use upshift_abi::facts::{BranchHints, Input, ModuleFacts};
+use upshift_abi::hints::HintSections;
 use upshift_abi::{Compiler, Feature, Tier};
 use upshift_baseline::{Baseline, Counters, Features as ProcessorFeatures, TrampolineCompiler};
 use upshift_optimizer::{Cpu, Inline, Optimizer};
@@ -176,6 +177,9 @@ impl Engine {
         if !self.inner.config.branch_hinting {
             facts.branch_hints = BranchHints::default();
         }
+        if !self.inner.config.compilation_hints {
+            facts.hints = HintSections::default();
+        }
         if self.inner.config.count_sites {
             facts.sites = Some(CountedSites::scan(&facts, &wasm));
         }
@@ -294,7 +298,8 @@ fn spread(config: &mut Config) {
         config.features.set(Feature::RelaxedSimd, false);
     }
     let tiered = config.tiering.mode == Strategy::Tiered;
-    config.baseline.targets &= tiered && config.optimizer.inline == Inline::All;
+    let guesses = tiered && config.optimizer.inline == Inline::All;
+    config.baseline.targets &= guesses || config.note_targets;
     config.baseline.osr = tiered && config.tiering.knobs.osr;
     if !tiered {
         config.baseline.counters = Counters::default();

@@ -163,6 +163,8 @@ knobs! {
             "mean time between two samples of what threads that run the program do";
         Debug "sample-seed": Tuning types::count("", 0, u64::MAX) => sample_seed,
             "seed of the random times between samples";
+        Wasm "compilation-hints": Tuning types::SWITCH => compilation_hints,
+            "let policies and the optimizer see the module's compilation hints";
         Wasm "canonicalize-nans": Mode types::SWITCH => canonicalize_nans,
             "give all computed NaNs the same bits";
         Wasm "relaxed-simd-deterministic": Mode types::SWITCH => deterministic_relaxed_simd,

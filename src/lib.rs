@@ -70,6 +70,8 @@ mod words;
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
 pub use upshift_abi::counted::CountedSite;
+pub use upshift_abi::hints;
+pub use upshift_abi::targets::KnownTarget;
 pub use upshift_abi::{Printable, PrintableLines};
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;

@@ -5,6 +5,7 @@
 //! - `supervise`: the guest on a thread of its own, and signals that end it;
 //! - `record`: the reports of a run;
 //! - `export`: reports from the file of a run's events;
+//! - `hints`: compilation hints, written from a run, read, taken out;
 //! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
@@ -20,6 +21,7 @@
 mod code;
 mod dump;
 mod export;
+mod hints;
 mod invoke;
 mod lab;
 mod logger;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         options::Command::Run(options) => run::program(&options),
         options::Command::Story(options) => story::tell(&options),
         options::Command::Report(arguments) => export::run(&arguments),
+        options::Command::Hints(arguments) => hints::run(arguments),
         options::Command::Lab(arguments) => lab::run(&arguments),
         options::Command::Done(code) => code,
     }

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
@@ -36,6 +37,19 @@ const FAILED: u8 = 1;
 pub fn program(options: &Options) -> ExitCode {
     let file = options.file.clone();
     run_module(options, move |engine| load(engine, &file))
+}
+
+/// Runs the program that the options name, and returns its module too, if it was loaded.
+pub fn program_and_module(options: &Options) -> (ExitCode, Option<Module>) {
+    let loaded = Arc::new(OnceLock::new());
+    let code = run_module(options, {
+        let (file, loaded) = (options.file.clone(), loaded.clone());
+        move |engine| {
+            let module = load(engine, &file)?;
+            Ok(loaded.get_or_init(|| module).clone())
+        }
+    });
+    (code, loaded.get().cloned())
 }
 
 /// Loads a module, runs it and writes the requested reports.

@@ -5,6 +5,7 @@
 mod cli_cases {
     mod errors;
     mod experiments;
+    mod hints;
     mod lab;
     mod options;
     mod programs;

@@ -2,6 +2,7 @@
 
 use upshift_abi::Printable;
 use upshift_abi::counted::CountedSite;
+use upshift_abi::targets::KnownTarget;
 
 use super::Module;
 
@@ -52,5 +53,13 @@ impl Module {
     /// Any thread, while the program runs: reads a word for each site.
     pub fn copy_site_counters(&self, into: &mut Vec<u32>) {
         self.code.copy_sites(into);
+    }
+
+    /// The indirect calls that have called one function of the module only, as far as baseline code
+    /// has noted ([`Config::note_call_targets`](crate::Config::note_call_targets)). A guess: calls
+    /// share cells, and threads race on them. Reads all bodies.
+    pub fn call_targets(&self) -> Vec<KnownTarget> {
+        let targets = self.code.call_targets();
+        targets.all(self.code.facts(), self.code.wasm())
     }
 }

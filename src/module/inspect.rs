@@ -29,6 +29,14 @@ impl Module {
         facts.imported_funcs..facts.funcs.len() as u32
     }
 
+    /// The name of a function of the module, imported ones included, or its index as `func[12]`.
+    pub fn func_name(&self, func: u32) -> String {
+        match self.facts().func_name(FuncIndex(func)) {
+            Some(name) => name.to_owned(),
+            None => format!("func[{func}]"),
+        }
+    }
+
     /// The module in the binary format.
     pub fn wasm(&self) -> &[u8] {
         self.code.wasm()

@@ -14,7 +14,7 @@ use crate::function::Function;
 use crate::home::CodeHome;
 use crate::lifecycle::{LoopPhase, Phase, Step};
 use crate::logged;
-use crate::policy::{Budget, Decision, Level, LevelView, LoopView, PolicyEvent, View};
+use crate::policy::{Budget, Decision, Hint, Level, LevelView, LoopView, PolicyEvent, View};
 use crate::state::{LevelCode, LoopState};
 
 impl<'a, M: CodeHome> Function<'a, M> {
@@ -226,8 +226,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
             },
             levels: shared.ladder.rungs().len() as u8,
             level_views: self.level_views(),
-            // Compilation hints are not read from modules yet.
-            hint: None,
+            hint: self.hint(),
             ..View::new(self.key())
         };
         let first_code_at = self.state.first_code_at.get().copied().unwrap_or_default();
@@ -241,6 +240,16 @@ impl<'a, M: CodeHome> Function<'a, M> {
     fn new_code_at(&self) -> Nanos {
         let new_code_at = self.module.driver.new_code_at(self.shared());
         Nanos(new_code_at.load(Ordering::Relaxed))
+    }
+
+    /// What the module's compilation hints say of the function.
+    fn hint(&self) -> Option<Hint> {
+        let facts = self.home.facts();
+        let hints = &facts.hints.hints.functions;
+        if hints.is_empty() {
+            return None;
+        }
+        Hint::of(hints.get(&facts.func_index(self.index))?)
     }
 
     /// What is known of each level: nothing where runs must repeat exactly.

@@ -58,6 +58,9 @@ impl<M: CodeHome> ModuleTiers<M> {
         driver: Box<dyn Driver<M>>,
     ) -> Arc<Self> {
         let shared = tiering.shared().clone();
+        for malformed in &facts.hints.malformed {
+            log::warn!("{malformed}");
+        }
         let state = Arc::new_cyclic(|this| ModuleState {
             key: shared.log.add_module(facts),
             driver,

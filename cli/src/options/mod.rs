@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
-use crate::{export, lab};
+use crate::{export, hints, lab};
 
 pub use guest::{Clocks, Guest, Repeated, Streams};
 pub use knobs::Around;
@@ -61,6 +61,8 @@ pub enum Command {
     Report(export::Arguments),
     /// A task of the tiering lab.
     Lab(lab::Arguments),
+    /// Read or write compilation hints.
+    Hints(hints::Arguments),
     /// Exit: help was printed, or an error.
     Done(ExitCode),
 }

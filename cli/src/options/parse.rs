@@ -9,7 +9,7 @@ use upshift::knobs::Group;
 
 use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, knobs};
-use crate::{export, lab, report};
+use crate::{export, hints, lab, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +22,7 @@ Examples:
   upshift -D events=x.log x.wasm           record every decision and compilation
   upshift report --format firefox x.log    make a profile, trace or table of that
   upshift help report                      list what can be made of it
+  upshift hints help                       note in a module what a run of it did
   upshift lab help                         study tiering: record, simulate, bound, compare
 
 Options come before FILE; what follows it belongs to the program. Grouped options take
@@ -121,7 +122,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
         args.remove(1);
         if !args
             .get(1)
-            .is_some_and(|arg| arg == "report" || arg == "lab")
+            .is_some_and(|arg| arg == "report" || arg == "lab" || arg == "hints")
         {
             args.truncate(1);
         }
@@ -133,6 +134,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             args.remove(1);
             return match export::Arguments::try_parse_from(args) {
                 Ok(arguments) => Command::Report(arguments),
+                Err(error) => refused(&error),
+            };
+        }
+        Some("hints") => {
+            args.remove(1);
+            return match hints::Arguments::try_parse_from(args) {
+                Ok(arguments) => Command::Hints(arguments),
                 Err(error) => refused(&error),
             };
         }

@@ -64,13 +64,33 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// The only function that an indirect call has called, if it has the type and belongs to the
-    /// module.
+    /// The function that an indirect call most likely calls, if it has the type and belongs to the
+    /// module: the only one that it has called, or else the one that hints name.
     pub(crate) fn only_target(&self, call: WasmOffset, ty: TypeIndex) -> Option<FuncIndex> {
-        let targets = self.targets.filter(|_| self.config.inline == Inline::All)?;
-        let func = targets.only(self.facts, call)?;
+        if self.config.inline != Inline::All {
+            return None;
+        }
+        let profile = self.targets;
+        let func = profile.and_then(|targets| targets.only(self.facts, call));
+        let func = func.or_else(|| self.hinted_target(call))?;
         let has_type = self.facts.func_type_id(func) == self.facts.type_ids[ty.index()];
         (has_type && self.facts.defined_func(func).is_some()).then_some(func)
+    }
+
+    /// The function that an indirect call nearly always calls, as the module's hints say.
+    fn hinted_target(&self, call: WasmOffset) -> Option<FuncIndex> {
+        /// The least percentage that makes a guess worth its comparison.
+        const ENOUGH: u32 = 90;
+        let hints = &self.facts.hints.hints.functions;
+        let hints = hints.get(&self.facts.func_index(self.func))?;
+        let body = self.facts.bodies[self.func.index()].start;
+        let at = call.0.checked_sub(body)?;
+        let found = hints
+            .targets
+            .binary_search_by_key(&at, |&(offset, _)| offset);
+        let targets = &hints.targets[found.ok()?].1;
+        let target = targets.iter().find(|target| target.percent >= ENOUGH)?;
+        (target.func.index() < self.facts.funcs.len()).then_some(target.func)
     }
 
     /// The function that is compiled.

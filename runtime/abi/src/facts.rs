@@ -12,6 +12,7 @@ pub use hints::{BranchHints, Likelihood};
 pub use references::TableImage;
 
 use crate::counted::CountedSites;
+use crate::hints::HintSections;
 use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
     TagIndex, TypeIndex,
@@ -229,6 +230,8 @@ pub struct ModuleFacts {
     pub tag_names: HashMap<TagIndex, Box<str>>,
     /// What the producer says of branches.
     pub branch_hints: BranchHints,
+    /// What the producer or an earlier run says of functions.
+    pub hints: HintSections,
     /// For each function that can become a reference, its number among those, else `u32::MAX`.
     pub func_refs: Vec<u32>,
     /// The functions that can become references, by their number.

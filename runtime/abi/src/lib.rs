@@ -43,6 +43,7 @@ pub mod exception;
 pub mod facts;
 pub mod features;
 pub mod frame;
+pub mod hints;
 pub mod index;
 pub mod kind;
 pub mod plan;

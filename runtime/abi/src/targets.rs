@@ -10,8 +10,10 @@
 //! comes of that, as of references of other instances, is a wrong guess: the optimizer's code
 //! compares before it believes.
 
+use wasmparser::{BinaryReader, FunctionBody, Operator};
+
 use crate::facts::ModuleFacts;
-use crate::index::{FuncIndex, TargetCell, WasmOffset};
+use crate::index::{DefinedFuncIndex, FuncIndex, TargetCell, WasmOffset};
 use crate::vmctx::VmFuncRef;
 
 /// Bytes of code for each pair of cells, about.
@@ -42,6 +44,17 @@ pub fn cells_of(facts: &ModuleFacts, call: WasmOffset) -> [TargetCell; 2] {
     [TargetCell(last), TargetCell(last + 1)]
 }
 
+/// An indirect call that has called one function only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownTarget {
+    /// The function with the call.
+    pub func: DefinedFuncIndex,
+    /// Where the call is, in bytes from the start of the function's body.
+    pub offset: u32,
+    /// The function that was called.
+    pub target: FuncIndex,
+}
+
 /// A copy of a module's cells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallTargets(pub Box<[u32]>);
@@ -58,5 +71,32 @@ impl CallTargets {
         let size = size_of::<VmFuncRef>() as u32;
         let reference = distance.is_multiple_of(size).then_some(distance / size)?;
         facts.ref_funcs.get(reference as usize).copied()
+    }
+
+    /// The calls of a module that have called one function of it only, in the order of its code.
+    /// Reads all bodies.
+    pub fn all(&self, facts: &ModuleFacts, wasm: &[u8]) -> Vec<KnownTarget> {
+        let mut all = Vec::new();
+        for (func, body) in facts.defined_funcs().zip(&facts.bodies) {
+            let bytes = &wasm[body.start as usize..body.end as usize];
+            let parsed = FunctionBody::new(BinaryReader::new(bytes, body.start.into()));
+            let Ok(mut reader) = parsed.get_operators_reader() else {
+                continue;
+            };
+            while let Ok((operator, at)) = reader.read_with_offset() {
+                let indirect = matches!(
+                    operator,
+                    Operator::CallIndirect { .. } | Operator::CallRef { .. }
+                );
+                let call = WasmOffset(at as u32);
+                let target = indirect.then(|| self.only(facts, call)).flatten();
+                all.extend(target.map(|target| KnownTarget {
+                    func,
+                    offset: call.0 - body.start,
+                    target,
+                }));
+            }
+        }
+        all
     }
 }

@@ -20,6 +20,7 @@ use super::{
     ImportType, Item, ModuleFacts, SegmentMode,
 };
 use crate::features::{Features, MissingFeature};
+use crate::hints::{HintSections, Section};
 use crate::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex};
 use crate::plan::{MemoryOptions, ModulePlan};
 use crate::types::{
@@ -225,6 +226,7 @@ fn empty_facts() -> ModuleFacts {
         func_names: HashMap::new(),
         tag_names: HashMap::new(),
         branch_hints: BranchHints::default(),
+        hints: HintSections::default(),
         func_refs: Vec::new(),
         ref_funcs: Vec::new(),
         table_image: None,
@@ -408,7 +410,12 @@ impl Decoder<'_> {
                 self.facts.branch_hints.add(BranchHints::read(hints));
             }
             (KnownCustom::Unknown, BranchHints::SECTION) => self.facts.branch_hints.add(None),
-            _ => {}
+            (_, name) => {
+                if let Some(known) = Section::named(name) {
+                    let behind_code = self.facts.code_section_bytes > 0;
+                    self.facts.hints.add(known, section.data(), behind_code);
+                }
+            }
         }
     }
 
