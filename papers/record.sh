@@ -49,7 +49,7 @@ chip="--dir $inputs::/in --dir corpus/nextpnr-share::/share --dir $folder::/tmp"
 record nextpnr $chip corpus/nextpnr-ice40.wasm --lp384 --package qn32 --json /in/counter.json \
     --asc /tmp/counter.asc --seed 1 -q
 libraries=corpus/libraries
-record lua-short $libraries/lua.wasm 40
+record lua-short $libraries/lua.wasm 100
 record lua-long $libraries/lua.wasm 400
 record quickjs $libraries/quickjs.wasm 400
 record sqlite $libraries/sqlite.wasm 300
