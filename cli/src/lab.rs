@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod input;
 mod merge;
+mod page;
 mod policies;
 mod record;
 mod run;
@@ -63,6 +64,8 @@ enum Task {
     Run(run::Arguments),
     Merge(merge::Arguments),
     Export(merge::Export),
+    #[command(name = "report")]
+    Page(page::Arguments),
     Verify(verify::Arguments),
     Diff(diff::Arguments),
 }
@@ -80,6 +83,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Task::Run(arguments) => run::run(arguments),
         Task::Merge(arguments) => merge::run(arguments),
         Task::Export(arguments) => merge::export(arguments),
+        Task::Page(arguments) => page::run(arguments),
         Task::Verify(arguments) => verify::run(arguments),
         Task::Diff(arguments) => diff::run(arguments),
     };

@@ -64,14 +64,16 @@ pub struct Export {
 }
 
 impl Sources {
-    fn mixing(&self) -> Mixing {
+    /// Whether builds or machines may differ.
+    pub fn mixing(&self) -> Mixing {
         match self.by_machine {
             true => Mixing::ByMachine,
             false => Mixing::Refuse,
         }
     }
 
-    fn read(&self) -> Result<Gathered> {
+    /// Reads and merges them.
+    pub fn read(&self) -> Result<Gathered> {
         let read = gather(&self.results, self.experiment.as_deref(), self.mixing());
         Ok(read?)
     }

@@ -1,0 +1,98 @@
+//! Sections of made-up results.
+
+use upshift_lab::experiment::Sample;
+
+use super::*;
+
+fn sample(program: &str, settings: &[(&str, &str)], process: u32, metrics: &[(&str, f64)]) -> Line {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Line::Sample(Sample {
+        program: program.into(),
+        settings: settings.iter().map(owned).collect(),
+        process,
+        metrics: metrics
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value))
+            .collect(),
+        ..Sample::default()
+    })
+}
+
+/// Two programs under three policies with three numbers of threads, three processes each.
+fn lines() -> Vec<Line> {
+    let mut lines = Vec::new();
+    for program in ["python/short", "<clang>"] {
+        for (p, policy) in ["never", "cost-model", "v8-budget"].into_iter().enumerate() {
+            for threads in ["1", "2", "4"] {
+                for process in 0..3 {
+                    let wall = 2.0 - 0.3 * p as f64 + 0.01 * f64::from(process);
+                    let cpu = wall * 1.2 + threads.parse::<f64>().unwrap() * 0.1;
+                    let metrics = [
+                        ("wall", wall),
+                        ("cpu", cpu),
+                        ("never", 2.0),
+                        ("iar", 1.2),
+                        ("relaxed", 1.1),
+                        ("free", 0.9),
+                    ];
+                    let settings = [("policy", policy), ("threads", threads)];
+                    lines.push(sample(program, &settings, process, &metrics));
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn section<'a>(sections: &'a [Section], id: &str) -> &'a str {
+    let found = sections.iter().find(|section| section.id == id);
+    &found.unwrap_or_else(|| panic!("no section {id}")).html
+}
+
+#[test]
+fn results_have_a_table_maps_fronts_and_bounds() {
+    let sections = sections(&lines(), None);
+    let ids: Vec<_> = sections.iter().map(|section| section.id).collect();
+    assert_eq!(ids, ["results", "grid", "pareto", "bounds"]);
+    let table = section(&sections, "results");
+    assert_eq!(table.matches("<tr>").count(), 1 + 2 * 3 * 3);
+    assert!(table.contains("cost-model, threads=2"), "{table}");
+    assert_eq!(
+        section(&sections, "grid").matches("class=\"heat h").count(),
+        2 * 9
+    );
+    assert!(section(&sections, "pareto").contains("class=\"front\""));
+    let bounds = section(&sections, "bounds");
+    assert!(bounds.contains("no policy is below"), "{bounds}");
+    for section in &sections {
+        assert!(!section.html.contains("<clang>"), "{}", section.id);
+        assert!(section.html.contains("&lt;clang&gt;"), "{}", section.id);
+        assert!(!section.html.contains("NaN"), "{}", section.id);
+    }
+}
+
+#[test]
+fn iterations_are_cut_and_classified() {
+    let mut lines = Vec::new();
+    for iteration in 0..40 {
+        let noise = f64::from(iteration % 3) * 0.0001;
+        let wall = if iteration < 10 { 0.5 } else { 0.1 } + noise;
+        let Line::Sample(sample) = sample("nbody", &[("policy", "never")], 0, &[("wall", wall)])
+        else {
+            unreachable!()
+        };
+        lines.push(Line::Sample(Sample {
+            iteration,
+            ..sample
+        }));
+    }
+    let sections = sections(&lines, None);
+    let html = section(&sections, "warmup");
+    assert!(html.contains("warmup, steady from iteration 10"), "{html}");
+    assert_eq!(html.matches("class=\"mean\"").count(), 2);
+}
+
+#[test]
+fn nothing_is_drawn_of_nothing() {
+    assert!(sections(&[], None).is_empty());
+}
