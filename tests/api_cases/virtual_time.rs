@@ -238,7 +238,7 @@ fn compare(case: &Case<'_>, tasks: &[Task]) -> (usize, usize) {
     (engine.len(), requests.count())
 }
 
-const POLICIES: [&str; 9] = [
+const POLICIES: [&str; 15] = [
     "never",
     "first-call",
     "eager",
@@ -248,6 +248,12 @@ const POLICIES: [&str; 9] = [
     "sm-cost",
     "jsc-points",
     "hotspot",
+    "dotnet:quiet-ms=0.05",
+    "wizard",
+    "truffle",
+    "ski-rental",
+    "average-ski-rental",
+    "hinted-ski-rental",
 ];
 
 const QUEUES: [&str; 9] = [
