@@ -1,7 +1,7 @@
 //! What a run would take under some policy: the engine's own policies, on a [`Machine`].
 //!
 //! A policy is simulated by calling it: it is the same `dyn Policy` that an engine runs, it gets
-//! the same [`View`](upshift_tiering::View), and keeps the same [`Memo`](upshift_tiering::Memo).
+//! the same [`View`], and keeps the same [`Memo`].
 //! What tiering does with its decisions is repeated here step by step (`director.rs`): claims and
 //! phases, the account of a budget, limits of the knobs. Which waiting request is next is the
 //! choice of the engine's own [`Discipline`], by the same function as in the engine.

@@ -59,6 +59,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         "slowdown     {} beside 0, 1, ... compile threads",
         beside.join(", ")
     );
+    let asking = header.ask_ns;
+    let _ = writeln!(
+        text,
+        "asking       {asking:.0} ns for a question to the policy"
+    );
     let workload = Workload::new(&trace);
     let totals = workload.level_ns();
     let functions = || trace.functions.iter().enumerate();
