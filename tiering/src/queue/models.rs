@@ -7,7 +7,12 @@ use loom::model::Builder;
 use loom::thread;
 use upshift_profiler::Nanos;
 
-use super::{Order, Queue, Waiting, Waits, default, from_spec};
+use super::guard::Guarded;
+use super::{Discipline, Order, Queue, Waiting, Waits, default, from_spec};
+
+fn guarded(discipline: Arc<dyn Discipline>) -> Arc<Guarded> {
+    Arc::new(Guarded::new(discipline))
+}
 
 /// A job with a number; those from 100 on are stale.
 #[derive(Debug, PartialEq)]
@@ -47,7 +52,7 @@ fn numbers(jobs: Vec<Job>) -> Vec<u32> {
 #[test]
 fn two_workers_do_each_job_once() {
     check(|| {
-        let queue = Arc::new(Queue::new(default(), 8, None));
+        let queue = Arc::new(Queue::new(guarded(default()), 8, None));
         let workers = [(); 2].map(|()| {
             let queue = queue.clone();
             thread::spawn(move || work(&queue))
@@ -66,7 +71,7 @@ fn two_workers_do_each_job_once() {
 #[test]
 fn closing_gives_back_what_no_worker_took() {
     check(|| {
-        let queue = Arc::new(Queue::new(default(), 8, None));
+        let queue = Arc::new(Queue::new(guarded(default()), 8, None));
         let worker = {
             let queue = queue.clone();
             thread::spawn(move || work(&queue))
@@ -92,7 +97,7 @@ fn closing_gives_back_what_no_worker_took() {
 fn two_threads_push_and_one_job_is_stale() {
     check(|| {
         let lifo = from_spec("lifo").unwrap();
-        let queue = Arc::new(Queue::new(lifo, 8, Some(Nanos(99))));
+        let queue = Arc::new(Queue::new(guarded(lifo), 8, Some(Nanos(99))));
         let worker = {
             let queue = queue.clone();
             thread::spawn(move || work(&queue))
