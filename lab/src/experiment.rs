@@ -56,7 +56,7 @@ pub use plan::{Cell, CellId, MAX_CELLS, Plan, PlanError, Shard};
 pub use prepared::{Corpus, Places, Prepared};
 pub use processes::{run_process, run_processes};
 pub use record::{Environment, Failure, Line, ProgramDigest, ResultsError, Sample, read_results};
-pub use setup::{SetupError, setup};
+pub use setup::{SetupError, setup, simulation, workers};
 pub use store::{Resume, Store};
 pub use traces::{Progress, run_traces};
 pub use verdict::{Effect, Judgement, Outcome, Ruling, rows};

@@ -38,12 +38,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut config = TieringConfig::default();
     config.knobs.threads = arguments.threads;
-    let workers = arguments.place.workers(&config);
     let (trace, workload) = match arguments.recorded.workload()? {
         Ok(read) => read,
         Err(message) => return misused(&message),
     };
-    let machine = arguments.place.machine(workers, &trace);
+    let machine = arguments.place.setup(&config, &trace)?.machine;
     let effort = Effort {
         runs: arguments.effort,
     };

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use upshift::tiering::TieringConfig;
-use upshift::{Printable, Result, Switching};
+use upshift::{Printable, Result};
 use upshift_knobs::KnobError;
-use upshift_lab::machine::Machine;
+use upshift_lab::experiment::{SetupError, simulation};
 use upshift_lab::simulate::Setup;
 use upshift_lab::trace::Trace;
 use upshift_lab::workload::{Scale, Workload};
@@ -68,39 +68,18 @@ impl Recorded {
 }
 
 impl Place {
-    /// The machine with so many compile threads. Code comes into use as the engine does it: at the
-    /// next call, or where a loop has an OSR entry.
-    pub fn machine(&self, workers: u32, trace: &Trace) -> Machine {
-        let mut machine = Machine::recorded(&trace.header, self.cores, workers);
-        if !self.slowdown.is_empty() {
-            machine.slowdown.clone_from(&self.slowdown);
-        }
-        machine
-    }
-
     /// Cores of the machine.
     pub fn cores(&self) -> u32 {
         self.cores
     }
 
-    /// Compile threads as the engine would start them: none if switching is synchronous; otherwise
-    /// as many as the options say, or one less than the cores, at least one.
-    pub fn workers(&self, config: &TieringConfig) -> u32 {
-        match config.knobs.threads {
-            _ if config.switching == Switching::Synchronous => 0,
-            0 => (self.cores - 1).max(1),
-            threads => threads,
-        }
-    }
-
     /// The simulation of an engine with these options.
-    pub fn setup(&self, config: &TieringConfig, trace: &Trace) -> Setup {
-        let machine = self.machine(self.workers(config), trace);
-        let mut setup = Setup::new(config.policy.clone(), machine);
-        setup.queue = config.queue.clone();
-        setup.knobs = config.knobs.clone();
-        setup.weights = config.weights;
-        setup
+    pub fn setup(&self, config: &TieringConfig, trace: &Trace) -> Result<Setup, SetupError> {
+        let mut setup = simulation(config, &trace.header, self.cores)?;
+        if !self.slowdown.is_empty() {
+            setup.machine.slowdown.clone_from(&self.slowdown);
+        }
+        Ok(setup)
     }
 }
 

@@ -45,7 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(read) => read,
         Err(message) => return misused(&message),
     };
-    let mut setup = arguments.place.setup(&config, &trace);
+    let mut setup = match arguments.place.setup(&config, &trace) {
+        Ok(setup) => setup,
+        Err(error) => return misused(&error.to_string()),
+    };
     if arguments.decisions {
         setup.decisions = Keep::All;
     }

@@ -11,6 +11,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use upshift::profiler::{Event, LogConfig, Record};
 use upshift::tiering::TieringConfig;
 use upshift::{Config, Printable, Result, Switching};
+use upshift_lab::experiment::{SetupError, workers};
 use upshift_lab::simulate::simulate;
 use upshift_lab::stats::median;
 use upshift_lab::trace::Trace;
@@ -117,7 +118,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let mut errors = Vec::new();
     for (policy, config) in &configs {
-        let simulated = simulated(arguments, config, &trace);
+        let simulated = match simulated(arguments, config, &trace) {
+            Ok(simulated) => simulated,
+            Err(error) => return misused(&error.to_string()),
+        };
         let real = real(arguments, &program, config, policy)?;
         report::out(&line(arguments, policy, &real, &simulated, &trace))?;
         errors.push((
@@ -142,8 +146,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn simulated(arguments: &Arguments, config: &TieringConfig, trace: &Trace) -> Took {
-    let setup = arguments.place.setup(config, trace);
+fn simulated(
+    arguments: &Arguments,
+    config: &TieringConfig,
+    trace: &Trace,
+) -> Result<Took, SetupError> {
+    let setup = arguments.place.setup(config, trace)?;
     let workload = Workload::new(trace);
     let simulation = simulate(&workload, &setup);
     let outcome = &simulation.outcome;
@@ -154,12 +162,12 @@ fn simulated(arguments: &Arguments, config: &TieringConfig, trace: &Trace) -> To
         .jobs
         .iter()
         .map(|done| trace.functions[done.job.function].index);
-    Took {
+    Ok(Took {
         wall_ns: outcome.wall_ns,
         cpu_ns: outcome.guest_ns + compile_ns,
         compile_ns,
         optimized: indexes.collect(),
-    }
+    })
 }
 
 /// The median of real runs.
@@ -169,7 +177,7 @@ fn real(
     config: &TieringConfig,
     policy: &str,
 ) -> Result<Took> {
-    let workers = arguments.place.workers(config).to_string();
+    let workers = workers(config, arguments.place.cores())?.to_string();
     let (mut all, mut optimized) = (Vec::new(), BTreeSet::new());
     for number in 1..=arguments.runs {
         let _ = report::err(&format!(

@@ -69,24 +69,45 @@ pub fn setup(settings: &Settings, recorded: &Header) -> Result<Setup, SetupError
         None => Some(CORES),
     };
     let cores = cores.ok_or_else(|| SetupError("`cores` is a number above 0".into()))?;
-    let workers = match (config.switching, config.knobs.threads) {
-        (Switching::Synchronous, _) => 0,
-        (Switching::Background, 0) => (cores - 1).max(1),
-        (Switching::Background, threads) => threads,
+    simulation(&config, recorded, cores)
+}
+
+/// The compile threads of an engine with these options on so many cores, for a simulation.
+///
+/// # Errors
+///
+/// If the switching is neither `background` nor `sync`.
+pub fn workers(config: &TieringConfig, cores: u32) -> Result<u32, SetupError> {
+    match (config.switching, config.knobs.threads) {
+        (Switching::Synchronous, _) => Ok(0),
+        (Switching::Background, 0) => Ok((cores - 1).max(1)),
+        (Switching::Background, threads) => Ok(threads),
         (other, _) => {
             let problem = format!("switching {other} is not simulated; background and sync are");
-            return Err(SetupError(problem));
+            Err(SetupError(problem))
         }
-    };
+    }
+}
+
+/// What simulates an engine with these options on so many cores: see [`setup`].
+///
+/// # Errors
+///
+/// If the switching is neither `background` nor `sync`.
+pub fn simulation(
+    config: &TieringConfig,
+    recorded: &Header,
+    cores: u32,
+) -> Result<Setup, SetupError> {
     let machine = Machine {
         weight: 1.25_f64.powi(-(config.knobs.nice as i32)),
-        ..Machine::recorded(recorded, cores, workers)
+        ..Machine::recorded(recorded, cores, workers(config, cores)?)
     };
     Ok(Setup {
-        queue: config.queue,
-        knobs: config.knobs,
+        queue: config.queue.clone(),
+        knobs: config.knobs.clone(),
         weights: config.weights,
-        ..Setup::new(config.policy, machine)
+        ..Setup::new(config.policy.clone(), machine)
     })
 }
 
