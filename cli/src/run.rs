@@ -140,29 +140,37 @@ impl Program {
             wasi: self.wasi.share(),
             limits: self.limits.clone(),
         };
-        let mut store = Store::new(engine, program);
+        program.into_store(engine)
+    }
+
+    /// The store of a thread of the program.
+    fn into_store(self, engine: &Engine) -> Store<Self> {
+        let mut store = Store::new(engine, self);
         store.limiter(|program| &mut program.limits);
         store.wait_clock(|program| &mut program.wasi);
         store
     }
 }
 
-/// Instantiates the module and calls its start, or the function of `--invoke`.
-fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
+/// The linker and the store of a program with these standard streams.
+fn prepare(
+    engine: &Engine,
+    options: &Options,
+    streams: Streams,
+) -> Result<(Linker<Program>, Store<Program>)> {
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
+    let (guest, around) = (&options.guest, &options.around);
     let program = Program {
-        wasi: options.guest.context(
-            &options.file,
-            &options.args,
-            &options.around,
-            Streams::Inherited,
-        )?,
-        limits: options.around.limits.build(),
+        wasi: guest.context(&options.file, &options.args, around, streams)?,
+        limits: around.limits.build(),
     };
-    let mut store = Store::new(engine, program);
-    store.limiter(|program| &mut program.limits);
-    store.wait_clock(|program| &mut program.wasi);
+    Ok((linker, program.into_store(engine)))
+}
+
+/// Instantiates the module and calls its start, or the function of `--invoke`.
+fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
+    let (mut linker, mut store) = prepare(engine, options, Streams::Inherited)?;
     handle.get_or_init(|| store.interrupt_handle());
     let time = options.around.timeout;
     let _limit = time.map(|time| store.arm_timeout(time));
@@ -200,16 +208,7 @@ pub fn instantiate(
         !WasiThreads::<Program>::are_used_by(module),
         "the program may start threads; only programs of one thread can be recorded"
     );
-    let mut linker = Linker::new(engine);
-    add_to_linker(&mut linker, |program: &mut Program| &mut program.wasi)?;
-    let (guest, around) = (&options.guest, &options.around);
-    let program = Program {
-        wasi: guest.context(&options.file, &options.args, around, streams)?,
-        limits: around.limits.build(),
-    };
-    let mut store = Store::new(engine, program);
-    store.limiter(|program| &mut program.limits);
-    store.wait_clock(|program| &mut program.wasi);
+    let (linker, mut store) = prepare(engine, options, streams)?;
     let file = Printable(options.file.display());
     let instance = linker.instantiate(&mut store, module);
     let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;

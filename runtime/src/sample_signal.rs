@@ -12,7 +12,7 @@ use crate::code::CodeKind;
 use crate::error::RuntimeError;
 use crate::sampler::{Place, SAMPLE_SIGNAL, SampledCode, answer, is_compiling};
 use crate::store::{Store, current_store};
-use crate::sys::interrupted_pc;
+use crate::sys::{call_handler, interrupted_pc};
 
 /// The handler before ours.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
@@ -110,16 +110,7 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
     };
     match previous.sa_sigaction {
         libc::SIG_IGN | libc::SIG_DFL => {}
-        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: installed with SA_SIGINFO, so the handler has this signature.
-            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void) =
-                unsafe { mem::transmute(handler) };
-            handler(signal, info, context);
-        }
-        handler => {
-            // SAFETY: installed without SA_SIGINFO, so the handler has this signature.
-            let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
-            handler(signal);
-        }
+        // SAFETY: as for this function; the previous action has a handler.
+        _ => unsafe { call_handler(previous, signal, info, context) },
     }
 }

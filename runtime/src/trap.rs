@@ -27,6 +27,7 @@ use crate::error::RuntimeError;
 use crate::interrupt::INTERRUPT_SIGNAL;
 use crate::store::{Provided, Store, TrapRecord, current_store};
 use crate::stubs;
+use crate::sys::call_handler;
 use x64::Registers;
 
 const SIGNALS: [libc::c_int; 5] = [
@@ -193,17 +194,8 @@ unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c
                 unsafe { libc::raise(signal) };
             }
         }
-        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: installed with SA_SIGINFO, so the handler has this signature.
-            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void) =
-                unsafe { mem::transmute(handler) };
-            handler(signal, info, context);
-        }
-        handler => {
-            // SAFETY: installed without SA_SIGINFO, so the handler has this signature.
-            let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
-            handler(signal);
-        }
+        // SAFETY: as for this function; the previous action has a handler.
+        _ => unsafe { call_handler(previous, signal, info, context) },
     }
     // Rust's own handler of stack overflows, for one, resets a signal that it can't explain to the
     // default action, so that the fault repeats and ends the process. A signal that was sent does

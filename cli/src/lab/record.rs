@@ -208,9 +208,7 @@ impl Recording<'_> {
         copied?;
         let mut values = Vec::new();
         module.copy_site_counters(&mut values);
-        let slices = recorder.clone().finish();
-        let end = slices.last().map_or(0, |slice| slice.to);
-        recorder.snapshot((ran.cpu_ns as u64).max(end), 0, &values)?;
+        recorder.snapshot((ran.cpu_ns as u64).max(recorder.now()), 0, &values)?;
         let counted = Counted {
             functions,
             slices: recorder.finish(),

@@ -134,6 +134,11 @@ impl Recorder {
         Ok(())
     }
 
+    /// The time of the last snapshot, in nanoseconds.
+    pub fn now(&self) -> u64 {
+        self.at
+    }
+
     /// The slices so far.
     pub fn finish(self) -> Vec<Slice> {
         self.slices
