@@ -110,13 +110,17 @@ costed_policy! {
     /// at the break-even point costs at most twice what a clairvoyant pays (Karlin, Manasse,
     /// McGeoch, Owicki: *Competitive randomized algorithms for nonuniform problems*, SODA 1990).
     /// `alpha` moves the point: on an idle core a compilation costs less than its time, and with a
-    /// long queue (`feedback`) requests would wait anyway. Jikes RVM's rule with two levels, where
+    /// long queue (`feedback`) requests would wait anyway. With one core there is no idle one, so
+    /// that a compilation which does not pay delays the program by all of its time: `single` makes
+    /// them rarer there. Jikes RVM's rule with two levels, where
     /// a function is expected to run for as long again as it has run (Arnold and others, OOPSLA
     /// 2000), decides at the same point with `alpha=1`.
     CostModel = "cost-model",
         "A function is optimized once its work so far could have paid for the compilation" {
         alpha: f64 = Value::Real(1.0), "alpha", types::real("", 0.0, 1000.0),
             "fraction of the break-even point to wait for, less is earlier";
+        single: f64 = Value::Real(3.0), "single", types::real("", 0.0, 1e6),
+            "factor of that point where the process may use one core only";
         feedback: f64 = Value::Real(0.0), "feedback", types::real("requests", 0.0, 1e6),
             "queue length per thread that doubles the threshold, 0 is never";
     }
@@ -125,7 +129,8 @@ costed_policy! {
 impl CostModel {
     /// Nanoseconds of work after which the function should be optimized.
     pub fn threshold(&self, view: &View) -> f64 {
-        self.alpha * self.costs().break_even(view) * self.queue_scale(view)
+        let cores = if view.cores == 1 { self.single } else { 1.0 };
+        self.alpha * cores * self.costs().break_even(view) * self.queue_scale(view)
     }
 
     /// Nanoseconds of work that the function has done since the last request for it, which lie
@@ -174,6 +179,19 @@ mod tests {
             ..model
         };
         assert_eq!(quarter.threshold(&view(634, 0)), 1_785_000.0 / 4.0);
+    }
+
+    #[test]
+    fn one_core_raises_the_threshold() {
+        let model = CostModel::default();
+        let two = view(634, 0);
+        let one = View { cores: 1, ..two };
+        assert_eq!(model.threshold(&one), 3.0 * model.threshold(&two));
+        let same = CostModel {
+            single: 1.0,
+            ..model
+        };
+        assert_eq!(same.threshold(&one), same.threshold(&two));
     }
 
     #[test]

@@ -4,12 +4,14 @@ use upshift_abi::LoopIndex;
 
 use super::{Decision, Lane, LoopPhase, LoopView, Memo, Policy, PolicyEvent, Request, View};
 
-/// A view of a function whose body has that many bytes and that has used that many units.
+/// A view of a function whose body has that many bytes and that has used that many units, in a
+/// process with more than one core.
 pub(super) fn view(body_bytes: u32, units: u64) -> View {
     View {
         body_bytes,
         units,
         units_since_request: units,
+        cores: 2,
         ..View::default()
     }
 }
