@@ -51,7 +51,7 @@ pub use file::read as read_experiment;
 pub use folder::{GatherError, Gathered, gather, prepare_folder, results_name};
 pub use merge::{MergeError, Mixing, merge};
 pub use metric::{Cost, Metric, Simulated, WALL, WallMetric, metrics};
-pub use paper::{Paper, PaperError, table as table_of_papers};
+pub use paper::{Paper, PaperError, Replication, table as table_of_papers};
 pub use plan::{Cell, CellId, MAX_CELLS, Plan, PlanError, Shard};
 pub use prepared::{Corpus, Places, Prepared};
 pub use processes::{run_process, run_processes};

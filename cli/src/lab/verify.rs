@@ -12,7 +12,8 @@ use crate::report;
 
 const NOTES: &str = "\
 The folder of a paper has claim.toml (what is claimed), experiment.toml (what is run, and which
-results decide), results/*.jsonl (what was measured), verdict.json (what that says) and README.md.
+results decide), results/*.jsonl (what was measured), verdict.json (what that says) and README.md;
+again/MACHINE/ has results and verdict of the same experiment elsewhere.
 Nothing is measured: the results are judged again, and the verdict must be the one in the folder.
 
 Examples:

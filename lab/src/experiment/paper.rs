@@ -7,8 +7,12 @@
 //!   experiment.toml   what is run and judged, committed before the run
 //!   results/*.jsonl   raw results
 //!   verdict.json      what they say, as it is judged again in each test run
+//!   again/MACHINE/    the same experiment on other traces or another machine: results, verdict.json
 //! ```
 
+mod table;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +20,14 @@ use super::claim::Claim;
 use super::folder::jsonl;
 use super::record::{ResultsError, read_results};
 use super::{
-    Experiment, Judgement, MergeError, Mixing, Outcome, PlanError, merge, read_experiment,
+    Experiment, Judgement, Line, MergeError, Mixing, Mode, Outcome, PlanError, merge,
+    read_experiment,
 };
+
+pub use table::table;
+
+/// The name of the file with what results say.
+const VERDICT: &str = "verdict.json";
 
 /// A paper's folder, read whole.
 #[derive(Clone, Debug)]
@@ -32,6 +42,29 @@ pub struct Paper {
     pub judgement: Judgement,
     /// What `verdict.json` says, if there is one.
     pub committed: Option<Judgement>,
+    /// The experiment done again elsewhere, in the order of names.
+    pub again: Vec<Replication>,
+}
+
+/// An experiment done again, on other traces or another machine: a folder in `again/`.
+#[derive(Clone, Debug)]
+pub struct Replication {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What its results say, judged now.
+    pub judgement: Judgement,
+    /// What its `verdict.json` says, if there is one.
+    pub committed: Option<Judgement>,
+}
+
+impl Replication {
+    fn read(experiment: &Experiment, folder: PathBuf) -> Result<Self, PaperError> {
+        Ok(Self {
+            judgement: judge(experiment, &folder)?,
+            committed: committed(&folder)?,
+            folder,
+        })
+    }
 }
 
 /// What is wrong with a paper's folder.
@@ -89,49 +122,17 @@ impl Paper {
                 return Err(wrong("claim.toml", error));
             }
         }
-        let mut files = Vec::new();
-        let results = folder.join("results");
-        let paths = match results.is_dir() {
-            true => jsonl(&results)?,
-            false => Vec::new(),
-        };
-        for path in paths {
-            files.push(read_results(&path)?.0);
+        let mut again = Vec::new();
+        for folder in folders(&folder.join("again"))? {
+            again.push(Replication::read(&experiment, folder)?);
         }
-        let mode = experiment.measure.mode;
-        let mixing = Mixing::ByMachine;
-        let lines = merge(files, mode, mixing)
-            .map_err(|error| PaperError::Merge(file("results"), error))?;
-        let several = {
-            let environments = lines.iter().filter_map(|line| match line {
-                super::Line::Sample(sample) => Some(sample.environment.as_str()),
-                _ => None,
-            });
-            environments
-                .collect::<std::collections::BTreeSet<_>>()
-                .len()
-                > 1
-        };
-        let mixing = match several && mode == super::Mode::Wall {
-            true => Mixing::ByMachine,
-            false => Mixing::Refuse,
-        };
-        let judgement = Judgement::new(&experiment, &lines, mixing)
-            .map_err(|error| PaperError::Plan(file("experiment.toml"), error))?;
-        let committed = match fs::read(folder.join("verdict.json")) {
-            Ok(bytes) => Some(
-                serde_json::from_slice(&bytes)
-                    .map_err(|error| wrong("verdict.json", error.to_string()))?,
-            ),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(PaperError::Io(file("verdict.json"), error)),
-        };
         Ok(Self {
             folder: folder.to_owned(),
+            judgement: judge(&experiment, &folder.join("results"))?,
+            committed: committed(folder)?,
             claim,
             experiment,
-            judgement,
-            committed,
+            again,
         })
     }
 
@@ -142,107 +143,131 @@ impl Paper {
         testable && self.committed.is_none() && self.judgement.samples == 0
     }
 
-    /// Checks that the committed verdict is what the results say. An experiment that was [not run
+    /// Checks that the committed verdicts are what the results say. An experiment that was [not run
     /// yet](Self::is_pending) has none to check.
     ///
     /// # Errors
     ///
-    /// If there is none, or it is another one, or some samples belong to no cell of the experiment.
+    /// If one is missing, or is another one, or some samples belong to no cell of the experiment.
     pub fn verify(&self) -> Result<(), PaperError> {
-        if self.is_pending() {
-            return Ok(());
+        if !self.is_pending() {
+            compare(&self.folder, &self.judgement, self.committed.as_ref())?;
         }
-        let place = self.folder.display().to_string();
-        let mut found = match &self.committed {
-            None => vec!["there is no verdict.json; write it with --bless".to_owned()],
-            Some(committed) => self.judgement.differences(committed),
-        };
-        let strangers = self.judgement.strangers;
-        if strangers > 0 {
-            found.push(format!(
-                "{strangers} samples belong to no cell of the experiment"
-            ));
+        for Replication {
+            folder,
+            judgement,
+            committed,
+        } in &self.again
+        {
+            compare(folder, judgement, committed.as_ref())?;
         }
-        match found.is_empty() {
-            true => Ok(()),
-            false => Err(PaperError::Differs(place, found.join("; "))),
-        }
+        Ok(())
     }
 
-    /// Writes `verdict.json`.
+    /// Writes `verdict.json`, here and in the folders of `again/`.
     ///
     /// # Errors
     ///
-    /// If the file can't be written.
+    /// If a file can't be written.
     pub fn bless(&self) -> Result<(), PaperError> {
-        let path = self.folder.join("verdict.json");
-        let mut text = serde_json::to_string_pretty(&self.judgement).expect("keys are texts");
-        text.push('\n');
-        fs::write(&path, text).map_err(|error| PaperError::Io(path.display().to_string(), error))
+        if !self.is_pending() {
+            write_verdict(&self.folder, &self.judgement)?;
+        }
+        for Replication {
+            folder, judgement, ..
+        } in &self.again
+        {
+            write_verdict(folder, judgement)?;
+        }
+        Ok(())
     }
 }
 
-/// A Markdown table of papers: a row for each claim.
-pub fn table(papers: &[Paper]) -> String {
-    let mut text = String::from(
-        "| Paper | Claim | Number | Verdict | Effect here [95 %] | Machine | Build |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for paper in papers {
-        let name = paper
-            .folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let Claim {
-            paper: title,
-            venue,
-            ..
-        } = &paper.claim;
-        for claim in &paper.claim.claims {
-            let mut rulings = paper.judgement.statements.iter();
-            let ruling = rulings.find(|ruling| ruling.id == claim.id);
-            let verdict = match (ruling, paper.is_pending()) {
-                (_, true) => "not run yet".to_owned(),
-                (Some(ruling), false) => ruling.verdict.to_string(),
-                (None, false) => String::new(),
-            };
-            let effect = ruling.and_then(|ruling| ruling.effect);
-            let effect = effect.map_or_else(String::new, |effect| {
-                let [value, low, high] = [effect.value, effect.low, effect.high].map(short);
-                match low == high {
-                    true => value,
-                    false => format!("{value} [{low}, {high}]"),
-                }
-            });
-            let simulated = paper.experiment.measure.mode == super::Mode::Trace;
-            let machine = match simulated {
-                true => "simulated".to_owned(),
-                false => paper.judgement.machines.join("; "),
-            };
-            let builds = paper.judgement.builds.join("; ");
-            let cells = [
-                format!("[{title}]({name}/README.md) ({venue})"),
-                claim.text.clone(),
-                claim.number.clone(),
-                verdict,
-                effect,
-                machine,
-                builds,
-            ];
-            let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
-            text += &format!("| {} |\n", cells.join(" | "));
+/// The folders in a folder, by name; none where there is no such folder.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, PaperError> {
+    let io = |error| PaperError::Io(folder.display().to_string(), error);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            found.push(path);
         }
     }
-    text
+    found.sort();
+    Ok(found)
 }
 
-/// Three significant digits or so.
-fn short(value: f64) -> String {
-    let magnitude = value.abs();
-    match magnitude {
-        _ if magnitude >= 100.0 => format!("{value:.0}"),
-        _ if magnitude >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
+/// What the results in a folder say; nothing where there are none.
+fn judge(experiment: &Experiment, results: &Path) -> Result<Judgement, PaperError> {
+    let place = || results.display().to_string();
+    let mut files = Vec::new();
+    if results.is_dir() {
+        for path in jsonl(results)? {
+            files.push(read_results(&path)?.0);
+        }
     }
+    let mode = experiment.measure.mode;
+    let lines =
+        merge(files, mode, Mixing::ByMachine).map_err(|error| PaperError::Merge(place(), error))?;
+    let environments: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Sample(sample) => Some(sample.environment.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mixing = match environments.len() > 1 && mode != Mode::Trace {
+        true => Mixing::ByMachine,
+        false => Mixing::Refuse,
+    };
+    Judgement::new(experiment, &lines, mixing).map_err(|error| PaperError::Plan(place(), error))
+}
+
+/// What a folder's `verdict.json` says, if there is one.
+fn committed(folder: &Path) -> Result<Option<Judgement>, PaperError> {
+    let path = folder.join(VERDICT);
+    let place = || path.display().to_string();
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| PaperError::File(place(), error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(PaperError::Io(place(), error)),
+    }
+}
+
+/// Compares what results say with what was committed of them.
+fn compare(
+    folder: &Path,
+    judgement: &Judgement,
+    committed: Option<&Judgement>,
+) -> Result<(), PaperError> {
+    let mut found = match committed {
+        None => vec!["there is no verdict.json; write it with --bless".to_owned()],
+        Some(committed) => judgement.differences(committed),
+    };
+    if judgement.strangers > 0 {
+        found.push(format!(
+            "{} samples belong to no cell of the experiment",
+            judgement.strangers
+        ));
+    }
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(PaperError::Differs(
+            folder.display().to_string(),
+            found.join("; "),
+        )),
+    }
+}
+
+/// Writes a folder's `verdict.json`.
+fn write_verdict(folder: &Path, judgement: &Judgement) -> Result<(), PaperError> {
+    let path = folder.join(VERDICT);
+    let mut text = serde_json::to_string_pretty(judgement).expect("keys are texts");
+    text.push('\n');
+    fs::write(&path, text).map_err(|error| PaperError::Io(path.display().to_string(), error))
 }
