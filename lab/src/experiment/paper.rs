@@ -7,7 +7,7 @@
 //!   experiment.toml   what is run and judged, committed before the run
 //!   results/*.jsonl   raw results
 //!   verdict.json      what they say, as it is judged again in each test run
-//!   again/MACHINE/    the same experiment on other traces or another machine: results, verdict.json
+//!   again/MACHINE/    the same on other traces or another machine: results, verdict.json
 //! ```
 
 mod table;

@@ -7,7 +7,8 @@ use super::Paper;
 /// experiment was done again.
 pub fn table(papers: &[Paper]) -> String {
     let mut text = String::from(
-        "| Paper | Claim | Number | Verdict | Effect here [95 %] | Again, elsewhere | Machine | Build |\n\
+        "| Paper | Claim | Number | Verdict | Effect here [95 %] | Again, elsewhere | Machine | \
+         Build |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     let mut repeated = 0;
