@@ -5,15 +5,22 @@
 //! so better estimates can be made from an old file.
 
 use std::collections::BTreeMap;
+use std::io::{BufReader, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 
 /// The version of the format that this code writes and reads.
 pub const FORMAT: u32 = 2;
+
+/// What files compressed by gzip begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The results of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,15 +197,19 @@ pub struct TierEvent {
 }
 
 impl Results {
-    /// Reads results from a file.
+    /// Reads results from a file, which may be compressed by gzip.
     ///
     /// # Errors
     ///
     /// If there is no such file, or it is not of this [`FORMAT`].
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let place = || path.display().to_string();
+        let file = std::fs::read(path).with_context(place)?;
+        let value: serde_json::Value = match file.starts_with(&GZIP) {
+            true => serde_json::from_reader(BufReader::new(GzDecoder::new(&file[..]))),
+            false => serde_json::from_slice(&file),
+        }
+        .with_context(place)?;
         ensure!(
             value["format"] == FORMAT,
             "{}: its format is {}, this program reads {FORMAT}; measure again",
@@ -208,14 +219,20 @@ impl Results {
         serde_json::from_value(value).with_context(|| path.display().to_string())
     }
 
-    /// Writes results to a file atomically: neither readers nor an interruption see half of it.
+    /// Writes results to a file, compressed if its name ends with `.gz`, and atomically: neither
+    /// readers nor an interruption see half of it.
     ///
     /// # Errors
     ///
     /// If the file can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let partial = path.with_extension("json.partial");
-        let json = serde_json::to_string(self)?;
+        let mut json = serde_json::to_vec(self)?;
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
+            compressed.write_all(&json)?;
+            json = compressed.finish()?;
+        }
         std::fs::write(&partial, json).with_context(|| partial.display().to_string())?;
         std::fs::rename(&partial, path).with_context(|| path.display().to_string())
     }
@@ -247,5 +264,30 @@ impl Row {
     pub fn samples(&self, metric: Metric) -> Vec<f64> {
         let figure = |launch: &Launch| launch.figures.get(&metric).copied();
         self.launches.iter().filter_map(figure).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::places;
+
+    #[test]
+    fn files_are_compressed_by_name_and_read_either_way() {
+        let root = &places::find().expect("tests run in the tree").tree;
+        let committed = root.join("benches/results/2026-11.json.gz");
+        let results = Results::read(&committed).expect("the committed run");
+        let folder = std::env::temp_dir().join(format!("upshift-results-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let [plain, compressed] = ["a.json", "b.json.gz"].map(|name| folder.join(name));
+        for path in [&plain, &compressed] {
+            results.write(path).expect("written");
+            assert!(Results::read(path).expect("read") == results);
+        }
+        let size = |path| std::fs::metadata(path).expect("a file").len();
+        assert!(size(&compressed) * 3 < size(&plain));
+        std::fs::write(&compressed, [&GZIP[..], &[8, 0, 0]].concat()).expect("written");
+        assert!(Results::read(&compressed).is_err(), "a torn file is said");
+        std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

@@ -217,7 +217,7 @@ mod tests {
     fn readme_shows_the_committed_run() {
         let root = &places::find().expect("tests run in the tree").tree;
         let readme = std::fs::read_to_string(root.join("README.md")).expect("README");
-        let run = root.join("benches/results/2026-11.json");
+        let run = root.join("benches/results/2026-11.json.gz");
         let tables = summary(&Results::read(&run).expect("the committed run"));
         assert_eq!(tables.len(), 5);
         for table in tables {
