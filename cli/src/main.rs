@@ -23,6 +23,7 @@ mod dump;
 mod export;
 mod hints;
 mod invoke;
+mod iterations;
 mod lab;
 mod logger;
 mod options;

@@ -1,20 +1,22 @@
 //! The run of one program, from its file to its end.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use upshift::profiler::{Detail, LogConfig};
 use upshift::tiering::ConfigError;
 use upshift::wasi::{WasiCtx, WasiThreads, add_to_linker};
 use upshift::{
-    CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Printable, Result, Store,
-    StoreLimits, TimedOut, Trap,
+    ArmedTimeout, CodeMapping, Config, Engine, Error, Exit, Instance, Linker, Module, Printable,
+    Result, Store, StoreLimits, TimedOut, Trap,
 };
 
 use crate::invoke::{self, UsageError};
+use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
 use crate::options::{Options, Streams};
 use crate::record::{Incomplete, Recorder};
@@ -65,13 +67,18 @@ where
         Ok(prepared) => prepared,
         Err(error) => return ExitCode::from(failed(&error)),
     };
+    let iterations = Iterations::default();
     let guest = {
         let (engine, options) = (engine.clone(), options.clone());
+        let iterations = iterations.clone();
         move |handle: &HandleSlot| {
             let module = load(&engine)?;
             match &options.around.dump {
                 Some(func) => dump::print(&module, func),
-                None => run(&engine, &module, &options, handle),
+                None => match options.iterations {
+                    Some(times) => repeat(&module, &options, handle, (times, &iterations)),
+                    None => run(&module, &options, handle),
+                },
             }
         }
     };
@@ -83,7 +90,13 @@ where
             signal.exit_code()
         }
     };
-    let code = match recorder.write(&engine) {
+    let listed = match options.stats {
+        Some(format) if options.iterations.is_some() => {
+            iterations.write(format).map_err(|_| Incomplete)
+        }
+        _ => Ok(()),
+    };
+    let code = match recorder.write(&engine).and(listed) {
         Err(Incomplete) if code == 0 => FAILED,
         _ => code,
     };
@@ -168,29 +181,120 @@ fn prepare(
     Ok((linker, program.into_store(engine)))
 }
 
+/// A store that is ready to run the program once.
+struct Turn {
+    linker: Linker<Program>,
+    store: Store<Program>,
+    /// Ends the program when its time is over.
+    _limit: Option<ArmedTimeout>,
+}
+
+impl Turn {
+    /// A store with these standard streams, whose program may take this time.
+    fn new(
+        engine: &Engine,
+        options: &Options,
+        handle: &HandleSlot,
+        streams: Streams,
+        time: Option<Duration>,
+    ) -> Result<Self> {
+        let (linker, mut store) = prepare(engine, options, streams)?;
+        handle.set(store.interrupt_handle());
+        let limit = time.map(|time| store.arm_timeout(time));
+        Ok(Self {
+            linker,
+            store,
+            _limit: limit,
+        })
+    }
+
+    /// Instantiates the module, and goes on with the instance; at once on other threads, if the
+    /// program starts some.
+    fn enter(
+        &mut self,
+        module: &Module,
+        options: &Options,
+        body: impl FnOnce(&mut Store<Program>, Instance) -> Result<()>,
+    ) -> Result<()> {
+        let (linker, store) = (&mut self.linker, &mut self.store);
+        let file = Printable(options.file.display());
+        let cannot = || format!("cannot instantiate `{file}`");
+        if WasiThreads::<Program>::are_used_by(module) {
+            let mut threads = WasiThreads::new({
+                let engine = module.engine().clone();
+                move |program: &mut Program| program.thread(&engine)
+            });
+            threads.max_threads(options.around.limits.threads());
+            let added = threads.add_to_linker(store, linker, module);
+            added.with_context(cannot)?;
+            let module = linker.instantiate_pre(module).with_context(cannot)?;
+            return threads.run(store, &module, body);
+        }
+        let instance = linker.instantiate(&mut *store, module);
+        body(store, instance.with_context(cannot)?)
+    }
+}
+
 /// Instantiates the module and calls its start, or the function of `--invoke`.
-fn run(engine: &Engine, module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
-    let (mut linker, mut store) = prepare(engine, options, Streams::Inherited)?;
-    handle.get_or_init(|| store.interrupt_handle());
+fn run(module: &Module, options: &Options, handle: &HandleSlot) -> Result<()> {
     let time = options.around.timeout;
-    let _limit = time.map(|time| store.arm_timeout(time));
+    let mut turn = Turn::new(module.engine(), options, handle, Streams::Inherited, time)?;
+    turn.enter(module, options, |store, instance| {
+        call(store, instance, options)
+    })
+}
+
+/// The same, as often as `--iterations` says: see [`crate::iterations`]. Standard input is read
+/// first, and is the same for each instance. `-W timeout` is the time of all iterations together.
+fn repeat(
+    module: &Module,
+    options: &Options,
+    handle: &HandleSlot,
+    (times, iterations): (u32, &Iterations),
+) -> Result<()> {
+    let engine = module.engine();
+    let began = Instant::now();
+    let time = options.around.timeout;
     let file = Printable(options.file.display());
-    let cannot = || format!("cannot instantiate `{file}`");
-    if WasiThreads::<Program>::are_used_by(module) {
-        let mut threads = WasiThreads::new({
-            let engine = engine.clone();
-            move |program: &mut Program| program.thread(&engine)
-        });
-        threads.max_threads(options.around.limits.threads());
-        let added = threads.add_to_linker(&mut store, &mut linker, module);
-        added.with_context(cannot)?;
-        let module = linker.instantiate_pre(module).with_context(cannot)?;
-        return threads.run(&mut store, &module, |store, instance| {
-            call(store, instance, options)
+    let of = |number: u32| format!("in iteration {number} of `{file}`, counted from 0");
+    if let Some(name) = &options.invoke {
+        let mut turn = Turn::new(engine, options, handle, Streams::Inherited, time)?;
+        return turn.enter(module, options, |store, instance| {
+            initialize(store, instance)?;
+            for number in 0..times {
+                let call = || invoke::call(store, instance, name, &options.args);
+                let results = iterations.measure(engine, call);
+                report::out(&results.with_context(|| of(number))?)?;
+            }
+            Ok(())
         });
     }
-    let instance = linker.instantiate(&mut store, module);
-    call(&mut store, instance.with_context(cannot)?, options)
+    anyhow::ensure!(
+        module.get_export("_start").is_some(),
+        UsageError(format!(
+            "`{file}` exports no `_start` to be repeated; --invoke calls another function"
+        ))
+    );
+    let mut input = Vec::new();
+    if options.file != Path::new("-") && !std::io::stdin().is_terminal() {
+        let read = std::io::stdin().lock().read_to_end(&mut input);
+        read.context("cannot read standard input")?;
+    }
+    for number in 0..times {
+        let streams = Streams::Fed(input.clone());
+        let left = time.map(|time| time.saturating_sub(began.elapsed()));
+        let mut turn = Turn::new(engine, options, handle, streams, left)?;
+        let ended = iterations.measure(engine, || {
+            let ended = turn.enter(module, options, start);
+            match ended {
+                // An exit with code 0 ends the iteration; any other ends them all.
+                Err(error) if matches!(error.downcast_ref(), Some(Exit(0))) => Ok(()),
+                ended => ended,
+            }
+        });
+        ended.with_context(|| of(number))?;
+    }
+    Ok(())
 }
 
 /// Instantiates a program of one thread, for [`call`], with these standard streams.

@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -53,8 +53,21 @@ impl Signal {
     }
 }
 
-/// The place where the guest's thread stores the handle that interrupts it, once it has a store.
-pub type HandleSlot = OnceLock<InterruptHandle>;
+/// The place where the guest's thread stores the handle that interrupts it, once it has a store;
+/// that of its latest store, if it has several in turn.
+#[derive(Debug, Default)]
+pub struct HandleSlot(Mutex<Option<InterruptHandle>>);
+
+impl HandleSlot {
+    /// Stores the handle of a store that is about to run.
+    pub fn set(&self, handle: InterruptHandle) {
+        *lock(&self.0) = Some(handle);
+    }
+
+    fn get(&self) -> Option<InterruptHandle> {
+        lock(&self.0).clone()
+    }
+}
 
 /// Makes writing beyond a file size limit (`ulimit -f`) an error instead of the process's end.
 pub fn survive_file_size_limit() {
@@ -73,10 +86,10 @@ where
 {
     let (bell, ringer) = match UnixStream::pair() {
         Ok((bell, ringer)) => (bell, Arc::new(ringer)),
-        Err(_) => return Ended::Returned(guest(&HandleSlot::new())),
+        Err(_) => return Ended::Returned(guest(&HandleSlot::default())),
     };
     let shared = Arc::new(Shared {
-        handle: HandleSlot::new(),
+        handle: HandleSlot::default(),
         ended: AtomicBool::new(false),
     });
     // A closure that could not be spawned is dropped; so the thread takes it from here, and has to
@@ -109,7 +122,7 @@ where
         Err(error) => {
             let guest = waiting.take().expect("the thread was not started");
             warn_of_small_stack(config, &error);
-            Ended::Returned(guest(&HandleSlot::new()))
+            Ended::Returned(guest(&HandleSlot::default()))
         }
     }
 }

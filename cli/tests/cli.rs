@@ -6,6 +6,7 @@ mod cli_cases {
     mod errors;
     mod experiments;
     mod hints;
+    mod iterations;
     mod lab;
     mod options;
     mod programs;

@@ -14,6 +14,7 @@
 //! - `metric`: what is known of a simulated cell, by name;
 //! - `record`, `store`, `merge`: lines of results, the file that they are appended to, and several
 //!   such files as one; `folder`: where they are; `csv`: the same as a table;
+//! - `series`: the iterations of a process, classified;
 //! - `traces`, `processes`: the runners of simulated cells and of those that need a clock;
 //!   `estimate`: how long they will take;
 //! - `verdict`: claims judged; `claim`, `paper`: what papers claim, and their folders judged again.
@@ -31,6 +32,7 @@ mod plan;
 mod prepared;
 mod processes;
 mod record;
+mod series;
 mod setup;
 mod store;
 mod table;
@@ -47,15 +49,17 @@ use crate::predicate::{Predicate, Quantity};
 pub use claim::{Claim, Claimed};
 pub use csv::write_csv;
 pub use estimate::{Duration, estimate};
+pub use file::MAX_ITERATIONS;
 pub use file::read as read_experiment;
 pub use folder::{GatherError, Gathered, gather, prepare_folder, results_name};
 pub use merge::{MergeError, Mixing, merge};
-pub use metric::{Cost, Metric, Simulated, WALL, WallMetric, metrics};
+pub use metric::{Cost, Metric, Of, Simulated, WALL, WallMetric, metrics};
 pub use paper::{Paper, PaperError, Replication, table as table_of_papers};
 pub use plan::{Cell, CellId, MAX_CELLS, Plan, PlanError, Shard};
 pub use prepared::{Corpus, Places, Prepared};
 pub use processes::{run_process, run_processes};
 pub use record::{Environment, Failure, Line, ProgramDigest, ResultsError, Sample, read_results};
+pub use series::Series;
 pub use setup::{SetupError, setup, simulation, workers};
 pub use store::{Resume, Store};
 pub use traces::{Progress, run_traces};
@@ -101,6 +105,8 @@ pub struct Program {
     pub args: Vec<String>,
     /// Options of the command line before the file, such as `--dir=A::B` and `--env=K=V`.
     pub options: Vec<String>,
+    /// The exported function that is called instead of the program's start, by the clock.
+    pub invoke: Option<String>,
     /// The file of its standard input.
     pub stdin: Option<String>,
 }
@@ -113,6 +119,11 @@ pub struct Measure {
     /// Processes of each cell, at least. A simulation repeats itself: its processes differ in the
     /// seeds of policies and queues that have one.
     pub processes: u32,
+    /// How often each process does the program's work, by the clock: instances one after the other
+    /// in one engine, or calls of one function. With more than one, each is a sample.
+    pub iterations: u32,
+    /// The metric by whose iterations processes are classified.
+    pub classify: String,
     /// In which order processes run.
     pub order: Order,
     /// The seed of that order, and of simulated processes.
@@ -134,9 +145,36 @@ pub enum Mode {
     Trace,
     /// Processes of this machine.
     Wall,
+    /// Both: each combination of settings is measured by the clock and simulated, in cells that
+    /// differ in the setting [`BY`]. By the clock, figures are those of the program from its
+    /// instantiation to its end, without the start of the process, as simulations have them; and
+    /// compile times those above level 0.
+    Both,
     /// Other programs, which wrote the lines of results; nothing is planned here, and each line
     /// counts.
     Imported,
+}
+
+/// The setting of an experiment of [`Mode::Both`] that tells where a cell's figures come from.
+pub const BY: &str = "by";
+
+/// The values of [`BY`], in the order in which they are measured.
+pub const SOURCES: [&str; 2] = ["clock", "trace"];
+
+impl Mode {
+    /// Whether cells with these settings are simulated.
+    pub fn simulates(self, settings: &Settings) -> bool {
+        match self {
+            Mode::Trace => true,
+            Mode::Wall | Mode::Imported => false,
+            Mode::Both => settings.get(BY).is_some_and(|by| by == SOURCES[1]),
+        }
+    }
+
+    /// Whether cells with these settings are measured by the clock.
+    pub fn measures(self, settings: &Settings) -> bool {
+        matches!(self, Mode::Wall | Mode::Both) && !self.simulates(settings)
+    }
 }
 
 /// In which order the processes of an experiment run.

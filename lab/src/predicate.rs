@@ -15,6 +15,11 @@
 //! - `geomean(x)`, `median(x)`, `min(x)`, `max(x)`, `quantile(x, share)`: over the programs, each
 //!   of which gives `x` from its own rows.
 //! - `share(condition)`: the share of the programs for which the condition is true.
+//! - `share(class, 'where', 'flat or warmup')`: of the pairs of a program and its settings that
+//!   match, the share whose processes all are of one class, and that among the named ones. Classes
+//!   are flat, warmup, slowdown and no steady state; `inconsistent` are pairs whose processes are of
+//!   different classes. Its interval is over pairs, not over processes: resampled processes agree
+//!   more often than processes do.
 //! - `ci_low(x)`, `ci_high(x)`: the ends of the 95 % bootstrap interval of `x`; rows are resampled
 //!   within each program and setting.
 //! - `+ - * /`, `< <= > >=`, `and or not`, parentheses and numbers as usual; no `a < b < c`.
@@ -36,6 +41,10 @@ pub use parse::ParseError;
 use eval::Scope;
 
 use crate::stats::estimate::Estimate;
+use crate::stats::warmup::Class;
+
+/// The name by which expressions speak of the classes of processes.
+pub const CLASS: &str = "class";
 
 /// Characters that an expression has at most.
 const MAX_LENGTH: usize = 4096;
@@ -49,6 +58,8 @@ pub struct Row {
     pub settings: BTreeMap<String, String>,
     /// What was measured, by the metric's name.
     pub metrics: BTreeMap<String, f64>,
+    /// How it warmed up, if it has a series of iterations.
+    pub class: Option<Class>,
 }
 
 /// The results of an experiment.
@@ -111,7 +122,8 @@ impl Quantity {
     }
 
     /// The value for the table, and the ends of its 95 % bootstrap interval. An expression with
-    /// `ci_low` or `ci_high` has no interval of its own: its ends are the value.
+    /// `ci_low` or `ci_high`, or one with more than a share of classes, has no interval of its own:
+    /// its ends are the value.
     ///
     /// # Errors
     ///
@@ -119,7 +131,7 @@ impl Quantity {
     pub fn of(&self, table: &Table) -> Result<Estimate, EvalError> {
         let scope = Scope::all(table);
         let value = eval::number(&self.number, &scope)?;
-        let (low, high) = match self.number.has_interval() {
+        let (low, high) = match self.number.has_interval() || self.number.is_of_classes() {
             true => (value, value),
             false => eval::interval(&self.number, &scope)?,
         };

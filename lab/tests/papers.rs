@@ -30,7 +30,7 @@ fn verdicts_are_what_the_results_say() {
     let papers = papers();
     let bless = std::env::var_os("BLESS").is_some();
     for paper in &papers {
-        if bless {
+        if bless && !paper.is_pending() {
             paper.bless().expect("the verdict is written");
         } else {
             paper.verify().unwrap_or_else(|error| panic!("{error}"));
@@ -57,6 +57,10 @@ fn papers_were_run_and_most_are_decided() {
     let papers = papers();
     let verdicts: Vec<Outcome> = papers.iter().map(|paper| paper.judgement.verdict).collect();
     for paper in &papers {
+        // One that waits for a machine that suits it is listed as not run yet.
+        if paper.is_pending() {
+            continue;
+        }
         let judgement = &paper.judgement;
         let name = paper.folder.display();
         assert_eq!(judgement.missing, 0, "{name}: cells were not run");

@@ -18,6 +18,8 @@ echo "$@" >> calls
 case "$*" in *bad.wasm*) [ -e good ] || { echo "error: no good" >&2; exit 7; } ;; esac
 echo guest output
 echo guest error >&2
+case "$*" in *--iterations=3*) echo "{\"iterations\":[{\"wall\":3000000000,\"cpu\":1},\
+{\"wall\":2000000000,\"cpu\":1},{\"wall\":1000000000,\"cpu\":1}]}" >&2 ;; esac
 echo "{\"modules_loaded\":1,\"requests_queued\":$(nproc),\"baseline\":{\"cpu\":1000000,\
 \"code_bytes\":10},\"optimizer\":{\"cpu\":2000000,\"code_bytes\":5,\"functions\":$#,\
 \"osr_units\":0}}" >&2
@@ -206,4 +208,49 @@ fn what_cannot_be_run_is_said_before_anything_runs() {
     assert!(missing.contains("none.wasm: No such file"), "{missing}");
     let unknown = error(&FILE.replace("\"one.wasm\"", "\"one\""));
     assert!(unknown.contains("what file is one?"), "{unknown}");
+}
+
+#[test]
+fn processes_whose_iterations_are_not_all_there_are_measured_again() {
+    let folder = Folder::new("iterations");
+    let text = FILE
+        .replace("processes = 3", "processes = 2\niterations = 3")
+        .replace(
+            "\"two\"]",
+            "\"two\"]\n[[program]]\nname = \"one.wasm\"\ninvoke = \"f\"",
+        );
+    fs::write(folder.0.join("good"), "").unwrap();
+    let progress = folder.run(&text, Resume::New).unwrap();
+    assert_eq!((progress.planned, progress.measured), (8, 8));
+    let samples = folder.samples();
+    assert_eq!(samples.len(), 24);
+    for sample in &samples {
+        assert_eq!(sample.metrics["wall"], 3.0 - f64::from(sample.iteration));
+        assert_eq!(
+            sample.metrics.contains_key("max_rss"),
+            sample.iteration == 0
+        );
+    }
+    let calls = folder.calls();
+    assert!(
+        calls.iter().all(|call| call.contains("--iterations=3")),
+        "{calls:?}"
+    );
+    let invoked = calls.iter().filter(|call| call.contains("--invoke=f"));
+    assert_eq!(invoked.count(), 4);
+    // Killed while the last process' lines were written: two iterations and a part of the first.
+    let path = folder.0.join("results.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let cut = whole.trim_end().rfind('\n').unwrap() + 30;
+    fs::write(&path, &whole[..cut]).unwrap();
+    let progress = folder.run(&text, Resume::Resume).unwrap();
+    assert_eq!((progress.planned, progress.measured), (1, 1));
+    let again = folder.samples();
+    let places = |samples: &[Sample]| -> Vec<(String, u32, u32)> {
+        let places = samples.iter();
+        places
+            .map(|sample| (sample.id.clone(), sample.process, sample.iteration))
+            .collect()
+    };
+    assert_eq!(places(&again), places(&samples));
 }

@@ -14,7 +14,8 @@ use crate::Section;
 use cells::Cells;
 
 /// The sections that these results have data for. Verdicts are there if the results were judged.
-pub fn sections(lines: &[Line], judgement: Option<&Judgement>) -> Vec<Section> {
+/// Processes are classified by the iterations' metric `classify`.
+pub fn sections(lines: &[Line], judgement: Option<&Judgement>, classify: &str) -> Vec<Section> {
     let cells = Cells::of(lines);
     let verdicts = judgement.map(|judgement| Section {
         id: "verdicts",
@@ -26,7 +27,7 @@ pub fn sections(lines: &[Line], judgement: Option<&Judgement>) -> Vec<Section> {
         ("grid", "Grid", grid::html(&cells)),
         ("pareto", "Pareto fronts", pareto::html(&cells)),
         ("bounds", "Bounds", bounds::html(&cells)),
-        ("warmup", "Warm-up", warmup::html(&cells)),
+        ("warmup", "Warm-up", warmup::html(&cells, classify)),
     ];
     let drawn = drawn.into_iter().filter_map(|(id, title, html)| {
         let html = html?;

@@ -134,11 +134,13 @@ fn measure(processes: u32, file: PathBuf, args: Vec<String>) -> Result<(Times, T
         // Either name is first as often: a machine that slows down is no difference.
         let which = (number.div_ceil(2) % 2) as usize;
         let layout = number / 2;
-        let sample = run_process(&experiment, &places, &engine, &plan.cells[0], layout);
-        let sample = sample.map_err(anyhow::Error::msg)?;
+        let samples = run_process(&experiment, &places, &engine, &plan.cells[0], layout);
+        let samples = samples.map_err(anyhow::Error::msg)?;
         if number == 0 {
             continue;
         }
+        // The experiment's processes have one iteration.
+        let sample = samples.first().context("a process has a sample")?;
         disturbed += u32::from(!sample.anomalies.is_empty());
         let metric = |name: &str| sample.metrics.get(name).copied().unwrap_or(f64::NAN);
         times[which].0.push(metric("wall"));

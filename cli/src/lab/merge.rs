@@ -100,14 +100,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Exports.
 pub fn export(arguments: &Export) -> Result<ExitCode> {
     let gathered = arguments.sources.read()?;
+    let classify = &gathered.experiment.measure.classify;
     match &arguments.output {
         Some(output) => {
-            let written = write(output, |out| write_csv(&gathered.lines, out));
+            let written = write(output, |out| write_csv(&gathered.lines, classify, out));
             written.with_context(|| format!("cannot write `{}`", Printable(output.display())))?;
         }
         None => {
             let out = BufWriter::new(io::stdout().lock());
-            write_csv(&gathered.lines, out).context("cannot write standard output")?;
+            write_csv(&gathered.lines, classify, out).context("cannot write standard output")?;
         }
     }
     Ok(ExitCode::SUCCESS)

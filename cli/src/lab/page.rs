@@ -27,10 +27,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let gathered = arguments.sources.read()?;
     let mixing = arguments.sources.mixing();
     let judgement = Judgement::new(&gathered.experiment, &gathered.lines, mixing)?;
+    let classify = &gathered.experiment.measure.classify;
     let report = Report {
         title: judgement.title.clone(),
         runs: Vec::new(),
-        sections: results::sections(&gathered.lines, Some(&judgement)),
+        sections: results::sections(&gathered.lines, Some(&judgement), classify),
     };
     let path = Printable(arguments.output.display());
     std::fs::write(&arguments.output, report.render())

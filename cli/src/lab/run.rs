@@ -26,7 +26,8 @@ const NOTES: &str = "\
 An experiment is a TOML file: programs, a grid of settings, and what the results must show for
 claims to hold. With `mode = \"trace\"` its cells are simulations of recorded runs, the same on each
 machine; with `mode = \"wall\"` each is measured in processes of this command, one at a time, in
-random order, on the cores that it asks for.
+random order, on the cores that it asks for; with `mode = \"both\"` it is measured and simulated, in
+cells with by=clock and by=trace. `iterations` repeat the work within each process, for warm-up.
 
 Results are appended to FOLDER line by line. A run that was killed goes on with --resume. Shards of
 one experiment may run on many machines; `upshift lab merge` puts their results together.
@@ -115,7 +116,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         engine: std::env::current_exe().context("cannot find this command's own file")?,
         jobs: usize::from(arguments.jobs.unwrap_or(1)),
     };
-    if let (None, Mode::Trace) = (arguments.jobs, task.experiment.measure.mode) {
+    let simulates = matches!(task.experiment.measure.mode, Mode::Trace | Mode::Both);
+    if arguments.jobs.is_none() && simulates {
         task.jobs = std::thread::available_parallelism().map_or(1, usize::from);
     }
     match &arguments.output {
@@ -224,22 +226,8 @@ impl Task {
         }
         let shown = Shown::new();
         let output = (file.as_path(), resume, &environment);
-        let (experiment, plan, places) = (&self.experiment, &self.plan, &self.places);
-        let progress = match experiment.measure.mode {
-            Mode::Wall => run_processes(
-                experiment,
-                plan,
-                places,
-                &self.engine,
-                output,
-                &stop,
-                &mut |progress| shown.tell(progress),
-            ),
-            Mode::Trace | Mode::Imported => {
-                let tell = |progress| shown.tell(progress);
-                run_traces(experiment, plan, places, output, self.jobs, &stop, &tell)
-            }
-        }?;
+        let experiment = &self.experiment;
+        let progress = self.measure_cells(output, &stop, &shown)?;
         let Progress {
             planned,
             measured,
@@ -262,6 +250,41 @@ impl Task {
             (false, 0) => ExitCode::SUCCESS,
             (false, _) => ExitCode::FAILURE,
         })
+    }
+}
+
+impl Task {
+    /// Measures the cells that need a clock, then those that are simulated.
+    fn measure_cells(
+        &self,
+        (file, mut resume, environment): (&Path, Resume, &Environment),
+        stop: &AtomicBool,
+        shown: &Shown,
+    ) -> Result<Progress> {
+        let (experiment, places) = (&self.experiment, &self.places);
+        let mode = experiment.measure.mode;
+        let mut done = Progress::default();
+        let clocked = self.plan.of(|settings| mode.measures(settings));
+        if mode != Mode::Trace {
+            let output = (file, resume, environment);
+            let mut tell = |progress| shown.tell(progress);
+            let engine = &self.engine;
+            done = run_processes(
+                experiment, &clocked, places, engine, output, stop, &mut tell,
+            )?;
+            // What was measured is in the file already.
+            resume = Resume::Resume;
+        }
+        if mode != Mode::Wall {
+            let plan = self.plan.of(|settings| mode.simulates(settings));
+            let output = (file, resume, environment);
+            let tell = |progress| shown.tell(progress);
+            let more = run_traces(experiment, &plan, places, output, self.jobs, stop, &tell)?;
+            done.planned += more.planned;
+            done.measured += more.measured;
+            done.failed += more.failed;
+        }
+        Ok(done)
     }
 }
 

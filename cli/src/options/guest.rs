@@ -49,6 +49,8 @@ pub enum Inherited {
 pub enum Streams {
     /// Those of this process.
     Inherited,
+    /// Input is read from memory; output and errors are those of this process.
+    Fed(Vec<u8>),
     /// Input is read from memory; what is written is dropped, but for its digest.
     Repeated(Arc<Repeated>),
 }
@@ -124,6 +126,7 @@ impl Guest {
         let mut wasi = WasiCtxBuilder::new();
         match streams {
             Streams::Inherited => wasi.inherit_stdio(),
+            Streams::Fed(input) => wasi.inherit_stdio().stdin(ReadPipe::from(input)),
             Streams::Repeated(repeated) => wasi
                 .stdin(ReadPipe::from(repeated.input.clone()))
                 .stdout(WritePipe::new(Digested(repeated.clone())))

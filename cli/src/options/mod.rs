@@ -43,6 +43,9 @@ pub struct Options {
     pub guest: Guest,
     /// The exported function to call, instead of the program's start.
     pub invoke: Option<String>,
+    /// How often the program runs, or the function is called, each time measured; `None` is once,
+    /// as programs run that nobody measures.
+    pub iterations: Option<u32>,
     /// The format of statistics, if they are to be printed.
     pub stats: Option<StatsFormat>,
     /// The configuration of the engine.

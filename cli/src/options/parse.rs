@@ -72,6 +72,16 @@ pub struct RunArguments {
     #[arg(long, value_name = "NAME")]
     invoke: Option<String>,
 
+    /// Run the program so often in this process, each time in a new instance, with code and
+    /// counters of the times before; with --invoke, call the function so often. --stats has the
+    /// time of each
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    iterations: Option<u32>,
+
     /// Print what was compiled, when and at which cost, after the run
     #[arg(
         long,
@@ -214,6 +224,7 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     }
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
+    options.iterations = arguments.iterations;
     let variables = arguments.env.iter().map(|text| variable(text));
     options.guest = Guest {
         dirs: arguments.dirs.iter().map(|dir| Dir::parse(dir)).collect(),
@@ -238,7 +249,7 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
 }
 
 fn no_file(options: Options) -> Result<Command, String> {
-    if options.invoke.is_some() || !options.guest.is_empty() {
+    if options.invoke.is_some() || options.iterations.is_some() || !options.guest.is_empty() {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }
     Ok(Command::Story(Box::new(options)))

@@ -181,3 +181,84 @@ fn the_machine_is_checked_with_a_program() {
     assert!(text.contains("cores"), "{text}");
     assert!(text.contains("wall  the same twice: "), "{text}");
 }
+
+#[test]
+fn iterations_are_classified_and_shown() {
+    let text = FILE
+        .replace("\"work\", \"start.wat\"", "\"work\"")
+        .replace(
+            "processes = 2",
+            "processes = 2\niterations = 12\nclassify = \"thread_cpu\"",
+        )
+        .replace(
+            "min(code_bytes, '') > 0",
+            "share(class, '', 'flat or warmup') >= 0",
+        )
+        .replace(
+            "max(code_bytes, '') <= 0",
+            "share(class, '', 'inconsistent') < 0",
+        )
+        .replace(
+            "max(code_bytes, 'base=yes')",
+            "median(thread_cpu, 'base=yes')",
+        );
+    let folder = folder("experiment-iterations", &text);
+    let judged = lab(&folder, &["run", "x.toml", "-o", "out"]).success();
+    assert!(judged.contains("W1       holds"), "{judged}");
+    let table = lab(&folder, &["export", "out"]).success();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 1 + 4 * 2 * 12);
+    assert!(lines[0].contains(",class,pair,segment,"), "{table}");
+    lab(&folder, &["report", "out", "-o", "x.html"]).success();
+    let page = fs::read_to_string(folder.join("x.html")).unwrap();
+    assert!(
+        page.contains("2 processes; the first is drawn"),
+        "no warm-up"
+    );
+    assert!(page.contains("thread_cpu"), "the metric is named");
+}
+
+#[test]
+fn both_measures_and_simulates_each_cell() {
+    let text = FILE
+        .replace("\"work\", \"start.wat\"", "\"work\"")
+        .replace("mode = \"wall\"", "mode = \"both\"")
+        .replace("[grid.W]\nlayout-seed = [3]\n", "")
+        .replace(
+            "min(code_bytes, '') > 0",
+            "ratio(wall, 'by=trace', 'by=clock') > 0",
+        )
+        .replace(
+            "max(code_bytes, '') <= 0",
+            "ratio(wall, 'by=trace', 'by=clock') <= 0",
+        )
+        .replace(
+            "max(code_bytes, 'base=yes')",
+            "ratio(cpu, 'by=trace', 'by=clock')",
+        );
+    let folder = folder("experiment-both", &text);
+    lab(
+        &folder,
+        &["record", "--runs", "1", "-o", "work.trace", "work.wat"],
+    )
+    .success();
+    let preview = lab(&folder, &["run", "x.toml", "--dry-run"]).success();
+    assert!(preview.starts_with("8 cells in shard 0/1"), "{preview}");
+    let judged = lab(&folder, &["run", "x.toml", "-o", "out"]).success();
+    assert!(judged.contains("W1       holds"), "{judged}");
+    assert!(judged.ends_with("holds, by 16 samples\n"), "{judged}");
+    let again = lab(&folder, &["run", "x.toml", "-o", "out", "--resume"]);
+    assert!(
+        again.stderr.contains("0 of 0 processes"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(
+        lab(&folder, &["merge", "out", "out", "-o", "m.jsonl"]).success(),
+        judged
+    );
+    let table = lab(&folder, &["export", "out"]).success();
+    for by in ["clock", "trace"] {
+        assert_eq!(table.matches(&format!(",{by},")).count(), 8, "{table}");
+    }
+}

@@ -38,30 +38,56 @@ pub fn estimate(
     engine: &Path,
     jobs: usize,
 ) -> Result<Duration, String> {
+    let measure = &experiment.measure;
+    let simulated = plan.of(|settings| measure.mode.simulates(settings));
+    let clocked = plan.of(|settings| measure.mode.measures(settings));
+    let mut found = Duration {
+        jobs: match measure.mode {
+            Mode::Trace => jobs.max(1),
+            Mode::Wall | Mode::Both | Mode::Imported => 1,
+        },
+        ..Duration::default()
+    };
+    let cache = match simulated.cells.is_empty() {
+        true => None,
+        false => Some(Cache::read(&experiment.programs, places, measure.effort)?.0),
+    };
+    for (plan, cache) in [(clocked, None), (simulated, cache)] {
+        let share = match (measure.mode, &cache) {
+            // One after the other: what is simulated by several threads is ready sooner.
+            (Mode::Both, Some(_)) => jobs.max(1) as f64,
+            _ => 1.0,
+        };
+        let part = estimate_part(experiment, &plan, places, engine, cache.as_ref())?;
+        for (program, (processes, seconds)) in part {
+            let known = found.programs.entry(program).or_default();
+            known.0 += processes;
+            known.1 += seconds / share;
+        }
+    }
+    Ok(found)
+}
+
+/// For each program of a plan that is measured by the clock, or simulated with traces from a cache,
+/// its processes and the seconds that they take.
+fn estimate_part(
+    experiment: &Experiment,
+    plan: &Plan,
+    places: &Places,
+    engine: &Path,
+    cache: Option<&Cache>,
+) -> Result<BTreeMap<String, (usize, f64)>, String> {
     let mut programs: BTreeMap<&str, Vec<&Cell>> = BTreeMap::new();
     for cell in &plan.cells {
         programs.entry(&cell.program).or_default().push(cell);
     }
     let processes = experiment.measure.processes as usize;
-    let mut found = Duration {
-        jobs: jobs.max(1),
-        ..Duration::default()
-    };
-    let cache = match experiment.measure.mode {
-        Mode::Trace => {
-            Some(Cache::read(&experiment.programs, places, experiment.measure.effort)?.0)
-        }
-        Mode::Wall => {
-            found.jobs = 1;
-            None
-        }
-        Mode::Imported => return Ok(found),
-    };
+    let mut found = BTreeMap::new();
     for (program, cells) in programs {
         let first = cells[0];
         let all = cells.len() * processes;
         let started = Instant::now();
-        let seconds = match &cache {
+        let seconds = match cache {
             None => {
                 run_process(experiment, places, engine, first, 0)?;
                 started.elapsed().as_secs_f64() * all as f64
@@ -77,7 +103,7 @@ pub fn estimate(
                 again * all as f64 + (once - again).max(0.0) * shared.len() as f64
             }
         };
-        found.programs.insert(program.to_owned(), (all, seconds));
+        found.insert(program.to_owned(), (all, seconds));
     }
     Ok(found)
 }

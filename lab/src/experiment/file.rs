@@ -11,11 +11,14 @@
 //! name = "loop"
 //! file = "loop.wasm"                     # for `mode = "wall"`
 //! args = ["1000"]
+//! invoke = "run"                         # an exported function, instead of the program's start
 //!
 //! [measure]
-//! mode = "trace"                         # or "wall", "imported"
+//! mode = "trace"                         # or "wall", "both", "imported"
 //! cores = [1, 2]
 //! processes = 15
+//! iterations = 100                       # by the clock only: in each process
+//! classify = "thread_cpu"                # what warm-up is judged by: wall, cpu or thread_cpu
 //! stop = "ci:0.02:max=40"
 //!
 //! [base]
@@ -46,15 +49,20 @@ use toml::de::DeValue;
 use upshift_tiering::file::{FileError, Source};
 use upshift_tiering::{TieringConfig, options};
 
-use super::metric::{WALL, metrics};
-use super::setup::{HINTS, PARTS, SCALES};
+use super::metric::{Of, WALL, metrics};
+use super::setup::{HINTS, PARTS, SCALES, workers};
 use super::table::Table;
-use super::{Experiment, Lists, Measure, Mode, Order, Program, Settings, Statement, Stop, Test};
+use super::{
+    BY, Experiment, Lists, Measure, Mode, Order, Program, SOURCES, Settings, Statement, Stop, Test,
+};
 use crate::measure::hints::Origin;
-use crate::predicate::{ParseError, Predicate, Quantity};
+use crate::predicate::{CLASS, ParseError, Predicate, Quantity};
 
 /// Groups of options that the engine has besides those of tiering.
 const GROUPS: [&str; 3] = ["C", "D", "W"];
+
+/// Iterations of a process at most: as many as its standard error has room for.
+pub const MAX_ITERATIONS: u32 = 5000;
 
 /// Reads an experiment.
 ///
@@ -100,13 +108,16 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
         Some(table) => Some(settings(&table, mode)?),
         None => None,
     };
+    if mode == Mode::Both {
+        both(&file, &grid)?;
+    }
     let mut exclude = Vec::new();
     for table in file.tables("exclude")? {
         exclude.push(lists(&table, mode)?);
     }
     let mut verdicts = Vec::new();
     for table in file.tables("verdict")? {
-        verdicts.push(statement(&table, mode)?);
+        verdicts.push(statement(&table, &measure)?);
     }
     Ok(Experiment {
         title: file.text("title")?.unwrap_or_default(),
@@ -122,10 +133,34 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
     })
 }
 
+/// Checks what an experiment needs whose cells are measured and simulated.
+fn both(file: &Table<'_>, grid: &Lists) -> Result<(), FileError> {
+    if let Some(table) = file.table("grid")?
+        && table.get(BY).is_some()
+    {
+        return table.fail(
+            table.place(BY),
+            "`by` is in the grid of each experiment of `mode = \"both\"`: `clock` and `trace`",
+        );
+    }
+    // The base's cells have what the grid says and the base does not.
+    let in_grid = grid.iter().any(|(name, _)| name == "cores");
+    if !in_grid {
+        return file.fail(
+            file.place("measure"),
+            "`mode = \"both\"` needs `cores`: by the clock, processes would have all cores of the \
+             machine, and simulations two",
+        );
+    }
+    Ok(())
+}
+
 fn measure(table: Option<&Table<'_>>) -> Result<Measure, FileError> {
     let mut measure = Measure {
         mode: Mode::Trace,
         processes: 1,
+        iterations: 1,
+        classify: "wall".into(),
         order: Order::Random,
         seed: 1,
         stop: Stop::Fixed,
@@ -140,6 +175,8 @@ fn measure(table: Option<&Table<'_>>) -> Result<Measure, FileError> {
         &[
             "mode",
             "processes",
+            "iterations",
+            "classify",
             "order",
             "seed",
             "stop",
@@ -151,6 +188,7 @@ fn measure(table: Option<&Table<'_>>) -> Result<Measure, FileError> {
     let modes = [
         ("trace", Mode::Trace),
         ("wall", Mode::Wall),
+        ("both", Mode::Both),
         ("imported", Mode::Imported),
     ];
     measure.mode = table.choice("mode", &modes, measure.mode)?;
@@ -158,6 +196,7 @@ fn measure(table: Option<&Table<'_>>) -> Result<Measure, FileError> {
     if measure.processes == 0 {
         return table.fail(table.at.clone(), "`processes` is at least 1");
     }
+    iterations(table, &mut measure)?;
     let orders = [("random", Order::Random), ("listed", Order::Listed)];
     measure.order = table.choice("order", &orders, measure.order)?;
     measure.seed = table.number("seed", measure.seed)?;
@@ -169,11 +208,44 @@ fn measure(table: Option<&Table<'_>>) -> Result<Measure, FileError> {
     }
     if let Some((names, at)) = table.texts("metrics")? {
         for name in &names {
-            check_metric(table.source, &at, name, measure.mode)?;
+            check_metric(table.source, &at, name, &measure)?;
         }
         measure.metrics = names;
     }
     Ok(measure)
+}
+
+/// Reads `iterations` and `classify`.
+fn iterations(table: &Table<'_>, measure: &mut Measure) -> Result<(), FileError> {
+    let clocked = match measure.mode {
+        Mode::Wall => Ok(()),
+        Mode::Trace => Err("a simulation has one iteration; use `mode = \"wall\"`"),
+        Mode::Both => Err("a simulation has one iteration, so both have; use `mode = \"wall\"`"),
+        Mode::Imported => Err("imported results have the iterations that their lines say"),
+    };
+    measure.iterations = table.number("iterations", measure.iterations)?;
+    let at = table.place("iterations");
+    if !(1..=MAX_ITERATIONS).contains(&measure.iterations) {
+        return table.fail(
+            at,
+            format!("`iterations` is a number from 1 to {MAX_ITERATIONS}"),
+        );
+    }
+    if let (2.., Err(problem)) = (measure.iterations, clocked) {
+        return table.fail(at, problem);
+    }
+    if measure.mode == Mode::Imported {
+        let classify = table.text("classify")?;
+        measure.classify = classify.unwrap_or_else(|| "wall".into());
+        return Ok(());
+    }
+    let times = ["wall", "cpu", "thread_cpu"].map(|name| (name, name));
+    measure.classify = table.choice("classify", &times, "wall")?.to_owned();
+    if table.get("classify").is_some() && measure.iterations == 1 {
+        let problem = "`classify` is about `iterations`, of which there is one";
+        return table.fail(table.place("classify"), problem);
+    }
+    Ok(())
 }
 
 /// `fixed`, or `ci:0.02:max=40`.
@@ -204,7 +276,9 @@ fn programs(file: &Table<'_>) -> Result<Vec<Program>, FileError> {
     for table in file.tables("program")? {
         table.only(
             "setting of [[program]]",
-            &["name", "trace", "file", "args", "options", "stdin"],
+            &[
+                "name", "trace", "file", "args", "options", "invoke", "stdin",
+            ],
         )?;
         let Some(name) = table.text("name")? else {
             return table.fail(table.at.clone(), "[[program]] needs a `name`");
@@ -219,6 +293,7 @@ fn programs(file: &Table<'_>) -> Result<Vec<Program>, FileError> {
             file: table.text("file")?,
             args: texts("args")?,
             options: texts("options")?,
+            invoke: table.text("invoke")?,
             stdin: table.text("stdin")?,
         });
     }
@@ -253,7 +328,7 @@ fn lists(table: &Table<'_>, mode: Mode) -> Result<Lists, FileError> {
             if !GROUPS.contains(&name) {
                 return Err(table.source.unknown(key.span(), "group", name, &GROUPS));
             }
-            if mode == Mode::Trace {
+            if matches!(mode, Mode::Trace | Mode::Both) {
                 return table.fail(
                     key.span(),
                     format!("options of -{name} are not simulated: use `mode = \"wall\"`"),
@@ -305,9 +380,14 @@ fn check_name(
             known.extend(PARTS.iter().chain(&SCALES).chain([&HINTS]));
             known.extend(metrics().flat_map(|metric| metric.settings));
         }
+        Mode::Both => known.extend(PARTS.iter().chain([&BY])),
     }
     if known.contains(&name) {
         return Ok(());
+    }
+    if mode == Mode::Both && (name == HINTS || SCALES.contains(&name)) {
+        let problem = format!("`{name}` is for simulations: use `mode = \"trace\"`");
+        return Err(source.error(at, problem));
     }
     if options().any(|knob| knob.info.name == name) {
         let problem = format!("`{name}` is not simulated: use `mode = \"wall\"`");
@@ -338,6 +418,12 @@ fn check(
     if name == HINTS && mode == Mode::Trace {
         return value.parse::<Origin>().map(|_| ()).or_else(error);
     }
+    if name == BY && mode == Mode::Both {
+        return match SOURCES.contains(&value) {
+            true => Ok(()),
+            false => Err(source.unknown(at.clone(), "value of `by`", value, &SOURCES)),
+        };
+    }
     if name == "cores" {
         return match value.parse::<u32>() {
             Ok(1..=1024) => Ok(()),
@@ -347,31 +433,66 @@ fn check(
     if options().all(|knob| knob.info.name != name) {
         return Ok(());
     }
-    match TieringConfig::default().set(name, value) {
-        Ok(()) => Ok(()),
-        Err(problem) => error(problem.to_string()),
+    let mut config = TieringConfig::default();
+    if let Err(problem) = config.set(name, value) {
+        return error(problem.to_string());
+    }
+    match workers(&config, 1) {
+        Err(problem) if mode != Mode::Wall => error(problem.to_string()),
+        _ => Ok(()),
     }
 }
 
-/// Refuses a metric that does not exist.
+/// Refuses a metric that does not exist, or not of what is measured.
 fn check_metric(
     source: Source<'_>,
     at: &Range<usize>,
     name: &str,
-    mode: Mode,
+    measure: &Measure,
 ) -> Result<(), FileError> {
-    let known: Vec<&'static str> = match mode {
+    let repeats = measure.iterations > 1;
+    let has = |of: Of| match of {
+        Of::Each => true,
+        Of::Process => !repeats && measure.mode == Mode::Wall,
+        Of::Iteration => repeats || measure.mode == Mode::Both,
+        Of::Series => repeats,
+    };
+    let clocked = || {
+        WALL.iter()
+            .filter(|metric| has(metric.of))
+            .map(|metric| metric.name)
+    };
+    let mut known: Vec<&'static str> = match measure.mode {
         Mode::Imported => return Ok(()),
         Mode::Trace => metrics().map(|metric| metric.name).collect(),
-        Mode::Wall => WALL.iter().map(|metric| metric.name).collect(),
+        Mode::Wall => clocked().collect(),
+        Mode::Both => clocked()
+            .chain(metrics().map(|metric| metric.name))
+            .collect(),
     };
-    match known.contains(&name) {
-        true => Ok(()),
-        false => Err(source.unknown(at.clone(), "metric", name, &known)),
+    if repeats {
+        known.push(CLASS);
     }
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let there = WALL.iter().find(|metric| metric.name == name);
+    let problem = match there.map(|metric| metric.of) {
+        Some(Of::Process) if measure.mode == Mode::Wall => {
+            format!("`{name}` is of whole processes, and these have iterations")
+        }
+        Some(Of::Iteration | Of::Series) if measure.mode == Mode::Wall => {
+            format!("`{name}` is of iterations: set `iterations` in [measure]")
+        }
+        None if name == CLASS => {
+            "`class` is of series of iterations: use `mode = \"wall\"` with `iterations`".into()
+        }
+        _ => return Err(source.unknown(at.clone(), "metric", name, &known)),
+    };
+    Err(source.error(at.clone(), problem))
 }
 
-fn statement(table: &Table<'_>, mode: Mode) -> Result<Statement, FileError> {
+fn statement(table: &Table<'_>, measure: &Measure) -> Result<Statement, FileError> {
     table.only(
         "setting of [[verdict]]",
         &[
@@ -391,14 +512,14 @@ fn statement(table: &Table<'_>, mode: Mode) -> Result<Statement, FileError> {
         None => table.fail(table.at.clone(), format!("[[verdict]] needs `{name}`")),
     };
     let mut only = match table.table("where")? {
-        Some(table) => settings(&table, mode)?,
+        Some(table) => settings(&table, measure.mode)?,
         None => Settings::new(),
     };
     only.extend(table.text("cores")?.map(|cores| ("cores".into(), cores)));
     let condition = |name: &str| match table.text(name)? {
         Some(text) => {
             let condition = Predicate::parse(&text).map_err(|error| at(table, name, &error))?;
-            known_metrics(table, name, &condition.metrics(), mode)?;
+            known_metrics(table, name, &condition.metrics(), measure)?;
             Ok(Some(condition))
         }
         None => Ok(None),
@@ -406,7 +527,7 @@ fn statement(table: &Table<'_>, mode: Mode) -> Result<Statement, FileError> {
     let effect = match table.text("effect")? {
         Some(text) => {
             let effect = Quantity::parse(&text).map_err(|error| at(table, "effect", &error))?;
-            known_metrics(table, "effect", &effect.metrics(), mode)?;
+            known_metrics(table, "effect", &effect.metrics(), measure)?;
             Some(effect)
         }
         None => None,
@@ -446,9 +567,9 @@ fn known_metrics(
     table: &Table<'_>,
     name: &str,
     metrics: &std::collections::BTreeSet<&str>,
-    mode: Mode,
+    measure: &Measure,
 ) -> Result<(), FileError> {
     let at = table.place(name);
     let mut metrics = metrics.iter();
-    metrics.try_for_each(|metric| check_metric(table.source, &at, metric, mode))
+    metrics.try_for_each(|metric| check_metric(table.source, &at, metric, measure))
 }

@@ -49,6 +49,7 @@ pub fn merge(
     let mut programs: BTreeMap<String, _> = BTreeMap::new();
     let mut samples: HashMap<Key, _> = HashMap::new();
     let mut failures = BTreeMap::new();
+    let mut simulated = BTreeSet::new();
     for line in files.into_iter().flatten() {
         match line {
             Line::Environment(line) => {
@@ -63,8 +64,12 @@ pub fn merge(
             }
             Line::Sample(sample) => {
                 let metrics = sample.metrics.clone();
+                let is_simulated = mode.simulates(&sample.settings);
+                if is_simulated {
+                    simulated.insert(sample.id.clone());
+                }
                 let known = samples.entry(sample.key()).or_insert(sample);
-                if mode == Mode::Trace && known.metrics != metrics {
+                if is_simulated && known.metrics != metrics {
                     return Err(MergeError::Differs(known.id.clone()));
                 }
             }
@@ -73,8 +78,17 @@ pub fn merge(
             }
         }
     }
-    if mode == Mode::Wall {
-        let made = samples.values().map(|sample| sample.environment.as_str());
+    if mode != Mode::Imported {
+        // Of a run that was killed there may be iterations without the first, the last one written.
+        let whole = |key: &Key| samples.contains_key(&(key.0.clone(), key.1, 0));
+        let torn: Vec<Key> = samples.keys().filter(|key| !whole(key)).cloned().collect();
+        torn.iter().for_each(|key| drop(samples.remove(key)));
+    }
+    if matches!(mode, Mode::Wall | Mode::Both) {
+        let made = samples
+            .values()
+            .filter(|sample| !simulated.contains(&sample.id));
+        let made = made.map(|sample| sample.environment.as_str());
         let made: BTreeSet<&str> = made.collect();
         let used = environments.values();
         let used = used.filter(|line| made.contains(line.environment.as_str()));

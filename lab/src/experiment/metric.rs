@@ -204,62 +204,54 @@ pub fn metrics() -> impl Iterator<Item = &'static Metric> {
     BUILTIN.iter().chain(crate::measure::METRICS)
 }
 
-/// A metric of processes.
+/// A metric that is measured by the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct WallMetric {
     /// Its name, in predicates and results.
     pub name: &'static str,
     /// Its unit; empty for counts.
     pub unit: &'static str,
+    /// Of what it is.
+    pub of: Of,
     /// What it is, in one line.
     pub help: &'static str,
 }
 
-/// All metrics of processes.
-pub const WALL: &[WallMetric] = &[
-    WallMetric {
-        name: "wall",
-        unit: "s",
-        help: "time from the start of the process to its end",
-    },
-    WallMetric {
-        name: "cpu",
-        unit: "s",
-        help: "processor time of all its threads, in the program and in the kernel",
-    },
-    WallMetric {
-        name: "compile_cpu",
-        unit: "s",
-        help: "processor time of compiling in all tiers",
-    },
-    WallMetric {
-        name: "guest_cpu",
-        unit: "s",
-        help: "cpu without compile_cpu",
-    },
-    WallMetric {
-        name: "optimize_cpu",
-        unit: "s",
-        help: "processor time of compiling above the first tier",
-    },
-    WallMetric {
-        name: "code_bytes",
-        unit: "bytes",
-        help: "machine code that was made",
-    },
-    WallMetric {
-        name: "requests",
-        unit: "",
-        help: "requests that were queued",
-    },
-    WallMetric {
-        name: "compilations",
-        unit: "",
-        help: "compilations above the first tier",
-    },
-    WallMetric {
-        name: "max_rss",
-        unit: "bytes",
-        help: "the most memory that was resident",
-    },
-];
+/// What a metric that is measured by the clock is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Of each process, or of each iteration if there are several.
+    Each,
+    /// Of processes that do their work once.
+    Process,
+    /// Of iterations.
+    Iteration,
+    /// Of the series of a process' iterations; made from the lines of results, not among them.
+    Series,
+}
+
+/// Declares metrics that are measured by the clock.
+macro_rules! wall {
+    ($($name:literal $unit:literal $of:ident, $help:literal;)*) => {
+        &[$(WallMetric { name: $name, unit: $unit, of: Of::$of, help: $help },)*]
+    };
+}
+
+/// All metrics that are measured by the clock. A process' figures are from its start to its end,
+/// an iteration's from the program's instantiation to its end, or from a call to its return.
+pub const WALL: &[WallMetric] = wall! {
+    "wall" "s" Each, "time from start to end";
+    "cpu" "s" Each, "processor time of all threads, in the program and in the kernel";
+    "compile_cpu" "s" Each, "processor time of compiling in all tiers";
+    "guest_cpu" "s" Process, "cpu without compile_cpu";
+    "optimize_cpu" "s" Each, "processor time of compiling above the first tier";
+    "code_bytes" "bytes" Each, "machine code that was made";
+    "requests" "" Each, "requests that were queued";
+    "compilations" "" Each, "compilations above the first tier";
+    "max_rss" "bytes" Each, "the most memory that was resident, of the whole process";
+    "thread_cpu" "s" Iteration,
+        "processor time of the thread that runs the program, and compiles where that waits for it";
+    "steady" "s" Series, "mean time of an iteration in the last segment of a steady state";
+    "warmup_time" "s" Series, "time of the iterations before the steady state";
+    "warmup_iterations" "" Series, "number of the iterations before the steady state";
+};

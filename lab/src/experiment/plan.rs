@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::{Experiment, Lists, Mode, Settings};
+use super::{BY, Experiment, Lists, Mode, SOURCES, Settings};
 
 /// The most cells of a plan.
 pub const MAX_CELLS: usize = 5_000_000;
@@ -114,6 +114,15 @@ impl Plan {
         self
     }
 
+    /// The cells that are simulated, or those that are measured by the clock.
+    #[must_use]
+    pub fn of(&self, which: impl Fn(&Settings) -> bool) -> Plan {
+        let cells = self.cells.iter().filter(|cell| which(&cell.settings));
+        Plan {
+            cells: cells.cloned().collect(),
+        }
+    }
+
     /// The cell with this id.
     pub fn find(&self, id: CellId) -> Option<&Cell> {
         let found = self.cells.binary_search_by_key(&id, |cell| cell.id).ok()?;
@@ -136,12 +145,16 @@ impl Experiment {
             let lengths = grid.iter().map(|(_, values)| values.len() as u128);
             lengths.fold(1_u128, u128::saturating_mul)
         };
-        let base = self.base.as_ref().map(|base| with_base(&self.grid, base));
-        let combinations = count(&self.grid) + base.as_ref().map_or(0, count);
+        let mut grid = self.grid.clone();
+        if self.measure.mode == Mode::Both {
+            grid.push((BY.to_owned(), SOURCES.map(str::to_owned).to_vec()));
+        }
+        let base = self.base.as_ref().map(|base| with_base(&grid, base));
+        let combinations = count(&grid) + base.as_ref().map_or(0, count);
         if combinations.saturating_mul(self.programs.len() as u128) > MAX_CELLS as u128 {
             return Err(PlanError::TooMany(combinations));
         }
-        let mut all = combine(&self.grid);
+        let mut all = combine(&grid);
         all.retain(|settings| !self.excludes(settings));
         // What is excluded is what is judged; the base stays, or there is nothing to compare with.
         all.extend(base.iter().flat_map(combine));
@@ -182,7 +195,10 @@ impl Experiment {
     fn id_of(&self, program: &str, settings: &Settings) -> CellId {
         let measure = &self.measure;
         let mut text = format!("{:?}\0{}\0{program}", measure.mode, measure.seed);
-        if measure.mode == Mode::Trace {
+        if measure.iterations > 1 {
+            text += &format!("\0{} iterations", measure.iterations);
+        }
+        if matches!(measure.mode, Mode::Trace | Mode::Both) {
             text += &format!("\0{}", measure.effort);
         }
         for (name, value) in settings {

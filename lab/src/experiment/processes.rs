@@ -17,12 +17,14 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 use wait4::Wait4;
 
+use super::metric::Of;
 use super::record::{ResultsError, digest};
 use super::{
-    Cell, Environment, Experiment, Failure, Mode, Order, Places, Plan, Program, Progress, Resume,
-    Sample, Stop, Store,
+    BY, Cell, Environment, Experiment, Failure, Mode, Order, Places, Plan, Program, Progress,
+    Resume, Sample, Settings, Stop, Store, WALL,
 };
 use crate::host::Noise;
+use crate::stats::estimate::per_process;
 use crate::stats::{interval, median};
 
 /// The last bytes of a process' standard error that are kept: the statistics are its last line.
@@ -55,7 +57,8 @@ pub fn run_processes(
         engine.cores(cell).map_err(unfit)?;
     }
     let digests = digests(experiment, places).map_err(unfit)?;
-    let store = Store::open(path, resume, Mode::Wall, environment, &digests)?;
+    let mode = experiment.measure.mode;
+    let store = Store::open(path, resume, mode, environment, &digests)?;
     Rounds {
         experiment,
         engine,
@@ -65,7 +68,7 @@ pub fn run_processes(
     .run(plan, stop, tell)
 }
 
-/// Measures one process of a cell, without a file of results.
+/// Measures one process of a cell, without a file of results: a sample for each iteration.
 ///
 /// # Errors
 ///
@@ -76,7 +79,7 @@ pub fn run_process(
     engine: &Path,
     cell: &Cell,
     process: u32,
-) -> Result<Sample, String> {
+) -> Result<Vec<Sample>, String> {
     Engine::new(experiment, places, engine)?.measure(cell, process)
 }
 
@@ -164,9 +167,9 @@ impl Rounds<'_> {
 
     fn process(&mut self, cell: &Cell, process: u32) -> Result<(), ResultsError> {
         match self.engine.measure(cell, process) {
-            Ok(sample) => {
+            Ok(samples) => {
                 self.progress.measured += 1;
-                self.store.add(sample)
+                self.store.add(samples)
             }
             Err(error) => {
                 self.progress.failed += 1;
@@ -190,11 +193,12 @@ impl Rounds<'_> {
         if process < measure.processes {
             return false;
         }
-        let walls = self
-            .store
-            .of(id)
-            .filter_map(|sample| sample.metrics.get("wall"));
-        let walls: Vec<f64> = walls.copied().collect();
+        let mut walls: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for sample in self.store.of(id) {
+            let wall = sample.metrics.get("wall").copied();
+            walls.entry(sample.process).or_default().extend(wall);
+        }
+        let walls = per_process(&walls.into_values().collect::<Vec<_>>());
         // A cell whose processes all failed gets no more of them.
         walls.is_empty() || is_narrow(&walls, half_width)
     }
@@ -240,9 +244,16 @@ impl<'a> Engine<'a> {
         let program = program.ok_or_else(|| format!("there is no program {}", cell.program))?;
         let mut command = Command::new(&self.command);
         command.args(["run", "--stats=json"]).args(&program.options);
+        if self.repeats() {
+            let iterations = self.experiment.measure.iterations;
+            command.arg(format!("--iterations={iterations}"));
+        }
+        if let Some(function) = &program.invoke {
+            command.arg(format!("--invoke={function}"));
+        }
         for (name, value) in &cell.settings {
             let (group, option) = name.split_once('.').unwrap_or(("T", name));
-            if name != "cores" {
+            if name != "cores" && name != BY {
                 command
                     .arg(format!("-{group}"))
                     .arg(format!("{option}={value}"));
@@ -273,7 +284,13 @@ impl<'a> Engine<'a> {
         Ok(command)
     }
 
-    fn measure(&self, cell: &Cell, process: u32) -> Result<Sample, String> {
+    /// Whether processes are asked for the times of iterations.
+    fn repeats(&self) -> bool {
+        let measure = &self.experiment.measure;
+        measure.iterations > 1 || measure.mode == Mode::Both
+    }
+
+    fn measure(&self, cell: &Cell, process: u32) -> Result<Vec<Sample>, String> {
         let mut command = self.command(cell, process)?;
         let noise = Noise::now();
         let started = Instant::now();
@@ -286,7 +303,34 @@ impl<'a> Engine<'a> {
         }
         let mut metrics = statistics(&stderr)
             .ok_or_else(|| format!("no statistics: the last line is `{}`", last_line(&stderr)))?;
+        let sample = |iteration: u32, mut metrics: BTreeMap<String, f64>, anomalies| {
+            self.keep(&mut metrics);
+            Sample {
+                id: cell.id.to_string(),
+                program: cell.program.clone(),
+                settings: cell.settings.clone(),
+                process,
+                iteration,
+                metrics,
+                anomalies,
+                ..Sample::default()
+            }
+        };
         let rusage = used.rusage;
+        let anomalies = noise.since(wall);
+        if self.repeats() {
+            let mut iterations = iterations(&stderr, self.experiment.measure.iterations)?;
+            iterations[0].insert("max_rss".into(), rusage.maxrss as f64);
+            if self.experiment.measure.mode == Mode::Both {
+                as_simulated(&mut iterations, &cell.settings);
+            }
+            let mut anomalies = Some(anomalies);
+            let samples = (0..).zip(iterations).map(|(number, metrics)| {
+                // What was unusual was so while the process ran; it is said once.
+                sample(number, metrics, anomalies.take().unwrap_or_default())
+            });
+            return Ok(samples.collect());
+        }
         let cpu = (rusage.utime + rusage.stime).as_secs_f64();
         metrics.insert("wall".into(), wall);
         metrics.insert("cpu".into(), cpu);
@@ -294,17 +338,21 @@ impl<'a> Engine<'a> {
         if let Some(compile) = metrics.get("compile_cpu").copied() {
             metrics.insert("guest_cpu".into(), cpu - compile);
         }
-        let kept = &self.experiment.measure.metrics;
-        metrics.retain(|name, _| kept.is_empty() || kept.contains(name) || name == "wall");
-        Ok(Sample {
-            id: cell.id.to_string(),
-            program: cell.program.clone(),
-            settings: cell.settings.clone(),
-            process,
-            metrics,
-            anomalies: noise.since(wall),
-            ..Sample::default()
-        })
+        Ok(vec![sample(0, metrics, anomalies)])
+    }
+
+    /// Keeps the metrics that the experiment asks for, and those that it can't do without.
+    fn keep(&self, metrics: &mut BTreeMap<String, f64>) {
+        let measure = &self.experiment.measure;
+        let kept = &measure.metrics;
+        let series = |name: &String| {
+            let mut metrics = WALL.iter();
+            metrics.any(|metric| metric.name == name && metric.of == Of::Series)
+        };
+        let all = kept.iter().all(series);
+        metrics.retain(|name, _| {
+            all || kept.contains(name) || name == "wall" || *name == measure.classify
+        });
     }
 
     /// Starts a process on the cell's cores. A process inherits them from the thread that starts
@@ -375,9 +423,71 @@ fn statistics(stderr: &[u8]) -> Option<BTreeMap<String, f64>> {
     Some(metrics.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
+/// The metrics of each iteration, from the line before that of the statistics.
+fn iterations(stderr: &[u8], expected: u32) -> Result<Vec<BTreeMap<String, f64>>, String> {
+    let text = String::from_utf8_lossy(stderr);
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("{\"iterations\""));
+    let read = |line: &str| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        let iterations = value.get("iterations")?.as_array()?.iter();
+        let metrics = iterations.map(|one| {
+            let figures = one.as_object()?.iter();
+            let metric = |(name, value): (&String, &Value)| {
+                let value = value.as_f64()?;
+                let is_time = name == "wall" || name.ends_with("cpu");
+                Some((name.clone(), if is_time { value / 1e9 } else { value }))
+            };
+            figures.map(metric).collect::<Option<BTreeMap<_, _>>>()
+        });
+        metrics.collect::<Option<Vec<_>>>()
+    };
+    let found = line.and_then(read);
+    let found = found.ok_or_else(|| "the process did not list its iterations".to_owned())?;
+    match found.len() == expected as usize {
+        true => Ok(found),
+        false => Err(format!(
+            "{} iterations instead of {expected}: was a part of standard error lost?",
+            found.len()
+        )),
+    }
+}
+
+/// Gives figures the meaning that they have for simulations: compile times are those above level 0,
+/// and the guest's time is that of its thread without them.
+fn as_simulated(iterations: &mut [BTreeMap<String, f64>], settings: &Settings) {
+    let waits = settings
+        .get("switching")
+        .is_some_and(|value| value == "sync");
+    for metrics in iterations {
+        let optimize = metrics.remove("optimize_cpu").unwrap_or_default();
+        metrics.insert("compile_cpu".into(), optimize);
+        if let Some(thread) = metrics.get("thread_cpu").copied() {
+            let compiles = if waits { optimize } else { 0.0 };
+            metrics.insert("guest_cpu".into(), thread - compiles);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn iterations_are_listed_before_the_statistics() {
+        let line = "guest\n{\"iterations\":[{\"wall\":2000000000,\"thread_cpu\":1000000000,\
+                    \"optimize_cpu\":500000000,\"code_bytes\":7}]}\n{\"modules_loaded\":1}\n";
+        let mut found = iterations(line.as_bytes(), 1).unwrap();
+        assert_eq!((found[0]["wall"], found[0]["code_bytes"]), (2.0, 7.0));
+        let sync = [("switching".to_owned(), "sync".to_owned())].into();
+        as_simulated(&mut found, &sync);
+        assert_eq!((found[0]["guest_cpu"], found[0]["compile_cpu"]), (0.5, 0.5));
+        let error = iterations(line.as_bytes(), 2).unwrap_err();
+        assert!(error.starts_with("1 iterations instead of 2"), "{error}");
+        assert!(iterations(b"x\n", 1).is_err());
+    }
 
     #[test]
     fn intervals_are_narrow_as_a_share_of_the_median() {

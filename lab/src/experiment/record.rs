@@ -9,8 +9,11 @@
 //!  "error":"exit code 134"}
 //! ```
 //!
-//! A process that was killed may leave a torn last line, which reading drops; any other line that
-//! is no JSON is an error.
+//! Of a process with several iterations, each is a line; the first iteration is the last of them,
+//! and says that they are all there.
+//!
+//! A process that was killed may leave a torn last line, which reading drops, and iterations without
+//! the first, which the next run cuts off; any other line that is no JSON is an error.
 
 use std::fs;
 use std::path::Path;
@@ -78,7 +81,8 @@ impl Environment {
     }
 }
 
-/// The digest of a program's file: its trace, or its module.
+/// The digest of a program's file: its trace, or its module. Of an experiment of
+/// [`Mode::Both`](super::Mode::Both), which has two, a trace is called `NAME (trace)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramDigest {
     /// The program's name.
@@ -200,6 +204,13 @@ pub fn read_results(path: &Path) -> Result<(Vec<Line>, u64), ResultsError> {
         error,
     })?;
     parse(&bytes, &file)
+}
+
+/// How many of the last lines are of a process whose samples are not all there: its iterations are
+/// written from the last to the first.
+pub(super) fn torn(lines: &[Line]) -> usize {
+    let is_torn = |line: &&Line| matches!(line, Line::Sample(sample) if sample.iteration > 0);
+    lines.iter().rev().take_while(is_torn).count()
 }
 
 /// The lines of a text, and how many bytes they take.

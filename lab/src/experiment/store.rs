@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::record::{Key, Line, ResultsError, read_results};
+use super::record::{Key, Line, ResultsError, read_results, torn};
 use super::{Environment, Failure, Mode, ProgramDigest, Sample};
 
 /// Whether a file of results may exist already.
@@ -22,7 +22,7 @@ pub enum Resume {
 pub struct Store {
     file: File,
     name: String,
-    durable: bool,
+    mode: Mode,
     environment: String,
     samples: BTreeMap<String, Vec<Sample>>,
     done: BTreeSet<Key>,
@@ -66,13 +66,18 @@ impl Store {
             ),
             _ => io(error),
         })?;
-        let (lines, length) = read_results(path)?;
+        let (mut lines, mut length) = read_results(path)?;
+        let torn = torn(&lines);
+        if torn > 0 {
+            lines.truncate(lines.len() - torn);
+            length = start_of_last(&std::fs::read(path).map_err(io)?, length, torn);
+        }
         file.set_len(length).map_err(io)?;
         file.seek(SeekFrom::Start(length)).map_err(io)?;
         let mut store = Self {
             file,
             name: name.clone(),
-            durable: mode == Mode::Wall,
+            mode,
             environment: environment.environment.clone(),
             samples: BTreeMap::new(),
             done: BTreeSet::new(),
@@ -90,7 +95,7 @@ impl Store {
                 Line::Environment(line) => {
                     let same = line.environment == environment.environment;
                     is_named |= same;
-                    if !same && mode == Mode::Wall {
+                    if !same && matches!(mode, Mode::Wall | Mode::Both) {
                         return Err(other(
                             "another build or machine made these results; times of two are not \
                              comparable: choose another folder, and merge with --by-machine"
@@ -106,11 +111,11 @@ impl Store {
             }
         }
         if !is_named {
-            store.append(&Line::Environment(environment.clone()))?;
+            store.append(&[Line::Environment(environment.clone())])?;
         }
         for (program, digest) in digests.iter().filter(|pair| !known.contains(pair.0)) {
             let (program, digest) = (program.clone(), digest.clone());
-            store.append(&Line::Program(ProgramDigest { program, digest }))?;
+            store.append(&[Line::Program(ProgramDigest { program, digest })])?;
         }
         Ok(store)
     }
@@ -123,7 +128,7 @@ impl Store {
     /// Keeps what a rule to stop needs; simulated samples, of which there may be very many, are in
     /// the file only.
     fn keep(&mut self, sample: Sample) {
-        if self.durable {
+        if self.mode.measures(&sample.settings) {
             self.samples
                 .entry(sample.id.clone())
                 .or_default()
@@ -136,18 +141,25 @@ impl Store {
         self.done.contains(&(id.to_owned(), process, 0))
     }
 
-    /// Adds a sample, which is in the file when this returns.
+    /// Adds the samples of a process, which are in the file when this returns.
     ///
     /// # Errors
     ///
     /// If the file can't be written, for example because the disk is full. The lines before it are
     /// whole; [`open`](Self::open) cuts off what is there of this one.
-    pub fn add(&mut self, mut sample: Sample) -> Result<(), ResultsError> {
-        sample.environment.clone_from(&self.environment);
-        sample.metrics.retain(|_, value| value.is_finite());
-        self.append(&Line::Sample(sample.clone()))?;
-        self.done.insert(sample.key());
-        self.keep(sample);
+    pub fn add(&mut self, mut samples: Vec<Sample>) -> Result<(), ResultsError> {
+        // The first iteration is written last: where it is, the others are.
+        samples.sort_by_key(|sample| std::cmp::Reverse(sample.iteration));
+        for sample in &mut samples {
+            sample.environment.clone_from(&self.environment);
+            sample.metrics.retain(|_, value| value.is_finite());
+        }
+        let lines: Vec<Line> = samples.iter().cloned().map(Line::Sample).collect();
+        self.append(&lines)?;
+        for sample in samples {
+            self.done.insert(sample.key());
+            self.keep(sample);
+        }
         Ok(())
     }
 
@@ -158,14 +170,21 @@ impl Store {
     /// As [`add`](Self::add).
     pub fn fail(&mut self, mut failure: Failure) -> Result<(), ResultsError> {
         failure.environment.clone_from(&self.environment);
-        self.append(&Line::Failure(failure))
+        self.append(&[Line::Failure(failure)])
     }
 
-    fn append(&mut self, line: &Line) -> Result<(), ResultsError> {
-        let mut text = serde_json::to_vec(line).expect("lines have texts for keys");
-        text.push(b'\n');
+    fn append(&mut self, lines: &[Line]) -> Result<(), ResultsError> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line).expect("lines have texts for keys");
+            text.push(b'\n');
+        }
+        let is_durable = lines.iter().any(|line| match line {
+            Line::Sample(sample) => self.mode.measures(&sample.settings),
+            _ => self.mode != Mode::Trace,
+        });
         let written = self.file.write_all(&text);
-        let written = written.and_then(|()| match self.durable {
+        let written = written.and_then(|()| match is_durable {
             true => self.file.sync_data(),
             false => Ok(()),
         });
@@ -173,5 +192,38 @@ impl Store {
             file: self.name.clone(),
             error,
         })
+    }
+}
+
+/// Where the last lines of a text begin that are not empty, so many of them. The text ends at
+/// `end`.
+fn start_of_last(bytes: &[u8], end: u64, lines: usize) -> u64 {
+    let mut start = end as usize;
+    for _ in 0..lines {
+        loop {
+            let before = &bytes[..start.saturating_sub(1)];
+            let line = before.iter().rposition(|byte| *byte == b'\n');
+            let line = line.map_or(0, |at| at + 1);
+            let is_empty = bytes[line..start].iter().all(u8::is_ascii_whitespace);
+            start = line;
+            if !is_empty || start == 0 {
+                break;
+            }
+        }
+    }
+    start as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_lines_are_counted_without_empty_ones() {
+        let text = b"one\n\ntwo\n  \nthree\n";
+        assert_eq!(start_of_last(text, text.len() as u64, 0), 18);
+        assert_eq!(start_of_last(text, text.len() as u64, 1), 12);
+        assert_eq!(start_of_last(text, text.len() as u64, 2), 5);
+        assert_eq!(start_of_last(text, text.len() as u64, 3), 0);
     }
 }

@@ -223,3 +223,128 @@ fn statements_together() {
         assert_eq!(Outcome::of_all(&outcomes), all, "{outcomes:?}");
     }
 }
+
+#[test]
+fn iterations_are_by_the_clock_and_each_cell_of_both_is_there_twice() {
+    let wall = FILE
+        .replace(
+            "[measure]",
+            "[measure]\nmode = \"wall\"\niterations = 100\nclassify = \"cpu\"",
+        )
+        .replace("speed = [1, 2.5]", "W.layout-seed = [1]")
+        .replace(
+            "max(over_never, 'alpha=1') < 1",
+            "share(class, '', 'flat') < 1",
+        )
+        .replace("min(over_never, 'alpha=1') > 1", "median(steady, '') > 1")
+        .replace(
+            "trace = \"loops/one.trace\"",
+            "file = \"one.wasm\"\ninvoke = \"run\"",
+        );
+    let experiment = read(&wall);
+    let Measure {
+        iterations,
+        classify,
+        ..
+    } = &experiment.measure;
+    assert_eq!((*iterations, classify.as_str()), (100, "cpu"));
+    assert_eq!(experiment.programs[2].invoke.as_deref(), Some("run"));
+    let cells = experiment.plan().unwrap().cells;
+    let once = read(&wall.replace("iterations = 100", "iterations = 101"));
+    assert_ne!(cells[0].id, once.plan().unwrap().cells[0].id);
+
+    let both = FILE
+        .replace("[measure]", "[measure]\nmode = \"both\"")
+        .replace("speed = [1, 2.5]", "")
+        .replace("policy = \"never\"", "policy = \"never\"\nby = \"clock\"");
+    let plan = read(&both).plan().unwrap();
+    let count = |by: &str| plan.of(|settings| settings["by"] == by).cells.len();
+    // As in the plan above without speeds: the base is by the clock only.
+    let grid = (3 * 2 + 3) * 2 * 3;
+    assert_eq!((count("clock"), count("trace")), (grid + 2 * 2 * 3, grid));
+
+    for (text, from, to, message) in [
+        (
+            FILE,
+            "[measure]",
+            "[measure]\niterations = 2",
+            "line 10: a simulation has one iteration; use `mode = \"wall\"`",
+        ),
+        (
+            &both,
+            "[measure]",
+            "[measure]\niterations = 2",
+            "line 10: a simulation has one iteration, so both have",
+        ),
+        (
+            &wall,
+            "= 100",
+            "= 5001",
+            "line 11: `iterations` is a number from 1 to 5000",
+        ),
+        (
+            &wall,
+            "iterations = 100",
+            "iterations = 1",
+            "line 12: `classify` is about `iterations`, of which there is one",
+        ),
+        (
+            &wall,
+            "\"cpu\"",
+            "\"cpi\"",
+            "line 12: there is no classify `cpi`; did you mean `cpu`?",
+        ),
+        (
+            &wall,
+            "median(steady, '')",
+            "median(guest_cpu, '')",
+            "line 36: `guest_cpu` is of whole processes, and these have iterations",
+        ),
+        (
+            FILE,
+            "min(over_never, 'alpha=1') > 1",
+            "share(class, '', 'flat') > 1",
+            "line 32: `class` is of series of iterations",
+        ),
+        (
+            &both,
+            "cores = [1, 2]",
+            "",
+            "line 9: `mode = \"both\"` needs `cores`",
+        ),
+        (
+            &both,
+            "osr = [true, false]",
+            "speed = 2",
+            "line 23: `speed` is for simulations: use `mode = \"trace\"`",
+        ),
+        (
+            &both,
+            "osr = [true, false]",
+            "evidence = true",
+            "line 23: `evidence` is not simulated: use `mode = \"wall\"`",
+        ),
+        (
+            &both,
+            "osr = [true, false]",
+            "switching = \"zeal\"",
+            "line 23: ",
+        ),
+        (
+            &both,
+            "osr = [true, false]",
+            "by = \"clock\"",
+            "line 23: `by` is in the grid of each experiment",
+        ),
+        (
+            &both,
+            "by = \"clock\"",
+            "by = \"clocks\"",
+            "line 18: there is no value of `by` `clocks`; did you mean `clock`?",
+        ),
+    ] {
+        let error = read_experiment(&text.replace(from, to)).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with(message), "{to}: {error}");
+    }
+}

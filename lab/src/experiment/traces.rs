@@ -73,11 +73,15 @@ pub fn run_traces(
     let (path, resume, environment) = output;
     let measure = &experiment.measure;
     let cache = Cache::read(&experiment.programs, places, measure.effort);
-    let (cache, digests) = cache.map_err(|error| ResultsError::Other {
+    let (cache, mut digests) = cache.map_err(|error| ResultsError::Other {
         file: "traces".into(),
         error,
     })?;
-    let store = Store::open(path, resume, Mode::Trace, environment, &digests)?;
+    if measure.mode == Mode::Both {
+        let named = |(name, digest)| (format!("{name} (trace)"), digest);
+        digests = digests.into_iter().map(named).collect();
+    }
+    let store = Store::open(path, resume, measure.mode, environment, &digests)?;
     let mut tasks: Vec<(String, &Cell, u32)> = Vec::new();
     for cell in &plan.cells {
         let (key, id) = (Cache::key(cell), cell.id.to_string());
@@ -158,7 +162,7 @@ impl Run<'_> {
             let appended = match sample {
                 Ok(sample) => {
                     written.progress.measured += 1;
-                    written.store.add(sample)
+                    written.store.add(vec![sample])
                 }
                 Err(error) => {
                     written.progress.failed += 1;

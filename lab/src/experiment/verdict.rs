@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Key, Line};
-use super::{Experiment, Mixing, Mode, PlanError, Sample, Settings, Statement, Test};
+use super::{Experiment, Mixing, Mode, PlanError, Sample, Series, Settings, Statement, Test};
 use crate::predicate::{Row, Table, Verdict, judge};
 use crate::stats::median;
 use upshift_tiering::TieringConfig;
@@ -249,7 +249,8 @@ fn rule(statement: &Statement, table: &Table) -> Ruling {
     }
 }
 
-/// Samples as predicates see them: a row for each process, with the median of its iterations.
+/// Samples as predicates see them: a row for each process, with the median of its iterations, and
+/// the class and metrics of their [series](super::Series) if they are one.
 ///
 /// Besides its settings, a row has the parameters of its policy and queue by name, as far as no
 /// setting has the name (`alpha`, `budget`; defaults included), the policy's name as `rule`, and
@@ -267,6 +268,7 @@ pub fn rows<'a>(
     let mut specs = HashMap::new();
     let row = |iterations: Vec<&Sample>| {
         let first = iterations[0];
+        let series = Series::of(&iterations, &experiment.measure.classify);
         let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for (name, value) in iterations.iter().flat_map(|sample| &sample.metrics) {
             values.entry(name.clone()).or_default().push(*value);
@@ -297,10 +299,13 @@ pub fn rows<'a>(
         let metrics = values
             .into_iter()
             .map(|(name, values)| (name, median(&values)));
+        let mut metrics: BTreeMap<String, f64> = metrics.collect();
+        metrics.extend(series.iter().flat_map(Series::metrics));
         Row {
             program,
             settings,
-            metrics: metrics.collect(),
+            metrics,
+            class: series.map(|series| series.warmup.class),
         }
     };
     Table {

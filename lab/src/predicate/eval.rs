@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use super::parse::{Comparison, Condition, End, Number, Operation, Samples, Selector, Statistic};
-use super::{Row, Table};
+use super::{CLASS, Row, Table};
 use crate::stats;
+use crate::stats::warmup::{Class, common_class};
 
 /// Resamples for an interval.
 const RESAMPLES: usize = 2000;
@@ -91,6 +92,34 @@ impl<'a> Scope<'a> {
     }
 }
 
+impl Scope<'_> {
+    /// For each pair of a program and its settings that matches, whether its processes are of one
+    /// of the classes; at least one pair.
+    fn classes(
+        &self,
+        selector: &Selector,
+        wanted: &[Option<Class>],
+    ) -> Result<Vec<bool>, EvalError> {
+        let matching = self.rows.iter().filter(|row| selector.matches(row));
+        let mut pairs: BTreeMap<_, Vec<Class>> = BTreeMap::new();
+        for row in matching {
+            if let Some(class) = row.class {
+                let pair = (row.program.as_str(), &row.settings);
+                pairs.entry(pair).or_default().push(class);
+            }
+        }
+        if pairs.is_empty() {
+            return Err(EvalError::NoRows {
+                metric: CLASS.to_owned(),
+                selector: selector.to_string(),
+                program: self.program().map(str::to_owned),
+            });
+        }
+        let is_wanted = |classes: Vec<Class>| wanted.contains(&common_class(classes));
+        Ok(pairs.into_values().map(is_wanted).collect())
+    }
+}
+
 impl Selector {
     /// Whether a row has all the settings. Values that are both numbers are compared as such.
     fn matches(&self, row: &Row) -> bool {
@@ -163,6 +192,11 @@ pub(super) fn number(expression: &Number, scope: &Scope<'_>) -> Value {
             let count = found.iter().filter(|holds| **holds).count();
             count as f64 / found.len() as f64
         }
+        Number::Classes(selector, classes) => {
+            let found = scope.classes(selector, classes)?;
+            let count = found.iter().filter(|is_named| **is_named).count();
+            count as f64 / found.len() as f64
+        }
         Number::Interval(end, inner) => {
             let (low, high) = interval(inner, scope)?;
             match end {
@@ -194,6 +228,14 @@ fn each_program<T>(
 pub(super) fn interval(inner: &Number, scope: &Scope<'_>) -> Result<(f64, f64), EvalError> {
     // Whether there are rows doesn't depend on the resample: all or none have the error.
     number(inner, scope)?;
+    if let Number::Classes(selector, classes) = inner {
+        let found = scope.classes(selector, classes)?;
+        let found: Vec<f64> = found.into_iter().map(f64::from).collect();
+        return Ok(stats::interval_of(RESAMPLES, |random| {
+            let drawn = stats::resample(&found, random);
+            drawn.iter().sum::<f64>() / drawn.len() as f64
+        }));
+    }
     let cells = scope.groups(|row| (row.program.as_str(), &row.settings));
     let mut error = None;
     let ends = stats::interval_of(RESAMPLES, |random| {

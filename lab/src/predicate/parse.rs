@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::MAX_LENGTH;
+use super::{CLASS, MAX_LENGTH};
+use crate::stats::warmup::{Class, INCONSISTENT};
 
 /// The deepest nesting of parentheses, calls and prefixes.
 const MAX_DEPTH: usize = 64;
@@ -52,6 +53,9 @@ pub(super) enum Number {
     OfPrograms(Statistic, Box<Number>),
     Ratio(Samples, Samples),
     Share(Box<Condition>),
+    /// The share of the pairs that match which are of one of the classes; `None` is that of
+    /// processes of different classes.
+    Classes(Selector, Vec<Option<Class>>),
     Interval(End, Box<Number>),
 }
 
@@ -163,7 +167,9 @@ impl Number {
     /// Whether there is an end of an interval in it, outside of conditions.
     pub(super) fn has_interval(&self) -> bool {
         match self {
-            Number::Literal(_) | Number::OfRows(..) | Number::Ratio(..) => false,
+            Number::Literal(_) | Number::OfRows(..) | Number::Ratio(..) | Number::Classes(..) => {
+                false
+            }
             Number::Negative(inner) | Number::OfPrograms(_, inner) => inner.has_interval(),
             Number::Arithmetic(left, _, right) => left.has_interval() || right.has_interval(),
             // A condition may have one, and resampling it would multiply the time.
@@ -189,7 +195,26 @@ impl Number {
                 found.extend([first, second].map(|samples| samples.metric.as_str()));
             }
             Number::Share(inner) => inner.metrics(found),
+            Number::Classes(..) => {
+                found.insert(CLASS);
+            }
         }
+    }
+
+    /// Whether a share of classes is a part of it, so that it has no interval.
+    pub(super) fn is_of_classes(&self) -> bool {
+        match self {
+            Number::Literal(_) | Number::OfRows(..) | Number::Ratio(..) | Number::Share(_) => false,
+            Number::Negative(inner) | Number::OfPrograms(_, inner) | Number::Interval(_, inner) => {
+                inner.has_classes()
+            }
+            Number::Arithmetic(left, _, right) => left.has_classes() || right.has_classes(),
+            Number::Classes(..) => false,
+        }
+    }
+
+    fn has_classes(&self) -> bool {
+        matches!(self, Number::Classes(..)) || self.is_of_classes()
     }
 }
 
@@ -380,6 +405,9 @@ impl Parser<'_> {
             "ratio" => return self.ratio(),
             "share" => {
                 self.expect('(')?;
+                if let Some(classes) = self.classes()? {
+                    return Ok(classes);
+                }
                 let inner = self.of_programs(start, Self::or)?;
                 self.expect(')')?;
                 return Ok(Number::Share(Box::new(inner)));
@@ -441,8 +469,55 @@ impl Parser<'_> {
         let inner = self.number();
         self.in_interval = false;
         let inner = inner?;
+        if inner.is_of_classes() {
+            self.at = start;
+            return self.fail("a share of classes has an interval by itself only");
+        }
         self.expect(')')?;
         Ok(Number::Interval(end, Box::new(inner)))
+    }
+
+    /// What follows `share(`, if it is about classes.
+    fn classes(&mut self) -> Parsed<Option<Number>> {
+        self.skip_space();
+        let start = self.at;
+        let word = self.word();
+        if word != CLASS || !self.takes(',') {
+            self.at = start;
+            return Ok(None);
+        }
+        let selector = self.selector()?;
+        self.expect(',')?;
+        self.expect('\'')?;
+        let start = self.at;
+        let length = self.text[start..].iter().position(|&c| c == '\'');
+        let Some(length) = length else {
+            self.at = self.text.len();
+            return self.fail("expected `'`");
+        };
+        let text: String = self.text[start..start + length].iter().collect();
+        let named = |name: &str| {
+            let name = name.trim();
+            let class = Class::ALL
+                .into_iter()
+                .find(|class| class.to_string() == name);
+            class
+                .map(Some)
+                .or((name == INCONSISTENT).then_some(None))
+                .ok_or_else(|| name.to_owned())
+        };
+        let classes = match text.split(" or ").map(named).collect::<Result<Vec<_>, _>>() {
+            Ok(classes) => classes,
+            Err(name) => {
+                return self.fail(format!(
+                    "`{name}` is no class; there are flat, warmup, slowdown, no steady state and \
+                     inconsistent, with `or` between them"
+                ));
+            }
+        };
+        self.at = start + length + 1;
+        self.expect(')')?;
+        Ok(Some(Number::Classes(selector, classes)))
     }
 
     fn ratio(&mut self) -> Parsed<Number> {
@@ -472,6 +547,10 @@ impl Parser<'_> {
         let metric = self.word();
         if metric.is_empty() {
             return self.fail("expected the name of a metric");
+        }
+        if metric == CLASS {
+            self.at -= metric.len();
+            return self.fail("`class` is no number; write `share(class, 'where', 'flat')`");
         }
         self.expect(',')?;
         let selector = self.selector()?;

@@ -18,6 +18,7 @@ fn table() -> Table {
             program: program.into(),
             settings: [("alpha".to_owned(), alpha.to_owned())].into(),
             metrics: [("wall".to_owned(), time), ("zero".to_owned(), 0.0)].into(),
+            class: None,
         }));
     }
     Table { rows }
@@ -270,5 +271,62 @@ fn generated_expressions_have_the_value_of_their_parts() {
     for _ in 0..1000 {
         let (text, expected) = condition(&mut random, 3);
         assert_eq!(holds(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn pairs_have_the_class_that_all_their_processes_have() {
+    use Class::{Flat, NoSteadyState, Slowdown, Warmup};
+    let mut rows = Vec::new();
+    for (program, alpha, classes) in [
+        ("a", "1", [Flat, Flat]),
+        ("a", "2", [Flat, Warmup]),
+        ("b", "1", [Warmup, Warmup]),
+        ("b", "2", [NoSteadyState, NoSteadyState]),
+        ("c", "1", [Slowdown, Slowdown]),
+    ] {
+        rows.extend(classes.map(|class| Row {
+            program: program.into(),
+            settings: [("alpha".to_owned(), alpha.to_owned())].into(),
+            class: Some(class),
+            ..Row::default()
+        }));
+    }
+    let table = Table { rows };
+    let value = |text: &str| Quantity::parse(text).unwrap().of(&table).unwrap();
+    for (text, expected) in [
+        ("share(class, '', 'flat or warmup')", 0.4),
+        ("share(class, '', 'inconsistent')", 0.2),
+        (
+            "share( class , 'alpha=1', 'slowdown or no steady state' )",
+            1.0 / 3.0,
+        ),
+        ("share(share(class, '', 'inconsistent') > 0)", 1.0 / 3.0),
+        ("1 - share(class, 'alpha=2', 'flat')", 1.0),
+    ] {
+        assert!((value(text).value - expected).abs() < 1e-12, "{text}");
+    }
+    // Over pairs, of which two of five are steady.
+    let steady = value("share(class, '', 'flat or warmup')");
+    assert!(steady.low < 0.1 && steady.high > 0.7, "{steady:?}");
+    let fixed = value("1 - share(class, '', 'flat')");
+    assert_eq!((fixed.low, fixed.high), (fixed.value, fixed.value));
+    let none = Predicate::parse("share(class, 'alpha=3', 'flat') > 0").unwrap();
+    let error = none.holds(&table).unwrap_err().to_string();
+    assert_eq!(error, "no row with class matches 'alpha=3'");
+    for (text, message) in [
+        (
+            "share(class, '', 'flet') > 0",
+            "column 19: `flet` is no class",
+        ),
+        ("share(class, '') > 0", "column 16: expected `,`"),
+        ("median(class, '') > 0", "column 8: `class` is no number"),
+        (
+            "ci_low(1 - share(class, '', 'flat')) > 0",
+            "column 1: a share of classes has an interval by itself only",
+        ),
+    ] {
+        let error = Predicate::parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
     }
 }

@@ -12,6 +12,9 @@ use std::ops::Range;
 use super::changepoints::{moments, penalty, segments};
 use super::quantile_of_sorted;
 
+/// Iterations of a process at least, for them to be a series of which a class says something.
+pub const SHORTEST: usize = 8;
+
 /// Iterations around one with which it is compared to find out whether it is an outlier.
 const WINDOW: usize = 200;
 
@@ -47,6 +50,19 @@ impl fmt::Display for Class {
         })
     }
 }
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Class; 4] = [
+        Class::Flat,
+        Class::Warmup,
+        Class::Slowdown,
+        Class::NoSteadyState,
+    ];
+}
+
+/// What a program is called whose processes are of different classes.
+pub const INCONSISTENT: &str = "inconsistent";
 
 /// A stretch of iterations between two changepoints.
 #[derive(Clone, Debug, PartialEq)]

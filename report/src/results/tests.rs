@@ -51,7 +51,7 @@ fn section<'a>(sections: &'a [Section], id: &str) -> &'a str {
 
 #[test]
 fn results_have_a_table_maps_fronts_and_bounds() {
-    let sections = sections(&lines(), None);
+    let sections = sections(&lines(), None, "wall");
     let ids: Vec<_> = sections.iter().map(|section| section.id).collect();
     assert_eq!(ids, ["results", "grid", "pareto", "bounds"]);
     let table = section(&sections, "results");
@@ -86,7 +86,7 @@ fn iterations_are_cut_and_classified() {
             ..sample
         }));
     }
-    let sections = sections(&lines, None);
+    let sections = sections(&lines, None, "wall");
     let html = section(&sections, "warmup");
     assert!(html.contains("warmup, steady from iteration 10"), "{html}");
     assert_eq!(html.matches("class=\"mean\"").count(), 2);
@@ -94,5 +94,5 @@ fn iterations_are_cut_and_classified() {
 
 #[test]
 fn nothing_is_drawn_of_nothing() {
-    assert!(sections(&[], None).is_empty());
+    assert!(sections(&[], None, "wall").is_empty());
 }

@@ -1,30 +1,24 @@
 //! Warm-up: the iterations of each process, cut at their changepoints and classified.
 
-use upshift_lab::stats::warmup::{Class, Warmup, classify, common_class};
+use upshift_lab::stats::warmup::{Class, INCONSISTENT, SHORTEST, Warmup, classify, common_class};
 use upshift_plot::axis::{Frame, Scale, extent};
 use upshift_plot::figure::picture;
 use upshift_plot::format::{number_of_tick, seconds, seconds_of_tick};
+use upshift_plot::html::escape;
 use upshift_plot::svg::{Anchor, Svg};
 
 use super::cells::Cells;
 use super::pictures;
 
-/// Iterations of a process at least, for it to be a series.
-const ITERATIONS: usize = 8;
-
 /// Pictures at most.
 const PICTURES: usize = 60;
 
 /// The series; `None` without iterations.
-pub(super) fn html(cells: &Cells) -> Option<String> {
-    let metric = cells.time()?;
+pub(super) fn html(cells: &Cells, metric: &str) -> Option<String> {
     let mut drawn = Vec::new();
     for cell in &cells.cells {
         let series = cell.series(metric);
-        let series: Vec<_> = series
-            .into_iter()
-            .filter(|s| s.len() >= ITERATIONS)
-            .collect();
+        let series: Vec<_> = series.into_iter().filter(|s| s.len() >= SHORTEST).collect();
         let judged: Vec<(Vec<f64>, Warmup)> = series
             .into_iter()
             .filter_map(|times| Some((times.clone(), classify(&times)?)))
@@ -33,7 +27,7 @@ pub(super) fn html(cells: &Cells) -> Option<String> {
             continue;
         };
         let common = common_class(judged.iter().map(|(_, warmup)| warmup.class));
-        let common = common.map_or("inconsistent".to_owned(), |class| class.to_string());
+        let common = common.map_or(INCONSISTENT.to_owned(), |class| class.to_string());
         let about = format!(
             "{}: {common}, {} processes; the first is drawn: {}",
             cells.label(cell),
@@ -42,12 +36,18 @@ pub(super) fn html(cells: &Cells) -> Option<String> {
         );
         drawn.push(picture(&cell.program, &about, &draw(times, first)));
     }
-    let about = "<p class=\"about\">Time of each iteration. Lines are the means of the segments \
-                 between changepoints (PELT on mean and variance, as warmup_stats has it); hollow \
-                 marks are outliers.</p>";
+    let about = format!(
+        "<p class=\"about\">{} of each iteration. Lines are the means of the segments between \
+         changepoints (PELT on mean and variance, as warmup_stats has it); hollow marks are \
+         outliers.</p>",
+        match metric {
+            "wall" => "Time".to_owned(),
+            other => format!("Time ({})", escape(other)),
+        }
+    );
     let more = drawn.len().saturating_sub(PICTURES);
     drawn.truncate(PICTURES);
-    let mut html = about.to_owned() + &pictures(drawn.iter().cloned());
+    let mut html = about + &pictures(drawn.iter().cloned());
     if more > 0 {
         html += &format!("<p class=\"hint\">{more} more series are not drawn.</p>");
     }
