@@ -6,7 +6,7 @@
 //! `--invoke`, the iterations are calls of one instance, as a harness makes them.
 //!
 //! An iteration is timed from the instantiation of the program to its end, or from one call to its
-//! return. What lies between iterations is nobody's: setting up a store, and dropping it.
+//! return. Setting up a store and dropping it lie between iterations and are in none.
 
 use std::fmt::Write as _;
 use std::io;

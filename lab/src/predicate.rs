@@ -17,8 +17,8 @@
 //! - `share(condition)`: the share of the programs for which the condition is true.
 //! - `share(class, 'where', 'flat or warmup')`: of the pairs of a program and its settings that
 //!   match, the share whose processes all are of one class, and that among the named ones. Classes
-//!   are flat, warmup, slowdown and no steady state; `inconsistent` are pairs whose processes are of
-//!   different classes. Its interval is over pairs, not over processes: resampled processes agree
+//!   are flat, warmup, slowdown and no steady state; `inconsistent` are pairs whose processes are
+//!   of different classes. Its interval is over pairs, not over processes: resampled processes agree
 //!   more often than processes do.
 //! - `ci_low(x)`, `ci_high(x)`: the ends of the 95 % bootstrap interval of `x`; rows are resampled
 //!   within each program and setting.

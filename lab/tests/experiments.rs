@@ -467,5 +467,5 @@ fn the_examples_are_experiments() {
             found += 1;
         }
     }
-    assert_eq!(found, 3);
+    assert_eq!(found, 5);
 }

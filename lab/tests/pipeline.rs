@@ -101,6 +101,7 @@ fn measure(programs: &[(&str, Workload)]) -> Table {
                 program: (*program).into(),
                 settings: BTreeMap::from([("policy".into(), policy.into())]),
                 metrics: metrics.map(|(name, ns)| (name.into(), ns / 1e9)).into(),
+                class: None,
             });
         }
     }

@@ -44,7 +44,7 @@ pub struct Options {
     /// The exported function to call, instead of the program's start.
     pub invoke: Option<String>,
     /// How often the program runs, or the function is called, each time measured; `None` is once,
-    /// as programs run that nobody measures.
+    /// without measuring.
     pub iterations: Option<u32>,
     /// The format of statistics, if they are to be printed.
     pub stats: Option<StatsFormat>,

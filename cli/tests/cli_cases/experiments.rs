@@ -237,6 +237,9 @@ fn both_measures_and_simulates_each_cell() {
             "ratio(cpu, 'by=trace', 'by=clock')",
         );
     let folder = folder("experiment-both", &text);
+    // Recordings need samples.
+    let longer = WORK.replace("1000000", "100000000");
+    fs::write(folder.join("work.wat"), longer).unwrap();
     lab(
         &folder,
         &["record", "--runs", "1", "-o", "work.trace", "work.wat"],

@@ -11,9 +11,9 @@ use crate::stats::warmup::{Class, INCONSISTENT, common_class};
 /// environment, anomalies. What a sample lacks is an empty field.
 ///
 /// Where processes have series of iterations, `class` is that of the process by the metric
-/// `classify`, `pair` the one of all processes of the program with these settings (or inconsistent),
-/// and `segment` counts the changepoints before the iteration; that of an outlier is negative, from
-/// -1 for the first segment.
+/// `classify`, `pair` the one of all processes of the program with these settings (or
+/// inconsistent), and `segment` counts the changepoints before the iteration; that of an outlier is
+/// negative, from -1 for the first segment.
 ///
 /// # Errors
 ///

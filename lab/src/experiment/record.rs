@@ -12,8 +12,8 @@
 //! Of a process with several iterations, each is a line; the first iteration is the last of them,
 //! and says that they are all there.
 //!
-//! A process that was killed may leave a torn last line, which reading drops, and iterations without
-//! the first, which the next run cuts off; any other line that is no JSON is an error.
+//! A process that was killed may leave a torn last line, which reading drops, and iterations
+//! without the first, which the next run cuts off; any other line that is no JSON is an error.
 
 use std::fs;
 use std::path::Path;

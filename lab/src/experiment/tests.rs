@@ -224,23 +224,34 @@ fn statements_together() {
     }
 }
 
+/// The file with iterations by the clock.
+fn with_iterations() -> String {
+    FILE.replace(
+        "[measure]",
+        "[measure]\nmode = \"wall\"\niterations = 100\nclassify = \"cpu\"",
+    )
+    .replace("speed = [1, 2.5]", "W.layout-seed = [1]")
+    .replace(
+        "max(over_never, 'alpha=1') < 1",
+        "share(class, '', 'flat') < 1",
+    )
+    .replace("min(over_never, 'alpha=1') > 1", "median(steady, '') > 1")
+    .replace(
+        "trace = \"loops/one.trace\"",
+        "file = \"one.wasm\"\ninvoke = \"run\"",
+    )
+}
+
+/// The file by the clock and simulated.
+fn by_both() -> String {
+    FILE.replace("[measure]", "[measure]\nmode = \"both\"")
+        .replace("speed = [1, 2.5]", "")
+        .replace("policy = \"never\"", "policy = \"never\"\nby = \"clock\"")
+}
+
 #[test]
 fn iterations_are_by_the_clock_and_each_cell_of_both_is_there_twice() {
-    let wall = FILE
-        .replace(
-            "[measure]",
-            "[measure]\nmode = \"wall\"\niterations = 100\nclassify = \"cpu\"",
-        )
-        .replace("speed = [1, 2.5]", "W.layout-seed = [1]")
-        .replace(
-            "max(over_never, 'alpha=1') < 1",
-            "share(class, '', 'flat') < 1",
-        )
-        .replace("min(over_never, 'alpha=1') > 1", "median(steady, '') > 1")
-        .replace(
-            "trace = \"loops/one.trace\"",
-            "file = \"one.wasm\"\ninvoke = \"run\"",
-        );
+    let wall = with_iterations();
     let experiment = read(&wall);
     let Measure {
         iterations,
@@ -253,16 +264,17 @@ fn iterations_are_by_the_clock_and_each_cell_of_both_is_there_twice() {
     let once = read(&wall.replace("iterations = 100", "iterations = 101"));
     assert_ne!(cells[0].id, once.plan().unwrap().cells[0].id);
 
-    let both = FILE
-        .replace("[measure]", "[measure]\nmode = \"both\"")
-        .replace("speed = [1, 2.5]", "")
-        .replace("policy = \"never\"", "policy = \"never\"\nby = \"clock\"");
+    let both = by_both();
     let plan = read(&both).plan().unwrap();
     let count = |by: &str| plan.of(|settings| settings["by"] == by).cells.len();
     // As in the plan above without speeds: the base is by the clock only.
     let grid = (3 * 2 + 3) * 2 * 3;
     assert_eq!((count("clock"), count("trace")), (grid + 2 * 2 * 3, grid));
+}
 
+#[test]
+fn what_iterations_and_both_can_not_do_is_said_with_its_line() {
+    let (wall, both) = (with_iterations(), by_both());
     for (text, from, to, message) in [
         (
             FILE,
@@ -280,19 +292,19 @@ fn iterations_are_by_the_clock_and_each_cell_of_both_is_there_twice() {
             &wall,
             "= 100",
             "= 5001",
-            "line 11: `iterations` is a number from 1 to 5000",
+            "line 12: `iterations` is a number from 1 to 5000",
         ),
         (
             &wall,
             "iterations = 100",
             "iterations = 1",
-            "line 12: `classify` is about `iterations`, of which there is one",
+            "line 13: `classify` is about `iterations`, of which there is one",
         ),
         (
             &wall,
             "\"cpu\"",
             "\"cpi\"",
-            "line 12: there is no classify `cpi`; did you mean `cpu`?",
+            "line 13: there is no classify `cpi`; did you mean `cpu`?",
         ),
         (
             &wall,
