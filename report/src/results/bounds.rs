@@ -26,8 +26,12 @@ pub(super) fn html(cells: &Cells) -> Option<String> {
     let drawn: Vec<String> = cells
         .programs()
         .into_iter()
-        .filter_map(|(program, of_program)| {
-            Some(picture(program, "", &waterfall(cells, &of_program)?))
+        .flat_map(|(program, of_program)| {
+            let machines = machines(&of_program).into_iter();
+            machines.map(move |of_machine| {
+                let common = cells.common(&of_machine);
+                picture(program, &common, &waterfall(cells, &of_machine))
+            })
         })
         .collect();
     let about = "<p class=\"about\">Wall times from the slowest down to what compiling in no time \
@@ -44,18 +48,33 @@ struct Bar {
     is_policy: bool,
 }
 
-fn waterfall(cells: &Cells, of_program: &[&Cell]) -> Option<String> {
-    // Bounds belong to a machine: those of the first cell that has them, and cells of the same.
-    let with = of_program
+/// The cells that have bounds, by the machine that these belong to: by cores, as far as these have
+/// the same lowest bound. In the order of the first cell of each.
+fn machines<'a>(of_program: &[&'a Cell]) -> Vec<Vec<&'a Cell>> {
+    let mut machines: Vec<(_, Vec<&Cell>)> = Vec::new();
+    for &cell in of_program {
+        let Some(relaxed) = cell.value("relaxed") else {
+            continue;
+        };
+        let machine = (cell.settings.get("cores"), relaxed);
+        match machines.iter_mut().find(|(known, _)| *known == machine) {
+            Some((_, cells)) => cells.push(cell),
+            None => machines.push((machine, vec![cell])),
+        }
+    }
+    machines.sort_by(|(one, _), (other, _)| one.0.cmp(&other.0));
+    machines.into_iter().map(|(_, cells)| cells).collect()
+}
+
+/// The waterfall of cells of one machine, of which there is one at least.
+fn waterfall(cells: &Cells, of_machine: &[&Cell]) -> String {
+    let with = of_machine[0];
+    let relaxed = with.value("relaxed").unwrap_or(f64::NAN);
+    let mut bars: Vec<Bar> = of_machine
         .iter()
-        .find(|cell| cell.value("relaxed").is_some())?;
-    let relaxed = with.value("relaxed")?;
-    let mut bars: Vec<Bar> = of_program
-        .iter()
-        .filter(|cell| cell.value("relaxed") == Some(relaxed))
         .filter_map(|cell| {
             Some(Bar {
-                name: cells.label(cell),
+                name: cells.label_among(cell, of_machine),
                 about: "",
                 seconds: cell.value("wall")?,
                 is_policy: true,
@@ -73,7 +92,7 @@ fn waterfall(cells: &Cells, of_program: &[&Cell]) -> Option<String> {
         })
     }));
     bars.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
-    Some(draw(&bars, relaxed))
+    draw(&bars, relaxed)
 }
 
 fn draw(bars: &[Bar], relaxed: f64) -> String {
@@ -88,6 +107,9 @@ fn draw(bars: &[Bar], relaxed: f64) -> String {
         bottom + 8.0,
         "bounds and policies, by wall time",
     );
+    // Under the bars and their texts, which may reach across it.
+    let limit = scale.at(relaxed);
+    svg.line("cut-line", (limit, 0.0), (limit, bottom));
     for (row, bar) in bars.iter().enumerate() {
         let top = row as f64 * 22.0 + 3.0;
         let ratio = significant(bar.seconds / relaxed, 3);
@@ -102,9 +124,7 @@ fn draw(bars: &[Bar], relaxed: f64) -> String {
             about => format!("{} · {about}", seconds(bar.seconds)),
         };
         let at = (scale.at(bar.seconds) + 6.0, top + 12.0);
-        svg.text("tick", at, Anchor::Start, &value);
+        svg.text("tick over", at, Anchor::Start, &value);
     }
-    let limit = scale.at(relaxed);
-    svg.line("cut-line", (limit, 0.0), (limit, bottom));
     svg.finish()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use upshift_lab::experiment::{Line, Settings};
 use upshift_lab::stats::estimate::{Estimate, median_estimate, per_process};
-use upshift_plot::format::{seconds, significant};
+use upshift_plot::format::{seconds, significant, whole};
 use upshift_plot::html::escape;
 
 /// Rows of the table at most: the page stays small with a million cells.
@@ -103,14 +103,39 @@ impl Cells {
 
     /// What tells the cell from the others of its program.
     pub(super) fn label(&self, cell: &Cell) -> String {
+        self.label_of(cell, |_| true)
+    }
+
+    /// What tells the cell from the others of a picture.
+    pub(super) fn label_among(&self, cell: &Cell, others: &[&Cell]) -> String {
+        self.label_of(cell, |name| !same(others, name))
+    }
+
+    /// The settings that differ between cells, but not between these.
+    pub(super) fn common(&self, cells: &[&Cell]) -> String {
+        let Some(first) = cells.first() else {
+            return String::new();
+        };
         let varied = self.varied();
+        let names = varied.keys().filter(|name| same(cells, name));
+        let settings = names.filter_map(|name| {
+            let value = first.settings.get(*name)?;
+            Some(format!("{name}={value}"))
+        });
+        settings.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The policy and the other settings that differ between cells, as far as they are wanted.
+    fn label_of(&self, cell: &Cell, wanted: impl Fn(&str) -> bool) -> String {
+        let varied = self.varied();
+        let wanted: Vec<&str> = varied.into_keys().filter(|name| wanted(name)).collect();
         let mut parts = Vec::new();
-        for name in varied.keys() {
-            match cell.settings.get(*name) {
-                Some(value) if *name == "policy" => parts.push(value.clone()),
-                Some(value) => parts.push(format!("{name}={value}")),
-                None => {}
-            }
+        if wanted.contains(&"policy") {
+            parts.extend(cell.settings.get("policy").cloned());
+        }
+        for name in wanted.iter().filter(|name| **name != "policy") {
+            let value = cell.settings.get(*name);
+            parts.extend(value.map(|value| format!("{name}={value}")));
         }
         match &*parts {
             [] => cell.program.clone(),
@@ -127,6 +152,16 @@ impl Cells {
     /// The time by which cells are compared: wall time where it was measured.
     pub(super) fn time(&self) -> Option<&'static str> {
         ["wall", "cpu"].into_iter().find(|metric| self.has(metric))
+    }
+
+    /// All cells with their labels, by program and label.
+    pub(super) fn sorted(&self) -> Vec<(&Cell, String)> {
+        let cells = self.cells.iter();
+        let mut sorted: Vec<_> = cells.map(|cell| (cell, self.label(cell))).collect();
+        sorted.sort_by(|(one, label), (other, other_label)| {
+            (&one.program, label).cmp(&(&other.program, other_label))
+        });
+        sorted
     }
 
     /// All cells with the metrics that most experiments have.
@@ -147,16 +182,16 @@ impl Cells {
             .filter(|metric| self.has(metric))
             .collect();
         let heads = ["program", "settings", "processes"];
-        let heads = heads
-            .iter()
-            .chain(&metrics)
-            .map(|head| format!("<th>{head}</th>"));
+        let heads = heads.iter().chain(&metrics).map(|head| match *head {
+            "settings" => format!("<th class=\"left\">{head}</th>"),
+            head => format!("<th>{head}</th>"),
+        });
         let mut html = format!(
             "<p class=\"about\">Medians over processes; ± reaches the wider end of the 95 % \
              interval by bootstrap.</p><table class=\"totals\"><thead><tr>{}</tr></thead><tbody>",
             heads.collect::<String>()
         );
-        for cell in self.cells.iter().take(ROWS) {
+        for (cell, label) in self.sorted().into_iter().take(ROWS) {
             let values = metrics.iter().map(|metric| {
                 let shown = cell
                     .estimate(metric)
@@ -164,9 +199,9 @@ impl Cells {
                 format!("<td>{}</td>", escape(&shown))
             });
             html += &format!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td>{}</tr>",
+                "<tr><th scope=\"row\">{}</th><th scope=\"row\">{}</th><td>{}</td>{}</tr>",
                 escape(&cell.program),
-                escape(&self.label(cell)),
+                escape(&label),
                 cell.processes.len(),
                 values.collect::<String>()
             );
@@ -180,10 +215,18 @@ impl Cells {
     }
 }
 
+/// Whether all cells have the same value of a setting, or none.
+fn same(cells: &[&Cell], name: &str) -> bool {
+    let mut values = cells.iter().map(|cell| cell.settings.get(name));
+    let first = values.next();
+    values.all(|value| Some(value) == first)
+}
+
 /// A value in its unit, with its interval if there is one.
 fn shown(metric: &str, estimate: Estimate) -> String {
     let value = match metric {
         "wall" | "cpu" | "compile_cpu" => seconds(estimate.value),
+        "compilations" | "code_bytes" => whole(estimate.value.round() as u64),
         _ => significant(estimate.value, 3),
     };
     let reach = (estimate.high - estimate.value).max(estimate.value - estimate.low);

@@ -120,7 +120,10 @@ impl Axes<'_> {
             Anchor::Middle,
             self.across,
         );
-        Some(svg.finish())
+        // A map of few columns is not drawn larger than its texts are elsewhere.
+        let widest = (right + 4.0).round();
+        let drawn = svg.finish();
+        Some(format!("<div style=\"max-width:{widest}px\">{drawn}</div>"))
     }
 }
 

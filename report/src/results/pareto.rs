@@ -1,6 +1,8 @@
 //! Pareto fronts: wall time over processor time, one picture for each program. What no other cell
 //! beats in both is on the front.
 
+use std::collections::BTreeMap;
+
 use upshift_plot::axis::{Frame, Scale, extent};
 use upshift_plot::figure::picture;
 use upshift_plot::format::{seconds, seconds_of_tick};
@@ -12,23 +14,30 @@ use upshift_plot::svg::{Anchor, Point, Svg, text_width};
 use super::cells::{Cell, Cells};
 use super::pictures;
 
-/// Names at most: those of the front come first.
-const NAMES: usize = 14;
+/// Names at most. Only cells of the front have one; the others say theirs when pointed at.
+const NAMES: usize = 8;
 
 /// The fronts; `None` without both times.
 pub(super) fn html(cells: &Cells) -> Option<String> {
     if !cells.has("wall") || !cells.has("cpu") {
         return None;
     }
-    let drawn: Vec<String> = cells
-        .programs()
-        .into_iter()
-        .filter_map(|(program, of_program)| {
-            let points: Vec<_> = of_program
-                .into_iter()
-                .filter_map(|cell| Some((cell, cell.value("cpu")?, cell.value("wall")?)))
-                .collect();
-            (points.len() > 1).then(|| picture(program, "", &front(cells, &points)))
+    // What one machine can't do is no choice on it: each number of cores has a front of its own.
+    let mut machines: BTreeMap<(&str, &str), Vec<_>> = BTreeMap::new();
+    for cell in &cells.cells {
+        let cores = cell.settings.get("cores").map_or("", String::as_str);
+        if let Some((cpu, wall)) = cell.value("cpu").zip(cell.value("wall")) {
+            let points = machines.entry((&cell.program, cores)).or_default();
+            points.push((cell, cpu, wall));
+        }
+    }
+    let drawn: Vec<String> = machines
+        .iter()
+        .filter(|(_, points)| points.len() > 1)
+        .map(|((program, _), points)| {
+            let of_picture: Vec<&Cell> = points.iter().map(|point| point.0).collect();
+            let common = cells.common(&of_picture);
+            picture(program, &common, &front(cells, &of_picture, points))
         })
         .collect();
     let about = "<p class=\"about\">Processor time (right) and wall time (up) of each cell: lower \
@@ -52,7 +61,7 @@ fn on_front(points: &[(f64, f64)]) -> Vec<usize> {
     order
 }
 
-fn front(cells: &Cells, points: &[(&Cell, f64, f64)]) -> String {
+fn front(cells: &Cells, of_picture: &[&Cell], points: &[(&Cell, f64, f64)]) -> String {
     let frame = Frame {
         left: 62.0,
         top: 12.0,
@@ -79,10 +88,14 @@ fn front(cells: &Cells, points: &[(&Cell, f64, f64)]) -> String {
     let front = on_front(&pairs);
     let line: Vec<Point> = front.iter().map(|&place| places[place]).collect();
     svg.path("front", &line);
-    for (place, &(cell, cpu, wall)) in points.iter().enumerate() {
+    // The front's markers cover others.
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|place| front.contains(place));
+    for place in order {
+        let (cell, cpu, wall) = points[place];
         let tip = format!(
             "{}: {} wall, {} CPU",
-            cells.label(cell),
+            cells.label_among(cell, of_picture),
             seconds(wall),
             seconds(cpu)
         );
@@ -91,11 +104,10 @@ fn front(cells: &Cells, points: &[(&Cell, f64, f64)]) -> String {
             svg.marker(Shape::Circle, false, places[place], 4.0, &tip)
         });
     }
-    let others = (0..points.len()).filter(|place| !front.contains(place));
-    let named: Vec<usize> = front.iter().copied().chain(others).take(NAMES).collect();
+    let named: Vec<usize> = front.iter().copied().take(NAMES).collect();
     let names: Vec<String> = named
         .iter()
-        .map(|&place| shorten(&cells.label(points[place].0), 34))
+        .map(|&place| shorten(&cells.label_among(points[place].0, of_picture), 34))
         .collect();
     let requests: Vec<Request> = named
         .iter()

@@ -96,3 +96,29 @@ fn iterations_are_cut_and_classified() {
 fn nothing_is_drawn_of_nothing() {
     assert!(sections(&[], None, "wall").is_empty());
 }
+
+#[test]
+fn each_number_of_cores_has_a_front_and_bounds_of_its_own() {
+    let mut lines = Vec::new();
+    for cores in ["1", "2"] {
+        for (policy, wall) in [("never", 2.0), ("eager", 1.5)] {
+            let relaxed = 1.0 / cores.parse::<f64>().unwrap();
+            let metrics = [("wall", wall), ("cpu", wall), ("relaxed", relaxed)];
+            let settings = [("policy", policy), ("cores", cores)];
+            lines.push(sample("lua", &settings, 0, &metrics));
+        }
+    }
+    let sections = sections(&lines, None, "wall");
+    for id in ["pareto", "bounds"] {
+        let html = section(&sections, id);
+        assert_eq!(html.matches("<figure>").count(), 2, "{id}");
+        for cores in ["cores=1", "cores=2"] {
+            // In the caption, and in no name.
+            assert_eq!(html.matches(cores).count(), 1, "{id}: {html}");
+        }
+    }
+    let table = section(&sections, "results");
+    let rows = ["eager, cores=1", "eager, cores=2", "never, cores=1"];
+    let places = rows.map(|row| table.find(row).unwrap());
+    assert!(places.is_sorted(), "{table}");
+}

@@ -16,7 +16,7 @@ const PICTURES: usize = 60;
 /// The series; `None` without iterations.
 pub(super) fn html(cells: &Cells, metric: &str) -> Option<String> {
     let mut drawn = Vec::new();
-    for cell in &cells.cells {
+    for (cell, label) in cells.sorted() {
         let series = cell.series(metric);
         let series: Vec<_> = series.into_iter().filter(|s| s.len() >= SHORTEST).collect();
         let judged: Vec<(Vec<f64>, Warmup)> = series
@@ -30,7 +30,7 @@ pub(super) fn html(cells: &Cells, metric: &str) -> Option<String> {
         let common = common.map_or(INCONSISTENT.to_owned(), |class| class.to_string());
         let about = format!(
             "{}: {common}, {} processes; the first is drawn: {}",
-            cells.label(cell),
+            label,
             judged.len(),
             describe(first),
         );
