@@ -18,8 +18,8 @@
 //! - `share(class, 'where', 'flat or warmup')`: of the pairs of a program and its settings that
 //!   match, the share whose processes all are of one class, and that among the named ones. Classes
 //!   are flat, warmup, slowdown and no steady state; `inconsistent` are pairs whose processes are
-//!   of different classes. Its interval is over pairs, not over processes: resampled processes agree
-//!   more often than processes do.
+//!   of different classes. Its interval is over pairs, not over processes: resampled processes
+//!   agree more often than processes do.
 //! - `ci_low(x)`, `ci_high(x)`: the ends of the 95 % bootstrap interval of `x`; rows are resampled
 //!   within each program and setting.
 //! - `+ - * /`, `< <= > >=`, `and or not`, parentheses and numbers as usual; no `a < b < c`.
