@@ -8,8 +8,9 @@ use upshift_baseline::{BaselineOptions, Counters};
 use upshift_optimizer::OptimizerOptions;
 use upshift_profiler::LogConfig;
 use upshift_runtime::RuntimeConfig;
-use upshift_tiering::TieringConfig;
+use upshift_tiering::{TieringConfig, Weights};
 
+use crate::jitdump::JitDump;
 use crate::tiers::Tiers;
 
 pub use upshift_optimizer::{OptLevel, Regalloc};
@@ -57,6 +58,7 @@ pub struct Config {
     pub(crate) count_sites: bool,
     pub(crate) compilation_hints: bool,
     pub(crate) note_targets: bool,
+    pub(crate) jit_dump: Option<JitDump>,
 }
 
 impl Default for Config {
@@ -88,6 +90,7 @@ impl Default for Config {
             count_sites: false,
             compilation_hints: true,
             note_targets: false,
+            jit_dump: None,
         }
     }
 }
@@ -119,6 +122,16 @@ impl Config {
             loops: Some(per_iteration),
         };
         self
+    }
+
+    /// The units set by [`budget_units`](Self::budget_units): 10 for a call and 5 for an iteration
+    /// by default, 0 for what an option has switched off.
+    pub fn weights(&self) -> Weights {
+        let counters = self.baseline.counters;
+        Weights {
+            call: counters.entry.unwrap_or(0),
+            iteration: counters.loops.unwrap_or(0),
+        }
     }
 
     /// Sets the tiers of code by name, lowest first: by default `baseline` and `cranelift`. At most
@@ -325,6 +338,17 @@ impl Config {
     /// Sets what the engine's event log stores: by default counts only.
     pub fn event_log(&mut self, log: LogConfig) -> &mut Self {
         self.log = log;
+        self
+    }
+
+    /// Makes the engine write its code to a jitdump file, by which `perf inject --jit` names and
+    /// shows it: see [`JitDump`], of which several engines can have clones. By default nothing is
+    /// written.
+    ///
+    /// Compilers note where code comes from, and each piece of code takes a system call more when
+    /// it is placed. Code itself is the same, and runs as fast.
+    pub fn jit_dump(&mut self, dump: &JitDump) -> &mut Self {
+        self.jit_dump = Some(dump.clone());
         self
     }
 

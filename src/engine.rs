@@ -13,7 +13,7 @@ use upshift_optimizer::{Cpu, Inline, Optimizer};
 use upshift_profiler::EventLog;
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime, SamplerConfig};
-use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators, Weights};
+use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators};
 
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
@@ -87,6 +87,9 @@ impl Engine {
                 .iter()
                 .map(|rung| rung.name.to_string().into());
             log.set_levels(names.collect());
+        }
+        if let Some(dump) = &config.jit_dump {
+            runtime.observe_code(dump.observer(log.names().levels()));
         }
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         start_sampler(&config, &runtime, &tiering)?;
@@ -297,6 +300,7 @@ fn spread(config: &mut Config) {
     if config.deterministic_relaxed_simd && !config.baseline.features.fma {
         config.features.set(Feature::RelaxedSimd, false);
     }
+    config.tiering.sources = config.jit_dump.is_some();
     let tiered = config.tiering.mode == Strategy::Tiered;
     let guesses = tiered && config.optimizer.inline == Inline::All;
     config.baseline.targets &= guesses || config.note_targets;
@@ -304,8 +308,5 @@ fn spread(config: &mut Config) {
     if !tiered {
         config.baseline.counters = Counters::default();
     }
-    config.tiering.weights = Weights {
-        call: config.baseline.counters.entry.unwrap_or(0),
-        iteration: config.baseline.counters.loops.unwrap_or(0),
-    };
+    config.tiering.weights = config.weights();
 }

@@ -51,6 +51,7 @@ mod global;
 mod handle;
 mod instance;
 mod instance_pre;
+mod jitdump;
 pub mod knobs;
 mod linker;
 mod memory;
@@ -94,6 +95,7 @@ pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmR
 pub use global::Global;
 pub use instance::{Export, Extern, Instance};
 pub use instance_pre::InstancePre;
+pub use jitdump::JitDump;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{CountedFunction, Dump, Module};

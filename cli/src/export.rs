@@ -40,6 +40,8 @@ enum Format {
 }
 
 /// Makes reports from an event log that `upshift -D events=FILE` has written.
+///
+/// A log has no code, so files that need it are written as the program runs: `-D jitdump`.
 #[derive(Parser, Debug)]
 #[command(name = "upshift report", bin_name = "upshift report", version)]
 pub struct Arguments {

@@ -1,8 +1,8 @@
-//! The reports of a run: statistics, story, events, trace, symbol map.
+//! The reports of a run: statistics, story, events, trace, symbol map, jitdump.
 //!
 //! Files are opened before the run, so that a name that can't be written is reported at once. The
-//! events and the symbol map are written while it goes on, the others after it, however it ended. A
-//! report that can't be written makes the command fail.
+//! events, the symbol map and the jitdump file are written while it goes on, the others after it,
+//! however it ended. A report that can't be written makes the command fail.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -16,7 +16,7 @@ use upshift::profiler::file::EventFile;
 use upshift::profiler::format::{ClockUnit, FORMAT, Header, Machine};
 use upshift::profiler::perf_map::perf_map_line;
 use upshift::profiler::{EventLog, Names, Nanos, Record, story};
-use upshift::{Config, Engine, Printable, Result, knobs};
+use upshift::{Config, Engine, JitDump, Printable, Result, knobs};
 
 use crate::options::{Options, StatsFormat};
 use crate::report;
@@ -54,6 +54,7 @@ pub struct Recorder {
     events: Option<Target>,
     trace: Option<Target>,
     symbols: Option<SymbolMap>,
+    jit_dump: Option<JitDump>,
 }
 
 /// An open symbol map. It is written while the program runs, so that profilers can name code of a
@@ -111,6 +112,7 @@ impl Recorder {
             let file = created(&path, create_afresh(&path))?;
             symbols = Some(SymbolMap::new(path, file));
         }
+        let jit_dump = around.jitdump.as_ref().map(JitDump::create).transpose()?;
         Ok(Self {
             stats: options.stats,
             story: around.story,
@@ -118,7 +120,13 @@ impl Recorder {
             events,
             trace,
             symbols,
+            jit_dump,
         })
+    }
+
+    /// The file to which an engine that is recorded has to write its code.
+    pub fn jit_dump(&self) -> Option<&JitDump> {
+        self.jit_dump.as_ref()
     }
 
     /// Starts the reports that are written while the engine runs.
@@ -146,6 +154,7 @@ impl Recorder {
             events,
             trace: self.trace,
             symbols: self.symbols,
+            jit_dump: self.jit_dump,
         }
     }
 }
@@ -158,6 +167,7 @@ pub struct Started {
     events: Option<Events>,
     trace: Option<Target>,
     symbols: Option<SymbolMap>,
+    jit_dump: Option<JitDump>,
 }
 
 impl Started {
@@ -186,6 +196,9 @@ impl Started {
         if let Some(symbols) = self.symbols {
             let written = std::mem::replace(&mut symbols.output().result, Ok(()));
             check(&named(&symbols.path), written);
+        }
+        if let Some(dump) = self.jit_dump {
+            check(&named(dump.path()), dump.finish());
         }
         match self.stats {
             Some(StatsFormat::Table) => {

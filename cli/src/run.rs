@@ -60,7 +60,7 @@ where
     L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
 {
     let prepared = Recorder::open(options).and_then(|recorder| {
-        let engine = engine(options)?;
+        let engine = engine(options, &recorder)?;
         Ok((recorder.start(&engine), engine))
     });
     let (recorder, engine) = match prepared {
@@ -105,8 +105,8 @@ where
     ExitCode::from(code)
 }
 
-/// Creates an engine as configured, which stores events if a report needs them.
-fn engine(options: &Options) -> Result<Engine> {
+/// Creates an engine as configured, which records what the reports need.
+fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
     logger::install(match options.around.log {
         true => &Logger::All,
         false => &Logger::Options,
@@ -120,6 +120,9 @@ fn engine(options: &Options) -> Result<Engine> {
                 false => Some(0),
             },
         });
+    }
+    if let Some(dump) = recorder.jit_dump() {
+        config.jit_dump(dump);
     }
     if options.around.perf_map {
         // The only kind of mapping for which `perf` looks into the map.

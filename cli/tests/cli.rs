@@ -9,6 +9,7 @@ mod cli_cases {
     mod iterations;
     mod lab;
     mod options;
+    mod perf;
     mod programs;
     mod reports;
     mod threads;

@@ -116,14 +116,21 @@ pub const fn text(what: &'static str) -> Type<Option<String>> {
 }
 
 /// A file name.
-pub const PATH: Type<Option<PathBuf>> = Type {
-    values: Values::of(Shape::Text("a file name")),
-    read: |value| string(value).map(PathBuf::from),
-    show: |content| {
-        let path = content.as_ref().map(|path| path.display().to_string());
-        path.map_or(Value::None, Value::Text)
-    },
-};
+pub const PATH: Type<Option<PathBuf>> = path(Shape::Text("a file name"));
+
+/// The name of a folder; without a value, the current one.
+pub const FOLDER: Type<Option<PathBuf>> = path(Shape::Folder);
+
+const fn path(shape: Shape) -> Type<Option<PathBuf>> {
+    Type {
+        values: Values::of(shape),
+        read: |value| string(value).map(PathBuf::from),
+        show: |content| {
+            let path = content.as_ref().map(|path| path.display().to_string());
+            path.map_or(Value::None, Value::Text)
+        },
+    }
+}
 
 fn string(value: Value) -> Option<String> {
     match value {

@@ -58,6 +58,8 @@ pub enum Shape {
     List(&'static [&'static str]),
     /// Any text but the empty one, and what it is.
     Text(&'static str),
+    /// The name of a folder; without a value, the current one.
+    Folder,
 }
 
 /// A named value with parameters.
@@ -103,7 +105,7 @@ pub enum Value {
     Time(Duration),
     /// The indexes of a [`Shape::List`].
     List(Vec<usize>),
-    /// Of a [`Shape::Text`], or what another value is spelled as.
+    /// Of a [`Shape::Text`] or [`Shape::Folder`], or what another value is spelled as.
     Text(String),
 }
 
@@ -188,6 +190,8 @@ impl Values {
                 .map(Value::Real),
             Shape::Time { bare } => parse_time(text, bare).map(Value::Time),
             Shape::Text(_) => (!text.is_empty()).then(|| Value::Text(text.into())),
+            Shape::Folder if text.is_empty() => Some(Value::Text(".".into())),
+            Shape::Folder => Some(Value::Text(text.into())),
         };
         let advice = || did_you_mean(text, self.names().iter().copied());
         value.ok_or_else(|| ValueError::unfit(self, text, &advice()))
@@ -324,6 +328,7 @@ impl fmt::Display for Values {
                 bare.name()
             )?,
             Shape::Text(what) => f.write_str(what)?,
+            Shape::Folder => f.write_str("a folder (the current one if none is named)")?,
         }
         f.write_str(if self.none { "|none" } else { "" })
     }

@@ -4,7 +4,8 @@
 //! stamps it, adds it to the totals in [`Stats`] and, if configured to, stores it or writes it to a
 //! file as it happens (`file`), from which it is read back (`reader`). From stored events come a
 //! timeline for people ([`story()`]), a trace for trace viewers (`chrome`), a profile for the
-//! Firefox Profiler (`firefox`), a table (`csv`) and a symbol map for `perf` ([`perf_map`]). The
+//! Firefox Profiler (`firefox`), a table (`csv`) and a symbol map for `perf` ([`perf_map`]);
+//! [`jitdump`] has the records of `perf`'s other format, which need the code's bytes. The
 //! feature `serde` adds files, and all that is JSON or made of it.
 //!
 //! # Invariants
@@ -29,6 +30,7 @@ pub mod file;
 pub mod firefox;
 #[cfg(feature = "serde")]
 pub mod format;
+pub mod jitdump;
 pub mod key;
 #[cfg(feature = "serde")]
 mod labels;
@@ -53,7 +55,7 @@ pub use decided::Decided;
 pub use event::{Activity, DropReason, Event, LoopSite};
 pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
 pub use log::{Detail, EventLog, LogConfig, Record};
-pub use names::Names;
+pub use names::{Names, symbol};
 pub use stats::{Stats, TierStats};
 pub use story::{Story, story};
 pub use text::{Real, Text};

@@ -5,10 +5,20 @@ use std::sync::Arc;
 
 #[cfg(feature = "serde")]
 use upshift_abi::DefinedFuncIndex;
-use upshift_abi::ModuleFacts;
+use upshift_abi::{CompileUnit, ModuleFacts, Printable};
 
 use crate::key::{CodeKey, FuncKey, ModuleKey, TIERS, tier_name};
 use crate::text::Text;
+
+/// What profilers of the system call a piece of code: `function [level]`, and before the level the
+/// number of the loop that the code starts at, if it is an OSR entry.
+pub fn symbol(function: &str, unit: CompileUnit, level: &str) -> String {
+    let function = Printable(function);
+    match unit {
+        CompileUnit::Function => format!("{function} [{level}]"),
+        CompileUnit::Loop(index) => format!("{function} loop {} [{level}]", index.0),
+    }
+}
 
 /// The names of functions and of levels of code: from what was loaded, or from a log's file.
 #[derive(Clone, Debug, Default)]

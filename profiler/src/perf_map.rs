@@ -3,11 +3,9 @@
 //! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used
 //! again, so the map is right for the code that was placed last at an address.
 
-use upshift_abi::Printable;
-
 use crate::event::Event;
 use crate::log::Record;
-use crate::names::Names;
+use crate::names::{Names, symbol};
 
 /// The map's line for an event that says where a piece of code is, `None` for others: start, length
 /// (both hexadecimal) and name, and a newline.
@@ -25,14 +23,8 @@ pub fn perf_map_line(record: &Record, names: &Names) -> Option<String> {
     else {
         return None;
     };
-    let name = Printable(names.of(code.func));
-    let level = names.level(code);
-    let part = code
-        .loop_number()
-        .map_or_else(String::new, |number| format!(" loop {number}"));
-    Some(format!(
-        "{address:x} {code_bytes:x} {name}{part} [{level}]\n"
-    ))
+    let name = symbol(&names.of(code.func), code.unit, names.level(code));
+    Some(format!("{address:x} {code_bytes:x} {name}\n"))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub use store::{
     HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId,
     StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, WaitClock, run_native,
 };
-pub use sys::Process;
+pub use sys::{Process, ProfilerMark};
 pub use thread_clock::ThreadClock;
 pub use types::TypeUses;
 

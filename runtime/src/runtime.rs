@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use upshift_abi::compiler::Trampolines;
 use upshift_abi::{FuncType, TypeId};
 
-use crate::code::{BuiltinAddresses, CodeSpace, CodeStats};
+use crate::code::{BuiltinAddresses, CodeObserver, CodeSpace, CodeStats};
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::image::ImageFile;
@@ -108,6 +108,16 @@ impl Runtime {
     pub(crate) fn set_sampler(&self, sampler: Arc<Sampler>) {
         let first = self.sampler.set(sampler).is_ok();
         assert!(first, "a runtime has one sampler");
+    }
+
+    /// Makes the observer hear of all code that is placed. Once for each runtime, before any module
+    /// is loaded.
+    ///
+    /// # Panics
+    ///
+    /// If there is an observer.
+    pub fn observe_code(&self, observer: Box<dyn CodeObserver>) {
+        self.code.observe(observer);
     }
 
     pub(crate) fn code(&self) -> &Arc<CodeSpace> {

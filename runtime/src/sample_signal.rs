@@ -94,7 +94,7 @@ unsafe fn place(pc: usize, engine: usize) -> Place {
             tier: function.tier,
             level: function.level,
         }),
-        Some(CodeKind::Trampoline) | None => Place::Host,
+        Some(CodeKind::Trampoline(_)) | None => Place::Host,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Address space and threads: the one module to edit when porting to another system.
 //!
 //! - `code_pages`: memory that is executable, and the ways to write it;
+//! - `mark`: how profilers of the system notice a file;
 //! - `process`: which process something belongs to;
 //! - `x64`: what depends on the processor.
 
 mod code_pages;
+mod mark;
 mod process;
 mod x64;
 
@@ -23,6 +25,7 @@ use rustix::process::Resource;
 use crate::error::RuntimeError;
 
 pub use code_pages::CodePages;
+pub use mark::ProfilerMark;
 pub use process::{PerProcess, Process};
 pub use x64::{copy_racing, fill_racing, interrupted_pc, preserved_registers};
 

@@ -10,7 +10,7 @@ use upshift_abi::compiler::{Passing, Trampolines};
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{CompiledFunction, FuncType, TypeId};
 
-use crate::code::{CodeAddr, CodeKind, CodeRef, CodeSpace};
+use crate::code::{CodeAddr, CodeKind, CodeRef, CodeSpace, Trampoline};
 use crate::error::RuntimeError;
 use crate::sys::Process;
 
@@ -291,7 +291,11 @@ impl TypeRegistry {
         let cell = &of.pair(passing).entry;
         if cell.get().is_none() {
             // Another thread may have stored its code first, which serves as well.
-            let _ = cell.set(place(code, self.compiler.entry(&of.ty, passing))?);
+            let _ = cell.set(place(
+                code,
+                Trampoline::Entry,
+                self.compiler.entry(&of.ty, passing),
+            )?);
         }
         Ok(cell.get().expect("just set").addr())
     }
@@ -305,7 +309,7 @@ impl TypeRegistry {
     ) -> Result<*const VmSlot, RuntimeError> {
         let cell = &of.pair(passing).host;
         if cell.get().is_none() {
-            let code = place(code, self.compiler.host(&of.ty, passing))?;
+            let code = place(code, Trampoline::Host, self.compiler.host(&of.ty, passing))?;
             let slot = VmSlot(AtomicPtr::new(code.addr().get() as *mut u8));
             // As in `entry`.
             let _ = cell.set(HostTrampoline { slot, _code: code });
@@ -314,10 +318,14 @@ impl TypeRegistry {
     }
 }
 
-fn place(code: &Arc<CodeSpace>, compiled: CompiledFunction) -> Result<CodeRef, RuntimeError> {
+fn place(
+    code: &Arc<CodeSpace>,
+    direction: Trampoline,
+    compiled: CompiledFunction,
+) -> Result<CodeRef, RuntimeError> {
     CodeSpace::place(
         code,
-        CodeKind::Trampoline,
+        CodeKind::Trampoline(direction),
         compiled,
         &|_| unreachable!("trampolines refer to builtins only"),
         None,

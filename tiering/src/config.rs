@@ -260,6 +260,8 @@ pub struct TieringConfig {
     pub knobs: Knobs,
     /// What the baseline compiler's code counts. The engine sets it to what it tells that compiler.
     pub weights: Weights,
+    /// Whether code is compiled with its source locations. The engine sets it for what reads them.
+    pub sources: bool,
 }
 
 impl Default for TieringConfig {
@@ -272,6 +274,7 @@ impl Default for TieringConfig {
             overrides: None,
             knobs: Knobs::default(),
             weights: Weights::default(),
+            sources: false,
         }
     }
 }

@@ -69,9 +69,11 @@ impl<'a, M: CodeHome> Function<'a, M> {
         CodeKey::new(self.key(), unit, tier).at_level(level.0)
     }
 
-    /// A request to compile the function, without profile and targets.
+    /// A request to compile the function as configured, without profile and targets.
     pub(crate) fn compile_request(&self) -> CompileRequest<'a> {
-        CompileRequest::new(self.home.facts(), self.home.wasm(), self.index)
+        let mut request = CompileRequest::new(self.home.facts(), self.home.wasm(), self.index);
+        request.sources = self.shared().config.sources;
+        request
     }
 
     /// Compiles and installs the first code, which `guard` stands for, and does what the policy

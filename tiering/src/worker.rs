@@ -160,6 +160,7 @@ fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
     let enough = || gone() || too_long();
     let mut request = CompileRequest::new(&source.facts, &source.wasm, job.key.func.func);
     request.unit = job.key.unit;
+    request.sources = shared.config.sources;
     request.cancel = Cancel::when(&enough);
     request.profile = source.profile;
     request.counting = match job.key.tier {

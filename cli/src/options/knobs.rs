@@ -26,6 +26,8 @@ pub struct Around {
     pub log: bool,
     /// Whether to write a symbol map for `perf`.
     pub perf_map: bool,
+    /// The folder for a jitdump file.
+    pub jitdump: Option<PathBuf>,
     /// The time after which to interrupt the program.
     pub timeout: Option<Duration>,
     /// The program's clocks.
@@ -34,6 +36,8 @@ pub struct Around {
     pub random_seed: Option<u64>,
     /// The limits of the program.
     pub limits: Limits,
+    /// Whether the command itself reads the run's events at its end; no option sets it.
+    pub reads_events: bool,
 }
 
 impl Around {
@@ -44,7 +48,7 @@ impl Around {
 
     /// Whether an option needs all events of the run at its end.
     pub fn keeps_events(&self) -> bool {
-        self.story || self.trace.is_some()
+        self.story || self.trace.is_some() || self.reads_events
     }
 }
 
@@ -70,6 +74,8 @@ upshift_knobs::knobs! {
             "print what the engine warns of: what the system refused, and what it does instead";
         Debug "perf-map": Trace types::SWITCH => perf_map,
             "write /tmp/perf-PID.map, so that `perf report` names functions";
+        Debug "jitdump": Trace types::FOLDER => jitdump,
+            "write jit-PID.dump to a folder, by which `perf inject --jit` names and shows code";
     }
 }
 

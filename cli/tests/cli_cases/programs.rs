@@ -134,3 +134,15 @@ const READS_A_FILE: &str = r#"(module
             (then unreachable))
         (i32.store (i32.const 12) (i32.load (i32.const 16)))
         (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 16)))))"#;
+
+/// Code that is compiled when a module is loaded reaches every kind of mapping.
+#[test]
+fn eager_code_is_written_to_anonymous_memory_too() {
+    let program = file("eager-anonymous.wat", crate::MATH);
+    for mapping in ["code-mapping=anonymous", "code-mapping=memory-file"] {
+        let args = [
+            "-C", "eager", "-W", mapping, "--invoke", "add", &program, "1", "2",
+        ];
+        assert_eq!(upshift(&args).success(), "3\n");
+    }
+}

@@ -57,6 +57,9 @@ impl Deferred {
     ///
     /// If they can't be written; they are then lost.
     pub(super) fn flush(&mut self, space: &CodeSpace) -> Result<(), RuntimeError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
         let written = space.pages.write(self.at, &[&self.bytes]);
         if written.is_ok() {
             for &start in &self.starts {

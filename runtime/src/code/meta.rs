@@ -10,13 +10,14 @@ use upshift_abi::{
     Tier, TrapSite, WasmOffset,
 };
 
+use super::observer::Trampoline;
 use crate::module_id::ModuleId;
 
 /// The kind of a piece of code.
 #[derive(Debug)]
 pub enum CodeKind {
     /// A trampoline between Rust and WebAssembly.
-    Trampoline,
+    Trampoline(Trampoline),
     /// Code of a function.
     Function(FunctionCode),
 }

@@ -20,6 +20,7 @@ mod deferred;
 mod epoch;
 mod layout;
 mod meta;
+mod observer;
 mod registry;
 mod x64;
 
@@ -28,7 +29,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard};
 
 use upshift_abi::artifact::CODE_ALIGN;
 use upshift_abi::vmctx::VmSlot;
@@ -37,6 +38,7 @@ use upshift_abi::{Builtin, CodeOffset, CompiledFunction, RelocationTarget, Tier}
 pub use deferred::Deferred;
 pub use epoch::ActiveEpoch;
 pub use meta::{CodeKind, CodeMeta, FunctionCode};
+pub use observer::{CodeObserver, NewCode, NewCodeKind, Trampoline};
 
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
@@ -135,6 +137,8 @@ pub struct CodeSpace {
     /// [`PlacedCode`].
     freeing: RwLock<()>,
     stats: Mutex<CodeStats>,
+    /// See `observer.rs`. Set before anything is placed, if at all.
+    observer: OnceLock<Box<dyn CodeObserver>>,
 }
 
 impl CodeSpace {
@@ -162,6 +166,7 @@ impl CodeSpace {
             reclaimer: Reclaimer::new(EntryFence::cheapest()),
             freeing: RwLock::new(()),
             stats: Mutex::default(),
+            observer: OnceLock::new(),
             space,
             pages,
         };
@@ -188,10 +193,15 @@ impl CodeSpace {
         resolve: &dyn Fn(RelocationTarget) -> usize,
         deferred: Option<&mut Deferred>,
     ) -> Result<CodeRef, RuntimeError> {
-        let relocate = |start, compiled: &mut CompiledFunction| {
+        let finish = |kind: &CodeKind, start, compiled: &mut CompiledFunction| {
             this.relocate(start, compiled, resolve);
+            let kind = match kind {
+                CodeKind::Function(function) => NewCodeKind::Function(function),
+                CodeKind::Trampoline(direction) => NewCodeKind::Trampoline(*direction),
+            };
+            this.tell(kind, start, &compiled.code, &compiled.sources);
         };
-        Self::place_with(this, kind, compiled, relocate, deferred)
+        Self::place_with(this, kind, compiled, finish, deferred)
     }
 
     /// Places a call counter, as if it were code of the function that `kind` says: see
@@ -214,10 +224,12 @@ impl CodeSpace {
             frame_moves: Some(CodeOffset(0)..CodeOffset(COUNTER_SIZE as u32)),
             ..CompiledFunction::default()
         };
-        let write = |start, compiled: &mut CompiledFunction| {
+        let observed = function.clone();
+        let finish = |_: &CodeKind, start, compiled: &mut CompiledFunction| {
             compiled.code = x64::counter(start, weight, targets).into();
+            this.tell(NewCodeKind::Counter(&observed), start, &compiled.code, &[]);
         };
-        Self::place_with(this, CodeKind::Function(function), compiled, write, None)
+        Self::place_with(this, CodeKind::Function(function), compiled, finish, None)
     }
 
     /// Replaces relocations of code for an address by what they refer to.
@@ -240,12 +252,13 @@ impl CodeSpace {
         }
     }
 
-    /// Places code, which `finish` makes ready for the address at which it will start.
+    /// Places code, which `finish` makes ready for the address at which it will start, and tells
+    /// the observer of.
     fn place_with(
         this: &Arc<Self>,
         kind: CodeKind,
         mut compiled: CompiledFunction,
-        finish: impl FnOnce(usize, &mut CompiledFunction),
+        finish: impl FnOnce(&CodeKind, usize, &mut CompiledFunction),
         deferred: Option<&mut Deferred>,
     ) -> Result<CodeRef, RuntimeError> {
         this.process.check()?;
@@ -255,7 +268,7 @@ impl CodeSpace {
         let allocated_at = this.allocate_code(allocated)?;
         let offset = allocated_at + gap;
         let start = this.space.base() as usize + offset + HEADER;
-        finish(start, &mut compiled);
+        finish(&kind, start, &mut compiled);
         let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
@@ -375,6 +388,10 @@ impl CodeSpace {
             let n = n as u32;
             thunks.extend_from_slice(&x64::thunk(n, self.thunk(n), cell));
         }
+        if written < count {
+            let start = self.thunk(written as u32);
+            self.tell(NewCodeKind::FirstCallThunks, start, &thunks, &[]);
+        }
         // Only this function writes the thunk part, under the lock, and no slot leads to these
         // thunks before the count below includes them.
         self.pages.write(written * THUNK_SIZE, &[&thunks])?;
@@ -462,7 +479,7 @@ impl CodeSpace {
     fn count(&self, kind: &CodeKind, bytes: isize) {
         let mut stats = self.stats.lock().expect(POISON);
         let field = match kind {
-            CodeKind::Trampoline => &mut stats.trampolines,
+            CodeKind::Trampoline(_) => &mut stats.trampolines,
             CodeKind::Function(f) if f.tier == Tier::Baseline => &mut stats.baseline,
             CodeKind::Function(_) => &mut stats.optimizer,
         };
@@ -578,7 +595,7 @@ impl CodeRef {
     pub fn function(&self) -> &FunctionCode {
         match &self.0.meta.kind {
             CodeKind::Function(function) => function,
-            CodeKind::Trampoline => panic!("a trampoline is no function's code"),
+            CodeKind::Trampoline(_) => panic!("a trampoline is no function's code"),
         }
     }
 
