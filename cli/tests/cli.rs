@@ -5,6 +5,7 @@
 mod cli_cases {
     mod errors;
     mod experiments;
+    mod firefox;
     mod hints;
     mod iterations;
     mod lab;

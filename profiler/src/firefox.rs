@@ -3,8 +3,12 @@
 //! instants, the length of the queue as a counter.
 //!
 //! Written as JSON, in version 55 of the viewer's *processed* format, which the viewer upgrades to
-//! the current one. There is a crate for it, but its features would rebuild Cranelift.
+//! the current one. There is a crate for it, but its features would rebuild Cranelift. The tests
+//! check each profile by the format's rules, and have the viewer's own parser open one where it is
+//! installed (`cli/tests/cli_cases/firefox.rs`).
 
+#[cfg(test)]
+mod check;
 mod samples;
 
 use std::collections::BTreeMap;
@@ -295,6 +299,7 @@ mod tests {
             ),
         ];
         let json = firefox_profile(&Header::default(), &records, &Names::default());
+        check::check(&json);
         let markers = &json["threads"][0]["markers"];
         assert_eq!(markers["startTime"], serde_json::json!([2.0, 3.0]));
         assert_eq!(markers["endTime"][1], 9.0);
@@ -331,6 +336,7 @@ mod tests {
             record(4_000_000, Activity::Host, None),
         ];
         let json = firefox_profile(&Header::default(), &records, &Names::default());
+        check::check(&json);
         assert_eq!(json["threads"].as_array().unwrap().len(), 1);
         let thread = &json["threads"][0];
         assert_eq!(thread["tid"], "77");
@@ -354,6 +360,7 @@ mod tests {
             (record.at, record.thread) = (Nanos(i as u64), i as u32 % 2);
         }
         let json = firefox_profile(&Header::default(), &records, &Names::default());
+        check::check(&json);
         let threads = json["threads"].as_array().unwrap();
         let count = |thread: &Value| thread["markers"]["length"].as_u64().unwrap();
         assert_eq!(
