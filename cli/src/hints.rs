@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use upshift::hints::{self, CallTarget, CompilationHints, Frequency, Priority};
-use upshift::profiler::{Detail, Event, LogConfig};
+use upshift::profiler::Event;
+use upshift::tiering::Weights;
 use upshift::{Config, Engine, Module, Printable, Result, Strategy};
 
 use crate::options::{Command, Options, RunArguments, interpret};
@@ -29,9 +30,10 @@ Hints are custom sections, which change nothing that a program computes:
   metadata.code.instr_freq            how often loops run for each call of their function
   metadata.code.call_targets          which function an indirect call calls
   metadata.code.upshift_units         the work of each function, in budget units; ours alone
-The first three are a proposal to the standard (phase 2). V8 reads the first, in the form written
-here, with --experimental-wasm-compilation-hints. Policies see the first and the last, the optimizer
-the targets.
+The first three are a proposal to the standard (phase 2). With --experimental-wasm-compilation-hints
+V8 14.6 (Node.js 26) reads them: it compiles first what the first ranks, in the form written here,
+and of frequencies it uses those of calls; V8 11.3 (Node.js 20) knows only an older section that is
+not written. Policies see the first and the last, the optimizer the targets.
 
 Exit codes:
   0  done; of `write` the program's own, as `upshift run` has
@@ -198,13 +200,13 @@ fn write(arguments: WriteArguments) -> Result<ExitCode> {
         return misused("standard input is the program's; the module must be a file");
     }
     counting(&mut options);
-    let file = options.file.clone();
+    let (file, weights) = (options.file.clone(), options.config.weights());
     let (code, module) = run::program_and_module(&options);
     let Some(module) = module else {
         // It was not loaded; the reason has been printed.
         return Ok(code);
     };
-    let hints = measured(&module);
+    let hints = measured(&module, weights);
     let written = hints::write(module.wasm(), &hints)
         .with_context(|| format!("`{}` is no module", Printable(file.display())))?;
     write_to(&arguments.output, &written)?;
@@ -228,22 +230,16 @@ fn counting(options: &mut Options) {
         .strategy(Strategy::Baseline)
         .eager(false)
         .count_sites(true)
-        .note_call_targets(true)
-        .event_log(LogConfig {
-            detail: Detail::Events,
-            capacity: None,
-        });
+        .note_call_targets(true);
+    // Whatever else the options make of the events.
+    options.around.reads_events = true;
 }
-
-/// Budget units of a call and of an iteration.
-const CALL: u64 = 10;
-const ITERATION: u64 = 5;
 
 /// Work below which a function that was called once counts as one that runs once.
 const LITTLE: u64 = 1_000;
 
-/// The hints that a run of the module gives.
-fn measured(module: &Module) -> CompilationHints {
+/// The hints that a run of the module gives; `weights` say what calls and iterations count.
+fn measured(module: &Module, weights: Weights) -> CompilationHints {
     let mut counters = Vec::new();
     module.copy_site_counters(&mut counters);
     // Cells count down from 0 and wrap around.
@@ -254,19 +250,21 @@ fn measured(module: &Module) -> CompilationHints {
         let counts: Vec<u64> = counts.by_ref().take(function.sites.len()).collect();
         let calls = counts.first().copied().unwrap_or(0);
         let iterations: u64 = counts.iter().skip(1).sum();
-        let units = calls * CALL + iterations * ITERATION;
-        if units > 0 {
+        let units = calls * u64::from(weights.call) + iterations * u64::from(weights.iteration);
+        if calls + iterations > 0 {
             all.insert(function.index, (function, counts, calls, units));
         }
     }
     let order = first_calls(module);
+    // Functions of whose first call the log has lost the record come after the others.
+    let called = order.len() as u32;
     let total: u64 = all.values().map(|(.., units)| units).sum();
     let mut hints = CompilationHints::default();
     for (index, (function, counts, calls, units)) in all {
         let own = hints.of(hints::FuncIndex(first + index));
         own.units = Some(units);
         own.priority = Some(Priority {
-            compilation: order.get(&index).copied().unwrap_or(index),
+            compilation: order.get(&index).copied().unwrap_or(called + index),
             optimization: Some(match calls <= 1 && units < LITTLE {
                 true => Priority::RUN_ONCE,
                 false => rank(units, total),
@@ -299,7 +297,14 @@ fn rank(units: u64, total: u64) -> u32 {
 
 /// The place of each function in the order of first calls.
 fn first_calls(module: &Module) -> BTreeMap<u32, u32> {
-    let records = module.engine().event_log().records();
+    let log = module.engine().event_log();
+    let lost = log.stats().events_lost;
+    if lost > 0 {
+        report::warning(&format!(
+            "{lost} events were lost: the order of first calls may have gaps"
+        ));
+    }
+    let records = log.records();
     let called = records.iter().filter_map(|record| match record.event {
         Event::FirstCall { func } => Some(func.func.0),
         _ => None,

@@ -1,5 +1,8 @@
 //! `upshift hints`: a run's hints in a copy of its module, and the module without them again.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::{file, path, upshift};
 
 /// A function with a loop that runs a thousand times, called by a table a hundred times, and one
@@ -78,5 +81,115 @@ fn mistakes_are_named() {
         &["hints", "guess"],
     ] {
         upshift(wrong).failure(2);
+    }
+}
+
+/// The event log for other purposes does not take the order of first calls from the hints, and
+/// units are those of the options.
+#[test]
+fn hints_have_order_and_units_whatever_else_is_recorded() {
+    // First calls in the opposite order of indexes.
+    let program = r#"(module
+        (func $third) (func $second)
+        (func $first (local $n i32)
+            (local.set $n (i32.const 3))
+            (loop $next
+                (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+        (func $main (export "_start") (call $first) (call $second) (call $third)))"#;
+    let program = file("order.wasm", wat::parse_str(program).unwrap());
+    let hinted = file("order-hinted.wasm", "");
+    let events = format!("events={}", path("order.log").display());
+    for (settings, units) in [
+        (&[][..], "25"),
+        (&["-T", "call-units=70,loop-units=200"][..], "670"),
+    ] {
+        let recorded = [&["-D", &events][..], settings].concat();
+        for settings in [settings, &recorded] {
+            let write = ["hints", "write", "-o", &hinted];
+            upshift(&[&write[..], settings, &[&program]].concat()).success();
+            let table = upshift(&["hints", "read", &hinted]).success();
+            let rows: Vec<Vec<&str>> = table
+                .lines()
+                .map(|line| line.split_whitespace().collect())
+                .collect();
+            for (place, name) in ["main", "first", "second", "third"].iter().enumerate() {
+                let row = rows.iter().find(|row| row[0] == *name);
+                assert_eq!(row.unwrap()[1], place.to_string(), "{settings:?}: {table}");
+            }
+            let row = rows.iter().find(|row| row[0] == "first").unwrap();
+            assert_eq!(row[3], units, "{settings:?}: {table}");
+        }
+    }
+    let log = std::fs::read_to_string(path("order.log")).unwrap();
+    assert!(log.contains("first-call"), "{log}");
+}
+
+/// Node.js with a V8 that reads the proposal's hints: what `UPSHIFT_NODE` names, what
+/// `scripts/fetch-engines` fetches, or what is installed.
+fn node() -> Result<std::path::PathBuf, String> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/.engines/node");
+    let chosen = std::env::var_os("UPSHIFT_NODE").map(Into::into);
+    let node = match chosen {
+        Some(chosen) => chosen,
+        None if fetched.is_file() => fetched,
+        None => "node".into(),
+    };
+    let options = Command::new(&node).arg("--v8-options").output();
+    let options = options.map_err(|error| format!("there is no Node.js: {error}"))?;
+    let options = String::from_utf8_lossy(&options.stdout);
+    match options.contains("--trace-wasm-compilation-hints") {
+        true => Ok(node),
+        false => Err("this Node.js's V8 knows no `metadata.code` hints; 26 does \
+             (scripts/fetch-engines)"
+            .into()),
+    }
+}
+
+/// V8 compiles what our hints rank first before it is called, and optimizes it at once, which it
+/// does with no function of the module without hints.
+#[test]
+fn v8_follows_the_hints() {
+    let node = match node() {
+        Ok(node) => node,
+        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+    };
+    let plain = file("v8-plain.wasm", wat::parse_str(PROGRAM).unwrap());
+    let hinted = file("v8-hinted.wasm", "");
+    upshift(&["hints", "write", "-o", &hinted, &plain]).success();
+    // Waits for compilations in the background.
+    let script = file(
+        "v8-hints.js",
+        "const bytes = require('fs').readFileSync(process.argv[2]);\n\
+         new WebAssembly.Instance(new WebAssembly.Module(bytes), {}).exports._start();\n\
+         setTimeout(() => {}, 1000);\n",
+    );
+    // The functions by index, as they are compiled: by Liftoff, and by TurboFan.
+    let compiled = |flags: &[&str], module: &str| {
+        let mut node = Command::new(&node);
+        node.args(flags).arg("--trace-wasm-compilation-times");
+        let output = node.args([&script, module]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let functions = |compiler: &str| -> Vec<u32> {
+            let lines = text.lines().filter(|line| line.contains(compiler));
+            let index = |line: &str| line.split_once('#')?.1.split(' ').next()?.parse().ok();
+            lines.filter_map(index).collect()
+        };
+        (functions(" using Liftoff,"), functions(" using TurboFan,"))
+    };
+    const HOT: u32 = 1;
+    const MAIN: u32 = 3;
+    let with = ["--experimental-wasm-compilation-hints"];
+    let (first, optimized) = compiled(&with, &hinted);
+    let place = |func| first.iter().position(|&found| found == func);
+    assert!(
+        place(HOT) < place(MAIN) && place(HOT).is_some(),
+        "{first:?}"
+    );
+    assert_eq!(optimized, [HOT]);
+    for (flags, module) in [(&with[..], &plain), (&[][..], &hinted)] {
+        let (first, optimized) = compiled(flags, module);
+        assert_eq!(first.first(), Some(&MAIN), "{flags:?} {module}");
+        assert!(optimized.is_empty(), "{flags:?} {module}: {optimized:?}");
     }
 }
