@@ -191,6 +191,11 @@ fn a_run_that_is_killed_anywhere_is_resumed_to_the_same_results() {
     let progress = run(&folder, &plan, &whole, Resume::Resume, usize::MAX).unwrap();
     assert_eq!(progress.planned, 0);
     assert_eq!(fs::read(&whole).unwrap(), bytes);
+    // A torn line behind the last sample is cut off too, though nothing is written over it.
+    fs::write(&whole, [&bytes[..], b"{\"sample\":{\"id\":\"f"].concat()).unwrap();
+    let progress = run(&folder, &plan, &whole, Resume::Resume, usize::MAX).unwrap();
+    assert_eq!(progress.planned, 0);
+    assert_eq!(fs::read(&whole).unwrap(), bytes);
     let error = run(&folder, &plan, &whole, Resume::New, 1).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
 }
