@@ -11,7 +11,8 @@
 //! - [`relaxed()`]: compile threads as there are, but their work may be divided and dealt anew at
 //!   each moment;
 //! - [`exact()`]: the best schedule, for few functions;
-//! - [`iar()`]: a good schedule by init, append, replace and local changes;
+//! - [`iar()`]: a good schedule by init, append, replace and local changes, with OSR entries where
+//!   running loops need them;
 //! - [`best_threshold`]: the best single threshold of work, in hindsight; for several programs,
 //!   [`best_common_threshold`].
 //!

@@ -22,7 +22,7 @@ mod recorder;
 
 use std::io::{self, Write};
 
-pub use check::Invalid;
+pub use check::{Invalid, MAX_SLOWDOWN};
 pub use decode::{Fault, ReadError};
 pub use recorder::{Cell, Recorder, SnapshotError};
 
@@ -66,8 +66,8 @@ pub struct Header {
     /// The number of functions that the module defines, likewise.
     pub module_funcs: u32,
     /// For each number of busy compile threads, from 0, the factor by which the program's thread
-    /// was slower on the machine, beyond its share of the cores. At least 1 each; the last one
-    /// holds for more threads. Empty: not measured, taken as 1.
+    /// was slower on the machine, beyond its share of the cores. From 1 to [`MAX_SLOWDOWN`] each;
+    /// the last one holds for more threads. Empty: not measured, taken as 1.
     pub slowdown: Vec<f64>,
     /// What it took the program's thread to ask the policy at the end of a budget, in nanoseconds;
     /// 0 if that was not measured.

@@ -1,5 +1,7 @@
 //! A trace as work to be done: for each slice, how long each function takes at each level.
 
+use std::ops::RangeInclusive;
+
 use crate::machine::Job;
 use crate::trace::{Counting, Function, Loop, Slice, Trace};
 
@@ -64,7 +66,8 @@ pub(crate) struct Part {
     pub(crate) ns: [f64; LEVELS],
 }
 
-/// Factors that make another program, compiler or machine of a trace.
+/// Factors that make another program, compiler or machine of a trace. Each is in
+/// [`FACTORS`](Self::FACTORS), or times may not be finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
     /// How much faster code of the levels above 0 is.
@@ -73,6 +76,11 @@ pub struct Scale {
     pub compile: f64,
     /// How much more the program does, in each slice.
     pub work: f64,
+}
+
+impl Scale {
+    /// The possible factors.
+    pub const FACTORS: RangeInclusive<f64> = 1e-6..=1e6;
 }
 
 impl Default for Scale {
@@ -88,8 +96,8 @@ impl Default for Scale {
 impl Workload {
     /// The work of a trace that keeps the rules of its format, as all do that were read.
     ///
-    /// Time between slices, and time of slices without counts, counts as time outside of
-    /// WebAssembly.
+    /// Time between slices, and time of slices without counts or whose counts take no time, counts
+    /// as time outside of WebAssembly.
     pub fn new(trace: &Trace) -> Self {
         let mut end = trace.slices.first().map_or(0, |slice| slice.from);
         let mut loops = Vec::new();
@@ -231,6 +239,10 @@ impl Part {
     }
 }
 
+/// The least time of a slice's counts, in nanoseconds, that the slice's recorded time is compared
+/// with. Counts that take less explain nothing, and the factor between the two would be no number.
+const LEAST_NS: f64 = 1e-3;
+
 /// The work of a slice that follows a time without one.
 fn stretch(
     slice: &Slice,
@@ -266,7 +278,7 @@ fn stretch(
     let in_wasm = (slice.to - slice.from - slice.host_ns) as f64;
     let mut host_ns = (slice.host_ns + gap) as f64;
     let modelled: f64 = parts.iter().map(|part| part.ns[0]).sum();
-    if modelled > 0.0 {
+    if modelled >= LEAST_NS {
         let factor = in_wasm / modelled;
         parts
             .iter_mut()

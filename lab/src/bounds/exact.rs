@@ -111,7 +111,7 @@ impl Search<'_> {
             }
         }
         if followers.is_empty() || free >= self.best.wall_ns {
-            let schedule = Schedule { jobs: jobs.clone() };
+            let schedule = Schedule::of_functions(jobs.iter().copied());
             let wall_ns = schedule.wall_ns(self.workload, self.machine);
             if wall_ns < self.best.wall_ns {
                 self.best = Found { schedule, wall_ns };

@@ -128,6 +128,10 @@ pub(super) struct Relaxation<'a> {
     pub(super) from: f64,
 }
 
+/// Compilations that take less, in nanoseconds, count as free: what they save over what they take
+/// would be no number, and the bound remains one.
+const LEAST_NS: f64 = 1e-6;
+
 /// How fast a stretch is at some time, until a later time.
 struct Speed {
     /// Nanoseconds for the whole stretch.
@@ -267,7 +271,7 @@ impl Relaxation<'_> {
         let mut reached = (0.0, 0.0);
         while let Some(gain) = steepest(&points, reached) {
             reached = (reached.0 + gain.cost, reached.1 + gain.ns);
-            match gain.cost > 0.0 {
+            match gain.cost >= LEAST_NS {
                 true => gains.push(gain),
                 false => ns -= gain.ns,
             }

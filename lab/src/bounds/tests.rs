@@ -74,7 +74,7 @@ fn two_functions_by_hand() {
     let both = 90.0 + (1.0 - until_90 / 100.0) * 70.0;
     let found = exact(&two, &machine, 1000).unwrap();
     close(found.wall_ns, both);
-    assert_eq!(found.schedule.jobs, [(0, 1), (1, 1)]);
+    assert_eq!(found.schedule, Schedule::of_functions([(0, 1), (1, 1)]));
     close(iar(&two, &machine, Effort::default()).wall_ns, both);
     let relaxed = relaxed(&two, &machine);
     assert!(relaxed > first + 70.0 && relaxed < both, "{relaxed}");
@@ -168,6 +168,39 @@ fn random_workloads(seed: u64, count: usize) -> impl Iterator<Item = Workload> {
     (0..count).map(move |_| Workload::new(&random_trace(&mut random)))
 }
 
+/// A program that is one long call: without an OSR entry nothing helps it.
+#[test]
+fn good_schedules_have_osr_entries() {
+    let iterations = |entries| (0, entries, 100.0, 100.0, 50.0);
+    let long = [iterations(1.0)];
+    let more = [iterations(0.0)];
+    let slices: [(f64, &[_]); 5] = [
+        (0.0, &long),
+        (0.0, &more),
+        (0.0, &more),
+        (0.0, &more),
+        (0.0, &more),
+    ];
+    let mut program = workload(&[(0.0, 10.0)], &slices);
+    program.functions[0].lasting = 1.0;
+    let machine = Machine {
+        switch: Switch::Entry,
+        ..Machine::new(2, 1)
+    };
+    let bounds = Bounds::new(&program, &machine, Effort::default());
+    assert_eq!(bounds.never, 500.0);
+    // 10 ns at level 0, then half of the other 490.
+    close(bounds.iar.wall_ns, 255.0);
+    assert!(at_most(bounds.iar.wall_ns, bounds.threshold.wall_ns));
+    // In calls that end, the function's own code is enough, and the entry is in vain.
+    program.functions[0].lasting = 0.0;
+    for stretch in &mut program.stretches {
+        stretch.parts[0].entries = 10.0;
+    }
+    let found = iar(&program, &machine, Effort::default());
+    assert_eq!(found.schedule, Schedule::of_functions([(0, 1)]));
+}
+
 /// Any schedule, any threshold.
 fn tries(workload: &Workload, machine: &Machine, random: &mut Rng) -> Vec<f64> {
     let mut jobs: Vec<(usize, usize)> = (0..workload.functions())
@@ -175,7 +208,7 @@ fn tries(workload: &Workload, machine: &Machine, random: &mut Rng) -> Vec<f64> {
         .collect();
     random.shuffle(&mut jobs);
     jobs.truncate(random.usize(..=jobs.len()));
-    let outcome = Schedule { jobs }.execute(workload, machine);
+    let outcome = Schedule::of_functions(jobs).execute(workload, machine);
     let processor_time = outcome.guest_ns + outcome.compile_ns;
     assert!(at_most(single(workload), processor_time), "{outcome:?}");
     let units = f64::from(random.u32(1..100));

@@ -57,6 +57,7 @@ use super::{
 };
 use crate::measure::hints::Origin;
 use crate::predicate::{CLASS, ParseError, Predicate, Quantity};
+use crate::workload::Scale;
 
 /// Groups of options that the engine has besides those of tiering.
 const GROUPS: [&str; 3] = ["C", "D", "W"];
@@ -117,7 +118,15 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
     }
     let mut verdicts = Vec::new();
     for table in file.tables("verdict")? {
-        verdicts.push(statement(&table, &measure)?);
+        let statement: Statement = statement(&table, &measure)?;
+        if verdicts
+            .iter()
+            .any(|known: &Statement| known.id == statement.id)
+        {
+            let problem = format!("the verdict `{}` is there twice", statement.id);
+            return table.fail(table.place("id"), problem);
+        }
+        verdicts.push(statement);
     }
     Ok(Experiment {
         title: file.text("title")?.unwrap_or_default(),
@@ -379,6 +388,7 @@ fn check_name(
         Mode::Trace => {
             known.extend(PARTS.iter().chain(&SCALES).chain([&HINTS]));
             known.extend(metrics().flat_map(|metric| metric.settings));
+            known.dedup();
         }
         Mode::Both => known.extend(PARTS.iter().chain([&BY])),
     }
@@ -410,9 +420,12 @@ fn check(
     }
     if SCALES.contains(&name) {
         let factor = value.parse::<f64>().ok();
-        return match factor.filter(|factor| *factor > 0.0 && factor.is_finite()) {
+        let (least, most) = (Scale::FACTORS.start(), Scale::FACTORS.end());
+        return match factor.filter(|factor| Scale::FACTORS.contains(factor)) {
             Some(_) => Ok(()),
-            None => error(format!("`{name}` is a factor above 0, not `{value}`")),
+            None => error(format!(
+                "`{name}` is a factor from {least} to {most}, not `{value}`"
+            )),
         };
     }
     if name == HINTS && mode == Mode::Trace {

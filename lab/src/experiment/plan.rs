@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use super::{BY, Experiment, Lists, Mode, SOURCES, Settings};
+use super::{BY, Experiment, Lists, Mode, SOURCES, Settings, Stop};
 
-/// The most cells of a plan.
+/// The most cells of a plan, and the most processes of all its cells together.
 pub const MAX_CELLS: usize = 5_000_000;
 
 /// What identifies a cell in results: a digest of its program, its settings and whatever else
@@ -58,6 +58,14 @@ pub enum PlanError {
     /// It has too many cells.
     #[error("the grid has {0} combinations for each program; {MAX_CELLS} cells are possible")]
     TooMany(u128),
+    /// Its cells have too many processes.
+    #[error("{cells} cells with {each} processes each; {MAX_CELLS} processes are possible")]
+    Processes {
+        /// The cells.
+        cells: usize,
+        /// The processes of each, at most.
+        each: u32,
+    },
     /// It has none: without programs, or everything is excluded.
     #[error("the experiment has no cells: no programs, or `exclude` leaves nothing")]
     Empty,
@@ -170,9 +178,16 @@ impl Experiment {
             }
         }
         let cells: Vec<Cell> = cells.into_values().collect();
-        match cells.is_empty() {
-            true => Err(PlanError::Empty),
-            false => Ok(Plan { cells }),
+        let each = match self.measure.stop {
+            Stop::Fixed => self.measure.processes,
+            Stop::Interval { most, .. } => most,
+        };
+        match cells.len() {
+            0 => Err(PlanError::Empty),
+            cells if cells.saturating_mul(each as usize) > MAX_CELLS => {
+                Err(PlanError::Processes { cells, each })
+            }
+            _ => Ok(Plan { cells }),
         }
     }
 

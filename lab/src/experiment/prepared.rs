@@ -34,10 +34,11 @@ impl Places {
         let names = match &program.trace {
             Some(file) => vec![file.clone()],
             None if name.ends_with(".trace") => vec![name.clone()],
-            None => vec![
+            None if name.contains('/') => vec![
                 format!("{name}.trace"),
                 format!("{}.trace", name.replace('/', "-")),
             ],
+            None => vec![format!("{name}.trace")],
         };
         let folders = std::iter::once(&self.folder).chain(&self.traces);
         let mut paths = folders.flat_map(|folder| names.iter().map(|name| folder.join(name)));

@@ -1,7 +1,7 @@
 //! The file that results are appended to, line by line, so that a run can be killed at any time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -36,8 +36,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the file exists and should not; can't be read or written; has programs with other
-    /// digests; or has samples of processes that another build or machine made.
+    /// If the file exists and should not; is being written by another run; can't be read or
+    /// written; has programs with other digests; or has samples of processes that another build or
+    /// machine made.
     pub fn open(
         path: &Path,
         resume: Resume,
@@ -66,6 +67,15 @@ impl Store {
             ),
             _ => io(error),
         })?;
+        // Two runs that append to one file would overwrite each other's lines.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(other("another run is writing these results".into()));
+            }
+            // Some file systems have no locks.
+            Err(TryLockError::Error(_)) => {}
+        }
         let (mut lines, mut length) = read_results(path)?;
         let torn = torn(&lines);
         if torn > 0 {
@@ -225,5 +235,24 @@ mod tests {
         assert_eq!(start_of_last(text, text.len() as u64, 1), 12);
         assert_eq!(start_of_last(text, text.len() as u64, 2), 5);
         assert_eq!(start_of_last(text, text.len() as u64, 3), 0);
+    }
+
+    #[test]
+    fn one_run_writes_a_file_at_a_time() {
+        let name = format!("upshift-store-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let open = |resume| {
+            let (environment, digests) = (Environment::default(), BTreeMap::new());
+            Store::open(&path, resume, Mode::Trace, &environment, &digests)
+        };
+        let first = open(Resume::New).unwrap();
+        let error = open(Resume::Resume).unwrap_err().to_string();
+        assert!(
+            error.ends_with("another run is writing these results"),
+            "{error}"
+        );
+        drop(first);
+        open(Resume::Resume).unwrap();
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -128,6 +128,9 @@ fn a_hundred_thousand_cells_are_planned_and_too_many_refused() {
     assert_eq!(read(&text(50)).plan().unwrap().cells.len(), 100_000);
     let error = read(&text(2501)).plan().unwrap_err();
     assert_eq!(error, PlanError::TooMany(50 * 40 * 2501));
+    let many = read("[programs]\nuse = ['a']\n[measure]\nprocesses = 4294967295");
+    let (cells, each) = (1, u32::MAX);
+    assert_eq!(many.plan(), Err(PlanError::Processes { cells, each }));
     let error = read("[grid]\npolicy = 'never'").plan().unwrap_err();
     assert_eq!(error, PlanError::Empty);
 }
@@ -163,7 +166,7 @@ fn errors_name_the_line_and_what_was_probably_meant() {
         (
             "speed = [1, 2.5]",
             "speed = [0]",
-            "line 22: `speed` is a factor above 0, not `0`",
+            "line 22: `speed` is a factor from 0.000001 to 1000000, not `0`",
         ),
         (
             "speed = [1, 2.5]",
@@ -192,6 +195,11 @@ fn errors_name_the_line_and_what_was_probably_meant() {
             "line 37: `holds`: column 1: `no` is no function",
         ),
         ("id = \"K2\"\n", "", "line 34: [[verdict]] needs `id`"),
+        (
+            "id = \"K2\"\n",
+            "id = \"K1\"\n",
+            "line 35: the verdict `K1` is there twice",
+        ),
     ] {
         let error = read_experiment(&FILE.replace(from, to)).unwrap_err();
         let error = error.to_string();

@@ -85,10 +85,7 @@ mod tests {
     fn figures_of_a_run_by_hand() {
         let workload = two_functions();
         let machine = Machine::new(2, 1);
-        let outcome = Schedule {
-            jobs: vec![(0, 1), (1, 1)],
-        }
-        .execute(&workload, &machine);
+        let outcome = Schedule::of_functions([(0, 1), (1, 1)]).execute(&workload, &machine);
         // As in `code_is_used_from_its_publishing_on`: `f` is published in the first slice at 30,
         // `g` in the second at 90.
         let first = 30.0 + 60.0 * 82.0 / 110.0;

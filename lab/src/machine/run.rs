@@ -214,7 +214,9 @@ impl Run<'_> {
 
     /// Calls the director again for this function after a time, in place of an earlier wake-up.
     pub fn wake(&mut self, function: usize, after_ns: f64) {
-        let at = (self.now + after_ns.max(1.0)).to_bits();
+        let at = (self.now + after_ns.max(1.0))
+            .max(self.now.next_up())
+            .to_bits();
         if let Some(earlier) = self.states[function].alarm.replace(at) {
             self.alarms.remove(&(earlier, function));
         }

@@ -3,15 +3,26 @@
 use super::{Director, Job, Machine, Outcome, Run, Unit, execute};
 use crate::workload::Workload;
 
-/// Functions and levels in the order in which compile threads take them, from the start on and
-/// without waiting.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Jobs in the order in which compile threads take them, from the start on and without waiting.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schedule {
-    /// The function's position in the trace, and the level.
-    pub jobs: Vec<(usize, usize)>,
+    /// The jobs.
+    pub jobs: Vec<Job>,
 }
 
 impl Schedule {
+    /// The compilations of whole functions at levels.
+    pub fn of_functions(jobs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let jobs = jobs.into_iter().map(|(function, level)| Job {
+            function,
+            level,
+            unit: Unit::Function,
+        });
+        Self {
+            jobs: jobs.collect(),
+        }
+    }
+
     /// Runs the workload under this schedule.
     pub fn execute(&self, workload: &Workload, machine: &Machine) -> Outcome {
         let mut follow = Follow {
@@ -28,16 +39,11 @@ impl Schedule {
 
 /// Hands out a schedule's jobs.
 struct Follow<'a> {
-    jobs: std::slice::Iter<'a, (usize, usize)>,
+    jobs: std::slice::Iter<'a, Job>,
 }
 
 impl Director for Follow<'_> {
     fn next(&mut self, _run: &mut Run<'_>) -> Option<Job> {
-        let &(function, level) = self.jobs.next()?;
-        Some(Job {
-            function,
-            level,
-            unit: Unit::Function,
-        })
+        self.jobs.next().copied()
     }
 }

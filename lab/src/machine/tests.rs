@@ -68,9 +68,7 @@ pub(crate) fn close(found: f64, expected: f64) {
 }
 
 fn schedule(jobs: &[(usize, usize)]) -> Schedule {
-    Schedule {
-        jobs: jobs.to_vec(),
-    }
+    Schedule::of_functions(jobs.iter().copied())
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub enum Invalid {
     /// Order is part of the format.
     #[error("{0} are not in ascending order")]
     Order(&'static str),
-    /// Busy compile threads don't make the program faster.
-    #[error("the program is slower by {0}; that is at least 1")]
+    /// Busy compile threads don't make the program faster, nor stop it.
+    #[error("the program is slower by {0}; that is from 1 to {MAX_SLOWDOWN}")]
     Slowdown(String),
     /// A part is no more than the whole.
     #[error("{0} of a function's iterations are in calls that last; that is from 0 to 1")]
@@ -73,6 +73,10 @@ pub(super) const MAX_LEVELS: usize = 4;
 /// The longest text.
 pub(super) const MAX_TEXT: usize = 1 << 16;
 
+/// The factor by which busy compile threads slow a program down at most. With the other limits it
+/// keeps the times of simulations finite.
+pub const MAX_SLOWDOWN: f64 = 1e6;
+
 /// The longest time: 30 years.
 const MAX_NS: f64 = 1e18;
 
@@ -98,7 +102,7 @@ pub(super) fn header(header: &Header) -> Result<(), Invalid> {
     if !(1..=MAX_LEVELS).contains(&levels) {
         return Err(Invalid::Levels(levels));
     }
-    let possible = |factor: &&f64| factor.is_finite() && **factor >= 1.0;
+    let possible = |factor: &&f64| (1.0..=MAX_SLOWDOWN).contains(*factor);
     if let Some(factor) = header.slowdown.iter().find(|factor| !possible(factor)) {
         return Err(Invalid::Slowdown(factor.to_string()));
     }
