@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod input;
 mod merge;
+mod output;
 mod page;
 mod policies;
 mod record;

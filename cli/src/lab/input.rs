@@ -10,7 +10,7 @@ use upshift::{Printable, Result};
 use upshift_knobs::KnobError;
 use upshift_lab::experiment::{SetupError, simulation};
 use upshift_lab::simulate::Setup;
-use upshift_lab::trace::Trace;
+use upshift_lab::trace::{MAX_SLOWDOWN, Trace};
 use upshift_lab::workload::{Scale, Workload};
 
 use crate::report;
@@ -110,16 +110,23 @@ pub fn tiering(settings: &[String]) -> Result<TieringConfig, KnobError> {
 
 fn slowdown(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok();
-    let factor = factor.filter(|factor: &f64| factor.is_finite() && *factor >= 1.0);
-    factor.ok_or_else(|| "a factor of at least 1 is needed".into())
+    let factor = factor.filter(|factor: &f64| (1.0..=MAX_SLOWDOWN).contains(factor));
+    factor.ok_or_else(|| format!("a factor from 1 to {MAX_SLOWDOWN} is needed"))
+}
+
+fn possible_factors() -> String {
+    let (least, most) = (Scale::FACTORS.start(), Scale::FACTORS.end());
+    format!("from {least} to {most}")
 }
 
 fn scale(factors: &mut Scale, text: &str) -> Result<(), String> {
-    let wrong =
-        || format!("--scale {text}: `speed=F`, `compile=F` or `work=F` is needed, F above 0");
+    let wrong = || {
+        let factors = possible_factors();
+        format!("--scale {text}: `speed=F`, `compile=F` or `work=F` is needed, F {factors}")
+    };
     let (what, factor) = text.split_once('=').ok_or_else(wrong)?;
     let factor: f64 = factor.parse().map_err(|_| wrong())?;
-    if !(factor > 0.0 && factor.is_finite()) {
+    if !Scale::FACTORS.contains(&factor) {
         return Err(wrong());
     }
     match what {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,6 +10,7 @@ use clap::Args;
 use upshift::{Printable, Result};
 use upshift_lab::experiment::{Gathered, Judgement, Mixing, gather, write_csv};
 
+use super::output::Output;
 use super::verify::rulings;
 use crate::report;
 
@@ -114,21 +115,14 @@ pub fn export(arguments: &Export) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file beside the one that is meant, and puts it in its place when it is whole: it may be
-/// one of those that were read.
+/// Writes a file, which may be one of those that were read.
 fn write(
-    output: &PathBuf,
+    output: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut part = output.clone().into_os_string();
-    part.push(".part");
-    let mut out = BufWriter::new(File::create(&part)?);
-    let written = content(&mut out).and_then(|()| out.flush());
-    match written {
-        Ok(()) => std::fs::rename(&part, output),
-        Err(error) => {
-            let _ = std::fs::remove_file(&part);
-            Err(error)
-        }
-    }
+    Output::create(output)?.write(|file| {
+        let mut out = BufWriter::new(file);
+        content(&mut out)?;
+        out.flush()
+    })
 }

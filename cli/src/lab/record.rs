@@ -5,7 +5,6 @@
 //! the policy, to see what they take.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +24,7 @@ use upshift_lab::record::{Counted, LevelRun, Runs, levels};
 use upshift_lab::trace::{Cell, Header, Recorder, Slice};
 
 use super::misused;
+use super::output::Output;
 use super::runs::{Program, Ran, Sampling, functions, level_run, places};
 use crate::options::{Command, RunArguments, interpret};
 use crate::report;
@@ -78,13 +78,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let program = Program::new(options)?;
     let cannot = || format!("cannot write `{}`", Printable(arguments.output.display()));
     // Opened first, so that a name that can't be written is reported at once.
-    let file = File::create(&arguments.output).with_context(cannot)?;
+    let output = Output::create(&arguments.output).with_context(cannot)?;
     let trace = Recording {
         program: &program,
         arguments,
     }
     .record()?;
-    trace.write(BufWriter::new(file)).with_context(cannot)?;
+    let written = output.write(|file| trace.write(BufWriter::new(file)));
+    written.with_context(cannot)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -43,7 +43,8 @@ Exit codes:
   0    everything was measured
   1    a process failed, or a file can't be read or written
   2    wrong usage, or a mistake in the experiment's file
-  130  interrupted; what was measured is kept";
+  130  interrupted, after what was being measured; a second signal ends it at once. What was
+       measured is kept";
 
 /// Run an experiment: measure its cells, and judge its claims by the results
 #[derive(Args, Debug)]
@@ -222,6 +223,9 @@ impl Task {
         let environment = Environment::current(build(&self.engine)?);
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
+            // The first signal ends the run after what is being measured; a second one, at once.
+            let again = signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone());
+            again.context("cannot catch signals")?;
             signal_hook::flag::register(signal, stop.clone()).context("cannot catch signals")?;
         }
         let shown = Shown::new();
