@@ -1,20 +1,27 @@
-//! A sweep over policies and queues on a made-up program, with bounds, and how long each takes.
+//! How much processor time simulations take: a sweep over policies and queues, with bounds, on recorded programs
+//! or on a made-up one. Also prints a digest of all that was simulated, which a change that only
+//! makes simulations faster leaves as it is.
 //!
-//! `cargo run --release --package upshift-lab --example sweep [SLICES [SITES]]`
+//! `cargo run --release --package upshift-lab --example sweep [POLICIES [TRACE...]]`
+//!
+//! `POLICIES` is a comma-separated list, `all`, or `cheap` (the default): those of the first runs
+//! of the lab, which ask seldom.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest, Sha256};
 use upshift_lab::bounds::{Bounds, Effort};
 use upshift_lab::machine::{Machine, Switch};
 use upshift_lab::simulate::{Setup, simulate};
 use upshift_lab::trace::{Cost, Count, Counting, Function, Header, Level, Loop, Slice, Trace};
 use upshift_lab::workload::Workload;
-use upshift_tiering::policy::from_spec;
+use upshift_tiering::policy::{builtin, from_spec};
 use upshift_tiering::queue;
 
-const POLICIES: [&str; 6] = [
+/// Policies that ask seldom.
+const CHEAP: [&str; 6] = [
     "never",
     "first-call",
     "fixed-budget:units=10000",
@@ -23,65 +30,92 @@ const POLICIES: [&str; 6] = [
     "cost-model:alpha=0.1",
 ];
 
+/// How often a simulation is repeated at most, and for how long, to find its least time.
+const REPEAT: (u32, Duration) = (15, Duration::from_secs(3));
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut number = |default: usize| match arguments.next() {
-        Some(argument) => argument.parse().expect("a number"),
-        None => default,
+    let policies = arguments.next().unwrap_or_else(|| "cheap".into());
+    let policies: Vec<&str> = match &*policies {
+        "cheap" => CHEAP.to_vec(),
+        "all" => builtin().iter().map(|variant| variant.name).collect(),
+        listed => listed.split(',').collect(),
     };
-    let (slices, sites) = (number(10_000), number(100));
-    let trace = program(&mut Rng::with_seed(1), slices, sites);
-    let mut file = Vec::new();
-    trace.write(&mut file).expect("the trace keeps all rules");
-    println!(
-        "{slices} slices of {sites} sites, {} KB of trace",
-        file.len() / 1000
-    );
-    let trace = Trace::read(&file).expect("it was just written");
-    let workload = Workload::new(&trace);
+    let files: Vec<String> = arguments.collect();
+    let read = |file: &String| {
+        let bytes = std::fs::read(file).expect("a file that can be read");
+        (file.clone(), Trace::read(&bytes).expect("a trace"))
+    };
+    let mut traces: Vec<(String, Trace)> = files.iter().map(read).collect();
+    if traces.is_empty() {
+        let trace = program(&mut Rng::with_seed(1), 10_000, 100);
+        traces.push(("made up".into(), trace));
+    }
+    for (name, trace) in &traces {
+        sweep(name, trace, &policies);
+    }
+}
+
+fn sweep(name: &str, trace: &Trace, policies: &[&str]) {
+    let workload = Workload::new(trace);
+    let counts: usize = trace.slices.iter().map(|slice| slice.counts.len()).sum();
+    let (slices, functions) = (trace.slices.len(), trace.functions.len());
+    println!("{name}: {slices} slices, {counts} counts, {functions} functions");
     let machine = Machine {
         switch: Switch::Entry,
-        ..Machine::new(2, 1)
+        ..Machine::recorded(&trace.header, 2, 1)
     };
-    let started = Instant::now();
-    let bounds = Bounds::new(&workload, &machine, Effort { runs: 200 });
-    let ms = |ns: f64| ns / 1e6;
-    for (name, wall) in [
-        ("free", bounds.free),
-        ("infinite", bounds.infinite),
-        ("relaxed", bounds.relaxed),
-        ("iar", bounds.iar.wall_ns),
-        ("threshold", bounds.threshold.wall_ns),
-        ("never", bounds.never),
-    ] {
+    if policies == CHEAP {
+        let started = Instant::now();
+        let bounds = Bounds::new(&workload, &machine, Effort { runs: 200 });
+        let ends = (bounds.relaxed / 1e6, bounds.iar.wall_ns / 1e6);
+        let took = started.elapsed();
         println!(
-            "{name:40} {:10.1} ms {:6.3} of relaxed",
-            ms(wall),
-            wall / bounds.relaxed
+            "relaxed {:.3} ms, iar {:.3} ms: took {took:.1?}",
+            ends.0, ends.1
         );
     }
-    println!("bounds took {:.1?}", started.elapsed());
-    let started = Instant::now();
-    let mut runs = 0;
-    for spec in POLICIES {
+    let (mut digest, mut whole, mut runs) = (Sha256::new(), 0.0, 0);
+    for spec in policies {
         for queue in ["lanes", "hottest"] {
-            let policy = from_spec(spec).expect("a built-in policy");
             let setup = Setup {
                 queue: queue::from_spec(queue).expect("a built-in discipline"),
-                ..Setup::new(Arc::clone(&policy), machine.clone())
+                ..Setup::new(from_spec(spec).expect("a built-in policy"), machine.clone())
             };
-            let simulation = simulate(&workload, &setup);
+            let mut least = f64::INFINITY;
+            let (most, begun) = (REPEAT.0, Instant::now());
+            for repeat in 0..most {
+                let started = processor_ms();
+                let simulation = simulate(&workload, &setup);
+                least = least.min(processor_ms() - started);
+                if repeat == 0 {
+                    let wall = simulation.outcome.wall_ns / 1e6;
+                    let (asked, requests) = (simulation.asked, simulation.requests);
+                    digest.update(format!("{simulation:?}"));
+                    print!("{spec} {queue}: {wall:.3} ms, {asked} asked, {requests} requests");
+                }
+                if begun.elapsed() > REPEAT.1 {
+                    break;
+                }
+            }
+            println!("; simulated in {least:.2} ms");
+            whole += least;
             runs += 1;
-            let wall = simulation.outcome.wall_ns;
-            let name = format!("{spec} {queue}");
-            let (share, requests) = (wall / bounds.relaxed, simulation.requests);
-            println!(
-                "{name:40} {:10.1} ms {share:6.3} of relaxed, {requests} requests",
-                ms(wall)
-            );
         }
     }
-    println!("{runs} simulations took {:.1?}", started.elapsed());
+    let digest = digest.finalize();
+    let digest: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let rate = 60_000.0 * f64::from(runs) / whole;
+    println!("{runs} simulations in {whole:.1} ms: {rate:.0} a minute; digest {digest}");
+}
+
+/// The processor time of this thread, in milliseconds.
+fn processor_ms() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// A program of ten times as many functions as are active at once, in phases; few of them are hot.

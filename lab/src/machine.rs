@@ -21,13 +21,17 @@
 
 mod director;
 mod figures;
+mod function;
 mod run;
 mod schedule;
+mod slice;
 mod units;
 
 use crate::trace::Header;
 
 pub use director::{Director, Done, Job, Outcome, Unit, Weights};
+#[cfg(test)]
+pub(crate) use run::execute_counting;
 pub use run::{Run, execute};
 pub use schedule::Schedule;
 pub use units::Time;

@@ -50,6 +50,8 @@ pub(crate) struct Stretch {
     pub(crate) host_ns: f64,
     /// What functions do, by ascending function.
     pub(crate) parts: Vec<Part>,
+    /// The positions of those parts whose functions do nothing in any slice before.
+    pub(crate) first_uses: Vec<u32>,
 }
 
 /// What one function does in a slice. One cache line: a simulation reads all parts in their order.
@@ -106,7 +108,8 @@ impl Workload {
             end = slice.to;
             stretch(slice, gap, &trace.functions, &mut loops)
         };
-        let stretches = trace.slices.iter().map(stretch).collect();
+        let mut stretches: Vec<_> = trace.slices.iter().map(stretch).collect();
+        find_first_uses(&mut stretches, trace.functions.len());
         let levels = trace.header.levels.iter();
         let bytes = trace.functions.iter();
         let bytes = bytes.map(|function| u64::from(function.body_bytes));
@@ -169,12 +172,13 @@ impl Workload {
 
     /// The functions in the order of their first use.
     pub(crate) fn by_first_use(&self) -> Vec<usize> {
-        let mut used = vec![false; self.functions.len()];
-        let parts = self.stretches.iter().flat_map(|stretch| &stretch.parts);
-        let functions = parts.map(|part| part.function);
-        functions
-            .filter(|&function| !std::mem::replace(&mut used[function], true))
-            .collect()
+        let first = |stretch: &Stretch| {
+            let first = stretch.first_uses.iter();
+            first
+                .map(|&position| stretch.parts[position as usize].function)
+                .collect::<Vec<_>>()
+        };
+        self.stretches.iter().flat_map(first).collect()
     }
 
     /// For each function, its time at each level over the whole run.
@@ -287,5 +291,20 @@ fn stretch(
     } else {
         host_ns += in_wasm;
     }
-    Stretch { host_ns, parts }
+    Stretch {
+        host_ns,
+        parts,
+        first_uses: Vec::new(),
+    }
+}
+
+/// Finds the first part of each of so many functions.
+pub(crate) fn find_first_uses(stretches: &mut [Stretch], functions: usize) {
+    let mut is_used = vec![false; functions];
+    for stretch in stretches {
+        let positions = (0..).zip(&stretch.parts);
+        let first =
+            positions.filter(|(_, part)| !std::mem::replace(&mut is_used[part.function], true));
+        stretch.first_uses = first.map(|(position, _)| position).collect();
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::trace::{Counting, Loop};
-use crate::workload::{Code, Part, Scale, Stretch, Workload};
+use crate::workload::{Code, Part, Scale, Stretch, Workload, find_first_uses};
 
 /// What a function does in a slice: function, entries, iterations, ns at level 0, ns at level 1.
 type PartFigures = (usize, f64, f64, f64, f64);
@@ -33,8 +33,10 @@ pub(crate) fn workload(functions: &[(f64, f64)], slices: &[(f64, &[PartFigures])
     let stretch = |(host_ns, parts): &(f64, &[PartFigures])| Stretch {
         host_ns: *host_ns,
         parts: parts.iter().map(&mut part).collect(),
+        first_uses: Vec::new(),
     };
-    let stretches = slices.iter().map(stretch).collect();
+    let mut stretches: Vec<_> = slices.iter().map(stretch).collect();
+    find_first_uses(&mut stretches, functions.len());
     Workload {
         functions: functions.iter().map(code).collect(),
         stretches,

@@ -136,9 +136,10 @@ impl Run<'_> {
 
     /// Does a stretch.
     pub(super) fn stretch_in_units(&mut self, stretch: &Stretch, director: &mut dyn Director) {
-        for part in &stretch.parts {
+        let mut first_uses = stretch.first_uses.iter().peekable();
+        for (position, part) in (0..).zip(&stretch.parts) {
             let function = part.function;
-            if !std::mem::replace(&mut self.hot[function].is_used, true) {
+            if first_uses.next_if_eq(&&position).is_some() {
                 director.first_code(self, function);
             }
             self.calls(part, director);

@@ -1,6 +1,7 @@
 //! Tests of simulations: by hand; against bounds; and of each rule of tiering.
 
 mod against_bounds;
+mod golden;
 mod rules;
 
 use std::sync::Arc;

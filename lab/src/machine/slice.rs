@@ -1,0 +1,341 @@
+//! The slice that the guest is in, from one event to the next.
+//!
+//! Policies ask up to a hundred times in a slice, and at each of these events all budgets of the
+//! slice go down and all its times add up. So what an event needs of the slice's parts is laid out
+//! when the slice begins, as one list of numbers for each quantity, which an event goes through
+//! from end to end; only what has changed is looked at again: parts whose code or budget is new
+//! ([`Current::changed`]), and the times when a part runs other code.
+//!
+//! Sums are added up in the order of the parts and step by step, whatever is laid out how: so the
+//! figures of a run are the same, bit by bit, as if each step looked at each function
+//! (`simulate/tests/golden.rs`).
+
+use super::Switch;
+use super::director::Director;
+use super::run::Run;
+use crate::trace::Counting;
+use crate::workload::{LEVELS, Part, Stretch};
+
+/// How many budgets are compared at once.
+const BLOCK: usize = 8;
+
+/// The slice that the guest is in: for each part what a step reads, in the order of the parts.
+/// Empty between slices.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    /// The units that are left of the function's budget.
+    left: Vec<f64>,
+    /// What the part takes of them.
+    units: Vec<f64>,
+    /// How long the part takes, in nanoseconds.
+    ns: Vec<f64>,
+    /// How much of that its fastest level would not take.
+    lost: Vec<f64>,
+    /// What parts take at each level; two for a part whose calls of one kind last.
+    times: Vec<[f64; LEVELS]>,
+    /// How long the slice takes.
+    whole_ns: f64,
+    /// Positions of parts whose code or budget may have changed since code was last brought into
+    /// use.
+    changed: Vec<u32>,
+    pub(super) looked: Looked,
+}
+
+/// How much a run had to do: what its time depends on, but on no clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looked {
+    /// Steps from one event to the next. Each goes through the numbers of its slice.
+    pub(crate) steps: u64,
+    /// Parts that were looked at one by one, with their functions and code.
+    pub(crate) parts: u64,
+}
+
+/// What a slice does until the first budget is used up.
+struct Step {
+    /// The share of the slice that is to be done.
+    share: f64,
+    /// The part whose budget is used up then; `None`: the slice ends.
+    hit: Option<usize>,
+}
+
+impl Current {
+    pub(super) fn left(&self, position: usize) -> f64 {
+        self.left[position]
+    }
+
+    pub(super) fn set_left(&mut self, position: usize, units: f64) {
+        self.left[position] = units;
+    }
+
+    /// What can be done of the rest of the slice until the first budget is used up.
+    fn next_step(&self, rest: f64) -> Step {
+        let mut step = Step {
+            share: rest,
+            hit: None,
+        };
+        let blocks = self.left.chunks(BLOCK).zip(self.units.chunks(BLOCK));
+        for (block, (left, units)) in blocks.enumerate() {
+            let ends = |(left, units): (&f64, &f64)| *left < step.share * units;
+            if !left
+                .iter()
+                .zip(units)
+                .map(ends)
+                .fold(false, |any, one| any | one)
+            {
+                continue;
+            }
+            for (position, (&left, &units)) in left.iter().zip(units).enumerate() {
+                if left < step.share * units {
+                    step.share = left.max(0.0) / units;
+                    step.hit = Some(block * BLOCK + position);
+                }
+            }
+        }
+        step
+    }
+
+    /// Takes what a share of the slice counts from the budgets, and adds up its times.
+    fn charge(&mut self, share: f64, residency_ns: &mut [f64], lost_ns: &mut f64) {
+        for (left, units) in self.left.iter_mut().zip(&self.units) {
+            *left -= share * units;
+        }
+        let mut sums = [0.0; LEVELS];
+        sums[..residency_ns.len()].copy_from_slice(residency_ns);
+        for times in &self.times {
+            for (sum, time) in sums.iter_mut().zip(times) {
+                *sum += share * time;
+            }
+        }
+        residency_ns.copy_from_slice(&sums[..residency_ns.len()]);
+        for lost in &self.lost {
+            *lost_ns += share * lost;
+        }
+    }
+}
+
+impl Run<'_> {
+    /// The position of a function in the slice that the guest is in, if it runs there.
+    pub(super) fn position(&self, function: usize) -> Option<usize> {
+        let position = self.hot[function].position as usize;
+        let is_here = position < self.current.left.len()
+            && self.workload.stretches[self.slice].parts[position].function == function;
+        is_here.then_some(position)
+    }
+
+    /// The code or the budget of a function has changed.
+    pub(super) fn has_news(&mut self, function: usize) {
+        if self.hot[function].is_published
+            && let Some(position) = self.position(function)
+        {
+            self.current.changed.push(position as u32);
+        }
+    }
+
+    /// Does a slice.
+    pub(super) fn stretch(&mut self, stretch: &Stretch, director: &mut dyn Director) {
+        let mut left = 1.0;
+        self.begin_slice(stretch);
+        loop {
+            if let Some((function, at)) = self.switch(stretch, 1.0 - left) {
+                director.entered(self, function, at);
+                self.serve(director);
+                continue;
+            }
+            self.current.looked.steps += 1;
+            let step = self.current.next_step(left);
+            let (share, event) = self.advance(self.current.whole_ns * step.share);
+            let is_whole = share == 1.0;
+            left = (left - share * step.share).max(0.0);
+            let outcome = &mut self.outcome;
+            let (residency_ns, lost_ns) = (&mut outcome.residency_ns, &mut outcome.lost_ns);
+            self.current
+                .charge(share * step.share, residency_ns, lost_ns);
+            let hit = step.hit.filter(|_| is_whole);
+            if let Some(position) = hit {
+                self.current.left[position] = 0.0;
+            }
+            self.dispatch(event, Some(stretch), director);
+            match hit {
+                // Unless the director has just set another budget.
+                Some(position) if self.current.left[position] <= 0.0 => {
+                    self.exhaust(stretch, position, director);
+                }
+                None if is_whole => break,
+                _ => {}
+            }
+        }
+        self.end_slice(stretch);
+    }
+
+    /// Lays a slice out.
+    fn begin_slice(&mut self, stretch: &Stretch) {
+        self.current.changed.clear();
+        self.current.left.clear();
+        for (position, part) in (0..).zip(&stretch.parts) {
+            let hot = &mut self.hot[part.function];
+            hot.position = position;
+            self.current.left.push(hot.left);
+            if hot.is_published {
+                self.current.changed.push(position);
+            }
+        }
+        self.lay_out(stretch);
+    }
+
+    /// Puts the budgets back.
+    fn end_slice(&mut self, stretch: &Stretch) {
+        for (part, left) in stretch.parts.iter().zip(&self.current.left) {
+            self.hot[part.function].left = *left;
+        }
+        self.current.left.clear();
+    }
+
+    /// Lays out what parts take in the code that their functions run now.
+    fn lay_out(&mut self, stretch: &Stretch) {
+        let levels = self.workload.levels();
+        let current = &mut self.current;
+        current.units.clear();
+        current.ns.clear();
+        current.lost.clear();
+        current.times.clear();
+        current.whole_ns = stretch.host_ns;
+        current.looked.parts += stretch.parts.len() as u64;
+        for part in &stretch.parts {
+            let hot = &self.hot[part.function];
+            let (calls, loops) = hot.units(part, self.weights.call, self.weights.iteration);
+            current.units.push(calls + loops);
+            let [(new, new_ns), (lasting, lasting_ns)] = hot.times(part);
+            let ns = new_ns + lasting_ns;
+            current.whole_ns += ns;
+            current.ns.push(ns);
+            current.lost.push(ns - part.fastest(levels));
+            let mut times = [0.0; LEVELS];
+            times[new] = new_ns;
+            if lasting_ns > 0.0 {
+                if lasting == new {
+                    current.times.push(times);
+                    times = [0.0; LEVELS];
+                }
+                times[lasting] = lasting_ns;
+            }
+            current.times.push(times);
+        }
+    }
+
+    fn exhaust(&mut self, stretch: &Stretch, position: usize, director: &mut dyn Director) {
+        let part = &stretch.parts[position];
+        let left = self.current.left[position];
+        // Each unit is as likely as the others to be the last.
+        let weight = self.weights.iteration;
+        let (calls, loops) = self.hot[part.function].units(part, self.weights.call, weight);
+        let mut unit = self.random.f64() * (calls + loops) - calls;
+        // The part of the loops' units that are counted.
+        let counted = loops / (part.iterations * weight);
+        let mut at = None;
+        for &(index, iterations) in self.workload.loops(part) {
+            if unit >= 0.0 {
+                at = Some(index);
+                unit -= iterations * weight * counted;
+            }
+        }
+        self.ask(director);
+        director.exhausted(self, part.function, at);
+        let now_left = &mut self.current.left[position];
+        if *now_left <= left {
+            *now_left = f64::INFINITY;
+        }
+        self.serve(director);
+    }
+
+    /// The guest's thread takes its time to ask.
+    fn ask(&mut self, director: &mut dyn Director) {
+        let mut left = self.machine.ask_ns;
+        while left > 0.0 {
+            let (share, event) = self.advance(left);
+            left *= 1.0 - share;
+            self.dispatch(event, None, director);
+        }
+    }
+
+    /// Brings published code into use where the slice, of which a share is done, allows. Returns a
+    /// function and a loop of it that has come to its OSR entry, if the director has not been told.
+    fn switch(&mut self, stretch: &Stretch, done: f64) -> Option<(usize, u32)> {
+        if self.current.changed.is_empty() {
+            return None;
+        }
+        let mut changed = std::mem::take(&mut self.current.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        self.current.looked.parts += changed.len() as u64;
+        let (mut entered, mut runs_other) = (None, false);
+        changed.retain(|&position| {
+            let part = &stretch.parts[position as usize];
+            let (enters, other) = self.switch_part(part, done);
+            runs_other |= other;
+            if !enters || entered.is_some() {
+                // The next call of this function deals with a second part that enters.
+                return enters;
+            }
+            let loops = self.workload.loops(part).iter();
+            let most = loops.max_by(|one, other| one.1.total_cmp(&other.1));
+            entered = most.map(|&(index, _)| (part.function, index));
+            self.states[part.function].entered = Some(self.slice);
+            false
+        });
+        if runs_other {
+            self.lay_out(stretch);
+        }
+        // All that has come meanwhile: nothing, as no director was called.
+        self.current.changed = changed;
+        entered
+    }
+
+    /// Brings a function's code into use. Returns whether a loop has come to an OSR entry of which
+    /// the director has not been told, and whether the function runs other code than before.
+    fn switch_part(&mut self, part: &Part, done: f64) -> (bool, bool) {
+        let hot = &mut self.hot[part.function];
+        let state = &self.states[part.function];
+        let iterations = part.iterations * self.weights.iteration;
+        let lasting = iterations * hot.lasting;
+        let is_called = (done * part.entries).ceil() < part.entries;
+        // Calls that loop on for longer than a budget come to the OSR entry.
+        let budget = state.budget.min(f64::MAX);
+        let new_reach_osr = iterations - lasting > part.entries * budget;
+        let new_enter = new_reach_osr && state.osr > state.calls;
+        let lasting_enter = lasting > 0.0 && state.osr > usize::from(hot.lasting_running);
+        let calls = if is_called {
+            state.calls
+        } else {
+            hot.running.into()
+        };
+        let running = match self.machine.switch {
+            Switch::Publish => state.calls.max(state.osr),
+            Switch::Entry if new_reach_osr => calls.max(state.osr),
+            Switch::Entry => calls,
+        };
+        let lasting_running = usize::from(hot.lasting_running).max(state.osr);
+        let is_new = match state.entered {
+            None => true,
+            Some(slice) => is_called && slice != self.slice,
+        };
+        let before = (hot.running, hot.lasting_running);
+        hot.running = running as u8;
+        hot.counts = self.workload.counting[running];
+        hot.lasting_running = lasting_running as u8;
+        hot.lasting_counts = self.workload.counting[lasting_running] == Counting::Counts;
+        let runs_other = before != (hot.running, hot.lasting_running);
+        ((new_enter || lasting_enter) && is_new, runs_other)
+    }
+
+    /// A function of the slice, each as likely as its share of the time; `None` is the host.
+    pub(super) fn draw(&mut self, stretch: &Stretch) -> Option<usize> {
+        let whole = stretch.host_ns + self.current.ns.iter().sum::<f64>();
+        let mut left = self.random.f64() * whole - stretch.host_ns;
+        let hit = self.current.ns.iter().position(|ns| {
+            let before = left;
+            left -= ns;
+            before >= 0.0 && left < 0.0
+        });
+        hit.map(|position| stretch.parts[position].function)
+    }
+}
