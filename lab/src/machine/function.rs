@@ -80,16 +80,11 @@ impl Hot {
     pub(super) fn units(&self, part: &Part, call: f64, iteration: f64) -> (f64, f64) {
         let iterations = part.iterations * iteration;
         let lasting = iterations * self.lasting;
-        let (mut calls, mut loops) = (0.0, 0.0);
-        if self.counts != Counting::Silent {
-            calls = part.entries * call;
-        }
-        if self.counts == Counting::Counts {
-            loops = iterations - lasting;
-        }
-        if self.lasting_counts {
-            loops += lasting;
-        }
+        // Without branches, which no processor could predict: neighbours are at any level.
+        let if_counted = |is_counted: bool, units: f64| if is_counted { units } else { 0.0 };
+        let calls = if_counted(self.counts != Counting::Silent, part.entries * call);
+        let loops = if_counted(self.counts == Counting::Counts, iterations - lasting)
+            + if_counted(self.lasting_counts, lasting);
         (calls, loops)
     }
 }

@@ -6,7 +6,7 @@ use super::director::{Director, Done, Job, Outcome, Unit, Weights};
 use super::function::{Hot, State, functions};
 use super::slice::{Current, Looked};
 use super::units::UnderWay;
-use super::{Machine, Time};
+use super::{Machine, Speeds, Time};
 use crate::workload::{Stretch, Workload};
 
 /// A run in virtual time. See [`execute`].
@@ -40,6 +40,26 @@ struct Busy {
     job: Job,
     started: f64,
     left: f64,
+}
+
+/// Times until something happens, in nanoseconds from now.
+struct Until {
+    speeds: Speeds,
+    /// The least work that a busy compile thread has left.
+    least: f64,
+    /// Until that is done.
+    compiled: f64,
+    alarm: f64,
+    sample: f64,
+    /// Until the guest has done what it is to do.
+    end: f64,
+}
+
+impl Until {
+    /// The time until the first event.
+    fn event(&self) -> f64 {
+        self.compiled.min(self.alarm).min(self.sample)
+    }
 }
 
 /// Why the guest's thread is stopped.
@@ -237,39 +257,54 @@ impl Run<'_> {
         director.published(self, done);
     }
 
-    /// Lets the guest run for `guest_ns` of its own time, or until the next event. Returns the
-    /// share of the time that has passed, and the event.
-    pub(super) fn advance(&mut self, guest_ns: f64) -> (f64, Event) {
+    /// The time until the guest has run for `guest_ns` of its own time, and until each kind of
+    /// event, the way things are.
+    fn until(&self, guest_ns: f64) -> Until {
         let busy = self.workers.iter().flatten();
         let speeds = self.machine.speeds(busy.clone().count());
         let least = busy.map(|busy| busy.left).fold(f64::INFINITY, f64::min);
-        let until_compiled = least / speeds.worker;
         let alarm = self.alarms.first().map(|&(at, _)| f64::from_bits(at));
-        let until_alarm = alarm.map_or(f64::INFINITY, |at| (at - self.now).max(0.0));
-        let until_sample = (self.sample_at - self.now).max(0.0);
-        let until_end = guest_ns / speeds.guest;
-        let until_event = until_compiled.min(until_alarm).min(until_sample);
-        let step = until_end.min(until_event);
+        Until {
+            speeds,
+            least,
+            compiled: least / speeds.worker,
+            alarm: alarm.map_or(f64::INFINITY, |at| (at - self.now).max(0.0)),
+            sample: (self.sample_at - self.now).max(0.0),
+            end: guest_ns / speeds.guest,
+        }
+    }
+
+    /// Whether the guest can run for `guest_ns` of its own time before the next event.
+    pub(super) fn is_quiet(&self, guest_ns: f64) -> bool {
+        let until = self.until(guest_ns);
+        until.end < until.event()
+    }
+
+    /// Lets the guest run for `guest_ns` of its own time, or until the next event. Returns the
+    /// share of the time that has passed, and the event.
+    pub(super) fn advance(&mut self, guest_ns: f64) -> (f64, Event) {
+        let until = self.until(guest_ns);
+        let step = until.end.min(until.event());
         self.now += step;
-        self.outcome.guest_ns += step * speeds.guest_cpu;
+        self.outcome.guest_ns += step * until.speeds.guest_cpu;
         let mut event = match step {
-            _ if step == until_alarm => Event::Alarm,
-            _ if step == until_sample => Event::Sample,
+            _ if step == until.alarm => Event::Alarm,
+            _ if step == until.sample => Event::Sample,
             _ => Event::None,
         };
         for (number, worker) in self.workers.iter_mut().enumerate() {
             let Some(busy) = worker else { continue };
-            self.outcome.compile_ns += step * speeds.worker;
+            self.outcome.compile_ns += step * until.speeds.worker;
             // The same comparison as gave `step`, so that rounding leaves nothing over.
-            if step == until_compiled && busy.left == least {
+            if step == until.compiled && busy.left == until.least {
                 event = Event::Compiled(number);
             }
-            busy.left = (busy.left - step * speeds.worker).max(0.0);
+            busy.left = (busy.left - step * until.speeds.worker).max(0.0);
         }
-        let share = if step == until_end {
+        let share = if step == until.end {
             1.0
         } else {
-            step / until_end
+            step / until.end
         };
         (share, event)
     }

@@ -29,16 +29,37 @@ pub(super) struct Current {
     units: Vec<f64>,
     /// How long the part takes, in nanoseconds.
     ns: Vec<f64>,
-    /// How much of that its fastest level would not take.
-    lost: Vec<f64>,
-    /// What parts take at each level; two for a part whose calls of one kind last.
-    times: Vec<[f64; LEVELS]>,
+    /// What parts take at each level, and what of it is lost; two for a part whose calls of one
+    /// kind last.
+    times: Vec<Times>,
     /// How long the slice takes.
     whole_ns: f64,
     /// Positions of parts whose code or budget may have changed since code was last brought into
     /// use.
     changed: Vec<u32>,
     pub(super) looked: Looked,
+}
+
+/// What a part takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    /// Nanoseconds at each level.
+    level_ns: [f64; LEVELS],
+    /// How much of them the part's fastest level would not take.
+    lost_ns: f64,
+}
+
+/// What a slice does, as a first look says.
+#[derive(Default)]
+struct Glance {
+    /// How long the slice takes, in nanoseconds.
+    whole_ns: f64,
+    /// The sums of the run's times, if the slice is done without an event.
+    sums: Times,
+    /// Whether a budget is used up in it.
+    ends_budget: bool,
+    /// A function and a loop of it that has come to its OSR entry.
+    entered: Option<(usize, u32)>,
 }
 
 /// How much a run had to do: what its time depends on, but on no clock.
@@ -95,21 +116,46 @@ impl Current {
     }
 
     /// Takes what a share of the slice counts from the budgets, and adds up its times.
-    fn charge(&mut self, share: f64, residency_ns: &mut [f64], lost_ns: &mut f64) {
+    fn charge(&mut self, share: f64, sums: &mut Times) {
         for (left, units) in self.left.iter_mut().zip(&self.units) {
             *left -= share * units;
         }
-        let mut sums = [0.0; LEVELS];
-        sums[..residency_ns.len()].copy_from_slice(residency_ns);
         for times in &self.times {
-            for (sum, time) in sums.iter_mut().zip(times) {
-                *sum += share * time;
-            }
+            sums.add(share, times);
         }
-        residency_ns.copy_from_slice(&sums[..residency_ns.len()]);
-        for lost in &self.lost {
-            *lost_ns += share * lost;
+    }
+}
+
+impl Times {
+    /// Adds a share of other times.
+    fn add(&mut self, share: f64, other: &Times) {
+        for (sum, ns) in self.level_ns.iter_mut().zip(other.level_ns) {
+            *sum += share * ns;
         }
+        self.lost_ns += share * other.lost_ns;
+    }
+
+    /// The times of a part, in code of these levels: of new calls, and of those that last. Where
+    /// both are of one level, the second times are theirs.
+    fn new(of: [(usize, f64); 2], lost_ns: f64) -> (Self, Option<Self>) {
+        let at = |at: usize, ns: f64| {
+            let levels: [usize; LEVELS] = std::array::from_fn(|level| level);
+            levels.map(|level| if level == at { ns } else { 0.0 })
+        };
+        let [(new, new_ns), (lasting, lasting_ns)] = of;
+        let mut level_ns = at(new, new_ns);
+        if lasting_ns <= 0.0 {
+            return (Self { level_ns, lost_ns }, None);
+        }
+        if lasting == new {
+            let second = Self {
+                level_ns: at(lasting, lasting_ns),
+                lost_ns: 0.0,
+            };
+            return (Self { level_ns, lost_ns }, Some(second));
+        }
+        level_ns[lasting] = lasting_ns;
+        (Self { level_ns, lost_ns }, None)
     }
 }
 
@@ -133,10 +179,21 @@ impl Run<'_> {
 
     /// Does a slice.
     pub(super) fn stretch(&mut self, stretch: &Stretch, director: &mut dyn Director) {
+        let glance = self.glance(stretch);
+        let has_event = glance.ends_budget || glance.entered.is_some();
+        if !has_event && self.is_quiet(glance.whole_ns) {
+            self.current.looked.steps += 1;
+            self.advance(glance.whole_ns);
+            self.set_sums(&glance.sums);
+            self.current.left.clear();
+            return;
+        }
+        self.lay_out(stretch);
         let mut left = 1.0;
-        self.begin_slice(stretch);
+        let mut entered = glance.entered;
         loop {
-            if let Some((function, at)) = self.switch(stretch, 1.0 - left) {
+            let enters = entered.take();
+            if let Some((function, at)) = enters.or_else(|| self.switch(stretch, 1.0 - left)) {
                 director.entered(self, function, at);
                 self.serve(director);
                 continue;
@@ -146,10 +203,9 @@ impl Run<'_> {
             let (share, event) = self.advance(self.current.whole_ns * step.share);
             let is_whole = share == 1.0;
             left = (left - share * step.share).max(0.0);
-            let outcome = &mut self.outcome;
-            let (residency_ns, lost_ns) = (&mut outcome.residency_ns, &mut outcome.lost_ns);
-            self.current
-                .charge(share * step.share, residency_ns, lost_ns);
+            let mut sums = self.sums();
+            self.current.charge(share * step.share, &mut sums);
+            self.set_sums(&sums);
             let hit = step.hit.filter(|_| is_whole);
             if let Some(position) = hit {
                 self.current.left[position] = 0.0;
@@ -167,19 +223,72 @@ impl Run<'_> {
         self.end_slice(stretch);
     }
 
-    /// Lays a slice out.
-    fn begin_slice(&mut self, stretch: &Stretch) {
+    /// The times of the run up to now.
+    fn sums(&self) -> Times {
+        let mut sums = Times {
+            lost_ns: self.outcome.lost_ns,
+            ..Times::default()
+        };
+        let residency_ns = &self.outcome.residency_ns;
+        sums.level_ns[..residency_ns.len()].copy_from_slice(residency_ns);
+        sums
+    }
+
+    fn set_sums(&mut self, sums: &Times) {
+        let residency_ns = &mut self.outcome.residency_ns;
+        let levels = residency_ns.len();
+        residency_ns.copy_from_slice(&sums.level_ns[..levels]);
+        self.outcome.lost_ns = sums.lost_ns;
+    }
+
+    /// Looks once at each part: brings published code into use, and does the whole slice as if
+    /// there were no event in it. Most slices have none. What budgets were before is laid out, in
+    /// case that there is one.
+    fn glance(&mut self, stretch: &Stretch) -> Glance {
+        let levels = self.workload.levels();
+        let (call, iteration) = (self.weights.call, self.weights.iteration);
+        let mut glance = Glance {
+            whole_ns: stretch.host_ns,
+            sums: self.sums(),
+            ..Glance::default()
+        };
         self.current.changed.clear();
         self.current.left.clear();
+        self.current.looked.parts += stretch.parts.len() as u64;
         for (position, part) in (0..).zip(&stretch.parts) {
+            if self.hot[part.function].is_published && self.switch_part(part, 0.0).0 {
+                self.comes_to_entry(part, position, &mut glance.entered);
+            }
             let hot = &mut self.hot[part.function];
-            hot.position = position;
+            let (calls, loops) = hot.units(part, call, iteration);
+            let units = calls + loops;
             self.current.left.push(hot.left);
-            if hot.is_published {
-                self.current.changed.push(position);
+            glance.ends_budget |= hot.left < units;
+            hot.left -= units;
+            hot.position = position;
+            let times = hot.times(part);
+            let ns = times[0].1 + times[1].1;
+            glance.whole_ns += ns;
+            let (first, second) = Times::new(times, ns - part.fastest(levels));
+            glance.sums.add(1.0, &first);
+            if let Some(second) = second {
+                glance.sums.add(1.0, &second);
             }
         }
-        self.lay_out(stretch);
+        glance
+    }
+
+    /// A part has come to an OSR entry: the first one is told to the director, others are looked
+    /// at again after that.
+    fn comes_to_entry(&mut self, part: &Part, position: u32, entered: &mut Option<(usize, u32)>) {
+        if entered.is_some() {
+            self.current.changed.push(position);
+            return;
+        }
+        self.states[part.function].entered = Some(self.slice);
+        let loops = self.workload.loops(part).iter();
+        let most = loops.max_by(|one, other| one.1.total_cmp(&other.1));
+        *entered = most.map(|&(index, _)| (part.function, index));
     }
 
     /// Puts the budgets back.
@@ -196,7 +305,6 @@ impl Run<'_> {
         let current = &mut self.current;
         current.units.clear();
         current.ns.clear();
-        current.lost.clear();
         current.times.clear();
         current.whole_ns = stretch.host_ns;
         current.looked.parts += stretch.parts.len() as u64;
@@ -204,21 +312,13 @@ impl Run<'_> {
             let hot = &self.hot[part.function];
             let (calls, loops) = hot.units(part, self.weights.call, self.weights.iteration);
             current.units.push(calls + loops);
-            let [(new, new_ns), (lasting, lasting_ns)] = hot.times(part);
-            let ns = new_ns + lasting_ns;
+            let times = hot.times(part);
+            let ns = times[0].1 + times[1].1;
             current.whole_ns += ns;
             current.ns.push(ns);
-            current.lost.push(ns - part.fastest(levels));
-            let mut times = [0.0; LEVELS];
-            times[new] = new_ns;
-            if lasting_ns > 0.0 {
-                if lasting == new {
-                    current.times.push(times);
-                    times = [0.0; LEVELS];
-                }
-                times[lasting] = lasting_ns;
-            }
-            current.times.push(times);
+            let (first, second) = Times::new(times, ns - part.fastest(levels));
+            current.times.push(first);
+            current.times.extend(second);
         }
     }
 
@@ -268,25 +368,17 @@ impl Run<'_> {
         changed.dedup();
         self.current.looked.parts += changed.len() as u64;
         let (mut entered, mut runs_other) = (None, false);
-        changed.retain(|&position| {
+        for &position in &changed {
             let part = &stretch.parts[position as usize];
             let (enters, other) = self.switch_part(part, done);
             runs_other |= other;
-            if !enters || entered.is_some() {
-                // The next call of this function deals with a second part that enters.
-                return enters;
+            if enters {
+                self.comes_to_entry(part, position, &mut entered);
             }
-            let loops = self.workload.loops(part).iter();
-            let most = loops.max_by(|one, other| one.1.total_cmp(&other.1));
-            entered = most.map(|&(index, _)| (part.function, index));
-            self.states[part.function].entered = Some(self.slice);
-            false
-        });
+        }
         if runs_other {
             self.lay_out(stretch);
         }
-        // All that has come meanwhile: nothing, as no director was called.
-        self.current.changed = changed;
         entered
     }
 

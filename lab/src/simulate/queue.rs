@@ -13,7 +13,7 @@ pub(super) struct Waiting {
     pub(super) unit: Unit,
     /// When it was requested, in nanoseconds.
     pub(super) since: f64,
-    /// What the discipline sees of it.
+    /// What the discipline saw of it when it was pushed, or when it was taken.
     pub(super) seen: queue::Waiting,
 }
 
@@ -38,6 +38,8 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Vec<Waiting>,
+    /// What the discipline sees of each, in the same order.
+    seen: Vec<queue::Waiting>,
     /// How many requests there have been.
     requests: u64,
 }
@@ -68,15 +70,17 @@ impl Queue {
     pub(super) fn push(&mut self, mut waiting: Waiting) {
         waiting.seen.order = self.requests;
         self.requests += 1;
+        self.seen.push(waiting.seen);
         self.waiting.push(waiting);
     }
 
     /// Gives what waits of a function another urgency.
     pub(super) fn reprioritise(&mut self, function: usize, latest: Request) {
-        let is_own = |one: &&mut Waiting| one.function == function && one.unit == Unit::Function;
-        for one in self.waiting.iter_mut().filter(is_own) {
-            one.seen.request.lane = latest.lane;
-            one.seen.request.priority = latest.priority;
+        for (one, seen) in self.waiting.iter().zip(&mut self.seen) {
+            if one.function == function && one.unit == Unit::Function {
+                seen.request.lane = latest.lane;
+                seen.request.priority = latest.priority;
+            }
         }
     }
 
@@ -90,16 +94,23 @@ impl Queue {
         look: impl Fn(&Waiting) -> Figures,
     ) -> Option<Taken> {
         if discipline.watches() || stale.is_some() {
-            for one in &mut self.waiting {
-                one.seen.waited = Nanos((now - one.since) as u64);
-                one.seen.figures = look(one);
+            for (one, seen) in self.waiting.iter().zip(&mut self.seen) {
+                seen.waited = Nanos((now - one.since) as u64);
+                seen.figures = look(one);
             }
         }
-        let seen: Vec<queue::Waiting> = self.waiting.iter().map(|one| one.seen).collect();
-        Some(match queue::next(discipline, stale, &seen)? {
-            Next::Compile(index) => Taken::Compile(self.waiting.remove(index)),
-            Next::Drop(index) => Taken::Stale(self.waiting.remove(index)),
+        Some(match queue::next(discipline, stale, &self.seen)? {
+            Next::Compile(index) => Taken::Compile(self.remove(index)),
+            Next::Drop(index) => Taken::Stale(self.remove(index)),
         })
+    }
+
+    fn remove(&mut self, index: usize) -> Waiting {
+        let seen = self.seen.remove(index);
+        Waiting {
+            seen,
+            ..self.waiting.remove(index)
+        }
     }
 }
 

