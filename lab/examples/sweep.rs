@@ -1,6 +1,6 @@
-//! How much processor time simulations take: a sweep over policies and queues, with bounds, on recorded programs
-//! or on a made-up one. Also prints a digest of all that was simulated, which a change that only
-//! makes simulations faster leaves as it is.
+//! How much processor time simulations take: a sweep over policies and queues, with bounds, on
+//! recorded programs or on a made-up one. Also prints a digest of all that was simulated, which a
+//! change that only makes simulations faster leaves as it is.
 //!
 //! `cargo run --release --package upshift-lab --example sweep [POLICIES [TRACE...]]`
 //!
