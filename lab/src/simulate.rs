@@ -6,8 +6,8 @@
 //! phases, the account of a budget, limits of the knobs. Which waiting request is next is the
 //! choice of the engine's own [`Discipline`], by the same function as in the engine.
 //!
-//! A simulation of ten seconds with 700,000 counts takes 3 to 9 ms of processor time, and a fifth of
-//! a microsecond more for each question.
+//! A simulation of ten seconds with 700,000 counts takes 3 to 9 ms of processor time, and a fifth
+//! of a microsecond more for each question.
 //!
 //! # What is not simulated
 //!
