@@ -300,7 +300,8 @@ fn repeat(
     Ok(())
 }
 
-/// Instantiates a program of one thread, for [`call`], with these standard streams.
+/// Instantiates a program of one thread, for [`call`], with these standard streams. Its time, where
+/// `-W timeout` gives one, ends when the third value is dropped.
 ///
 /// # Errors
 ///
@@ -310,16 +311,18 @@ pub fn instantiate(
     module: &Module,
     options: &Options,
     streams: Streams,
-) -> Result<(Store<Program>, Instance)> {
+) -> Result<(Store<Program>, Instance, Option<ArmedTimeout>)> {
     anyhow::ensure!(
         !WasiThreads::<Program>::are_used_by(module),
         "the program may start threads; only programs of one thread can be recorded"
     );
     let (linker, mut store) = prepare(engine, options, streams)?;
+    let limit = options.around.timeout;
+    let limit = limit.map(|time| store.arm_timeout(time));
     let file = Printable(options.file.display());
     let instance = linker.instantiate(&mut store, module);
     let instance = instance.with_context(|| format!("cannot instantiate `{file}`"))?;
-    Ok((store, instance))
+    Ok((store, instance, limit))
 }
 
 /// Calls a program's start, or the function of `--invoke`.

@@ -136,7 +136,8 @@ impl Program {
         });
         let engine = module.engine();
         let repeated = Streams::Repeated(streams.clone());
-        let (mut store, instance) = run::instantiate(engine, module, &self.options, repeated)?;
+        let (mut store, instance, _limit) =
+            run::instantiate(engine, module, &self.options, repeated)?;
         let clock = ThreadClock::of_this_thread()?;
         begins(clock);
         let (began, used) = (Instant::now(), clock.now());

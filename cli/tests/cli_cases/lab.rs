@@ -81,6 +81,32 @@ fn what_is_recorded_can_be_simulated_bounded_and_validated() {
 }
 
 #[test]
+fn each_run_of_a_recording_has_the_time_of_its_option() {
+    let program = file(
+        "endless.wat",
+        r#"(module (func (export "_start") (loop (br 0))))"#,
+    );
+    let starts = file(
+        "endless-start.wat",
+        r#"(module (func $start (loop (br 0))) (start $start) (func (export "_start")))"#,
+    );
+    let trace = file("endless.trace", "");
+    for program in [&program, &starts] {
+        let record = &[
+            "lab",
+            "record",
+            "-W",
+            "timeout=100ms",
+            "-o",
+            &trace,
+            program,
+        ];
+        let ended = upshift(record).failure(1);
+        assert!(ended.contains("timed out after 100ms"), "{ended}");
+    }
+}
+
+#[test]
 fn a_program_that_does_not_repeat_itself_is_not_recorded() {
     let clock = r#"(module
         (import "wasi_snapshot_preview1" "fd_filestat_get"
