@@ -488,14 +488,7 @@ impl Parser<'_> {
         }
         let selector = self.selector()?;
         self.expect(',')?;
-        self.expect('\'')?;
-        let start = self.at;
-        let length = self.text[start..].iter().position(|&c| c == '\'');
-        let Some(length) = length else {
-            self.at = self.text.len();
-            return self.fail("expected `'`");
-        };
-        let text: String = self.text[start..start + length].iter().collect();
+        let (text, end) = self.quoted()?;
         let named = |name: &str| {
             let name = name.trim();
             let class = Class::ALL
@@ -515,7 +508,7 @@ impl Parser<'_> {
                 ));
             }
         };
-        self.at = start + length + 1;
+        self.at = end;
         self.expect(')')?;
         Ok(Some(Number::Classes(selector, classes)))
     }
@@ -558,23 +551,29 @@ impl Parser<'_> {
     }
 
     fn selector(&mut self) -> Parsed<Selector> {
-        self.expect('\'')?;
-        let start = self.at;
-        let length = self.text[start..].iter().position(|&c| c == '\'');
-        let Some(length) = length else {
-            self.at = self.text.len();
-            return self.fail("expected `'`");
-        };
+        let (text, end) = self.quoted()?;
         let mut settings = Vec::new();
-        let text: String = self.text[start..start + length].iter().collect();
         for part in text.split(',').filter(|_| !text.trim().is_empty()) {
             let Some((key, value)) = part.split_once('=') else {
                 return self.fail(format!("`{part}` is not of the form `key=value`"));
             };
             settings.push((key.trim().to_owned(), value.trim().to_owned()));
         }
-        self.at = start + length + 1;
+        self.at = end;
         Ok(Selector(settings))
+    }
+
+    /// A text in quotes, and where it ends. The parser is left at its begin, where what is wrong
+    /// with the text is to be reported.
+    fn quoted(&mut self) -> Parsed<(String, usize)> {
+        self.expect('\'')?;
+        let rest = &self.text[self.at..];
+        let Some(length) = rest.iter().position(|&c| c == '\'') else {
+            self.at = self.text.len();
+            return self.fail("expected `'`");
+        };
+        let text = rest[..length].iter().collect();
+        Ok((text, self.at + length + 1))
     }
 
     fn word(&mut self) -> String {
