@@ -11,7 +11,7 @@
 //! function. Those of a function that is sent back are withdrawn.
 
 use upshift_abi::{CompileError, CompileUnit, CompiledFunction, Tier};
-use upshift_profiler::{CodeKey, Event, Nanos};
+use upshift_profiler::{CodeKey, Event};
 
 use crate::config::Switching;
 use crate::evidence::{Candidate, Reading};
@@ -67,9 +67,6 @@ enum After {
     RequestBaseline,
 }
 
-/// Windows in baseline code of most trials: those of functions that optimizing made faster.
-const TRIAL_WINDOWS: u32 = 4;
-
 /// The most that threads may have taken from an exhausted budget at the same time.
 const THREADS_AT_ONCE: i32 = 64;
 
@@ -113,10 +110,9 @@ impl<M: CodeHome> Function<'_, M> {
             return;
         }
         let knobs = &self.shared().config.knobs;
-        let start = Nanos::from(TRIAL_WINDOWS * knobs.evidence_window / 2);
         let next = || {
             let ledger = &self.shared().ledger;
-            ledger.next(start, self.shared().log.now(), knobs.evidence_cost)
+            ledger.next(self.shared().log.now(), knobs.evidence_cost)
         };
         while let Some(next) = next() {
             match next.target.upgrade() {

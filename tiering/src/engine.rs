@@ -149,6 +149,7 @@ impl Tiering {
         let knobs = &config.knobs;
         let pool = WorkerPool::new(workers, knobs.helper_after, knobs.helpers, system.spawn);
         let discipline = Arc::new(Guarded::new(config.queue.clone()));
+        let ledger = Ledger::new(knobs.evidence_window);
         let shared = Shared {
             queue: Queue::new(discipline.clone(), knobs.queue_cap as usize, config.stale()),
             discipline,
@@ -158,7 +159,7 @@ impl Tiering {
             log,
             overrides,
             pool,
-            ledger: Ledger::default(),
+            ledger,
             clock: system.clock,
             ticker: Ticker::default(),
             cores: cores(),

@@ -8,8 +8,9 @@
 //! back soon, as its function is seldom called, goes on but makes room for others.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use upshift_profiler::{FuncKey, Nanos};
 
@@ -45,8 +46,12 @@ impl Reading {
 /// Time that may be lost before any has passed, in nanoseconds.
 const AT_FIRST: f64 = 500_000.0;
 
-/// The most time that may be lost after a long time without trials, in nanoseconds.
+/// The most time that may be lost after a long time without trials, in nanoseconds; or what a trial
+/// takes to begin, if that is more.
 const AT_MOST: f64 = 20_000_000.0;
+
+/// Windows in baseline code of most trials: those of functions that optimizing made faster.
+const TRIAL_WINDOWS: u32 = 4;
 
 /// How long a trial keeps its turn without asking.
 const TURN: Nanos = Nanos(5_000_000);
@@ -62,8 +67,12 @@ pub(crate) struct Candidate {
 }
 
 /// The account of the time that trials have lost, and their order.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<Entries>);
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    entries: Mutex<Entries>,
+    /// The loss that must be affordable for a trial to begin: that of most trials.
+    start: Nanos,
+}
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -79,24 +88,41 @@ struct Entries {
 }
 
 impl Entries {
-    fn affords(&mut self, loss: Nanos, now: Nanos, percent: f64) -> bool {
+    fn affords(&mut self, loss: Nanos, now: Nanos, percent: f64, at_most: f64) -> bool {
         let passed = now.0.saturating_sub(self.until.0);
         self.until = self.until.max(now);
-        self.credit = (self.credit + passed as f64 * percent / 100.0).min(AT_MOST);
+        self.credit = (self.credit + passed as f64 * percent / 100.0).min(at_most);
         loss.0 == 0 || loss.0 as f64 <= self.credit + AT_FIRST
     }
 }
 
 impl Ledger {
+    /// The ledger of trials that measure for so long at once.
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            entries: Mutex::default(),
+            // Baseline code is taken to be slower by half, before it is measured.
+            start: (window.saturating_mul(TRIAL_WINDOWS) / 2).into(),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_most(&self) -> f64 {
+        AT_MOST.max(self.start.0 as f64)
+    }
+
     /// Whether this much more may be lost at a time, if `percent` of the time may be.
     pub(crate) fn affords(&self, loss: Nanos, now: Nanos, percent: f64) -> bool {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.affords(loss, now, percent)
+        let mut entries = self.entries();
+        entries.affords(loss, now, percent, self.at_most())
     }
 
     /// Whether it is the function's turn to be measured, which then keeps it.
     pub(crate) fn takes_turn(&self, func: FuncKey, now: Nanos) -> bool {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         let free = entries
             .turn
             .is_none_or(|(holder, asked)| holder == func || now.0 > asked.0 + TURN.0);
@@ -108,15 +134,16 @@ impl Ledger {
 
     /// Makes a function wait for its trial.
     pub(crate) fn wait(&self, candidate: Candidate) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         entries.waiting.push_back(candidate);
     }
 
     /// The function whose trial begins now, if one waits, there is room, and as much may be lost as
     /// most trials do: a function that is on trial and not measured pays for its counter.
-    pub(crate) fn next(&self, start: Nanos, now: Nanos, percent: f64) -> Option<Candidate> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.waiting.is_empty() || !entries.affords(start, now, percent) {
+    pub(crate) fn next(&self, now: Nanos, percent: f64) -> Option<Candidate> {
+        let mut entries = self.entries();
+        if entries.waiting.is_empty() || !entries.affords(self.start, now, percent, self.at_most())
+        {
             return None;
         }
         entries.active.retain(|&(_, seen)| now.0 <= seen.0 + TURN.0);
@@ -130,14 +157,14 @@ impl Ledger {
 
     /// Records that a function on trial came back.
     pub(crate) fn comes_back(&self, func: FuncKey, now: Nanos) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         entries.active.retain(|&(active, _)| active != func);
         entries.active.push((func, now));
     }
 
     /// Records that the function's trial has ended.
     pub(crate) fn leaves(&self, func: FuncKey) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         entries.active.retain(|&(active, _)| active != func);
         if entries.turn.is_some_and(|(holder, _)| holder == func) {
             entries.turn = None;
@@ -146,7 +173,7 @@ impl Ledger {
 
     /// Records a loss, or a negative one where an earlier one turned out to be none.
     pub(crate) fn lose(&self, nanos: i64) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         entries.credit -= nanos as f64;
     }
 }
@@ -162,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_time_may_be_lost() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Duration::ZERO);
         let affords = |loss, now| ledger.affords(Nanos(loss), Nanos(now), 1.0);
         assert!(affords(500_000, 0) && !affords(500_001, 0));
         ledger.lose(500_000);
@@ -177,7 +204,7 @@ mod tests {
 
     #[test]
     fn turns_end_or_lapse() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Duration::ZERO);
         let func = |n| FuncKey {
             module: ModuleKey(0),
             func: DefinedFuncIndex(n),
@@ -192,30 +219,45 @@ mod tests {
         assert!(ledger.takes_turn(func(1), Nanos(41 + TURN.0)));
     }
 
+    /// A module that was dropped.
+    #[derive(Debug)]
+    struct Gone;
+
+    impl Target for Gone {
+        fn begin(&self, _: CodeKey, _: Nanos) -> Option<CompileInput> {
+            None
+        }
+        fn finish(&self, _: CodeKey, _: Result<CompiledFunction, CompileError>) {}
+        fn try_out(&self, _: FuncKey) {}
+        fn abandon(&self, _: CodeKey) {}
+        fn wake(&self, _: FuncKey, _: Nanos) {}
+        fn look(&self, _: &Job, _: &mut Waiting) {}
+        fn take_back(&self, _: CodeKey) {}
+    }
+
+    fn candidate(func: u32) -> Candidate {
+        let target: Weak<dyn Target> = Weak::<Gone>::new();
+        let (module, func) = (ModuleKey(0), DefinedFuncIndex(func));
+        let func = FuncKey { module, func };
+        Candidate { target, func }
+    }
+
+    #[test]
+    fn trials_with_long_windows_begin_after_some_time() {
+        let ledger = Ledger::new(Duration::from_millis(100));
+        ledger.wait(candidate(0));
+        assert!(ledger.next(Nanos(1_000_000), 1.0).is_none());
+        assert!(ledger.next(Nanos(20_000_000_000), 1.0).is_some());
+    }
+
     #[test]
     fn few_are_counted_at_once_unless_they_are_seldom_called() {
-        #[derive(Debug)]
-        struct Gone;
-        impl Target for Gone {
-            fn begin(&self, _: CodeKey, _: Nanos) -> Option<CompileInput> {
-                None
-            }
-            fn finish(&self, _: CodeKey, _: Result<CompiledFunction, CompileError>) {}
-            fn try_out(&self, _: FuncKey) {}
-            fn abandon(&self, _: CodeKey) {}
-            fn wake(&self, _: FuncKey, _: Nanos) {}
-            fn look(&self, _: &Job, _: &mut Waiting) {}
-            fn take_back(&self, _: CodeKey) {}
-        }
-        let ledger = Ledger::default();
+        let ledger = Ledger::new(Duration::ZERO);
         for func in 0..5 {
-            let target: Weak<dyn Target> = Weak::<Gone>::new();
-            let (module, func) = (ModuleKey(0), DefinedFuncIndex(func));
-            let func = FuncKey { module, func };
-            ledger.wait(Candidate { target, func });
+            ledger.wait(candidate(func));
         }
         let next = |now| {
-            let next = ledger.next(Nanos(0), Nanos(now), 1.0);
+            let next = ledger.next(Nanos(now), 1.0);
             next.map(|next| next.func)
         };
         let (first, second) = (next(0).unwrap(), next(0).unwrap());
