@@ -82,6 +82,7 @@ pub use upshift_runtime::{
     WaitClock,
 };
 pub use upshift_tiering as tiering;
+pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};
 
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;

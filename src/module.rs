@@ -3,6 +3,7 @@
 mod counts;
 mod inspect;
 mod load;
+mod warm;
 
 use std::io;
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use upshift_abi::Printable;
 use upshift_abi::facts::{ImportType as RawImportType, Input, Item, ModuleFacts};
 use upshift_runtime::ModuleCode;
+use upshift_tiering::ModuleTiers;
 
 pub use counts::CountedFunction;
 pub use inspect::Dump;
@@ -30,6 +32,7 @@ use crate::{
 pub struct Module {
     engine: Engine,
     code: Arc<ModuleCode>,
+    tiers: Arc<ModuleTiers<ModuleCode>>,
 }
 
 impl Module {

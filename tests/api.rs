@@ -46,6 +46,7 @@ mod api_cases {
     mod vectors;
     mod virtual_time;
     mod waiting;
+    mod warm_starts;
     mod wide;
     mod wide_tables;
 }

@@ -5,7 +5,6 @@ mod check;
 mod diff;
 mod input;
 mod merge;
-mod output;
 mod page;
 mod policies;
 mod record;

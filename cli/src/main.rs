@@ -4,6 +4,8 @@
 //! - `run`: a program from its file to its end;
 //! - `supervise`: the guest on a thread of its own, and signals that end it;
 //! - `record`: the reports of a run;
+//! - `profile`: the profiles that a run is given and writes;
+//! - `output`: files that are replaced as a whole;
 //! - `export`: reports from the file of a run's events;
 //! - `hints`: compilation hints, written from a run, read, taken out;
 //! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
@@ -27,6 +29,8 @@ mod iterations;
 mod lab;
 mod logger;
 mod options;
+mod output;
+mod profile;
 mod record;
 mod report;
 mod run;

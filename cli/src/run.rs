@@ -19,6 +19,7 @@ use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
 use crate::options::{Options, Streams};
+use crate::profile::Profiles;
 use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
 use crate::{dump, report};
@@ -43,14 +44,9 @@ pub fn program(options: &Options) -> ExitCode {
 
 /// Runs the program that the options name, and returns its module too, if it was loaded.
 pub fn program_and_module(options: &Options) -> (ExitCode, Option<Module>) {
+    let file = options.file.clone();
     let loaded = Arc::new(OnceLock::new());
-    let code = run_module(options, {
-        let (file, loaded) = (options.file.clone(), loaded.clone());
-        move |engine| {
-            let module = load(engine, &file)?;
-            Ok(loaded.get_or_init(|| module).clone())
-        }
-    });
+    let code = run_loaded(options, &loaded, move |engine| load(engine, &file));
     (code, loaded.get().cloned())
 }
 
@@ -59,20 +55,34 @@ pub fn run_module<L>(options: &Options, load: L) -> ExitCode
 where
     L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
 {
+    run_loaded(options, &Arc::default(), load)
+}
+
+/// The same; `loaded` gets the module once it is loaded.
+fn run_loaded<L>(options: &Options, loaded: &Arc<OnceLock<Module>>, load: L) -> ExitCode
+where
+    L: FnOnce(&Engine) -> Result<Module> + Send + 'static,
+{
     let prepared = Recorder::open(options).and_then(|recorder| {
+        let profiles = Profiles::open(options)?;
         let engine = engine(options, &recorder)?;
-        Ok((recorder.start(&engine), engine))
+        Ok((recorder.start(&engine), profiles, engine))
     });
-    let (recorder, engine) = match prepared {
+    let (recorder, mut profiles, engine) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return ExitCode::from(failed(&error)),
     };
     let iterations = Iterations::default();
     let guest = {
         let (engine, options) = (engine.clone(), options.clone());
-        let iterations = iterations.clone();
+        let (iterations, loaded) = (iterations.clone(), loaded.clone());
+        let given = profiles.given.take();
         move |handle: &HandleSlot| {
             let module = load(&engine)?;
+            if let Some(given) = given {
+                given.warm_up(&module)?;
+            }
+            let module = loaded.get_or_init(|| module).clone();
             match &options.around.dump {
                 Some(func) => dump::print(&module, func),
                 None => match options.iterations {
@@ -96,7 +106,8 @@ where
         }
         _ => Ok(()),
     };
-    let code = match recorder.write(&engine).and(listed) {
+    let written = recorder.write(&engine).and(listed);
+    let code = match written.and(profiles.write(loaded.get())) {
         Err(Incomplete) if code == 0 => FAILED,
         _ => code,
     };

@@ -11,6 +11,7 @@ mod cli_cases {
     mod lab;
     mod options;
     mod perf;
+    mod profiles;
     mod programs;
     mod reports;
     mod threads;

@@ -29,12 +29,12 @@ figures! {
     /// The event that a policy is asked about.
     #[derive(Clone, Debug, Default, PartialEq)]
     Trigger {
-        /// The event's name: `first-code`, `entry`, `loop`, `dequeued`, `published`, `wake` or
-        /// `sampled`.
+        /// The event's name: `first-code`, `entry`, `loop`, `dequeued`, `published`, `wake`,
+        /// `sampled` or `recorded`.
         name: Text,
-        /// `loop`: the loop.
+        /// `loop`: the loop; `recorded`: the loop that an earlier run had an OSR entry made for.
         site: Option<LoopFigures>,
-        /// `dequeued`, `published`: the level of the code.
+        /// `dequeued`, `published`, `recorded`: the level of the code.
         level: Option<u8>,
         /// `dequeued`: how long the request has waited.
         waited: Option<Nanos>,

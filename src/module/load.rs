@@ -108,6 +108,7 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
     Ok(Module {
         engine: engine.clone(),
         code,
+        tiers,
     })
 }
 

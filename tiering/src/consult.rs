@@ -125,7 +125,10 @@ impl<'a, M: CodeHome> Function<'a, M> {
         let view = self.view();
         let mut memo = self.state.memo();
         let policy = self.module.policy(self.index);
-        let decision = policy.on(&mut memo, event, &view);
+        let decision = match &event {
+            PolicyEvent::Recorded(recorded) => policy.recorded(&mut memo, recorded, &view),
+            _ => policy.on(&mut memo, event, &view),
+        };
         let log = &self.shared().log;
         log.trace(|| logged::decided(event, &view, &decision, &memo));
         decision
@@ -163,7 +166,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
     }
 
     /// Lowers the function's budget to so many units, if more are left.
-    fn lower_budget(&self, units: u32) {
+    pub(crate) fn lower_budget(&self, units: u32) {
         let left = self.home.budget(self.index);
         if self.phase() != Phase::Trial && i64::from(left) > i64::from(units) {
             self.charge();
@@ -185,7 +188,11 @@ impl<'a, M: CodeHome> Function<'a, M> {
 
     /// The budget that the policy wants, but at most so much that the function finds soon what is
     /// under way for it.
-    fn next_budget(&self, loop_state: Option<&LoopState<M::Code>>, wanted: Budget) -> Budget {
+    pub(crate) fn next_budget(
+        &self,
+        loop_state: Option<&LoopState<M::Code>>,
+        wanted: Budget,
+    ) -> Budget {
         let wanted = match wanted {
             Budget::Units(units) => units,
             Budget::Unlimited => u32::MAX,
@@ -242,14 +249,22 @@ impl<'a, M: CodeHome> Function<'a, M> {
         Nanos(new_code_at.load(Ordering::Relaxed))
     }
 
-    /// What the module's compilation hints say of the function.
+    /// What the module's compilation hints say of the function, and the profile of an earlier run,
+    /// which knows the work better.
     fn hint(&self) -> Option<Hint> {
         let facts = self.home.facts();
         let hints = &facts.hints.hints.functions;
-        if hints.is_empty() {
-            return None;
+        let hint = match hints.is_empty() {
+            true => None,
+            false => hints.get(&facts.func_index(self.index)).and_then(Hint::of),
+        };
+        match self.module.earlier.units(self.index) {
+            None => hint,
+            expected_units => Some(Hint {
+                expected_units,
+                ..hint.unwrap_or_default()
+            }),
         }
-        Hint::of(hints.get(&facts.func_index(self.index))?)
     }
 
     /// What is known of each level: nothing where runs must repeat exactly.
@@ -268,7 +283,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
 
 impl<C: Clone> LoopState<C> {
     /// What the policy sees of the loop.
-    fn view(&self) -> LoopView {
+    pub(crate) fn view(&self) -> LoopView {
         LoopView {
             index: self.index,
             depth: self.depth,

@@ -106,6 +106,12 @@ pub(crate) trait Driver<M: CodeHome>: Send + Sync {
 
     /// Handles that calls of the function run optimized code from now on.
     fn published(&self, _function: Function<'_, M>) {}
+
+    /// Handles that the module was given the profile of an earlier run: makes the recorded requests
+    /// for functions that have code. The others' will follow their first code.
+    fn warm_up(&self, module: &ModuleState<M>) {
+        module.request_recorded();
+    }
 }
 
 /// A driver for a module of an engine with this configuration.

@@ -77,7 +77,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
     }
 
     /// Compiles and installs the first code, which `guard` stands for, and does what the policy
-    /// decides about it.
+    /// decides about it and about what an earlier run requested.
     pub(crate) fn first_code(
         &self,
         guard: FirstCodeGuard<'_, M::Code>,
@@ -87,6 +87,7 @@ impl<'a, M: CodeHome> Function<'a, M> {
     ) -> Result<M::Code, FirstCallError> {
         let (code, decision) = self.compile_first(guard, level, request, sessions)?;
         self.carry_out(&decision, None);
+        self.request_recorded();
         Ok(code)
     }
 

@@ -10,6 +10,7 @@
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`queue`]: which of the waiting requests is compiled next;
 //! - `samples`: what samples find, and what policies are told of it;
+//! - [`profile`], `warm`: what a run has shown, kept for the next start of a module;
 //! - [`account`]: what is known of the work that functions do;
 //! - [`config`], [`knob`]: all options, by name; [`mod@file`]: what files of options share;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
@@ -96,6 +97,7 @@ pub mod home;
 pub mod knob;
 pub mod lifecycle;
 pub mod policy;
+pub mod profile;
 pub mod queue;
 
 mod consult;
@@ -120,6 +122,7 @@ mod sync;
 mod trial;
 mod validate;
 mod variant;
+mod warm;
 mod watch;
 mod worker;
 
@@ -143,6 +146,7 @@ pub use load::{LoadError, decode_validated};
 pub use logged::decided;
 pub use module::ModuleTiers;
 pub use policy::{Decision, Level, Memo, Policy, PolicyEvent, View};
+pub use profile::{ModuleDigest, ModuleProfile, ProfileError, RecordedRequest};
 pub use queue::Discipline;
 pub use samples::{FunctionSamples, SampleSum, Samples};
 pub use sessions::Speeds;

@@ -53,6 +53,11 @@ fn trigger(event: PolicyEvent) -> Trigger {
             samples: Some(samples),
             ..named
         },
+        PolicyEvent::Recorded(recorded) => Trigger {
+            site: recorded.site.map(loop_figures),
+            level: Some(recorded.level.0),
+            ..named
+        },
         PolicyEvent::FirstCode | PolicyEvent::Entry | PolicyEvent::Wake => named,
     }
 }

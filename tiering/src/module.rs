@@ -19,6 +19,7 @@ use crate::lifecycle::Phase;
 use crate::policy::{Level, Policy};
 use crate::sessions::CompileSessions;
 use crate::state::{FirstCallAction, FuncState};
+use crate::warm::Earlier;
 
 /// Tiering for one module, to be given to it as its [`TierHooks`].
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(crate) struct ModuleState<M: CodeHome> {
     pub(crate) driver: Box<dyn Driver<M>>,
     /// The functions' own policies, in the order of the functions; empty if none has one.
     policies: Box<[Option<Arc<dyn Policy>>]>,
+    /// What earlier runs of the module have shown.
+    pub(crate) earlier: Earlier,
 }
 
 impl<M: CodeHome> ModuleTiers<M> {
@@ -70,6 +73,7 @@ impl<M: CodeHome> ModuleTiers<M> {
             funcs: facts.defined_funcs().map(|_| OnceLock::new()).collect(),
             bytes: facts.body_bytes(),
             this: this.clone(),
+            earlier: Earlier::default(),
         });
         Arc::new(Self { state })
     }

@@ -82,6 +82,7 @@ impl<M: CodeHome> Function<'_, M> {
                 };
                 let claimed = loop_state.phase.step(LoopStep::Request);
                 if claimed {
+                    loop_state.request.store(key.req.0, Ordering::Relaxed);
                     self.state.osr_requests.fetch_add(1, Ordering::Relaxed);
                 }
                 (claimed, loop_state.phase.get().is_under_way())
@@ -166,7 +167,7 @@ impl<M: CodeHome> Function<'_, M> {
         let mut request = self.compile_request();
         request.unit = key.unit;
         request.profile = self.state.account.profile();
-        let targets = self.home.call_targets();
+        let targets = self.module.earlier.with_targets(&**self.home);
         request.targets = Some(&targets);
         let code = sessions.compile(key, request, Nanos(0));
         self.place(key, code)

@@ -31,7 +31,7 @@ use crate::OPTIONS;
 use crate::file::{FileError, Source, text};
 use crate::policy::{
     self, Decision, FirstCall, FixedBudget, Level, Memo, Needs, Never, Policy, PolicyEvent,
-    Request, View,
+    Recorded, Request, View,
 };
 
 /// Which functions have a policy of their own.
@@ -307,6 +307,19 @@ impl Policy for UpTo {
         // For the policy the ladder ends there.
         let levels = view.levels.min(self.level.0.saturating_add(1));
         let mut decision = self.policy.on(memo, event, &View { levels, ..*view });
+        let wanted =
+            |request: &Request| request.level > Level::FIRST && request.level <= self.level;
+        decision.function = decision.function.filter(wanted);
+        decision.osr = decision.osr.filter(wanted);
+        decision
+    }
+
+    fn recorded(&self, memo: &mut Memo, recorded: &Recorded, view: &View) -> Decision {
+        let levels = view.levels.min(self.level.0.saturating_add(1));
+        let level = recorded.level.min(self.level);
+        let recorded = Recorded { level, ..*recorded };
+        let view = View { levels, ..*view };
+        let mut decision = self.policy.recorded(memo, &recorded, &view);
         let wanted =
             |request: &Request| request.level > Level::FIRST && request.level <= self.level;
         decision.function = decision.function.filter(wanted);

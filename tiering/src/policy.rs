@@ -47,7 +47,7 @@ pub use constant::{Eager, FirstCall, FixedBudget, Never};
 pub use cost::CostModel;
 pub use decision::{Budget, Decision, Lane, Level, Reason, Request};
 pub use dotnet::DotNet;
-pub use event::{LoopView, PolicyEvent};
+pub use event::{LoopView, PolicyEvent, Recorded};
 pub use hint::Hint;
 pub use hotspot::HotSpot;
 pub use jikes::Jikes;
@@ -108,6 +108,27 @@ pub trait Policy: Send + Sync + Debug {
     /// Mostly called on threads that run WebAssembly, so it should take well below a microsecond;
     /// it must not block.
     fn on(&self, memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision;
+
+    /// Decides on what an earlier run of the module had optimized, when the function has its first
+    /// code. Called for [`PolicyEvent::Recorded`], once for the function and once for each loop
+    /// that was requested, in the order of the requests; the decision's budget is not granted.
+    /// Otherwise as [`on`](Self::on).
+    ///
+    /// The default requests the same again. What [`View::hint`] says of the function's work is
+    /// that run's, too.
+    fn recorded(&self, _memo: &mut Memo, recorded: &Recorded, view: &View) -> Decision {
+        let wait = Decision::wait(Budget::Unlimited);
+        let units = view.hint.and_then(|hint| hint.expected_units);
+        let reason = Reason::new("recorded in an earlier run")
+            .with("order", f64::from(recorded.order))
+            .with("units", units.unwrap_or(0) as f64);
+        let request = Request::new(recorded.level, Lane::Normal);
+        match recorded.site {
+            Some(site) if site.can_rise() => wait.with_osr(request).because(reason),
+            None if view.can_rise() => wait.with_function(request).because(reason),
+            _ => wait.because(Reason::new("recorded, and under way")),
+        }
+    }
 }
 
 /// What tiering has to observe for a policy, beyond what each [`View`] has anyway.

@@ -189,6 +189,12 @@ impl<J: Waits> Queue<J> {
         self.finished.notify_all();
     }
 
+    /// Counts work that is done beside the queue, until [`done`](Self::done) is called for it:
+    /// [`wait_idle`](Self::wait_idle) waits for that too.
+    pub(crate) fn begin_beside(&self) {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits until every pushed job is done, or the queue is closed.
     pub(crate) fn wait_idle(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,6 +43,11 @@ impl AtomicState {
         self.get().phase
     }
 
+    /// The state, and the number of the latest request.
+    pub(crate) fn requested(&self) -> (Lifecycle, ReqId) {
+        unpack(self.0.load(Ordering::Acquire))
+    }
+
     /// Takes a step. Returns false, and changes nothing, if it is not possible or no longer so.
     pub(crate) fn step(&self, step: Step) -> bool {
         self.update(|state, req| Some((state.step(step)?, req)))
@@ -189,6 +194,9 @@ pub(crate) struct LoopState<C> {
     pub(crate) phase: AtomicLoopPhase,
     /// How often the OSR entry was taken. Relaxed: a figure for policies.
     pub(crate) entries: AtomicU32,
+    /// The number of the latest request for the OSR entry; 0 if there was none. Relaxed: a figure
+    /// for profiles.
+    pub(crate) request: AtomicU32,
     /// The OSR entry. Written before `phase` becomes `Ready`, so `Some` in that phase.
     pub(crate) code: Mutex<Option<LevelCode<C>>>,
 }
@@ -327,6 +335,7 @@ impl<C: Clone> LoopState<C> {
             depth: info.depth,
             phase: AtomicLoopPhase::new(LoopPhase::Idle),
             entries: AtomicU32::new(0),
+            request: AtomicU32::new(0),
             code: Mutex::new(None),
         }
     }

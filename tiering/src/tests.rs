@@ -13,6 +13,7 @@ mod pool;
 mod queue;
 mod replay;
 mod validate;
+mod warm;
 
 use std::time::{Duration, Instant};
 

@@ -197,7 +197,7 @@ pub(crate) fn thread_time() -> Duration {
 }
 
 /// Sets the niceness of the calling thread. Linux has one for each thread.
-fn lower_priority(nice: u32) {
+pub(crate) fn lower_priority(nice: u32) {
     if nice == 0 {
         return;
     }

@@ -10,8 +10,8 @@ use clap::Args;
 use upshift::{Printable, Result};
 use upshift_lab::experiment::{Gathered, Judgement, Mixing, gather, write_csv};
 
-use super::output::Output;
 use super::verify::rulings;
+use crate::output::Output;
 use crate::report;
 
 const NOTES: &str = "\

@@ -24,9 +24,9 @@ use upshift_lab::record::{Counted, LevelRun, Runs, levels};
 use upshift_lab::trace::{Cell, Header, Recorder, Slice};
 
 use super::misused;
-use super::output::Output;
 use super::runs::{Program, Ran, Sampling, functions, level_run, places};
 use crate::options::{Command, RunArguments, interpret};
+use crate::output::Output;
 use crate::report;
 
 const AFTER_HELP: &str = "\

@@ -66,6 +66,10 @@ impl Program {
             options.file != Path::new("-"),
             "standard input is the program's; the module must be a file"
         );
+        ensure!(
+            options.profile_in.is_none() && options.profile_out.is_none(),
+            "--profile-in and --profile-out are for single runs; the lab makes several"
+        );
         options.around.clocks = Clocks::Virtual;
         options.around.random_seed.get_or_insert(0);
         let mut input = Vec::new();

@@ -46,6 +46,10 @@ pub struct Options {
     /// How often the program runs, or the function is called, each time measured; `None` is once,
     /// without measuring.
     pub iterations: Option<u32>,
+    /// The file with the profile of an earlier run.
+    pub profile_in: Option<PathBuf>,
+    /// The file for the profile of this run.
+    pub profile_out: Option<PathBuf>,
     /// The format of statistics, if they are to be printed.
     pub stats: Option<StatsFormat>,
     /// The configuration of the engine.

@@ -1,6 +1,7 @@
 //! The parser of the command line: clap's arguments, and their conversion to options.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -22,6 +23,8 @@ Examples:
   upshift -D events=x.log x.wasm           record every decision and compilation
   upshift report --format firefox x.log    make a profile, trace or table of that
   upshift help report                      list what can be made of it
+  upshift --profile-out x.prof x.wasm      keep what got hot
+  upshift --profile-in x.prof x.wasm       optimize that from the start
   upshift hints help                       note in a module what a run of it did
   upshift lab help                         study tiering: record, simulate, bound, compare
 
@@ -81,6 +84,14 @@ pub struct RunArguments {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     iterations: Option<u32>,
+
+    /// Optimize from the start what this profile of an earlier run shows to be hot
+    #[arg(long, value_name = "FILE")]
+    profile_in: Option<PathBuf>,
+
+    /// Write a profile after the run: what got hot, in which order; may be the file of --profile-in
+    #[arg(long, value_name = "FILE")]
+    profile_out: Option<PathBuf>,
 
     /// Print what was compiled, when and at which cost, after the run
     #[arg(
@@ -225,6 +236,8 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
     options.iterations = arguments.iterations;
+    options.profile_in = arguments.profile_in;
+    options.profile_out = arguments.profile_out;
     let variables = arguments.env.iter().map(|text| variable(text));
     options.guest = Guest {
         dirs: arguments.dirs.iter().map(|dir| Dir::parse(dir)).collect(),
@@ -249,7 +262,9 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
 }
 
 fn no_file(options: Options) -> Result<Command, String> {
-    if options.invoke.is_some() || options.iterations.is_some() || !options.guest.is_empty() {
+    let profile = options.profile_in.is_some() || options.profile_out.is_some();
+    let program = options.invoke.is_some() || options.iterations.is_some();
+    if profile || program || !options.guest.is_empty() {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }
     Ok(Command::Story(Box::new(options)))

@@ -37,6 +37,7 @@ pub mod artifact;
 pub mod atomic;
 pub mod builtin;
 pub mod callconv;
+pub mod codec;
 pub mod compiler;
 pub mod counted;
 pub mod exception;

@@ -65,12 +65,42 @@ impl CallTargets {
         if self.0.is_empty() {
             return None;
         }
-        let [last, all] = cells_of(facts, call).map(|cell| self.0[cell.index()]);
+        let [last, _] = cells_of(facts, call);
+        self.only_of(facts, last.index() / 2)
+    }
+
+    /// The function that the pair of cells has noted as its only target.
+    fn only_of(&self, facts: &ModuleFacts, pair: usize) -> Option<FuncIndex> {
+        let [last, all] = *self.0.get(2 * pair..2 * pair + 2)? else {
+            return None;
+        };
         let first = facts.layout.func_ref(0).0;
         let distance = last.checked_sub(first).filter(|_| last == all)?;
         let size = size_of::<VmFuncRef>() as u32;
         let reference = distance.is_multiple_of(size).then_some(distance / size)?;
         facts.ref_funcs.get(reference as usize).copied()
+    }
+
+    /// The pairs of cells that have noted one function of the module only, by their number.
+    pub fn noted(&self, facts: &ModuleFacts) -> Vec<(u32, FuncIndex)> {
+        let pairs = 0..self.0.len() / 2;
+        let noted = pairs.filter_map(|pair| Some((pair as u32, self.only_of(facts, pair)?)));
+        noted.collect()
+    }
+
+    /// Takes over what an earlier run has [`noted`](Self::noted), for pairs that have noted nothing
+    /// yet. What names no pair, or no function that can be referred to, is skipped.
+    pub fn fill(&mut self, facts: &ModuleFacts, noted: &[(u32, FuncIndex)]) {
+        for &(pair, func) in noted {
+            let reference = facts.func_refs.get(func.index()).copied();
+            let Some(reference) = reference.filter(|&reference| reference != u32::MAX) else {
+                continue;
+            };
+            let start = 2 * pair as usize;
+            if let Some(cells @ [0, 0]) = self.0.get_mut(start..start + 2) {
+                cells.fill(facts.layout.func_ref(reference).0);
+            }
+        }
     }
 
     /// The calls of a module that have called one function of it only, in the order of its code.

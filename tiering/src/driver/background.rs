@@ -59,6 +59,10 @@ impl<M: CodeHome> Driver<M> for Background {
     fn published(&self, function: Function<'_, M>) {
         function.await_trial();
     }
+
+    fn warm_up(&self, module: &ModuleState<M>) {
+        module.prepare_in_background();
+    }
 }
 
 /// What compile threads and the ticker do to a module.
@@ -80,7 +84,7 @@ impl<M: CodeHome> Target for ModuleState<M> {
             facts: home.facts().clone(),
             wasm: home.wasm().clone(),
             profile: function.state.account.profile(),
-            targets: home.call_targets(),
+            targets: self.earlier.with_targets(&*home),
         })
     }
 

@@ -4,7 +4,7 @@ use upshift_knobs::{Value, types};
 
 use super::registry::policy;
 use super::threshold::{Work, at_threshold};
-use super::{Budget, Decision, Lane, Memo, Policy, PolicyEvent, Reason, Request, View};
+use super::{Budget, Decision, Lane, Memo, Policy, PolicyEvent, Reason, Recorded, Request, View};
 
 policy! {
     Never = "never", "Nothing is ever optimized" {}
@@ -42,6 +42,10 @@ impl Policy for Never {
     }
 
     fn on(&self, _memo: &mut Memo, _event: PolicyEvent, _view: &View) -> Decision {
+        Decision::wait(Budget::Unlimited).because(Reason::new("never"))
+    }
+
+    fn recorded(&self, _memo: &mut Memo, _recorded: &Recorded, _view: &View) -> Decision {
         Decision::wait(Budget::Unlimited).because(Reason::new("never"))
     }
 }

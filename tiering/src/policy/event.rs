@@ -31,6 +31,21 @@ pub enum PolicyEvent {
     Wake,
     /// Samples found a thread in the function, so many times since the last event of this kind.
     Sampled(u32),
+    /// The function has code, and an earlier run of the module requested optimized code of it: see
+    /// [`Policy::recorded`](super::Policy::recorded), which is called for this event.
+    Recorded(Recorded),
+}
+
+/// A request that an earlier run of the module has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// The number of the request among those of that run; the first is 0.
+    pub order: u32,
+    /// The level of the code.
+    pub level: Level,
+    /// The loop that needed an OSR entry; `None` if the whole function was requested.
+    pub site: Option<LoopView>,
 }
 
 impl PolicyEvent {
@@ -44,6 +59,7 @@ impl PolicyEvent {
             PolicyEvent::Published(_) => "published",
             PolicyEvent::Wake => "wake",
             PolicyEvent::Sampled(_) => "sampled",
+            PolicyEvent::Recorded(_) => "recorded",
         }
     }
 }

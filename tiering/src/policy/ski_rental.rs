@@ -9,7 +9,7 @@ use upshift_knobs::{Value, types};
 use upshift_profiler::FuncKey;
 
 use super::cost::costed_policy;
-use super::{Budget, Decision, Memo, Policy, PolicyEvent, Reason, View};
+use super::{Budget, Decision, Memo, Policy, PolicyEvent, Reason, Recorded, View};
 
 costed_policy! {
     ///
@@ -167,6 +167,12 @@ impl Policy for HintedSkiRental {
             Some(work) => reason.with("predicted", work),
             None => reason,
         })
+    }
+
+    /// What an earlier run has shown is a prediction, of which it believes as much as of others:
+    /// requesting at once would give up the bound.
+    fn recorded(&self, _memo: &mut Memo, _recorded: &Recorded, _view: &View) -> Decision {
+        Decision::wait(Budget::Unlimited).because(Reason::new("a prediction, as others"))
     }
 }
 
