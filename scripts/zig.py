@@ -9,6 +9,7 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "tests" / "programs" / "kernels"
 THREADS = ROOT / "tests" / "programs" / "threads"
+BINDINGS = ROOT / "tests" / "programs" / "bindings"
 TOOLS = ROOT / "corpus" / ".tools"
 ZIG = "ziglang==0.17.1"
 COMMON = ["-O2", "-Wall", "-Wextra", "-Werror", "-fno-sanitize=all"]

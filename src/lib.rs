@@ -29,6 +29,7 @@
 //!   [`ExternRef`]: what runs, on one thread at a time; [`SharedMemory`]: what stores on several
 //!   threads have in common;
 //! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
+//! - [`guest`]: what typed bindings of a module are made of;
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
 //!
@@ -48,6 +49,7 @@ mod exnref;
 mod externref;
 mod func;
 mod global;
+pub mod guest;
 mod handle;
 mod instance;
 mod instance_pre;
@@ -74,6 +76,8 @@ pub use upshift_abi::counted::CountedSite;
 pub use upshift_abi::hints;
 pub use upshift_abi::targets::KnownTarget;
 pub use upshift_abi::{Printable, PrintableLines};
+#[cfg(feature = "bindgen")]
+pub use upshift_bindgen_macro::bindgen;
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{

@@ -7,6 +7,7 @@
 //! - `profile`: the profiles that a run is given and writes;
 //! - `output`: files that are replaced as a whole;
 //! - `export`: reports from the file of a run's events;
+//! - `bindgen`: Rust for the functions of a module;
 //! - `hints`: compilation hints, written from a run, read, taken out;
 //! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
 //! - `invoke`: one function with arguments as text;
@@ -20,6 +21,7 @@
 //! run or a report could not be written; 2 for wrong usage; 128 and the signal's number if a signal
 //! ended it. Standard output belongs to the guest; everything else goes to standard error.
 
+mod bindgen;
 mod code;
 mod dump;
 mod export;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         options::Command::Run(options) => run::program(&options),
         options::Command::Story(options) => story::tell(&options),
         options::Command::Report(arguments) => export::run(&arguments),
+        options::Command::Bindgen(arguments) => bindgen::run(&arguments),
         options::Command::Hints(arguments) => hints::run(arguments),
         options::Command::Lab(arguments) => lab::run(&arguments),
         options::Command::Done(code) => code,

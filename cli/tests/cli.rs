@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli_cases {
+    mod bindgen;
     mod errors;
     mod experiments;
     mod firefox;

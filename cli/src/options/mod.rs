@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
-use crate::{export, hints, lab};
+use crate::{bindgen, export, hints, lab};
 
 pub use guest::{Clocks, Guest, Repeated, Streams};
 pub use knobs::Around;
@@ -68,6 +68,8 @@ pub enum Command {
     Report(export::Arguments),
     /// A task of the tiering lab.
     Lab(lab::Arguments),
+    /// Write bindings.
+    Bindgen(bindgen::Arguments),
     /// Read or write compilation hints.
     Hints(hints::Arguments),
     /// Exit: help was printed, or an error.

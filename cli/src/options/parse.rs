@@ -10,7 +10,7 @@ use upshift::knobs::Group;
 
 use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, knobs};
-use crate::{export, hints, lab, report};
+use crate::{bindgen, export, hints, lab, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +26,7 @@ Examples:
   upshift --profile-out x.prof x.wasm      keep what got hot
   upshift --profile-in x.prof x.wasm       optimize that from the start
   upshift hints help                       note in a module what a run of it did
+  upshift bindgen libfoo.wasm              write Rust that calls a module's functions
   upshift lab help                         study tiering: record, simulate, bound, compare
 
 Options come before FILE; what follows it belongs to the program. Grouped options take
@@ -141,9 +142,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     if args.get(1).is_some_and(|arg| arg == "help") {
         // `help report` is `report --help`. No program is run by this.
         args.remove(1);
+        let has_help = ["bindgen", "hints", "lab", "report"];
         if !args
             .get(1)
-            .is_some_and(|arg| arg == "report" || arg == "lab" || arg == "hints")
+            .is_some_and(|arg| has_help.iter().any(|name| arg == name))
         {
             args.truncate(1);
         }
@@ -155,6 +157,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             args.remove(1);
             return match export::Arguments::try_parse_from(args) {
                 Ok(arguments) => Command::Report(arguments),
+                Err(error) => refused(&error),
+            };
+        }
+        Some("bindgen") => {
+            args.remove(1);
+            return match bindgen::Arguments::try_parse_from(args) {
+                Ok(arguments) => Command::Bindgen(arguments),
                 Err(error) => refused(&error),
             };
         }

@@ -1,0 +1,136 @@
+//! The text of bindings, and what there are none of.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use upshift_bindgen::Bindings;
+
+const SHAPES: &[u8] = include_bytes!("../../tests/programs/bindings/shapes.wasm");
+const CONFIG: &str = include_str!("../../tests/programs/bindings/shapes.toml");
+
+fn generate(wasm: &[u8], config: &str) -> Result<String, String> {
+    let bindings = Bindings {
+        wasm,
+        name: "shapes",
+        config,
+        include: None,
+    };
+    bindings.generate().map_err(|error| error.to_string())
+}
+
+/// Compares with a file beside this one, which `BLESS=1` writes.
+fn check_golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = text
+        .lines()
+        .zip(expected.lines())
+        .find(|(new, old)| new != old);
+    assert!(
+        text == expected,
+        "{} differs; BLESS=1 writes it; first: {differs:?}",
+        path.display()
+    );
+}
+
+#[test]
+fn debug_information_becomes_bindings() {
+    check_golden("dwarf.txt", &generate(SHAPES, "").unwrap());
+}
+
+#[test]
+fn a_configuration_becomes_bindings() {
+    check_golden("configured.txt", &generate(SHAPES, CONFIG).unwrap());
+}
+
+#[test]
+fn types_alone_become_bindings() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+        (import "a-b" "log" (func (param i32) (result f64)))
+        (func (export "get-Value") (param $first i32) (param i64) (result f32) (f32.const 0))
+        (func (export "self") (param $self i32) (param $result i32))
+        (func (export "new"))
+        (func (export "two") (result i32 i32) (i32.const 0) (i32.const 0))
+        (func (export "vector") (param v128)))"#;
+    check_golden(
+        "types.txt",
+        &generate(&wat::parse_str(text).unwrap(), "").unwrap(),
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    let module = r#"(module
+        (import "env" "f" (func (param i32 i32)))
+        (memory (export "memory") 1)
+        (func (export "g") (param i32 i32) (result i32) (i32.const 0)))"#;
+    let wasm = wat::parse_str(module).unwrap();
+    for (config, message) in [
+        (
+            r#"functions = ["g(a: i64) -> i32"]"#,
+            "line 1: `g` is (i32, i32) -> (i32) in the module, and its signature means (i64) -> (i32)",
+        ),
+        (
+            r#"functions = ["h()"]"#,
+            "line 1: the module has no export `h`; it has g",
+        ),
+        (
+            r#"functions = ["g(a: &P, b: i32) -> i32"]"#,
+            "the layout of `a` of `g` is not known",
+        ),
+        (
+            r#"functions = ["g(a: &[*P]) -> *void", "g("]"#,
+            "line 1: in `g(`: expected",
+        ),
+        (
+            "\nimports = [\"env.f(a: &[u8; _], n: u32)\"]",
+            "line 2: `a` is passed without its length",
+        ),
+        (
+            r#"imports = ["env.g()"]"#,
+            "the module has no import `env.g`; it has env.f",
+        ),
+        (r#"function = []"#, "unknown field `function`"),
+    ] {
+        let error = generate(&wasm, config).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+    for (module, message) in [
+        (
+            r#"(module (import "env" "memory" (memory 1)))"#,
+            "imports the memory `env.memory`",
+        ),
+        (r#"(module (memory i64 1))"#, "64-bit addresses"),
+        (r#"(component)"#, "this is a component"),
+    ] {
+        let error = generate(&wat::parse_str(module).unwrap(), "").unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+    assert!(
+        generate(b"(module)", "")
+            .unwrap_err()
+            .contains("binary format")
+    );
+}
+
+/// A damaged module, or debug information, is an error or makes other bindings, nothing worse.
+#[test]
+fn damaged_modules_do_no_harm() {
+    let mut wasm = SHAPES.to_vec();
+    for at in 0..wasm.len() {
+        for change in [0x01, 0x80, 0xff] {
+            wasm[at] ^= change;
+            let _ = generate(&wasm, CONFIG);
+            let _ = generate(&wasm, "");
+            wasm[at] ^= change;
+        }
+        let _ = generate(&SHAPES[..at], "");
+    }
+}
