@@ -163,12 +163,13 @@ fn unsafe_code_is_where_it_is_allowed() {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let uses = |text: &str| {
-        let code = text
-            .lines()
-            .map(|line| line.split("//").next().unwrap_or_default());
-        let mut words =
-            code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-        words.any(|word| word == "unsafe")
+        text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            // The keyword as text is one of a list of keywords.
+            let code = code.replace("\"unsafe\"", "");
+            let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.any(|word| word == "unsafe")
+        })
     };
     let mut complaints = Vec::new();
     let mut used = BTreeSet::new();

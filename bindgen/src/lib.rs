@@ -27,7 +27,7 @@
 //! # Invariants
 //!
 //! - Knows no engine: reads a module, writes Rust.
-//! - A signature that the function's type in the module contradicts is an error here, with its line.
+//! - A signature that contradicts the function's type in the module is an error, with its line.
 
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,8 @@
 //!
 //! | notation | parameters in WebAssembly | in Rust |
 //! |---|---|---|
-//! | `i8` … `u32`, `bool`; `i64`, `u64`; `f32`; `f64` | the value, as `i32`; `i64`; `f32`; `f64` | the same |
+//! | `bool`, `i8` to `u32` | the value as `i32` | the same |
+//! | `i64`, `u64`, `f32`, `f64` | the value | the same |
 //! | `*T` | an address | `Ptr<T>` |
 //! | `&T`, `&mut T` | the address of a copy, which is copied back for `mut` | `&T`, `&mut T` |
 //! | `out T` | the address of zeroes | none: a further result, `T` |

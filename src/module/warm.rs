@@ -7,9 +7,9 @@ use crate::Result;
 
 impl Module {
     /// What the module's run has shown up to now, and the run whose profile it was
-    /// [given](Self::warm_up): which functions and loops got hot, in which order, how much work each
-    /// function did, and what indirect calls called. [`ModuleProfile::to_bytes`] is its form for a
-    /// file.
+    /// [given](Self::warm_up): which functions and loops got hot, in which order, how much work
+    /// each function did, and what indirect calls called. [`ModuleProfile::to_bytes`] is its form
+    /// for a file.
     ///
     /// With [`Strategy::Baseline`](crate::Strategy::Baseline) nothing gets hot, and the profile of
     /// a run that was given none is empty.

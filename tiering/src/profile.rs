@@ -6,8 +6,8 @@
 //!
 //! A profile decides when code is compiled and what the optimizer guesses, and never what a program
 //! computes: functions and loops that do not exist are refused or skipped, guesses are compared
-//! with what happens. So one that somebody has tampered with costs at most time, as much as
-//! optimizing the whole module takes.
+//! with what happens. So a forged one costs at most time, as much as optimizing the whole
+//! module takes.
 //!
 //! ```text
 //! magic (8 bytes), version, digest of the module (32 bytes), functions, levels
