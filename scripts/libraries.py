@@ -1,8 +1,8 @@
 """Real libraries as benchmarks: what each is made of, fetched and compiled.
 
 The manifest has `packages` (what to fetch, as packages.py takes it), `sources` (which files of a
-package's folder are compiled, and how), and `libraries`: programs that `use` sources. Programs with
-`threads` have POSIX threads, and those of the C library that comes with Rust's target for threads.
+package's folder are compiled, and how), `libraries`: programs that `use` sources, and `reactors`:
+modules of sources that export functions, for bindings. Programs with `threads` have POSIX threads, and those of the C library that comes with Rust's target for threads.
 """
 
 import concurrent.futures
@@ -230,6 +230,34 @@ def leb128(data, at):
         value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
         if byte < 128:
             return value, at
+
+
+class Reactors(Build):
+    """Libraries without a program around them, whose functions a host calls."""
+
+    def __init__(self):
+        super().__init__(native=False)
+        self.manifest["libraries"] = self.manifest["reactors"]
+        self.output = CORPUS / "reactors"
+
+    def program(self, name):
+        return PROGRAMS / "reactors" / f"{name}.c"
+
+    def stamp(self, name):
+        return self.objects(False) / f"reactor-{name}.stamp"
+
+    def program_unit(self, name):
+        output, command = super().program_unit(name)
+        return output.with_name(f"reactor-{name}.o"), command
+
+    def linker(self, name, units):
+        exports = ["malloc", "free", *self.manifest["libraries"][name]["exports"]]
+        return [*super().linker(name, units), "-mexec-model=reactor", "-Wl,--export-table",
+                "-Wl,--growable-table", *(f"-Wl,--export={function}" for function in exports)]
+
+    def state(self, name):
+        linker = [str(part) for part in self.linker(name, [])]
+        return hashlib.sha256("\0".join([super().state(name), *linker]).encode()).hexdigest()
 
 
 def compile_unit(unit):

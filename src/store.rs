@@ -4,8 +4,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use upshift_runtime::{
-    ArmedTimeout, ExceptionMemory, InterruptHandle, Interruption, ResourceLimiter,
-    Store as RawStore, WaitClock,
+    ArmedTimeout, InterruptHandle, Interruption, ResourceLimiter, Store as RawStore, WaitClock,
 };
 
 use crate::Engine;
@@ -51,7 +50,8 @@ impl<T: Send + 'static> Store<T> {
     }
 
     /// Counts the memory of this store's exceptions in common with that of other stores.
-    pub(crate) fn share_exception_memory(&mut self, memory: &ExceptionMemory) {
+    #[cfg(feature = "wasi")]
+    pub(crate) fn share_exception_memory(&mut self, memory: &upshift_runtime::ExceptionMemory) {
         self.raw.share_exception_memory(memory);
     }
 

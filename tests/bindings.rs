@@ -356,6 +356,31 @@ mod with_wasi {
     }
 }
 
+/// SQLite calls closures, which call SQLite.
+#[cfg(feature = "wasi")]
+#[path = "../examples/sqlite/main.rs"]
+#[allow(dead_code)]
+mod sqlite;
+
+#[cfg(feature = "wasi")]
+#[test]
+fn sqlite_answers_in_every_mode() {
+    for engine in engines() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/reactors/sqlite3.wasm");
+        let module = Module::from_file(&engine, path).expect("scripts/build-libraries makes it");
+        let (version, heights) = sqlite::mountains(&module).unwrap();
+        assert!(version.starts_with("3."), "{version}");
+        let expected = [
+            ("Mont Blanc", 4806.0 / 0.3048),
+            ("Zugspitze", 2962.0 / 0.3048),
+        ];
+        assert_eq!(
+            heights,
+            expected.map(|(name, feet)| (name.to_owned(), feet))
+        );
+    }
+}
+
 /// The first program of the guide, whose C file and Rust file are tested.
 #[test]
 fn the_guide_has_the_files_that_are_tested() {

@@ -16,7 +16,8 @@ pub struct State<H> {
     /// What WASI's functions use, if the module imports them.
     #[cfg(feature = "wasi")]
     pub wasi: Option<Box<WasiCtx>>,
-    /// The module's memory, once it is instantiated.
+    /// The module's instance and memory, once it is instantiated.
+    instance: Option<Instance>,
     memory: Option<Memory>,
 }
 
@@ -27,6 +28,7 @@ impl<H: Send + 'static> State<H> {
             host,
             #[cfg(feature = "wasi")]
             wasi: None,
+            instance: None,
             memory: None,
         }
     }
@@ -50,6 +52,21 @@ impl<H: Send + 'static> State<H> {
         self.wasi
             .as_mut()
             .expect("a module that imports WASI has a state with it")
+    }
+
+    /// The exported function of this name and type, for a callback that calls the module again.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, it has another type, or the module is still being instantiated.
+    pub fn func<P: WasmParams, R: WasmResults>(
+        caller: &mut Caller<'_, Self>,
+        name: &str,
+    ) -> Result<TypedFunc<P, R>> {
+        match caller.data().instance {
+            Some(instance) => instance.get_typed_func(caller, name),
+            None => anyhow::bail!("`{name}` can't be called while the module is instantiated"),
+        }
     }
 
     /// The memory of the module that calls a host function, and the host that it is a function of.
@@ -157,6 +174,7 @@ impl<H: Send + 'static> Library<H> {
         let instance = linker.instantiate(&mut store, module)?;
         let memory = instance.get_memory(&mut store, "memory");
         store.data_mut().memory = memory;
+        store.data_mut().instance = Some(instance);
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ())?;
         }
