@@ -103,7 +103,7 @@ fn write(arguments: &Arguments) -> Result<()> {
     let items = bindings
         .generate()
         .with_context(|| format!("no bindings of `{file}`: `{}`", Printable(about)))?;
-    let text = format!("// Bindings of `{file}`, made by `upshift bindgen`.\n\n{items}");
+    let text = format!("//! Bindings of `{file}`, made by `upshift bindgen`.\n\n{items}");
     match &arguments.output {
         None => report::out(&text),
         Some(path) => fs::write(path, text)

@@ -1,9 +1,10 @@
-// Bindings of `corpus/reactors/sqlite3.wasm`, made by `upshift bindgen`.
+//! Bindings of `corpus/reactors/sqlite3.wasm`, made by `upshift bindgen`.
 
 /// The library `Sqlite`: a WebAssembly module with a store of its own.
 ///
 /// It is also an `upshift::guest::Library`: its memory, its allocator, callbacks.
 #[derive(Debug)]
+#[allow(clippy::type_complexity)]
 pub struct Sqlite {
     library: ::upshift::guest::Library<()>,
     step: ::upshift::TypedFunc<u32, i32>,
@@ -24,6 +25,7 @@ pub struct Sqlite {
     open: ::upshift::TypedFunc<(u32, u32), i32>,
 }
 
+#[allow(dead_code)]
 impl Sqlite {
     /// Makes an instance of the module, and checks that its functions are those that
     /// these bindings were made for.
@@ -323,19 +325,23 @@ impl ::std::ops::DerefMut for Sqlite {
 /// Something that the module calls `sqlite3`; only addresses of it
 /// are known.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub enum Sqlite3 {}
 
 /// Something that the module calls `sqlite3_context`; only addresses of it
 /// are known.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub enum Sqlite3Context {}
 
 /// Something that the module calls `sqlite3_stmt`; only addresses of it
 /// are known.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub enum Sqlite3Stmt {}
 
 /// Something that the module calls `sqlite3_value`; only addresses of it
 /// are known.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub enum Sqlite3Value {}

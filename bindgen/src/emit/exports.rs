@@ -49,6 +49,9 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
         text.line(format!("// `{function}` has no method: {why}."));
     }
     text.line("#[derive(Debug)]");
+    if plan.methods.iter().any(|method| method.params.len() > 6) {
+        text.line("#[allow(clippy::type_complexity)]");
+    }
     text.line(format!("pub struct {name}{declared} {{"));
     text.line(format!("library: ::upshift::guest::Library<{host}>,"));
     for method in &plan.methods {
@@ -58,6 +61,8 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
     }
     text.line("}");
     text.line("");
+    // A program rarely calls all functions of a library.
+    text.line("#[allow(dead_code)]");
     text.line(format!("impl{declared} {name}{used} {{"));
     constructors(text, plan, &generics, include);
     for method in &plan.methods {

@@ -12,6 +12,7 @@ pub(super) fn structs(text: &mut Text, plan: &Plan) {
         ));
         text.line("/// are known.");
         text.line("#[derive(Debug)]");
+        text.line("#[allow(dead_code)]");
         text.line(format!("pub enum {name} {{}}"));
     }
     for found in plan.structs.iter() {
@@ -25,7 +26,7 @@ fn definition(text: &mut Text, plan: &Plan, found: &Struct) {
     let name = &found.name;
     text.line("/// A struct of the module's.");
     text.line("#[derive(Clone, Copy, Debug, PartialEq)]");
-    text.line("#[allow(missing_docs)]");
+    text.line("#[allow(dead_code, missing_docs)]");
     text.line(format!("pub struct {name} {{"));
     for field in &found.fields {
         text.line(format!("pub {}: {},", field.name, types.item(&field.item)));

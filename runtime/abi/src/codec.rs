@@ -192,8 +192,12 @@ mod tests {
         encoder.sized(b"abc");
         let bytes = encoder.0;
         let mut decoder = Decoder::new(&bytes);
-        numbers.map(|number| assert_eq!(decoder.number(), Ok(number)));
-        signed.map(|number| assert_eq!(decoder.signed(), Ok(number)));
+        for number in numbers {
+            assert_eq!(decoder.number(), Ok(number));
+        }
+        for number in signed {
+            assert_eq!(decoder.signed(), Ok(number));
+        }
         assert_eq!(decoder.sized(), Ok(&b"abc"[..]));
         decoder.finish().unwrap();
     }
