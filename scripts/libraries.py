@@ -240,6 +240,14 @@ class Reactors(Build):
         self.manifest["libraries"] = self.manifest["reactors"]
         self.output = CORPUS / "reactors"
 
+    def build_all(self):
+        self.build(list(self.manifest["libraries"]))
+        for folder in sorted((PROGRAMS / "reactors").iterdir()):
+            if (folder / "Cargo.toml").exists():
+                rust_and_go.build_rust_library(folder, self.put)
+            elif (folder / "go.mod").exists():
+                rust_and_go.build_go_library(folder, self.put)
+
     def program(self, name):
         return PROGRAMS / "reactors" / f"{name}.c"
 

@@ -74,17 +74,42 @@ def build_rust(names, target, put):
         put(name, built / target / "release" / (name if target == NATIVE else f"{name}.wasm"))
 
 
-def build_go(names, native, put):
-    """Builds programs in Go; `put` takes a name and its file."""
+def build_rust_library(folder, put):
+    """Builds a crate whose functions a host calls; C's allocator, which is also Rust's there, is
+    exported for it."""
+    built = OBJECTS / "rust"
+    target = rust_target(native=False, threads=False)
+    install_target(target)
+    env = clean_environment(built)
+    env["RUSTFLAGS"] = "-Clink-arg=--export=malloc -Clink-arg=--export=free"
+    subprocess.run(["cargo", f"+{TOOLCHAIN}", "build", "--quiet", "--release", "--locked",
+                    "--target", target, "--target-dir", built,
+                    "--manifest-path", folder / "Cargo.toml"], check=True, env=env)
+    put(folder.name, built / target / "release" / f"{folder.name}.wasm")
+
+
+def build_go_library(folder, put):
+    """Builds a package whose functions a host calls."""
+    output = OBJECTS / "go" / f"{folder.name}-reactor"
+    go_build(folder, output, ".", False, "-buildmode=c-shared", "-ldflags=-s -w")
+    put(folder.name, output)
+
+
+def go_build(folder, output, package, native, *options):
     python = zig.environment()
     subprocess.run([python, "-m", "pip", "install", "--quiet", GO], check=True)
-    built = OBJECTS / "go"
-    built.mkdir(parents=True, exist_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
     system, processor = GO_TARGETS[native]
     env = {**os.environ, "GOOS": system, "GOARCH": processor, "GOTOOLCHAIN": "local",
-           "GOCACHE": str(built / "cache"), "GOFLAGS": "", "GOPROXY": "off", "CGO_ENABLED": "0"}
+           "GOCACHE": str(OBJECTS / "go" / "cache"), "GOFLAGS": "", "GOPROXY": "off",
+           "CGO_ENABLED": "0"}
+    subprocess.run([python.parent / "go", "build", "-trimpath", *options, "-o", output, package],
+                   check=True, env=env, cwd=folder)
+
+
+def build_go(names, native, put):
+    """Builds programs in Go; `put` takes a name and its file."""
     for name in names:
-        output = built / f"{name}-{system}"
-        command = [python.parent / "go", "build", "-trimpath", "-o", output, f"./{name}"]
-        subprocess.run(command, check=True, env=env, cwd=PROGRAMS / "go")
+        output = OBJECTS / "go" / f"{name}-{GO_TARGETS[native][0]}"
+        go_build(PROGRAMS / "go", output, f"./{name}", native)
         put(name, output)

@@ -363,11 +363,51 @@ mod with_wasi {
 mod sqlite;
 
 #[cfg(feature = "wasi")]
+#[path = "../examples/markdown/main.rs"]
+#[allow(dead_code)]
+mod markdown;
+
+#[cfg(feature = "wasi")]
+#[path = "../examples/template/main.rs"]
+#[allow(dead_code)]
+mod template;
+
+#[cfg(feature = "wasi")]
+fn reactor(engine: &Engine, name: &str) -> Module {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let path = format!("{root}/corpus/reactors/{name}.wasm");
+    Module::from_file(engine, path).expect("scripts/build-libraries makes it")
+}
+
+/// A library in Rust, whose allocator is C's.
+#[cfg(feature = "wasi")]
+#[test]
+fn markdown_becomes_html_in_every_mode() {
+    for engine in engines() {
+        let page = markdown::page(&reactor(&engine, "markdown")).unwrap();
+        let cells = "<td>baseline</td><td>fast to compile</td>";
+        assert!(
+            page.starts_with("<h1>Tiers</h1>") && page.contains(cells),
+            "{page}"
+        );
+    }
+}
+
+/// A library in Go, with its runtime and collector; its allocator keeps what the host has.
+#[cfg(feature = "wasi")]
+#[test]
+fn a_template_is_filled_in_every_mode() {
+    for engine in engines() {
+        let letter = template::letter(&reactor(&engine, "template")).unwrap();
+        assert_eq!(letter, "Dear reader, baseline and optimizer.");
+    }
+}
+
+#[cfg(feature = "wasi")]
 #[test]
 fn sqlite_answers_in_every_mode() {
     for engine in engines() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/reactors/sqlite3.wasm");
-        let module = Module::from_file(&engine, path).expect("scripts/build-libraries makes it");
+        let module = reactor(&engine, "sqlite3");
         let (version, heights) = sqlite::mountains(&module).unwrap();
         assert!(version.starts_with("3."), "{version}");
         let expected = [

@@ -25,7 +25,7 @@ pub struct Sqlite {
     open: ::upshift::TypedFunc<(u32, u32), i32>,
 }
 
-#[allow(dead_code)]
+#[allow(dead_code, clippy::all)]
 impl Sqlite {
     /// Makes an instance of the module, and checks that its functions are those that
     /// these bindings were made for.
@@ -260,7 +260,6 @@ impl Sqlite {
     }
 
     /// Calls `sqlite3_create_function`.
-    #[allow(clippy::too_many_arguments)]
     pub fn create_function(
         &mut self,
         database: ::upshift::guest::Ptr<Sqlite3>,

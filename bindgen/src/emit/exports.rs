@@ -61,8 +61,8 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
     }
     text.line("}");
     text.line("");
-    // A program rarely calls all functions of a library.
-    text.line("#[allow(dead_code)]");
+    // A program rarely calls all functions of a library, whose names are not Rust's.
+    text.line("#[allow(dead_code, clippy::all)]");
     text.line(format!("impl{declared} {name}{used} {{"));
     constructors(text, plan, &generics, include);
     for method in &plan.methods {
@@ -195,9 +195,6 @@ fn export(text: &mut Text, plan: &Plan, method: &Method) {
     text.line(format!("/// Calls `{}`.", method.function));
     let (params, returned) = (types.params(method), types.result(method));
     let name = &method.name;
-    if method.params.len() > 7 {
-        text.line("#[allow(clippy::too_many_arguments)]");
-    }
     text.line(format!(
         "pub fn {name}(&mut self{params}) -> ::upshift::Result<{returned}> {{"
     ));

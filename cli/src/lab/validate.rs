@@ -136,7 +136,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         };
         let ((wall, wall_worst), (cpu, cpu_worst)) = (of(|pair| pair.0), of(|pair| pair.1));
         report::out(&format!(
-            "error: wall {:.1} % in the median, {:.1} % at most; CPU {:.1} %, {:.1} %\n",
+            "difference: wall {:.1} % in the median, {:.1} % at most; CPU {:.1} %, {:.1} %\n",
             wall * 100.0,
             wall_worst * 100.0,
             cpu * 100.0,

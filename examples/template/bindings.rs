@@ -1,0 +1,68 @@
+//! Bindings of `corpus/reactors/template.wasm`, made by `upshift bindgen`.
+
+/// The library `Template`: a WebAssembly module with a store of its own.
+///
+/// It is also an `upshift::guest::Library`: its memory, its allocator, callbacks.
+#[derive(Debug)]
+pub struct Template {
+    library: ::upshift::guest::Library<()>,
+    render: ::upshift::TypedFunc<(u32, u32, u32, u32), u32>,
+}
+
+#[allow(dead_code, clippy::all)]
+impl Template {
+    /// Makes an instance of the module, and checks that its functions are those that
+    /// these bindings were made for.
+    pub fn new(
+        module: &::upshift::Module,
+        wasi: ::upshift::wasi::WasiCtx,
+    ) -> ::upshift::Result<Self> {
+        let state = ::upshift::guest::State::with_wasi((), wasi);
+        let store = ::upshift::Store::new(module.engine(), state);
+        Self::with_store(module, store)
+    }
+
+    /// Like `new`, in a store that has for example limits or a deadline.
+    pub fn with_store(
+        module: &::upshift::Module,
+        store: ::upshift::Store<::upshift::guest::State<()>>,
+    ) -> ::upshift::Result<Self> {
+        let mut linker = ::upshift::Linker::new(module.engine());
+        ::upshift::wasi::add_to_linker(&mut linker, ::upshift::guest::State::wasi_mut)?;
+        let mut library =
+            ::upshift::guest::Library::with_store(module, store, &linker, ["malloc", "free"])?;
+        Ok(Self {
+            render: library.func("render")?,
+            library,
+        })
+    }
+
+    /// Calls `render`.
+    pub fn render(&mut self, form: &str, data: &str) -> ::upshift::Result<Option<String>> {
+        let form_at = self.library.lend(form.as_bytes())?;
+        let data_at = self.library.lend(data.as_bytes())?;
+        let result_at = self.render.call(
+            self.library.store_mut(),
+            (form_at, form.len() as u32, data_at, data.len() as u32),
+        )?;
+        let result = self.library.c_text(result_at)?;
+        self.library
+            .free(::upshift::guest::Ptr::<u8>::at(result_at))?;
+        self.library.end_loans()?;
+        Ok(result)
+    }
+}
+
+impl ::std::ops::Deref for Template {
+    type Target = ::upshift::guest::Library<()>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.library
+    }
+}
+
+impl ::std::ops::DerefMut for Template {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.library
+    }
+}
