@@ -2,7 +2,8 @@
 //!
 //! Decisions of each function are compared in their order: what the policy was asked about, what it
 //! requested or withdrew, and why. Times, budgets and figures differ between any two runs, and are
-//! not compared.
+//! not compared. Two policies are asked at other times and give other reasons from the first
+//! decision on; of their runs only what was requested or withdrawn is compared.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,8 @@ pub(crate) struct Difference {
 
 /// The comparison as an object for the script.
 pub(crate) fn json(first: &Input, second: &Input, functions: &Functions) -> Value {
-    let (differences, same) = compare(&first.log.records, &second.log.records);
+    let by = By::of(&first.log.header.policy, &second.log.header.policy);
+    let (differences, same) = compare(&first.log.records, &second.log.records, by);
     let place = |place: Option<usize>| place.map_or(-1, |place| place as i64);
     let listed: Vec<_> = differences
         .iter()
@@ -44,13 +46,42 @@ pub(crate) fn json(first: &Input, second: &Input, functions: &Functions) -> Valu
         })
         .take(LISTED)
         .collect();
-    json!({ "different": differences.len(), "same": same, "functions": listed })
+    let by = match by {
+        By::Decisions => "decisions",
+        By::Requests => "requests",
+    };
+    json!({ "different": differences.len(), "same": same, "functions": listed, "by": by })
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// All decisions, with what they were about and why.
+    Decisions,
+    /// Decisions that request or withdraw something, and what.
+    Requests,
+}
+
+impl By {
+    /// What can be compared of runs with these policies: a name and parameters each.
+    fn of(first: &str, second: &str) -> Self {
+        let name = |policy: &str| policy.split(':').next().map(str::to_owned);
+        match name(first) == name(second) {
+            true => By::Decisions,
+            false => By::Requests,
+        }
+    }
 }
 
 /// The first differing decision on each function, in the order of time, and how many functions were
 /// decided on alike.
-pub(crate) fn compare(first: &[Record], second: &[Record]) -> (Vec<Difference>, usize) {
+pub(crate) fn compare(first: &[Record], second: &[Record], by: By) -> (Vec<Difference>, usize) {
     let (mut first, mut second) = (decisions(first), decisions(second));
+    if by == By::Requests {
+        for made in first.values_mut().chain(second.values_mut()) {
+            made.retain(|made| made.decision.answer.requests() || made.decision.answer.withdraw);
+        }
+    }
     let mut funcs: Vec<FuncKey> = first.keys().chain(second.keys()).copied().collect();
     funcs.sort_unstable();
     funcs.dedup();
@@ -60,7 +91,7 @@ pub(crate) fn compare(first: &[Record], second: &[Record]) -> (Vec<Difference>, 
         .filter_map(|func| {
             let ours = first.remove(&func).unwrap_or_default();
             let theirs = second.remove(&func).unwrap_or_default();
-            difference(func, &ours, &theirs)
+            difference(func, &ours, &theirs, by)
         })
         .collect();
     differences.sort_by_key(|difference| (difference.at, difference.func));
@@ -91,10 +122,10 @@ fn decisions(records: &[Record]) -> HashMap<FuncKey, Vec<Made<'_>>> {
     decisions
 }
 
-fn difference(func: FuncKey, ours: &[Made<'_>], theirs: &[Made<'_>]) -> Option<Difference> {
+fn difference(func: FuncKey, ours: &[Made<'_>], theirs: &[Made<'_>], by: By) -> Option<Difference> {
     let longest = ours.len().max(theirs.len());
     let number = (0..longest).find(|&n| match (ours.get(n), theirs.get(n)) {
-        (Some(one), Some(other)) => essence(one.decision) != essence(other.decision),
+        (Some(one), Some(other)) => essence(one.decision, by) != essence(other.decision, by),
         // What is asked after the other run's end is no difference unless something is requested.
         (Some(rest), None) | (None, Some(rest)) => rest.decision.answer.requests(),
         (None, None) => false,
@@ -110,7 +141,7 @@ fn difference(func: FuncKey, ours: &[Made<'_>], theirs: &[Made<'_>]) -> Option<D
 }
 
 /// What of a decision is compared.
-fn essence(decision: &Decided) -> impl PartialEq + '_ {
+fn essence(decision: &Decided, by: By) -> impl PartialEq + '_ {
     let site = decision.trigger.site.as_ref().map(|site| site.index);
     let Answer {
         function,
@@ -118,15 +149,20 @@ fn essence(decision: &Decided) -> impl PartialEq + '_ {
         withdraw,
         ..
     } = &decision.answer;
+    let is_alike = by == By::Decisions;
     let asked = |asked: &'_ Option<Asked>| {
         let asked = asked.as_ref();
-        asked.map(|asked| (asked.level, asked.lane.clone()))
+        asked.map(|asked| (asked.level, is_alike.then(|| asked.lane.clone())))
     };
-    let trigger = &decision.trigger.name;
+    // The loop is that of the request; what else a decision is about says when a policy is asked.
+    let site = site.filter(|_| is_alike || osr.is_some());
     (
-        (trigger, site, decision.trigger.level),
-        (asked(function), asked(osr), *withdraw),
-        &decision.reason,
+        (asked(function), asked(osr), *withdraw, site),
+        is_alike.then_some((
+            &decision.trigger.name,
+            decision.trigger.level,
+            &decision.reason,
+        )),
     )
 }
 
@@ -180,7 +216,7 @@ mod tests {
             decided(8, 1, "loop", None),
             decided(9, 1, "loop", Some(1)),
         ];
-        let (differences, same) = compare(&first, &second);
+        let (differences, same) = compare(&first, &second, By::Decisions);
         let found: Vec<_> = differences
             .iter()
             .map(|d| (d.func.func.0, d.number, d.at.0, d.places))
@@ -193,6 +229,32 @@ mod tests {
     #[test]
     fn a_run_is_like_itself() {
         let run = [decided(1, 0, "entry", Some(1)), decided(2, 3, "loop", None)];
-        assert_eq!(compare(&run, &run), (vec![], 2));
+        assert_eq!(compare(&run, &run, By::Decisions), (vec![], 2));
+    }
+
+    #[test]
+    fn of_two_policies_only_requests_are_compared() {
+        assert_eq!(By::of("jikes", "jikes:samples=3"), By::Decisions);
+        assert_eq!(By::of("jikes", "truffle"), By::Requests);
+        let first = [
+            decided(1, 0, "entry", None),
+            decided(2, 0, "entry", Some(1)),
+            decided(3, 1, "entry", Some(1)),
+            decided(4, 2, "entry", None),
+        ];
+        let second = [
+            decided(5, 0, "loop", Some(1)),
+            decided(6, 1, "loop", Some(2)),
+            decided(7, 2, "loop", None),
+            decided(8, 0, "entry", Some(1)),
+        ];
+        let (differences, same) = compare(&first, &second, By::Requests);
+        let found: Vec<_> = differences
+            .iter()
+            .map(|d| (d.func.func.0, d.number, d.at.0, d.places))
+            .collect();
+        let expected = [(1, 0, 3, [Some(2), Some(1)]), (0, 1, 8, [None, Some(3)])];
+        assert_eq!(found, expected);
+        assert_eq!(same, 1);
     }
 }

@@ -20,16 +20,21 @@ function compareTab(runs, comparison) {
       row("code bytes", bytes, sum((totals) => totals.code_bytes)),
       row("longest queue", count, (run) => run.queueMost)));
   const {different, same, functions} = comparison;
+  // Two policies are asked at other times and give other reasons: only requests can be compared.
+  const requests = comparison.by === "requests";
+  const what = requests ? "request" : "decision";
   const verdict = functions.length === 0
-    ? h("p", {class: "note"}, `The policy decided alike: ${count(same)} functions have the same requests, in the same order and for the same reasons.`)
-    : h("p", {class: "about"}, `${count(different)} functions were decided on otherwise, ${count(same)} alike. Decisions of a function are compared in their order: what the policy was asked about, what it requested and why. Budgets and times are not.`);
+    ? h("p", {class: "note"}, `The ${requests ? "policies" : "policy"} decided alike: ${count(same)} functions have the same requests, in the same order${requests ? "" : " and for the same reasons"}.`)
+    : h("p", {class: "about"}, `${count(different)} functions were decided on otherwise, ${count(same)} alike. ` + (requests
+      ? "The policies differ, so only their requests are compared, those of a function in their order: for what code, of which level. When and why they were made is not."
+      : "Decisions of a function are compared in their order: what the policy was asked about, what it requested and why. Budgets and times are not."));
   const detail = h("div", {class: "columns pair"});
   const choose = (entry) => replace(detail, [[first, entry.first, entry], [second, entry.second, entry]].map(([run, i, {number}]) =>
     h("section", {}, h("h4", {}, run.label), i < 0
-      ? h("p", {class: "hint"}, `No decision number ${number + 1} on this function.`)
+      ? h("p", {class: "hint"}, `No ${what} number ${number + 1} on this function.`)
       : describe(run, i))));
   const list = h("table", {class: "list"},
-    h("thead", {}, h("tr", {}, ["function", "at", "decision", first.label, second.label].map((title) => h("th", {}, title)))),
+    h("thead", {}, h("tr", {}, ["function", "at", what, first.label, second.label].map((title) => h("th", {}, title)))),
     h("tbody", {}, functions.map((entry) => {
       const said = (run, i) => (i < 0 ? "–" : `${trigger(run, i)}: ${answer(run, i)}`);
       const open = () => choose(entry);
@@ -39,5 +44,5 @@ function compareTab(runs, comparison) {
     })));
   if (functions.length) choose(functions[0]);
   return {root: h("div", {}, figures, verdict,
-    functions.length ? [h("h3", {}, "The first decision that differs"), detail, h("h3", {}, "By function, the first first"), h("div", {class: "history"}, list)] : null)};
+    functions.length ? [h("h3", {}, `The first ${what} that differs`), detail, h("h3", {}, "By function, the first first"), h("div", {class: "history"}, list)] : null)};
 }

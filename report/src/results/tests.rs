@@ -92,6 +92,37 @@ fn iterations_are_cut_and_classified() {
     assert_eq!(html.matches("class=\"mean\"").count(), 2);
 }
 
+/// Three processes, of which one never becomes fast: each is a line, and so is the median.
+#[test]
+fn all_processes_of_a_pair_are_drawn() {
+    let mut lines = Vec::new();
+    for process in 0..3 {
+        for iteration in 0..40 {
+            let noise = f64::from((iteration + process) % 3) * 0.0001;
+            let is_slow = iteration < 10 || process == 2;
+            let wall = if is_slow { 0.5 } else { 0.1 } + noise;
+            let settings = [("policy", "never")];
+            let Line::Sample(sample) = sample("nbody", &settings, process, &[("wall", wall)])
+            else {
+                unreachable!()
+            };
+            lines.push(Line::Sample(Sample {
+                iteration,
+                ..sample
+            }));
+        }
+    }
+    let sections = sections(&lines, None, "wall");
+    let html = section(&sections, "warmup");
+    assert_eq!(html.matches("class=\"process\"").count(), 3);
+    assert_eq!(html.matches("class=\"median\"").count(), 1);
+    // Two of the three have a changepoint; means would overlap.
+    assert_eq!(html.matches("class=\"cut-line\"").count(), 2);
+    assert_eq!(html.matches("class=\"mean\"").count(), 0);
+    let about = "3 processes (2 warmup, 1 flat), steady from iteration 0 to 10";
+    assert!(html.contains(about), "{html}");
+}
+
 #[test]
 fn nothing_is_drawn_of_nothing() {
     assert!(sections(&[], None, "wall").is_empty());
