@@ -19,6 +19,7 @@
 //! - The program's end is the run's: what is being compiled then is dropped.
 //! - Time is continuous, or, to compare with an engine in virtual time, [units](Time::Units).
 
+mod budgets;
 mod director;
 mod figures;
 mod function;

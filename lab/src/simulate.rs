@@ -45,21 +45,24 @@ pub struct Setup {
     pub hints: Vec<Option<Hint>>,
     /// Whether decisions are kept.
     pub decisions: Keep,
+    /// Whether the outcome's residency and lost time are kept. They take longer to add up than the
+    /// rest of the run.
+    pub times: Keep,
 }
 
-/// Whether decisions are kept.
+/// Whether something is kept of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
-    /// All, in their order.
+    /// All of it.
     All,
-    /// None: they are counted only.
+    /// None of it; decisions are counted only.
     #[default]
     None,
 }
 
 impl Setup {
     /// A policy on a machine, with the engine's queue and the defaults of its knobs. Without
-    /// decisions.
+    /// decisions, with times.
     pub fn new(policy: Arc<dyn Policy>, machine: Machine) -> Self {
         Self {
             policy,
@@ -69,6 +72,7 @@ impl Setup {
             weights: Weights::default(),
             hints: Vec::new(),
             decisions: Keep::None,
+            times: Keep::All,
         }
     }
 }

@@ -2,11 +2,13 @@
 //! programs' cells, their traces as files, simulations and bounds, and a claim about the results.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use upshift_lab::bounds::{Bounds, Effort, best_common_threshold};
+use upshift_lab::experiment::{Corpus, Prepared, Settings, Simulated, metrics};
 use upshift_lab::machine::{Machine, Switch};
 use upshift_lab::predicate::{Predicate, Row, Table, Verdict, judge};
-use upshift_lab::simulate::{Setup, hints_of, simulate};
+use upshift_lab::simulate::{Keep, Setup, hints_of, simulate};
 use upshift_lab::trace::{Cell, Cost, Counting, Function, Header, Level, Loop, Recorder, Trace};
 use upshift_lab::workload::{Scale, Workload};
 use upshift_tiering::Weights;
@@ -172,4 +174,36 @@ fn bounds_enclose_what_is_simulated_at_any_scale() {
         let (_, walls) = best_common_threshold(&[scaled], &machine()).expect("a program");
         assert_eq!(walls, [bounds.threshold.wall_ns]);
     }
+}
+
+/// Experiments add up times only where a metric reads them: all others must be the same without.
+#[test]
+fn metrics_that_read_no_times_are_the_same_without() {
+    let trace = record("first", 50);
+    let machine = Machine::recorded(&trace.header, 2, 1);
+    let corpus = Corpus::new([("first".to_owned(), trace.clone())]);
+    let prepared = Prepared::new(Arc::new(trace), Scale::default(), 20);
+    let settings: Settings = [("rent", "break-even"), ("at", "1"), ("top", "0.5")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let policy = from_spec("fixed-budget:units=2000").unwrap();
+    let with = Setup::new(policy, machine);
+    let without = Setup {
+        times: Keep::None,
+        ..with.clone()
+    };
+    let cell = |setup| Simulated::new(("first", &prepared), &corpus, setup, &settings);
+    let (with, without) = (cell(&with), cell(&without));
+    let mut reading = 0;
+    for metric in metrics() {
+        let (kept, dropped) = ((metric.of)(&with), (metric.of)(&without));
+        if metric.reads_times() {
+            reading += 1;
+            assert_ne!(kept, dropped, "{}", metric.name);
+        } else {
+            assert_eq!(kept, dropped, "{}", metric.name);
+        }
+    }
+    assert_eq!(reading, 4);
 }

@@ -81,6 +81,10 @@ struct AfterUnits {
 }
 
 impl Director for AfterUnits {
+    fn keeps_times(&self) -> bool {
+        false
+    }
+
     fn next(&mut self, _run: &mut Run<'_>) -> Option<Job> {
         let (function, unit) = self.queue.pop_front()?;
         let level = self.level;

@@ -25,6 +25,16 @@ pub struct Metric {
     pub of: fn(&Simulated<'_>) -> Option<f64>,
 }
 
+/// Those metrics that read the residency or the lost time of a run.
+const READ_TIMES: [&str; 4] = ["lost", "optimized_share", "excess", "over_optimum"];
+
+impl Metric {
+    /// Whether the simulation has to keep times for it ([`Setup::times`]).
+    pub fn reads_times(&self) -> bool {
+        READ_TIMES.contains(&self.name)
+    }
+}
+
 /// What a metric costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::measure::Recorded;
 use crate::measure::hints::{Origin, hints};
+use crate::simulate::Keep;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -229,8 +230,12 @@ pub(super) fn measure(
     let setup = setup(&settings, &prepared.trace.header);
     let mut setup = setup.map_err(|error| error.to_string())?;
     setup.hints = hints_for(cache.corpus(), cell, prepared)?;
+    let wanted = experiment.wanted();
+    if !wanted.iter().any(|metric| metric.reads_times()) {
+        setup.times = Keep::None;
+    }
     let simulated = Simulated::new((&cell.program, prepared), cache.corpus(), &setup, &settings);
-    let figures = experiment.wanted().into_iter().filter_map(|metric| {
+    let figures = wanted.into_iter().filter_map(|metric| {
         let value = (metric.of)(&simulated)?;
         Some((metric.name.to_owned(), value))
     });

@@ -83,6 +83,12 @@ pub trait Director {
         }
     }
 
+    /// Whether [residency](Outcome::residency_ns) and [lost time](Outcome::lost_ns) are wanted:
+    /// adding them up is half of a run's work. Asked once.
+    fn keeps_times(&self) -> bool {
+        true
+    }
+
     /// The mean time between two samples, in nanoseconds, if there are to be any. Asked once.
     fn sample_period(&self) -> Option<f64> {
         None
@@ -124,9 +130,11 @@ pub struct Outcome {
     /// When each of these pauses began and ended, in order. Pauses that follow each other at once
     /// are apart.
     pub pauses: Vec<(f64, f64)>,
-    /// For each level, the time that its code took of the guest's thread, if alone on a core.
+    /// For each level, the time that its code took of the guest's thread, if alone on a core. Empty
+    /// if that was not [wanted](Director::keeps_times).
     pub residency_ns: Vec<f64>,
-    /// How much of that would not have been taken by the fastest level of each function.
+    /// How much of that would not have been taken by the fastest level of each function. Not a
+    /// number if that was not [wanted](Director::keeps_times).
     pub lost_ns: f64,
     /// When each slice ended.
     pub slice_ends: Vec<f64>,

@@ -15,6 +15,8 @@ pub struct Run<'w> {
     pub(super) workload: &'w Workload,
     pub(super) machine: &'w Machine,
     pub(super) weights: Weights,
+    /// Whether residency and lost time are wanted.
+    pub(super) keeps_times: bool,
     pub(super) now: f64,
     /// The number of the slice.
     pub(super) slice: usize,
@@ -85,10 +87,12 @@ pub(crate) fn execute_counting(
     director: &mut dyn Director,
 ) -> (Outcome, Looked) {
     let (hot, states) = functions(workload, machine.switch);
+    let keeps_times = director.keeps_times();
     let mut run = Run {
         workload,
         machine,
         weights: director.weights(),
+        keeps_times,
         now: 0.0,
         slice: 0,
         hot,
@@ -101,7 +105,8 @@ pub(crate) fn execute_counting(
         sample_at: f64::INFINITY,
         random: fastrand::Rng::with_seed(1),
         outcome: Outcome {
-            residency_ns: vec![0.0; workload.levels()],
+            residency_ns: vec![0.0; if keeps_times { workload.levels() } else { 0 }],
+            lost_ns: if keeps_times { 0.0 } else { f64::NAN },
             slice_ends: Vec::with_capacity(workload.stretches.len()),
             ..Outcome::default()
         },

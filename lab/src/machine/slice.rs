@@ -4,33 +4,31 @@
 //! slice go down and all its times add up. So what an event needs of the slice's parts is laid out
 //! when the slice begins, as one list of numbers for each quantity, which an event goes through
 //! from end to end; only what has changed is looked at again: parts whose code or budget is new
-//! ([`Current::changed`]), and the times when a part runs other code.
+//! ([`Current::changed`]), and the times when a part runs other code. Budgets are put off for as
+//! long as they can't be used up (`budgets.rs`), and times are added up only for directors that
+//! want the sums.
 //!
 //! Sums are added up in the order of the parts and step by step, whatever is laid out how: so the
 //! figures of a run are the same, bit by bit, as if each step looked at each function
 //! (`simulate/tests/golden.rs`).
 
 use super::Switch;
+use super::budgets::Budgets;
 use super::director::Director;
 use super::run::Run;
 use crate::trace::Counting;
 use crate::workload::{LEVELS, Part, Stretch};
 
-/// How many budgets are compared at once.
-const BLOCK: usize = 8;
-
 /// The slice that the guest is in: for each part what a step reads, in the order of the parts.
 /// Empty between slices.
 #[derive(Debug, Default)]
 pub(super) struct Current {
-    /// The units that are left of the function's budget.
-    left: Vec<f64>,
-    /// What the part takes of them.
-    units: Vec<f64>,
+    /// Functions' budgets, and what parts take of them.
+    pub(super) budgets: Budgets,
     /// How long the part takes, in nanoseconds.
     ns: Vec<f64>,
     /// What parts take at each level, and what of it is lost; two for a part whose calls of one
-    /// kind last.
+    /// kind last. Empty if the director wants no sums.
     times: Vec<Times>,
     /// How long the slice takes.
     whole_ns: f64,
@@ -71,55 +69,17 @@ pub(crate) struct Looked {
     pub(crate) parts: u64,
 }
 
-/// What a slice does until the first budget is used up.
-struct Step {
-    /// The share of the slice that is to be done.
-    share: f64,
-    /// The part whose budget is used up then; `None`: the slice ends.
-    hit: Option<usize>,
-}
-
 impl Current {
     pub(super) fn left(&self, position: usize) -> f64 {
-        self.left[position]
+        self.budgets.left(position)
     }
 
     pub(super) fn set_left(&mut self, position: usize, units: f64) {
-        self.left[position] = units;
+        self.budgets.set_left(position, units);
     }
 
-    /// What can be done of the rest of the slice until the first budget is used up.
-    fn next_step(&self, rest: f64) -> Step {
-        let mut step = Step {
-            share: rest,
-            hit: None,
-        };
-        let blocks = self.left.chunks(BLOCK).zip(self.units.chunks(BLOCK));
-        for (block, (left, units)) in blocks.enumerate() {
-            let ends = |(left, units): (&f64, &f64)| *left < step.share * units;
-            if !left
-                .iter()
-                .zip(units)
-                .map(ends)
-                .fold(false, |any, one| any | one)
-            {
-                continue;
-            }
-            for (position, (&left, &units)) in left.iter().zip(units).enumerate() {
-                if left < step.share * units {
-                    step.share = left.max(0.0) / units;
-                    step.hit = Some(block * BLOCK + position);
-                }
-            }
-        }
-        step
-    }
-
-    /// Takes what a share of the slice counts from the budgets, and adds up its times.
-    fn charge(&mut self, share: f64, sums: &mut Times) {
-        for (left, units) in self.left.iter_mut().zip(&self.units) {
-            *left -= share * units;
-        }
+    /// Adds up the times of a share of the slice.
+    fn add_times(&self, share: f64, sums: &mut Times) {
         for times in &self.times {
             sums.add(share, times);
         }
@@ -163,7 +123,7 @@ impl Run<'_> {
     /// The position of a function in the slice that the guest is in, if it runs there.
     pub(super) fn position(&self, function: usize) -> Option<usize> {
         let position = self.hot[function].position as usize;
-        let is_here = position < self.current.left.len()
+        let is_here = position < self.current.budgets.len()
             && self.workload.stretches[self.slice].parts[position].function == function;
         is_here.then_some(position)
     }
@@ -184,8 +144,10 @@ impl Run<'_> {
         if !has_event && self.is_quiet(glance.whole_ns) {
             self.current.looked.steps += 1;
             self.advance(glance.whole_ns);
-            self.set_sums(&glance.sums);
-            self.current.left.clear();
+            if self.keeps_times {
+                self.set_sums(&glance.sums);
+            }
+            self.current.budgets.clear();
             return;
         }
         self.lay_out(stretch);
@@ -199,21 +161,24 @@ impl Run<'_> {
                 continue;
             }
             self.current.looked.steps += 1;
-            let step = self.current.next_step(left);
+            let step = self.current.budgets.next_step(left);
             let (share, event) = self.advance(self.current.whole_ns * step.share);
             let is_whole = share == 1.0;
             left = (left - share * step.share).max(0.0);
-            let mut sums = self.sums();
-            self.current.charge(share * step.share, &mut sums);
-            self.set_sums(&sums);
+            self.current.budgets.charge(share * step.share);
+            if self.keeps_times {
+                let mut sums = self.sums();
+                self.current.add_times(share * step.share, &mut sums);
+                self.set_sums(&sums);
+            }
             let hit = step.hit.filter(|_| is_whole);
             if let Some(position) = hit {
-                self.current.left[position] = 0.0;
+                self.current.set_left(position, 0.0);
             }
             self.dispatch(event, Some(stretch), director);
             match hit {
                 // Unless the director has just set another budget.
-                Some(position) if self.current.left[position] <= 0.0 => {
+                Some(position) if self.current.left(position) <= 0.0 => {
                     self.exhaust(stretch, position, director);
                 }
                 None if is_whole => break,
@@ -249,11 +214,13 @@ impl Run<'_> {
         let (call, iteration) = (self.weights.call, self.weights.iteration);
         let mut glance = Glance {
             whole_ns: stretch.host_ns,
-            sums: self.sums(),
             ..Glance::default()
         };
+        if self.keeps_times {
+            glance.sums = self.sums();
+        }
         self.current.changed.clear();
-        self.current.left.clear();
+        self.current.budgets.clear();
         self.current.looked.parts += stretch.parts.len() as u64;
         for (position, part) in (0..).zip(&stretch.parts) {
             if self.hot[part.function].is_published && self.switch_part(part, 0.0).0 {
@@ -262,13 +229,16 @@ impl Run<'_> {
             let hot = &mut self.hot[part.function];
             let (calls, loops) = hot.units(part, call, iteration);
             let units = calls + loops;
-            self.current.left.push(hot.left);
+            self.current.budgets.push(hot.left);
             glance.ends_budget |= hot.left < units;
             hot.left -= units;
             hot.position = position;
             let times = hot.times(part);
             let ns = times[0].1 + times[1].1;
             glance.whole_ns += ns;
+            if !self.keeps_times {
+                continue;
+            }
             let (first, second) = Times::new(times, ns - part.fastest(levels));
             glance.sums.add(1.0, &first);
             if let Some(second) = second {
@@ -293,29 +263,37 @@ impl Run<'_> {
 
     /// Puts the budgets back.
     fn end_slice(&mut self, stretch: &Stretch) {
-        for (part, left) in stretch.parts.iter().zip(&self.current.left) {
-            self.hot[part.function].left = *left;
+        self.current.budgets.settle_all();
+        for (position, part) in stretch.parts.iter().enumerate() {
+            self.hot[part.function].left = self.current.left(position);
         }
-        self.current.left.clear();
+        self.current.budgets.clear();
     }
 
     /// Lays out what parts take in the code that their functions run now.
     fn lay_out(&mut self, stretch: &Stretch) {
         let levels = self.workload.levels();
         let current = &mut self.current;
-        current.units.clear();
+        current.budgets.settle_all();
         current.ns.clear();
         current.times.clear();
         current.whole_ns = stretch.host_ns;
         current.looked.parts += stretch.parts.len() as u64;
+        let hot = |part: &Part| &self.hot[part.function];
+        let (call, iteration) = (self.weights.call, self.weights.iteration);
+        current.budgets.lay_out(stretch.parts.iter().map(|part| {
+            let (calls, loops) = hot(part).units(part, call, iteration);
+            calls + loops
+        }));
         for part in &stretch.parts {
             let hot = &self.hot[part.function];
-            let (calls, loops) = hot.units(part, self.weights.call, self.weights.iteration);
-            current.units.push(calls + loops);
             let times = hot.times(part);
             let ns = times[0].1 + times[1].1;
             current.whole_ns += ns;
             current.ns.push(ns);
+            if !self.keeps_times {
+                continue;
+            }
             let (first, second) = Times::new(times, ns - part.fastest(levels));
             current.times.push(first);
             current.times.extend(second);
@@ -324,7 +302,7 @@ impl Run<'_> {
 
     fn exhaust(&mut self, stretch: &Stretch, position: usize, director: &mut dyn Director) {
         let part = &stretch.parts[position];
-        let left = self.current.left[position];
+        let left = self.current.left(position);
         // Each unit is as likely as the others to be the last.
         let weight = self.weights.iteration;
         let (calls, loops) = self.hot[part.function].units(part, self.weights.call, weight);
@@ -340,9 +318,8 @@ impl Run<'_> {
         }
         self.ask(director);
         director.exhausted(self, part.function, at);
-        let now_left = &mut self.current.left[position];
-        if *now_left <= left {
-            *now_left = f64::INFINITY;
+        if self.current.left(position) <= left {
+            self.current.set_left(position, f64::INFINITY);
         }
         self.serve(director);
     }

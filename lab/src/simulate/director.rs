@@ -383,6 +383,10 @@ impl Director for Tiering<'_> {
         self.tell(run, function, PolicyEvent::Sampled(1));
     }
 
+    fn keeps_times(&self) -> bool {
+        self.setup.times == Keep::All
+    }
+
     fn sample_period(&self) -> Option<f64> {
         let period = self.setup.policy.needs().sample_period;
         period.map(|period| period.as_nanos() as f64)

@@ -14,8 +14,9 @@ policy! {
     /// CoreCLR, `src/coreclr/vm/tieredcompilation.cpp` and `inc/clrconfigvalues.h`. A method is
     /// promoted at 30 calls (`TC_CallCountThreshold`), which are counted only from when no method
     /// got its first code for 100 ms (`TC_CallCountingDelayMs`), ten times as long where the
-    /// process has one processor (`TC_DelaySingleProcMultiplier`). Loops are left at 1000
-    /// iterations (`TC_OnStackReplacement_InitialCounter`), whatever the timer says.
+    /// process has one processor (`TC_DelaySingleProcMultiplier`). From the 30th call on none is
+    /// counted, also while the method waits in the queue. Loops are left at 1000 iterations
+    /// (`TC_OnStackReplacement_InitialCounter`), whatever the timer says.
     ///
     /// Approximated: iterations are those of all calls and loops of the function, estimated from
     /// where budgets ran out.
@@ -43,6 +44,16 @@ impl DotNet {
         let factor = if view.cores == 1 { self.single } else { 1.0 };
         Nanos((self.quiet.as_nanos() as f64 * factor) as u64)
     }
+
+    /// The budget in which loops repeat as often as it takes to leave one, if calls use the part of
+    /// it that they have used so far: at most sixteen times what iterations alone would take.
+    fn loop_budget(&self, view: &View) -> f64 {
+        let per_iteration = f64::from(view.loop_units.max(1));
+        let by_loops = view.iterations as f64 * per_iteration;
+        // Not a number before anything was used.
+        let with_calls = (view.units as f64 / by_loops).max(1.0);
+        self.iterations * per_iteration * with_calls.min(16.0)
+    }
 }
 
 impl Policy for DotNet {
@@ -53,8 +64,7 @@ impl Policy for DotNet {
     /// The memo's first word is whether calls count, the second the calls before they did.
     fn on(&self, memo: &mut Memo, event: PolicyEvent, view: &View) -> Decision {
         let per_call = f64::from(view.call_units.max(1));
-        let per_iteration = f64::from(view.loop_units.max(1));
-        let loops = self.iterations * per_iteration;
+        let loops = self.loop_budget(view);
         let quiet = view.since_new_code;
         let delay = self.delay(view);
         if memo.words[0] != Self::COUNTING {
@@ -76,7 +86,12 @@ impl Policy for DotNet {
             .with("calls", calls)
             .with("threshold", self.calls);
         let missing = (self.calls - calls).max(self.calls / 2.0);
-        let wait = Decision::wait(units((missing * per_call).min(loops))).because(reason);
+        let budget = match view.can_rise() {
+            true => (missing * per_call).min(loops),
+            // Calls that count no more change nothing until new code is there.
+            false => loops,
+        };
+        let wait = Decision::wait(units(budget)).because(reason);
         let decision = self.leave(wait, event, view);
         match event {
             PolicyEvent::Dequeued { .. } | PolicyEvent::Published(_) => decision,
