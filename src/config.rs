@@ -10,6 +10,7 @@ use upshift_profiler::LogConfig;
 use upshift_runtime::RuntimeConfig;
 use upshift_tiering::{TieringConfig, Weights};
 
+use crate::cache::CacheConfig;
 use crate::jitdump::JitDump;
 use crate::tiers::Tiers;
 
@@ -59,6 +60,7 @@ pub struct Config {
     pub(crate) compilation_hints: bool,
     pub(crate) note_targets: bool,
     pub(crate) jit_dump: Option<JitDump>,
+    pub(crate) cache: CacheConfig,
 }
 
 impl Default for Config {
@@ -91,6 +93,7 @@ impl Default for Config {
             compilation_hints: true,
             note_targets: false,
             jit_dump: None,
+            cache: CacheConfig::new(),
         }
     }
 }
@@ -350,6 +353,27 @@ impl Config {
     pub fn jit_dump(&mut self, dump: &JitDump) -> &mut Self {
         self.jit_dump = Some(dump.clone());
         self
+    }
+
+    /// Sets where the engine keeps what runs of modules have shown, so that the next process that
+    /// loads the same module optimizes at once what was hot, as [`Module::warm_up`] does. `None`,
+    /// the default, is nowhere.
+    ///
+    /// Loading a module looks for its entry; the last handle of the module writes it when it is
+    /// dropped, if there is something new, and [`Module::update_cache`] does at any time. An entry
+    /// that was damaged is dropped with a warning in the log. Where the directory can't be used, or
+    /// is full, there is a warning, and everything goes on without.
+    ///
+    /// [`Module::warm_up`]: crate::Module::warm_up
+    /// [`Module::update_cache`]: crate::Module::update_cache
+    pub fn cache(&mut self, cache: Option<CacheConfig>) -> &mut Self {
+        self.cache = cache.unwrap_or_default();
+        self
+    }
+
+    /// The cache's directory and limit, as they are set.
+    pub fn cache_config(&self) -> &CacheConfig {
+        &self.cache
     }
 
     /// Sets the mean time between two samples of what the threads that run WebAssembly do, a

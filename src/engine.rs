@@ -15,6 +15,7 @@ use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{CodeStats, ModuleCode, Runtime, SamplerConfig};
 use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators};
 
+use crate::cache::Cache;
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
 use crate::tiers::Tiers;
@@ -43,6 +44,7 @@ struct Inner {
     config: Config,
     runtime: Arc<Runtime>,
     tiering: Tiering,
+    cache: Option<Arc<Cache>>,
     log: Arc<EventLog>,
     /// The compiler for [`Module::compile_func`](crate::Module::compile_func), which compiles code
     /// to be read, not run; tiering has its own handles.
@@ -94,6 +96,7 @@ impl Engine {
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         start_sampler(&config, &runtime, &tiering)?;
         let inner = Inner {
+            cache: Cache::open(&config.cache),
             config,
             runtime,
             tiering,
@@ -138,6 +141,11 @@ impl Engine {
     /// Bytes of compiled code by state. Takes a lock.
     pub fn code_stats(&self) -> CodeStats {
         self.inner.runtime.code_stats()
+    }
+
+    /// The cache on disk, if there is one.
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
+        self.inner.cache.as_ref()
     }
 
     pub(crate) fn runtime(&self) -> &Arc<Runtime> {

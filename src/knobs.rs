@@ -103,6 +103,10 @@ knobs! {
             "what a loop iteration takes from its function's budget";
         Compile "eager": Mode types::SWITCH => eager,
             "compile all functions when a module is loaded";
+        Compile "cache": Mode types::FOLDER => cache.directory,
+            "keep what got hot in a folder, and begin with it the next time";
+        Compile "cache-size": Limit types::size(0, usize::MAX as u64) => cache.limit,
+            "what the cache's files may take together";
         Compile "opt-level": Tuning OPT_LEVEL => optimizer.opt_level,
             "how much Cranelift optimizes";
         Compile "regalloc": Tuning REGALLOC => optimizer.regalloc,

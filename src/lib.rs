@@ -42,6 +42,7 @@
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod config;
 mod engine;
 mod error;
@@ -88,6 +89,7 @@ pub use upshift_runtime::{
 pub use upshift_tiering as tiering;
 pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};
 
+pub use cache::CacheConfig;
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{

@@ -18,6 +18,7 @@ pub use counts::CountedFunction;
 pub use inspect::Dump;
 use load::{MAGIC, ReadError};
 
+use crate::cache::Cached;
 use crate::{
     Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
     TableType, TagType,
@@ -33,6 +34,7 @@ pub struct Module {
     engine: Engine,
     code: Arc<ModuleCode>,
     tiers: Arc<ModuleTiers<ModuleCode>>,
+    cached: Option<Arc<Cached>>,
 }
 
 impl Module {

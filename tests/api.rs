@@ -11,6 +11,7 @@ mod api_cases {
     mod arithmetic;
     mod atomics;
     mod bulk;
+    mod caching;
     mod compilation_hints;
     mod compiling;
     mod counting;

@@ -1,4 +1,4 @@
-//! The profiles of `--profile-in` and `--profile-out`.
+//! The profiles of `--profile-in`, `--profile-out` and the cache.
 //!
 //! Both files are opened before the run, so that what is wrong with them is reported at once. The
 //! profile of the run is written after it, however it ended, and takes its file's place as a whole.
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use upshift::{Module, ModuleProfile, Printable, Result};
 
+use crate::invoke::UsageError;
 use crate::options::Options;
 use crate::output::Output;
 use crate::record::Incomplete;
@@ -57,6 +58,10 @@ impl Profiles {
     ///
     /// If either can't be done, or the file is no profile.
     pub fn open(options: &Options) -> Result<Self> {
+        anyhow::ensure!(
+            options.profile_in.is_none() || options.config.cache_config().directory().is_none(),
+            UsageError("--profile-in: with -C cache, profiles come from the cache".into())
+        );
         let given = options.profile_in.as_deref().map(Given::read).transpose()?;
         let out = match &options.profile_out {
             None => None,
@@ -68,13 +73,18 @@ impl Profiles {
         Ok(Self { given, out })
     }
 
-    /// Writes the profile of the run, if the module was loaded.
+    /// Writes the profile of the run, if the module was loaded, to its file and the cache.
     ///
     /// # Errors
     ///
     /// If it can't be written, which is reported.
     pub fn write(self, module: Option<&Module>) -> Result<(), Incomplete> {
-        let (Some((path, output)), Some(module)) = (self.out, module) else {
+        let Some(module) = module else { return Ok(()) };
+        // A cache is there to make things faster; without it the run was as good.
+        if let Err(error) = module.update_cache() {
+            report::warning(&format!("the cache is as it was: {error:#}"));
+        }
+        let Some((path, output)) = self.out else {
             return Ok(());
         };
         let profile = module.profile().to_bytes();

@@ -14,6 +14,7 @@ use upshift_runtime::ArrivingBytes;
 use upshift_tiering::LoadError;
 
 use super::Module;
+use crate::cache::Cached;
 use crate::error::{invalid_body, refusal};
 use crate::{Engine, Error, Result};
 
@@ -105,7 +106,9 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
     };
     let (code, tiers) = engine.load(facts, wasm)?;
     engine.compile_eagerly(&code, &tiers, validators)?;
+    let cache = engine.cache();
     Ok(Module {
+        cached: cache.map(|cache| Cached::begin(cache, engine, &code, &tiers)),
         engine: engine.clone(),
         code,
         tiers,

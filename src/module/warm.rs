@@ -60,6 +60,22 @@ impl Module {
         Ok(self.tiers.warm_up(&self.code, profile)?)
     }
 
+    /// Writes to the engine's [cache](crate::Config::cache) what the module's run has shown up to
+    /// now; returns whether there was something new. Without a cache it does nothing.
+    ///
+    /// The last handle of the module does the same when it is dropped. A process that ends without
+    /// that calls this before.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written, or in a forked child.
+    pub fn update_cache(&self) -> Result<bool> {
+        match &self.cached {
+            Some(cached) => cached.update(),
+            None => Ok(false),
+        }
+    }
+
     /// The digest of the module's bytes, by which profiles are known. Reads them the first time.
     pub fn digest(&self) -> ModuleDigest {
         self.tiers.digest(&self.code)

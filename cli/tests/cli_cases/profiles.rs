@@ -1,8 +1,10 @@
 //! `--profile-out` and `--profile-in`: what a run writes, and what the next one does with it.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::process::{Command, Stdio};
 
-use crate::{file, path, upshift, upshift_in_every_mode};
+use crate::{Ran, command, file, path, upshift, upshift_in_every_mode};
 
 /// A function that gets hot, a trap if it is told to, and an exit code.
 const PROGRAM: &str = r#"(module
@@ -108,4 +110,100 @@ fn mistakes_are_named() {
     ];
     let error = upshift(&[&record[..], &[&program]].concat()).failure(1);
     assert!(error.contains("for single runs"), "{error}");
+}
+
+/// A folder for a cache that does not exist yet.
+fn cache(name: &str) -> (String, String) {
+    let folder = path(name);
+    let _ = fs::remove_dir_all(&folder);
+    let folder = folder.into_os_string().into_string().unwrap();
+    (format!("cache={folder}"), folder)
+}
+
+#[test]
+fn a_cache_warms_the_next_run() {
+    let program = program("cached.wasm");
+    let (option, folder) = cache("a-cache");
+    upshift(&[HOT, &["-C", &option, &program]].concat()).failure(7);
+    let files = || fs::read_dir(&folder).unwrap().count();
+    assert_eq!(files(), 2, "an entry, and the file to lock");
+    let log = file("cached.log", "");
+    let events = format!("events={log}");
+    upshift(&["-C", &option, "-D", &events, &program]).failure(7);
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("recorded in an earlier run"), "{log}");
+    upshift_in_every_mode(&["-C", &option, &program], |ran| {
+        assert_eq!(ran.failure(7), "");
+    });
+    // Both would say what was hot.
+    let profile = file("cached.prof", "");
+    let both = ["-C", &option, "--profile-in", &profile, &program];
+    let error = upshift(&both).failure(2);
+    assert!(error.contains("profiles come from the cache"), "{error}");
+}
+
+/// Two processes at once, again and again: each finds a whole entry, or none.
+#[test]
+fn processes_share_a_cache() {
+    let program = program("shared.wasm");
+    let (option, folder) = cache("shared-cache");
+    let start = || {
+        let args = [HOT, &["-C", &option, &program]].concat();
+        command(&args).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for _ in 0..10 {
+        for child in [start(), start(), start()] {
+            let ran = Ran::from(child.wait_with_output().unwrap());
+            assert_eq!(ran.failure(7), "");
+        }
+        // The next round begins with an entry that is damaged, or with none.
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap().path();
+            assert_ne!(entry.extension().and_then(OsStr::to_str), Some("part"));
+            if entry.extension().is_some() {
+                fs::remove_file(entry).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_can_not_be_used_is_warned_of() {
+    let program = program("warned.wasm");
+    for folder in ["/proc/nowhere", "/dev/null"] {
+        let option = format!("cache={folder}");
+        let warning = upshift(&[HOT, &["-C", &option, &program]].concat()).failure(7);
+        let expected = format!("no cache in `{folder}`");
+        assert!(warning.contains(&expected), "{warning}");
+    }
+    // A damaged entry.
+    let (option, folder) = cache("damaged-cache");
+    upshift(&[HOT, &["-C", &option, &program]].concat()).failure(7);
+    for entry in fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap().path();
+        if entry.extension().is_some() {
+            let bytes = fs::read(&entry).unwrap();
+            fs::write(&entry, &bytes[..bytes.len() / 2]).unwrap();
+        }
+    }
+    let warning = upshift(&["-C", &option, &program]).failure(7);
+    assert!(warning.contains("the profile is damaged"), "{warning}");
+    // No more bytes may be written: what a full disk does.
+    let (option, folder) = cache("full-cache");
+    fs::create_dir(&folder).unwrap();
+    let args = ["-c", "ulimit -f 0 && exec \"$@\"", "sh"].map(OsStr::new);
+    let upshift = [env!("CARGO_BIN_EXE_upshift"), "-C", &option];
+    let ran = Command::new("sh")
+        .args(args)
+        .args(upshift)
+        .args(HOT)
+        .arg(&program)
+        .output();
+    let warning = Ran::from(ran.unwrap()).failure(7);
+    assert!(
+        warning.contains("warning: the cache is as it was"),
+        "{warning}"
+    );
+    let files = fs::read_dir(&folder).unwrap();
+    assert_eq!(files.count(), 1, "the file to lock");
 }
