@@ -385,10 +385,11 @@ impl Config {
     /// period.
     ///
     /// Sampling uses the signal SIGPROF, whose handler is installed with the first engine that
-    /// samples: it passes what is not the sampler's to the handler that was there before. Host
-    /// functions that block may see their system calls end with `EINTR`, as after any signal; a
-    /// thread that waits gets no further one until it has run again. It costs the sampled thread
-    /// some microseconds a sample; without samples nothing.
+    /// samples: it passes what is not the sampler's to the handler that was there before. A thread
+    /// that enters WebAssembly of such an engine unblocks SIGPROF, and leaves it so. Host functions
+    /// that block may see their system calls end with `EINTR`, as after any signal; a thread that
+    /// waits gets no further one until it has run again. It costs the sampled thread some
+    /// microseconds a sample; without samples nothing.
     pub fn sample_period(&mut self, period: Option<Duration>) -> &mut Self {
         self.sample = period;
         self

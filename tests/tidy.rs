@@ -42,6 +42,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "benches/benches/placement.rs",
     "tests/fork.rs",
     "tests/programs/libraries/reactors/markdown/src/lib.rs",
+    "tests/signal_masks.rs",
 ];
 
 fn root() -> PathBuf {

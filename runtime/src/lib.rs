@@ -71,7 +71,7 @@ pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;
 pub use parking::{Limit as WaitLimit, WaitResult};
 pub use runtime::Runtime;
-pub use sampler::{Compiling, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
+pub use sampler::{Compiling, Obstacle, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
@@ -114,7 +114,8 @@ impl Runtime {
         sink: Box<Sink>,
     ) -> Result<(), RuntimeError> {
         sample_signal::install_handler()?;
-        self.set_sampler(Sampler::start(config, sink)?);
+        let sampler = Sampler::start(config, sink, sample_signal::is_in_force)?;
+        self.set_sampler(sampler);
         Ok(())
     }
 }

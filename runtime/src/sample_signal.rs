@@ -12,7 +12,7 @@ use crate::code::CodeKind;
 use crate::error::RuntimeError;
 use crate::sampler::{Place, SAMPLE_SIGNAL, SampledCode, answer, is_compiling};
 use crate::store::{Store, current_store};
-use crate::sys::{call_handler, interrupted_pc};
+use crate::sys::{self, call_handler, interrupted_pc};
 
 /// The handler before ours.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
@@ -47,6 +47,11 @@ pub fn install_handler() -> Result<(), RuntimeError> {
         let source = std::io::Error::from_raw_os_error(code);
         RuntimeError::system("install a signal handler", source)
     })
+}
+
+/// Whether the handler is still the signal's.
+pub fn is_in_force() -> bool {
+    sys::handler_of(SAMPLE_SIGNAL) == Some(handle as *const () as usize)
 }
 
 /// Answers the slots that ask for this thread; passes on what the sampler did not send.

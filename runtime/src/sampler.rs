@@ -17,14 +17,19 @@
 //! SIGPROF is what profilers use. The handler takes a signal only if a slot asks for its thread,
 //! and passes all that the sampler did not send to the handler before it. An embedder that installs
 //! its own handler later and does not call ours makes the sampler see nothing: such requests are
-//! withdrawn and counted as [`missed`](Place::Missed). Without a sampler no handler is installed.
+//! withdrawn and counted as [`missed`](Place::Missed), with what was in their way. Without a
+//! sampler no handler is installed.
+//!
+//! A thread inherits the signals that are blocked from the one that started it, the first one from
+//! the parent process. So a thread that enters WebAssembly of a sampling engine unblocks SIGPROF
+//! (`store/signals.rs`).
 
 mod slots;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
-use std::thread;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -36,7 +41,7 @@ use crate::module_id::ModuleId;
 use crate::sys;
 
 pub use slots::Compiling;
-use slots::{Slot, Taken};
+use slots::Request;
 pub(crate) use slots::{answer, is_compiling};
 
 const POISON: &str = "no panic happens under this lock";
@@ -78,8 +83,33 @@ pub enum Place {
     Compile,
     /// Nowhere: the thread used no processor time. It waited, or others had the processors.
     Idle,
-    /// Unknown: the signal did not come through.
-    Missed,
+    /// Unknown: the thread did not say.
+    Missed(Obstacle),
+}
+
+/// What keeps a thread from saying where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The thread blocks the signal.
+    Blocked,
+    /// Another handler of the signal was installed after the sampler's, and does not call it.
+    Replaced,
+    /// The thread got no processor for two seconds, or runs another handler of a signal.
+    Late,
+    /// The process has as many requests under way as it can have.
+    Full,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blocked => "the thread blocks the signal SIGPROF",
+            Self::Replaced => "the process has another handler of the signal SIGPROF",
+            Self::Late => "the thread did not handle the signal SIGPROF for two seconds",
+            Self::Full => "other samplers of the process ask as many threads as can be asked",
+        })
+    }
 }
 
 /// A sample.
@@ -100,27 +130,39 @@ pub type Sink = dyn Fn(&Sample) + Send + Sync;
 pub struct Sampler {
     config: SamplerConfig,
     sink: Box<Sink>,
+    /// Whether the signal still has the handler that answers.
+    is_handler_in_force: fn() -> bool,
+    /// The thread, to be woken at the end: it has requests to withdraw. Set once it is started.
+    thread: OnceLock<Thread>,
     /// The stores of the engine. Locked to add one, and by the sampler's thread.
     stores: Mutex<Vec<Weak<StoreShared>>>,
 }
 
 impl Sampler {
-    /// Starts the thread. The handler must be installed.
+    /// Starts the thread. The handler must be installed; `is_handler_in_force` says whether it
+    /// still is.
     ///
     /// # Errors
     ///
     /// If the system refuses the thread.
-    pub(crate) fn start(config: SamplerConfig, sink: Box<Sink>) -> Result<Arc<Self>, RuntimeError> {
+    pub(crate) fn start(
+        config: SamplerConfig,
+        sink: Box<Sink>,
+        is_handler_in_force: fn() -> bool,
+    ) -> Result<Arc<Self>, RuntimeError> {
         let sampler = Arc::new(Self {
             config,
             sink,
+            is_handler_in_force,
+            thread: OnceLock::new(),
             stores: Mutex::default(),
         });
         let weak = Arc::downgrade(&sampler);
-        thread::Builder::new()
+        let spawned = thread::Builder::new()
             .name("upshift-sampler".into())
             .spawn(move || run(&weak))
             .map_err(|error| RuntimeError::system("start the sampler's thread", error))?;
+        let _ = sampler.thread.set(spawned.thread().clone());
         Ok(sampler)
     }
 
@@ -159,6 +201,14 @@ impl Sampler {
     }
 }
 
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
 impl fmt::Debug for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sampler")
@@ -177,6 +227,12 @@ const IDLE: Duration = Duration::from_micros(20);
 /// How long a signal may be under way: a thread that others keep from running gets it late.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a signal is under way before the sampler looks for what may be in its way.
+const SUSPICIOUS: Duration = Duration::from_millis(50);
+
+/// The processor time that a thread can't use without having handled a signal that reaches it.
+const UNHEARD: Duration = Duration::from_millis(10);
+
 /// How long a thread is watched that runs no store any more.
 const FORGET_AFTER: Duration = Duration::from_secs(1);
 
@@ -192,7 +248,7 @@ fn run(sampler: &Weak<Sampler>) {
             work.wake(&sampler);
             work.pause(sampler.config.period)
         };
-        thread::sleep(pause);
+        thread::park_timeout(pause);
     }
 }
 
@@ -219,10 +275,46 @@ struct Known {
 
 /// A request that is under way.
 struct Asked {
-    slot: &'static Slot,
-    thread: i32,
+    request: Request,
+    /// The thread's processor time between the sample before and the request.
     cpu: Duration,
+    /// The thread's processor time when it was asked.
+    asked_at: Duration,
     since: Instant,
+    /// When to look for what is in its way.
+    suspicious: Instant,
+}
+
+impl Asked {
+    /// Where the thread was, or why it does not say; `None` as long as it may still say it.
+    fn place(&mut self, sampler: &Sampler, now: Instant) -> Option<Place> {
+        if let Some(place) = self.request.answer() {
+            return Some(place);
+        }
+        if now >= self.suspicious {
+            self.suspicious = now + SUSPICIOUS;
+            let obstacle = self.obstacle(sampler);
+            if obstacle.is_some() {
+                return obstacle.map(Place::Missed);
+            }
+        }
+        let late = now.duration_since(self.since) >= PATIENCE;
+        late.then_some(Place::Missed(Obstacle::Late))
+    }
+
+    /// What is in the way, if the thread has run since it was asked.
+    fn obstacle(&self, sampler: &Sampler) -> Option<Obstacle> {
+        let thread = self.request.thread();
+        let cpu = sys::cpu_time_of(thread)?;
+        if cpu.saturating_sub(self.asked_at) < UNHEARD {
+            return None;
+        }
+        if sys::blocks_signal(thread, SAMPLE_SIGNAL) == Some(true) {
+            return Some(Obstacle::Blocked);
+        }
+        let handled = (sampler.is_handler_in_force)();
+        (!handled).then_some(Obstacle::Replaced)
+    }
 }
 
 impl Work {
@@ -254,7 +346,7 @@ impl Work {
             self.first = self.first.wrapping_add(THREADS_AT_ONCE);
         }
         for &thread in &threads {
-            if !self.asked.iter().any(|asked| asked.thread == thread) {
+            if !self.asks(thread) {
                 self.look(sampler, thread, now, now - woke);
             }
         }
@@ -263,16 +355,13 @@ impl Work {
 
     /// Takes what handlers have found.
     fn collect(&mut self, sampler: &Sampler, now: Instant) {
-        self.asked.retain(|asked| {
-            let place = match asked.slot.take(asked.thread) {
-                Taken::Found(place) => place,
-                Taken::Waiting if now - asked.since < PATIENCE => return true,
-                Taken::Waiting if !asked.slot.withdraw(asked.thread) => return true,
-                Taken::Waiting => Place::Missed,
+        self.asked.retain_mut(|asked| {
+            let Some(place) = asked.place(sampler, now) else {
+                return true;
             };
             (sampler.sink)(&Sample {
                 place,
-                thread: asked.thread,
+                thread: asked.request.thread(),
                 cpu: asked.cpu,
             });
             false
@@ -291,19 +380,19 @@ impl Work {
         };
         let place = if used < IDLE {
             Place::Idle
-        } else if let Some(slot) = Slot::ask(thread, sampler.identity()) {
+        } else if let Some(request) = Request::new(thread, sampler.identity()) {
             sys::signal_thread(thread, SAMPLE_SIGNAL);
             self.asked.push(Asked {
-                slot,
-                thread,
+                request,
                 cpu: used,
+                asked_at: cpu,
                 since: now,
+                suspicious: now + SUSPICIOUS,
             });
             self.known.insert(thread, Known { cpu, ran: now });
             return;
         } else {
-            // As many threads wait for a processor as there are slots: this one is asked later.
-            return;
+            Place::Missed(Obstacle::Full)
         };
         self.known.insert(thread, Known { cpu, ran: now });
         (sampler.sink)(&Sample {
@@ -313,12 +402,17 @@ impl Work {
         });
     }
 
+    /// Whether a request to the thread is under way.
+    fn asks(&self, thread: i32) -> bool {
+        let mut threads = self.asked.iter().map(|asked| asked.request.thread());
+        threads.any(|asked| asked == thread)
+    }
+
     /// Leaves out the time that threads spend without a store, and forgets those that do for long.
     fn follow(&mut self, now: Instant, running: &[i32]) {
-        let asked = &self.asked;
+        let asked: Vec<i32> = self.asked.iter().map(|a| a.request.thread()).collect();
         self.known.retain(|&thread, known| {
-            let busy = running.contains(&thread) || asked.iter().any(|a| a.thread == thread);
-            if busy {
+            if running.contains(&thread) || asked.contains(&thread) {
                 return true;
             }
             let cpu = sys::cpu_time_of(thread);

@@ -3,17 +3,18 @@
 //! - `code_pages`: memory that is executable, and the ways to write it;
 //! - `mark`: how profilers of the system notice a file;
 //! - `process`: which process something belongs to;
+//! - `signals`: handlers, and which signals threads block;
 //! - `x64`: what depends on the processor.
 
 mod code_pages;
 mod mark;
 mod process;
+mod signals;
 mod x64;
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
@@ -27,33 +28,8 @@ use crate::error::RuntimeError;
 pub use code_pages::CodePages;
 pub use mark::ProfilerMark;
 pub use process::{PerProcess, Process};
+pub use signals::{blocks_signal, call_handler, handler_of, signal_thread, unblock};
 pub use x64::{copy_racing, fill_racing, interrupted_pc, preserved_registers};
-
-/// Calls the handler of a signal's action, for a handler that was installed in its place.
-/// Async-signal-safe if that handler is.
-///
-/// # Safety
-///
-/// The action was in force for the signal and has a handler: neither `SIG_DFL` nor `SIG_IGN`. The
-/// other arguments are those of a signal handler.
-pub unsafe fn call_handler(
-    action: &libc::sigaction,
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut c_void,
-) {
-    let handler = action.sa_sigaction;
-    if action.sa_flags & libc::SA_SIGINFO != 0 {
-        // SAFETY: installed with SA_SIGINFO, so the handler has this signature.
-        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void) =
-            unsafe { mem::transmute(handler) };
-        handler(signal, info, context);
-    } else {
-        // SAFETY: installed without SA_SIGINFO, so the handler has this signature.
-        let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
-        handler(signal);
-    }
-}
 
 /// The unit in which the system maps and protects memory.
 pub const PAGE: usize = upshift_abi::vmctx::PAGE_SIZE as usize;
@@ -369,15 +345,6 @@ pub fn membarrier_all_threads() -> bool {
 fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: the call takes no pointers.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-}
-
-/// Sends a signal to one thread of this process. It is no error if the thread has ended.
-pub fn signal_thread(thread: i32, signal: libc::c_int) {
-    // SAFETY: the call takes no pointers; a stale thread id fails or reaches a thread whose handler
-    // ignores it.
-    unsafe {
-        libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal);
-    }
 }
 
 /// The processor time of a thread of this process; `None` if there is none of the number.

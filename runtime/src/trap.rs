@@ -25,34 +25,26 @@ use upshift_abi::vmctx::VmStore;
 use crate::code::CodeKind;
 use crate::error::RuntimeError;
 use crate::interrupt::INTERRUPT_SIGNAL;
-use crate::store::{Provided, Store, TrapRecord, current_store};
+use crate::store::{Provided, Store, TRAP_SIGNALS, TrapRecord, current_store};
 use crate::stubs;
 use crate::sys::call_handler;
 use x64::Registers;
 
-const SIGNALS: [libc::c_int; 5] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGILL,
-    libc::SIGFPE,
-    INTERRUPT_SIGNAL,
-];
-
-/// The previous handler of each of `SIGNALS`.
-static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
+/// The previous handler of each of `TRAP_SIGNALS`.
+static PREVIOUS: OnceLock<[libc::sigaction; TRAP_SIGNALS.len()]> = OnceLock::new();
 
 /// Installs the handlers once per process.
 pub fn install_handlers() -> Result<(), RuntimeError> {
     static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
     let result = INSTALLED.get_or_init(|| {
         // SAFETY: `sigaction` is a C struct for which all zeros are valid.
-        let mut previous: [libc::sigaction; SIGNALS.len()] = unsafe { mem::zeroed() };
-        for (signal, old) in SIGNALS.into_iter().zip(&mut previous) {
+        let mut previous: [libc::sigaction; TRAP_SIGNALS.len()] = unsafe { mem::zeroed() };
+        for (signal, old) in TRAP_SIGNALS.into_iter().zip(&mut previous) {
             // SAFETY: a query with a valid place for the result.
             unsafe { libc::sigaction(signal, ptr::null(), old) };
         }
         PREVIOUS.get_or_init(|| previous);
-        for signal in SIGNALS {
+        for signal in TRAP_SIGNALS {
             if !install(signal) {
                 return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
             }
@@ -176,7 +168,7 @@ unsafe fn take_over(
 ///
 /// With the arguments of a signal handler.
 unsafe fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let position = SIGNALS.iter().position(|&s| s == signal);
+    let position = TRAP_SIGNALS.iter().position(|&s| s == signal);
     let Some(previous) = position.and_then(|i| Some(&PREVIOUS.get()?[i])) else {
         return;
     };

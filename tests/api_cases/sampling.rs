@@ -1,13 +1,16 @@
 //! Samples of what threads do, in every execution mode: where they find it, and that they disturb
 //! nothing.
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use upshift::knobs::{self, Group};
 use upshift::profiler::{Activity, Detail, Event, FuncKey, LogConfig, ModuleKey};
 use upshift::tiering::{Level, Samples};
-use upshift::{Caller, Config, Engine, Instance, Linker, Module, Store, Trap};
+use upshift::{
+    Caller, Config, Engine, Instance, Linker, MemoryType, Module, SharedMemory, Store, Trap,
+};
 use upshift_abi::DefinedFuncIndex;
 
 use upshift_spectest::Mode;
@@ -225,6 +228,124 @@ fn code_is_freed_while_samples_are_taken() {
             let (mut store, instance) = start(engine);
             call_for(&mut store, instance, "two", 50, Duration::from_micros(500));
         }
+    });
+}
+
+/// Samples of engines that run at the same time, on threads of their own and nested on one thread,
+/// find each engine's own functions.
+#[test]
+fn engines_sample_side_by_side() {
+    let engines: Vec<Engine> = (0..2)
+        .map(|seed| {
+            let mut config = Config::new();
+            config
+                .sample_period(Some(Duration::from_micros(200)))
+                .sample_seed(seed);
+            Engine::new(&config).unwrap()
+        })
+        .collect();
+    thread::scope(|scope| {
+        for engine in &engines {
+            scope.spawn(|| {
+                let (mut store, instance) = start(engine);
+                call_until(&mut store, instance, "one", 100_000, 50);
+            });
+        }
+    });
+    // The inner engine's code is host code for the outer one.
+    let inner = Mutex::new(start(&engines[1]));
+    let before = engines[1].samples().of(Activity::Guest).count;
+    let mut linker = Linker::new(&engines[0]);
+    let call_inner = move || {
+        let (store, instance) = &mut *inner.lock().unwrap();
+        call_until(store, *instance, "one", 100_000, before + 50);
+    };
+    linker.func_wrap("host", "wait", call_inner).unwrap();
+    let module = Module::new(&engines[0], LOOPS).unwrap();
+    let mut store = Store::new(&engines[0], ());
+    let outer = linker.instantiate(&mut store, &module).unwrap();
+    let before = engines[0].samples();
+    let wait = outer.get_typed_func::<(), ()>(&mut store, "wait").unwrap();
+    wait.call(&mut store, ()).unwrap();
+    let after = engines[0].samples();
+    let host = |samples: &Samples| samples.of(Activity::Host).count;
+    assert!(host(&after) > host(&before) + 10, "{before:?} {after:?}");
+}
+
+/// Exceptions are thrown and caught, and go through calls, while samples are taken.
+#[test]
+fn exceptions_are_thrown_while_samples_are_taken() {
+    in_every_mode(|engine| {
+        let text = r#"(module
+            (tag $odd (param i32))
+            (func $throw (param i32) (result i32)
+                (if (i32.and (local.get 0) (i32.const 1)) (then (throw $odd (local.get 0))))
+                (local.get 0))
+            (func $deep (param $n i32) (param $left i32) (result i32)
+                (if (result i32) (local.get $left)
+                    (then (call $deep (local.get $n) (i32.sub (local.get $left) (i32.const 1))))
+                    (else (call $throw (local.get $n)))))
+            (func (export "sum") (param $n i32) (result i32) (local $sum i32)
+                (loop $next
+                    (block $caught (result i32)
+                        (try_table (result i32) (catch $odd $caught)
+                            (call $deep (local.get $n) (i32.const 10))))
+                    (local.set $sum (i32.add (local.get $sum)))
+                    (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (local.get $sum)))"#;
+        let module = Module::new(engine, text).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let sum = instance
+            .get_typed_func::<i32, i32>(&mut store, "sum")
+            .unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        while engine.samples().of(Activity::Guest).count < 50 {
+            assert!(Instant::now() < end, "{:?}", engine.samples());
+            assert_eq!(sum.call(&mut store, 1000).unwrap(), 500_500);
+        }
+    });
+}
+
+/// Threads of a shared memory wait, notify and add while samples are taken.
+#[test]
+fn shared_memories_agree_while_samples_are_taken() {
+    in_every_mode(|engine| {
+        let text = r#"(module
+            (import "host" "memory" (memory 1 1 shared))
+            (func (export "add") (param $n i32)
+                (loop $next
+                    (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+                    (drop (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const 10000)))
+                    (drop (memory.atomic.notify (i32.const 8) (i32.const 1)))
+                    (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"#;
+        let module = Module::new(engine, text).unwrap();
+        let memory = SharedMemory::new(engine, MemoryType::shared(1, 1)).unwrap();
+        let rounds = 2_000;
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut store = Store::new(engine, ());
+                    let mut linker = Linker::new(engine);
+                    linker
+                        .define(&mut store, "host", "memory", memory.clone())
+                        .unwrap();
+                    let instance = linker.instantiate(&mut store, &module).unwrap();
+                    let add = instance
+                        .get_typed_func::<i32, ()>(&mut store, "add")
+                        .unwrap();
+                    add.call(&mut store, rounds).unwrap();
+                });
+            }
+        });
+        let mut sum = [0; 4];
+        memory.read(0, &mut sum).unwrap();
+        assert_eq!(i32::from_le_bytes(sum), 3 * rounds);
+        assert!(
+            engine.samples().total().count > 20,
+            "{:?}",
+            engine.samples()
+        );
     });
 }
 

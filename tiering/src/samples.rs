@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use upshift_abi::{CompileUnit, DefinedFuncIndex};
 use upshift_profiler::{Activity, Event, FuncKey, ModuleKey, Nanos};
-use upshift_runtime::{ModuleId, Place, Sample, Sink};
+use upshift_runtime::{ModuleId, Obstacle, Place, Sample, Sink};
 
+use crate::OPTIONS;
 use crate::config::Mode;
 use crate::engine::{Shared, Tiering};
 use crate::function::Function;
@@ -88,6 +90,8 @@ impl Samples {
 pub(crate) struct Sampling {
     modules: Mutex<HashMap<ModuleId, Weak<dyn SampledModule>>>,
     found: Mutex<Found>,
+    /// Whether a warning of samples that are missed was given.
+    warned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -112,6 +116,13 @@ impl Sampling {
     fn module(&self, id: ModuleId) -> Option<Arc<dyn SampledModule>> {
         let modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         modules.get(&id)?.upgrade()
+    }
+
+    /// Warns of a sample that is missed, the first time.
+    fn warn(&self, obstacle: Obstacle) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            log::warn!(target: OPTIONS, "some samples are missed: {obstacle}");
+        }
     }
 
     fn samples(&self) -> Samples {
@@ -140,7 +151,10 @@ impl Shared {
             Place::Guest(code) => (Activity::Guest, Some(code)),
             Place::Compile => (Activity::Compile, None),
             Place::Idle => (Activity::Idle, None),
-            Place::Missed => (Activity::Missed, None),
+            Place::Missed(obstacle) => {
+                sampling.warn(obstacle);
+                (Activity::Missed, None)
+            }
             _ => (Activity::Host, None),
         };
         let module = code.and_then(|code| sampling.module(code.module));

@@ -5,8 +5,12 @@
 //! `ASKED` with release. The handler on that thread takes it to `ANSWERING` by a
 //! compare-and-exchange (acquire: it sees `engine`), writes `found` and stores `FOUND` with
 //! release; the sampler loads that with acquire, reads `found` and stores `FREE`. A sampler gives
-//! up on a thread by a compare-and-exchange from `ASKED` to `FREE`, so a slot is never freed under
-//! a handler.
+//! up on a thread by a compare-and-exchange from `ASKED` to `FREE`, or, where the handler has
+//! begun, from `ANSWERING` to `UNWANTED`, which the handler takes to `FREE`: a slot is never freed
+//! under a handler.
+//!
+//! A sampler holds a slot as a [`Request`], which gives it up when it is dropped, so no end of a
+//! sampler leaves one taken.
 //!
 //! Slots are static: a signal that comes late, after its sampler's end even, finds no slot that
 //! asks for its thread, or one of another request for it, which it answers.
@@ -28,22 +32,14 @@ const CLAIMED: u64 = 1;
 const ASKED: u64 = 2;
 const ANSWERING: u64 = 3;
 const FOUND: u64 = 4;
+const UNWANTED: u64 = 5;
 
 /// A slot; see the [module](self).
 #[derive(Debug)]
-pub struct Slot {
+struct Slot {
     word: AtomicU64,
     engine: AtomicUsize,
     found: [AtomicU64; 3],
-}
-
-/// What a sampler finds in its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// No answer yet.
-    Waiting,
-    /// The answer; the slot is free.
-    Found(Place),
 }
 
 /// The state with the thread's number.
@@ -60,36 +56,56 @@ impl Slot {
         }
     }
 
+    /// Takes the slot from one state to another, if it is in that.
+    fn step(&self, from: u64, to: u64) -> bool {
+        let step = self
+            .word
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed);
+        step.is_ok()
+    }
+}
+
+/// A slot that asks a thread where it is. Dropping it gives the answer up.
+#[derive(Debug)]
+pub struct Request {
+    slot: &'static Slot,
+    thread: i32,
+}
+
+impl Request {
     /// Asks a thread, in a free slot if there is one. The signal is yet to be sent.
-    pub fn ask(thread: i32, engine: usize) -> Option<&'static Self> {
-        let claim = |slot: &&Slot| {
-            let claimed = word(CLAIMED, thread);
-            let word = &slot.word;
-            let claim = word.compare_exchange(FREE, claimed, Ordering::Acquire, Ordering::Relaxed);
-            claim.is_ok()
-        };
-        let slot = SLOTS.iter().find(claim)?;
+    pub fn new(thread: i32, engine: usize) -> Option<Self> {
+        let claimed = word(CLAIMED, thread);
+        let slot = SLOTS.iter().find(|slot| slot.step(FREE, claimed))?;
         slot.engine.store(engine, Ordering::Relaxed);
         slot.word.store(word(ASKED, thread), Ordering::Release);
-        Some(slot)
+        Some(Self { slot, thread })
     }
 
-    /// Takes the answer, for the sampler that asked.
-    pub fn take(&self, thread: i32) -> Taken {
-        if self.word.load(Ordering::Acquire) != word(FOUND, thread) {
-            return Taken::Waiting;
+    /// The thread that is asked.
+    pub fn thread(&self) -> i32 {
+        self.thread
+    }
+
+    /// The answer, once it is there.
+    pub fn answer(&self) -> Option<Place> {
+        if self.slot.word.load(Ordering::Acquire) != word(FOUND, self.thread) {
+            return None;
         }
-        let [module, func, rest] = [0, 1, 2].map(|i| self.found[i].load(Ordering::Relaxed));
-        self.word.store(FREE, Ordering::Release);
-        Taken::Found(unpack([module, func, rest]))
+        let found = &self.slot.found;
+        Some(unpack([0, 1, 2].map(|i| found[i].load(Ordering::Relaxed))))
     }
+}
 
-    /// Gives up; false if the thread has begun to answer.
-    pub fn withdraw(&self, thread: i32) -> bool {
-        let asked = word(ASKED, thread);
-        let word = &self.word;
-        let withdrawn = word.compare_exchange(asked, FREE, Ordering::AcqRel, Ordering::Relaxed);
-        withdrawn.is_ok()
+impl Drop for Request {
+    fn drop(&mut self) {
+        let [asked, answering, unwanted] =
+            [ASKED, ANSWERING, UNWANTED].map(|state| word(state, self.thread));
+        // The handler can take either step before this thread does. What is left then is the
+        // answer, which only this request takes.
+        if !self.slot.step(asked, FREE) && !self.slot.step(answering, unwanted) {
+            self.slot.word.store(FREE, Ordering::Release);
+        }
     }
 }
 
@@ -99,10 +115,7 @@ pub fn answer(thread: i32, place: impl Fn(usize) -> Place) -> bool {
     let mut any = false;
     let (asked, answering) = (word(ASKED, thread), word(ANSWERING, thread));
     for slot in &SLOTS {
-        let begun =
-            slot.word
-                .compare_exchange(asked, answering, Ordering::Acquire, Ordering::Relaxed);
-        if begun.is_err() {
+        if !slot.step(asked, answering) {
             continue;
         }
         any = true;
@@ -110,7 +123,10 @@ pub fn answer(thread: i32, place: impl Fn(usize) -> Place) -> bool {
         for (cell, value) in slot.found.iter().zip(found) {
             cell.store(value, Ordering::Relaxed);
         }
-        slot.word.store(word(FOUND, thread), Ordering::Release);
+        if !slot.step(answering, word(FOUND, thread)) {
+            // The request was dropped meanwhile.
+            slot.word.store(FREE, Ordering::Release);
+        }
     }
     any
 }
@@ -123,7 +139,7 @@ fn pack(place: Place) -> [u64; 3] {
     let code = match place {
         Place::Guest(code) => code,
         Place::Compile => return [0, 0, COMPILE],
-        Place::Host | Place::Idle | Place::Missed => return [0; 3],
+        Place::Host | Place::Idle | Place::Missed(_) => return [0; 3],
     };
     let unit = match code.unit {
         CompileUnit::Function => 0,
@@ -217,28 +233,50 @@ mod tests {
         }
     }
 
-    /// Numbers of threads that no thread has.
+    /// Numbers of threads that no thread has; each test has its own.
     const NO_THREAD: i32 = i32::MAX;
 
+    fn slots_of(thread: i32) -> usize {
+        let own = |slot: &&Slot| slot.word.load(Ordering::Relaxed) >> 8 == thread as u64;
+        SLOTS.iter().filter(own).count()
+    }
+
     #[test]
-    fn a_slot_is_answered_by_its_thread_only_and_once() {
-        let slot = Slot::ask(NO_THREAD, 5).unwrap();
-        assert_eq!(slot.take(NO_THREAD), Taken::Waiting);
+    fn a_request_is_answered_by_its_thread_only_and_once() {
+        let request = Request::new(NO_THREAD, 5).unwrap();
+        assert_eq!(request.answer(), None);
         assert!(!answer(NO_THREAD - 1, |_| unreachable!("another thread")));
         assert!(answer(NO_THREAD, |engine| {
             assert_eq!(engine, 5);
             Place::Compile
         }));
         assert!(!answer(NO_THREAD, |_| unreachable!("answered")));
-        assert!(!slot.withdraw(NO_THREAD));
-        assert_eq!(slot.take(NO_THREAD), Taken::Found(Place::Compile));
+        assert_eq!(request.answer(), Some(Place::Compile));
     }
 
     #[test]
     fn a_late_signal_finds_nothing() {
-        let slot = Slot::ask(NO_THREAD - 2, 5).unwrap();
-        assert!(slot.withdraw(NO_THREAD - 2));
+        drop(Request::new(NO_THREAD - 2, 5).unwrap());
         assert!(!answer(NO_THREAD - 2, |_| unreachable!("withdrawn")));
+    }
+
+    /// A request that is dropped leaves no slot taken, however far its thread is with the answer.
+    #[test]
+    fn dropped_requests_free_their_slots() {
+        let thread = NO_THREAD - 3;
+        for _ in 0..2 * SLOTS.len() {
+            drop(Request::new(thread, 5).unwrap());
+            let answered = Request::new(thread, 5).unwrap();
+            assert!(answer(thread, |_| Place::Host));
+            drop(answered);
+            let under_way = Cell::new(Request::new(thread, 5));
+            assert!(answer(thread, |_| {
+                drop(under_way.take().unwrap());
+                assert_eq!(slots_of(thread), 1, "not freed under the handler");
+                Place::Host
+            }));
+            assert_eq!(slots_of(thread), 0);
+        }
     }
 
     #[test]

@@ -408,6 +408,7 @@ impl Store {
         let limit = stack::limit(stack_pointer(), self.max_wasm_stack);
         // SAFETY: as in `activate`.
         unsafe { (*self.vm()).stack_limit = limit };
+        self.signals.unblock();
         self.shared.set_thread(sys::thread_id(&self.process));
         // Fences: what follows does not happen before what is above.
         self.runtime.code().enter(&self.activity);
@@ -422,6 +423,7 @@ impl Store {
         if thread == here {
             return None;
         }
+        self.signals.unblock();
         let limit = stack::limit(stack_pointer(), self.max_wasm_stack);
         // SAFETY: as in `activate`.
         let stack_limit = unsafe { std::mem::replace(&mut (*self.vm()).stack_limit, limit) };

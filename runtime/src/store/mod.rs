@@ -18,6 +18,7 @@ mod link;
 mod memory;
 mod on_demand;
 mod references;
+mod signals;
 mod table;
 mod unwind;
 mod wait;
@@ -44,6 +45,7 @@ pub use limiter::{
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
 pub(crate) use on_demand::Provided;
+pub(crate) use signals::TRAP_SIGNALS;
 pub(crate) use unwind::Destination;
 pub use wait::{FindWaitClock, WaitClock};
 pub(crate) use walk::TrapRecord;
@@ -62,6 +64,7 @@ use global::GlobalEntry;
 use memory::MemoryEntry;
 use on_demand::OnDemand;
 use references::Handle;
+use signals::Signals;
 use table::TableEntry;
 
 macro_rules! ids {
@@ -126,6 +129,8 @@ pub struct Store {
     /// The runtime's process: only it may call WebAssembly in the store.
     process: Process,
     shared: Arc<StoreShared>,
+    /// What a thread must get that runs it.
+    signals: Signals,
     activity: Arc<ActiveEpoch>,
     /// A copy of the runtime's setting, which each call reads.
     max_wasm_stack: usize,
@@ -174,14 +179,19 @@ impl Store {
     pub fn new(runtime: &Arc<Runtime>, data: Box<dyn Any + Send>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let shared = StoreShared::new();
-        if let Some(sampler) = runtime.sampler() {
-            sampler.add(&shared);
-        }
+        let signals = match runtime.sampler() {
+            Some(sampler) => {
+                sampler.add(&shared);
+                Signals::TrapsAndSamples
+            }
+            None => Signals::Traps,
+        };
         Self {
             id: StoreId(NEXT.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.clone(),
             process: runtime.process(),
             shared,
+            signals,
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
             data,
