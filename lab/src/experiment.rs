@@ -17,6 +17,7 @@
 //! - `series`: the iterations of a process, classified;
 //! - `traces`, `processes`: the runners of simulated cells and of those that need a clock;
 //!   `estimate`: how long they will take;
+//! - `selectors`: what verdicts can name of a cell's settings, checked before anything runs;
 //! - `verdict`: claims judged; `claim`, `paper`: what papers claim, and their folders judged again.
 
 mod braces;
@@ -32,6 +33,7 @@ mod plan;
 mod prepared;
 mod processes;
 mod record;
+mod selectors;
 mod series;
 mod setup;
 mod store;

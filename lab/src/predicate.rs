@@ -36,7 +36,9 @@ mod parse;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use eval::EvalError;
+pub(crate) use eval::is_same_value;
 pub use parse::ParseError;
+pub(crate) use parse::Selector;
 
 use eval::Scope;
 
@@ -102,6 +104,13 @@ impl Predicate {
         self.condition.metrics(&mut found);
         found
     }
+
+    /// The selectors in it.
+    pub(crate) fn selectors(&self) -> Vec<&Selector> {
+        let mut found = Vec::new();
+        self.condition.selectors(&mut found);
+        found
+    }
 }
 
 /// An expression whose value is a number, checked when it is parsed.
@@ -152,6 +161,13 @@ impl Quantity {
     pub fn metrics(&self) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.number.metrics(&mut found);
+        found
+    }
+
+    /// The selectors in it.
+    pub(crate) fn selectors(&self) -> Vec<&Selector> {
+        let mut found = Vec::new();
+        self.number.selectors(&mut found);
         found
     }
 }

@@ -50,6 +50,7 @@ use upshift_tiering::file::{FileError, Source};
 use upshift_tiering::{TieringConfig, options};
 
 use super::metric::{Of, WALL, metrics};
+use super::selectors;
 use super::setup::{HINTS, PARTS, SCALES, workers};
 use super::table::Table;
 use super::{
@@ -69,9 +70,9 @@ pub const MAX_ITERATIONS: u32 = 5000;
 ///
 /// # Errors
 ///
-/// If the text is not TOML, names what does not exist, lacks what is needed, or has a value that
-/// does not fit. Options of `[grid.W]` and the like are not known here: the command line checks
-/// them.
+/// If the text is not TOML, names what does not exist, lacks what is needed, has a value that does
+/// not fit, or a verdict about settings that no cell has. Options of `[grid.W]` and the like are
+/// not known here: the command line checks them.
 pub fn read(text: &str) -> Result<Experiment, FileError> {
     let (source, table) = Source::parse(text)?;
     let file = Table {
@@ -117,8 +118,9 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
         exclude.push(lists(&table, mode)?);
     }
     let mut verdicts = Vec::new();
-    for table in file.tables("verdict")? {
-        let statement: Statement = statement(&table, &measure)?;
+    let tables = file.tables("verdict")?;
+    for table in &tables {
+        let statement: Statement = statement(table, &measure)?;
         if verdicts
             .iter()
             .any(|known: &Statement| known.id == statement.id)
@@ -128,7 +130,7 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
         }
         verdicts.push(statement);
     }
-    Ok(Experiment {
+    let experiment = Experiment {
         title: file.text("title")?.unwrap_or_default(),
         claims: file
             .values("claim")?
@@ -139,7 +141,9 @@ pub fn read(text: &str) -> Result<Experiment, FileError> {
         grid,
         exclude,
         verdicts,
-    })
+    };
+    selectors::check(&experiment, &tables)?;
+    Ok(experiment)
 }
 
 /// Checks what an experiment needs whose cells are measured and simulated.

@@ -149,23 +149,7 @@ impl Experiment {
         if self.measure.mode == Mode::Imported {
             return Ok(Plan::default());
         }
-        let count = |grid: &Lists| {
-            let lengths = grid.iter().map(|(_, values)| values.len() as u128);
-            lengths.fold(1_u128, u128::saturating_mul)
-        };
-        let mut grid = self.grid.clone();
-        if self.measure.mode == Mode::Both {
-            grid.push((BY.to_owned(), SOURCES.map(str::to_owned).to_vec()));
-        }
-        let base = self.base.as_ref().map(|base| with_base(&grid, base));
-        let combinations = count(&grid) + base.as_ref().map_or(0, count);
-        if combinations.saturating_mul(self.programs.len() as u128) > MAX_CELLS as u128 {
-            return Err(PlanError::TooMany(combinations));
-        }
-        let mut all = combine(&grid);
-        all.retain(|settings| !self.excludes(settings));
-        // What is excluded is what is judged; the base stays, or there is nothing to compare with.
-        all.extend(base.iter().flat_map(combine));
+        let all = self.combinations()?;
         let mut cells = BTreeMap::new();
         for program in &self.programs {
             for settings in &all {
@@ -189,6 +173,32 @@ impl Experiment {
             }
             _ => Ok(Plan { cells }),
         }
+    }
+
+    /// The settings of each program's cells; one may be there twice. None for an imported
+    /// experiment.
+    pub(super) fn combinations(&self) -> Result<Vec<Settings>, PlanError> {
+        if self.measure.mode == Mode::Imported {
+            return Ok(Vec::new());
+        }
+        let count = |grid: &Lists| {
+            let lengths = grid.iter().map(|(_, values)| values.len() as u128);
+            lengths.fold(1_u128, u128::saturating_mul)
+        };
+        let mut grid = self.grid.clone();
+        if self.measure.mode == Mode::Both {
+            grid.push((BY.to_owned(), SOURCES.map(str::to_owned).to_vec()));
+        }
+        let base = self.base.as_ref().map(|base| with_base(&grid, base));
+        let combinations = count(&grid) + base.as_ref().map_or(0, count);
+        if combinations.saturating_mul(self.programs.len() as u128) > MAX_CELLS as u128 {
+            return Err(PlanError::TooMany(combinations));
+        }
+        let mut all = combine(&grid);
+        all.retain(|settings| !self.excludes(settings));
+        // What is excluded is what is judged; the base stays, or there is nothing to compare with.
+        all.extend(base.iter().flat_map(combine));
+        Ok(all)
     }
 
     /// Whether settings are those of the base, whatever others they have.

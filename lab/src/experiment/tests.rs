@@ -71,6 +71,59 @@ fn a_file_is_read_whole() {
     assert!(matches!(experiment.verdicts[1].test, Test::NotTestable(_)));
 }
 
+/// A verdict about settings that no cell has is refused before anything runs.
+#[test]
+fn selectors_that_select_nothing_are_refused() {
+    let cases = [
+        (
+            "'alpha=1') < 1",
+            "'alhpa=1') < 1",
+            "line 31: `holds`: no cell has a setting `alhpa`; did you mean `alpha`?",
+        ),
+        (
+            "'alpha=1') > 1",
+            "'alpha=0.2') > 1",
+            "line 32: `refuted`: no cell's `alpha` is `0.2`; did you mean `0.1`?",
+        ),
+        (
+            "median(wall, '')",
+            "median(wall, 'rule=jikes')",
+            "line 33: `effect`: no cell's `rule` is `jikes`; \
+             there are cost-model, never, v8-budget",
+        ),
+        (
+            "median(wall, '')",
+            "median(wall, 'rule=v8-budget,alpha=1.0')",
+            "line 33: `effect`: no cell has all of 'rule=v8-budget,alpha=1.0'",
+        ),
+        // What `cores` leaves over is what counts: the exclusion leaves one thread.
+        (
+            "median(wall, '')",
+            "median(wall, 'threads=2')",
+            "line 33: `effect`: no cell's `threads` is `2`; did you mean `1`?",
+        ),
+        (
+            "cores = 1\nwhere",
+            "cores = 3\nwhere",
+            "line 29: no cell's `cores` is `3`; did you mean `1`?",
+        ),
+        (
+            "where = { osr = true }",
+            "where = { osr = true, speed = 3 }",
+            "line 30: no cell's `speed` is `3`; did you mean `1`?",
+        ),
+    ];
+    for (right, wrong, expected) in cases {
+        assert!(FILE.contains(right), "{right}");
+        let error = read_experiment(&FILE.replace(right, wrong)).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    // Numbers are the same however they are written; what is not planned can't be checked.
+    read(&FILE.replace("'alpha=1') < 1", "'alpha=1.0,base=no') < 1"));
+    let imported = FILE.replace("[measure]", "[measure]\nmode = 'imported'");
+    read(&imported.replace("'alpha=1') < 1", "'alhpa=1') < 1"));
+}
+
 #[test]
 fn a_plan_has_each_combination_once_and_the_base() {
     let plan = read(FILE).plan().unwrap();

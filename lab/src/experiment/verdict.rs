@@ -1,15 +1,15 @@
 //! Claims judged by results.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{Key, Line};
-use super::{Experiment, Mixing, Mode, PlanError, Sample, Series, Settings, Statement, Test};
+use super::selectors::Described;
+use super::{Experiment, Mixing, Mode, PlanError, Sample, Series, Statement, Test};
 use crate::predicate::{Row, Table, Verdict, judge};
 use crate::stats::median;
-use upshift_tiering::TieringConfig;
 
 /// What results say about a statement or a whole paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,7 +265,7 @@ pub fn rows<'a>(
         let (id, process, _) = sample.key();
         processes.entry((id, process, 0)).or_default().push(sample);
     }
-    let mut specs = HashMap::new();
+    let mut described = Described::default();
     let row = |iterations: Vec<&Sample>| {
         let first = iterations[0];
         let series = Series::of(&iterations, &experiment.measure.classify);
@@ -273,25 +273,7 @@ pub fn rows<'a>(
         for (name, value) in iterations.iter().flat_map(|sample| &sample.metrics) {
             values.entry(name.clone()).or_default().push(*value);
         }
-        let mut settings = first.settings.clone();
-        for name in ["policy", "queue"] {
-            let Some(spec) = first.settings.get(name) else {
-                continue;
-            };
-            let key = (name, spec.clone());
-            let parameters = specs.entry(key).or_insert_with(|| parameters(name, spec));
-            for (parameter, value) in &*parameters {
-                settings
-                    .entry(parameter.clone())
-                    .or_insert_with(|| value.clone());
-            }
-        }
-        let base = if experiment.is_base(&first.settings) {
-            "yes"
-        } else {
-            "no"
-        };
-        settings.insert("base".into(), base.into());
+        let settings = described.of(experiment, &first.settings);
         let program = match mixing {
             Mixing::Refuse => first.program.clone(),
             Mixing::ByMachine => format!("{} on {}", first.program, first.environment),
@@ -311,26 +293,4 @@ pub fn rows<'a>(
     Table {
         rows: processes.into_values().map(row).collect(),
     }
-}
-
-/// The parameters of a policy or queue, and of a policy its name as `rule`; none if it is not
-/// built in.
-fn parameters(name: &str, spec: &str) -> Settings {
-    let mut config = TieringConfig::default();
-    if config.set(name, spec).is_err() {
-        return Settings::new();
-    }
-    let spec = match name {
-        "policy" => config.policy.spec(),
-        _ => config.queue.spec(),
-    };
-    let mut parts = spec.split(':');
-    let rule = parts
-        .next()
-        .map(|rule| ("rule".to_owned(), rule.to_owned()));
-    let parameters = parts.filter_map(|part| part.split_once('='));
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    parameters
-        .chain(rule.filter(|_| name == "policy"))
-        .collect()
 }

@@ -78,7 +78,10 @@ impl<'a> Scope<'a> {
 
     /// The metric's values in the rows that match, and at least one.
     fn samples(&self, samples: &Samples) -> Result<Vec<f64>, EvalError> {
-        let matching = self.rows.iter().filter(|row| samples.selector.matches(row));
+        let matching = self
+            .rows
+            .iter()
+            .filter(|row| samples.selector.selects(&row.settings));
         let values = matching.filter_map(|row| row.metrics.get(&samples.metric).copied());
         let values: Vec<f64> = values.collect();
         if !values.is_empty() {
@@ -100,7 +103,10 @@ impl Scope<'_> {
         selector: &Selector,
         wanted: &[Option<Class>],
     ) -> Result<Vec<bool>, EvalError> {
-        let matching = self.rows.iter().filter(|row| selector.matches(row));
+        let matching = self
+            .rows
+            .iter()
+            .filter(|row| selector.selects(&row.settings));
         let mut pairs: BTreeMap<_, Vec<Class>> = BTreeMap::new();
         for row in matching {
             if let Some(class) = row.class {
@@ -121,15 +127,20 @@ impl Scope<'_> {
 }
 
 impl Selector {
-    /// Whether a row has all the settings. Values that are both numbers are compared as such.
-    fn matches(&self, row: &Row) -> bool {
-        self.0.iter().all(|(key, wanted)| {
-            row.settings.get(key).is_some_and(|value| {
-                let numbers = (value.parse::<f64>(), wanted.parse::<f64>());
-                value == wanted || matches!(numbers, (Ok(value), Ok(wanted)) if value == wanted)
-            })
+    /// Whether settings are among those that are selected.
+    pub(crate) fn selects(&self, settings: &BTreeMap<String, String>) -> bool {
+        let mut pairs = self.0.iter();
+        pairs.all(|(key, wanted)| {
+            let value = settings.get(key);
+            value.is_some_and(|value| is_same_value(value, wanted))
         })
     }
+}
+
+/// Whether a setting's value is the one that a selector names. Numbers are compared as such.
+pub(crate) fn is_same_value(value: &str, wanted: &str) -> bool {
+    let numbers = (value.parse::<f64>(), wanted.parse::<f64>());
+    value == wanted || matches!(numbers, (Ok(value), Ok(wanted)) if value == wanted)
 }
 
 /// Whether a condition is true. Both sides of `and` and `or` are always evaluated, so that an error

@@ -89,9 +89,9 @@ pub(super) struct Samples {
     pub(super) selector: Selector,
 }
 
-/// Settings that a row must have.
+/// Settings that a row must have: a name and a value each.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Selector(pub(super) Vec<(String, String)>);
+pub(crate) struct Selector(pub(crate) Vec<(String, String)>);
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +161,20 @@ impl Condition {
             }
         }
     }
+
+    /// Adds the selectors.
+    pub(super) fn selectors<'a>(&'a self, found: &mut Vec<&'a Selector>) {
+        match self {
+            Condition::Or(sides) | Condition::And(sides) => {
+                sides.iter().for_each(|side| side.selectors(found));
+            }
+            Condition::Not(inner) => inner.selectors(found),
+            Condition::Compare(left, _, right) => {
+                left.selectors(found);
+                right.selectors(found);
+            }
+        }
+    }
 }
 
 impl Number {
@@ -198,6 +212,26 @@ impl Number {
             Number::Classes(..) => {
                 found.insert(CLASS);
             }
+        }
+    }
+
+    /// Adds the selectors.
+    pub(super) fn selectors<'a>(&'a self, found: &mut Vec<&'a Selector>) {
+        match self {
+            Number::Literal(_) => {}
+            Number::Negative(inner) | Number::OfPrograms(_, inner) | Number::Interval(_, inner) => {
+                inner.selectors(found);
+            }
+            Number::Arithmetic(left, _, right) => {
+                left.selectors(found);
+                right.selectors(found);
+            }
+            Number::OfRows(_, samples) => found.push(&samples.selector),
+            Number::Ratio(first, second) => {
+                found.extend([first, second].map(|samples| &samples.selector));
+            }
+            Number::Share(inner) => inner.selectors(found),
+            Number::Classes(selector, _) => found.push(selector),
         }
     }
 
