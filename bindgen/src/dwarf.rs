@@ -4,7 +4,7 @@
 //! pointer leads to, but not how many elements follow or who writes to it: so a pointer becomes an
 //! address, except `const char *`, which is text that ends with a zero.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use gimli::{
     AttributeValue, DebuggingInformationEntry, DwTag, Dwarf, EndianSlice, LittleEndian, Unit,
@@ -22,6 +22,9 @@ type Entry<'a> = DebuggingInformationEntry<Reader<'a>>;
 /// How deep types may be nested: deeper ones, and those that contain themselves, are not known.
 const MAX_DEPTH: u32 = 32;
 
+/// How many lengths an array may have.
+const MAX_DIMENSIONS: usize = 4;
+
 /// Reads the debug information of a module; there may be none.
 pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
     let damaged = |error: gimli::Error| {
@@ -36,6 +39,7 @@ pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
     };
     let dwarf = Dwarf::load(section).map_err(damaged)?;
     let mut debug = Debug::default();
+    let mut unknown = HashSet::new();
     let mut units = dwarf.units();
     while let Some(header) = units.next().map_err(damaged)? {
         let unit = dwarf.unit(header).map_err(damaged)?;
@@ -43,6 +47,7 @@ pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
             dwarf: &dwarf,
             unit: &unit,
             structs: &mut debug.structs,
+            unknown: &mut unknown,
         };
         reader
             .functions(facts, &mut debug.functions)
@@ -55,6 +60,8 @@ struct UnitReader<'a, 'b> {
     dwarf: &'b Dwarf<Reader<'a>>,
     unit: &'b Unit<Reader<'a>>,
     structs: &'b mut BTreeMap<String, Placed>,
+    /// The structs whose fields can't be said: each is tried once.
+    unknown: &'b mut HashSet<String>,
 }
 
 impl<'a> UnitReader<'a, '_> {
@@ -219,7 +226,10 @@ impl<'a> UnitReader<'a, '_> {
             tag if is_aggregate(tag) => match (self.name(ty)?, size) {
                 (Some(name), Some(_)) if tag != constants::DW_TAG_union_type => {
                     self.place(&name, ty, depth)?;
-                    Some(Item::Named(name))
+                    match self.unknown.contains(&name) {
+                        true => size.and_then(bytes),
+                        false => Some(Item::Named(name)),
+                    }
                 }
                 // Bytes that no one looks into.
                 (_, Some(size)) => bytes(size),
@@ -269,8 +279,8 @@ impl<'a> UnitReader<'a, '_> {
                 last.checked_add(1)
             });
             match count.and_then(|count| u32::try_from(count).ok()) {
-                Some(count) => lengths.push(count),
-                None => return Ok(None),
+                Some(count) if lengths.len() < MAX_DIMENSIONS => lengths.push(count),
+                _ => return Ok(None),
             }
         }
         while let Some(length) = lengths.pop() {
@@ -281,7 +291,8 @@ impl<'a> UnitReader<'a, '_> {
 
     /// Notes a struct's fields, unless one of them has no layout of its own.
     fn place(&mut self, name: &str, ty: &Entry<'a>, depth: u32) -> Result<(), gimli::Error> {
-        if self.structs.contains_key(name) || ty.tag == constants::DW_TAG_union_type {
+        let tried = self.structs.contains_key(name) || self.unknown.contains(name);
+        if tried || ty.tag == constants::DW_TAG_union_type {
             return Ok(());
         }
         let size = number(ty, constants::DW_AT_byte_size);
@@ -292,7 +303,10 @@ impl<'a> UnitReader<'a, '_> {
         self.structs.insert(name.to_owned(), Placed::default());
         match self.fields(ty, size, depth)? {
             Some(placed) => drop(self.structs.insert(name.to_owned(), placed)),
-            None => drop(self.structs.remove(name)),
+            None => {
+                self.structs.remove(name);
+                self.unknown.insert(name.to_owned());
+            }
         }
         Ok(())
     }

@@ -57,11 +57,7 @@ impl Types<'_> {
             Item::Void => "u8".to_owned(),
             Item::Named(name) => match self.0.structs.get(name) {
                 Some(found) => found.name.clone(),
-                None => {
-                    let mut opaque = self.0.opaque.iter();
-                    let found = opaque.find(|(known, _)| known == name);
-                    found.expect("every name is collected").1.clone()
-                }
+                None => self.0.opaque[name].clone(),
             },
         }
     }
@@ -93,7 +89,7 @@ impl Types<'_> {
     fn result(&self, method: &Method) -> String {
         let result = method.result.as_ref().map(|result| match result {
             ResultType::Value(item) => self.item(item),
-            ResultType::CStr { .. } => "Option<String>".to_owned(),
+            ResultType::CStr { .. } => "::core::option::Option<::std::string::String>".to_owned(),
         });
         let outs = method.params.iter().filter_map(|param| match &param.ty {
             ParamType::Out(item) => Some(self.item(item)),
@@ -101,6 +97,15 @@ impl Types<'_> {
         });
         tuple(result.into_iter().chain(outs).collect())
     }
+}
+
+/// A name of the module's in a comment, where it neither ends the line nor turns its direction.
+fn shown(name: &str) -> String {
+    let shown = |c: char| match c {
+        '"' | '\'' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    name.chars().map(shown).collect()
 }
 
 /// One of them, or a tuple of several or none.

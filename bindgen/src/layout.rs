@@ -39,6 +39,9 @@ pub(crate) struct Structs(BTreeMap<String, Struct>);
 /// The most bytes of a struct or array.
 const MAX_SIZE: u64 = 1 << 30;
 
+/// How deep structs may be nested.
+const MAX_DEPTH: usize = 64;
+
 impl Structs {
     /// Lays structs out as C does, from their fields alone, or takes places that are given.
     pub(crate) fn new(
@@ -114,12 +117,26 @@ impl Layout<'_> {
                 "the struct `{name}` contains itself"
             )));
         }
+        if self.under_way.len() == MAX_DEPTH {
+            return Err(BindError::new(format!(
+                "the struct `{name}` is nested in more than {MAX_DEPTH} others"
+            )));
+        }
         self.under_way.push(name.to_owned());
         let placed = match (self.written.get(name), self.placed.get(name)) {
             (Some(fields), _) => self.in_turn(name, fields)?,
             (None, Some(placed)) => {
                 for (_, item, _) in &placed.fields {
                     self.place_inner(item)?;
+                }
+                // It stays a name where its fields are not known, or not within it.
+                let fits = placed.fields.iter().all(|(_, item, offset)| {
+                    let size = self.structs.size_and_align(item).map(|(size, _)| size);
+                    size.is_some_and(|size| u64::from(*offset) + size <= placed.size.into())
+                });
+                if !fits {
+                    self.under_way.pop();
+                    return Ok(());
                 }
                 placed.clone()
             }

@@ -1,6 +1,6 @@
 //! Names of the module as identifiers of Rust.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Words that Rust keeps for itself, those that `r#` does not help included.
 const KEYWORDS: &[&str] = &[
@@ -11,24 +11,40 @@ const KEYWORDS: &[&str] = &[
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
-/// Makes identifiers that differ from each other.
+/// Makes identifiers that differ from each other: those that are taken, and the number that was
+/// last put behind each.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashSet<String>);
+pub(crate) struct Names(HashMap<String, u32>);
 
 impl Names {
     /// Names of which these are taken.
     pub(crate) fn with(taken: &[&str]) -> Self {
-        Self(taken.iter().map(|&name| name.to_owned()).collect())
+        Self(taken.iter().map(|&name| (name.to_owned(), 1)).collect())
     }
 
     /// An identifier like `name`, and a number behind it if that is taken.
     pub(crate) fn distinct(&mut self, name: String) -> String {
+        self.distinct_with(name, &[])
+    }
+
+    /// The same, so that what has one of these endings behind it is not taken either.
+    pub(crate) fn distinct_with(&mut self, name: String, endings: &[&str]) -> String {
+        let mut number = self.0.get(&name).copied().unwrap_or(1);
         let mut candidate = name.clone();
-        let mut number = 1;
-        while !self.0.insert(candidate.clone()) {
+        let all = |name: &str| {
+            let longer = endings.iter().map(|ending| format!("{name}{ending}"));
+            std::iter::once(name.to_owned())
+                .chain(longer)
+                .collect::<Vec<_>>()
+        };
+        while all(&candidate).iter().any(|name| self.0.contains_key(name)) {
             number += 1;
             candidate = format!("{name}_{number}");
         }
+        // The next of this name begins where this one was found.
+        self.0
+            .extend(all(&candidate).into_iter().map(|name| (name, 1)));
+        self.0.insert(name, number);
         candidate
     }
 }
@@ -43,7 +59,7 @@ pub(crate) fn snake(name: &str) -> String {
             words.push('_');
         }
         match c {
-            c if c.is_alphanumeric() => words.extend(c.to_lowercase()),
+            c if is_letter(c) => words.extend(c.to_lowercase().filter(|&c| is_letter(c))),
             _ if words.ends_with('_') || words.is_empty() => {}
             _ => words.push('_'),
         }
@@ -59,7 +75,7 @@ pub(crate) fn snake(name: &str) -> String {
 
 /// An identifier for a type: `sqlite3_stmt` becomes `Sqlite3Stmt`.
 pub(crate) fn camel(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric());
+    let words = name.split(|c: char| !is_letter(c));
     let camel: String = words
         .map(|word| {
             let mut chars = word.chars();
@@ -67,11 +83,23 @@ pub(crate) fn camel(name: &str) -> String {
                 .next()
                 .into_iter()
                 .flat_map(char::to_uppercase)
+                .filter(|&c| is_letter(c))
                 .collect();
             first + chars.as_str()
         })
         .collect();
     identifier(if camel.is_empty() { "Unnamed" } else { &camel })
+}
+
+/// Whether identifiers are made of it: letters that are the same in every normal form, as Rust
+/// compares identifiers in one.
+fn is_letter(c: char) -> bool {
+    let range = matches!(
+        c,
+        'À'..='ɏ' | 'Α'..='ω' | 'Ѐ'..='ԯ' | 'ぁ'..='ゖ'
+            | 'ァ'..='ヺ' | '一'..='鿿' | '가'..='힣'
+    );
+    c.is_ascii_alphanumeric() || range && c.is_alphabetic()
 }
 
 fn identifier(name: &str) -> String {
@@ -97,6 +125,9 @@ mod tests {
             ("__x", "x", "X"),
             ("", "unnamed", "Unnamed"),
             ("JSONParse", "jsonparse", "JSONParse"),
+            ("größe²", "größe", "Größe"),
+            ("a\u{301}ⓑ", "a", "A"),
+            ("ǰx", "ǰx", "Jx"),
         ] {
             assert_eq!((snake(name), camel(name)), (function.into(), ty.into()));
         }

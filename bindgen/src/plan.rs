@@ -1,6 +1,6 @@
 //! What will be generated: the module's functions with the best signature that is known of each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use wasmparser::{FuncType, ValType};
 
@@ -24,7 +24,9 @@ pub(crate) struct Plan {
     pub(crate) traits: Vec<HostTrait>,
     pub(crate) structs: Structs,
     /// Names of which only addresses are known: as in the module, and in Rust.
-    pub(crate) opaque: Vec<(String, String)>,
+    pub(crate) opaque: BTreeMap<String, String>,
+    /// The name of the host's type.
+    pub(crate) generic: String,
     /// Functions without a method, and why.
     pub(crate) skipped: Vec<(String, String)>,
 }
@@ -73,7 +75,8 @@ impl Plan {
             methods: Vec::new(),
             traits: Vec::new(),
             structs: Structs::new(&config.structs, debug.structs, &mut types)?,
-            opaque: Vec::new(),
+            opaque: BTreeMap::new(),
+            generic: String::new(),
             skipped: Vec::new(),
         };
         let mut opaque = BTreeSet::new();
@@ -88,6 +91,7 @@ impl Plan {
             (name, in_rust)
         });
         plan.opaque = opaque.collect();
+        plan.generic = types.distinct("H".to_owned());
         Ok(plan)
     }
 
@@ -160,6 +164,8 @@ impl Plan {
             }
         }
         let mut names = Vec::new();
+        let mut places = HashMap::new();
+        let mut known = HashSet::new();
         for (import, full_name) in facts.imports.iter().zip(&full_names) {
             if WASI.contains(&import.from.as_str()) {
                 self.imports_wasi = true;
@@ -172,7 +178,7 @@ impl Plan {
             let mut signature = match own {
                 Some((line, own)) => {
                     let checked = self.check(own, &import.ty, full_name);
-                    let checked = checked.and_then(|()| fits_import(own));
+                    let checked = checked.and_then(|()| fits_import(own, facts.has_memory));
                     checked.map_err(|error| error.at_line(*line))?;
                     own.clone()
                 }
@@ -181,11 +187,7 @@ impl Plan {
                 })?,
             };
             signature.name.clone_from(&import.name);
-            let place = self
-                .traits
-                .iter()
-                .position(|known| known.module == import.from);
-            let place = place.unwrap_or_else(|| {
+            let place = *places.entry(&import.from).or_insert_with(|| {
                 self.traits.push(HostTrait {
                     name: types.distinct(format!("{}Imports", camel(&import.from))),
                     module: import.from.clone(),
@@ -195,8 +197,8 @@ impl Plan {
                 self.traits.len() - 1
             });
             // A function may be imported twice.
-            let methods = &mut self.traits[place].methods;
-            if methods.iter().all(|known| known.function != import.name) {
+            if known.insert((&import.from, &import.name)) {
+                let methods = &mut self.traits[place].methods;
                 methods.push(method(signature, &mut names[place], opaque));
             }
         }
@@ -229,7 +231,10 @@ impl Plan {
         let own: Option<Vec<Wire>> = wire(ty.params());
         let own_result: Option<Vec<Wire>> = wire(ty.results());
         if own.as_ref() == Some(&params) && own_result == Some(result.into_iter().collect()) {
-            return Ok(());
+            return match params.len() {
+                ..=MAX_PARAMS => Ok(()),
+                more => Err(BindError::new(format!("`{name}` has {}", too_many(more)))),
+            };
         }
         let list = |types: &[ValType]| {
             let names: Vec<String> = types.iter().map(ValType::to_string).collect();
@@ -283,6 +288,10 @@ fn result_wire(result: &ResultType) -> Wire {
     }
 }
 
+fn too_many(params: usize) -> String {
+    format!("{params} parameters, more than {MAX_PARAMS}")
+}
+
 /// The signature that the function's own type gives: numbers.
 fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, String> {
     let number = |ty: &ValType| {
@@ -297,10 +306,7 @@ fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, S
     };
     let params = function.ty.params();
     if params.len() > MAX_PARAMS {
-        return Err(format!(
-            "it has {} parameters, more than {MAX_PARAMS}",
-            params.len()
-        ));
+        return Err(format!("it has {}", too_many(params.len())));
     }
     let names = facts.locals.get(&function.index);
     let params = params.iter().enumerate().map(|(index, ty)| {
@@ -325,7 +331,14 @@ fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, S
 }
 
 /// Whether the host can be given such parameters, and asked for such a result.
-fn fits_import(signature: &Signature) -> Result<(), BindError> {
+fn fits_import(signature: &Signature, has_memory: bool) -> Result<(), BindError> {
+    let in_memory = |param: &&Param| !matches!(&param.ty, ParamType::Value(_));
+    if !has_memory && let Some(param) = signature.params.iter().find(in_memory) {
+        return Err(BindError::new(format!(
+            "the module has no memory that `{}` could be in",
+            param.name
+        )));
+    }
     let uncounted = |param: &&Param| matches!(&param.ty, ParamType::Slice { counted: false, .. });
     if let Some(param) = signature.params.iter().find(uncounted) {
         return Err(BindError::new(format!(
@@ -352,7 +365,7 @@ fn method(signature: Signature, names: &mut Names, opaque: &mut BTreeSet<String>
             ParamType::Str | ParamType::CStr => {}
         }
         Param {
-            name: taken.distinct(snake(&param.name)),
+            name: taken.distinct_with(snake(&param.name), &["_at", "_len"]),
             ty: param.ty,
         }
     });

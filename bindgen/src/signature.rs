@@ -182,7 +182,11 @@ impl Signature {
     ///
     /// Says where in the text something else was expected.
     pub fn parse(text: &str) -> Result<Self, BindError> {
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            depth: 0,
+        };
         let signature = parser.signature()?;
         parser.end()?;
         Ok(signature)
@@ -195,7 +199,11 @@ impl Signature {
 ///
 /// Says where in the text something else was expected.
 pub(crate) fn parse_fields(text: &str) -> Result<Vec<(String, Item)>, BindError> {
-    let mut parser = Parser { text, at: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     let mut fields = Vec::new();
     while !parser.rest().is_empty() {
         let name = parser.word("a field's name")?;
@@ -212,7 +220,12 @@ pub(crate) fn parse_fields(text: &str) -> Result<Vec<(String, Item)>, BindError>
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// The types that contain the one that is being read.
+    depth: usize,
 }
+
+/// How deep types may be nested.
+const MAX_DEPTH: usize = 16;
 
 impl<'a> Parser<'a> {
     /// What has not been read, without spaces in front.
@@ -377,6 +390,16 @@ impl<'a> Parser<'a> {
     }
 
     fn item(&mut self) -> Result<Item, BindError> {
+        if self.depth > MAX_DEPTH {
+            return Err(self.unexpected("a type that is not nested as deeply"));
+        }
+        self.depth += 1;
+        let item = self.item_within();
+        self.depth -= 1;
+        item
+    }
+
+    fn item_within(&mut self) -> Result<Item, BindError> {
         if self.take("*") {
             return Ok(Item::Pointer(Box::new(self.item()?)));
         }
@@ -460,6 +483,7 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let error = |text| Signature::parse(text).unwrap_err().to_string();
+        let deep = format!("f(a: {})", "*".repeat(1_000_000));
         for (text, place) in [
             ("f", "expected `(`, found the end (column 2)"),
             ("f(a b)", "expected `:`, found `b)` (column 5)"),
@@ -470,6 +494,7 @@ mod tests {
             ("f(a: Point)", "found `Point)` (column 6)"),
             ("f() -> u8 x", "expected the end, found `x` (column 11)"),
             ("\"f", "expected a name in quotes"),
+            (&deep, "not nested as deeply, found `***"),
         ] {
             assert!(error(text).contains(place), "{}", error(text));
         }

@@ -134,3 +134,75 @@ fn damaged_modules_do_no_harm() {
         let _ = generate(&SHAPES[..at], "");
     }
 }
+
+/// The lines of bindings outside of comments, where no name of a module can begin one.
+fn code_lines(text: &str) -> Vec<&str> {
+    let lines = text.split(['\n', '\r']).map(str::trim);
+    lines.filter(|line| !line.starts_with("//")).collect()
+}
+
+#[test]
+fn names_stay_in_their_comments_and_apart() {
+    let text = r#"(module
+        (import "a" "log" (func (param i32)))
+        (import "b" "log" (func))
+        (import "h\npwned!();" "x\rpwned!();" (func))
+        (memory 1)
+        (func (export "f\npwned!();") (param i32 i32 i32))
+        (func (export "g\n\"\\*/{}pwned!();") (result i32 i32) (i32.const 0) (i32.const 0))
+        (func (export "k") (param i32 i32)))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let config = "functions = [\"k(text: cstr, text_at: *h)\"]\n[structs]\nh = \"x: u8\"";
+    let text = generate(&wasm, config).unwrap();
+    let injected = code_lines(&text)
+        .into_iter()
+        .find(|line| line.starts_with("pwned") || line.contains("}pwned"));
+    assert_eq!(injected, None, "{text}");
+    // Two traits have a method `log`; the struct `H` is not the host's type.
+    assert!(
+        text.contains("AImports::log(host, &mut memory, p0)?"),
+        "{text}"
+    );
+    assert!(text.contains("BImports::log(host, &mut memory)?"), "{text}");
+    assert!(text.contains("pub struct Shapes<H_2: AImports"), "{text}");
+    // The address of the first is a variable with the second's name.
+    assert!(
+        text.contains("text: &str, text_at_2: ::upshift::guest::Ptr<H>"),
+        "{text}"
+    );
+}
+
+#[test]
+fn many_names_alike_differ() {
+    const COUNT: u32 = 20_000;
+    let mut text = "(module (func $f)".to_owned();
+    for index in 0..COUNT {
+        // Sixteen digits of two kinds, neither of which is in an identifier.
+        let digits = format!("{index:016b}").replace('0', "-").replace('1', "+");
+        text += &format!("(export \"a{digits}\" (func $f))");
+    }
+    text += ")";
+    let text = generate(&wat::parse_str(&text).unwrap(), "").unwrap();
+    assert!(text.contains(&format!("a_{COUNT}:")));
+}
+
+#[test]
+fn what_typed_functions_do_not_have_is_said() {
+    let params = "i32 ".repeat(17);
+    let module = format!(
+        r#"(module (import "env" "f" (func (param i32 i32))) (func (export "g") (param {params})))"#
+    );
+    let wasm = wat::parse_str(&module).unwrap();
+    let params: Vec<String> = (0..17).map(|index| format!("p{index}: i32")).collect();
+    let config = format!("functions = [\"g({})\"]", params.join(", "));
+    let error = generate(&wasm, &config).unwrap_err();
+    assert!(
+        error.contains("line 1: `g` has 17 parameters, more than 16"),
+        "{error}"
+    );
+    let error = generate(&wasm, "imports = [\"env.f(text: &str)\"]").unwrap_err();
+    assert!(
+        error.contains("line 1: the module has no memory that `text`"),
+        "{error}"
+    );
+}

@@ -33,7 +33,7 @@ pub trait GuestValue: Sized {
     ///
     /// If there are fewer bytes than these values have.
     fn read_all(bytes: &[u8], values: &mut [Self]) {
-        for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(Self::SIZE)) {
+        for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(Self::SIZE.max(1))) {
             *value = Self::read(bytes);
         }
     }
@@ -44,7 +44,7 @@ pub trait GuestValue: Sized {
     ///
     /// If there is too little room.
     fn write_all(values: &[Self], bytes: &mut [u8]) {
-        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(Self::SIZE)) {
+        for (value, bytes) in values.iter().zip(bytes.chunks_exact_mut(Self::SIZE.max(1))) {
             value.write(bytes);
         }
     }

@@ -1,6 +1,6 @@
 //! The struct with a method for each exported function.
 
-use super::{Text, Types, from_wire, result_wire, to_wire, tuple, wires};
+use super::{Text, Types, from_wire, result_wire, shown, to_wire, tuple, wires};
 use crate::plan::{Method, Plan};
 use crate::signature::{ParamType, ResultType};
 
@@ -9,9 +9,9 @@ struct Generics {
     /// Behind `impl`: `<H: EnvImports>`.
     declared: String,
     /// Behind the struct's name: `<H>`.
-    used: &'static str,
+    used: String,
     /// The type of the host.
-    host: &'static str,
+    host: String,
 }
 
 impl Generics {
@@ -19,15 +19,15 @@ impl Generics {
         if plan.traits.is_empty() {
             return Self {
                 declared: String::new(),
-                used: "",
-                host: "()",
+                used: String::new(),
+                host: "()".to_owned(),
             };
         }
         let traits: Vec<&str> = plan.traits.iter().map(|host| host.name.as_str()).collect();
         Self {
-            declared: format!("<H: {}>", traits.join(" + ")),
-            used: "<H>",
-            host: "H",
+            declared: format!("<{}: {}>", plan.generic, traits.join(" + ")),
+            used: format!("<{}>", plan.generic),
+            host: plan.generic.clone(),
         }
     }
 }
@@ -46,6 +46,7 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
     text.line("///");
     text.line("/// It is also an `upshift::guest::Library`: its memory, its allocator, callbacks.");
     for (function, why) in &plan.skipped {
+        let function = shown(function);
         text.line(format!("// `{function}` has no method: {why}."));
     }
     text.line("#[derive(Debug)]");
@@ -92,10 +93,9 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
 }
 
 fn constructors(text: &mut Text, plan: &Plan, generics: &Generics, include: Option<&str>) {
-    let host = if plan.traits.is_empty() {
-        ""
-    } else {
-        ", host: H"
+    let host = match plan.traits.is_empty() {
+        true => String::new(),
+        false => format!(", host: {}", plan.generic),
     };
     let wasi = if plan.imports_wasi {
         ", wasi: ::upshift::wasi::WasiCtx"
@@ -192,7 +192,7 @@ fn params(method: &Method) -> String {
 
 fn export(text: &mut Text, plan: &Plan, method: &Method) {
     let types = Types(plan);
-    text.line(format!("/// Calls `{}`.", method.function));
+    text.line(format!("/// Calls `{}`.", shown(&method.function)));
     let (params, returned) = (types.params(method), types.result(method));
     let name = &method.name;
     text.line(format!(

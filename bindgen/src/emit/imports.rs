@@ -1,6 +1,6 @@
 //! The traits that a host implements, and the functions that call them.
 
-use super::{Text, Types, from_wire, result_wire, to_wire, wires};
+use super::{Text, Types, from_wire, result_wire, shown, to_wire, wires};
 use crate::plan::{HostTrait, Method, Plan};
 use crate::signature::{ParamType, ResultType};
 
@@ -9,16 +9,21 @@ pub(super) fn traits(text: &mut Text, plan: &Plan) {
         text.line("");
         text.line(format!(
             "/// What `{}` provides to the module `{}`.",
-            host.module, plan.name
+            shown(&host.module),
+            plan.name
         ));
-        text.line(format!("pub trait {}: Send + 'static {{", host.name));
+        text.line(format!(
+            "pub trait {}: ::core::marker::Send + 'static {{",
+            host.name
+        ));
         for (index, method) in host.methods.iter().enumerate() {
             if index > 0 {
                 text.line("");
             }
             text.line(format!(
                 "/// The import `{}.{}`.",
-                host.module, method.function
+                shown(&host.module),
+                shown(&method.function)
             ));
             let types = Types(plan);
             let (params, result) = (types.params(method), types.result(method));
@@ -61,7 +66,8 @@ fn definition(text: &mut Text, plan: &Plan, host: &HostTrait, method: &Method) {
         }
     });
     let params: String = params.collect();
-    let caller = "mut caller: ::upshift::Caller<'_, ::upshift::guest::State<H>>";
+    let generic = &plan.generic;
+    let caller = format!("mut caller: ::upshift::Caller<'_, ::upshift::guest::State<{generic}>>");
     let result = result_wire(method);
     text.line(format!(
         "|{caller}{params}| -> ::upshift::Result<{result}> {{"
@@ -70,7 +76,7 @@ fn definition(text: &mut Text, plan: &Plan, host: &HostTrait, method: &Method) {
         true => text.line("let (mut memory, host) = ::upshift::guest::State::of(&mut caller)?;"),
         false => text.line("let host = &mut caller.data_mut().host;"),
     }
-    let mut arguments = Vec::new();
+    let mut arguments = vec!["host".to_owned()];
     if plan.has_memory {
         arguments.push("&mut memory".to_owned());
     }
@@ -112,7 +118,8 @@ fn definition(text: &mut Text, plan: &Plan, host: &HostTrait, method: &Method) {
             }
         }
     }
-    let call = format!("host.{}({})?", method.name, arguments.join(", "));
+    // Several traits may have a method of this name.
+    let call = format!("{}::{}({})?", host.name, method.name, arguments.join(", "));
     let has_result = method.result.is_some();
     let results: Vec<String> = has_result
         .then(|| "result".to_owned())

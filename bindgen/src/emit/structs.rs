@@ -1,6 +1,6 @@
 //! The structs that have a layout, and the names of what has none.
 
-use super::{Text, Types};
+use super::{Text, Types, shown};
 use crate::layout::Struct;
 use crate::plan::Plan;
 
@@ -8,7 +8,8 @@ pub(super) fn structs(text: &mut Text, plan: &Plan) {
     for (in_module, name) in &plan.opaque {
         text.line("");
         text.line(format!(
-            "/// Something that the module calls `{in_module}`; only addresses of it"
+            "/// Something that the module calls `{}`; only addresses of it",
+            shown(in_module)
         ));
         text.line("/// are known.");
         text.line("#[derive(Debug)]");
