@@ -1,7 +1,7 @@
 //! Keys of events: modules, functions, compile units and times, as values.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use upshift_abi::{CompileUnit, DefinedFuncIndex, Tier};
 
@@ -105,7 +105,7 @@ impl fmt::Display for FuncKey {
     }
 }
 
-/// A duration or a point in time since the log's start, in nanoseconds.
+/// A duration or a point in time since an engine's start, in nanoseconds.
 ///
 /// `Display` chooses the unit and keeps about three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,23 @@ impl fmt::Display for Nanos {
             _ => format!("{:.2} s", self.as_millis() / 1e3),
         };
         f.pad(&text)
+    }
+}
+
+/// The time of an engine, from its start on: tiering reads it for its decisions and the log for its
+/// records, so that both are points on one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeline(Instant);
+
+impl Timeline {
+    /// A line of time that starts now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn now(self) -> Nanos {
+        self.0.elapsed().into()
     }
 }
 

@@ -53,7 +53,7 @@ pub mod text;
 
 pub use decided::Decided;
 pub use event::{Activity, DropReason, Event, LoopSite};
-pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId};
+pub use key::{CodeKey, FuncKey, ModuleKey, Nanos, ReqId, Timeline};
 pub use log::{Detail, EventLog, LogConfig, Record};
 pub use names::{Names, symbol};
 pub use stats::{Stats, TierStats};

@@ -17,7 +17,7 @@ use std::thread;
 use upshift_abi::ModuleFacts;
 
 use crate::event::Event;
-use crate::key::{ModuleKey, Nanos, ReqId};
+use crate::key::{ModuleKey, Nanos, ReqId, Timeline};
 use crate::names::Names;
 use crate::stats::Stats;
 use crate::text::Text;
@@ -88,6 +88,11 @@ impl EventLog {
     /// of compilers.
     pub fn set_levels(&self, levels: Vec<Text>) {
         self.shared.lock().names.set_levels(levels);
+    }
+
+    /// The line of time that records are on; it starts with the log.
+    pub fn timeline(&self) -> Timeline {
+        self.shared.timeline
     }
 
     /// Time since the log's start.

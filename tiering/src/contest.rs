@@ -112,7 +112,7 @@ impl<M: CodeHome> Function<'_, M> {
         let knobs = &self.shared().config.knobs;
         let next = || {
             let ledger = &self.shared().ledger;
-            ledger.next(self.shared().log.now(), knobs.evidence_cost)
+            ledger.next(self.shared().timeline.now(), knobs.evidence_cost)
         };
         while let Some(next) = next() {
             match next.target.upgrade() {
@@ -224,9 +224,9 @@ impl<M: CodeHome> Function<'_, M> {
             return contest.trial.first();
         };
         let (ledger, knobs) = (&self.shared().ledger, &self.shared().config.knobs);
-        ledger.comes_back(self.key(), self.shared().log.now());
+        ledger.comes_back(self.key(), self.shared().timeline.now());
         let ask = |ask| {
-            let now = self.shared().log.now();
+            let now = self.shared().timeline.now();
             match ask {
                 Ask::Turn => ledger.takes_turn(self.key(), now),
                 Ask::Loss(loss) => ledger.affords(loss, now, knobs.evidence_cost),
@@ -259,7 +259,7 @@ impl<M: CodeHome> Function<'_, M> {
             target: self.module.this.clone(),
             key,
             request: Request::new(Level::FIRST, Lane::High),
-            queued: self.shared().log.now(),
+            queued: self.shared().timeline.now(),
         };
         if self.shared().queue.push(job).is_err() {
             if let Some(contest) = &mut self.state.installed().trial {

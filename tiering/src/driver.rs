@@ -46,7 +46,7 @@ pub(crate) struct Load {
 pub(crate) trait Driver<M: CodeHome>: Send + Sync {
     /// The time that policies see.
     fn now(&self, module: &ModuleState<M>) -> Nanos {
-        module.shared.log.now()
+        module.shared.timeline.now()
     }
 
     /// How busy compilation is.

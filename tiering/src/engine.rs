@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use upshift_profiler::{CodeKey, DropReason, Event, EventLog};
+use upshift_profiler::{CodeKey, DropReason, Event, EventLog, Timeline};
 use upshift_runtime::Process;
 
 use crate::config::{ConfigError, Mode, Switching, TieringConfig};
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) config: TieringConfig,
     pub(crate) ladder: Ladder,
     pub(crate) log: Arc<EventLog>,
+    /// The time, which decisions depend on whether or not the log does anything.
+    pub(crate) timeline: Timeline,
     pub(crate) queue: Queue<Job>,
     /// What decides which request is next.
     pub(crate) discipline: Arc<Guarded>,
@@ -156,6 +158,7 @@ impl Tiering {
             config,
             speeds: Speeds::new(ladder.rungs().len()),
             ladder,
+            timeline: log.timeline(),
             log,
             overrides,
             pool,

@@ -140,7 +140,7 @@ fn run_guarded(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
 
 /// Compiles the job's unit for its module, within the limit of time.
 fn run(shared: &Shared, job: &Job, sessions: &mut CompileSessions<'_>) {
-    let queue_wait = Nanos(shared.log.now().0.saturating_sub(job.queued.0));
+    let queue_wait = Nanos(shared.timeline.now().0.saturating_sub(job.queued.0));
     shared.log.trace(|| Event::Dequeued {
         code: job.key,
         waited: queue_wait,

@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Detail, LogConfig, Record};
 use crate::event::Event;
-use crate::key::Nanos;
+use crate::key::{Nanos, Timeline};
 use crate::names::Names;
 use crate::pending::{ReqNumbers, Requests};
 use crate::ring::{self, Full, ThreadLog};
@@ -21,7 +21,7 @@ use crate::stats::Stats;
 /// What a log, its writer thread and the threads that record in it share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    start: Instant,
+    pub(super) timeline: Timeline,
     /// The process that has the writer thread.
     pub(super) process: u32,
     /// A [`Detail`]. Relaxed: a thread that reads a stale one drops or records a further event
@@ -66,7 +66,7 @@ impl fmt::Debug for Inner {
 impl Shared {
     pub(super) fn new(config: &LogConfig) -> Self {
         Self {
-            start: Instant::now(),
+            timeline: Timeline::start(),
             process: std::process::id(),
             detail: AtomicU8::new(config.detail as u8),
             capacity: config.capacity.unwrap_or(usize::MAX),
@@ -79,7 +79,7 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> Nanos {
-        self.start.elapsed().into()
+        self.timeline.now()
     }
 
     pub(super) fn does(&self, detail: Detail) -> bool {

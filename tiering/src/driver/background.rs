@@ -40,7 +40,7 @@ impl<M: CodeHome> Driver<M> for Background {
             target: function.module.this.clone(),
             key,
             request,
-            queued: shared.log.now(),
+            queued: shared.timeline.now(),
         };
         // Logged first, so that the log never shows a compilation that starts before its request.
         function.log_request(key, request, shared.queue.len() as u32 + 1);

@@ -74,7 +74,7 @@ impl Ticker {
     pub(crate) fn stand_in(&self, shared: &Shared) {
         if self.refused.load(Ordering::Relaxed) {
             // In a block, so that the lock is free while the policy decides, and may ask again.
-            while let Some(wake) = { self.wakes().take_due(shared.log.now()) } {
+            while let Some(wake) = { self.wakes().take_due(shared.timeline.now()) } {
                 wake.deliver();
             }
         }
@@ -84,7 +84,7 @@ impl Ticker {
     fn run(&self, shared: &Shared) {
         let mut wakes = self.wakes();
         while !shared.queue.is_closed() {
-            let now = shared.log.now();
+            let now = shared.timeline.now();
             if let Some(wake) = wakes.take_due(now) {
                 drop(wakes);
                 wake.deliver();
@@ -134,7 +134,7 @@ impl Wake {
 pub(super) fn wake<M: CodeHome>(function: Function<'_, M>, after: Nanos) {
     let shared = function.shared();
     let ticker = &shared.ticker;
-    let due = Nanos(shared.log.now().0.saturating_add(after.0.max(1)));
+    let due = Nanos(shared.timeline.now().0.saturating_add(after.0.max(1)));
     let func = function.key();
     let mut wakes = ticker.wakes();
     // Under the lock, so that the function's state names what is listed.
