@@ -346,34 +346,45 @@ impl fmt::Display for LogDiff {
 
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Decided {
-            trigger,
-            answer,
-            reason,
-            numbers,
-            ..
-        } = &self.decision;
-        write!(f, "{} at {}: ", self.at, trigger.name)?;
-        let mut requests = Vec::new();
-        if let Some(asked) = &answer.function {
-            requests.push(format!("requests level {}", asked.level));
-        }
-        if let Some(asked) = &answer.osr {
-            requests.push(format!("requests the loop at level {}", asked.level));
-        }
-        if answer.withdraw {
-            requests.push("withdraws".into());
-        }
-        match requests.is_empty() {
-            true => write!(f, "waits")?,
-            false => write!(f, "{}", requests.join(", "))?,
-        }
-        write!(f, " ({reason}")?;
-        for (name, number) in numbers {
-            write!(f, ", {name} {number}")?;
-        }
-        write!(f, ")")
+        write!(f, "{} at {}", self.at, in_words(&self.decision))
     }
+}
+
+/// A decision in words: the event, what is requested, why, and when the policy wants to be asked
+/// again.
+pub fn in_words(decision: &Decided) -> String {
+    let Decided {
+        trigger,
+        answer,
+        reason,
+        numbers,
+        ..
+    } = decision;
+    let mut requests = Vec::new();
+    if let Some(asked) = &answer.function {
+        requests.push(format!("requests level {}", asked.level));
+    }
+    if let Some(asked) = &answer.osr {
+        requests.push(format!("requests the loop at level {}", asked.level));
+    }
+    if answer.withdraw {
+        requests.push("withdraws".into());
+    }
+    if requests.is_empty() {
+        requests.push("waits".into());
+    }
+    let mut text = format!("{}: {} ({reason}", trigger.name, requests.join(", "));
+    for (name, number) in numbers {
+        text += &format!(", {name} {number}");
+    }
+    text.push(')');
+    if let Some(units) = answer.budget {
+        text += &format!(", next after {units} units");
+    }
+    if let Some(time) = answer.wake {
+        text += &format!(", woken after {time}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod queue;
 
 use std::sync::Arc;
 
+use upshift_profiler::Event;
 use upshift_tiering::policy::Hint;
 use upshift_tiering::queue as disciplines;
 use upshift_tiering::{Decision, Discipline, Knobs, Memo, Policy, PolicyEvent, View, Weights};
@@ -48,7 +49,15 @@ pub struct Setup {
     /// Whether the outcome's residency and lost time are kept. They take longer to add up than the
     /// rest of the run.
     pub times: Keep,
+    /// The most questions and samples of a simulation, [`MAX_ASKED`] by default. One that needs
+    /// more is [cut](Simulation::cut).
+    pub most_asked: u64,
 }
+
+/// The most questions to a policy and samples for it in a simulation: some minutes of processor
+/// time. Policies that are woken or see samples at a fixed period need ever more for a longer run,
+/// and decades of virtual time would take days.
+pub const MAX_ASKED: u64 = 200_000_000;
 
 /// Whether something is kept of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +82,7 @@ impl Setup {
             hints: Vec::new(),
             decisions: Keep::None,
             times: Keep::All,
+            most_asked: MAX_ASKED,
         }
     }
 }
@@ -96,6 +106,39 @@ pub struct Simulation {
     pub stale: u64,
     /// The decisions, if they are kept.
     pub decisions: Vec<Decided>,
+    /// Why the rest of the run was simulated without the policy, if it was: its figures are of no
+    /// use then.
+    pub cut: Option<Cut>,
+}
+
+/// A simulation with more questions to the policy than are possible.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "after {asked} questions and samples, the most that are simulated, the policy `{policy}` had \
+     come to {:.3} s of virtual time: shorten the run, or let the policy look less often",
+    at_ns / 1e9
+)]
+pub struct Cut {
+    /// The questions and samples.
+    pub asked: u64,
+    /// The time up to which the policy was asked, in nanoseconds.
+    pub at_ns: f64,
+    /// The policy.
+    pub policy: String,
+}
+
+impl Simulation {
+    /// The simulation, if it is one of the whole run.
+    ///
+    /// # Errors
+    ///
+    /// If it was [cut](Self::cut).
+    pub fn whole(self) -> Result<Self, Cut> {
+        match self.cut {
+            Some(cut) => Err(cut),
+            None => Ok(self),
+        }
+    }
 }
 
 /// A decision of the policy.
@@ -113,6 +156,16 @@ pub struct Decided {
     pub decision: Decision,
     /// What the policy remembers of the function from now on.
     pub memo: Memo,
+}
+
+impl Decided {
+    /// The decision as an engine's log has it.
+    pub fn logged(&self) -> upshift_profiler::decided::Decided {
+        match upshift_tiering::decided(self.event, &self.view, &self.decision, &self.memo) {
+            Event::Decided { decision, .. } => *decision,
+            _ => unreachable!("the event of a decision"),
+        }
+    }
 }
 
 /// Simulates a run. The same arguments give the same answer, bit for bit.

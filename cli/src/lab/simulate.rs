@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use upshift::Result;
+use upshift_lab::log_diff::in_words;
 use upshift_lab::simulate::{Keep, Simulation, simulate};
 use upshift_lab::trace::Trace;
 use upshift_lab::workload::Workload;
@@ -52,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.decisions {
         setup.decisions = Keep::All;
     }
-    let simulation = simulate(&workload, &setup);
+    let simulation = simulate(&workload, &setup).whole()?;
     let text = match arguments.json {
         true => json(&simulation, &workload),
         false => table(&simulation, &workload, &trace),
@@ -65,8 +66,8 @@ fn table(simulation: &Simulation, workload: &Workload, trace: &Trace) -> String 
     let mut text = String::new();
     for decided in &simulation.decisions {
         let name = &trace.functions[decided.function].name;
-        let (at, decision) = (decided.at_ns / 1e6, &decided.decision);
-        let _ = writeln!(text, "{at:12.3} ms  {name:<32} {decision:?}");
+        let (at, decision) = (decided.at_ns / 1e6, in_words(&decided.logged()));
+        let _ = writeln!(text, "{at:12.3} ms  {name:<32} {decision}");
     }
     let outcome = &simulation.outcome;
     for (name, ns) in [

@@ -83,6 +83,12 @@ impl<'a> Simulated<'a> {
         self.simulation.get_or_init(run)
     }
 
+    /// Why its simulation has no figures, if that was run and has none.
+    pub(super) fn cut(&self) -> Option<String> {
+        let cut = self.simulation.get()?.cut.as_ref();
+        cut.map(ToString::to_string)
+    }
+
     /// A setting that is a number.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.settings.get(name)?.parse().ok()

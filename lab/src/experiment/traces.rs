@@ -239,12 +239,16 @@ pub(super) fn measure(
         let value = (metric.of)(&simulated)?;
         Some((metric.name.to_owned(), value))
     });
+    let metrics = figures.collect();
+    if let Some(cut) = simulated.cut() {
+        return Err(cut);
+    }
     Ok(Sample {
         id: cell.id.to_string(),
         program: cell.program.clone(),
         settings: cell.settings.clone(),
         process,
-        metrics: figures.collect(),
+        metrics,
         ..Sample::default()
     })
 }

@@ -109,7 +109,7 @@ pub trait Director {
     fn published(&mut self, _run: &mut Run<'_>, _done: Done) {}
 
     /// A sample found the guest's thread in this function.
-    fn sampled(&mut self, _run: &mut Run<'_>, _function: usize) {}
+    fn sampled(&mut self, _run: &mut Run<'_>, _function: Option<usize>) {}
 
     /// The time has come that was set by [`Run::wake`].
     fn woken(&mut self, _run: &mut Run<'_>, _function: usize) {}

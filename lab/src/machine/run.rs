@@ -331,9 +331,8 @@ impl Run<'_> {
             Event::Alarm => self.ring(director),
             Event::Sample => {
                 self.set_sample();
-                if let Some(function) = at.and_then(|stretch| self.draw(stretch)) {
-                    director.sampled(self, function);
-                }
+                let function = at.and_then(|stretch| self.draw(stretch));
+                director.sampled(self, function);
             }
         }
         self.serve(director);
@@ -345,6 +344,12 @@ impl Run<'_> {
             self.states[function].alarm = None;
             director.woken(self, function);
         }
+    }
+
+    /// Takes no samples any more.
+    pub fn end_samples(&mut self) {
+        self.sample_period = f64::INFINITY;
+        self.sample_at = f64::INFINITY;
     }
 
     /// Sets the time of the next sample: at random, from half the period to one and a half.

@@ -13,7 +13,7 @@ use upshift_tiering::{Allowed, Decision, Level, Phase, PolicyEvent, View};
 
 use super::function::Function;
 use super::queue::{Queue, Taken, Waiting};
-use super::{Decided, Keep, Setup, Simulation};
+use super::{Cut, Decided, Keep, Setup, Simulation};
 use crate::machine::{Director, Done, Job, Run, Unit, Weights};
 use crate::workload::Workload;
 
@@ -37,6 +37,8 @@ pub(super) struct Tiering<'a> {
     /// For each level, nanoseconds and bytes of what was compiled so far.
     compiled: Vec<(f64, f64)>,
     figures: Simulation,
+    /// The samples up to now, those included that found no function.
+    samples: u64,
 }
 
 impl<'a> Tiering<'a> {
@@ -52,6 +54,7 @@ impl<'a> Tiering<'a> {
             new_code_at: Nanos(0),
             compiled: vec![(0.0, 0.0); workload.levels()],
             figures: Simulation::default(),
+            samples: 0,
             workload,
             setup,
         }
@@ -60,6 +63,24 @@ impl<'a> Tiering<'a> {
     /// The figures of a run that is over, but for its outcome.
     pub(super) fn into_figures(self) -> Simulation {
         self.figures
+    }
+
+    /// Whether the policy may not be asked any more. From then on nothing calls for it: budgets
+    /// have no end, and there are no wake-ups and no samples.
+    fn is_cut(&mut self, run: &mut Run<'_>) -> bool {
+        let asked = self.figures.asked + self.samples;
+        if asked < self.setup.most_asked {
+            return false;
+        }
+        self.figures.cut.get_or_insert_with(|| {
+            run.end_samples();
+            Cut {
+                asked,
+                at_ns: run.now(),
+                policy: self.setup.policy.spec(),
+            }
+        });
+        true
     }
 
     /// Asks the policy.
@@ -226,6 +247,10 @@ impl<'a> Tiering<'a> {
     fn consult(&mut self, run: &mut Run<'_>, function: usize, at: Option<u32>) {
         let used = self.functions[function].exhausted(run.budget_left(function), at);
         run.pass(used as f64, self);
+        if self.is_cut(run) {
+            run.set_budget(function, f64::INFINITY);
+            return;
+        }
         let state = &mut self.functions[function];
         if state.code.phase == Phase::Pinned {
             self.grant(run, function, Budget::Unlimited);
@@ -248,7 +273,7 @@ impl<'a> Tiering<'a> {
     /// Tells the policy of an event outside of running code, and does what it decides. Of its
     /// budget only so much is granted as is less than what the function has left.
     fn tell(&mut self, run: &mut Run<'_>, function: usize, event: PolicyEvent) {
-        if self.functions[function].code.phase == Phase::Pinned {
+        if self.functions[function].code.phase == Phase::Pinned || self.is_cut(run) {
             return;
         }
         let decision = self.decide(run, function, event);
@@ -378,7 +403,12 @@ impl Director for Tiering<'_> {
         self.grant(run, function, Budget::Units(0));
     }
 
-    fn sampled(&mut self, run: &mut Run<'_>, function: usize) {
+    fn sampled(&mut self, run: &mut Run<'_>, function: Option<usize>) {
+        self.samples += 1;
+        let is_cut = self.is_cut(run);
+        let Some(function) = function.filter(|_| !is_cut) else {
+            return;
+        };
         self.functions[function].account.sampled();
         self.tell(run, function, PolicyEvent::Sampled(1));
     }

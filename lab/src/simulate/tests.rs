@@ -13,6 +13,7 @@ use upshift_tiering::{Level, Memo, View};
 use super::*;
 use crate::machine::tests::{two_functions, workload};
 use crate::machine::{Switch, Unit};
+use crate::workload::Scale;
 
 fn close(found: f64, expected: f64) {
     assert!(
@@ -245,4 +246,46 @@ fn levels_above_the_ladder_are_its_highest() {
     }
     let simulation = run(High, &two_functions(), Machine::new(2, 1));
     assert_eq!(simulation.outcome.jobs[0].job.level, 1);
+}
+
+/// Asks to be woken again and again, and is never asked otherwise.
+#[derive(Debug)]
+struct Restless;
+
+impl Policy for Restless {
+    fn spec(&self) -> String {
+        "restless".into()
+    }
+
+    fn on(&self, _memo: &mut Memo, _event: PolicyEvent, _view: &View) -> Decision {
+        let wait = Decision::wait(Budget::Unlimited).because(Reason::new("restless"));
+        wait.with_wake(Nanos(1_000_000))
+    }
+}
+
+/// Policies that look at a fixed period need ever more questions for a longer run. One that needs
+/// too many is an error, in no time.
+#[test]
+fn a_run_of_decades_is_cut() {
+    let thousands = Scale {
+        work: 1e6,
+        ..Scale::default()
+    };
+    let short = two_functions();
+    let long = short.scaled(thousands).scaled(thousands).scaled(thousands);
+    let jikes = upshift_tiering::policy::from_spec("jikes").unwrap();
+    for policy in [jikes, Arc::new(Restless)] {
+        let spec = policy.spec();
+        let setup = Setup {
+            most_asked: 1_000,
+            ..Setup::new(policy, Machine::new(1, 1))
+        };
+        simulate(&short, &setup).whole().unwrap();
+        let cut = simulate(&long, &setup).whole().unwrap_err();
+        // A sample and the question that follows from it are counted each.
+        assert!((1_000..1_010).contains(&cut.asked), "{cut}");
+        assert_eq!(cut.policy, spec);
+        assert!((0.1e9..60e9).contains(&cut.at_ns), "{cut}");
+        assert!(cut.to_string().contains("shorten the run"), "{cut}");
+    }
 }
