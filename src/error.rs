@@ -104,21 +104,65 @@ impl WasmBacktrace {
     }
 }
 
+/// Of frames that repeat themselves, as those of a recursion do, the first ones are printed, and
+/// how often they are there. Numbers are those of all frames, the innermost first.
 impl fmt::Display for WasmBacktrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("error while executing WebAssembly, at")?;
-        for (i, frame) in self.frames.iter().enumerate() {
-            let mut depth = i;
-            if self.omitted > 0 && i >= Self::KEPT {
-                if i == Self::KEPT {
-                    write!(f, "\n    ... {} frames omitted ...", self.omitted)?;
-                }
-                depth += self.omitted;
-            }
-            write!(f, "\n    {depth}: {frame}")?;
+        let inner = match self.omitted {
+            0 => self.frames.len(),
+            _ => Self::KEPT.min(self.frames.len()),
+        };
+        let (inner, outer) = self.frames.split_at(inner);
+        write_folded(f, inner, 0)?;
+        if self.omitted > 0 {
+            write!(f, "\n    ... {} frames omitted ...", self.omitted)?;
         }
-        Ok(())
+        write_folded(f, outer, inner.len() + self.omitted)
     }
+}
+
+/// The longest sequence of frames whose repetitions are recognized: calls of so many functions that
+/// lead to the first one again.
+const LONGEST_CYCLE: usize = 5;
+
+/// The least number of times that frames repeat themselves to be printed once.
+const LEAST_TIMES: usize = 3;
+
+/// Writes adjacent frames, of which the first has the number.
+fn write_folded(f: &mut fmt::Formatter<'_>, frames: &[FrameInfo], number: usize) -> fmt::Result {
+    let mut at = 0;
+    while at < frames.len() {
+        let rest = &frames[at..];
+        // The shortest cycle, so that a cycle is not taken for two of itself.
+        let cycles = (1..=LONGEST_CYCLE).map(|length| (length, repetitions(rest, length)));
+        let folded = cycles.into_iter().find(|(_, times)| *times >= LEAST_TIMES);
+        let (length, times) = folded.unwrap_or((1, 1));
+        for (i, frame) in rest[..length].iter().enumerate() {
+            write!(f, "\n    {}: {frame}", number + at + i)?;
+        }
+        match length {
+            _ if times == 1 => {}
+            1 => write!(f, "\n    ... this frame {times} times ...")?,
+            _ => write!(f, "\n    ... these {length} frames {times} times ...")?,
+        }
+        at += length * times;
+    }
+    Ok(())
+}
+
+/// How often the first frames, so many of them, are there one after the other. 0 if there are
+/// fewer frames.
+fn repetitions(frames: &[FrameInfo], length: usize) -> usize {
+    let mut cycles = frames.chunks_exact(length);
+    let Some(first) = cycles.next() else {
+        return 0;
+    };
+    let is_first = |cycle: &&[FrameInfo]| {
+        let mut pairs = cycle.iter().zip(first);
+        pairs.all(|(frame, first)| frame.is_same_place(first))
+    };
+    1 + cycles.take_while(is_first).count()
 }
 
 /// One frame of a [`WasmBacktrace`]. Names are found when they are requested.
@@ -149,6 +193,15 @@ impl FrameInfo {
     /// The tier of the code that was running.
     pub fn tier(&self) -> Tier {
         self.0.tier
+    }
+
+    /// Whether the frames are printed the same.
+    fn is_same_place(&self, other: &Self) -> bool {
+        let place = |frame: &Self| {
+            let frame = &frame.0;
+            (frame.module, frame.func, frame.wasm, frame.tier)
+        };
+        place(self) == place(other)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Deep stacks: exhaustion is a trap, in every shape that a call can have.
 
-use upshift::{Caller, Linker, Module, Result, Store, Trap, WasmBacktrace};
+use upshift::{
+    Caller, Config, Engine, Linker, Module, Result, Store, Strategy, Trap, WasmBacktrace,
+};
 
 use crate::{in_every_mode, instance};
 
@@ -73,6 +75,71 @@ fn a_backtrace_keeps_both_ends_of_a_deep_stack() {
             assert!(last.starts_with(&format!("{}: ", all - 1)), "{text}");
         }
     });
+}
+
+/// A recursion is printed as its functions and how often they are there.
+#[test]
+fn repeated_frames_are_printed_once() {
+    let engine = Engine::new(Config::new().strategy(Strategy::Baseline)).unwrap();
+    let (mut store, instance) = instance(
+        &engine,
+        r#"(module
+            (func $alone (param $n i32) (result i32)
+                (if (i32.eqz (local.get $n)) (then unreachable))
+                (i32.add (call $alone (i32.sub (local.get $n) (i32.const 1))) (i32.const 1)))
+            (func $even (param $n i32) (result i32)
+                (if (i32.eqz (local.get $n)) (then unreachable))
+                (i32.add (call $odd (i32.sub (local.get $n) (i32.const 1))) (i32.const 1)))
+            (func $odd (param $n i32) (result i32)
+                (i32.add (call $even (i32.sub (local.get $n) (i32.const 1))) (i32.const 1)))
+            (func (export "one") (param i32) (result i32)
+                (i32.add (call $alone (local.get 0)) (i32.const 1)))
+            (func (export "two") (param i32) (result i32)
+                (i32.add (call $even (local.get 0)) (i32.const 1))))"#,
+    );
+    let mut lines = |export: &str, depth| {
+        let func = instance
+            .get_typed_func::<i32, i32>(&mut store, export)
+            .unwrap();
+        let error = func.call(&mut store, depth).unwrap_err();
+        let text = error.downcast_ref::<WasmBacktrace>().unwrap().to_string();
+        // Number and function of a frame, or the whole line of what is left out.
+        let short = |line: &str| match line.trim().split_once(": ") {
+            Some((number, frame)) => {
+                let (_, name) = frame.rsplit_once('!').unwrap();
+                format!("{number} {}", name.split(' ').next().unwrap())
+            }
+            None => line.trim().to_owned(),
+        };
+        text.lines().skip(1).map(short).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("one", 1), ["0 alone", "1 alone", "2 one"]);
+    assert_eq!(
+        lines("one", 5),
+        ["0 alone", "1 alone", "... this frame 5 times ...", "6 one"]
+    );
+    assert_eq!(
+        lines("one", 1_000),
+        [
+            "0 alone",
+            "1 alone",
+            "... this frame 15 times ...",
+            "... 970 frames omitted ...",
+            "986 alone",
+            "... this frame 15 times ...",
+            "1001 one"
+        ]
+    );
+    assert_eq!(
+        lines("two", 6),
+        [
+            "0 even",
+            "1 odd",
+            "2 even",
+            "... these 2 frames 3 times ...",
+            "7 two"
+        ]
+    );
 }
 
 /// The configuration allows 1 MiB, which these threads don't have.
