@@ -69,10 +69,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> ExitCode {
     match write(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::error(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => report::failure(&error),
     }
 }
 

@@ -75,10 +75,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
     match export(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::error(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => report::failure(&error),
     }
 }
 
@@ -94,7 +91,7 @@ fn export(arguments: &Arguments) -> Result<()> {
             let file = File::create(output).with_context(cannot)?;
             flushed(BufWriter::new(Box::new(file))).with_context(cannot)
         }
-        None => flushed(BufWriter::new(Box::new(io::stdout().lock())))
+        None => flushed(BufWriter::new(Box::new(report::stdout())))
             .context("cannot write standard output"),
     }
 }

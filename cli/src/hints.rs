@@ -99,10 +99,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Task::Read(arguments) => read(&arguments),
         Task::Strip(arguments) => strip(&arguments),
     };
-    done.unwrap_or_else(|error| {
-        report::error(&error);
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| report::failure(&error))
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {

@@ -87,10 +87,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Task::Verify(arguments) => verify::run(arguments),
         Task::Diff(arguments) => diff::run(arguments),
     };
-    done.unwrap_or_else(|error| {
-        report::error(&error);
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| report::failure(&error))
 }
 
 /// The end of a task that ran, but was asked for what doesn't exist.

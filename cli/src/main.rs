@@ -19,7 +19,9 @@
 //!
 //! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be
 //! run or a report could not be written; 2 for wrong usage; 128 and the signal's number if a signal
-//! ended it. Standard output belongs to the guest; everything else goes to standard error.
+//! ended it. Where its output is not read any more (`upshift … | head`) it ends without a word,
+//! with 141, as if by SIGPIPE; a guest gets the error of its own output instead. Standard output
+//! belongs to the guest; everything else goes to standard error.
 
 mod bindgen;
 mod code;

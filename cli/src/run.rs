@@ -385,6 +385,9 @@ fn failed(error: &Error) -> u8 {
         // As any process's, the code is cut to eight bits.
         return code as u8;
     }
+    if report::Closed::caused(error) {
+        return report::CLOSED;
+    }
     report::error(error);
     if error.is::<TimedOut>() {
         TIMED_OUT

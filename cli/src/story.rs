@@ -23,8 +23,7 @@ pub fn tell(options: &Options) -> ExitCode {
     options.file = "story.wasm".into();
     options.around.story = true;
     if let Err(error) = report::out(INTRODUCTION) {
-        report::error(&error);
-        return ExitCode::FAILURE;
+        return report::failure(&error);
     }
     run::run_module(&options, |engine| Module::new(engine, PROGRAM))
 }

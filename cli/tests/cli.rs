@@ -12,6 +12,7 @@ mod cli_cases {
     mod lab;
     mod options;
     mod perf;
+    mod pipes;
     mod profiles;
     mod programs;
     mod reports;

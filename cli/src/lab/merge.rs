@@ -108,7 +108,7 @@ pub fn export(arguments: &Export) -> Result<ExitCode> {
             written.with_context(|| format!("cannot write `{}`", Printable(output.display())))?;
         }
         None => {
-            let out = BufWriter::new(io::stdout().lock());
+            let out = BufWriter::new(report::stdout());
             write_csv(&gathered.lines, classify, out).context("cannot write standard output")?;
         }
     }

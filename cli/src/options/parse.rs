@@ -198,12 +198,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
 
 /// Prints help, or what is wrong with the arguments.
 fn refused(error: &clap::Error) -> Command {
-    let code = match error.print().context("cannot write help") {
+    let printed = error.print().map_err(report::Closed::mark);
+    let code = match printed.context("cannot write help") {
         Ok(()) => ExitCode::from(error.exit_code() as u8),
-        Err(error) => {
-            report::error(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => report::failure(&error),
     };
     Command::Done(code)
 }
@@ -230,13 +228,8 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
             let setting = &*setting;
             if setting == "help" {
                 let printed = report::out(&knobs::help(group));
-                let code = printed.map_or_else(
-                    |error| {
-                        report::error(&error);
-                        ExitCode::FAILURE
-                    },
-                    |()| ExitCode::SUCCESS,
-                );
+                let code =
+                    printed.map_or_else(|error| report::failure(&error), |()| ExitCode::SUCCESS);
                 return Ok(Command::Done(code));
             }
             knobs::apply(&mut options, group, setting).map_err(|error| error.to_string())?;
