@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use upshift::knobs::{self, Group};
-use upshift::profiler::{CodeKey, Detail, Event, LogConfig, symbol};
+use upshift::profiler::{CodeKey, Detail, LogConfig, symbol};
 use upshift::{Config, Engine, JitDump, Linker, Module, Store, Strategy, Switching};
 use upshift_spectest::Mode;
 
@@ -216,24 +216,9 @@ fn engine(
 fn published(engine: &Engine) -> Vec<(CodeKey, u64, u32)> {
     let log = engine.event_log();
     log.collect();
-    let code = |event: &Event| match *event {
-        Event::Published {
-            code,
-            address,
-            code_bytes,
-        }
-        | Event::OsrReady {
-            code,
-            address,
-            code_bytes,
-        } => Some((code, address, code_bytes)),
-        _ => None,
-    };
     let records = log.records();
-    records
-        .iter()
-        .filter_map(|record| code(&record.event))
-        .collect()
+    let placed = records.iter().filter_map(|record| record.event.placed());
+    placed.collect()
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use upshift::{Engine, Result, ThreadClock};
 
 use crate::options::StatsFormat;
 use crate::report;
+use crate::timed::timed;
 
 /// What one iteration took. Times are in nanoseconds.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -53,16 +54,15 @@ impl Iterations {
     pub fn measure<T>(&self, engine: &Engine, iteration: impl FnOnce() -> Result<T>) -> Result<T> {
         let thread = ThreadClock::of_this_thread()?;
         let before = Made::of(engine);
-        let (began, cpu, own) = (Instant::now(), process_cpu(), thread.now());
-        let ended = iteration()?;
         // The thread's clock is read within the time of the process' clock, of which it is a part.
-        let (wall, own_now, now) = (began.elapsed(), thread.now(), process_cpu());
-        let own = own_now.zip(own).map(|(now, then)| now.saturating_sub(then));
+        let cpu = process_cpu();
+        let (ended, took) = timed(thread, iteration)?;
+        let now = process_cpu();
         let made = Made::of(engine).since(&before);
         let iteration = Iteration {
-            wall: nanos(wall),
+            wall: nanos(took.wall),
             cpu: nanos(now.saturating_sub(cpu)),
-            thread_cpu: nanos(own.unwrap_or_default()),
+            thread_cpu: nanos(took.thread_cpu.unwrap_or_default()),
             ..made.0
         };
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,8 @@
 //! - `code`: code of a log's functions, for the HTML report;
 //! - `dump`: both compilers' code of one function;
 //! - `report`: output, errors and warnings;
-//! - `story`: the embedded example and its story.
+//! - `story`: the embedded example and its story;
+//! - `timed`: what a call takes.
 //!
 //! Exit codes: the guest's own; 134 if it trapped; 124 if its time was over; 1 if it could not be
 //! run or a report could not be written; 2 for wrong usage; 128 and the signal's number if a signal
@@ -40,6 +41,7 @@ mod report;
 mod run;
 mod story;
 mod supervise;
+mod timed;
 
 use std::process::ExitCode;
 

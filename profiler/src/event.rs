@@ -85,6 +85,23 @@ impl Event {
         }
     }
 
+    /// The optimized code that the event says was put into use: its key, address and bytes.
+    pub fn placed(&self) -> Option<(CodeKey, u64, u32)> {
+        match *self {
+            Event::Published {
+                code,
+                address,
+                code_bytes,
+            }
+            | Event::OsrReady {
+                code,
+                address,
+                code_bytes,
+            } => Some((code, address, code_bytes)),
+            _ => None,
+        }
+    }
+
     /// The function that the event is about.
     pub fn func(&self) -> Option<FuncKey> {
         match self {

@@ -3,26 +3,13 @@
 //! `perf` looks for `perf-<pid>.map` in the temporary directory. Addresses of retired code are used
 //! again, so the map is right for the code that was placed last at an address.
 
-use crate::event::Event;
 use crate::log::Record;
 use crate::names::{Names, symbol};
 
 /// The map's line for an event that says where a piece of code is, `None` for others: start, length
 /// (both hexadecimal) and name, and a newline.
 pub fn perf_map_line(record: &Record, names: &Names) -> Option<String> {
-    let (Event::Published {
-        code,
-        address,
-        code_bytes,
-    }
-    | Event::OsrReady {
-        code,
-        address,
-        code_bytes,
-    }) = record.event
-    else {
-        return None;
-    };
+    let (code, address, code_bytes) = record.event.placed()?;
     let name = symbol(&names.of(code.func), code.unit, names.level(code));
     Some(format!("{address:x} {code_bytes:x} {name}\n"))
 }
@@ -32,6 +19,7 @@ mod tests {
     use upshift_abi::{CompileUnit, DefinedFuncIndex, LoopIndex, Tier};
 
     use super::*;
+    use crate::event::Event;
     use crate::key::{CodeKey, FuncKey, ModuleKey, Nanos};
 
     #[test]

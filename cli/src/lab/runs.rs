@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sha2::Digest as _;
@@ -18,6 +18,7 @@ use upshift_lab::record::{Code, Compiled, LevelRun, Place, SiteShape};
 
 use crate::options::{Clocks, Options, Repeated, Streams};
 use crate::run;
+use crate::timed::timed;
 
 /// How often the sampler looks.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(1);
@@ -144,17 +145,17 @@ impl Program {
             run::instantiate(engine, module, &self.options, repeated)?;
         let clock = ThreadClock::of_this_thread()?;
         begins(clock);
-        let (began, used) = (Instant::now(), clock.now());
-        let ended = run::call(&mut store, instance, &self.options);
-        let (wall, now) = (began.elapsed(), clock.now());
-        let code = match ended {
-            Ok(()) => 0,
-            Err(error) => match error.downcast_ref() {
-                Some(&Exit(code)) => code,
-                None => return Err(error),
-            },
-        };
-        let cpu = now.zip(used).map(|(now, used)| now - used);
+        let (code, took) = timed(clock, || {
+            let ended = run::call(&mut store, instance, &self.options);
+            ended.map_or_else(
+                |error| match error.downcast_ref() {
+                    Some(&Exit(code)) => Ok(code),
+                    None => Err(error),
+                },
+                |()| Ok(0),
+            )
+        })?;
+        let cpu = took.thread_cpu;
         let cpu = cpu.context("the program's thread has no clock")?;
         let written = streams
             .written
@@ -162,7 +163,7 @@ impl Program {
             .unwrap_or_else(PoisonError::into_inner);
         Ok(Ran {
             cpu_ns: cpu.as_nanos() as f64,
-            wall_ns: wall.as_nanos() as f64,
+            wall_ns: took.wall.as_nanos() as f64,
             end: End {
                 code,
                 written: written.clone().finalize().into(),

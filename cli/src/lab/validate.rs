@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use upshift::profiler::{Event, LogConfig, Record};
+use upshift::profiler::{LogConfig, Record};
 use upshift::tiering::TieringConfig;
 use upshift::{Config, Printable, Result, Switching};
 use upshift_lab::experiment::{SetupError, workers};
@@ -120,7 +120,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (policy, config) in &configs {
         let simulated = match simulated(arguments, config, &trace) {
             Ok(simulated) => simulated,
-            Err(error) => return misused(&error.to_string()),
+            Err(error) if error.is::<SetupError>() => return misused(&error.to_string()),
+            Err(error) => return Err(error),
         };
         let real = real(arguments, &program, config, policy)?;
         report::out(&line(arguments, policy, &real, &simulated, &trace))?;
@@ -146,14 +147,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn simulated(
-    arguments: &Arguments,
-    config: &TieringConfig,
-    trace: &Trace,
-) -> Result<Took, SetupError> {
+fn simulated(arguments: &Arguments, config: &TieringConfig, trace: &Trace) -> Result<Took> {
     let setup = arguments.place.setup(config, trace)?;
     let workload = Workload::new(trace);
-    let simulation = simulate(&workload, &setup);
+    let simulation = simulate(&workload, &setup).whole()?;
     let outcome = &simulation.outcome;
     // As the engine's totals, without what was under way at the end.
     let jobs = outcome.jobs.iter().map(|done| workload.job_ns(done.job));
@@ -226,12 +223,9 @@ fn took(program: &Program, config: &Config) -> Result<Took> {
 
 /// The functions that got code above the lowest tier.
 fn optimized(records: &[Record]) -> BTreeSet<u32> {
-    let published = records.iter().filter_map(|record| match &record.event {
-        Event::Published { code, .. } | Event::OsrReady { code, .. } => Some(code),
-        _ => None,
-    });
-    let above = published.filter(|code| code.level > 0);
-    above.map(|code| code.func.func.0).collect()
+    let placed = records.iter().filter_map(|record| record.event.placed());
+    let above = placed.filter(|(code, ..)| code.level > 0);
+    above.map(|(code, ..)| code.func.func.0).collect()
 }
 
 /// How far the simulated value is from the real one, as part of that.

@@ -208,17 +208,29 @@ pub fn read_results(path: &Path) -> Result<(Vec<Line>, u64), ResultsError> {
 
 /// How many of the last lines are of a process whose samples are not all there: its iterations are
 /// written from the last to the first.
-pub(super) fn torn(lines: &[Line]) -> usize {
+pub(super) fn torn<'a>(lines: impl DoubleEndedIterator<Item = &'a Line>) -> usize {
     let is_torn = |line: &&Line| matches!(line, Line::Sample(sample) if sample.iteration > 0);
-    lines.iter().rev().take_while(is_torn).count()
+    lines.rev().take_while(is_torn).count()
 }
 
 /// The lines of a text, and how many bytes they take.
 pub(super) fn parse(bytes: &[u8], file: &str) -> Result<(Vec<Line>, u64), ResultsError> {
+    let (lines, length) = parse_placed(bytes, file)?;
+    Ok((lines.into_iter().map(|(_, line)| line).collect(), length))
+}
+
+/// The lines of a text, each with the position of its first byte, and how many bytes all take.
+pub(super) fn parse_placed(
+    bytes: &[u8],
+    file: &str,
+) -> Result<(Vec<(u64, Line)>, u64), ResultsError> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     let whole = &bytes[..end.map_or(0, |end| end + 1)];
     let mut lines = Vec::new();
-    for (number, line) in whole.split(|byte| *byte == b'\n').enumerate() {
+    let mut at = 0;
+    for (number, line) in whole.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let start = at;
+        at += line.len() as u64;
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -227,7 +239,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<(Vec<Line>, u64), Result
             line: number + 1,
             error: error.to_string(),
         })?;
-        lines.push(parsed);
+        lines.push((start, parsed));
     }
-    Ok((lines, whole.len() as u64))
+    Ok((lines, at))
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::record::{Key, Line, ResultsError, read_results, torn};
+use super::record::{Key, Line, ResultsError, parse_placed, torn};
 use super::{Environment, Failure, Mode, ProgramDigest, Sample};
 
 /// Whether a file of results may exist already.
@@ -76,11 +76,14 @@ impl Store {
             // Some file systems have no locks.
             Err(TryLockError::Error(_)) => {}
         }
-        let (mut lines, mut length) = read_results(path)?;
-        let torn = torn(&lines);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let (mut lines, mut length) = parse_placed(&bytes, &name)?;
+        let torn = torn(lines.iter().map(|(_, line)| line));
         if torn > 0 {
-            lines.truncate(lines.len() - torn);
-            length = start_of_last(&std::fs::read(path).map_err(io)?, length, torn);
+            let first = lines.len() - torn;
+            length = lines[first].0;
+            lines.truncate(first);
         }
         file.set_len(length).map_err(io)?;
         file.seek(SeekFrom::Start(length)).map_err(io)?;
@@ -94,7 +97,7 @@ impl Store {
         };
         let mut known = BTreeSet::new();
         let mut is_named = false;
-        for line in lines {
+        for (_, line) in lines {
             match line {
                 Line::Program(ProgramDigest { program, digest }) => {
                     if digests.get(&program).is_some_and(|now| *now != digest) {
@@ -205,36 +208,42 @@ impl Store {
     }
 }
 
-/// Where the last lines of a text begin that are not empty, so many of them. The text ends at
-/// `end`.
-fn start_of_last(bytes: &[u8], end: u64, lines: usize) -> u64 {
-    let mut start = end as usize;
-    for _ in 0..lines {
-        loop {
-            let before = &bytes[..start.saturating_sub(1)];
-            let line = before.iter().rposition(|byte| *byte == b'\n');
-            let line = line.map_or(0, |at| at + 1);
-            let is_empty = bytes[line..start].iter().all(u8::is_ascii_whitespace);
-            start = line;
-            if !is_empty || start == 0 {
-                break;
-            }
-        }
-    }
-    start as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A process whose iterations are not all there is cut off, with the empty lines in it.
     #[test]
-    fn last_lines_are_counted_without_empty_ones() {
-        let text = b"one\n\ntwo\n  \nthree\n";
-        assert_eq!(start_of_last(text, text.len() as u64, 0), 18);
-        assert_eq!(start_of_last(text, text.len() as u64, 1), 12);
-        assert_eq!(start_of_last(text, text.len() as u64, 2), 5);
-        assert_eq!(start_of_last(text, text.len() as u64, 3), 0);
+    fn torn_iterations_are_cut_off() {
+        let name = format!("upshift-torn-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let open = |resume| {
+            let (environment, digests) = (Environment::default(), BTreeMap::new());
+            Store::open(&path, resume, Mode::Trace, &environment, &digests)
+        };
+        let sample = |process, iteration| Sample {
+            process,
+            iteration,
+            ..Sample::default()
+        };
+        let mut store = open(Resume::New).unwrap();
+        store.add(vec![sample(0, 0), sample(0, 1)]).unwrap();
+        drop(store);
+        let whole = std::fs::read(&path).unwrap();
+        let mut torn = whole.clone();
+        for iteration in [2, 1] {
+            torn.extend(b"  \n\n");
+            serde_json::to_writer(&mut torn, &Line::Sample(sample(1, iteration))).unwrap();
+            torn.push(b'\n');
+        }
+        torn.extend(b"{\"sample\":");
+        std::fs::write(&path, torn).unwrap();
+        let store = open(Resume::Resume).unwrap();
+        assert!(store.has("", 0) && !store.has("", 1));
+        drop(store);
+        let left = std::fs::read(&path).unwrap();
+        assert_eq!(left.trim_ascii_end(), whole.trim_ascii_end());
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]
