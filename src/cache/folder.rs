@@ -157,10 +157,8 @@ impl Folder {
             };
             let Ok(used) = data.modified() else { continue };
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some(PART) => {
-                    if used.elapsed().is_ok_and(|age| age > ABANDONED) {
-                        let _ = fs::remove_file(&path);
-                    }
+                Some(PART) if used.elapsed().is_ok_and(|age| age > ABANDONED) => {
+                    let _ = fs::remove_file(&path);
                 }
                 Some(extension) if super::EXTENSIONS.contains(&extension) && data.is_file() => {
                     let bytes = data.len();
