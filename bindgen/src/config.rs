@@ -1,9 +1,10 @@
 //! The file that says more about a module's functions than the module does.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use serde::Deserialize;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::BindError;
 use crate::signature::{self, Item, Signature};
@@ -20,55 +21,69 @@ pub(crate) struct Config {
     pub(crate) structs: BTreeMap<String, Vec<(String, Item)>>,
 }
 
-/// The file's own form.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    name: Option<String>,
-    allocator: Option<[String; 2]>,
-    functions: Vec<Spanned<String>>,
-    imports: Vec<Spanned<String>>,
-    skip: Vec<String>,
-    dwarf: Option<bool>,
-    structs: BTreeMap<String, Spanned<String>>,
-}
+const OPTIONS: &[&str] = &[
+    "name",
+    "allocator",
+    "functions",
+    "imports",
+    "skip",
+    "dwarf",
+    "structs",
+];
 
 impl Config {
     /// Reads a configuration's text.
     pub(crate) fn parse(text: &str) -> Result<Self, BindError> {
-        let file: File = toml::from_str(text).map_err(|error| BindError::new(error.to_string()))?;
-        let line = |at: usize| text[..at].matches('\n').count() + 1;
-        let signatures = |texts: Vec<Spanned<String>>| {
-            let parse = |text: Spanned<String>| {
-                let line = line(text.span().start);
-                let signature = Signature::parse(text.get_ref());
-                Ok((line, signature.map_err(|error| error.at_line(line))?))
-            };
-            texts
-                .into_iter()
-                .map(parse)
-                .collect::<Result<_, BindError>>()
+        let source = Source(text);
+        let table = DeTable::parse(text)
+            .map_err(|error| source.error(error.span().unwrap_or(0..0), error.message()))?;
+        let mut config = Self {
+            name: None,
+            allocator: None,
+            functions: Vec::new(),
+            imports: Vec::new(),
+            skip: Vec::new(),
+            dwarf: true,
+            structs: BTreeMap::new(),
         };
-        let fields = |(name, text): (String, Spanned<String>)| {
-            let fields = signature::parse_fields(text.get_ref());
-            Ok((
-                name,
-                fields.map_err(|error| error.at_line(line(text.span().start)))?,
-            ))
-        };
-        Ok(Self {
-            name: file.name,
-            allocator: file.allocator,
-            functions: signatures(file.functions)?,
-            imports: signatures(file.imports)?,
-            skip: file.skip,
-            dwarf: file.dwarf.unwrap_or(true),
-            structs: file
-                .structs
-                .into_iter()
-                .map(fields)
-                .collect::<Result<_, BindError>>()?,
-        })
+        for (key, value) in table.get_ref() {
+            match key.get_ref().as_ref() {
+                "name" => config.name = Some(source.text(value)?),
+                "allocator" => {
+                    let names: Vec<String> = source
+                        .texts(value)?
+                        .into_iter()
+                        .map(|text| text.1)
+                        .collect();
+                    let names = names.try_into().map_err(|_| {
+                        let problem =
+                            "`allocator` has two names: of what takes memory, and gives it back";
+                        source.error(value.span(), problem)
+                    });
+                    config.allocator = Some(names?);
+                }
+                "functions" => config.functions = source.signatures(value)?,
+                "imports" => config.imports = source.signatures(value)?,
+                "skip" => {
+                    config.skip = source
+                        .texts(value)?
+                        .into_iter()
+                        .map(|text| text.1)
+                        .collect()
+                }
+                "dwarf" => match value.get_ref() {
+                    DeValue::Boolean(read) => config.dwarf = *read,
+                    _ => return Err(source.error(value.span(), "`dwarf` is `true` or `false`")),
+                },
+                "structs" => config.structs = source.structs(value)?,
+                unknown => {
+                    let known = OPTIONS.join("`, `");
+                    let problem = format!("there is no option `{unknown}`; there are `{known}`");
+                    return Err(source.error(key.span(), problem));
+                }
+            }
+        }
+        Ok(config)
     }
 
     /// Whether a function of this name is left out.
@@ -79,6 +94,64 @@ impl Config {
                 Some(start) => name.starts_with(start),
                 None => name == pattern,
             })
+    }
+}
+
+/// The text of a configuration, for the lines of errors.
+#[derive(Clone, Copy)]
+struct Source<'a>(&'a str);
+
+impl Source<'_> {
+    fn line(self, at: Range<usize>) -> usize {
+        let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
+        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn error(self, at: Range<usize>, problem: impl Into<String>) -> BindError {
+        BindError::new(problem).at_line(self.line(at))
+    }
+
+    fn text(self, value: &Spanned<DeValue<'_>>) -> Result<String, BindError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            _ => Err(self.error(value.span(), "expected text in quotes")),
+        }
+    }
+
+    /// The texts of a list, with their lines.
+    fn texts(self, value: &Spanned<DeValue<'_>>) -> Result<Vec<(usize, String)>, BindError> {
+        let DeValue::Array(values) = value.get_ref() else {
+            return Err(self.error(value.span(), "expected a list of texts in quotes"));
+        };
+        let text = |value: &Spanned<DeValue<'_>>| Ok((self.line(value.span()), self.text(value)?));
+        values.iter().map(text).collect()
+    }
+
+    fn signatures(
+        self,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<(usize, Signature)>, BindError> {
+        let parse = |(line, text): (usize, String)| {
+            let signature = Signature::parse(&text).map_err(|error| error.at_line(line))?;
+            Ok((line, signature))
+        };
+        self.texts(value)?.into_iter().map(parse).collect()
+    }
+
+    fn structs(
+        self,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<BTreeMap<String, Vec<(String, Item)>>, BindError> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.error(value.span(), "expected structs, each with its fields"));
+        };
+        let parse = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let name: &std::borrow::Cow<'_, str> = name.get_ref();
+            let fields = signature::parse_fields(&self.text(value)?);
+            let fields = fields.map_err(|error| error.at_line(self.line(value.span())))?;
+            Ok((name.clone().into_owned(), fields))
+        };
+        table.iter().map(parse).collect()
     }
 }
 

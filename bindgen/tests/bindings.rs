@@ -97,7 +97,7 @@ fn what_makes_no_sense_is_said() {
             r#"imports = ["env.g()"]"#,
             "the module has no import `env.g`; it has env.f",
         ),
-        (r#"function = []"#, "unknown field `function`"),
+        (r#"function = []"#, "there is no option `function`"),
     ] {
         let error = generate(&wasm, config).unwrap_err();
         assert!(error.contains(message), "{error}");

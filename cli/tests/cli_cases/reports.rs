@@ -272,7 +272,7 @@ fn pages_show_runs_with_code_and_comparison() {
         "WebAssembly",
         "i32.const",
         "block0",
-        "\"comparison\":{\"different\":1",
+        "\"comparison\":{\"by\":\"requests\",\"different\":1",
     ] {
         assert!(page.contains(part), "no {part:?} in {out}");
     }
