@@ -1,6 +1,6 @@
 //! Errors: one clear message and the right exit code, never a panic.
 
-use crate::{MATH, command, file, upshift, upshift_in_every_mode};
+use crate::{MATH, file, upshift, upshift_in_every_mode};
 
 #[test]
 fn a_trap_exits_134_with_its_backtrace() {
