@@ -12,7 +12,7 @@
 //!
 //! let engine = Engine::default();
 //! let module = Module::new(&engine, r#"(module
-//!     (memory (export "memory") 1)
+//!     (memory (export "memory") 2)
 //!     (func (export "malloc") (param i32) (result i32) (i32.const 1024))
 //!     (func (export "free") (param i32))
 //!     (func (export "first") (param i32) (result i32) (i32.load8_u (local.get 0))))"#)?;

@@ -168,6 +168,16 @@ fn the_host_is_asked() {
 }
 
 #[test]
+fn calls_that_fail_leave_nothing() {
+    let module = Module::new(&Engine::default(), Shapes::<Host>::WASM).unwrap();
+    let mut shapes = Shapes::new(&module, Host::default()).unwrap();
+    for _ in 0..10_000 {
+        assert!(shapes.ask("refuse").is_err());
+    }
+    assert_eq!(shapes.blocks_in_use().unwrap(), 1);
+}
+
+#[test]
 fn callbacks_come_and_go() {
     each(|shapes| {
         let callback = |mut caller: Caller<'_, State<Host>>, index: u32, value: f64| {

@@ -38,7 +38,13 @@ impl Markdown {
     }
 
     /// Calls `to_html`.
-    pub fn to_html(&mut self, text: &str, tables: bool) -> ::upshift::Result<Option<String>> {
+    pub fn to_html(
+        &mut self,
+        text: &str,
+        tables: bool,
+    ) -> ::upshift::Result<::core::option::Option<::std::string::String>> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let text_at = self.library.lend(text.as_bytes())?;
         let result_at = self.to_html.call(
             self.library.store_mut(),

@@ -99,6 +99,8 @@ impl Sqlite {
         context: u32,
         error: ::upshift::guest::Ptr<u8>,
     ) -> ::upshift::Result<i32> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let sql_at = self.library.lend_c_text(sql)?;
         let result = self.exec.call(
             self.library.store_mut(),
@@ -126,6 +128,8 @@ impl Sqlite {
         sql: &str,
         rest: ::upshift::guest::Ptr<u8>,
     ) -> ::upshift::Result<(i32, ::upshift::guest::Ptr<Sqlite3Stmt>)> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let sql_at = self.library.lend(sql.as_bytes())?;
         let statement_at = self
             .library
@@ -153,7 +157,7 @@ impl Sqlite {
         &mut self,
         statement: ::upshift::guest::Ptr<Sqlite3Stmt>,
         column: i32,
-    ) -> ::upshift::Result<Option<String>> {
+    ) -> ::upshift::Result<::core::option::Option<::std::string::String>> {
         let result_at = self
             .column_text
             .call(self.library.store_mut(), (statement.address(), column))?;
@@ -165,7 +169,7 @@ impl Sqlite {
     pub fn error_message(
         &mut self,
         database: ::upshift::guest::Ptr<Sqlite3>,
-    ) -> ::upshift::Result<Option<String>> {
+    ) -> ::upshift::Result<::core::option::Option<::std::string::String>> {
         let result_at = self
             .error_message
             .call(self.library.store_mut(), database.address())?;
@@ -229,6 +233,8 @@ impl Sqlite {
         text: &str,
         lifetime: i32,
     ) -> ::upshift::Result<i32> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let text_at = self.library.lend(text.as_bytes())?;
         let result = self.bind_text.call(
             self.library.store_mut(),
@@ -245,7 +251,7 @@ impl Sqlite {
     }
 
     /// Calls `sqlite3_libversion`.
-    pub fn version(&mut self) -> ::upshift::Result<Option<String>> {
+    pub fn version(&mut self) -> ::upshift::Result<::core::option::Option<::std::string::String>> {
         let result_at = self.version.call(self.library.store_mut(), ())?;
         let result = self.library.c_text(result_at)?;
         Ok(result)
@@ -271,6 +277,8 @@ impl Sqlite {
         step: u32,
         end: u32,
     ) -> ::upshift::Result<i32> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let name_at = self.library.lend_c_text(name)?;
         let result = self.create_function.call(
             self.library.store_mut(),
@@ -291,6 +299,8 @@ impl Sqlite {
 
     /// Calls `sqlite3_open`.
     pub fn open(&mut self, path: &str) -> ::upshift::Result<(i32, ::upshift::guest::Ptr<Sqlite3>)> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let path_at = self.library.lend_c_text(path)?;
         let database_at = self
             .library

@@ -38,7 +38,13 @@ impl Template {
     }
 
     /// Calls `render`.
-    pub fn render(&mut self, form: &str, data: &str) -> ::upshift::Result<Option<String>> {
+    pub fn render(
+        &mut self,
+        form: &str,
+        data: &str,
+    ) -> ::upshift::Result<::core::option::Option<::std::string::String>> {
+        // What a call that failed has left.
+        self.library.end_loans()?;
         let form_at = self.library.lend(form.as_bytes())?;
         let data_at = self.library.lend(data.as_bytes())?;
         let result_at = self.render.call(

@@ -293,7 +293,8 @@ impl<H: Send + 'static> Library<H> {
     }
 
     /// Copies values to memory that is the function's until [`end_loans`](Self::end_loans), and
-    /// returns its address. Small loans take no call into the module.
+    /// returns its address. Small loans take no call into the module. Those of a call that failed
+    /// stay until then, too: bindings end them before the next call that lends.
     ///
     /// # Errors
     ///

@@ -199,7 +199,14 @@ fn export(text: &mut Text, plan: &Plan, method: &Method) {
         "pub fn {name}(&mut self{params}) -> ::upshift::Result<{returned}> {{"
     ));
     let mut arguments = Vec::new();
-    let mut lends = false;
+    let lends = method
+        .params
+        .iter()
+        .any(|param| !matches!(param.ty, ParamType::Value(_)));
+    if lends {
+        text.line("// What a call that failed has left.");
+        text.line("self.library.end_loans()?;");
+    }
     for param in &method.params {
         let name = &param.name;
         let loan = match &param.ty {
@@ -213,7 +220,6 @@ fn export(text: &mut Text, plan: &Plan, method: &Method) {
             ParamType::CStr => format!("lend_c_text({name})"),
             ParamType::Out(item) => format!("lend_zeroes::<{}>()", types.item(item)),
         };
-        lends = true;
         text.line(format!("let {name}_at = self.library.{loan}?;"));
         arguments.push(format!("{name}_at"));
         if let ParamType::Str | ParamType::Slice { counted: true, .. } = param.ty {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{file, upshift};
+use crate::{Ran, command, file, upshift};
 
 const MODULE: &str = r#"(module
     (memory (export "memory") 1)
@@ -51,4 +51,28 @@ fn what_has_no_bindings_is_said() {
     assert!(error.contains("cannot read `missing.wasm`"), "{error}");
     upshift(&["bindgen", "--conf", &module]).failure(2);
     assert!(upshift(&["help", "bindgen"]).success().contains("--config"));
+}
+
+/// The examples' bindings are committed, so that they are built without the modules; rustfmt has
+/// set other spaces and commas.
+#[test]
+fn the_examples_have_what_the_command_prints() {
+    let tokens = |text: &str| text.replace([' ', '\n', ','], "");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for (example, module) in [
+        ("sqlite", "sqlite3"),
+        ("markdown", "markdown"),
+        ("template", "template"),
+    ] {
+        let config = format!("examples/{example}/{module}.toml");
+        let module = format!("corpus/reactors/{module}.wasm");
+        let mut command = command(&["bindgen", "--config", &config, &module]);
+        let printed = Ran::from(command.current_dir(root).output().unwrap()).success();
+        let file = format!("{root}/examples/{example}/bindings.rs");
+        let committed = fs::read_to_string(&file).unwrap();
+        assert!(
+            tokens(&printed) == tokens(&committed),
+            "{file} is not what is printed"
+        );
+    }
 }
