@@ -27,7 +27,7 @@ pub(crate) struct ModuleFacts {
     pub(crate) locals: HashMap<u32, HashMap<u32, String>>,
     /// Functions by the place of their code in the code section, as DWARF's addresses are.
     pub(crate) bodies: HashMap<u64, u32>,
-    /// DWARF and other sections by name.
+    /// The sections of DWARF, by name.
     pub(crate) custom: HashMap<String, Vec<u8>>,
     /// Whether it has a memory of its own.
     pub(crate) has_memory: bool,
@@ -124,6 +124,7 @@ impl Reader {
             }
             Payload::CustomSection(section) => match section.as_known() {
                 KnownCustom::Name(names) => self.names(names),
+                _ if !section.name().starts_with(".debug_") => {}
                 _ => {
                     let data = section.data().to_vec();
                     self.facts.custom.insert(section.name().to_owned(), data);
