@@ -12,14 +12,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use upshift_runtime::ModuleCode;
-use upshift_tiering::{ModuleDigest, ModuleProfile, ModuleTiers, OPTIONS, RecordedRequest};
+use upshift_tiering::{
+    ModuleDigest, ModuleProfile, ModuleTiers, OPTIONS, RecordedRequest, StoredCode,
+};
 
-use crate::{Engine, Result};
+use crate::module::{Serialized, SerializedError, encode};
+use crate::{Engine, Result, compat};
 use folder::Folder;
 
 /// What the names of entries end with.
-const EXTENSIONS: &[&str] = &["profile"];
+const EXTENSIONS: &[&str] = &["profile", "code"];
 
 /// Where an engine keeps what runs have shown, and how much of it; by default nowhere. See
 /// [`Config::cache`](crate::Config::cache).
@@ -27,6 +31,7 @@ const EXTENSIONS: &[&str] = &["profile"];
 pub struct CacheConfig {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) limit: usize,
+    pub(crate) code: bool,
 }
 
 impl Default for CacheConfig {
@@ -36,11 +41,12 @@ impl Default for CacheConfig {
 }
 
 impl CacheConfig {
-    /// No directory, and at most 512 MiB.
+    /// No directory, at most 512 MiB, with code.
     pub fn new() -> Self {
         Self {
             directory: None,
             limit: 512 << 20,
+            code: true,
         }
     }
 
@@ -55,6 +61,14 @@ impl CacheConfig {
     /// used for the longest time.
     pub fn with_files_total_size_soft_limit(&mut self, bytes: u64) -> &mut Self {
         self.limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self
+    }
+
+    /// Sets whether compiled code is kept besides profiles: true by default. Code is run as it was
+    /// found, so it is kept in directories only that belong to this user and that no other can
+    /// write to; elsewhere there is a warning, and profiles alone are kept.
+    pub fn with_code(&mut self, code: bool) -> &mut Self {
+        self.code = code;
         self
     }
 
@@ -73,6 +87,8 @@ impl CacheConfig {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: Folder,
+    /// Whether code is kept.
+    code: bool,
 }
 
 impl Cache {
@@ -81,7 +97,17 @@ impl Cache {
     pub(crate) fn open(config: &CacheConfig) -> Option<Arc<Self>> {
         let path = config.directory.as_deref()?;
         match Folder::open(path, config.limit as u64) {
-            Ok(folder) => Some(Arc::new(Self { folder })),
+            Ok(folder) => {
+                let code = config.code && folder.is_private();
+                if config.code && !code {
+                    log::warn!(
+                        target: OPTIONS,
+                        "others can write to the cache in `{}`: no code is kept there",
+                        path.display()
+                    );
+                }
+                Some(Arc::new(Self { folder, code }))
+            }
             Err(error) => {
                 log::warn!(target: OPTIONS, "no cache in `{}`: {error}", path.display());
                 None
@@ -89,26 +115,54 @@ impl Cache {
         }
     }
 
-    /// The profile of earlier runs of the module.
-    fn profile(&self, module: ModuleDigest) -> Option<ModuleProfile> {
-        let name = profile_name(module);
-        let place = || self.folder.path().join(&name).display().to_string();
-        let bytes = match self.folder.read(&name) {
+    /// Whether code is kept.
+    pub(crate) fn keeps_code(&self) -> bool {
+        self.code
+    }
+
+    /// The code of a module, if the cache has it. Then the module is valid: only code of valid
+    /// modules is kept, and what others could have written is not read.
+    pub(crate) fn code_of(&self, module: ModuleDigest, engine: &Engine) -> Option<Serialized> {
+        let read = |bytes: &[u8]| match Serialized::decode(bytes, engine) {
+            Ok(entry) if entry.module() == module => Ok(entry),
+            Ok(_) => Err(SerializedError::OtherModule),
+            Err(error) => Err(error),
+        };
+        self.entry(&code_name(module, engine), read)
+    }
+
+    /// What `decode` makes of an entry; one that it refuses is removed.
+    fn entry<T, E: fmt::Display>(
+        &self,
+        name: &str,
+        decode: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Option<T> {
+        let place = || self.folder.path().join(name).display().to_string();
+        let bytes = match self.folder.read(name) {
             Ok(bytes) => bytes?,
             Err(error) => {
                 log::warn!(target: OPTIONS, "the cache can't read `{}`: {error}", place());
                 return None;
             }
         };
-        match ModuleProfile::from_bytes(&bytes) {
-            Ok(profile) => Some(profile),
+        match decode(&bytes) {
+            Ok(entry) => Some(entry),
             Err(error) => {
                 log::warn!(target: OPTIONS, "the cache has dropped `{}`: {error}", place());
-                self.folder.remove(&name);
+                self.folder.remove(name);
                 None
             }
         }
     }
+}
+
+/// The name of a module's code, as this program's engines with the same options make it.
+fn code_name(module: ModuleDigest, engine: &Engine) -> String {
+    let mut hash = Sha256::new();
+    hash.update(module.0);
+    hash.update(engine.fits());
+    hash.update(compat::program());
+    format!("{}.code", ModuleDigest(hash.finalize().into()))
 }
 
 fn profile_name(module: ModuleDigest) -> String {
@@ -122,12 +176,21 @@ pub(crate) struct Cached {
     engine: Engine,
     code: Arc<ModuleCode>,
     tiers: Arc<ModuleTiers<ModuleCode>>,
-    /// The requests in the cache's entry.
-    known: Mutex<Vec<RecordedRequest>>,
+    known: Mutex<Known>,
+}
+
+/// What the cache knows of a module.
+#[derive(Default)]
+struct Known {
+    /// The requests in its profile.
+    requests: Vec<RecordedRequest>,
+    /// The code that was written last; `None` if what the module was supplied with is there.
+    code: Option<StoredCode>,
 }
 
 impl Cached {
-    /// Gives a module that was loaded just now what the cache has of it.
+    /// Gives a module that was loaded just now the profile that the cache has of it; its code was
+    /// [found](Cache::code_of) before.
     pub(crate) fn begin(
         cache: &Arc<Cache>,
         engine: &Engine,
@@ -135,7 +198,7 @@ impl Cached {
         tiers: &Arc<ModuleTiers<ModuleCode>>,
     ) -> Arc<Self> {
         let digest = tiers.digest(code);
-        let profile = cache.profile(digest);
+        let profile = cache.entry(&profile_name(digest), ModuleProfile::from_bytes);
         let known = profile.as_ref().map(|profile| profile.requests().to_vec());
         if let Some(profile) = profile
             && let Err(error) = tiers.warm_up(code, profile)
@@ -148,22 +211,44 @@ impl Cached {
             engine: engine.clone(),
             code: code.clone(),
             tiers: tiers.clone(),
-            known: Mutex::new(known.unwrap_or_default()),
+            known: Mutex::new(Known {
+                requests: known.unwrap_or_default(),
+                code: None,
+            }),
         })
     }
 
-    /// Writes what the module's run has shown, if something got hot that the cache does not know.
+    /// Writes what the module's run has shown and compiled, as far as the cache does not know it.
     pub(crate) fn update(&self) -> Result<bool> {
         self.engine.runtime().process().check()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = self.update_code(&mut known)?;
         let profile = self.tiers.profile(&self.code);
-        let before: HashSet<_> = known.iter().collect();
+        let before: HashSet<_> = known.requests.iter().collect();
         if profile.requests().iter().all(|one| before.contains(one)) {
-            return Ok(false);
+            return Ok(code);
         }
         let name = profile_name(profile.module());
         self.cache.folder.write(&name, &profile.to_bytes())?;
-        *known = profile.requests().to_vec();
+        known.requests = profile.requests().to_vec();
+        Ok(true)
+    }
+
+    /// Writes the code, if there is some that the cache does not have.
+    fn update_code(&self, known: &mut Known) -> Result<bool> {
+        if !self.cache.code {
+            return Ok(false);
+        }
+        let pieces = self.tiers.code_pieces(&self.code);
+        let has = known.code.as_ref().or(self.tiers.supplied());
+        if pieces.is_empty() || has.is_some_and(|code| code.contains(&pieces)) {
+            return Ok(false);
+        }
+        let stored = self.tiers.stored_code(&self.code);
+        let name = code_name(self.tiers.digest(&self.code), &self.engine);
+        let entry = encode(&self.engine, &self.code, &self.tiers, &[], None, &stored);
+        self.cache.folder.write(&name, &entry)?;
+        known.code = Some(stored);
         Ok(true)
     }
 }

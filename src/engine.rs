@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::config::{CODE_SPACE, LEAST_STACK};
 use crate::error::{invalid_body, public};
 use crate::tiers::Tiers;
-use crate::{Config, Result, Strategy};
+use crate::{Config, Result, Strategy, compat};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
 /// stores.
@@ -45,6 +45,8 @@ struct Inner {
     runtime: Arc<Runtime>,
     tiering: Tiering,
     cache: Option<Arc<Cache>>,
+    /// What code of this engine relies on.
+    fits: String,
     log: Arc<EventLog>,
     /// The compiler for [`Module::compile_func`](crate::Module::compile_func), which compiles code
     /// to be read, not run; tiering has its own handles.
@@ -78,6 +80,7 @@ impl Engine {
         let mut config = config.clone();
         config.runtime = config.runtime.fitted();
         spread(&mut config);
+        config.runtime.keep_artifacts = config.cache.directory.is_some() && config.cache.code;
         let baseline = Arc::new(Baseline::new(config.baseline));
         let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
         let runtime = Runtime::new(config.runtime.clone(), Box::new(TrampolineCompiler))?;
@@ -96,6 +99,7 @@ impl Engine {
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         start_sampler(&config, &runtime, &tiering)?;
         let inner = Inner {
+            fits: compat::text(&config, &optimizer),
             cache: Cache::open(&config.cache),
             config,
             runtime,
@@ -141,6 +145,11 @@ impl Engine {
     /// Bytes of compiled code by state. Takes a lock.
     pub fn code_stats(&self) -> CodeStats {
         self.inner.runtime.code_stats()
+    }
+
+    /// What code must be made for to run in this engine.
+    pub(crate) fn fits(&self) -> &str {
+        &self.inner.fits
     }
 
     /// The cache on disk, if there is one.
@@ -220,17 +229,27 @@ impl Engine {
         tiers: &ModuleTiers<ModuleCode>,
         validators: Option<Validators>,
     ) -> Result<()> {
-        let config = &self.inner.config;
-        if config.eager {
-            code.defer_writes();
-            let first = first_tier(config.tiering.mode);
-            let compiled = tiers.compile_all(code, first, validators);
-            compiled.map_err(|error| match error {
-                FirstCallError::Compile(error) => invalid_body(error),
-                FirstCallError::Runtime(error) => public(error.into()),
-            })?;
-            code.write_deferred()?;
+        match self.inner.config.eager {
+            true => self.compile_all(code, tiers, validators),
+            false => Ok(()),
         }
+    }
+
+    /// Compiles the functions of a module that have no code yet.
+    pub(crate) fn compile_all(
+        &self,
+        code: &Arc<ModuleCode>,
+        tiers: &ModuleTiers<ModuleCode>,
+        validators: Option<Validators>,
+    ) -> Result<()> {
+        code.defer_writes();
+        let first = first_tier(self.inner.config.tiering.mode);
+        let compiled = tiers.compile_all(code, first, validators);
+        compiled.map_err(|error| match error {
+            FirstCallError::Compile(error) => invalid_body(error),
+            FirstCallError::Runtime(error) => public(error.into()),
+        })?;
+        code.write_deferred()?;
         Ok(())
     }
 }

@@ -105,6 +105,8 @@ knobs! {
             "compile all functions when a module is loaded";
         Compile "cache": Mode types::FOLDER => cache.directory,
             "keep what got hot in a folder, and begin with it the next time";
+        Compile "cache-code": Mode types::SWITCH => cache.code,
+            "keep compiled code in the cache, not only what got hot";
         Compile "cache-size": Limit types::size(0, usize::MAX as u64) => cache.limit,
             "what the cache's files may take together";
         Compile "opt-level": Tuning OPT_LEVEL => optimizer.opt_level,

@@ -38,11 +38,13 @@
 //! - The only crate that names both compilers.
 //! - A guest can't make the host panic; using a handle with another store than its own does.
 //! - Unsafe code is in two private modules, `words` and `func`. They promise the runtime that
-//!   values have the types that it was told.
+//!   values have the types that it was told. A third one, `module::serialized`, has functions whose
+//!   callers vouch for code that was kept.
 
 #![deny(unsafe_code)]
 
 mod cache;
+mod compat;
 mod config;
 mod engine;
 mod error;
@@ -105,7 +107,7 @@ pub use instance_pre::InstancePre;
 pub use jitdump::JitDump;
 pub use linker::Linker;
 pub use memory::{Memory, MemoryAccessError};
-pub use module::{CountedFunction, Dump, Module};
+pub use module::{CountedFunction, Dump, Module, Precompiled, SerializedError};
 pub use shared_memory::{SharedMemory, WaitResult};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;

@@ -3,6 +3,7 @@
 mod counts;
 mod inspect;
 mod load;
+mod serialized;
 mod warm;
 
 use std::io;
@@ -17,6 +18,8 @@ use upshift_tiering::ModuleTiers;
 pub use counts::CountedFunction;
 pub use inspect::Dump;
 use load::{MAGIC, ReadError};
+pub use serialized::{Precompiled, SerializedError};
+pub(crate) use serialized::{Serialized, encode};
 
 use crate::cache::Cached;
 use crate::{
@@ -61,6 +64,17 @@ impl Module {
     /// names it), or, in eager mode, a function exceeds a compiler's limits.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::from_any(engine, bytes.as_ref(), None)
+    }
+
+    /// The handle of a module that was loaded just now.
+    fn loaded(engine: &Engine, code: Arc<ModuleCode>, tiers: Arc<ModuleTiers<ModuleCode>>) -> Self {
+        let cache = engine.cache();
+        Self {
+            cached: cache.map(|cache| Cached::begin(cache, engine, &code, &tiers)),
+            engine: engine.clone(),
+            code,
+            tiers,
+        }
     }
 
     fn from_any(engine: &Engine, bytes: &[u8], path: Option<&Path>) -> Result<Self> {
@@ -169,6 +183,10 @@ impl Module {
 }
 
 fn check_magic(bytes: &[u8]) -> Result<()> {
+    anyhow::ensure!(
+        Engine::detect_precompiled(bytes).is_none(),
+        "not a WebAssembly module but a serialized one, which `Module::deserialize` loads"
+    );
     anyhow::ensure!(
         bytes.starts_with(MAGIC),
         "not a WebAssembly module: the file starts with other bytes than `\\0asm`"

@@ -81,6 +81,18 @@ impl Optimizer {
         &self.options
     }
 
+    /// The processor and settings that code is made for, as text.
+    pub fn target(&self) -> String {
+        let flags: Vec<String> = self
+            .isa
+            .isa_flags()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let settings = self.isa.flags().to_string().replace('\n', " ");
+        format!("{} {} {settings}", self.isa.triple(), flags.join(" "))
+    }
+
     /// A stage of a function's compilation as text.
     ///
     /// # Errors

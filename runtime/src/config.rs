@@ -30,6 +30,9 @@ pub struct RuntimeConfig {
     pub max_wasm_stack: usize,
     /// How accesses beyond a memory's length are caught, and how much is reserved for one.
     pub memory: MemoryOptions,
+    /// Whether what compilers made stays known of placed code, so that it can be placed in another
+    /// process ([`CodeRef::artifact`](crate::CodeRef::artifact)): 16 bytes for each relocation.
+    pub keep_artifacts: bool,
 }
 
 impl Default for RuntimeConfig {
@@ -40,6 +43,7 @@ impl Default for RuntimeConfig {
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
             memory: MemoryOptions::default(),
+            keep_artifacts: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -61,6 +62,16 @@ struct Entry {
 }
 
 impl Entry {
+    /// A type with one use that refers to no other.
+    fn of(ty: FuncType) -> Self {
+        Self {
+            ty: Arc::new(ty),
+            uses: 1,
+            refers_to: Box::default(),
+            trampolines: OnceLock::new(),
+        }
+    }
+
     fn trampolines(&self) -> Arc<TypeTrampolines> {
         let make = || {
             Arc::new(TypeTrampolines {
@@ -73,29 +84,40 @@ impl Entry {
     }
 }
 
+/// The id that the type has unless another type in use has it: the same in all engines, whatever
+/// they have met before, so that code which compares ids can be kept and run in another process
+/// with the same build. A module that is made to have ids in common with another's types costs
+/// itself that, and no more.
+fn own_id(ty: &FuncType) -> TypeId {
+    // `DefaultHasher::new` has no random keys.
+    let mut hasher = DefaultHasher::new();
+    ty.hash(&mut hasher);
+    // 31 bits are an immediate operand with either sign.
+    TypeId(hasher.finish() as u32 >> 1)
+}
+
 #[derive(Default)]
 struct Types {
     ids: HashMap<Arc<FuncType>, TypeId>,
     entries: HashMap<TypeId, Entry>,
-    /// The id where the search for the next one starts. Ids are assigned again after 2^32 others,
-    /// if they are not in use then.
+    /// Where the search for an id starts whose type's own is another type's.
     next: u32,
 }
 
 impl Types {
     /// Counts a use of the type, which gets an id if it has none. Its entry uses the types that it
-    /// refers to. An id among them that is not in use any more stays one that no function's type
-    /// has: at most null is a reference of such a type.
+    /// refers to. An id among them that is not in use any more is that of no function's type until
+    /// such a type is in use again: so long, only null is a reference of such a type.
     fn add(&mut self, ty: &FuncType) -> TypeId {
         if let Some(&id) = self.ids.get(ty) {
             self.entry_mut(id).uses += 1;
             return id;
         }
-        while self.entries.contains_key(&TypeId(self.next)) {
+        let mut id = own_id(ty);
+        while self.entries.contains_key(&id) {
+            id = TypeId(self.next);
             self.next = self.next.wrapping_add(1);
         }
-        let id = TypeId(self.next);
-        self.next = self.next.wrapping_add(1);
         let mut refers_to: Vec<TypeId> = ty.refers_to().collect();
         refers_to.retain(|id| match self.entries.get_mut(id) {
             Some(entry) => {
@@ -104,14 +126,11 @@ impl Types {
             }
             None => false,
         });
-        let ty = Arc::new(ty.clone());
-        self.ids.insert(ty.clone(), id);
         let entry = Entry {
-            ty,
-            uses: 1,
             refers_to: refers_to.into(),
-            trampolines: OnceLock::new(),
+            ..Entry::of(ty.clone())
         };
+        self.ids.insert(entry.ty.clone(), id);
         self.entries.insert(id, entry);
         id
     }
@@ -399,9 +418,9 @@ mod tests {
         assert_eq!(registry.len(), 0);
         let stale = refers(&registry);
         let again = registry.register(&[ty(0)]);
-        assert_ne!(again.ids()[0], gone);
+        assert_eq!(again.ids()[0], gone);
         drop(again);
-        assert_eq!(registry.len(), 1);
+        assert_eq!(registry.len(), 1, "the stale one does not keep it");
         drop(stale);
         assert_eq!(registry.len(), 0);
     }
@@ -410,10 +429,36 @@ mod tests {
     fn an_id_in_use_is_never_given_again() {
         let registry = TypeRegistry::new(Box::new(NoCompiler), Process::current());
         let kept = registry.register(&[ty(0)]);
-        assert_eq!(kept.ids(), [TypeId(0)]);
-        registry.types.write().expect(POISON).next = u32::MAX;
-        let last = registry.register(&[ty(1), ty(2)]);
-        assert_eq!(last.ids(), [TypeId(u32::MAX), TypeId(1)]);
+        // The second type's own id is taken, and so are the first two that are searched.
+        let (first, second) = (kept.ids()[0], own_id(&ty(1)));
+        let mut types = registry.types.write().expect(POISON);
+        types.next = first.0;
+        types.entries.insert(second, Entry::of(ty(2)));
+        types
+            .entries
+            .insert(TypeId(first.0.wrapping_add(1)), Entry::of(ty(3)));
+        drop(types);
+        let last = registry.register(&[ty(1)]);
+        assert_eq!(last.ids(), [TypeId(first.0.wrapping_add(2))]);
+    }
+
+    #[test]
+    fn ids_do_not_depend_on_the_order_of_loading() {
+        let reference = |id| RefType::new(true, HeapType::ConcreteFunc(id));
+        let refers = |id| FuncType::new(vec![ValType::Ref(reference(id))], &[][..]);
+        let module = [ty(0), ty(1), refers(TypeId(1)), refers(TypeId(2))];
+        let new = || TypeRegistry::new(Box::new(NoCompiler), Process::current());
+        let (plain, other) = (new(), new());
+        let _before = other.register(&[ty(5), ty(1), ty(7)]);
+        let ids = plain.register_module(&module);
+        assert_eq!(ids.ids(), other.register_module(&module).ids());
+        assert_eq!(
+            ids.ids()
+                .iter()
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
+            4
+        );
     }
 
     #[test]

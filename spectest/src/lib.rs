@@ -22,5 +22,5 @@ pub mod wording;
 
 pub use mode::Mode;
 pub use report::{Cause, Failure, Report};
-pub use runner::{TIME_LIMIT, run_script, run_script_within};
+pub use runner::{Load, TIME_LIMIT, run_script, run_script_loading, run_script_within};
 pub use script::valid_modules;

@@ -34,8 +34,21 @@ pub fn run_script(engine: &Engine, text: &str) -> Report {
 
 /// Runs a script like [`run_script`]; a directive that runs longer than `time_limit` fails.
 pub fn run_script_within(engine: &Engine, text: &str, time_limit: Duration) -> Report {
+    let load = &|engine: &Engine, binary: &[u8]| Module::from_binary(engine, binary);
+    run(engine, text, time_limit, load)
+}
+
+/// How a script's modules that are stated to be valid get from their bytes into the engine.
+pub type Load<'a> = dyn Fn(&Engine, &[u8]) -> Result<Module> + Sync + 'a;
+
+/// Runs a script like [`run_script`], with modules that `load` loads.
+pub fn run_script_loading(engine: &Engine, text: &str, load: &Load<'_>) -> Report {
+    run(engine, text, TIME_LIMIT, load)
+}
+
+fn run(engine: &Engine, text: &str, time_limit: Duration, load: &Load<'_>) -> Report {
     let mut report = Report::default();
-    let mut runner = match Runner::new(engine, time_limit) {
+    let mut runner = match Runner::new(engine, time_limit, load) {
         Ok(runner) => runner,
         Err(error) => {
             report.failures.push(failure((0, 0), &error));
@@ -56,13 +69,13 @@ pub fn run_script_within(engine: &Engine, text: &str, time_limit: Duration) -> R
 
 /// Runs the directives of a thread of a script, in a store of its own.
 fn run_thread(
-    (engine, time_limit): (&Engine, Duration),
+    (engine, time_limit, load): (&Engine, Duration, &Load<'_>),
     shared: Option<(Id<'_>, Memories)>,
     directives: Vec<WastDirective<'_>>,
     places: Places<'_>,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let mut runner = Runner::new(engine, time_limit)?;
+    let mut runner = Runner::new(engine, time_limit, load)?;
     if let Some((name, memories)) = shared {
         runner.names.share(name, memories);
     }
@@ -103,10 +116,11 @@ struct Runner<'e> {
     store: Store<()>,
     names: Names,
     time_limit: Duration,
+    load: &'e Load<'e>,
 }
 
 impl<'e> Runner<'e> {
-    fn new(engine: &'e Engine, time_limit: Duration) -> Result<Self> {
+    fn new(engine: &'e Engine, time_limit: Duration, load: &'e Load<'e>) -> Result<Self> {
         let mut store = Store::new(engine, ());
         let names = Names::new(engine, &mut store)?;
         Ok(Self {
@@ -114,12 +128,13 @@ impl<'e> Runner<'e> {
             store,
             names,
             time_limit,
+            load,
         })
     }
 
     /// Runs directives in order. Threads that no directive waits for are waited for at the end.
     fn run(&mut self, directives: Vec<WastDirective<'_>>, places: Places<'_>, report: &mut Report) {
-        let settings = (self.engine, self.time_limit);
+        let settings = (self.engine, self.time_limit, self.load);
         thread::scope(|scope| {
             let mut threads = Vec::new();
             for directive in directives {
@@ -241,7 +256,7 @@ impl<'e> Runner<'e> {
     fn compile(&self, module: &mut QuoteWat<'_>) -> Result<Definition> {
         let binary = module.encode()?;
         Ok(Definition {
-            module: Module::from_binary(self.engine, &binary)?,
+            module: (self.load)(self.engine, &binary)?,
             exported_funcs: Rc::new(exported_funcs(module)),
         })
     }

@@ -8,7 +8,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -57,6 +57,13 @@ impl Folder {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the folder is this user's, and no other user can write to it.
+    pub(super) fn is_private(&self) -> bool {
+        let data = fs::metadata(&self.path);
+        let own = rustix::process::geteuid().as_raw();
+        data.is_ok_and(|data| data.uid() == own && data.mode() & 0o022 == 0)
     }
 
     fn lock_file(&self) -> io::Result<File> {

@@ -11,10 +11,9 @@ use std::path::Path;
 
 use upshift_abi::facts::{self, Input};
 use upshift_runtime::ArrivingBytes;
-use upshift_tiering::LoadError;
+use upshift_tiering::{LoadError, ModuleDigest};
 
 use super::Module;
-use crate::cache::Cached;
 use crate::error::{invalid_body, refusal};
 use crate::{Engine, Error, Result};
 
@@ -94,25 +93,41 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
             }
         }
     };
-    let (facts, wasm, validators) = if engine.validates_eagerly() {
+    let features = engine.config().features;
+    let decode = |wasm: &[u8]| facts::decode_with(wasm, features).map_err(refusal);
+    let cache = engine.cache().filter(|cache| cache.keeps_code());
+    let mut known = None;
+    if let Some(cache) = cache {
+        // The cache knows modules by all their bytes.
+        let wasm = loop {
+            if let (wasm, Input::Complete) = read().map_err(ReadError)? {
+                break wasm;
+            }
+        };
+        let digest = ModuleDigest::of(wasm);
+        known = Some((digest, cache.code_of(digest, engine)));
+    }
+    let (facts, wasm, validators) = if let Some((_, Some(_))) = known {
+        let wasm = bytes.finish();
+        (decode(&wasm)?.facts, wasm, None)
+    } else if engine.validates_eagerly() {
         while read().map_err(ReadError)?.1 == Input::Partial {}
         let wasm = bytes.finish();
-        let features = engine.config().features;
-        let decoded = facts::decode_with(&wasm, features).map_err(refusal)?;
+        let decoded = decode(&wasm)?;
         (decoded.facts, wasm, Some(decoded.validators))
     } else {
         let facts = engine.decode_validated(read).map_err(error)?;
         (facts, bytes.finish(), None)
     };
     let (code, tiers) = engine.load(facts, wasm)?;
+    if let Some((digest, stored)) = known {
+        tiers.set_digest(digest);
+        if let Some(stored) = stored.and_then(|stored| stored.code_for(&code)) {
+            tiers.supply(stored);
+        }
+    }
     engine.compile_eagerly(&code, &tiers, validators)?;
-    let cache = engine.cache();
-    Ok(Module {
-        cached: cache.map(|cache| Cached::begin(cache, engine, &code, &tiers)),
-        engine: engine.clone(),
-        code,
-        tiers,
-    })
+    Ok(Module::loaded(engine, code, tiers))
 }
 
 pub(super) fn error(error: LoadError) -> Error {

@@ -2,6 +2,7 @@
 //! the folder or its files is no error of the program.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -96,9 +97,58 @@ fn a_second_start_optimizes_before_anything_runs() {
     assert_eq!(engine.event_log().stats().functions_called, 0);
     assert!(engine.code_stats().optimizer > 0);
     check(&module);
+    // All its code came from the cache.
+    let stats = engine.event_log().stats();
+    assert_eq!(stats.baseline.functions + stats.optimizer.functions, 0);
     // Nothing new got hot, so nothing is written.
     assert!(!module.update_cache().unwrap());
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// Code is run as it is found, so it is neither written where others can write nor read there.
+#[test]
+fn code_is_kept_where_no_other_user_can_write() {
+    let codes = |folder: &Path| {
+        let is_code = |(path, _): &(PathBuf, _)| path.extension().is_some_and(|it| it == "code");
+        entries(folder)
+            .iter()
+            .filter(|entry| is_code(entry))
+            .count()
+    };
+    let folder = filled("private");
+    assert_eq!(codes(&folder), 1);
+    let compiled = |folder: &Path| {
+        let engine = engine(folder, HOT);
+        check(&Module::new(&engine, TEXT).unwrap());
+        let stats = engine.event_log().stats();
+        stats.baseline.functions + stats.optimizer.functions
+    };
+    assert_eq!(compiled(&folder), 0);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o775)).unwrap();
+    assert!(compiled(&folder) > 0, "what is found there is not run");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(compiled(&folder) > 0);
+    assert_eq!(codes(&folder), 0);
+    assert!(!entries(&folder).is_empty(), "profiles are kept");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn code_can_be_left_out() {
+    let folder = scratch("profiles");
+    let mut config = Config::new();
+    let mut cache = CacheConfig::new();
+    cache.with_directory(&folder).with_code(false);
+    config.cache(Some(cache));
+    let module = Module::new(&Engine::new(&config).unwrap(), TEXT).unwrap();
+    check(&module);
+    check(&module);
+    drop(module);
+    let no_profile = |(path, _): &(PathBuf, _)| path.extension().is_none_or(|it| it != "profile");
+    assert!(!entries(&folder).iter().any(no_profile));
+    let _ = fs::remove_dir_all(folder);
 }
 
 #[test]
@@ -144,7 +194,9 @@ fn damaged_entries_are_dropped() {
             let module = Module::new(&engine, TEXT).unwrap();
             assert_eq!(run(&module, 3).unwrap(), 18);
             drop(module);
-            assert!(!path.exists(), "{path:?}");
+            // What the run has compiled stands there now, or nothing.
+            let now = fs::read(path);
+            assert!(now.map_or(true, |now| now != bytes), "{path:?}");
         };
         let stride = (content.len() / 400).max(1);
         for at in (0..content.len()).step_by(stride) {

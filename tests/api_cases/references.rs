@@ -381,10 +381,10 @@ fn types_live_as_long_as_they_are_used() {
     assert_eq!(table.get(&mut store, 0).unwrap().as_func(), Some(&f));
 }
 
-/// A type of references outlives the store of the function that it is from: as one that no function
-/// has.
+/// A type of references outlives the store of the function that it is from: it stays that of the
+/// functions with the same parameters and results, and of no others.
 #[test]
-fn a_stale_type_of_references_fits_null_alone() {
+fn a_type_of_references_outlives_its_function() {
     let engine = Engine::default();
     let stale = {
         let mut store = Store::new(&engine, ());
@@ -396,7 +396,10 @@ fn a_stale_type_of_references_fits_null_alone() {
     let func = Func::new(&mut store, ty, |_, _, _| Ok(()));
     func.call(&mut store, &[Val::FuncRef(None)], &mut [])
         .unwrap();
-    let other = Func::wrap(&mut store, |n: i64, m: f32| n - i64::from(m as i32));
+    let same = Func::wrap(&mut store, |n: i64, m: f32| n - i64::from(m as i32));
+    assert_eq!(same.typed_ref(&store), stale);
+    func.call(&mut store, &[same.into()], &mut []).unwrap();
+    let other = Func::wrap(&mut store, |n: i64, m: f64| n - i64::from(m as i32));
     let error = func.call(&mut store, &[other.into()], &mut []).unwrap_err();
     assert!(error.to_string().contains("type mismatch"), "{error}");
 }

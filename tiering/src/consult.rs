@@ -122,11 +122,17 @@ impl<'a, M: CodeHome> Function<'a, M> {
 
     /// Asks the configured policy.
     pub(crate) fn ask_policy(&self, event: PolicyEvent) -> Decision {
-        let view = self.view();
+        let mut view = self.view();
         let mut memo = self.state.memo();
         let policy = self.module.policy(self.index);
         let decision = match &event {
-            PolicyEvent::Recorded(recorded) => policy.recorded(&mut memo, recorded, &view),
+            PolicyEvent::Recorded(recorded) => {
+                if view.phase == Phase::Compiling {
+                    // What it will be in a moment.
+                    view.phase = Phase::Baseline;
+                }
+                policy.recorded(&mut memo, recorded, &view)
+            }
             _ => policy.on(&mut memo, event, &view),
         };
         let log = &self.shared().log;

@@ -107,6 +107,12 @@ pub(crate) trait Driver<M: CodeHome>: Send + Sync {
     /// Handles that calls of the function run optimized code from now on.
     fn published(&self, _function: Function<'_, M>) {}
 
+    /// Whether functions may begin in optimized code that was supplied: not where switching itself
+    /// is studied or tested.
+    fn begins_optimized(&self) -> bool {
+        false
+    }
+
     /// Handles that the module was given the profile of an earlier run: makes the recorded requests
     /// for functions that have code. The others' will follow their first code.
     fn warm_up(&self, module: &ModuleState<M>) {

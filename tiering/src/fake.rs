@@ -162,6 +162,23 @@ impl CodeHome for FakeHome {
         *code
     }
 
+    /// As its compiler made it, but for OSR entries, which are not kept.
+    fn artifact(code: &FakeCode) -> Option<CompiledFunction> {
+        let a_loop = |index| OsrEntryInfo {
+            index: LoopIndex(index),
+            wasm: WasmOffset(0),
+            depth: 0,
+        };
+        (code.unit == CompileUnit::Function).then(|| CompiledFunction {
+            code: vec![0xcc],
+            loops: match code.counting {
+                true => vec![a_loop(0), a_loop(1)],
+                false => vec![],
+            },
+            ..CompiledFunction::default()
+        })
+    }
+
     fn figures(code: &FakeCode) -> (u64, u32) {
         (code.serial, 1)
     }

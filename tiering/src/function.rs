@@ -101,6 +101,13 @@ impl<'a, M: CodeHome> Function<'a, M> {
         request: CompileRequest<'_>,
         sessions: &mut CompileSessions<'_>,
     ) -> Result<(M::Code, Decision), FirstCallError> {
+        // Validation that is asked for comes from the compiler.
+        if request.validate.is_none()
+            && let Some((level, code)) = self.supplied_first_code(level)
+        {
+            let key = self.code_key(CompileUnit::Function, level);
+            return self.install_first_code(guard, key, code);
+        }
         if level > Level::FIRST {
             let key = self.code_key(CompileUnit::Function, level);
             let mut plain = self.compile_request();

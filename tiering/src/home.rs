@@ -65,6 +65,9 @@ pub trait CodeHome: Send + Sync + 'static {
     /// The address at which the code starts.
     fn addr(code: &Self::Code) -> Self::Addr;
 
+    /// What the compiler made, if that was kept.
+    fn artifact(code: &Self::Code) -> Option<CompiledFunction>;
+
     /// The code's start as a number and its length in bytes, for the log.
     fn figures(code: &Self::Code) -> (u64, u32);
 }
@@ -122,6 +125,10 @@ impl CodeHome for ModuleCode {
 
     fn addr(code: &CodeRef) -> CodeAddr {
         code.addr()
+    }
+
+    fn artifact(code: &CodeRef) -> Option<CompiledFunction> {
+        code.artifact()
     }
 
     fn figures(code: &CodeRef) -> (u64, u32) {

@@ -10,7 +10,8 @@
 //! - [`policy`]: decides what is worth optimizing, and when;
 //! - [`queue`]: which of the waiting requests is compiled next;
 //! - `samples`: what samples find, and what policies are told of it;
-//! - [`profile`], `warm`: what a run has shown, kept for the next start of a module;
+//! - [`profile`], `warm`: what a run has shown, kept for the next start of a module; `stored`: the
+//!   code that it has compiled;
 //! - [`account`]: what is known of the work that functions do;
 //! - [`config`], [`knob`]: all options, by name; [`mod@file`]: what files of options share;
 //! - [`lifecycle`], `state`: the states of functions and loops, and how threads change them;
@@ -118,6 +119,7 @@ mod pool;
 mod samples;
 mod sessions;
 mod state;
+mod stored;
 mod sync;
 mod trial;
 mod validate;
@@ -150,3 +152,4 @@ pub use profile::{ModuleDigest, ModuleProfile, ProfileError, RecordedRequest};
 pub use queue::Discipline;
 pub use samples::{FunctionSamples, SampleSum, Samples};
 pub use sessions::Speeds;
+pub use stored::StoredCode;

@@ -164,6 +164,9 @@ impl<M: CodeHome> Function<'_, M> {
         key: CodeKey,
         sessions: &mut CompileSessions<'_>,
     ) -> Option<M::Code> {
+        if let Some(code) = self.supplied(key.unit, Level(key.level)) {
+            return self.place(key, Ok(code));
+        }
         let mut request = self.compile_request();
         request.unit = key.unit;
         request.profile = self.state.account.profile();

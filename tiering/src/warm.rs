@@ -31,6 +31,7 @@ use crate::module::{ModuleState, ModuleTiers};
 use crate::policy::{Budget, Level, PolicyEvent, Recorded};
 use crate::profile::{ModuleDigest, ModuleProfile, ProfileError, RecordedRequest};
 use crate::sessions::CompileSessions;
+use crate::stored::StoredCode;
 use crate::worker;
 
 /// What a module knows of earlier runs.
@@ -39,6 +40,8 @@ pub(crate) struct Earlier {
     profile: OnceLock<ByFunction>,
     /// The module's digest, once it is known.
     digest: OnceLock<ModuleDigest>,
+    /// Code that earlier runs have compiled.
+    code: OnceLock<StoredCode>,
 }
 
 /// A profile, by function.
@@ -71,6 +74,14 @@ impl ByFunction {
 }
 
 impl Earlier {
+    pub(crate) fn supply(&self, code: StoredCode) {
+        let _ = self.code.set(code);
+    }
+
+    pub(crate) fn supplied(&self) -> Option<&StoredCode> {
+        self.code.get()
+    }
+
     /// The budget units that the function has used in an earlier run.
     pub(crate) fn units(&self, func: DefinedFuncIndex) -> Option<u64> {
         let of_func = self.profile.get()?.funcs.get(&func)?;
@@ -102,6 +113,11 @@ impl<M: CodeHome> ModuleTiers<M> {
     pub fn digest(&self, home: &Arc<M>) -> ModuleDigest {
         let digest = &self.state.earlier.digest;
         *digest.get_or_init(|| ModuleDigest::of(home.wasm()))
+    }
+
+    /// Tells the module's digest, so that the module is not read for it.
+    pub fn set_digest(&self, digest: ModuleDigest) {
+        let _ = self.state.earlier.digest.set(digest);
     }
 
     /// Takes up the profile of an earlier run, best before the module's first instance. With

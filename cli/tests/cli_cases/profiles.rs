@@ -126,7 +126,7 @@ fn a_cache_warms_the_next_run() {
     let (option, folder) = cache("a-cache");
     upshift(&[HOT, &["-C", &option, &program]].concat()).failure(7);
     let files = || fs::read_dir(&folder).unwrap().count();
-    assert_eq!(files(), 2, "an entry, and the file to lock");
+    assert_eq!(files(), 3, "a profile, code, and the file to lock");
     let log = file("cached.log", "");
     let events = format!("events={log}");
     upshift(&["-C", &option, "-D", &events, &program]).failure(7);

@@ -50,6 +50,7 @@ pub mod kind;
 pub mod plan;
 pub mod printable;
 pub mod sites;
+pub mod stored;
 pub mod targets;
 pub mod throw;
 pub mod trap;

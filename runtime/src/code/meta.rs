@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use upshift_abi::artifact::SourceLocation;
+use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::sites::{LiveReference, Source};
 use upshift_abi::{
-    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Sites,
-    Tier, TrapSite, WasmOffset,
+    CallSite, CodeOffset, CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts,
+    OsrEntryInfo, Relocation, Sites, Tier, TrapSite, WasmOffset,
 };
 
 use super::observer::Trampoline;
@@ -53,11 +53,36 @@ pub struct CodeMeta {
     frame_moves: Option<Range<CodeOffset>>,
     sites: Sites,
     sources: Box<[SourceLocation]>,
+    /// What is kept of the artifact besides, if artifacts are kept.
+    kept: Option<Box<Kept>>,
+}
+
+/// What of a compiled function is needed to place it elsewhere, and for nothing else.
+#[derive(Debug)]
+struct Kept {
+    data_bytes: u32,
+    relocations: Box<[Relocation]>,
+    loops: Box<[OsrEntryInfo]>,
+    stats: CompileStats,
 }
 
 impl CodeMeta {
-    /// Moves the tables out of a compiled function.
-    pub(super) fn new(start: usize, kind: CodeKind, compiled: &mut CompiledFunction) -> Self {
+    /// Moves the tables out of a compiled function; `keep` says whether all of them are needed.
+    pub(super) fn new(
+        start: usize,
+        kind: CodeKind,
+        compiled: &mut CompiledFunction,
+        keep: bool,
+    ) -> Self {
+        let keep = keep && matches!(kind, CodeKind::Function(_));
+        let kept = keep.then(|| {
+            Box::new(Kept {
+                data_bytes: compiled.data_bytes,
+                relocations: std::mem::take(&mut compiled.relocations).into(),
+                loops: std::mem::take(&mut compiled.loops).into(),
+                stats: compiled.stats,
+            })
+        });
         Self {
             start,
             len: u32::try_from(compiled.code.len()).expect("the code space is smaller"),
@@ -66,7 +91,28 @@ impl CodeMeta {
             frame_moves: compiled.frame_moves.clone(),
             sites: std::mem::take(&mut compiled.sites),
             sources: std::mem::take(&mut compiled.sources).into(),
+            kept,
         }
+    }
+
+    /// The compiled function again, given the bytes that were placed; `None` if it was not kept.
+    pub(super) fn artifact(&self, mut code: Vec<u8>) -> Option<CompiledFunction> {
+        let kept = self.kept.as_deref()?;
+        for relocation in &kept.relocations {
+            let at = relocation.offset.index();
+            code[at..at + 4].fill(0);
+        }
+        Some(CompiledFunction {
+            code,
+            data_bytes: kept.data_bytes,
+            relocations: kept.relocations.to_vec(),
+            sites: self.sites.clone(),
+            sources: self.sources.to_vec(),
+            loops: kept.loops.to_vec(),
+            frame_size: self.frame_size,
+            frame_moves: self.frame_moves.clone(),
+            stats: kept.stats,
+        })
     }
 
     /// The offset of a PC from the first byte.

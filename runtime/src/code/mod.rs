@@ -126,6 +126,8 @@ pub struct CodeSpace {
     registry: Registry,
     code: Mutex<RangeAllocator>,
     layout: Layout,
+    /// Whether artifacts of code are kept.
+    keep_artifacts: bool,
     data: Mutex<DataPart>,
     /// The number of written first-call thunks. Grows under `code`'s lock, by a release store after
     /// the thunks were written.
@@ -160,6 +162,7 @@ impl CodeSpace {
             registry: Registry::new(executable)?,
             code: Mutex::new(RangeAllocator::new(THUNKS_BYTES, code_bytes)),
             layout: Layout::new(config.layout_seed),
+            keep_artifacts: config.keep_artifacts,
             data: Mutex::new(data),
             thunks: AtomicU32::new(0),
             builtin_cells: space.base() as usize + builtin_cells,
@@ -269,7 +272,12 @@ impl CodeSpace {
         let offset = allocated_at + gap;
         let start = this.space.base() as usize + offset + HEADER;
         finish(&kind, start, &mut compiled);
-        let meta = Box::new(CodeMeta::new(start, kind, &mut compiled));
+        let meta = Box::new(CodeMeta::new(
+            start,
+            kind,
+            &mut compiled,
+            this.keep_artifacts,
+        ));
         let mut header = [0; HEADER];
         header[..8].copy_from_slice(&(&raw const *meta as usize).to_le_bytes());
         // The allocator gave the range to us alone. No thread executes there before the slot that
@@ -585,6 +593,13 @@ impl CodeRef {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: placed code is never written again while a handle exists.
         unsafe { std::slice::from_raw_parts(self.0.meta.start as *const u8, self.len()) }
+    }
+
+    /// What the compiler made, to be placed elsewhere; `None` unless
+    /// [`RuntimeConfig::keep_artifacts`] is set, and of call counters. Copies the code and its
+    /// tables.
+    pub fn artifact(&self) -> Option<CompiledFunction> {
+        self.0.meta.artifact(self.bytes().to_vec())
     }
 
     /// The function's part of the metadata.

@@ -13,6 +13,7 @@ use crate::module::ModuleState;
 use crate::policy::{Level, PolicyEvent, Request};
 use crate::pool::{WorkerPool, Workers};
 use crate::queue::Waiting;
+use crate::sessions::CompileSessions;
 use crate::worker::{self, CompileInput, Job, Target};
 
 /// The driver of [`Switching::Background`](crate::Switching::Background).
@@ -36,6 +37,14 @@ impl<M: CodeHome> Driver<M> for Background {
 
     fn request(&self, function: Function<'_, M>, key: CodeKey, request: Request) {
         let shared = function.shared();
+        if function.is_supplied(key.unit, Level(key.level)) {
+            // There is nothing to compile, so nothing to wait for.
+            let mut sessions = CompileSessions::new(shared);
+            if let Some(code) = function.compile_claimed(key, &mut sessions) {
+                function.install_optimized(key, code);
+            }
+            return;
+        }
         let job = Job {
             target: function.module.this.clone(),
             key,
@@ -62,6 +71,10 @@ impl<M: CodeHome> Driver<M> for Background {
 
     fn warm_up(&self, module: &ModuleState<M>) {
         module.prepare_in_background();
+    }
+
+    fn begins_optimized(&self) -> bool {
+        true
     }
 }
 

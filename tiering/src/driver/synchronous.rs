@@ -32,6 +32,10 @@ impl<M: CodeHome> Driver<M> for Synchronous {
     /// compiles it.
     fn sampled(&self, _function: Function<'_, M>) {}
 
+    fn begins_optimized(&self) -> bool {
+        true
+    }
+
     fn wake(&self, function: Function<'_, M>, after: Nanos) {
         ticker::wake(function, after);
     }

@@ -1,0 +1,245 @@
+//! Code that another process has compiled: kept as bytes, and taken instead of compiling.
+//!
+//! Pieces of code are decoded one by one, when they are wanted. The code is run as it is: who
+//! supplies it ([`ModuleTiers::supply`]) vouches for it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use upshift_abi::codec::{Decoder, Encoder, Malformed};
+use upshift_abi::{
+    CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts, stored,
+};
+use upshift_profiler::Nanos;
+
+use crate::config::Mode;
+use crate::function::Function;
+use crate::home::CodeHome;
+use crate::lifecycle::{LoopPhase, Phase};
+use crate::module::ModuleTiers;
+use crate::policy::{Level, PolicyEvent, Recorded};
+use crate::profile::RecordedRequest;
+use crate::sessions::CompileSessions;
+use crate::state::LevelCode;
+
+/// Compiled code of a module as bytes, by function, unit and level.
+#[derive(Debug, Default)]
+pub struct StoredCode {
+    bytes: Vec<u8>,
+    pieces: HashMap<RecordedRequest, Range<usize>>,
+}
+
+impl StoredCode {
+    /// How many pieces of code there are.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether there is no code.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Whether all the pieces are among these.
+    pub fn contains(&self, pieces: &[RecordedRequest]) -> bool {
+        let mut pieces = pieces.iter();
+        pieces.all(|piece| self.pieces.contains_key(piece))
+    }
+
+    fn insert(&mut self, piece: RecordedRequest, code: &CompiledFunction) {
+        let start = self.bytes.len();
+        let mut to = Encoder(std::mem::take(&mut self.bytes));
+        stored::encode(code, &mut to);
+        self.bytes = to.0;
+        self.pieces.insert(piece, start..self.bytes.len());
+    }
+
+    /// Takes over the other's pieces that are not among these.
+    fn add(&mut self, other: &StoredCode) {
+        for (&piece, range) in &other.pieces {
+            if !self.pieces.contains_key(&piece) {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(&other.bytes[range.clone()]);
+                self.pieces.insert(piece, start..self.bytes.len());
+            }
+        }
+    }
+
+    /// Writes it, which [`decode`](Self::decode) reads.
+    pub fn encode(&self, to: &mut Encoder) {
+        let mut pieces: Vec<_> = self.pieces.iter().collect();
+        pieces.sort_by_key(|(_, range)| range.start);
+        to.count(pieces.len());
+        for (piece, range) in &pieces {
+            to.number(piece.func.0);
+            to.number(match piece.unit {
+                CompileUnit::Function => 0,
+                CompileUnit::Loop(index) => 1 + u64::from(index.0),
+            });
+            to.byte(piece.level.0);
+            to.count(range.len());
+        }
+        to.sized(&self.bytes);
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    ///
+    /// If it is not that. Pieces are looked at when they are wanted.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let mut pieces = HashMap::new();
+        let mut start = 0;
+        for _ in 0..from.count(4)? {
+            let func = DefinedFuncIndex(from.number_u32()?);
+            let unit = match from.number_u32()? {
+                0 => CompileUnit::Function,
+                number => CompileUnit::Loop(LoopIndex(number - 1)),
+            };
+            let level = Level(from.byte()?);
+            let len = from.count(1)?;
+            let piece = RecordedRequest { func, unit, level };
+            pieces.insert(piece, start..start + len);
+            start += len;
+        }
+        let bytes = from.sized()?.to_vec();
+        match bytes.len() == start {
+            true => Ok(Self { bytes, pieces }),
+            false => Err(from.malformed("code of another length than its pieces")),
+        }
+    }
+
+    /// The piece of code, if it is there.
+    fn get(&self, facts: &ModuleFacts, piece: RecordedRequest) -> Option<CompiledFunction> {
+        let range = self.pieces.get(&piece)?.clone();
+        let mut from = Decoder::new(&self.bytes[range]);
+        let code = stored::decode(&mut from, facts);
+        let code = code.and_then(|code| from.finish().map(|()| code));
+        code.inspect_err(|error| log::warn!("stored code of {} is not used: {error}", piece.func))
+            .ok()
+    }
+}
+
+impl<M: CodeHome> ModuleTiers<M> {
+    /// Has the module take this code instead of compiling. It is run as it is, so it must be what
+    /// [`stored_code`](Self::stored_code) returned for the same module, in an engine of the same
+    /// build with the same compilers. For a module that nothing has called yet; a second supply
+    /// changes nothing.
+    pub fn supply(&self, code: StoredCode) {
+        self.state.earlier.supply(code);
+    }
+
+    /// The code that it was supplied with.
+    pub fn supplied(&self) -> Option<&StoredCode> {
+        self.state.earlier.supplied()
+    }
+
+    /// Which pieces of code [`stored_code`](Self::stored_code) would take from the functions.
+    pub fn code_pieces(&self, home: &Arc<M>) -> Vec<RecordedRequest> {
+        let mut pieces = Vec::new();
+        self.with_code(home, |function| {
+            let piece = |(unit, LevelCode { level, .. })| RecordedRequest {
+                func: function.index,
+                unit,
+                level,
+            };
+            pieces.extend(function.storable().into_iter().map(piece));
+        });
+        pieces
+    }
+
+    /// Calls `visit` with each function that has state of its own: those that were called.
+    fn with_code(&self, home: &Arc<M>, mut visit: impl FnMut(Function<'_, M>)) {
+        let state = &self.state;
+        for (func, cell) in home.facts().defined_funcs().zip(&state.funcs) {
+            if cell.get().is_some() {
+                visit(state.function(home, func));
+            }
+        }
+    }
+
+    /// The code that the module's functions have now, and what it was supplied with besides. What
+    /// the runtime did not keep the artifact of is compiled again, as compilers are now told.
+    pub fn stored_code(&self, home: &Arc<M>) -> StoredCode {
+        let state = &self.state;
+        let mut stored = StoredCode::default();
+        let mut sessions = CompileSessions::new(&state.shared);
+        self.with_code(home, |function| function.store(&mut stored, &mut sessions));
+        if let Some(supplied) = state.earlier.supplied() {
+            stored.add(supplied);
+        }
+        stored
+    }
+}
+
+impl<M: CodeHome> Function<'_, M> {
+    /// The code that calls of the function run, and its OSR entries.
+    fn storable(&self) -> Vec<(CompileUnit, LevelCode<M::Code>)> {
+        if self.phase() == Phase::Pinned {
+            // Its code may be without counters, and another run may decide otherwise.
+            return Vec::new();
+        }
+        let current = self.state.installed().current.clone();
+        let function = current.map(|code| (CompileUnit::Function, code));
+        let loops = self.state.loop_states().iter();
+        let entries = loops.filter(|one| one.phase.get() == LoopPhase::Ready);
+        let entries = entries.filter_map(|one| Some((CompileUnit::Loop(one.index), one.ready()?)));
+        function.into_iter().chain(entries).collect()
+    }
+
+    /// Adds that code.
+    fn store(&self, to: &mut StoredCode, sessions: &mut CompileSessions<'_>) {
+        for (unit, LevelCode { level, code, .. }) in self.storable() {
+            let artifact = M::artifact(&code).or_else(|| {
+                let mut request = self.compile_request();
+                request.unit = unit;
+                request.profile = self.state.account.profile();
+                let targets = self.module.earlier.with_targets(&**self.home);
+                request.targets = (level > Level::FIRST).then_some(&targets);
+                let key = self.code_key(unit, level);
+                sessions.compile(key, request, Nanos(0)).ok()
+            });
+            if let Some(artifact) = artifact {
+                let func = self.index;
+                to.insert(RecordedRequest { func, unit, level }, &artifact);
+            }
+        }
+    }
+
+    /// Code of the unit that was supplied.
+    pub(crate) fn supplied(&self, unit: CompileUnit, level: Level) -> Option<CompiledFunction> {
+        let func = self.index;
+        let supplied = self.module.earlier.supplied()?;
+        supplied.get(self.home.facts(), RecordedRequest { func, unit, level })
+    }
+
+    /// Whether code of the unit was supplied.
+    pub(crate) fn is_supplied(&self, unit: CompileUnit, level: Level) -> bool {
+        let func = self.index;
+        let supplied = self.module.earlier.supplied();
+        let piece = RecordedRequest { func, unit, level };
+        supplied.is_some_and(|supplied| supplied.pieces.contains_key(&piece))
+    }
+
+    /// The supplied code that the function can begin with where code of `level` is wanted, and its
+    /// level: optimized code at once, if the policy wants what an earlier run has requested.
+    pub(crate) fn supplied_first_code(&self, level: Level) -> Option<(Level, CompiledFunction)> {
+        let shared = self.shared();
+        let top = shared.ladder.top();
+        let unit = CompileUnit::Function;
+        let may_rise = shared.config.mode == Mode::Tiered && self.module.driver.begins_optimized();
+        if level == Level::FIRST && may_rise && self.is_supplied(unit, top) {
+            let event = PolicyEvent::Recorded(Recorded {
+                order: 0,
+                level: top,
+                site: None,
+            });
+            let wanted = self.decide(event).function;
+            if wanted.is_some_and(|wanted| shared.ladder.clamp(wanted.level) == top) {
+                return Some((top, self.supplied(unit, top)?));
+            }
+        }
+        Some((level, self.supplied(unit, level)?))
+    }
+}
