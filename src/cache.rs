@@ -123,7 +123,7 @@ impl Cache {
     /// The code of a module, if the cache has it. Then the module is valid: only code of valid
     /// modules is kept, and what others could have written is not read.
     pub(crate) fn code_of(&self, module: ModuleDigest, engine: &Engine) -> Option<Serialized> {
-        let read = |bytes: &[u8]| match Serialized::decode(bytes, engine) {
+        let read = |bytes: Vec<u8>| match Serialized::decode(&bytes.into(), engine)?.intact() {
             Ok(entry) if entry.module() == module => Ok(entry),
             Ok(_) => Err(SerializedError::OtherModule),
             Err(error) => Err(error),
@@ -135,7 +135,7 @@ impl Cache {
     fn entry<T, E: fmt::Display>(
         &self,
         name: &str,
-        decode: impl FnOnce(&[u8]) -> Result<T, E>,
+        decode: impl FnOnce(Vec<u8>) -> Result<T, E>,
     ) -> Option<T> {
         let place = || self.folder.path().join(name).display().to_string();
         let bytes = match self.folder.read(name) {
@@ -145,7 +145,7 @@ impl Cache {
                 return None;
             }
         };
-        match decode(&bytes) {
+        match decode(bytes) {
             Ok(entry) => Some(entry),
             Err(error) => {
                 log::warn!(target: OPTIONS, "the cache has dropped `{}`: {error}", place());
@@ -198,7 +198,9 @@ impl Cached {
         tiers: &Arc<ModuleTiers<ModuleCode>>,
     ) -> Arc<Self> {
         let digest = tiers.digest(code);
-        let profile = cache.entry(&profile_name(digest), ModuleProfile::from_bytes);
+        let profile = cache.entry(&profile_name(digest), |bytes| {
+            ModuleProfile::from_bytes(&bytes)
+        });
         let known = profile.as_ref().map(|profile| profile.requests().to_vec());
         if let Some(profile) = profile
             && let Err(error) = tiers.warm_up(code, profile)

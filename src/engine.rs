@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use upshift_abi::counted::CountedSites;
 use upshift_abi::facts::{BranchHints, Input, ModuleFacts};
 use upshift_abi::hints::HintSections;
@@ -186,7 +187,7 @@ impl Engine {
     pub(crate) fn load(
         &self,
         mut facts: ModuleFacts,
-        wasm: Arc<[u8]>,
+        wasm: Bytes,
     ) -> Result<(Arc<ModuleCode>, Arc<ModuleTiers<ModuleCode>>)> {
         let Inner {
             runtime, tiering, ..

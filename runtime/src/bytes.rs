@@ -9,6 +9,8 @@ use std::marker::PhantomData;
 use std::slice;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::sys;
 
 /// Bytes of a known length, zero until they are written.
@@ -48,11 +50,11 @@ impl ArrivingBytes {
     }
 
     /// All bytes that have arrived. Copies them if there are fewer than the length promised.
-    pub fn finish(self) -> Arc<[u8]> {
+    pub fn finish(self) -> Bytes {
         if self.arrived == self.bytes.len() {
-            self.bytes
+            Bytes::from_owner(self.bytes)
         } else {
-            self.bytes[..self.arrived].into()
+            Bytes::copy_from_slice(&self.bytes[..self.arrived])
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use bytes::Bytes;
 use upshift_abi::counted::CountedSites;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::vmctx::VmSlot;
@@ -91,7 +92,7 @@ pub struct ModuleCode {
     facts: Arc<ModuleFacts>,
     /// Keeps the type ids that this module's code compares.
     _types: TypeUses,
-    wasm: Arc<[u8]>,
+    wasm: Bytes,
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
     budgets: Cells,
@@ -138,7 +139,7 @@ impl ModuleCode {
         runtime: &Arc<Runtime>,
         facts: Arc<ModuleFacts>,
         types: TypeUses,
-        wasm: Arc<[u8]>,
+        wasm: Bytes,
         hooks: Arc<dyn TierHooks>,
     ) -> Result<Arc<Self>, RuntimeError> {
         let registered = types.ids() == facts.type_ids && types.ids().len() == facts.types.len();
@@ -190,7 +191,7 @@ impl ModuleCode {
     }
 
     /// The module's bytes.
-    pub fn wasm(&self) -> &Arc<[u8]> {
+    pub fn wasm(&self) -> &Bytes {
         &self.wasm
     }
 

@@ -1,11 +1,16 @@
 //! Modules with their compiled code as bytes: [`Module::serialize`] and what reads them.
 //!
 //! ```text
-//! magic (8 bytes), version, what it fits (text), digest of the module (32 bytes)
-//! ids of the module's types, the module or nothing, its profile or nothing
-//! code: see `StoredCode`
-//! checksum of all that precedes (4 bytes, CRC-32)
+//! magic (8 bytes), version, length of the header (4 bytes)
+//! header: what it fits (text), digest of the module (32 bytes), ids of the module's types,
+//!         its profile or nothing, checksum of the module, index of the code (see `StoredCode`)
+//! checksum of the header
+//! the module or nothing
+//! the code
 //! ```
+//!
+//! Checksums are CRC-32, 4 bytes each. Each piece of code has its own, in the index, so a file is
+//! not read as a whole before anything runs.
 //!
 //! Code compares ids of function types, which are the same in all engines unless two types would
 //! have the same one. In an engine where a type therefore has another id the code is left out, and
@@ -13,12 +18,15 @@
 
 #![allow(unsafe_code, reason = "who deserializes a module vouches for it")]
 
+use std::fs::File;
 use std::hash::Hash;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use bytes::Bytes;
+use memmap2::Mmap;
 use upshift_abi::codec::{Decoder, Encoder, Malformed};
 use upshift_abi::{Printable, facts};
 use upshift_runtime::ModuleCode;
@@ -70,28 +78,34 @@ pub enum SerializedError {
 pub(crate) struct Serialized {
     module: ModuleDigest,
     type_ids: Vec<u32>,
-    wasm: Vec<u8>,
+    wasm: Bytes,
     profile: Option<ModuleProfile>,
     code: StoredCode,
 }
 
 impl Serialized {
-    /// Reads it for an engine.
-    pub(crate) fn decode(bytes: &[u8], engine: &Engine) -> Result<Self, SerializedError> {
+    /// Reads it for an engine. Its pieces of code are looked at when they are wanted.
+    pub(crate) fn decode(bytes: &Bytes, engine: &Engine) -> Result<Self, SerializedError> {
         let mut from = Decoder::new(bytes);
         if from.raw(MAGIC.len()) != Ok(MAGIC) {
             return Err(SerializedError::NotSerialized);
         }
-        let version = from.number().map_err(|_| SerializedError::Damaged)?;
+        let damaged = |_| SerializedError::Damaged;
+        let version = from.number().map_err(damaged)?;
         if version != VERSION {
             return Err(SerializedError::Version(version));
         }
-        let header = bytes.len() - from.left();
-        let (content, checksum) = bytes.split_last_chunk().ok_or(SerializedError::Damaged)?;
-        if content.len() < header || *checksum != crc32fast::hash(content).to_le_bytes() {
+        let len = number_of(&mut from).map_err(damaged)?;
+        let header = from.raw(len as usize).map_err(damaged)?;
+        let start = &bytes[..bytes.len() - from.left()];
+        if number_of(&mut from) != Ok(crc32fast::hash(start)) {
             return Err(SerializedError::Damaged);
         }
-        let mut from = Decoder::new(&content[header..]);
+        let wasm = bytes.slice_ref(from.sized().map_err(damaged)?);
+        let code = bytes.slice_ref(from.sized().map_err(damaged)?);
+        from.finish().map_err(damaged)?;
+
+        let mut from = Decoder::new(header);
         let made_for = String::from_utf8_lossy(from.sized()?);
         let fits = engine.fits();
         if made_for != fits {
@@ -103,12 +117,14 @@ impl Serialized {
         for _ in 0..from.count(1)? {
             type_ids.push(from.number_u32()?);
         }
-        let wasm = from.sized()?.to_vec();
         let profile = match from.sized()? {
             [] => None,
             profile => Some(ModuleProfile::from_bytes(profile)?),
         };
-        let code = StoredCode::decode(&mut from)?;
+        if number_of(&mut from)? != crc32fast::hash(&wasm) {
+            return Err(SerializedError::Damaged);
+        }
+        let code = StoredCode::decode(&mut from, code)?;
         from.finish()?;
         Ok(Self {
             module,
@@ -117,6 +133,14 @@ impl Serialized {
             profile,
             code,
         })
+    }
+
+    /// Checks all of the code, which is otherwise done piece by piece.
+    pub(crate) fn intact(self) -> Result<Self, SerializedError> {
+        match self.code.is_intact() {
+            true => Ok(self),
+            false => Err(SerializedError::Damaged),
+        }
     }
 
     /// The code, for a module that was loaded just now; none where types have other ids.
@@ -162,20 +186,34 @@ pub(crate) fn encode(
     profile: Option<&ModuleProfile>,
     stored: &StoredCode,
 ) -> Vec<u8> {
+    let mut header = Encoder::default();
+    header.sized(engine.fits().as_bytes());
+    header.raw(&tiers.digest(code).0);
+    let ids = &code.facts().type_ids;
+    header.count(ids.len());
+    ids.iter().for_each(|id| header.number(id.0));
+    header.sized(&profile.map_or(Vec::new(), ModuleProfile::to_bytes));
+    header.raw(&crc32fast::hash(wasm).to_le_bytes());
+    stored.encode_index(&mut header);
+
     let mut to = Encoder::default();
     to.raw(MAGIC);
     to.number(VERSION);
-    to.sized(engine.fits().as_bytes());
-    to.raw(&tiers.digest(code).0);
-    let ids = &code.facts().type_ids;
-    to.count(ids.len());
-    ids.iter().for_each(|id| to.number(id.0));
-    to.sized(wasm);
-    to.sized(&profile.map_or(Vec::new(), ModuleProfile::to_bytes));
-    stored.encode(&mut to);
+    let len = u32::try_from(header.0.len()).expect("an index of a code space's functions");
+    to.raw(&len.to_le_bytes());
+    to.raw(&header.0);
     let checksum = crc32fast::hash(&to.0);
     to.raw(&checksum.to_le_bytes());
+    to.sized(wasm);
+    to.sized(stored.bytes());
     to.0
+}
+
+/// Reads a number of 4 bytes: a checksum, or a length.
+fn number_of(from: &mut Decoder<'_>) -> Result<u32, Malformed> {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(from.raw(4)?);
+    Ok(u32::from_le_bytes(bytes))
 }
 
 /// What [`Engine::detect_precompiled`] finds.
@@ -201,7 +239,7 @@ impl Engine {
         let path = path.as_ref();
         let cannot = || format!("cannot read `{}`", Printable(path.display()));
         let mut start = Vec::new();
-        let file = std::fs::File::open(path).with_context(cannot)?;
+        let file = File::open(path).with_context(cannot)?;
         let read = file.take(MAGIC.len() as u64).read_to_end(&mut start);
         read.with_context(cannot)?;
         Ok(Self::detect_precompiled(&start))
@@ -286,8 +324,8 @@ impl Module {
     /// It must have been made by the same version of Upshift, with the same options and for the
     /// same processor: that is checked.
     ///
-    /// Cost: the bytes are read for the checksum, the module in them is copied and decoded; each
-    /// function's code is placed when it is first called.
+    /// Cost: the bytes are copied ([`deserialize_file`](Self::deserialize_file) maps them), and the
+    /// module in them is decoded; each function's code is read and placed at its first call.
     ///
     /// # Safety
     ///
@@ -298,9 +336,14 @@ impl Module {
     ///
     /// A [`SerializedError`] if it is something else, damaged, or for another engine.
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = Bytes::copy_from_slice(bytes.as_ref());
+        Self::from_serialized(engine, &bytes)
+    }
+
+    fn from_serialized(engine: &Engine, bytes: &Bytes) -> Result<Self> {
         engine.runtime().process().check()?;
-        let mut serialized = Serialized::decode(bytes.as_ref(), engine)?;
-        let wasm: Arc<[u8]> = std::mem::take(&mut serialized.wasm).into();
+        let mut serialized = Serialized::decode(bytes, engine)?;
+        let wasm = std::mem::take(&mut serialized.wasm);
         let profile = serialized.profile.take();
         if wasm.is_empty() {
             // An entry of a cache, which has the code alone.
@@ -322,20 +365,24 @@ impl Module {
         Ok(module)
     }
 
-    /// As [`deserialize`](Self::deserialize), from a file, which is read into memory.
+    /// As [`deserialize`](Self::deserialize), from a file, which is mapped into memory and read as
+    /// far as it is needed.
     ///
     /// # Safety
     ///
-    /// As [`deserialize`](Self::deserialize).
+    /// As [`deserialize`](Self::deserialize), and the file must not be changed as long as the
+    /// module or an instance of it exists. Replacing it by another file of the same name is no
+    /// change.
     ///
     /// # Errors
     ///
-    /// If the file can't be read, or as [`deserialize`](Self::deserialize).
+    /// If the file can't be mapped, or as [`deserialize`](Self::deserialize).
     pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let cannot = || format!("cannot load `{}`", Printable(path.display()));
-        let bytes = std::fs::read(path).with_context(cannot)?;
-        // SAFETY: the caller has made the promise.
-        unsafe { Self::deserialize(engine, bytes) }.with_context(cannot)
+        let file = File::open(path).with_context(cannot)?;
+        // SAFETY: the caller has promised that the file is not changed.
+        let bytes = unsafe { Mmap::map(&file) }.with_context(cannot)?;
+        Self::from_serialized(engine, &Bytes::from_owner(bytes)).with_context(cannot)
     }
 }

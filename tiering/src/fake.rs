@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use bytes::Bytes;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::{
     Cancel, CompileError, CompileRequest, CompileSession, CompileUnit, CompiledFunction, Compiler,
@@ -39,7 +40,7 @@ pub(crate) struct FakeCode {
 #[derive(Debug)]
 pub(crate) struct FakeHome {
     facts: Arc<ModuleFacts>,
-    wasm: Arc<[u8]>,
+    wasm: Bytes,
     slots: Vec<Mutex<Option<FakeCode>>>,
     budgets: Vec<AtomicI32>,
     placed: AtomicU64,
@@ -79,7 +80,7 @@ impl CodeHome for FakeHome {
         &self.facts
     }
 
-    fn wasm(&self) -> &Arc<[u8]> {
+    fn wasm(&self) -> &Bytes {
         &self.wasm
     }
 

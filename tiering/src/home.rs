@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::{CompileUnit, CompiledFunction, DefinedFuncIndex, ModuleFacts, Tier};
 use upshift_runtime::{CodeAddr, CodeRef, ModuleCode, RuntimeError};
@@ -20,7 +21,7 @@ pub trait CodeHome: Send + Sync + 'static {
     fn facts(&self) -> &Arc<ModuleFacts>;
 
     /// The module's bytes.
-    fn wasm(&self) -> &Arc<[u8]>;
+    fn wasm(&self) -> &Bytes;
 
     /// Copies code into executable memory. No slot leads to it yet.
     ///
@@ -80,7 +81,7 @@ impl CodeHome for ModuleCode {
         self.facts()
     }
 
-    fn wasm(&self) -> &Arc<[u8]> {
+    fn wasm(&self) -> &Bytes {
         self.wasm()
     }
 

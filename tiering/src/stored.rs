@@ -3,10 +3,11 @@
 //! Pieces of code are decoded one by one, when they are wanted. The code is run as it is: who
 //! supplies it ([`ModuleTiers::supply`]) vouches for it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use upshift_abi::codec::{Decoder, Encoder, Malformed};
 use upshift_abi::{
     CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts, stored,
@@ -26,8 +27,77 @@ use crate::state::LevelCode;
 /// Compiled code of a module as bytes, by function, unit and level.
 #[derive(Debug, Default)]
 pub struct StoredCode {
+    bytes: Bytes,
+    /// In the order of functions, units and levels.
+    pieces: Vec<Piece>,
+}
+
+/// A piece of code.
+#[derive(Clone, Debug)]
+struct Piece {
+    of: RecordedRequest,
+    bytes: Range<usize>,
+    /// CRC-32 of the bytes.
+    checksum: u32,
+}
+
+impl Piece {
+    fn order(of: &RecordedRequest) -> impl Ord + use<> {
+        (of.func, unit_number(of.unit), of.level)
+    }
+}
+
+/// The number by which a unit is known in files.
+fn unit_number(unit: CompileUnit) -> u64 {
+    match unit {
+        CompileUnit::Function => 0,
+        CompileUnit::Loop(index) => 1 + u64::from(index.0),
+    }
+}
+
+/// Stored code while it is collected.
+#[derive(Default)]
+struct Collected {
     bytes: Vec<u8>,
-    pieces: HashMap<RecordedRequest, Range<usize>>,
+    pieces: Vec<Piece>,
+}
+
+impl Collected {
+    fn insert(&mut self, of: RecordedRequest, code: &CompiledFunction) {
+        let start = self.bytes.len();
+        let mut to = Encoder(std::mem::take(&mut self.bytes));
+        stored::encode(code, &mut to);
+        self.bytes = to.0;
+        self.push(of, start);
+    }
+
+    /// Adds the piece that begins at `start`.
+    fn push(&mut self, of: RecordedRequest, start: usize) {
+        self.pieces.push(Piece {
+            of,
+            bytes: start..self.bytes.len(),
+            checksum: crc32fast::hash(&self.bytes[start..]),
+        });
+    }
+
+    /// Takes over the other's pieces that are not among these.
+    fn add(&mut self, other: &StoredCode) {
+        let has: HashSet<_> = self.pieces.iter().map(|piece| piece.of).collect();
+        for piece in other.pieces.iter().filter(|piece| !has.contains(&piece.of)) {
+            let start = self.bytes.len();
+            self.bytes
+                .extend_from_slice(&other.bytes[piece.bytes.clone()]);
+            self.push(piece.of, start);
+        }
+    }
+
+    fn finish(mut self) -> StoredCode {
+        self.pieces.sort_by_key(|piece| Piece::order(&piece.of));
+        StoredCode {
+            bytes: self.bytes.into(),
+            pieces: self.pieces,
+        }
+    }
 }
 
 impl StoredCode {
@@ -41,82 +111,93 @@ impl StoredCode {
         self.pieces.is_empty()
     }
 
-    /// Whether all the pieces are among these.
+    /// Whether all of these are among its pieces.
     pub fn contains(&self, pieces: &[RecordedRequest]) -> bool {
-        let mut pieces = pieces.iter();
-        pieces.all(|piece| self.pieces.contains_key(piece))
+        pieces.iter().all(|piece| self.find(piece).is_some())
     }
 
-    fn insert(&mut self, piece: RecordedRequest, code: &CompiledFunction) {
-        let start = self.bytes.len();
-        let mut to = Encoder(std::mem::take(&mut self.bytes));
-        stored::encode(code, &mut to);
-        self.bytes = to.0;
-        self.pieces.insert(piece, start..self.bytes.len());
+    /// Whether no piece is damaged. Reads all of them.
+    pub fn is_intact(&self) -> bool {
+        let intact = |piece: &Piece| crc32fast::hash(self.of(piece)) == piece.checksum;
+        self.pieces.iter().all(intact)
     }
 
-    /// Takes over the other's pieces that are not among these.
-    fn add(&mut self, other: &StoredCode) {
-        for (&piece, range) in &other.pieces {
-            if !self.pieces.contains_key(&piece) {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(&other.bytes[range.clone()]);
-                self.pieces.insert(piece, start..self.bytes.len());
-            }
+    /// The code itself, of which [`encode_index`](Self::encode_index) says what is where.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Writes which pieces there are.
+    pub fn encode_index(&self, to: &mut Encoder) {
+        to.count(self.pieces.len());
+        for piece in &self.pieces {
+            to.number(piece.of.func.0);
+            to.number(unit_number(piece.of.unit));
+            to.byte(piece.of.level.0);
+            to.count(piece.bytes.start);
+            to.count(piece.bytes.len());
+            to.raw(&piece.checksum.to_le_bytes());
         }
     }
 
-    /// Writes it, which [`decode`](Self::decode) reads.
-    pub fn encode(&self, to: &mut Encoder) {
-        let mut pieces: Vec<_> = self.pieces.iter().collect();
-        pieces.sort_by_key(|(_, range)| range.start);
-        to.count(pieces.len());
-        for (piece, range) in &pieces {
-            to.number(piece.func.0);
-            to.number(match piece.unit {
-                CompileUnit::Function => 0,
-                CompileUnit::Loop(index) => 1 + u64::from(index.0),
-            });
-            to.byte(piece.level.0);
-            to.count(range.len());
-        }
-        to.sized(&self.bytes);
-    }
-
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`encode_index`](Self::encode_index) wrote, for these bytes.
     ///
     /// # Errors
     ///
-    /// If it is not that. Pieces are looked at when they are wanted.
-    pub fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        let mut pieces = HashMap::new();
-        let mut start = 0;
-        for _ in 0..from.count(4)? {
+    /// If it is not that. Pieces themselves are looked at when they are wanted.
+    pub fn decode(from: &mut Decoder<'_>, bytes: Bytes) -> Result<Self, Malformed> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for _ in 0..from.count(9)? {
             let func = DefinedFuncIndex(from.number_u32()?);
             let unit = match from.number_u32()? {
                 0 => CompileUnit::Function,
                 number => CompileUnit::Loop(LoopIndex(number - 1)),
             };
             let level = Level(from.byte()?);
-            let len = from.count(1)?;
-            let piece = RecordedRequest { func, unit, level };
-            pieces.insert(piece, start..start + len);
-            start += len;
+            let (start, len) = (from.number()?, from.number()?);
+            let end = start.checked_add(len);
+            let end = end.filter(|&end| end <= bytes.len() as u64);
+            let end = end.ok_or(from.malformed("a piece outside of the code"))?;
+            let mut checksum = [0; 4];
+            checksum.copy_from_slice(from.raw(4)?);
+            let of = RecordedRequest { func, unit, level };
+            let before = pieces.last().map(|before| Piece::order(&before.of));
+            if before.is_some_and(|before| before >= Piece::order(&of)) {
+                return Err(from.malformed("pieces out of order"));
+            }
+            pieces.push(Piece {
+                of,
+                bytes: start as usize..end as usize,
+                checksum: u32::from_le_bytes(checksum),
+            });
         }
-        let bytes = from.sized()?.to_vec();
-        match bytes.len() == start {
-            true => Ok(Self { bytes, pieces }),
-            false => Err(from.malformed("code of another length than its pieces")),
-        }
+        Ok(Self { bytes, pieces })
+    }
+
+    fn find(&self, of: &RecordedRequest) -> Option<&Piece> {
+        let order = Piece::order(of);
+        let pieces = &self.pieces;
+        let found = pieces.binary_search_by(|piece| Piece::order(&piece.of).cmp(&order));
+        Some(&pieces[found.ok()?])
+    }
+
+    /// The bytes of a piece.
+    fn of(&self, piece: &Piece) -> &[u8] {
+        &self.bytes[piece.bytes.clone()]
     }
 
     /// The piece of code, if it is there.
-    fn get(&self, facts: &ModuleFacts, piece: RecordedRequest) -> Option<CompiledFunction> {
-        let range = self.pieces.get(&piece)?.clone();
-        let mut from = Decoder::new(&self.bytes[range]);
+    fn get(&self, facts: &ModuleFacts, of: RecordedRequest) -> Option<CompiledFunction> {
+        let piece = self.find(&of)?;
+        let bytes = self.of(piece);
+        if crc32fast::hash(bytes) != piece.checksum {
+            log::warn!("stored code of {} is not used: it is damaged", of.func);
+            return None;
+        }
+        let mut from = Decoder::new(bytes);
         let code = stored::decode(&mut from, facts);
         let code = code.and_then(|code| from.finish().map(|()| code));
-        code.inspect_err(|error| log::warn!("stored code of {} is not used: {error}", piece.func))
+        code.inspect_err(|error| log::warn!("stored code of {} is not used: {error}", of.func))
             .ok()
     }
 }
@@ -163,13 +244,13 @@ impl<M: CodeHome> ModuleTiers<M> {
     /// the runtime did not keep the artifact of is compiled again, as compilers are now told.
     pub fn stored_code(&self, home: &Arc<M>) -> StoredCode {
         let state = &self.state;
-        let mut stored = StoredCode::default();
+        let mut stored = Collected::default();
         let mut sessions = CompileSessions::new(&state.shared);
         self.with_code(home, |function| function.store(&mut stored, &mut sessions));
         if let Some(supplied) = state.earlier.supplied() {
             stored.add(supplied);
         }
-        stored
+        stored.finish()
     }
 }
 
@@ -189,7 +270,7 @@ impl<M: CodeHome> Function<'_, M> {
     }
 
     /// Adds that code.
-    fn store(&self, to: &mut StoredCode, sessions: &mut CompileSessions<'_>) {
+    fn store(&self, to: &mut Collected, sessions: &mut CompileSessions<'_>) {
         for (unit, LevelCode { level, code, .. }) in self.storable() {
             let artifact = M::artifact(&code).or_else(|| {
                 let mut request = self.compile_request();
@@ -219,7 +300,7 @@ impl<M: CodeHome> Function<'_, M> {
         let func = self.index;
         let supplied = self.module.earlier.supplied();
         let piece = RecordedRequest { func, unit, level };
-        supplied.is_some_and(|supplied| supplied.pieces.contains_key(&piece))
+        supplied.is_some_and(|supplied| supplied.find(&piece).is_some())
     }
 
     /// The supplied code that the function can begin with where code of `level` is wanted, and its

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use upshift_abi::targets::CallTargets;
 use upshift_abi::{
@@ -46,7 +47,7 @@ impl Waits for Job {
 #[derive(Debug)]
 pub(crate) struct CompileInput {
     pub(crate) facts: Arc<ModuleFacts>,
-    pub(crate) wasm: Arc<[u8]>,
+    pub(crate) wasm: Bytes,
     pub(crate) profile: Profile,
     pub(crate) targets: CallTargets,
 }
