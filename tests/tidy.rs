@@ -43,6 +43,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "baseline/tests/numeric.rs",
     "benches/benches/placement.rs",
     "benches/benches/start.rs",
+    "examples/containerd/src/main.rs",
     "tests/fork.rs",
     "tests/programs/libraries/reactors/markdown/src/lib.rs",
     "tests/signal_masks.rs",
