@@ -5,6 +5,7 @@ use std::fmt;
 use upshift_abi::facts::DecodeError;
 use upshift_abi::{CompileError, Printable};
 use upshift_runtime as runtime;
+use upshift_runtime::Frame;
 
 pub use upshift_abi::MissingFeature;
 pub use upshift_abi::Tier;
@@ -188,6 +189,13 @@ impl FrameInfo {
     /// The offset in the module's bytes of the instruction that was executing.
     pub fn module_offset(&self) -> Option<usize> {
         self.0.wasm.map(|offset| offset.0 as usize)
+    }
+
+    /// The offset of that instruction in the function's body.
+    pub fn func_offset(&self) -> Option<usize> {
+        let Frame { facts, func, .. } = &self.0;
+        let body = &facts.bodies[facts.defined_func(*func)?.index()];
+        self.module_offset()?.checked_sub(body.start as usize)
     }
 
     /// The tier of the code that was running.
