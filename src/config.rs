@@ -55,6 +55,7 @@ pub struct Config {
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
     pub(crate) deterministic_relaxed_simd: bool,
+    pub(crate) consume_fuel: bool,
     pub(crate) branch_hinting: bool,
     pub(crate) count_sites: bool,
     pub(crate) compilation_hints: bool,
@@ -88,6 +89,7 @@ impl Default for Config {
             eager: false,
             canonicalize_nans: false,
             deterministic_relaxed_simd: false,
+            consume_fuel: false,
             branch_hinting: true,
             count_sites: false,
             compilation_hints: true,
@@ -234,6 +236,55 @@ impl Config {
     /// relaxed operators are refused then.
     pub fn relaxed_simd_deterministic(&mut self, deterministic: bool) -> &mut Self {
         self.deterministic_relaxed_simd = deterministic;
+        self
+    }
+
+    /// Sets whether WebAssembly consumes fuel, by which the work of a store is limited and measured
+    /// deterministically: the same fuel is left after the same operators, whichever tier runs them
+    /// and whenever they are optimized. A store has none until [`Store::set_fuel`] gives it some.
+    /// False by default; then code is the same as without this setting.
+    ///
+    /// Operators cost what they do in Wasmtime: one unit each, nothing for `nop`, `drop`, `block`,
+    /// `loop`, `else`, `end`, `return` and `unreachable`; a call one more at the function's entry;
+    /// operators on ranges (`memory.copy`, `memory.fill`, `memory.init`, those of tables, and
+    /// `table.grow`) one more for each byte or element. What host functions do costs nothing: they
+    /// can take fuel themselves. Pieces of straight code are charged in front of their first
+    /// operator, and code traps with [`Trap::OutOfFuel`](crate::Trap::OutOfFuel) at a function's
+    /// entry, a loop's header or an operator on a range, where less than nothing is left.
+    ///
+    /// It makes code slower, short loops most. [Interruption](crate::Store::interrupt_handle) and
+    /// [deadlines](crate::Store::set_deadline) are free, where the same point of interruption in
+    /// each run is not needed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::{Config, Engine, Instance, Module, Store, Trap};
+    ///
+    /// let engine = Engine::new(Config::new().consume_fuel(true))?;
+    /// let module = Module::new(&engine, r#"(module
+    ///     (func (export "spin") (loop (br 0)))
+    ///     (func (export "add") (param i32 i32) (result i32)
+    ///         local.get 0 local.get 1 i32.add))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// store.set_fuel(1000)?;
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
+    /// assert_eq!(add.call(&mut store, (40, 2))?, 42);
+    /// assert_eq!(store.get_fuel()?, 1000 - 4);
+    /// let spin = instance.get_typed_func::<(), ()>(&mut store, "spin")?;
+    /// let error = spin.call(&mut store, ()).unwrap_err();
+    /// assert_eq!(error.downcast_ref(), Some(&Trap::OutOfFuel));
+    /// assert_eq!(store.get_fuel()?, 0);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// [`Store::set_fuel`]: crate::Store::set_fuel
+    pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
+        self.consume_fuel = enable;
         self
     }
 

@@ -313,6 +313,8 @@ fn spread(config: &mut Config) {
     config.optimizer.canonicalize_nans = config.canonicalize_nans;
     config.baseline.deterministic_relaxed_simd = config.deterministic_relaxed_simd;
     config.optimizer.deterministic_relaxed_simd = config.deterministic_relaxed_simd;
+    config.baseline.fuel = config.consume_fuel;
+    config.optimizer.fuel = config.consume_fuel;
     config.baseline.features = match config.optimizer.cpu {
         Cpu::Native => config.baseline.features,
         Cpu::Baseline => ProcessorFeatures::default(),

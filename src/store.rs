@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use upshift_runtime::{
-    ArmedTimeout, InterruptHandle, Interruption, ResourceLimiter, Store as RawStore, WaitClock,
+    ArmedTimeout, InterruptHandle, Interruption, ResourceLimiter, Store as RawStore,
+    WaitClock,
 };
 
-use crate::Engine;
+use crate::{Engine, Result};
 
 /// The embedder's data and this crate's own, which the runtime's store owns.
 struct Owned<T> {
@@ -132,6 +133,27 @@ impl<T: Send + 'static> Store<T> {
         }));
     }
 
+    /// Sets how much fuel WebAssembly in this store may still use; see
+    /// [`Config::consume_fuel`](crate::Config::consume_fuel). A new store has none. Two stores into
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.as_context_mut().set_fuel(fuel)
+    }
+
+    /// How much fuel WebAssembly in this store may still use: 0 also if it has used more than there
+    /// was, as code is charged in pieces.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
+    }
+
     /// A handle with which any thread can stop WebAssembly that runs in this store: the call
     /// returns [`Trap::Interrupt`](crate::Trap::Interrupt).
     ///
@@ -211,6 +233,14 @@ impl<T: Send + 'static> Store<T> {
     }
 }
 
+fn check_fuel(engine: &Engine) -> Result<()> {
+    anyhow::ensure!(
+        engine.config().consume_fuel,
+        "this engine does not consume fuel: `Config::consume_fuel` is off"
+    );
+    Ok(())
+}
+
 fn owned<T: Send + 'static>(raw: &RawStore) -> &Owned<T> {
     raw.data().downcast_ref().unwrap_or_else(|| wrong_type())
 }
@@ -261,6 +291,16 @@ impl<'a, T: Send + 'static> StoreContext<'a, T> {
     pub fn engine(&self) -> &'a Engine {
         &owned::<T>(self.raw).engine
     }
+
+    /// How much fuel is left, as [`Store::get_fuel`] says.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        check_fuel(self.engine())?;
+        Ok(self.raw.fuel())
+    }
 }
 
 /// An exclusive view of a store, the parameter of methods that change it.
@@ -291,6 +331,26 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         &owned::<T>(self.raw).engine
+    }
+
+    /// Sets how much fuel is left, as [`Store::set_fuel`] does: for the running call too.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        check_fuel(self.engine())?;
+        self.raw.set_fuel(fuel);
+        Ok(())
+    }
+
+    /// How much fuel is left, as [`Store::get_fuel`] says.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
     }
 
     /// The bytes of a memory and the embedder's data, both mutable.

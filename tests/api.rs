@@ -22,6 +22,7 @@ mod api_cases {
     mod exceptions;
     mod externs;
     mod features;
+    mod fuel;
     mod hints;
     mod host;
     mod inlining;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use upshift_abi::artifact::SourceLocation;
+use upshift_abi::fuel::Charges;
 use upshift_abi::{
     Counting, DefinedFuncIndex, FuncIndex, Kind, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode,
     TypeIndex, WasmOffset,
@@ -109,6 +110,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) frame: FrameNeeds,
     /// The register that has the budget, in a loop that keeps it in one.
     pub(crate) loop_counter: Option<LoopCounter>,
+    /// What operators cost, if the code consumes fuel.
+    pub(crate) charges: Charges,
     pub(crate) records: Records,
     /// Follows what is emitted, in debug builds.
     pub(crate) checker: Option<Box<Checker>>,
@@ -154,6 +157,7 @@ impl<'a> FuncGen<'a> {
             },
             frame: FrameNeeds::new(),
             loop_counter: None,
+            charges: Charges::default(),
             records: Records::default(),
             checker: None,
         }

@@ -11,7 +11,7 @@
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
 //!   registers that instructions fix, `state` the abstract state, `merge` what happens where
 //!   control flow joins, `region` the clauses around an operator, `frame` prologue, epilogue and
-//!   traps, `counter` the budget's counters;
+//!   traps, `counter` the budget's counters, `fuel` what takes fuel;
 //! - `check` follows, in debug builds, where every value is;
 //! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
 //!   `trampoline` makes the code between Rust and WebAssembly.
@@ -32,6 +32,7 @@ mod control;
 mod counter;
 mod fixed;
 mod frame;
+mod fuel;
 mod func_gen;
 mod lookahead;
 mod merge;

@@ -19,6 +19,8 @@ pub struct BaselineOptions {
     pub osr: bool,
     /// Note the targets of indirect calls.
     pub targets: bool,
+    /// Consume the store's [fuel](upshift_abi::fuel).
+    pub fuel: bool,
     /// Optional processor features that the code may use.
     pub features: Features,
     /// Optimizations that can be switched off to study them.
@@ -35,6 +37,7 @@ impl Default for BaselineOptions {
             counters: Counters::default(),
             osr: true,
             targets: false,
+            fuel: false,
             features: Features::host(),
             ablation: Ablation::default(),
         }

@@ -6,11 +6,12 @@ use upshift_abi::artifact::{CompileStats, SourceLocation};
 use upshift_abi::callconv::kinds;
 use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compiler, Tier};
 use upshift_abi::frame::MAX_HOME_WORDS;
+use upshift_abi::fuel::Charges;
 use upshift_abi::sites::{ExceptionHandler, SiteDetails};
 use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Counting, Sites, ValType};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
-    FuncValidatorAllocations, ValidatorResources,
+    FuncValidatorAllocations, FunctionBody, ValidatorResources,
 };
 
 use crate::control::{BlockKind, ControlFrame};
@@ -110,6 +111,10 @@ impl CompileSession for Session<'_> {
             buffers,
         );
         generator.input.counting = request.counting;
+        if options.fuel {
+            let body = BinaryReader::new(request.body(), request.body_offset().0.into());
+            generator.charges = Charges::of(&FunctionBody::new(body));
+        }
         let result = self.body(&mut generator, &request, to_validate);
         let result = match result {
             Ok(End::Reached | End::TooLarge) => Ok(()),
@@ -205,6 +210,9 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.cursor.pos = at as u32;
     generator.state.regs.pins = RegSet::NONE;
     generator.check_operator();
+    if let Some(charge) = generator.charges.at(at as u32) {
+        generator.charge(charge);
+    }
     if cfg!(debug_assertions) && generator.cursor.reachable {
         generator.state.check();
     }

@@ -149,4 +149,6 @@ pub struct OptimizerOptions {
     pub null_checks: NullChecks,
     /// Which bounds checks hold speculatively.
     pub spectre: SpectreMitigation,
+    /// Whether the code consumes the store's [fuel](upshift_abi::fuel).
+    pub fuel: bool,
 }

@@ -59,6 +59,7 @@ fn options(input: &str) -> Option<OptimizerOptions> {
         match word {
             // An option of the engine, see `bounds`.
             "explicit" => {}
+            "fuel" => options.fuel = true,
             "no-inline" => options.inline = Inline::None,
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,

@@ -15,7 +15,8 @@ use upshift_runtime::{
 use super::values::{for_each_arity, private::Values};
 use crate::store::StoreContextMut;
 use crate::{
-    AsContext, AsContextMut, Engine, Extern, FuncType, Instance, StoreContext, WasmRet, WasmTy,
+    AsContext, AsContextMut, Engine, Extern, FuncType, Instance, Result, StoreContext, WasmRet,
+    WasmTy,
 };
 
 /// A host function that is not in a store yet.
@@ -79,6 +80,26 @@ impl<'a, T: Send + 'static> Caller<'a, T> {
     /// the call that it is part of is to end. Clones a reference count.
     pub fn interruption(&self) -> Interruption {
         self.store.raw.interruption()
+    }
+
+    /// Sets how much fuel the running call and further ones may still use, as
+    /// [`Store::set_fuel`](crate::Store::set_fuel) does.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.store.set_fuel(fuel)
+    }
+
+    /// How much fuel is left when the host function is called: what comes before the call is
+    /// charged, the call itself included.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.store.get_fuel()
     }
 
     /// An export of the calling instance: one hash lookup. `None` if there is no such export, or if

@@ -7,7 +7,7 @@ use wasmparser::{MemArg, MemArgTarget};
 
 use upshift_abi::plan::{Access, MemoryPlace, MemoryPlan};
 use upshift_abi::vmctx::{Place, VmMemory, VmOffset};
-use upshift_abi::{Builtin, Kind, MemoryIndex, RegClass, TrapCode};
+use upshift_abi::{Builtin, IndexKind, Kind, MemoryIndex, RegClass, TrapCode};
 
 use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize, Shift};
@@ -405,27 +405,30 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_memory_grow(&mut self, memory: u32) {
         let args = [BuiltinArg::Imm(memory), BuiltinArg::Stack];
-        let index = self
-            .input
-            .facts
-            .plan
-            .memory(MemoryIndex(memory))
-            .style
-            .index();
+        let index = self.memory_index(memory);
         self.call_builtin(Builtin::MemoryGrow, &args, Some(index.kind()));
     }
 
+    fn memory_index(&self, memory: u32) -> IndexKind {
+        let plan = self.input.facts.plan.memory(MemoryIndex(memory));
+        plan.style.index()
+    }
+
     pub(crate) fn visit_memory_copy(&mut self, dst: u32, src: u32) {
+        let kinds = [dst, src].map(|memory| self.memory_index(memory));
+        self.charge_items(kinds[0].min(kinds[1]));
         self.call_bulk(Builtin::MemoryCopy, dst, src);
     }
 
     pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
+        self.charge_items(self.memory_index(memory));
         let stack = BuiltinArg::Stack;
         let args = [BuiltinArg::Imm(memory), stack, stack, stack];
         self.call_builtin(Builtin::MemoryFill, &args, None);
     }
 
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
+        self.charge_items(IndexKind::I32);
         self.call_bulk(Builtin::MemoryInit, memory, segment);
     }
 

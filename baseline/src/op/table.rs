@@ -1,7 +1,7 @@
 //! Tables.
 
 use upshift_abi::vmctx::VmTable;
-use upshift_abi::{Builtin, Kind, RegClass, TableIndex, TrapCode};
+use upshift_abi::{Builtin, IndexKind, Kind, RegClass, TableIndex, TrapCode};
 
 use crate::asm::Cc;
 use crate::asm::encode::{Alu, Mem, Op, OperandSize};
@@ -79,15 +79,23 @@ impl FuncGen<'_> {
 
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let args = [BuiltinArg::Imm(table), BuiltinArg::Stack, BuiltinArg::Stack];
-        let index = self.input.facts.plan.table(TableIndex(table)).index();
+        let index = self.table_index(table);
+        self.charge_items(index);
         self.call_builtin(Builtin::TableGrow, &args, Some(index.kind()));
     }
 
+    fn table_index(&self, table: u32) -> IndexKind {
+        self.input.facts.plan.table(TableIndex(table)).index()
+    }
+
     pub(crate) fn visit_table_copy(&mut self, dst: u32, src: u32) {
+        let kinds = [dst, src].map(|table| self.table_index(table));
+        self.charge_items(kinds[0].min(kinds[1]));
         self.call_bulk(Builtin::TableCopy, dst, src);
     }
 
     pub(crate) fn visit_table_fill(&mut self, table: u32) {
+        self.charge_items(self.table_index(table));
         // On the stack: index, value, count, as the builtin wants them.
         let stack = BuiltinArg::Stack;
         let args = [BuiltinArg::Imm(table), stack, stack, stack];
@@ -95,6 +103,7 @@ impl FuncGen<'_> {
     }
 
     pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
+        self.charge_items(IndexKind::I32);
         self.call_bulk(Builtin::TableInit, table, segment);
     }
 

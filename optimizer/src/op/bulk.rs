@@ -53,12 +53,13 @@ fn pieces(size: u32) -> Vec<(u32, Type)> {
 impl Translator<'_> {
     pub(crate) fn visit_memory_copy(&mut self, to: u32, from: u32) {
         let (target, source, len) = self.pop3();
+        let kinds = [to, from].map(|memory| self.memory_style(memory).index());
+        self.charge_items(kinds[0].min(kinds[1]), len);
         if let Some(size) = self.short(len) {
             let from = self.access_at(from, source, size);
             let to = self.access_at(to, target, size);
             return self.copy_short(from, to);
         }
-        let kinds = [to, from].map(|memory| self.memory_style(memory).index());
         let target = self.index_to_i64(kinds[0], target);
         let source = self.index_to_i64(kinds[1], source);
         let len = self.index_to_i64(kinds[0].min(kinds[1]), len);
@@ -74,11 +75,12 @@ impl Translator<'_> {
 
     pub(crate) fn visit_memory_fill(&mut self, memory: u32) {
         let (start, value, len) = self.pop3();
+        let kind = self.memory_style(memory).index();
+        self.charge_items(kind, len);
         if let Some(size) = self.short(len) {
             let to = self.access_at(memory, start, size);
             return self.fill_short(to, value);
         }
-        let kind = self.memory_style(memory).index();
         let start = self.index_to_i64(kind, start);
         let len = self.index_to_i64(kind, len);
         let done = self.try_short(Builtin::MemoryFillShort, memory, [start, value, len]);

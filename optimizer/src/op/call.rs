@@ -190,6 +190,8 @@ impl Translator<'_> {
         let call = self.ins().call(func, &args);
         if builtin.kind() == BuiltinKind::Leaf {
             Mark::Leaf.set(self.builder.func, call);
+        } else {
+            self.forget_fuel();
         }
         call
     }
@@ -215,6 +217,7 @@ impl Translator<'_> {
             }
         };
         self.contents.forget_contents();
+        self.forget_fuel();
         self.push_results(&signature, returned, area);
     }
 

@@ -156,6 +156,7 @@ impl Translator<'_> {
         let (block, thrown) = region.dispatch(self);
         self.builder.seal_block(block);
         self.continue_cold(block);
+        self.forget_fuel();
         for clause in region.clauses() {
             let Some(tag) = clause.tag else {
                 return self.take(clause, thrown);
@@ -222,6 +223,7 @@ impl Translator<'_> {
     /// Begins a clause that an exception may fit, from a block.
     fn catch(&mut self, tag: Option<TagIndex>, block: Block, thrown: Value) -> Catch {
         self.continue_cold(block);
+        self.forget_fuel();
         let rest = tag.map(|tag| {
             let [same, other] = self.branch_by_tag(thrown, tag);
             self.continue_cold(same);
@@ -250,6 +252,7 @@ impl Translator<'_> {
     pub(super) fn end_catch(&mut self, catch: &Catch) {
         if let Some((block, thrown)) = self.leave_catch(catch) {
             self.continue_cold(block);
+            self.forget_fuel();
             self.throw(thrown);
         }
     }

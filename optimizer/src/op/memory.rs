@@ -135,6 +135,7 @@ impl Translator<'_> {
 
     pub(crate) fn visit_memory_init(&mut self, segment: u32, memory: u32) {
         let (target, source, len) = self.pop3();
+        self.charge_items(IndexKind::I32, len);
         let kind = self.memory_style(memory).index();
         let memory = self.index_constant(memory);
         let segment = self.index_constant(segment);
@@ -153,7 +154,7 @@ impl Translator<'_> {
     }
 
     /// An address, table index or size as builtins and address arithmetic take it: 64 bits.
-    pub(super) fn index_to_i64(&mut self, kind: IndexKind, index: Value) -> Value {
+    pub(crate) fn index_to_i64(&mut self, kind: IndexKind, index: Value) -> Value {
         match kind {
             IndexKind::I32 => self.extend(index),
             IndexKind::I64 => index,

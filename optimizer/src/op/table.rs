@@ -33,6 +33,7 @@ impl Translator<'_> {
     pub(crate) fn visit_table_grow(&mut self, table: u32) {
         let (value, count) = self.pop2();
         let kind = self.table_index(table);
+        self.charge_items(kind, count);
         let table = self.index_constant(table);
         let count = self.index_to_i64(kind, count);
         let old = self.call_value_builtin(Builtin::TableGrow, &[table, value, count]);
@@ -43,6 +44,7 @@ impl Translator<'_> {
     pub(crate) fn visit_table_fill(&mut self, table: u32) {
         let (start, value, count) = self.pop3();
         let kind = self.table_index(table);
+        self.charge_items(kind, count);
         let table = self.index_constant(table);
         let start = self.index_to_i64(kind, start);
         let count = self.index_to_i64(kind, count);
@@ -52,6 +54,7 @@ impl Translator<'_> {
     pub(crate) fn visit_table_copy(&mut self, to: u32, from: u32) {
         let (target, source, count) = self.pop3();
         let kinds = [to, from].map(|table| self.table_index(table));
+        self.charge_items(kinds[0].min(kinds[1]), count);
         let to = self.index_constant(to);
         let from = self.index_constant(from);
         let target = self.index_to_i64(kinds[0], target);
@@ -62,6 +65,7 @@ impl Translator<'_> {
 
     pub(crate) fn visit_table_init(&mut self, segment: u32, table: u32) {
         let (target, source, count) = self.pop3();
+        self.charge_items(IndexKind::I32, count);
         let kind = self.table_index(table);
         let table = self.index_constant(table);
         let segment = self.index_constant(segment);

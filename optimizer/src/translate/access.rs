@@ -42,6 +42,8 @@ pub(crate) enum Region {
     Results,
     /// Exceptions.
     Exception,
+    /// The store's fuel.
+    Fuel,
 }
 
 impl Region {
@@ -57,6 +59,7 @@ impl Region {
             Region::Results => (7, "results"),
             Region::Global(index) => (8 + index.0.min(SEPARATE_GLOBALS), "global"),
             Region::Exception => (8 + SEPARATE_GLOBALS + 1, "exception"),
+            Region::Fuel => (8 + SEPARATE_GLOBALS + 2, "fuel"),
         };
         AliasRegionData {
             user_id,

@@ -19,6 +19,7 @@ mod early;
 mod env;
 mod exception;
 mod extend;
+mod fuel;
 mod inline;
 mod limits;
 mod locals;
@@ -48,6 +49,7 @@ pub(crate) use early::FloatBits;
 pub(crate) use env::{CallSignature, Config, Env};
 pub(crate) use exception::{Catch, Clause, Destination, Regions, Takes, TryRegion};
 use extend::Extended;
+use fuel::Fuel;
 use inline::Inlining;
 use limits::Meter;
 pub(crate) use locals::{Homes, Local};
@@ -117,6 +119,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) extended: Extended,
     /// Functions that are translated in place of their calls.
     pub(crate) inlining: Inlining<'a>,
+    /// Where fuel is, if the code consumes it.
+    fuel: Option<Fuel>,
     /// Try regions around the current position.
     pub(crate) regions: Regions,
     /// Loops that dispatch.
@@ -207,6 +211,8 @@ impl<'a> Translator<'a> {
         let params = builder.block_params(entry);
         let vmctx = params[0];
         let result_area = locations.has_result_area().then(|| params[1]);
+        let fuel = env.config.options.fuel;
+        let fuel = fuel.then(|| Fuel::enter(&mut builder, vmctx));
         let osr = osr.map(|osr| osr.enter(&mut builder));
         let homes = match &osr {
             Some(osr) => Homes::Baseline { fp: osr.fp() },
@@ -230,6 +236,7 @@ impl<'a> Translator<'a> {
             contents: Contents::default(),
             extended: Extended::default(),
             inlining,
+            fuel,
             regions: Regions::default(),
             dispatches: Dispatches::default(),
             accesses: Accesses::default(),
@@ -245,12 +252,16 @@ impl<'a> Translator<'a> {
         at: WasmOffset,
     ) -> Result<(), TranslateError> {
         let start = body.range().start as u32;
+        let mut charges = self.charges(body);
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             self.check_meter()?;
             let offset = operators.original_position() as u32 - start;
             self.builder.set_srcloc(SourceLoc::new(at.0 + offset));
             self.position = WasmOffset(start + offset);
+            if let Some(charge) = charges.at(start + offset) {
+                self.charge(charge);
+            }
             operators.visit_operator(&mut Forward(self))??;
         }
         Ok(())

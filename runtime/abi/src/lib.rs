@@ -15,6 +15,7 @@
 //! - [`atomic`]: the one list of atomic accesses;
 //! - [`printable`]: names from modules, made safe to show;
 //! - [`counted`]: where the code of a recorded module counts;
+//! - [`fuel`]: where code takes fuel, and how much;
 //! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns.
 //!
 //! # Invariants
@@ -44,6 +45,7 @@ pub mod exception;
 pub mod facts;
 pub mod features;
 pub mod frame;
+pub mod fuel;
 pub mod hints;
 pub mod index;
 pub mod kind;

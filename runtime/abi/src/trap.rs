@@ -61,4 +61,6 @@ traps! {
     UnalignedAtomic = 14, "unaligned atomic";
     /// `memory.atomic.wait` of a memory that no other thread can access.
     ExpectedSharedMemory = 15, "expected shared memory";
+    /// The store had no fuel left, in an engine that consumes fuel.
+    OutOfFuel = 16, "all fuel consumed by WebAssembly";
 }

@@ -172,6 +172,10 @@ pub struct VmStore {
     /// thread; host trampolines read it when a host call returns, entry trampolines' callers before
     /// the call; cleared by the owning thread when it reports the trap.
     pub interrupt: AtomicU32,
+    /// Fuel that is left, in engines that consume [fuel](crate::fuel); below zero if code has used
+    /// more than there was. Read and written by the thread that runs the store only, at any
+    /// instruction what the charges up to there leave.
+    pub fuel: i64,
     /// The runtime's own store data.
     pub host: *mut c_void,
 }
@@ -183,6 +187,8 @@ impl VmStore {
     pub const ENTRY_FP: VmOffset = VmOffset::of(offset_of!(VmStore, entry_fp));
     /// Offset of `exit_fp` in `VmStore`.
     pub const EXIT_FP: VmOffset = VmOffset::of(offset_of!(VmStore, exit_fp));
+    /// Offset of `fuel` in `VmStore`.
+    pub const FUEL: VmOffset = VmOffset::of(offset_of!(VmStore, fuel));
     /// Offset of `interrupt` in `VmStore`.
     pub const INTERRUPT: VmOffset = VmOffset::of(offset_of!(VmStore, interrupt));
 }

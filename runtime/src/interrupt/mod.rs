@@ -111,6 +111,7 @@ impl StoreShared {
                 entry_fp: 0,
                 exit_fp: 0,
                 interrupt: AtomicU32::new(0),
+                fuel: 0,
                 host: ptr::null_mut(),
             }),
             thread: AtomicI32::new(0),

@@ -10,6 +10,7 @@ mod call;
 mod constant;
 mod exceptions;
 mod externs;
+mod fuel;
 mod func;
 mod global;
 mod instance;
@@ -134,6 +135,8 @@ pub struct Store {
     activity: Arc<ActiveEpoch>,
     /// A copy of the runtime's setting, which each call reads.
     max_wasm_stack: usize,
+    /// Fuel that the counter of generated code has no room for.
+    fuel_beyond: u64,
     data: Box<dyn Any + Send>,
     limiter: Option<FindLimiter>,
     wait_clock: Option<FindWaitClock>,
@@ -194,6 +197,7 @@ impl Store {
             signals,
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
+            fuel_beyond: 0,
             data,
             limiter: None,
             wait_clock: None,
