@@ -84,9 +84,9 @@ pub use upshift_bindgen_macro::bindgen;
 pub use upshift_profiler as profiler;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
-    ArmedTimeout, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
-    InterruptHandle, Interruption, ResourceLimiter, StoreLimits, StoreLimitsBuilder, ThreadClock,
-    WaitClock,
+    ArmedTimeout, CallHook, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT,
+    DEFAULT_TABLE_LIMIT, InterruptHandle, Interruption, ResourceLimiter, StoreLimits,
+    StoreLimitsBuilder, ThreadClock, WaitClock,
 };
 pub use upshift_tiering as tiering;
 pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};

@@ -24,6 +24,7 @@ mod api_cases {
     mod features;
     mod fuel;
     mod hints;
+    mod hooks;
     mod host;
     mod inlining;
     mod interruption;

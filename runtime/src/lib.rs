@@ -74,10 +74,11 @@ pub use runtime::Runtime;
 pub use sampler::{Compiling, Obstacle, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
-    ArrayFunc, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ExceptionId,
-    ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock, FuncId, GlobalId, HostCall,
-    HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc, ResourceLimiter, Store, StoreId,
-    StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, WaitClock, run_native,
+    ArrayFunc, CallHook, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
+    ExceptionId, ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock, FuncId,
+    GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc,
+    ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId,
+    ThrownException, WaitClock, run_native,
 };
 pub use sys::{Process, ProfilerMark};
 pub use thread_clock::ThreadClock;

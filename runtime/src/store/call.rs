@@ -11,7 +11,7 @@ use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
 use upshift_abi::{FuncType, RefType, TrapCode, TypeId};
 
-use super::{FuncId, Store};
+use super::{CallHook, FuncId, Store};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
@@ -194,10 +194,38 @@ impl Store {
     }
 
     /// Runs `call`, which goes through an entry trampoline, and reports what was left pending if it
-    /// failed. Exclusive access to the store passes to generated code and comes back through
-    /// `VmStore::host` to the functions that it calls.
+    /// failed; tells the call hook, if there is one.
     #[inline]
     fn activate<R>(
+        &mut self,
+        call: impl FnOnce(*mut VmStore) -> R,
+        failed: impl FnOnce(&R) -> bool,
+    ) -> Result<R, Box<Error>> {
+        if self.hook.is_set() {
+            return self.activate_with_hook(call, failed);
+        }
+        self.enter(call, failed)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn activate_with_hook<R>(
+        &mut self,
+        call: impl FnOnce(*mut VmStore) -> R,
+        failed: impl FnOnce(&R) -> bool,
+    ) -> Result<R, Box<Error>> {
+        let calling = self.run_hook(CallHook::CallingWasm);
+        calling.map_err(Error::from_host)?;
+        let returned = self.enter(call, failed);
+        let returning = self.run_hook(CallHook::ReturningFromWasm);
+        returning.map_err(Error::from_host)?;
+        returned
+    }
+
+    /// As [`activate`](Self::activate), without a hook. Exclusive access to the store passes to
+    /// generated code and comes back through `VmStore::host` to the functions that it calls.
+    #[inline]
+    fn enter<R>(
         &mut self,
         call: impl FnOnce(*mut VmStore) -> R,
         failed: impl FnOnce(&R) -> bool,

@@ -12,7 +12,7 @@ use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmSt
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::call::{Entry, NativeEntry, Pending};
-use super::{FuncId, InstanceId, Store};
+use super::{CallHook, FuncId, InstanceId, Store};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
 use crate::types::TypeUses;
@@ -268,7 +268,8 @@ pub unsafe fn run_native<D, R: Default>(
     }
 }
 
-/// Runs a host function; `None` if the trampoline has to unwind.
+/// Runs a host function, and tells the call hook, if there is one; `None` if the trampoline has to
+/// unwind.
 ///
 /// # Safety
 ///
@@ -276,6 +277,47 @@ pub unsafe fn run_native<D, R: Default>(
 /// is a `D`.
 #[inline]
 unsafe fn run_host<D, R>(
+    context: *mut VmHostContext,
+    run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
+) -> Option<R> {
+    // SAFETY: guaranteed by the caller; as in `run_without_hook`.
+    unsafe {
+        let store = (*(*context).store).host.cast::<Store>();
+        match (*store).hook.is_set() {
+            true => run_with_hook(context, run),
+            false => run_without_hook(context, run),
+        }
+    }
+}
+
+/// Runs a host function between two calls of the hook.
+///
+/// # Safety
+///
+/// As for [`run_host`].
+#[cold]
+#[inline(never)]
+unsafe fn run_with_hook<D, R>(
+    context: *mut VmHostContext,
+    run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
+) -> Option<R> {
+    let run = |store: &mut Store, caller, data: &D| {
+        store.run_hook(CallHook::CallingHost)?;
+        let returned = run(store, caller, data);
+        store.run_hook(CallHook::ReturningFromHost)?;
+        returned
+    };
+    // SAFETY: guaranteed by the caller.
+    unsafe { run_without_hook(context, run) }
+}
+
+/// Runs a host function.
+///
+/// # Safety
+///
+/// As for [`run_host`].
+#[inline]
+unsafe fn run_without_hook<D, R>(
     context: *mut VmHostContext,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> Option<R> {

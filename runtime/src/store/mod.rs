@@ -13,6 +13,7 @@ mod externs;
 mod fuel;
 mod func;
 mod global;
+mod hook;
 mod instance;
 mod limiter;
 mod link;
@@ -40,6 +41,7 @@ pub use call::{NativeEntry, Pending};
 pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
+pub use hook::{CallHook, Hook};
 pub use instance::Instance;
 pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
@@ -62,6 +64,7 @@ use exceptions::{Exceptions, TagEntry};
 use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
+use hook::HookSlot;
 use memory::MemoryEntry;
 use on_demand::OnDemand;
 use references::Handle;
@@ -140,6 +143,7 @@ pub struct Store {
     data: Box<dyn Any + Send>,
     limiter: Option<FindLimiter>,
     wait_clock: Option<FindWaitClock>,
+    hook: HookSlot,
     /// Boxed: each instance's context points to its `Instance`.
     #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
@@ -201,6 +205,7 @@ impl Store {
             data,
             limiter: None,
             wait_clock: None,
+            hook: HookSlot::default(),
             instances: Vec::new(),
             memories: Vec::new(),
             shared_memories: WordMap::default(),

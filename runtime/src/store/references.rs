@@ -51,8 +51,12 @@ impl Store {
     /// Passes every word by which WebAssembly may reach a value or an exception to `look_at`, but
     /// for the values of exceptions: those in tables and globals, and every word in frames of this
     /// store's activations, in memory and in callee-saved registers. `None` if WebAssembly is
-    /// running on a stack that this thread did not start with: then its references can't be found.
+    /// running on a stack that this thread did not start with, or a call hook runs: then its
+    /// references can't be found.
     pub(super) fn search_references(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
+        if self.hook.runs {
+            return None;
+        }
         for table in &self.tables {
             for &word in table.collected_words() {
                 look_at(word as u64);
