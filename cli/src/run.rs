@@ -18,7 +18,7 @@ use upshift::{
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
-use crate::options::{Options, Streams};
+use crate::options::{Options, StatsFormat, Streams};
 use crate::profile::Profiles;
 use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
@@ -158,6 +158,8 @@ fn load(engine: &Engine, file: &Path) -> Result<Module> {
 pub struct Program {
     wasi: WasiCtx,
     limits: StoreLimits,
+    /// The fuel of each thread, if it consumes fuel.
+    fuel: Option<u64>,
 }
 
 impl Program {
@@ -166,13 +168,20 @@ impl Program {
         let program = Self {
             wasi: self.wasi.share(),
             limits: self.limits.clone(),
+            fuel: self.fuel,
         };
         program.into_store(engine)
     }
 
     /// The store of a thread of the program.
     fn into_store(self, engine: &Engine) -> Store<Self> {
+        let fuel = self.fuel;
         let mut store = Store::new(engine, self);
+        if let Some(fuel) = fuel {
+            store
+                .set_fuel(fuel)
+                .expect("the option makes the engine consume it");
+        }
         store.limiter(|program| &mut program.limits);
         store.wait_clock(|program| &mut program.wasi);
         store
@@ -191,6 +200,7 @@ fn prepare(
     let program = Program {
         wasi: guest.context(&options.file, &options.args, around, streams)?,
         limits: around.limits.build(),
+        fuel: around.limits.fuel(),
     };
     Ok((linker, program.into_store(engine)))
 }
@@ -223,8 +233,28 @@ impl Turn {
     }
 
     /// Instantiates the module, and goes on with the instance; at once on other threads, if the
-    /// program starts some.
+    /// program starts some. Then prints what the first thread has used of its fuel.
     fn enter(
+        &mut self,
+        module: &Module,
+        options: &Options,
+        body: impl FnOnce(&mut Store<Program>, Instance) -> Result<()>,
+    ) -> Result<()> {
+        let ended = self.instantiate(module, options, body);
+        if let (Some(fuel), Some(format)) = (options.around.limits.fuel(), options.stats) {
+            let used = fuel - self.store.get_fuel()?;
+            match format {
+                StatsFormat::Table => report::err(&format!("\nfuel: {used} of {fuel} used\n")),
+                StatsFormat::Json => {
+                    let line = serde_json::json!({ "fuel": { "given": fuel, "used": used } });
+                    report::err_json(&line.to_string())
+                }
+            }?;
+        }
+        ended
+    }
+
+    fn instantiate(
         &mut self,
         module: &Module,
         options: &Options,

@@ -106,7 +106,10 @@ pub fn apply(options: &mut Options, group: Group, setting: &str) -> Result<(), K
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
     let named = |info: &Info| info.group == group && info.name == name;
     if let Some(knob) = own().find(|knob| named(&knob.info)) {
-        return knob.apply(&mut options.around, value);
+        knob.apply(&mut options.around, value)?;
+        let fuel = options.around.limits.fuel();
+        options.config.consume_fuel(fuel.is_some());
+        return Ok(());
     }
     let engine = knobs::all();
     if engine.iter().any(named) {

@@ -16,6 +16,7 @@ pub struct Limits {
     tables: Option<u64>,
     threads: u64,
     trap: bool,
+    fuel: Option<u64>,
 }
 
 impl Default for Limits {
@@ -29,6 +30,7 @@ impl Default for Limits {
             tables: None,
             threads: DEFAULT_THREAD_LIMIT as u64,
             trap: false,
+            fuel: None,
         }
     }
 }
@@ -37,6 +39,11 @@ impl Limits {
     /// How many threads the program may have besides its first one.
     pub fn threads(&self) -> usize {
         self.threads as usize
+    }
+
+    /// The fuel of each thread's store, if the program consumes fuel.
+    pub fn fuel(&self) -> Option<u64> {
+        self.fuel
     }
 
     /// The limits for a store.
@@ -71,6 +78,8 @@ knobs! {
             "tables that the program may have";
         Wasm "max-threads": Limit types::count("threads", 0, ANY) => limits.threads,
             "threads that the program may have besides its first one";
+        Wasm "fuel": Limit types::count_or_none("units", 0, ANY) => limits.fuel,
+            "what the operators of each of its threads may cost together, most of them a unit";
         Wasm "trap-on-grow-failure": Mode types::SWITCH => limits.trap,
             "trap where memory.grow or table.grow would return -1";
     }

@@ -329,3 +329,33 @@ fn programs_are_limited() {
         );
     }
 }
+
+/// Fuel ends a program as a trap does, at the same operator in each mode, and is told of.
+#[test]
+fn fuel_is_limited_and_told_of() {
+    let spin = r#"(module (func (export "spin") (param i32)
+        (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
+    let spin = file("fuel.wat", spin);
+    for mode in ["baseline", "optimizer", "tiered"] {
+        let run = |fuel: &str, stats: &str, rounds: &str| {
+            let (mode, fuel) = (format!("mode={mode}"), format!("fuel={fuel}"));
+            let options = ["-T", &mode, "-W", &fuel, stats, "--invoke", "spin"];
+            upshift(&[&options[..], &[spin.as_str(), rounds]].concat())
+        };
+        let ran = run("1M", "--stats=json", "100000");
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let told = format!(
+            r#"{{"fuel":{{"given":1048576,"used":{}}}}}"#,
+            1 + 5 * 100_000
+        );
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        let ran = run("1K", "--stats", "100000");
+        assert_eq!(ran.code, Some(134), "{}", ran.stderr);
+        assert!(ran.stderr.contains("all fuel consumed"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("fuel: 1024 of 1024 used"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
