@@ -21,6 +21,10 @@ pub use upshift_tiering::{Mode as Strategy, Switching};
 /// Bytes of stack that [`Config::max_wasm_stack`] takes at least.
 pub(crate) const LEAST_STACK: usize = 16 << 10;
 
+/// Bytes of stack that [`Config::async_stack_size`] takes at least: what is left to host functions,
+/// and as much for WebAssembly.
+pub(crate) const LEAST_ASYNC_STACK: usize = 512 << 10;
+
 /// Bytes of address space that [`Config::code_space`] takes: 1 MiB to 1 GiB.
 pub(crate) const CODE_SPACE: RangeInclusive<usize> = 1 << 20..=1 << 30;
 
@@ -342,6 +346,36 @@ impl Config {
     pub fn thread_stack_size(&self) -> usize {
         const HOST: usize = 2 << 20;
         self.runtime.max_wasm_stack.saturating_add(HOST)
+    }
+
+    /// Sets how many bytes of stack an asynchronous call has, host functions included: 2 MiB by
+    /// default. They are address space; memory is taken as it is touched.
+    ///
+    /// WebAssembly may use [`max_wasm_stack`](Self::max_wasm_stack) of it, but leaves 256 KiB at
+    /// its end to host functions, as on a thread's stack. A host function that needs more than what
+    /// is left ends the process with a message.
+    #[cfg(feature = "async")]
+    pub fn async_stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.runtime.async_stacks.size = bytes;
+        self
+    }
+
+    /// Sets whether the stack of an asynchronous call is filled with zeros before another call uses
+    /// it: false by default. WebAssembly never reads what a call before it has left there; this is
+    /// a second line of defence, and takes a system call after each call.
+    #[cfg(feature = "async")]
+    pub fn async_stack_zeroing(&mut self, enable: bool) -> &mut Self {
+        self.runtime.async_stacks.zeroing = enable;
+        self
+    }
+
+    /// Sets how many stacks of asynchronous calls an engine keeps for later calls, when no call
+    /// uses them: 64 by default. Each keeps the memory that a call has touched. A stack that is not
+    /// kept has to be mapped for the next call, which takes some microseconds.
+    #[cfg(feature = "async")]
+    pub fn async_stacks_kept(&mut self, stacks: usize) -> &mut Self {
+        self.runtime.async_stacks.keep = stacks;
+        self
     }
 
     /// Sets how accesses beyond a memory's end are caught: by guard pages (8 GiB of address space

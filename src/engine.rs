@@ -17,7 +17,7 @@ use upshift_runtime::{CodeStats, ModuleCode, Runtime, SamplerConfig};
 use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators};
 
 use crate::cache::Cache;
-use crate::config::{CODE_SPACE, LEAST_STACK};
+use crate::config::{CODE_SPACE, LEAST_ASYNC_STACK, LEAST_STACK};
 use crate::error::{invalid_body, public};
 use crate::tiers::Tiers;
 use crate::{Config, Result, Strategy, compat};
@@ -287,6 +287,12 @@ fn check(config: &Config) -> Result<()> {
         runtime.max_wasm_stack >= LEAST_STACK,
         "max_wasm_stack must be at least 16 KiB, not {} bytes",
         runtime.max_wasm_stack
+    );
+    let stack = runtime.async_stacks.size;
+    anyhow::ensure!(
+        stack >= LEAST_ASYNC_STACK,
+        "async_stack_size must be at least 512 KiB, half of them for host functions, not {stack} \
+         bytes"
     );
     anyhow::ensure!(
         CODE_SPACE.contains(&runtime.code_space_bytes),

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "calls trade checked types for unchecked words")]
 
+#[cfg(feature = "async")]
+pub(crate) mod asynchronous;
 pub(crate) mod dynamic;
 mod host;
 mod typed;

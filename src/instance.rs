@@ -9,7 +9,7 @@ use crate::handle::Handle;
 use crate::val::raw_mut;
 use crate::{
     AsContext, AsContextMut, Engine, ExternType, Func, Global, Memory, Module, Result,
-    SharedMemory, Table, Tag, TypedFunc, WasmParams, WasmResults,
+    SharedMemory, StoreContextMut, Table, Tag, TypedFunc, WasmParams, WasmResults,
 };
 
 /// An item that can be imported and exported.
@@ -143,15 +143,32 @@ impl Instance {
     /// If an import belongs to another store, or is a shared memory of another engine; and if a
     /// host function that the start function calls panics, with its panic.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
-        let context = store.as_context_mut();
-        anyhow::ensure!(
-            Engine::same(context.engine(), module.engine()),
-            "the module and the store belong to different engines"
-        );
-        let raw = context.raw;
-        let imports: Vec<_> = imports.iter().map(|import| import.raw_in(raw)).collect();
+        let (raw, imports) = prepare(store.as_context_mut(), module, imports)?;
         let id = raw.instantiate(module.code(), &imports).map_err(public)?;
         Ok(Self::from_raw(raw, id))
+    }
+
+    /// Instantiates a module as [`new`](Self::new) does, whose start function may call asynchronous
+    /// host functions. Use [`TypedFunc::call_async`] for what it exports.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and if the system refuses memory for the stack.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    #[cfg(feature = "async")]
+    pub async fn new_async(
+        mut store: impl AsContextMut,
+        module: &Module,
+        imports: &[Extern],
+    ) -> Result<Self> {
+        let (raw, imports) = prepare(store.as_context_mut(), module, imports)?;
+        let code = module.code();
+        let id = raw.on_fiber(move |raw| raw.instantiate(code, &imports))?;
+        let id = id.await.map_err(public)?;
+        Ok(Self::from_raw(store.as_context().raw, id))
     }
 
     pub(crate) fn from_raw(store: &RawStore, id: InstanceId) -> Self {
@@ -247,4 +264,20 @@ impl Instance {
     pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
         self.get_export(store, name)?.into_tag()
     }
+}
+
+/// Checks the engine and the stores of what an instance is made of.
+#[track_caller]
+fn prepare<'a, T: Send + 'static>(
+    context: StoreContextMut<'a, T>,
+    module: &Module,
+    imports: &[Extern],
+) -> Result<(&'a mut RawStore, Vec<RawExtern>)> {
+    anyhow::ensure!(
+        Engine::same(context.engine(), module.engine()),
+        "the module and the store belong to different engines"
+    );
+    let raw = context.raw;
+    let imports = imports.iter().map(|import| import.raw_in(raw)).collect();
+    Ok((raw, imports))
 }

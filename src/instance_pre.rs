@@ -4,9 +4,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use upshift_runtime::Store as RawStore;
+
 use crate::linker::Definition;
 use crate::val::raw_mut;
-use crate::{AsContextMut, ExternType, Instance, LinkError, Module, Result};
+use crate::{AsContextMut, Extern, ExternType, Instance, LinkError, Module, Result};
 
 /// A module whose imports a [`Linker`](crate::Linker) has found: what is left to do for each
 /// instance.
@@ -107,10 +109,34 @@ impl<T: Send + 'static> InstancePre<T> {
     ///
     /// As [`Instance::new`].
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
-        let raw = raw_mut(&mut store);
+        let imports = self.imports_in(raw_mut(&mut store))?;
+        Instance::new(store, &self.module, &imports)
+    }
+
+    /// Instantiates the module as [`instantiate`](Self::instantiate) does; its start function may
+    /// call asynchronous host functions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::new_async`]; of the types of imports, those of host functions have been
+    /// checked.
+    ///
+    /// # Panics
+    ///
+    /// As [`Instance::new`].
+    #[cfg(feature = "async")]
+    pub async fn instantiate_async(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+    ) -> Result<Instance> {
+        let imports = self.imports_in(raw_mut(&mut store))?;
+        Instance::new_async(store, &self.module, &imports).await
+    }
+
+    /// The definitions of the imports as items of the store.
+    fn imports_in(&self, raw: &mut RawStore) -> Result<Vec<Extern>> {
         raw.reserve_host_funcs(self.imports.len());
         let imports = self.imports.iter().map(|import| import.to_extern(raw));
-        let imports = imports.collect::<Result<Vec<_>>>()?;
-        Instance::new(store, &self.module, &imports)
+        imports.collect()
     }
 }

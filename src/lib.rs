@@ -30,6 +30,9 @@
 //!   threads have in common;
 //! - [`ResourceLimiter`] and [`StoreLimits`]: limits of what a store may allocate;
 //! - [`guest`]: what typed bindings of a module are made of;
+//! - [`TypedFunc::call_async`](TypedFunc#method.call_async) and
+//!   [`Func::wrap_async`](Func#method.wrap_async): calls and host functions that are futures
+//!   (feature `async`);
 //! - [`Linker`]: imports by name; [`wasi`] fills one (feature `wasi`);
 //! - [`Error`]: one opaque error with typed leaves: [`Trap`], [`WasmBacktrace`], [`Exit`], ….
 //!

@@ -1,5 +1,8 @@
 //! The linker, which finds a module's imports by name.
 
+#[cfg(feature = "async")]
+mod asynchronous;
+
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -28,11 +28,34 @@ pub struct RuntimeConfig {
     /// The number of bytes of stack that WebAssembly may use below the outermost call from the
     /// host; less where the calling thread has less, see [`stack`](crate::stack).
     pub max_wasm_stack: usize,
+    /// The stacks of asynchronous calls.
+    pub async_stacks: AsyncStacks,
     /// How accesses beyond a memory's length are caught, and how much is reserved for one.
     pub memory: MemoryOptions,
     /// Whether what compilers made stays known of placed code, so that it can be placed in another
     /// process ([`CodeRef::artifact`](crate::CodeRef::artifact)): 16 bytes for each relocation.
     pub keep_artifacts: bool,
+}
+
+/// The stacks on which asynchronous calls run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsyncStacks {
+    /// The size of each in bytes, what host functions use included.
+    pub size: usize,
+    /// Whether a stack is filled with zeros before another call gets it.
+    pub zeroing: bool,
+    /// The most stacks that are kept for later calls while no call uses them.
+    pub keep: usize,
+}
+
+impl Default for AsyncStacks {
+    fn default() -> Self {
+        Self {
+            size: 2 << 20,
+            zeroing: false,
+            keep: 64,
+        }
+    }
 }
 
 impl Default for RuntimeConfig {
@@ -42,6 +65,7 @@ impl Default for RuntimeConfig {
             layout_seed: 0,
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
+            async_stacks: AsyncStacks::default(),
             memory: MemoryOptions::default(),
             keep_artifacts: false,
         }

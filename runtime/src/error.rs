@@ -24,6 +24,15 @@ pub enum RuntimeError {
          the child"
     )]
     Forked,
+    /// WebAssembly that was called synchronously has called an asynchronous host function.
+    #[error(
+        "an asynchronous host function was called, but WebAssembly was entered by a synchronous \
+         call: use `call_async` or `instantiate_async` instead"
+    )]
+    Synchronous,
+    /// The future of an asynchronous call was dropped.
+    #[error("the call was cancelled")]
+    Cancelled,
     /// The code space has no room for more code.
     #[error(
         "the code space is full ({bytes} bytes more were needed); give the engine a larger one or \

@@ -8,6 +8,7 @@
 //!
 //! - [`error`], `backtrace`, `config`, `module_id`: plain data;
 //! - `sys`: the operating system; [`stack`]: the limits of a thread's stack;
+//! - `fiber`: the stacks of asynchronous calls;
 //! - `bytes`: a module's bytes while they arrive; `parking`: threads that wait for an address;
 //! - [`code`]: the code space, its allocator, the PC registry, reclamation;
 //! - `image`: initial memory contents, shared by the instances of a module; `space`: address space;
@@ -37,6 +38,8 @@ mod bytes;
 pub mod code;
 mod config;
 pub mod error;
+#[cfg(feature = "async")]
+mod fiber;
 mod image;
 mod interrupt;
 pub mod module;
@@ -64,7 +67,7 @@ use upshift_abi::compiler::Trampolines;
 pub use backtrace::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
 pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
-pub use config::{CodeMapping, RuntimeConfig};
+pub use config::{AsyncStacks, CodeMapping, RuntimeConfig};
 pub use error::{Error, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
@@ -80,6 +83,8 @@ pub use store::{
     ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId,
     ThrownException, WaitClock, run_native,
 };
+#[cfg(feature = "async")]
+pub use store::{OnFiber, run_async};
 pub use sys::{Process, ProfilerMark};
 pub use thread_clock::ThreadClock;
 pub use types::TypeUses;

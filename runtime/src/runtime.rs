@@ -9,6 +9,8 @@ use upshift_abi::{FuncType, TypeId};
 use crate::code::{BuiltinAddresses, CodeObserver, CodeSpace, CodeStats};
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
+#[cfg(feature = "async")]
+use crate::fiber::StackPool;
 use crate::image::ImageFile;
 use crate::sampler::Sampler;
 use crate::sys::Process;
@@ -23,6 +25,8 @@ pub struct Runtime {
     images: Arc<ImageFile>,
     process: Process,
     sampler: OnceLock<Arc<Sampler>>,
+    #[cfg(feature = "async")]
+    stacks: Arc<StackPool>,
 }
 
 impl Runtime {
@@ -38,6 +42,8 @@ impl Runtime {
     ) -> Result<Arc<Self>, RuntimeError> {
         let process = Process::current();
         let code = CodeSpace::new(&config, process, builtins)?;
+        #[cfg(feature = "async")]
+        let stacks = StackPool::new(config.async_stacks);
         Ok(Arc::new(Self {
             config,
             code,
@@ -45,6 +51,8 @@ impl Runtime {
             images: ImageFile::new(process),
             process,
             sampler: OnceLock::new(),
+            #[cfg(feature = "async")]
+            stacks,
         }))
     }
 
@@ -126,6 +134,12 @@ impl Runtime {
 
     pub(crate) fn types(&self) -> &Arc<TypeRegistry> {
         &self.types
+    }
+
+    /// The stacks of asynchronous calls.
+    #[cfg(feature = "async")]
+    pub(crate) fn stacks(&self) -> &Arc<StackPool> {
+        &self.stacks
     }
 
     pub(crate) fn images(&self) -> &Arc<ImageFile> {

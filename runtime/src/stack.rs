@@ -5,9 +5,11 @@
 //! thread, however small its stack is. The system is queried once per thread; entering costs a
 //! comparison.
 //!
-//! A host may have switched to a stack of its own making (coroutines, fibers). The system knows
-//! nothing of those, so there only the configured size holds, and such a stack must be made large
-//! enough.
+//! Asynchronous calls run on stacks of the engine's own; a thread that switches to one says where
+//! it is, so these rules hold there as well.
+//!
+//! A host may have switched to a stack of its own making. The system knows nothing of those, so
+//! there only the configured size holds, and such a stack must be made large enough.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -31,11 +33,35 @@ pub(crate) struct Bounds {
     low: usize,
     /// The address behind the stack.
     high: usize,
+    /// Bytes below `low` that are the guard of a stack of the engine's own; 0 for others.
+    guard: usize,
 }
 
 impl Bounds {
     /// The empty range of an unknown stack.
-    const NONE: Bounds = Bounds { low: 0, high: 0 };
+    const NONE: Bounds = Bounds {
+        low: 0,
+        high: 0,
+        guard: 0,
+    };
+
+    /// A stack of the engine's own, above a guard.
+    #[cfg(feature = "async")]
+    pub(crate) fn with_guard(low: usize, high: usize, guard: usize) -> Self {
+        Self { low, high, guard }
+    }
+
+    /// The address behind the stack.
+    #[cfg(feature = "async")]
+    pub(crate) fn high(self) -> usize {
+        self.high
+    }
+
+    /// [`limit`] on this stack.
+    #[inline]
+    pub(crate) fn wasm_limit(self, sp: usize, max: usize) -> usize {
+        sp.saturating_sub(max).max(self.low + HOST_RESERVE)
+    }
 
     pub(crate) fn contains(self, address: usize) -> bool {
         (self.low..self.high).contains(&address)
@@ -43,8 +69,40 @@ impl Bounds {
 }
 
 thread_local! {
-    /// The calling thread's stack; `None` until the system has been queried.
+    /// The stack that the calling thread is on; `None` until the system has been queried. Constant
+    /// and without a destructor, so a signal handler may read it.
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
+
+    /// How often the calling thread has switched stacks.
+    static SWITCHES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Records that the calling thread switches to another stack; returns where the one before is.
+///
+/// Not inlined: a thread-local variable is at another place in a function that has been resumed on
+/// another thread, of which the compiler knows nothing.
+#[cfg(feature = "async")]
+#[inline(never)]
+pub(crate) fn switch(to: Bounds) -> Bounds {
+    let before = bounds();
+    BOUNDS.set(Some(to));
+    SWITCHES.set(SWITCHES.get() + 1);
+    before
+}
+
+/// How often the calling thread has switched to the stack of an asynchronous call or back. Between
+/// two equal answers it has run one call, or none.
+pub fn switches() -> u64 {
+    SWITCHES.get()
+}
+
+/// Whether the address is in the guard below a stack of the engine's own that the calling thread is
+/// on. Async-signal-safe.
+pub(crate) fn is_in_guard(address: usize) -> bool {
+    BOUNDS.get().is_some_and(|stack| {
+        let guard = stack.low - stack.guard..stack.low;
+        guard.contains(&address)
+    })
 }
 
 /// The calling thread's stack as the system knows it; no address is inside where it knows none. On
@@ -62,11 +120,10 @@ pub(crate) fn bounds() -> Bounds {
 #[inline]
 pub fn limit(sp: usize, max: usize) -> usize {
     let bounds = bounds();
-    let wanted = sp.saturating_sub(max);
     if bounds.contains(sp) {
-        wanted.max(bounds.low + HOST_RESERVE)
+        bounds.wasm_limit(sp, max)
     } else {
-        wanted
+        sp.saturating_sub(max)
     }
 }
 
@@ -113,6 +170,7 @@ fn from_thread() -> Option<Bounds> {
         known.then(|| Bounds {
             low: start.saturating_add(guard),
             high: start.saturating_add(size),
+            guard: 0,
         })
     }
 }
@@ -138,6 +196,7 @@ fn from_process() -> Option<Bounds> {
     Some(Bounds {
         low: high.saturating_sub(size),
         high,
+        guard: 0,
     })
 }
 

@@ -138,6 +138,28 @@ impl Reservation {
         };
     }
 
+    /// Returns the memory of a writable, page-aligned part to the system; the part reads as zeros
+    /// from now on.
+    ///
+    /// # Panics
+    ///
+    /// If the part is not inside the reservation.
+    ///
+    /// # Safety
+    ///
+    /// Nothing refers to the contents.
+    #[cfg(feature = "async")]
+    pub unsafe fn discard(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: the range is inside the private mapping of `self`, and the caller promises that
+        // its contents are not in use.
+        unsafe {
+            let start = self.base().add(offset).cast::<c_void>();
+            rustix::mm::madvise(start, len, Advice::LinuxDontNeed)
+        }
+        .map_err(|e| RuntimeError::system("return memory", e))
+    }
+
     /// Makes a page-aligned part readable: zeros, which take no memory and count towards no limit.
     ///
     /// # Panics

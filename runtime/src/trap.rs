@@ -25,6 +25,7 @@ use upshift_abi::vmctx::VmStore;
 use crate::code::CodeKind;
 use crate::error::RuntimeError;
 use crate::interrupt::INTERRUPT_SIGNAL;
+use crate::stack;
 use crate::store::{Provided, Store, TRAP_SIGNALS, TrapRecord, current_store};
 use crate::stubs;
 use crate::sys::call_handler;
@@ -68,8 +69,27 @@ unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, con
     // running.
     let ours = !vm.is_null() && unsafe { take_over(signal, info, context.cast(), vm) };
     if !ours {
+        // SAFETY: the system fills the fault address for this signal.
+        if signal == libc::SIGSEGV && stack::is_in_guard(unsafe { (*info).si_addr() } as usize) {
+            host_stack_overflow();
+        }
         // SAFETY: the arguments are the system's own.
         unsafe { chain(signal, info, context) };
+    }
+}
+
+/// Ends the process because host code has used up the stack of an asynchronous call, as the
+/// standard library does for a thread's stack. (WebAssembly never gets there: it compares with its
+/// limit.)
+fn host_stack_overflow() -> ! {
+    const MESSAGE: &[u8] =
+        b"\nhost code has overflowed the stack of an asynchronous WebAssembly call: \
+        a larger `async_stack_size` or a smaller `max_wasm_stack` leaves it more\n\
+        fatal runtime error: stack overflow, aborting\n";
+    // SAFETY: async-signal-safe calls, with the bytes of a constant.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, MESSAGE.as_ptr().cast(), MESSAGE.len());
+        libc::abort()
     }
 }
 

@@ -57,23 +57,47 @@ pub(crate) fn host<T: Send + 'static>(
             caller,
             values,
         } = host;
-        let mut params = Vec::with_capacity(signature.params.len());
-        for (&ty, &value) in signature.params.iter().zip(&*values) {
-            // SAFETY: the runtime passes values of the parameter types.
-            params.push(unsafe { Val::from_raw(store, value, ty) });
-        }
-        let results = signature.results.iter().map(|&ty| Val::default_for_ty(ty));
-        let mut results: Vec<Val> = results.collect();
+        // SAFETY: the runtime passes values of the parameter types.
+        let (params, mut results) = unsafe { arguments(store, &signature, values) };
         func(Caller::new(store, caller), &params, &mut results)?;
-        for ((result, &ty), value) in results.iter().zip(&signature.results).zip(values) {
-            result.check(store, ty, "host function result")?;
-            *value = result.to_raw(store);
-        }
-        Ok(())
+        write_results(store, &signature, &results, values)
     };
     HostDefinition {
         ty,
         uses: OnceLock::new(),
         func: HostFunc::Array(Arc::new(call)),
     }
+}
+
+/// The arguments of a host function of the type, and zeros and nulls in the place of results.
+///
+/// # Safety
+///
+/// The values are of the parameters' types, in this store.
+pub(super) unsafe fn arguments(
+    store: &mut RawStore,
+    ty: &upshift_abi::FuncType,
+    values: &[VmVal],
+) -> (Vec<Val>, Vec<Val>) {
+    let mut params = Vec::with_capacity(ty.params.len());
+    for (&ty, &value) in ty.params.iter().zip(values) {
+        // SAFETY: guaranteed by the caller.
+        params.push(unsafe { Val::from_raw(store, value, ty) });
+    }
+    let results = ty.results.iter().map(|&ty| Val::default_for_ty(ty));
+    (params, results.collect())
+}
+
+/// Writes the results of a host function of the type, if they are of its types.
+pub(super) fn write_results(
+    store: &RawStore,
+    ty: &upshift_abi::FuncType,
+    results: &[Val],
+    values: &mut [VmVal],
+) -> Result<()> {
+    for ((result, &ty), value) in results.iter().zip(&ty.results).zip(values) {
+        result.check(store, ty, "host function result")?;
+        *value = result.to_raw(store);
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use upshift_abi::callconv::is_native;
 use upshift_abi::vmctx::VmVal;
+use upshift_runtime::{FuncId, Store as RawStore};
 
 use super::values::{WasmParams, WasmResults, private::Values};
 use crate::error::public;
@@ -71,7 +72,12 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     #[inline]
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = raw_mut(&mut store);
-        let func = self.func.0.id_in(store);
+        self.call_in(store, self.func.0.id_in(store), params)
+    }
+
+    /// [`call`](Self::call) of the function with its id in the store.
+    #[inline]
+    pub(super) fn call_in(&self, store: &mut RawStore, func: FuncId, params: P) -> Result<R> {
         if const { is_native(P::TYPES, R::TYPES) } {
             // SAFETY: the creator of this `TypedFunc` has compared the types.
             return unsafe { params.call_native(store, func) };

@@ -13,6 +13,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use upshift_profiler::{FuncKey, Nanos};
+use upshift_runtime::stack::switches;
 
 use crate::worker::{Target, thread_time};
 
@@ -23,6 +24,9 @@ pub(crate) type Clock = dyn Fn() -> Reading + Send + Sync;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) thread: ThreadId,
+    /// How often the thread has switched between asynchronous calls: what it did meanwhile is no
+    /// part of the call.
+    pub(crate) switches: u64,
     pub(crate) time: Nanos,
 }
 
@@ -32,13 +36,15 @@ impl Reading {
     pub(crate) fn now() -> Self {
         Self {
             thread: thread::current().id(),
+            switches: switches(),
             time: thread_time().into(),
         }
     }
 
-    /// The time since an earlier reading; `None` if that was of another thread.
+    /// The time since an earlier reading; `None` if that was of another thread, or the thread has
+    /// left an asynchronous call or gone on with one since.
     pub(crate) fn since(self, earlier: Self) -> Option<Nanos> {
-        let same = self.thread == earlier.thread;
+        let same = (self.thread, self.switches) == (earlier.thread, earlier.switches);
         same.then(|| Nanos(self.time.0.saturating_sub(earlier.time.0)))
     }
 }

@@ -473,6 +473,7 @@ impl Rig {
             let time = time.clone();
             Box::new(move || Reading {
                 thread: thread::current().id(),
+                switches: 0,
                 time: Nanos(time.load(Ordering::Relaxed)),
             })
         };

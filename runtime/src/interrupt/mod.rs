@@ -10,6 +10,9 @@
 //!
 //! A deadline is an interruption that the watchdog causes.
 //!
+//! A suspended asynchronous call runs on no thread: the interrupter wakes its task, which finds the
+//! word set when it resumes the call.
+//!
 //! # What an interruption ends
 //!
 //! An interruption ends the outermost call from the host: the word stays set until that call
@@ -27,11 +30,15 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
+#[cfg(feature = "async")]
+use std::{sync::atomic::AtomicPtr, task::Waker};
 
 use upshift_abi::TrapCode;
 use upshift_abi::vmctx::VmStore;
 
 use crate::error::TimedOut;
+#[cfg(feature = "async")]
+use crate::fiber::Fiber;
 use crate::parking::{ParkedThread, Registered};
 use crate::sys;
 use watchdog::Watchdog;
@@ -76,6 +83,10 @@ pub struct StoreShared {
     /// The thread that is parked on behalf of the store, if any: unparked when the interrupt word
     /// becomes non-zero.
     parked: ParkedThread,
+    /// The fiber that the store's innermost activation is on; null on a thread's own stack. Only
+    /// the thread that has the store writes and reads it.
+    #[cfg(feature = "async")]
+    fiber: AtomicPtr<Fiber>,
     /// Readable while the interrupt word is not zero. Created, under the lock of `state`, when
     /// first requested.
     event: OnceLock<sys::Event>,
@@ -87,6 +98,9 @@ struct State {
     /// The watchdog's earliest alarm for this store. Moving the deadline to a later time keeps the
     /// alarm, which then sets the next one, so moving and disarming are cheap.
     alarm: Option<Instant>,
+    /// Wakes the task that waits for the store's outermost suspended call.
+    #[cfg(feature = "async")]
+    waker: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +133,8 @@ impl StoreShared {
             state: Mutex::default(),
             changed: Condvar::new(),
             parked: ParkedThread::default(),
+            #[cfg(feature = "async")]
+            fiber: AtomicPtr::new(ptr::null_mut()),
             event: OnceLock::new(),
         })
     }
@@ -145,6 +161,52 @@ impl StoreShared {
     /// The thread that runs the store, for other threads; 0 outside WebAssembly.
     pub fn running_on(&self) -> i32 {
         self.thread.load(Ordering::Acquire)
+    }
+
+    /// The fiber that the store's innermost activation is on; null on a thread's own stack.
+    #[cfg(feature = "async")]
+    #[inline]
+    pub fn fiber(&self) -> *const Fiber {
+        self.fiber.load(Ordering::Relaxed)
+    }
+
+    /// Sets what [`fiber`](Self::fiber) returns.
+    #[cfg(feature = "async")]
+    pub fn set_fiber(&self, fiber: *const Fiber) {
+        self.fiber.store(fiber.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Makes an interruption wake a task, which waits for a suspended call of the store. The waker
+    /// of a call within another one is replaced by that of the call around.
+    #[cfg(feature = "async")]
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut state = self.state();
+        match &mut state.waker {
+            Some(known) => known.clone_from(waker),
+            unknown => *unknown = Some(waker.clone()),
+        }
+        drop(state);
+        // Whatever interrupted before has not seen the waker.
+        if self.is_interrupted() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Removes the waker.
+    #[cfg(feature = "async")]
+    pub fn clear_waker(&self) {
+        let waker = self.state().waker.take();
+        drop(waker);
+    }
+
+    /// Wakes the task that waits for a suspended call, if there is one. Not under the lock, as an
+    /// executor's waker may do anything.
+    #[cfg(feature = "async")]
+    fn wake(&self) {
+        let waker = self.state().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn word(&self) -> &AtomicU32 {
@@ -214,6 +276,8 @@ impl StoreShared {
         if !sys::membarrier_all_threads() {
             fence(Ordering::SeqCst);
         }
+        #[cfg(feature = "async")]
+        stores.iter().for_each(|store| store.wake());
         let mut running = stores.iter().filter(|store| store.nudge()).peekable();
         if running.peek().is_some() {
             Watchdog::get().repeat(running.copied());

@@ -32,6 +32,16 @@ pub(crate) fn current_store() -> *mut VmStore {
     CURRENT.get()
 }
 
+/// Makes a store, or none, the one that the calling thread is running; returns the one before.
+///
+/// Not inlined: a thread-local variable is at another place in a function that has been resumed on
+/// another thread, of which the compiler knows nothing.
+#[cfg(feature = "async")]
+#[inline(never)]
+pub(super) fn replace_current(vm: *mut VmStore) -> *mut VmStore {
+    CURRENT.replace(vm)
+}
+
 /// The reason why the innermost activation is being left.
 pub enum Pending {
     /// A trap.
@@ -251,7 +261,7 @@ impl Store {
         let returned = self.may_enter(vm).map(|()| {
             let previous = CURRENT.replace(vm);
             let returned = call(vm);
-            CURRENT.replace(previous);
+            self.restore_current(previous);
             returned
         });
         if outermost {
@@ -267,6 +277,18 @@ impl Store {
             Err(Refusal::Interrupt) => Err(self.interrupted(outermost, WasmBacktrace::default())),
             Err(Refusal::StackOverflow) => Err(Box::new(Error::trap(TrapCode::StackOverflow))),
         }
+    }
+
+    /// Makes the store the thread's current one that was it before the call that has returned,
+    /// maybe on another thread than it began on.
+    #[inline]
+    fn restore_current(&self, previous: *mut VmStore) {
+        #[cfg(feature = "async")]
+        if !self.shared.fiber().is_null() {
+            replace_current(previous);
+            return;
+        }
+        CURRENT.set(previous);
     }
 
     /// Returns whether the host may enter WebAssembly now, or why not.

@@ -5,6 +5,8 @@
 //! behaviour).
 
 mod arena;
+#[cfg(feature = "async")]
+mod asynchronous;
 mod budget;
 mod call;
 mod constant;
@@ -36,6 +38,8 @@ use std::time::{Duration, Instant};
 use upshift_abi::vmctx::{VmFuncRef, VmHostContext, VmStore};
 use upshift_abi::{TrapCode, TypeId};
 
+#[cfg(feature = "async")]
+pub use asynchronous::{OnFiber, run_async};
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
 pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};

@@ -51,8 +51,8 @@ impl Store {
     /// Passes every word by which WebAssembly may reach a value or an exception to `look_at`, but
     /// for the values of exceptions: those in tables and globals, and every word in frames of this
     /// store's activations, in memory and in callee-saved registers. `None` if WebAssembly is
-    /// running on a stack that this thread did not start with, or a call hook runs: then its
-    /// references can't be found.
+    /// running on a stack that this thread neither started with nor got from the engine, or a call
+    /// hook runs: then its references can't be found.
     pub(super) fn search_references(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
         if self.hook.runs {
             return None;
@@ -76,35 +76,63 @@ impl Store {
     #[inline(never)]
     fn search_stack(&self, mut look_at: impl FnMut(u64)) -> Option<()> {
         let registers = sys::preserved_registers();
-        let start = (&raw const registers) as usize;
-        let end = self.outermost_entry(start)?;
-        let stack = stack::bounds();
-        if !stack.contains(start) || !stack.contains(end) {
-            return None;
-        }
         registers.iter().for_each(|&word| look_at(word));
-        for address in (start..end).step_by(size_of::<u64>()) {
-            // SAFETY: between a local of this function and a frame that called it the thread's
-            // stack is mapped; it is only read, as words without a type.
-            look_at(unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() });
+        for part in self.activation_stacks((&raw const registers) as usize) {
+            let end = part.outermost_entry()?;
+            if !part.stack.contains(part.start) || !part.stack.contains(end) {
+                return None;
+            }
+            for address in (part.start..end).step_by(size_of::<u64>()) {
+                let word = std::ptr::with_exposed_provenance::<u64>(address);
+                // SAFETY: between a local of a function that has not returned and a frame that
+                // called it a stack is mapped; it is only read, as words without a type.
+                look_at(unsafe { word.read_volatile() });
+            }
         }
         Some(())
     }
 
-    /// The outermost entry frame, if all activations are above `start` in the order of their calls.
-    fn outermost_entry(&self, start: usize) -> Option<usize> {
-        let (mut last, mut fp) = (start, self.entry_fp());
-        loop {
-            if fp <= last {
-                return None;
-            }
+    /// The stacks that the store's activations are on; `start` is an address of the running
+    /// function's frame, at or below the values of callee-saved registers.
+    #[cfg(not(feature = "async"))]
+    fn activation_stacks(&self, start: usize) -> Vec<ActivationStack> {
+        vec![ActivationStack {
+            start,
+            stack: stack::bounds(),
+            innermost: self.entry_fp(),
+            around: 0,
+        }]
+    }
+}
+
+/// A stack that activations of a store are on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ActivationStack {
+    /// Where the search begins: at or below the values of callee-saved registers.
+    pub start: usize,
+    /// The whole stack.
+    pub stack: stack::Bounds,
+    /// The entry frame of the innermost activation on it.
+    pub innermost: usize,
+    /// The entry frame around the outermost activation on it, which is on another stack; 0 for
+    /// none.
+    pub around: usize,
+}
+
+impl ActivationStack {
+    /// The outermost entry frame on the stack, if all are above `start` in the order of their
+    /// calls.
+    fn outermost_entry(&self) -> Option<usize> {
+        let (mut last, mut fp) = (self.start, self.innermost);
+        while fp > last {
             let previous = fp.wrapping_add_signed(frame::entry::PREVIOUS_ENTRY_FP as isize);
             // SAFETY: entry frames stand as long as their activation does.
             let outer = unsafe { std::ptr::with_exposed_provenance::<usize>(previous).read() };
-            if outer == 0 {
+            if outer == self.around {
                 return Some(fp);
             }
             (last, fp) = (fp, outer);
         }
+        None
     }
 }
