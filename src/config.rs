@@ -10,6 +10,7 @@ use upshift_profiler::LogConfig;
 use upshift_runtime::RuntimeConfig;
 use upshift_tiering::{TieringConfig, Weights};
 
+use crate::WasmBacktraceDetails;
 use crate::cache::CacheConfig;
 use crate::jitdump::JitDump;
 use crate::tiers::Tiers;
@@ -109,6 +110,27 @@ impl Config {
     /// functions compiled when first called, guard pages instead of bounds checks.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets whether errors carry a [`WasmBacktrace`](crate::WasmBacktrace). On by default; without,
+    /// an error costs no walk of the stack.
+    pub fn wasm_backtrace(&mut self, enable: bool) -> &mut Self {
+        self.runtime.backtraces = enable;
+        self
+    }
+
+    /// Sets whether backtraces have files and lines, from the modules' DWARF:
+    /// [`FrameInfo::symbols`](crate::FrameInfo::symbols). On by default; it is read when a
+    /// backtrace is printed, not before.
+    pub fn wasm_backtrace_details(&mut self, details: WasmBacktraceDetails) -> &mut Self {
+        self.runtime.backtrace_details = match details {
+            WasmBacktraceDetails::Enable => true,
+            WasmBacktraceDetails::Disable => false,
+            WasmBacktraceDetails::Environment => {
+                std::env::var_os("UPSHIFT_BACKTRACE_DETAILS").is_some_and(|value| value == "1")
+            }
+        };
+        self
     }
 
     /// Sets which compilers are used.

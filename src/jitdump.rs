@@ -4,6 +4,7 @@
 //! So a sample belongs to the latest piece at its address, also where a place is used again. The
 //! file is complete up to the last record at any moment, whatever ends the process.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
-use upshift_abi::Printable;
+use upshift_abi::{Printable, demangle};
 use upshift_profiler::jitdump::{self, Code, Line};
 use upshift_profiler::{Nanos, Text, symbol};
 use upshift_runtime::code::{CodeObserver, FunctionCode, NewCode, NewCodeKind, Trampoline};
@@ -252,8 +253,8 @@ impl CodeObserver for Observer {
 
 fn function_name(code: &FunctionCode) -> String {
     let index = code.facts.func_index(code.func);
-    let name = code.facts.func_name(index).map(str::to_owned);
-    name.unwrap_or_else(|| format!("func[{}]", index.0))
+    let name = code.facts.func_name(index).map(demangle::shown);
+    name.map_or_else(|| format!("func[{}]", index.0), Cow::into_owned)
 }
 
 /// What stands for the file of a function's lines: its module.

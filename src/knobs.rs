@@ -169,6 +169,10 @@ knobs! {
             "mean time between two samples of what threads that run the program do";
         Debug "sample-seed": Tuning types::count("", 0, u64::MAX) => sample_seed,
             "seed of the random times between samples";
+        Debug "backtrace": Trace types::SWITCH => runtime.backtraces,
+            "show which functions were active where an error happened";
+        Debug "backtrace-details": Trace types::SWITCH => runtime.backtrace_details,
+            "show files and lines in backtraces, from the module's debug information (DWARF)";
         Wasm "compilation-hints": Tuning types::SWITCH => compilation_hints,
             "let policies and the optimizer see the module's compilation hints";
         Wasm "canonicalize-nans": Mode types::SWITCH => canonicalize_nans,

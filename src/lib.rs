@@ -46,6 +46,7 @@
 
 #![deny(unsafe_code)]
 
+mod backtrace;
 mod cache;
 mod compat;
 mod config;
@@ -67,6 +68,8 @@ mod module;
 mod resource_table;
 mod shared_memory;
 mod store;
+#[cfg(feature = "addr2line")]
+mod symbols;
 mod table;
 mod tag;
 mod tiers;
@@ -79,6 +82,8 @@ mod words;
 
 #[doc(no_inline)]
 pub use upshift_abi::CompiledFunction;
+#[doc(no_inline)]
+pub use upshift_abi::WasmOffset;
 pub use upshift_abi::counted::CountedSite;
 pub use upshift_abi::hints;
 pub use upshift_abi::targets::KnownTarget;
@@ -95,12 +100,13 @@ pub use upshift_runtime::{
 pub use upshift_tiering as tiering;
 pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};
 
+pub use backtrace::{FrameInfo, FrameKind, FrameSymbol, WasmBacktrace, WasmBacktraceDetails};
 pub use cache::CacheConfig;
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
 pub use engine::Engine;
 pub use error::{
-    Error, Exit, FrameInfo, I32Exit, LinkError, MissingFeature, Result, ThrownException, Tier,
-    TimedOut, Trap, UnknownImport, WasmBacktrace,
+    Error, Exit, I32Exit, LinkError, MissingFeature, Result, ThrownException, Tier, TimedOut, Trap,
+    UnknownImport,
 };
 pub use exnref::ExnRef;
 pub use externref::{ExternRef, RootScope};

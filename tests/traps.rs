@@ -150,9 +150,11 @@ fn check_tier(mode: Mode, export: &str, error: &Error, what: &str) {
     // The functions with the loop are called by the export.
     let looping = frames[frames.len() - 2].tier();
     match mode {
-        Mode::Baseline => assert_eq!(tier, Tier::Baseline, "{what}"),
-        Mode::Optimizer => assert_eq!(tier, Tier::Optimizer, "{what}"),
-        Mode::TieredSync if export != "called" => assert_eq!(looping, Tier::Optimizer, "{what}"),
+        Mode::Baseline => assert_eq!(tier, Some(Tier::Baseline), "{what}"),
+        Mode::Optimizer => assert_eq!(tier, Some(Tier::Optimizer), "{what}"),
+        Mode::TieredSync if export != "called" => {
+            assert_eq!(looping, Some(Tier::Optimizer), "{what}")
+        }
         _ => {}
     }
 }

@@ -217,21 +217,22 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
         generator.state.check();
     }
     if sources {
-        note_source(generator);
+        generator.note_source();
     }
     generator.masm.total_len() <= MAX_CODE && generator.state.end.words() <= MAX_HOME_WORDS
 }
 
-/// Records where the current operator's code begins, instead of an operator that emitted none.
-fn note_source(generator: &mut FuncGen<'_>) {
-    let code = CodeOffset(generator.masm.buf.len() as u32);
-    let wasm = generator.wasm_offset();
-    match generator.records.sources.last_mut() {
-        Some(last) if last.code == code => last.wasm = wasm,
-        _ => generator
-            .records
-            .sources
-            .push(SourceLocation { code, wasm }),
+impl FuncGen<'_> {
+    /// Records where the current operator's code begins, instead of an operator that emitted none.
+    /// Loops do so always, so that a backtrace tells where an interruption has struck.
+    pub(crate) fn note_source(&mut self) {
+        let code = CodeOffset(self.masm.buf.len() as u32);
+        let wasm = self.wasm_offset();
+        match self.records.sources.last_mut() {
+            Some(last) if last.wasm == wasm => {}
+            Some(last) if last.code == code => last.wasm = wasm,
+            _ => self.records.sources.push(SourceLocation { code, wasm }),
+        }
     }
 }
 

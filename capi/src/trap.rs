@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use upshift::{Error, FrameInfo, Tier, WasmBacktrace};
+use upshift::{Error, FrameInfo, FrameKind, Tier, WasmBacktrace};
 
 use crate::given;
 use crate::refs::{Info, Object, wasm_ref_t};
@@ -96,10 +96,11 @@ pub(crate) fn message(error: &Error) -> String {
     causes.join(": ")
 }
 
-/// The frames of an error, innermost first.
-pub(crate) fn frames(error: &Error) -> &[FrameInfo] {
+/// The frames of an error that are WebAssembly's, innermost first.
+pub(crate) fn frames(error: &Error) -> impl Iterator<Item = &FrameInfo> {
     let backtrace = original(error).downcast_ref::<WasmBacktrace>();
-    backtrace.map_or(&[], WasmBacktrace::frames)
+    let frames = backtrace.map_or(&[][..], WasmBacktrace::frames).iter();
+    frames.filter(|frame| frame.kind() == FrameKind::Wasm)
 }
 
 #[unsafe(no_mangle)]
@@ -121,7 +122,7 @@ extern "C" fn wasm_trap_message(trap: Option<&wasm_ref_t>, out: Out<'_, Bytes>) 
 
 #[unsafe(no_mangle)]
 extern "C" fn wasm_trap_origin(trap: Option<&wasm_ref_t>) -> Option<Box<wasm_frame_t>> {
-    let innermost = frames(error_of(trap)).first()?;
+    let innermost = frames(error_of(trap)).next()?;
     Some(Box::new(wasm_frame_t::new(innermost)))
 }
 
@@ -130,7 +131,7 @@ extern "C" fn wasm_trap_trace(
     trap: Option<&wasm_ref_t>,
     out: Out<'_, Vector<Option<Box<wasm_frame_t>>>>,
 ) {
-    let frames = frames(error_of(trap)).iter();
+    let frames = frames(error_of(trap));
     let frames = frames.map(|frame| Some(Box::new(wasm_frame_t::new(frame))));
     put(out, Vector::from_vec(frames.collect()));
 }
@@ -162,7 +163,7 @@ impl wasm_frame_t {
     }
 
     pub(crate) fn is_optimized(&self) -> bool {
-        self.info.tier() == Tier::Optimizer
+        self.info.tier() == Some(Tier::Optimizer)
     }
 }
 

@@ -21,6 +21,12 @@ use crate::translate::Origins;
 use crate::trap;
 use crate::x64::{self, dispatch};
 
+/// Bytes of code without a trap site behind which there is a landmark.
+const LANDMARK_DISTANCE: u32 = 16;
+
+/// How many runs are all kept as landmarks, 8 bytes each.
+const FEW_RUNS: usize = 32;
+
 /// Converts Cranelift's result; an error names what in the code has no meaning outside Cranelift.
 pub(crate) fn convert(
     request: &CompileRequest<'_>,
@@ -38,20 +44,21 @@ pub(crate) fn convert(
     }
     let relocations = buffer.relocs().iter();
     let layout = buffer.frame_layout();
+    let sites = Sites {
+        details: details(&sources, handlers(compiled)?),
+        ..Sites::new(traps, calls(compiled, &sources))
+    };
+    let sources = match request.sources {
+        true => sources.runs(),
+        false => sources.landmarks(&sites),
+    };
     Ok(CompiledFunction {
         code,
         relocations: relocations
             .map(|reloc| relocation(func, reloc))
             .collect::<Result<_, _>>()?,
-        sites: Sites {
-            details: details(&sources, handlers(compiled)?),
-            ..Sites::new(traps, calls(compiled, &sources))
-        },
-        sources: if request.sources {
-            sources.runs()
-        } else {
-            Vec::new()
-        },
+        sites,
+        sources,
         loops: Vec::new(),
         frame_size: layout.map_or(0, |layout| layout.frame_to_fp_offset),
         // Cranelift does not say where its constants begin.
@@ -369,6 +376,38 @@ impl<'a> Sources<'a> {
         if covered < self.size {
             visit(CodeOffset(covered), None);
         }
+    }
+
+    /// Those of the [`runs`](Self::runs) that tell where an interruption has struck, beside the
+    /// sites: all of them if they are few, else where no site and no other landmark is near, the
+    /// function was inlined, or the instruction stands before that of the last one.
+    fn landmarks(&self, sites: &Sites) -> Vec<SourceLocation> {
+        let runs = self.runs();
+        if runs.len() <= FEW_RUNS {
+            return runs;
+        }
+        let mut landmarks: Vec<SourceLocation> = Vec::new();
+        let mut known = sites
+            .traps
+            .iter()
+            .map(|site| (site.code, site.wasm))
+            .peekable();
+        let mut last: Option<(CodeOffset, WasmOffset)> = None;
+        for run in runs {
+            while let Some(site) = known.next_if(|site| site.0 <= run.code) {
+                last = last.max(Some(site));
+            }
+            let is_told = last.is_some_and(|(code, wasm)| {
+                run.code.0 - code.0 < LANDMARK_DISTANCE
+                    && run.wasm >= wasm
+                    && sites.frame_at(code) == sites.frame_at(run.code)
+            });
+            if !is_told {
+                landmarks.push(run);
+                last = Some((run.code, run.wasm));
+            }
+        }
+        landmarks
     }
 
     /// Converts to the shared form, in which each entry holds until the next one; code between runs

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "serde")]
 use upshift_abi::DefinedFuncIndex;
-use upshift_abi::{CompileUnit, ModuleFacts, Printable};
+use upshift_abi::{CompileUnit, ModuleFacts, Printable, demangle};
 
 use crate::key::{CodeKey, FuncKey, ModuleKey, TIERS, tier_name};
 use crate::text::Text;
@@ -109,7 +109,8 @@ impl Names {
         functions
     }
 
-    /// The function's name in its module, or its index there as `func[12]`.
+    /// The function's name as its programmer wrote it ([`demangle`]), or its index in its module as
+    /// `func[12]`.
     pub fn of(&self, key: FuncKey) -> String {
         let (index, name) = match self.modules.get(&key.module) {
             Some(Functions::Facts(facts)) => {
@@ -123,6 +124,7 @@ impl Names {
             },
             None => return key.to_string(),
         };
-        name.unwrap_or_else(|| format!("func[{index}]"))
+        let shown = name.map(|name| demangle::shown(&name).into_owned());
+        shown.unwrap_or_else(|| format!("func[{index}]"))
     }
 }

@@ -67,7 +67,7 @@ pub unsafe extern "sysv64" fn compile_first(
         // SAFETY: the stub's frame stands.
         unsafe { (*store.vm()).exit_fp = frame };
         // SAFETY: as above; it is a frame record that returns to the call.
-        let backtrace = unsafe { WasmBacktrace::capture_at_exit(store) };
+        let backtrace = unsafe { WasmBacktrace::capture_at_builtin(store) };
         store.set_pending(Pending::Trap(TrapCode::Interrupt, backtrace));
         return 0;
     }

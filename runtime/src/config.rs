@@ -30,6 +30,10 @@ pub struct RuntimeConfig {
     pub max_wasm_stack: usize,
     /// The stacks of asynchronous calls.
     pub async_stacks: AsyncStacks,
+    /// Whether errors carry backtraces. Without, an error costs no walk of the stack.
+    pub backtraces: bool,
+    /// Whether what backtraces show is completed from the modules' debug information.
+    pub backtrace_details: bool,
     /// How accesses beyond a memory's length are caught, and how much is reserved for one.
     pub memory: MemoryOptions,
     /// Whether what compilers made stays known of placed code, so that it can be placed in another
@@ -66,6 +70,8 @@ impl Default for RuntimeConfig {
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
             async_stacks: AsyncStacks::default(),
+            backtraces: true,
+            backtrace_details: true,
             memory: MemoryOptions::default(),
             keep_artifacts: false,
         }

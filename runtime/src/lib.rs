@@ -64,7 +64,9 @@ use std::sync::Arc;
 
 use upshift_abi::compiler::Trampolines;
 
-pub use backtrace::{Frame, KEPT as BACKTRACE_KEPT, WasmBacktrace};
+pub use backtrace::{
+    Frame, KEPT as BACKTRACE_KEPT, ModuleSource, Place as FramePlace, WasmBacktrace,
+};
 pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{AsyncStacks, CodeMapping, RuntimeConfig};

@@ -10,10 +10,11 @@ use upshift_abi::counted::CountedSites;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
-    Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, LoopIndex, ModuleFacts,
-    RelocationTarget, Tier,
+    Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, LoopIndex,
+    ModuleFacts, RelocationTarget, Tier,
 };
 
+use crate::backtrace::{Frame, ModuleSource, Place};
 use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, Deferred, FunctionCode};
 use crate::error::RuntimeError;
 use crate::image::MemoryImage;
@@ -92,7 +93,7 @@ pub struct ModuleCode {
     facts: Arc<ModuleFacts>,
     /// Keeps the type ids that this module's code compares.
     _types: TypeUses,
-    wasm: Bytes,
+    source: Arc<ModuleSource>,
     hooks: Arc<dyn TierHooks>,
     slots: Cells,
     budgets: Cells,
@@ -166,7 +167,7 @@ impl ModuleCode {
             sites: CodeSpace::allocate_cells(code, sites * size_of::<u32>())?,
             facts,
             _types: types,
-            wasm,
+            source: Arc::new(ModuleSource::new(wasm, runtime.config().backtrace_details)),
             hooks,
             instantiated: AtomicBool::new(false),
             image: OnceLock::new(),
@@ -192,7 +193,18 @@ impl ModuleCode {
 
     /// The module's bytes.
     pub fn wasm(&self) -> &Bytes {
-        &self.wasm
+        self.source.wasm()
+    }
+
+    /// The frame of a host function that the module imports or, if the index is not known, calls.
+    pub(crate) fn host_frame(&self, func: Option<FuncIndex>) -> Frame {
+        Frame {
+            module: self.id,
+            facts: self.facts.clone(),
+            source: self.source.clone(),
+            func,
+            place: Place::Host,
+        }
     }
 
     /// The runtime that the module belongs to.
@@ -212,7 +224,7 @@ impl ModuleCode {
             return None;
         }
         let make = || {
-            let image = MemoryImage::new(self.runtime.images(), &self.facts, &self.wasm);
+            let image = MemoryImage::new(self.runtime.images(), &self.facts, self.wasm());
             image.unwrap_or_else(|error| {
                 log::warn!("instances copy their data: {error}");
                 None
@@ -282,6 +294,7 @@ impl ModuleCode {
         let kind = CodeKind::Function(FunctionCode {
             module: self.id,
             facts: self.facts.clone(),
+            source: self.source.clone(),
             func,
             unit,
             tier,

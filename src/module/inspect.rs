@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use anyhow::Context as _;
-use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier};
+use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex, Tier, demangle};
 
 use super::Module;
 use crate::Result;
@@ -11,15 +11,48 @@ use crate::Result;
 pub use upshift_optimizer::Dump;
 
 impl Module {
-    /// The index of a function that the module defines, by its name (of the name section or an
-    /// export) or its index. Searches all functions.
+    /// The index of a function that the module defines, by any form in which functions are shown:
+    /// its name (of the name section or an export), mangled or not; its index, also as `func[12]`
+    /// or `<wasm function 12>`; and each of them behind the module's name, as in backtraces
+    /// (`module!name`). Of several functions with the name, the first one. Searches all functions.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// let engine = upshift::Engine::default();
+    /// let module = upshift::Module::new(&engine, "(module $m (func $f) (func))")?;
+    /// for form in ["f", "0", "m!f", "func[0]", "<wasm function 0>", "m!<wasm function 0>"] {
+    ///     assert_eq!(module.find_func(form), Some(0));
+    /// }
+    /// assert_eq!(module.find_func("g"), None);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
     pub fn find_func(&self, name: &str) -> Option<u32> {
+        let module = self.name().unwrap_or("<unknown>");
+        let found = self.find_in_module(name).or_else(|| {
+            let rest = name.strip_prefix(module)?.strip_prefix('!')?;
+            self.find_in_module(rest)
+        });
+        found.filter(|func| self.defined_funcs().contains(func))
+    }
+
+    fn find_in_module(&self, name: &str) -> Option<u32> {
         let facts = self.facts();
-        let mut funcs = facts.defined_funcs().map(|func| facts.func_index(func));
-        let found = funcs.find(|&func| facts.func_name(func) == Some(name));
-        let by_index = || name.parse().ok().map(FuncIndex);
-        let found = found.or_else(by_index)?;
-        (found.0 >= facts.imported_funcs && found.index() < facts.funcs.len()).then_some(found.0)
+        let find = |is_it: &dyn Fn(&str) -> bool| {
+            let mut funcs = facts.defined_funcs().map(|func| facts.func_index(func));
+            funcs.find(|&func| facts.func_name(func).is_some_and(is_it))
+        };
+        let shown = || find(&|known| demangle::shown(known) == name);
+        let found = find(&|known| known == name).or_else(shown);
+        let index = || {
+            let inner = |start, end| name.strip_prefix(start)?.strip_suffix(end);
+            let number = inner("func[", "]").or_else(|| inner("<wasm function ", ">"));
+            number.unwrap_or(name).parse().ok()
+        };
+        found.map(|func| func.0).or_else(index)
     }
 
     /// The indexes of the functions that the module defines, for
@@ -29,10 +62,11 @@ impl Module {
         facts.imported_funcs..facts.funcs.len() as u32
     }
 
-    /// The name of a function of the module, imported ones included, or its index as `func[12]`.
+    /// The name of a function of the module, imported ones included, as its programmer wrote it
+    /// (demangled, with the feature `demangle`), or its index as `func[12]`.
     pub fn func_name(&self, func: u32) -> String {
         match self.facts().func_name(FuncIndex(func)) {
-            Some(name) => name.to_owned(),
+            Some(name) => demangle::shown(name).into_owned(),
             None => format!("func[{func}]"),
         }
     }

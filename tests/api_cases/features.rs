@@ -82,18 +82,42 @@ fn a_feature_that_is_off_is_refused_by_the_name_of_its_switch() {
 #[test]
 fn a_feature_that_the_engine_lacks_is_refused_as_such() {
     let engine = Engine::default();
-    for module in [
-        "(type (struct))",
-        "(func (drop (i31.get_s (ref.i31 (i32.const 1)))))",
+    for (module, place) in [
+        ("(type (func)) (type (func)) (type (struct))", "type 2"),
+        ("(global anyref (ref.null any))", "global 0"),
+        (
+            "(import \"a\" \"b\" (global i32)) (global eqref (ref.null eq))",
+            "global 1",
+        ),
+        (
+            "(import \"a\" \"b\" (func)) (import \"a\" \"c\" (table 1 anyref))",
+            "import 1",
+        ),
+        (
+            "(func (drop (i31.get_s (ref.i31 (i32.const 1)))))",
+            "the module",
+        ),
     ] {
         let error = Module::new(&engine, assemble(module)).expect_err("garbage collection");
         let missing: &MissingFeature = error.downcast_ref().expect("the typed error");
         assert_eq!(missing.feature(), None, "{error:#}");
         assert_eq!(missing.name(), "gc");
         assert!(
-            format!("{error:#}").ends_with("this engine does not support `gc`"),
+            format!("{error:#}")
+                .contains(&format!("Upshift does not support GC ({place} needs `gc`")),
             "{error:#}"
         );
+    }
+}
+
+#[test]
+fn a_component_is_called_one() {
+    for bytes in ["(component)", "(component (core module $m (func)))"] {
+        let bytes = wat::parse_str(bytes).unwrap();
+        let error = Module::new(&Engine::default(), bytes).expect_err("no module");
+        let message = format!("{error:#}");
+        assert!(message.contains("this is a component"), "{message}");
+        assert!(message.contains("wasm32-wasip1"), "{message}");
     }
 }
 

@@ -184,7 +184,7 @@ fn a_limiters_errors_and_panics_pass_through_webassembly() {
         for name in ["grow_memory", "grow_table"] {
             store.data_mut().error = true;
             let error = call(&mut store, instance, name, 1).unwrap_err();
-            assert_eq!(error.root_cause().to_string(), "the limiter fails");
+            assert_eq!(error.to_string(), "the limiter fails");
             store.data_mut().error = false;
             store.data_mut().panic = true;
             let called = AssertUnwindSafe(|| call(&mut store, instance, name, 1));

@@ -179,7 +179,7 @@ fn compare_many_floats(window_ms: &str) -> Option<f64> {
     // The code that runs from now on.
     let error = run.call(&mut store, (1, 1000.0)).unwrap_err();
     let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
-    assert_eq!(backtrace.frames()[0].tier(), Tier::Baseline);
+    assert_eq!(backtrace.frames()[0].tier(), Some(Tier::Baseline));
     None
 }
 

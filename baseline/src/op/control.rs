@@ -125,6 +125,7 @@ impl FuncGen<'_> {
         }
         let state = self.capture(RegSet::NONE);
         let header = self.masm.begin_loop();
+        self.note_source();
         let frame = self.labels.len() - 1;
         self.labels[frame].state = Some(state);
         self.labels[frame].header = Some(header);

@@ -28,7 +28,8 @@ pub struct CompiledFunction {
     /// Instructions that trap, and calls.
     pub sites: Sites,
     /// The WebAssembly instruction of each piece of code, sparsely: each entry holds until the next
-    /// one. Empty unless the request asked for it.
+    /// one. All of them if the request asked for it, else those by which a backtrace tells where an
+    /// interruption has struck: of loops, and of code far behind any site.
     pub sources: Vec<SourceLocation>,
     /// The loops of a baseline function that can have an OSR entry.
     pub loops: Vec<OsrEntryInfo>,

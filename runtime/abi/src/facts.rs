@@ -2,6 +2,7 @@
 
 mod decode;
 mod hints;
+mod place;
 mod references;
 
 use std::collections::HashMap;

@@ -238,7 +238,17 @@ pub struct MissingFeature {
     /// The feature's name: of its switch, or the proposal's.
     name: String,
     feature: Option<Feature>,
+    /// The item of the module that needs it, in words.
+    place: Option<String>,
 }
+
+/// What people call proposals that the engine does not have, by their names.
+const WORDS: [(&str, &str); 4] = [
+    ("gc", "GC"),
+    ("component-model", "components"),
+    ("stack-switching", "stack switching"),
+    ("shared-everything-threads", "shared types"),
+];
 
 impl MissingFeature {
     /// The need for the feature of a proposal that the engine does not have.
@@ -248,7 +258,13 @@ impl MissingFeature {
             message,
             name: proposal.into(),
             feature: None,
+            place: None,
         }
+    }
+
+    /// Says which item of the module needs the feature.
+    pub fn at(self, place: Option<String>) -> Self {
+        Self { place, ..self }
     }
 
     /// Whether a missing feature is the reason of a validator's error.
@@ -274,6 +290,7 @@ impl MissingFeature {
             message: error.message().to_string(),
             name,
             feature: feature.copied(),
+            place: None,
         })
     }
 
@@ -299,26 +316,28 @@ impl fmt::Display for MissingFeature {
             offset,
             message,
             name,
+            place,
             ..
         } = self;
+        let Some(feature) = self.feature else {
+            let known = WORDS.iter().find(|(known, _)| known == name);
+            let words = known.map_or(&**name, |(_, words)| words);
+            let place = place.as_deref().unwrap_or("the module");
+            return write!(
+                f,
+                "Upshift does not support {words} ({place} needs `{name}`, at offset {offset:#x}: \
+                 {message})"
+            );
+        };
         write!(
             f,
-            "refused WebAssembly module at offset {offset:#x}: {message}; "
+            "refused WebAssembly module at offset {offset:#x}: {message}; the feature `{name}` is \
+             off, and `-W {name}=yes` or `Config::{}(true)` switches it on",
+            feature.setter(),
         )?;
-        match self.feature {
-            Some(feature) => {
-                write!(
-                    f,
-                    "the feature `{name}` is off, and `-W {name}=yes` or `Config::{}(true)` \
-                     switches it on",
-                    feature.setter(),
-                )?;
-                match feature.processor() {
-                    Some(needed) => write!(f, " where the processor has {needed}"),
-                    None => Ok(()),
-                }
-            }
-            None => write!(f, "this engine does not support `{name}`"),
+        match feature.processor() {
+            Some(needed) => write!(f, " where the processor has {needed}"),
+            None => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! - [`frame`]: the parts of a stack frame that other code than its owner reads;
 //! - [`trap`], [`builtin`]: the one list of traps and the one list of runtime functions;
 //! - [`atomic`]: the one list of atomic accesses;
+//! - [`demangle`]: names of functions as their programmers wrote them;
 //! - [`printable`]: names from modules, made safe to show;
 //! - [`counted`]: where the code of a recorded module counts;
 //! - [`fuel`]: where code takes fuel, and how much;
@@ -41,6 +42,7 @@ pub mod callconv;
 pub mod codec;
 pub mod compiler;
 pub mod counted;
+pub mod demangle;
 pub mod exception;
 pub mod facts;
 pub mod features;

@@ -24,6 +24,7 @@
 //! activation is. Traps, other errors of host functions and interruptions are no exceptions: they
 //! leave the activation.
 
+use crate::artifact::SourceLocation;
 use crate::index::{CodeOffset, DefinedFuncIndex, InlinedIndex, WasmOffset};
 use crate::trap::TrapCode;
 
@@ -142,21 +143,33 @@ impl Sites {
         i.ok().map(|i| &self.calls[i])
     }
 
-    /// The instruction of the nearest trap or call at or before the offset, of the function that
-    /// the offset belongs to.
-    pub fn nearest(&self, code: CodeOffset) -> Option<WasmOffset> {
-        let details = self.details.as_deref();
-        let frame_at = |code| details.and_then(|details| details.frame_at(code));
-        let frame = frame_at(code);
+    /// The instruction of the nearest trap, call or source location at or before the offset, of the
+    /// function that the offset belongs to. `sources` are the code's.
+    pub fn nearest(&self, code: CodeOffset, sources: &[SourceLocation]) -> Option<WasmOffset> {
+        let frame = self.frame_at(code);
         let trap = self.traps.partition_point(|site| site.code <= code);
         let call = self.calls.partition_point(|site| site.code <= code);
+        let source = sources.partition_point(|run| run.code <= code);
         let mut traps = self.traps[..trap].iter().rev();
         let mut calls = self.calls[..call].iter().rev();
-        let trap = traps.find(|site| frame_at(site.code) == frame);
-        let call = calls.find(|site| frame_at(CodeOffset(site.code.0.saturating_sub(1))) == frame);
+        let mut sources = sources[..source].iter().rev();
+        let trap = traps.find(|site| self.frame_at(site.code) == frame);
+        let before = |site: &CallSite| CodeOffset(site.code.0.saturating_sub(1));
+        let call = calls.find(|site| self.frame_at(before(site)) == frame);
+        let source = sources.find(|run| self.frame_at(run.code) == frame);
         let trap = trap.map(|site| (site.code, site.wasm));
         let call = call.map(|site| (site.code, site.wasm));
-        trap.max(call).map(|(_, wasm)| wasm)
+        let source = source.map(|run| (run.code, run.wasm));
+        // Of a return address and what begins there, the latter.
+        trap.max(call)
+            .filter(|site| source.is_none_or(|source| source.0 < site.0))
+            .or(source)
+            .map(|(_, wasm)| wasm)
+    }
+
+    /// The innermost inlined copy that an instruction belongs to; `None` for the function itself.
+    pub fn frame_at(&self, code: CodeOffset) -> Option<InlinedIndex> {
+        self.details.as_deref()?.frame_at(code)
     }
 
     /// The functions that are active at an instruction, innermost first: those inlined there, then

@@ -11,6 +11,7 @@ use upshift_abi::{
 };
 
 use super::observer::Trampoline;
+use crate::backtrace::ModuleSource;
 use crate::module_id::ModuleId;
 
 /// The kind of a piece of code.
@@ -29,6 +30,8 @@ pub struct FunctionCode {
     pub module: ModuleId,
     /// The module's declarations.
     pub facts: Arc<ModuleFacts>,
+    /// The module's bytes.
+    pub source: Arc<ModuleSource>,
     /// The index of the function.
     pub func: DefinedFuncIndex,
     /// The whole function, or one loop of it as an OSR entry.
@@ -154,14 +157,10 @@ impl CodeMeta {
         self.sites.sources(self.offset(pc), wasm)
     }
 
-    /// The instruction that the PC was compiled from, as far as known: exact where source locations
-    /// were requested, else the nearest call or trap before it.
+    /// The instruction that the PC was compiled from, as far as known: the nearest call, trap or
+    /// source location before it, of the function that the PC belongs to; exact where source
+    /// locations were requested.
     pub fn wasm_offset_near(&self, pc: usize) -> Option<WasmOffset> {
-        let offset = self.offset(pc);
-        let behind = self.sources.partition_point(|run| run.code <= offset);
-        match self.sources[..behind].last() {
-            Some(run) => Some(run.wasm),
-            None => self.sites.nearest(offset),
-        }
+        self.sites.nearest(self.offset(pc), &self.sources)
     }
 }

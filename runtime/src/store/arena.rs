@@ -25,6 +25,17 @@ impl<T> Arena<T> {
         }
     }
 
+    /// The item at an address; `None` if no item is there.
+    pub fn at(&self, address: usize) -> Option<&T> {
+        let chunk = self.chunks.iter().find(|chunk| {
+            let range = chunk.as_ptr_range();
+            (range.start as usize..range.end as usize).contains(&address)
+        })?;
+        let offset = address - chunk.as_ptr() as usize;
+        let is_item = offset.is_multiple_of(size_of::<T>());
+        is_item.then(|| &chunk[offset / size_of::<T>()])
+    }
+
     /// Adds an item. Its address is stable until the arena is dropped.
     pub fn push(&mut self, item: T) -> *mut T {
         const FIRST: usize = 8;

@@ -6,13 +6,14 @@
 //! instance stays in the store, as tables may refer to it already.
 
 use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::plan::{MemoryPlace, MemoryPlan, TableFilling, TablePlan};
 use upshift_abi::vmctx::{
-    PAGE_SIZE, Place, VmBudget, VmContext, VmFuncRef, VmGlobal, VmImportedFunc, VmMemory, VmOffset,
-    VmTable,
+    PAGE_SIZE, Place, VmBudget, VmContext, VmFuncRef, VmGlobal, VmHostContext, VmImportedFunc,
+    VmMemory, VmOffset, VmTable,
 };
 use upshift_abi::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts,
@@ -484,6 +485,18 @@ impl Instance {
         // SAFETY: the layout's place for this tag, in the committed context.
         unsafe { self.at::<usize>(offset).write(tag_word(tag)) };
         self.tags.push(tag);
+    }
+
+    /// The import that the host context was made for.
+    pub(super) fn import_with(&self, context: &VmHostContext) -> Option<FuncIndex> {
+        let facts = self.facts();
+        let mut funcs = (0..facts.imported_funcs).map(FuncIndex);
+        funcs.find(|&func| {
+            let entry: *const VmImportedFunc = self.at(facts.layout.imported_func(func));
+            // SAFETY: the layout's place for this import, in the committed context.
+            let vmctx = unsafe { (*entry).vmctx };
+            ptr::eq(vmctx.cast(), context)
+        })
     }
 
     /// Writes the address of an imported item.

@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::ptr::NonNull;
 
 use upshift_abi::sites::Source;
+use upshift_abi::vmctx::VmHostContext;
 use upshift_abi::{TrapCode, WasmOffset, frame};
 
-use super::Store;
-use crate::backtrace::{Frame, KEPT, WasmBacktrace};
+use super::{Instance, Store};
+use crate::backtrace::{Frame, KEPT, Place, WasmBacktrace};
 use crate::code::{CodeKind, CodeMeta, FunctionCode, PlacedCode};
 
 /// The alignment of frame pointers: the convention aligns `rsp` to 16 at calls.
@@ -77,7 +79,7 @@ impl WasmBacktrace {
         unsafe { Self::walk(store, Innermost::Call { return_address }, fp, caller) }
     }
 
-    /// Captures the backtrace of the code that called the host function which the store is running.
+    /// Captures the backtrace of the host function which the store is running.
     ///
     /// # Safety
     ///
@@ -88,12 +90,36 @@ impl WasmBacktrace {
         unsafe { Self::walk(store, Innermost::Stub, fp, fp) }
     }
 
-    /// Walks from the innermost function to the callers of the function whose frame is `fp`.
+    /// Captures the backtrace of the embedder's code that has the store: a host function or, in a
+    /// builtin, the limiter. Empty outside WebAssembly.
+    pub fn of(store: &Store) -> Self {
+        if store.entry_fp() == 0 {
+            return Self::default();
+        }
+        // SAFETY: inside an activation, the store is accessible to the embedder's code only, so the
+        // frame of a host trampoline or a builtin's stub stands; should the embedder's code be on
+        // another thread, the one that left WebAssembly waits for it.
+        unsafe { Self::walk_always(store, Innermost::Stub, store.exit_fp(), store.exit_fp()) }
+    }
+
+    /// Walks from the innermost function to the callers of the function whose frame is `fp`, unless
+    /// backtraces are switched off.
     ///
     /// # Safety
     ///
     /// As for [`walk_callers`], with the store's entry frame.
     unsafe fn walk(store: &Store, innermost: Innermost, low: usize, fp: usize) -> Self {
+        if !store.runtime().config().backtraces {
+            return Self::default();
+        }
+        // SAFETY: guaranteed by the caller.
+        unsafe { Self::walk_always(store, innermost, low, fp) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`walk`](Self::walk).
+    unsafe fn walk_always(store: &Store, innermost: Innermost, low: usize, fp: usize) -> Self {
         if !store.process().is_current() {
             // In a forked child, a thread that it does not have may hold the lock below.
             return Self::default();
@@ -115,20 +141,37 @@ impl WasmBacktrace {
             };
             frames.push(meta, pc, site.or_else(|| meta.wasm_offset_near(pc)));
         }
+        // The host context of the call by which an activation was left, until its caller is found.
+        let mut host = match innermost {
+            // SAFETY: the frame stands, guaranteed by the caller.
+            Innermost::Stub => unsafe { store.host_context(fp) },
+            _ => None,
+        };
         // SAFETY: guaranteed by the caller.
         unsafe {
-            walk_callers(&placed, store.entry_fp(), low, fp, |caller| {
-                let Caller {
-                    meta,
-                    return_address,
-                    ..
-                } = caller;
-                if let Some(site) = meta.call_at(return_address) {
-                    frames.push(meta, return_address - 1, Some(site.wasm));
-                }
-            });
+            walk_callers(
+                &placed,
+                store.entry_fp(),
+                low,
+                fp,
+                |visited| match visited {
+                    Visited::Exit { fp } => host = store.host_context(fp),
+                    Visited::Caller(Caller {
+                        meta,
+                        return_address,
+                        ..
+                    }) => {
+                        if let Some(host) = host.take() {
+                            frames.push_host(meta, host);
+                        }
+                        if let Some(site) = meta.call_at(return_address) {
+                            frames.push(meta, return_address - 1, Some(site.wasm));
+                        }
+                    }
+                },
+            );
         }
-        frames.finish()
+        frames.finish(store)
     }
 }
 
@@ -148,7 +191,10 @@ impl Store {
         // SAFETY: inside an activation, the store is accessible to host functions only (and to the
         // limiter, in a builtin), so the frame of a host trampoline or a builtin's stub stands.
         unsafe {
-            walk_callers(&placed, self.entry_fp(), fp, fp, |caller| {
+            walk_callers(&placed, self.entry_fp(), fp, fp, |visited| {
+                let Visited::Caller(caller) = visited else {
+                    return;
+                };
                 let listed = caller.meta.references_at(caller.return_address).iter();
                 references.extend(listed.map(|live| {
                     let address = caller.fp.wrapping_add_signed(live.frame_offset as isize);
@@ -158,6 +204,46 @@ impl Store {
         }
         references
     }
+
+    /// The host context with which an activation was left, if it was left for a host function. Its
+    /// frame holds a context at a fixed place: a host trampoline's that of the function, a
+    /// builtin's stub that of the instance, which is no host context of this store.
+    ///
+    /// # Safety
+    ///
+    /// `exit_fp` is the frame of a host trampoline or of a builtin's stub, and stands.
+    unsafe fn host_context(&self, exit_fp: usize) -> Option<&VmHostContext> {
+        let place = exit_fp.wrapping_add_signed(frame::VMCTX as isize);
+        // SAFETY: guaranteed by the caller.
+        self.host_contexts
+            .at(unsafe { (place as *const usize).read() })
+    }
+
+    /// The frame of a host function that was called with the context; `caller` is the code that
+    /// called it. Searches the imports of the instance that imports it.
+    fn host_frame(&self, context: &VmHostContext, caller: &FunctionCode) -> Frame {
+        let Some(vmctx) = NonNull::new(context.caller) else {
+            return Frame {
+                module: caller.module,
+                facts: caller.facts.clone(),
+                source: caller.source.clone(),
+                func: None,
+                place: Place::Host,
+            };
+        };
+        // SAFETY: an instance's context points to its boxed `Instance`; both live as long as the
+        // store.
+        let instance = unsafe { &*(*vmctx.as_ptr()).instance.cast::<Instance>() };
+        instance.module.host_frame(instance.import_with(context))
+    }
+}
+
+/// What a walk comes by.
+enum Visited<'p> {
+    /// The frame by which an outer activation was left: its callers follow.
+    Exit { fp: usize },
+    /// A function that waits for a call to return.
+    Caller(Caller<'p>),
 }
 
 /// Visits the callers of the function whose frame is `fp`, innermost first, through all activations
@@ -179,16 +265,16 @@ unsafe fn walk_callers<'p>(
     mut entry_fp: usize,
     mut low: usize,
     mut fp: usize,
-    mut visit: impl FnMut(Caller<'p>),
+    mut visit: impl FnMut(Visited<'p>),
 ) {
-    let mut visit = |caller| {
-        visit(caller);
-        ControlFlow::Continue(())
-    };
     loop {
+        let mut visit_caller = |caller| {
+            visit(Visited::Caller(caller));
+            ControlFlow::Continue(())
+        };
         // SAFETY: the entry frame stands as long as its activation, and the stack is readable
         // from `low` up to it.
-        let _ = unsafe { walk_activation(placed, entry_fp, low, fp, &mut visit) };
+        let _ = unsafe { walk_activation(placed, entry_fp, low, fp, &mut visit_caller) };
         // SAFETY: entry frames are laid out as `frame::entry` says.
         let word = |offset: i32| unsafe {
             (entry_fp.wrapping_add_signed(offset as isize) as *const usize).read()
@@ -199,6 +285,7 @@ unsafe fn walk_callers<'p>(
             return;
         }
         (low, fp) = (exit_fp, exit_fp);
+        visit(Visited::Exit { fp });
     }
 }
 
@@ -252,9 +339,16 @@ struct FrameSink<'a> {
 }
 
 /// An active function and its position; not yet a [`Frame`], as most are dropped again.
-struct Site<'a> {
-    code: &'a FunctionCode,
-    source: Source,
+enum Site<'a> {
+    Wasm {
+        code: &'a FunctionCode,
+        source: Source,
+    },
+    Host {
+        context: &'a VmHostContext,
+        /// The code that called it.
+        caller: &'a FunctionCode,
+    },
 }
 
 impl<'a> FrameSink<'a> {
@@ -266,7 +360,14 @@ impl<'a> FrameSink<'a> {
             return;
         };
         for source in meta.sources(pc, wasm) {
-            self.push_site(Site { code, source });
+            self.push_site(Site::Wasm { code, source });
+        }
+    }
+
+    /// Adds a host function, which the code has called.
+    fn push_host(&mut self, caller: &'a CodeMeta, context: &'a VmHostContext) {
+        if let CodeKind::Function(caller) = &caller.kind {
+            self.push_site(Site::Host { context, caller });
         }
     }
 
@@ -283,25 +384,32 @@ impl<'a> FrameSink<'a> {
     }
 
     /// The backtrace of the added frames.
-    fn finish(self) -> WasmBacktrace {
+    fn finish(self, store: &Store) -> WasmBacktrace {
         let sites = self.innermost.into_iter().chain(self.outermost);
         WasmBacktrace {
-            frames: sites.map(Site::frame).collect(),
+            frames: sites.map(|site| site.frame(store)).collect(),
             omitted: self.omitted,
         }
     }
 }
 
 impl Site<'_> {
-    fn frame(self) -> Frame {
-        let code = self.code;
-        let func = self.source.func.unwrap_or(code.func);
+    fn frame(self, store: &Store) -> Frame {
+        let (code, source) = match self {
+            Site::Wasm { code, source } => (code, source),
+            Site::Host { context, caller } => return store.host_frame(context, caller),
+        };
+        let func = source.func.unwrap_or(code.func);
+        let body = || WasmOffset(code.facts.bodies[func.index()].start);
         Frame {
             module: code.module,
             facts: code.facts.clone(),
-            func: code.facts.func_index(func),
-            wasm: self.source.wasm,
-            tier: code.tier,
+            source: code.source.clone(),
+            func: Some(code.facts.func_index(func)),
+            place: Place::Wasm {
+                wasm: source.wasm.unwrap_or_else(body),
+                tier: code.tier,
+            },
         }
     }
 }

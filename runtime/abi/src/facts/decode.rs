@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use wasmparser::{
     BinaryReader, BinaryReaderError, Chunk, ConstExpr as WasmExpr, DataKind,
-    ElementItems as WasmItems, ElementKind, ExternalKind, FuncToValidate, Imports, KnownCustom,
-    Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
+    ElementItems as WasmItems, ElementKind, Encoding, ExternalKind, FuncToValidate, Imports,
+    KnownCustom, Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
     ValidatorResources,
 };
 
+use super::place::place;
 use super::references::{number_func_refs, table_image};
 use super::{
     BranchHints, ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import,
@@ -42,6 +43,12 @@ pub enum DecodeError {
     /// The module needs a feature that is off or not supported.
     #[error(transparent)]
     MissingFeature(#[from] MissingFeature),
+    /// The bytes are a component of the component model, which contains modules.
+    #[error(
+        "this is a component, and Upshift runs modules: compile it for `wasm32-wasip1` instead of \
+         `wasm32-wasip2`, or take the module out of it with `wasm-tools component unbundle`"
+    )]
+    Component,
     /// The module exceeds an implementation limit.
     #[error("module too large: {0}")]
     TooLarge(String),
@@ -149,6 +156,22 @@ impl ModuleDecoder {
         &mut self,
         wasm: &[u8],
         input: Input,
+        on_body: impl FnMut(FuncToValidate<ValidatorResources>, Range<u32>),
+    ) -> Result<(), DecodeError> {
+        let advanced = self.advance_by_payloads(wasm, input, on_body);
+        advanced.map_err(|error| match error {
+            DecodeError::MissingFeature(missing) => {
+                let place = place(wasm, missing.offset());
+                missing.at(place).into()
+            }
+            other => other,
+        })
+    }
+
+    fn advance_by_payloads(
+        &mut self,
+        wasm: &[u8],
+        input: Input,
         mut on_body: impl FnMut(FuncToValidate<ValidatorResources>, Range<u32>),
     ) -> Result<(), DecodeError> {
         if u32::try_from(wasm.len()).is_err() {
@@ -166,6 +189,13 @@ impl ModuleDecoder {
                     payload
                 }
             };
+            if let Payload::Version {
+                encoding: Encoding::Component,
+                ..
+            } = payload
+            {
+                return Err(DecodeError::Component);
+            }
             let ends = matches!(payload, Payload::End(_));
             if let ValidPayload::Func(validator, body) = self.validator.payload(&payload)? {
                 let range = body.range();
