@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -12,9 +11,8 @@ use upshift::profiler::reader::LogFile;
 use upshift::profiler::{Detail, Event, FuncKey, LogConfig, ModuleKey};
 use upshift::{Config, Dump, Engine, Module, Printable, Result, Tier, knobs};
 use upshift_report::Code;
-use wasmprinter::Print;
 
-use crate::{dump, report};
+use crate::{dump, report, text};
 
 /// How many functions have code in a report: those that did the most work.
 const FUNCTIONS: usize = 60;
@@ -133,48 +131,16 @@ fn forms(module: &Module, index: u32, wasm: Option<String>) -> Vec<(String, Stri
     forms.collect()
 }
 
-/// The text format of some functions, by index. Prints the module once.
+/// The text format of some functions, by index.
 fn wasm_texts(module: &Module, indexes: impl Iterator<Item = u32>) -> Result<HashMap<u32, String>> {
-    let bodies = indexes.filter_map(|index| {
-        let body = module.body_range(index)?;
-        Some((index, u64::from(body.start)..u64::from(body.end)))
-    });
-    let bodies: Vec<_> = bodies.collect();
-    let mut lines = Lines {
-        texts: vec![String::new(); bodies.len()],
-        bodies,
-        chosen: None,
-    };
-    wasmprinter::Config::new().print(module.wasm(), &mut lines)?;
-    let found = lines.bodies.into_iter().zip(lines.texts);
-    Ok(found.map(|((index, _), text)| (index, text)).collect())
-}
-
-/// Keeps the lines of some bodies, whose places in the module are known.
-struct Lines {
-    bodies: Vec<(u32, Range<u64>)>,
-    texts: Vec<String>,
-    /// Which of them the current line belongs to.
-    chosen: Option<usize>,
-}
-
-impl Print for Lines {
-    fn write_str(&mut self, text: &str) -> std::io::Result<()> {
-        if let Some(chosen) = self.chosen {
-            self.texts[chosen].push_str(text);
-        }
-        Ok(())
-    }
-
-    fn start_line(&mut self, offset: Option<u64>) {
-        let bodies = &self.bodies;
-        self.chosen = offset.and_then(|offset| {
-            let mut bodies = bodies.iter();
-            bodies.position(|(_, body)| body.contains(&offset))
+    let texts = text::lines(module, indexes)?
+        .into_iter()
+        .map(|(index, lines)| {
+            let mut text = String::new();
+            for line in lines {
+                let _ = writeln!(text, "{:#8x} {}", line.offset, line.text);
+            }
+            (index, text)
         });
-        if let Some(chosen) = self.chosen {
-            // Writing to a string can't fail.
-            let _ = write!(self.texts[chosen], "{:#8x} ", offset.unwrap_or_default());
-        }
-    }
+    Ok(texts.collect())
 }

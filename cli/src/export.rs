@@ -19,6 +19,16 @@ use upshift_report::{Input, Report};
 
 use crate::{code, report};
 
+const EXAMPLES: &str = "\
+Examples:
+  upshift -D events=x.log x.wasm args                    record a run
+  upshift report x.log                                   tell what happened
+  upshift report --format html -o x.html x.log           a page: timeline, functions, decisions
+  upshift report --format html --module x.wasm -o x.html x.log    the same, with code
+  upshift report --format html -o both.html x.log y.log  what differs between two runs
+  upshift report --format firefox -o x.json x.log        a profile for profiler.firefox.com
+  upshift report --format csv x.log | sort -t, -k3       a table for other programs";
+
 /// What to make of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -43,7 +53,12 @@ enum Format {
 ///
 /// A log has no code, so files that need it are written as the program runs: `-D jitdump`.
 #[derive(Parser, Debug)]
-#[command(name = "upshift report", bin_name = "upshift report", version)]
+#[command(
+    name = "upshift report",
+    bin_name = "upshift report",
+    version,
+    after_help = EXAMPLES
+)]
 pub struct Arguments {
     /// What to make of it
     #[arg(long, value_enum, default_value = "story")]

@@ -1,10 +1,11 @@
 //! The engine's warnings on standard error: always those about options that have no effect, and
 //! with `-D log` all of them, and errors.
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use upshift::PrintableLines;
 
+use crate::color::Color;
 use crate::report;
 
 /// What is printed.
@@ -27,7 +28,12 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let level = record.level().as_str().to_ascii_lowercase();
+        let color = match record.level() {
+            Level::Error => Color::Error,
+            Level::Warn => Color::Warning,
+            _ => Color::Note,
+        };
+        let level = color.paint(&record.level().as_str().to_ascii_lowercase());
         let _ = report::err(&format!("{level}: {}\n", PrintableLines(record.args())));
     }
 

@@ -13,8 +13,11 @@
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
 //! - `code`: code of a log's functions, for the HTML report;
-//! - `dump`: both compilers' code of one function;
-//! - `report`: output, errors and warnings;
+//! - `preload`: modules that the program imports from;
+//! - `completion`, `man`: the command line for shells and manual pages;
+//! - `dump`: both compilers' code of one function; `explore`: a page of many, in all forms;
+//! - `text`: the text format of functions, with places;
+//! - `report`, `color`: output, errors and warnings;
 //! - `story`: the embedded example and its story;
 //! - `timed`: what a call takes.
 //!
@@ -26,21 +29,27 @@
 
 mod bindgen;
 mod code;
+mod color;
+mod completion;
 mod dump;
+mod explore;
 mod export;
 mod hints;
 mod invoke;
 mod iterations;
 mod lab;
 mod logger;
+mod man;
 mod options;
 mod output;
+mod preload;
 mod profile;
 mod record;
 mod report;
 mod run;
 mod story;
 mod supervise;
+mod text;
 mod timed;
 
 use std::process::ExitCode;
@@ -54,6 +63,9 @@ fn main() -> ExitCode {
         options::Command::Bindgen(arguments) => bindgen::run(&arguments),
         options::Command::Hints(arguments) => hints::run(arguments),
         options::Command::Lab(arguments) => lab::run(&arguments),
+        options::Command::Explore(arguments) => explore::run(&arguments),
+        options::Command::Completion(arguments) => completion::run(&arguments),
+        options::Command::Man(arguments) => man::run(&arguments),
         options::Command::Done(code) => code,
     }
 }

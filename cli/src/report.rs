@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use upshift::{Error, PrintableLines, Result, Trap};
 
+use crate::color::Color;
+
 /// The exit code for output that is not read any more: that of a process which SIGPIPE ended.
 pub const CLOSED: u8 = 128 + 13;
 
@@ -94,17 +96,29 @@ pub fn err_json(json: &str) -> io::Result<()> {
 
 /// Prints one line with an error. If it can't be written, the exit code still tells.
 pub fn error_line(message: &str) {
-    let _ = err(&format!("error: {}\n", PrintableLines(message)));
+    let _ = err(&format!(
+        "{}: {}\n",
+        Color::Error.paint("error"),
+        PrintableLines(message)
+    ));
 }
 
 /// Prints one line with a warning: the run differs from what was requested, but goes on.
 pub fn warning(message: &str) {
-    let _ = err(&format!("warning: {}\n", PrintableLines(message)));
+    let _ = err(&format!(
+        "{}: {}\n",
+        Color::Warning.paint("warning"),
+        PrintableLines(message)
+    ));
 }
 
 /// Prints one line with a hint at what was probably intended.
 pub fn note(message: &str) {
-    let _ = err(&format!("note: {}\n", PrintableLines(message)));
+    let _ = err(&format!(
+        "{}: {}\n",
+        Color::Note.paint("note"),
+        PrintableLines(message)
+    ));
 }
 
 /// Prints why a task failed, and returns the exit code. Nothing is printed if what failed is
@@ -120,21 +134,26 @@ pub fn failure(error: &Error) -> ExitCode {
 /// An error with its chain of causes, except those that the message above them ends with.
 pub fn error(error: &Error) {
     let mut text = String::new();
+    let trap = error.downcast_ref::<Trap>().map(Trap::to_string);
     for (i, cause) in error.chain().enumerate() {
-        let message = match cause.downcast_ref::<Trap>() {
-            Some(trap) => format!("wasm trap: {trap}"),
-            None => cause.to_string(),
-        };
+        let mut message = cause.to_string();
+        if trap.as_ref() == Some(&message) {
+            message = format!("wasm trap: {message}");
+        }
         if i > 0 && text.trim_end().ends_with(&message) {
             continue;
         }
         match i {
-            0 => text += &format!("error: {message}\n"),
+            0 => text += &format!("{message}\n"),
             1 => text += &format!("\nCaused by:\n    {}\n", indented(&message)),
             _ => text += &format!("    {}\n", indented(&message)),
         }
     }
-    let _ = err(&PrintableLines(text).to_string());
+    let _ = err(&format!(
+        "{}: {}",
+        Color::Error.paint("error"),
+        PrintableLines(text)
+    ));
 }
 
 fn indented(message: &str) -> String {

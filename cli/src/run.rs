@@ -18,7 +18,7 @@ use upshift::{
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
-use crate::options::{Options, StatsFormat, Streams};
+use crate::options::{Options, StatsFormat, Streams, unknown_command};
 use crate::profile::Profiles;
 use crate::record::{Incomplete, Recorder};
 use crate::supervise::{self, Ended, HandleSlot};
@@ -144,7 +144,14 @@ fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
 
 fn load(engine: &Engine, file: &Path) -> Result<Module> {
     if file != Path::new("-") {
-        return Module::from_file(engine, file);
+        let loaded = Module::from_file(engine, file);
+        if loaded.is_err() && !file.exists() {
+            let advice = unknown_command(&file.to_string_lossy());
+            if !advice.is_empty() {
+                report::note(&advice);
+            }
+        }
+        return loaded;
     }
     let mut bytes = Vec::new();
     std::io::stdin()
@@ -202,7 +209,9 @@ fn prepare(
         limits: around.limits.build(),
         fuel: around.limits.fuel(),
     };
-    Ok((linker, program.into_store(engine)))
+    let mut store = program.into_store(engine);
+    options.preloads.link(&mut linker, &mut store, engine)?;
+    Ok((linker, store))
 }
 
 /// A store that is ready to run the program once.
@@ -264,6 +273,13 @@ impl Turn {
         let file = Printable(options.file.display());
         let cannot = || format!("cannot instantiate `{file}`");
         if WasiThreads::<Program>::are_used_by(module) {
+            anyhow::ensure!(
+                options.preloads.is_empty(),
+                UsageError(format!(
+                    "`{file}` may start threads, each with instances of its own: --preload is for \
+                     programs of one thread"
+                ))
+            );
             let mut threads = WasiThreads::new({
                 let engine = module.engine().clone();
                 move |program: &mut Program| program.thread(&engine)

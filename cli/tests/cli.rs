@@ -4,8 +4,10 @@
 
 mod cli_cases {
     mod bindgen;
+    mod commands;
     mod errors;
     mod experiments;
+    mod explore;
     mod firefox;
     mod hints;
     mod iterations;

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::OnceLock;
 
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::Function;
+use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::print_errors::pretty_verifier_error;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
@@ -116,7 +116,8 @@ impl Optimizer {
                 return text.map_err(|error| codegen_error(func, &error, context));
             }
         }
-        Ok(context.func.display().to_string())
+        let text = context.func.display().to_string();
+        Ok(in_module(&text, &session.origins))
     }
 
     /// The target with the register allocator that suits the function.
@@ -311,6 +312,26 @@ fn check_cancel(request: &CompileRequest<'_>) -> Result<(), CompileError> {
         true => Err(CompileError::Cancelled { func: request.func }),
         false => Ok(()),
     }
+}
+
+/// CLIF's text with each instruction's place in the module in front of it (`@1f4`). Locations of
+/// inlined functions are numbers of their own until here.
+fn in_module(text: &str, origins: &Origins) -> String {
+    let mut placed = String::with_capacity(text.len());
+    for line in text.lines() {
+        let location = line.strip_prefix('@').and_then(|rest| {
+            let (bits, rest) = rest.split_once(' ')?;
+            Some((u32::from_str_radix(bits, 16).ok()?, rest))
+        });
+        match location {
+            Some((bits, rest)) => {
+                let (_, wasm) = origins.copies.resolve(SourceLoc::new(bits));
+                placed += &format!("@{:04x} {rest}\n", wasm.0);
+            }
+            None => placed.extend([line, "\n"]),
+        }
+    }
+    placed
 }
 
 fn internal(func: DefinedFuncIndex, message: String) -> CompileError {

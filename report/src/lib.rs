@@ -4,6 +4,7 @@
 //! - [`Report`]: the page and what is put into it;
 //! - `run`: a log's events as columns, which the page's script reads;
 //! - `compare`: where two runs were first decided on otherwise;
+//! - [`mod@explore`]: a page of a module's functions in all of their forms;
 //! - [`results`]: sections on the results of an experiment, which are drawn here.
 //!
 //! What can be moved, sorted and searched (timeline, functions, residency) is drawn by the script
@@ -22,6 +23,7 @@
 
 mod columns;
 mod compare;
+pub mod explore;
 mod page;
 pub mod results;
 mod run;

@@ -96,6 +96,6 @@ impl Report {
 }
 
 /// JSON that can stand inside a script element: nothing in it ends that or opens a comment.
-fn embedded(data: &Value) -> String {
+pub(crate) fn embedded(data: &Value) -> String {
     data.to_string().replace('<', "\\u003c")
 }

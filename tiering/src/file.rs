@@ -89,7 +89,12 @@ pub fn text(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// A value with parameters, from a table with its `name` and theirs, as the command line has it.
-pub(crate) fn spec(
+/// `what` is the option.
+///
+/// # Errors
+///
+/// If it has no name, or one or a parameter that does not exist, or a value that does not fit.
+pub fn spec(
     source: Source<'_>,
     what: &str,
     variants: &[Variant],

@@ -64,7 +64,7 @@ upshift_knobs::knobs! {
             "end the program after this time, with exit code 124";
         Debug "story": Trace types::SWITCH => story,
             "after the run, tell what happened in one screenful";
-        Debug "dump": Trace types::text("a function's name or index") => dump,
+        Debug "dump": Trace types::text("a function's name or index, as shown anywhere") => dump,
             "print what both compilers make of a function, and run nothing";
         Debug "events": Trace types::PATH => events,
             "write all tiering events to a file as they happen, one JSON object per line";
@@ -77,6 +77,12 @@ upshift_knobs::knobs! {
         Debug "jitdump": Trace types::FOLDER => jitdump,
             "write jit-PID.dump to a folder, by which `perf inject --jit` names and shows code";
     }
+}
+
+/// Every grouped option.
+pub fn infos() -> Vec<Info> {
+    let own = own().map(|knob| knob.info);
+    own.chain(knobs::all()).collect()
 }
 
 /// Separates settings at commas, but for those in the value of an option that takes a list:
@@ -115,8 +121,7 @@ pub fn apply(options: &mut Options, group: Group, setting: &str) -> Result<(), K
     if engine.iter().any(named) {
         return knobs::set(&mut options.config, group, name, value);
     }
-    let known: Vec<Info> = own().map(|knob| knob.info).chain(engine).collect();
-    Err(KnobError::unknown(group, name, &known))
+    Err(KnobError::unknown(group, name, &infos()))
 }
 
 /// The options of a group, from the registry.

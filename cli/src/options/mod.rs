@@ -3,9 +3,11 @@
 //! - `parse`: parses arguments to [`Options`];
 //! - `knobs`: the grouped options behind `-T`, `-C`, `-W` and `-D` that are the command's own;
 //!   those of the engine are in [`upshift::knobs`];
+//! - `file`: the same options from a file;
 //! - `guest`: what the program can access;
 //! - `limits`: the options that limit the program's resources.
 
+mod file;
 mod guest;
 mod knobs;
 mod limits;
@@ -17,11 +19,12 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
-use crate::{bindgen, export, hints, lab};
+use crate::preload::Preloads;
+use crate::{bindgen, completion, explore, export, hints, lab, man};
 
 pub use guest::{Clocks, Guest, Repeated, Streams};
-pub use knobs::Around;
-pub use parse::{RunArguments, interpret, parse};
+pub use knobs::{Around, help};
+pub use parse::{RunArguments, interpret, parse, set_all, tree, unknown_command};
 
 /// The format of `--stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +44,8 @@ pub struct Options {
     pub args: Vec<String>,
     /// What the program can access.
     pub guest: Guest,
+    /// The modules whose exports the program can import.
+    pub preloads: Preloads,
     /// The exported function to call, instead of the program's start.
     pub invoke: Option<String>,
     /// How often the program runs, or the function is called, each time measured; `None` is once,
@@ -72,6 +77,12 @@ pub enum Command {
     Bindgen(bindgen::Arguments),
     /// Read or write compilation hints.
     Hints(hints::Arguments),
+    /// Make a page of a module's functions.
+    Explore(explore::Arguments),
+    /// Print what completes the command line in a shell.
+    Completion(completion::Arguments),
+    /// Print or write manual pages.
+    Man(man::Arguments),
     /// Exit: help was printed, or an error.
     Done(ExitCode),
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 use upshift::knobs::Group;
+use upshift_knobs::nearest;
 
 use super::guest::{Dir, Guest, Inherited};
-use super::{Command, Options, StatsFormat, knobs};
-use crate::{bindgen, export, hints, lab, report};
+use super::{Command, Options, StatsFormat, file, knobs};
+use crate::preload::Preloads;
+use crate::{bindgen, completion, explore, export, hints, lab, man, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +20,8 @@ Examples:
   upshift hello.wasm a b                   run a WASI program with arguments
   upshift --dir . --env LANG=C tool.wasm   let it see this directory and a variable
   upshift --invoke add math.wat 40 2       call one exported function, print its results
+  upshift --preload env=lib.wasm x.wasm    let it import what another module exports
+  upshift --config fast.toml x.wasm        take options from a file
   upshift --stats -T mode=baseline x.wasm  see what was compiled, without the optimizer
   upshift -D story x.wasm                  tell the story of any program's tier-up
   upshift -D events=x.log x.wasm           record every decision and compilation
@@ -25,6 +29,7 @@ Examples:
   upshift help report                      list what can be made of it
   upshift --profile-out x.prof x.wasm      keep what got hot
   upshift --profile-in x.prof x.wasm       optimize that from the start
+  upshift explore x.wasm -o x.html         see what its functions become in each tier
   upshift hints help                       note in a module what a run of it did
   upshift bindgen libfoo.wasm              write Rust that calls a module's functions
   upshift lab help                         study tiering: record, simulate, bound, compare
@@ -71,6 +76,16 @@ pub struct RunArguments {
     /// What the program is told to be called; its file's name otherwise
     #[arg(long, value_name = "NAME")]
     argv0: Option<String>,
+
+    /// Let the program import the exports of a module by this name; it gets WASI as the program
+    /// does, and the modules before it
+    #[arg(long = "preload", value_name = "NAME=FILE")]
+    preloads: Vec<String>,
+
+    /// Take grouped options from a file (TOML), by name or in tables named `tiering`, `compile`,
+    /// `wasm` and `debug`; those of the command line go before
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    config: Option<PathBuf>,
 
     /// Call this exported function with ARGS instead of the program's start
     #[arg(long, value_name = "NAME")]
@@ -136,54 +151,111 @@ impl RunArguments {
     }
 }
 
+/// Defines the commands besides `run`: a name, a variant of [`Command`], and the module with its
+/// `Arguments`.
+macro_rules! commands {
+    ($($name:literal => $variant:ident($module:ident);)*) => {
+        /// The names of the commands besides `run`.
+        const COMMANDS: &[&str] = &[$($name),*];
+
+        /// The command of a name, from the arguments behind it; `None` if there is none.
+        fn command(name: &str, args: &[OsString]) -> Option<Command> {
+            match name {
+                $($name => Some(match $module::Arguments::try_parse_from(args) {
+                    Ok(arguments) => Command::$variant(arguments),
+                    Err(error) => refused(&error),
+                }),)*
+                _ => None,
+            }
+        }
+
+        /// The whole command line: commands, options and arguments, as shells and manual pages
+        /// have it.
+        pub fn tree() -> clap::Command {
+            let run = RunArguments::augment_args(clap::Command::new("run"));
+            let run = run.about("Runs a program; `run` can be left out").after_help(EXAMPLES);
+            top().subcommand(run)$(.subcommand({
+                let command = $module::Arguments::command();
+                command.name($name).bin_name(concat!("upshift ", $name)).display_name($name)
+            }))*
+        }
+    };
+}
+commands! {
+    "report" => Report(export);
+    "explore" => Explore(explore);
+    "bindgen" => Bindgen(bindgen);
+    "hints" => Hints(hints);
+    "lab" => Lab(lab);
+    "completion" => Completion(completion);
+    "man" => Man(man);
+}
+
+/// The command without its subcommands.
+fn top() -> clap::Command {
+    Arguments::command()
+}
+
+/// The list of commands for help.
+fn list() -> String {
+    let mut list = String::from("Commands (`upshift help NAME` has examples of each):\n");
+    for command in tree().get_subcommands() {
+        let about = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        list += &format!("  {:<11} {about}\n", command.get_name());
+    }
+    list
+}
+
+/// What to say of a word that may be meant as a command; empty if none is like it.
+pub fn unknown_command(word: &str) -> String {
+    let known = COMMANDS.iter().copied().chain(["run", "help"]);
+    let near = nearest(word, known);
+    near.map_or_else(String::new, |near| {
+        format!("there is no command `{word}`; did you mean `upshift {near}`?")
+    })
+}
+
 /// Parses the command line, and prints help or an error if necessary.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|arg| arg == "help") {
         // `help report` is `report --help`. No program is run by this.
         args.remove(1);
-        let has_help = ["bindgen", "hints", "lab", "report"];
-        if !args
-            .get(1)
-            .is_some_and(|arg| has_help.iter().any(|name| arg == name))
-        {
-            args.truncate(1);
+        match args.get(1).map(|arg| arg.to_string_lossy().into_owned()) {
+            Some(name) if COMMANDS.contains(&&*name) => {}
+            Some(name) if name != "run" && !name.starts_with('-') => {
+                let advice = match unknown_command(&name) {
+                    advice if advice.is_empty() => format!(
+                        "there is no command `{name}`; there are run, {}",
+                        COMMANDS.join(", ")
+                    ),
+                    advice => advice,
+                };
+                report::error_line(&advice);
+                return Command::Done(ExitCode::from(2));
+            }
+            _ => args.truncate(1),
         }
         args.push("--help".into());
     }
-    match args.get(1).and_then(|arg| arg.to_str()) {
-        Some("run") => drop(args.remove(1)),
-        Some("report") => {
-            args.remove(1);
-            return match export::Arguments::try_parse_from(args) {
-                Ok(arguments) => Command::Report(arguments),
-                Err(error) => refused(&error),
-            };
+    let name = args.get(1).and_then(|arg| arg.to_str()).map(str::to_owned);
+    if let Some(name) = name {
+        let rest = [&args[..1], &args[2..]].concat();
+        if let Some(command) = command(&name, &rest) {
+            return command;
         }
-        Some("bindgen") => {
-            args.remove(1);
-            return match bindgen::Arguments::try_parse_from(args) {
-                Ok(arguments) => Command::Bindgen(arguments),
-                Err(error) => refused(&error),
-            };
+        if name == "run" {
+            args = rest;
         }
-        Some("hints") => {
-            args.remove(1);
-            return match hints::Arguments::try_parse_from(args) {
-                Ok(arguments) => Command::Hints(arguments),
-                Err(error) => refused(&error),
-            };
-        }
-        Some("lab") => {
-            args.remove(1);
-            return match lab::Arguments::try_parse_from(args) {
-                Ok(arguments) => Command::Lab(arguments),
-                Err(error) => refused(&error),
-            };
-        }
-        _ => {}
     }
-    let arguments = match Arguments::try_parse_from(args) {
+    let matches = top()
+        .after_help(format!("{}\n{EXAMPLES}", list()))
+        .try_get_matches_from(args);
+    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error),
     };
@@ -194,6 +266,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
             Command::Done(ExitCode::from(2))
         }
     }
+}
+
+/// Sets grouped options, each text with one or more.
+///
+/// # Errors
+///
+/// What is wrong with one of them.
+pub fn set_all(options: &mut Options, group: Group, texts: &[String]) -> Result<(), String> {
+    for setting in texts.iter().flat_map(|text| knobs::separate(group, text)) {
+        knobs::apply(options, group, &setting).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Prints help, or what is wrong with the arguments.
@@ -214,6 +298,9 @@ fn refused(error: &clap::Error) -> Command {
 /// What is wrong with the arguments.
 pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     let mut options = Options::default();
+    if let Some(path) = &arguments.config {
+        file::apply(&mut options, path)?;
+    }
     let groups = [
         (Group::Tiering, &arguments.tiering),
         (Group::Compile, &arguments.compile),
@@ -237,6 +324,7 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     }
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
+    options.preloads = Preloads::parse(&arguments.preloads)?;
     options.iterations = arguments.iterations;
     options.profile_in = arguments.profile_in;
     options.profile_out = arguments.profile_out;
@@ -266,6 +354,7 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
 fn no_file(options: Options) -> Result<Command, String> {
     let profile = options.profile_in.is_some() || options.profile_out.is_some();
     let program = options.invoke.is_some() || options.iterations.is_some();
+    let program = program || !options.preloads.is_empty();
     if profile || program || !options.guest.is_empty() {
         return Err("these options need a FILE to run; see `upshift --help`".into());
     }

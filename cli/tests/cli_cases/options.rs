@@ -273,6 +273,61 @@ fn a_function_can_be_looked_at() {
     }
     let stderr = upshift(&["-D", "dump=sub", &math]).failure(1);
     assert!(stderr.contains("no function `sub`"), "{stderr}");
+    let stderr = upshift(&["-D", "dump=ad", &math]).failure(1);
+    assert!(
+        stderr.contains("no function `ad`; did you mean `add`?"),
+        "{stderr}"
+    );
+}
+
+/// A function is shown under a name, and the same name finds it.
+#[test]
+fn functions_have_the_names_that_programmers_gave_them() {
+    let raw = "_ZN4game5World4step17h0123456789abcdefE";
+    let module = file(
+        "mangled.wat",
+        &format!(
+            r#"(module $engine (func $f (@name "{raw}") unreachable) (func (call $f))
+                (func (export "_start") (call 1)))"#
+        ),
+    );
+    let stderr = upshift(&[&module]).failure(134);
+    let shown = |after: &str| {
+        let line = stderr.lines().find(|line| line.contains(after)).unwrap();
+        let (_, name) = line.split_once(" - ").unwrap();
+        name.rsplit_once(" (").unwrap().0.to_owned()
+    };
+    let (named, unnamed) = (shown("World"), shown("<wasm"));
+    assert_eq!(named, "engine!game::World::step");
+    let short = named.strip_prefix("engine!").unwrap();
+    for form in [
+        &named,
+        short,
+        raw,
+        "0",
+        "func[0]",
+        &unnamed,
+        "<wasm function 1>",
+        "func[1]",
+    ] {
+        upshift(&["-D", &format!("dump={form}"), &module]).success();
+    }
+    for value in ["backtrace=n", "backtrace"] {
+        let stderr = upshift(&["-D", value, &module]).failure(134);
+        assert_eq!(stderr.contains("World"), value == "backtrace", "{stderr}");
+    }
+    let program = file(
+        "mangled-loop.wat",
+        &format!(r#"(module (func $f (@name "{raw}")) (func (export "_start") (call $f)))"#),
+    );
+    let ran = upshift(&[
+        "-T",
+        "switching=sync,policy=constant:threshold=1",
+        "-D",
+        "story",
+        &program,
+    ]);
+    assert!(!ran.stderr.contains(raw), "{}", ran.stderr);
 }
 
 #[test]
