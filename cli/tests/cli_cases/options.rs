@@ -286,7 +286,7 @@ fn functions_have_the_names_that_programmers_gave_them() {
     let raw = "_ZN4game5World4step17h0123456789abcdefE";
     let module = file(
         "mangled.wat",
-        &format!(
+        format!(
             r#"(module $engine (func $f (@name "{raw}") unreachable) (func (call $f))
                 (func (export "_start") (call 1)))"#
         ),
@@ -318,7 +318,7 @@ fn functions_have_the_names_that_programmers_gave_them() {
     }
     let program = file(
         "mangled-loop.wat",
-        &format!(r#"(module (func $f (@name "{raw}")) (func (export "_start") (call $f)))"#),
+        format!(r#"(module (func $f (@name "{raw}")) (func (export "_start") (call $f)))"#),
     );
     let ran = upshift(&[
         "-T",
