@@ -12,6 +12,7 @@
 //! - `lab`: the tiering lab: recorded runs, simulations, bounds, experiments;
 //! - `invoke`: one function with arguments as text;
 //! - `logger`: the engine's warnings;
+//! - `compile`: code of a module, made ahead of time;
 //! - `code`: code of a log's functions, for the HTML report;
 //! - `preload`: modules that the program imports from;
 //! - `completion`, `man`: the command line for shells and manual pages;
@@ -30,6 +31,7 @@
 mod bindgen;
 mod code;
 mod color;
+mod compile;
 mod completion;
 mod dump;
 mod explore;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         options::Command::Hints(arguments) => hints::run(arguments),
         options::Command::Lab(arguments) => lab::run(&arguments),
         options::Command::Explore(arguments) => explore::run(&arguments),
+        options::Command::Compile(arguments) => compile::run(&arguments),
         options::Command::Completion(arguments) => completion::run(&arguments),
         options::Command::Man(arguments) => man::run(&arguments),
         options::Command::Done(code) => code,

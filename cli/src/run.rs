@@ -15,6 +15,7 @@ use upshift::{
     Result, Store, StoreLimits, TimedOut, Trap,
 };
 
+use crate::compile;
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
@@ -38,15 +39,15 @@ const FAILED: u8 = 1;
 
 /// Runs the program that the options name.
 pub fn program(options: &Options) -> ExitCode {
-    let file = options.file.clone();
-    run_module(options, move |engine| load(engine, &file))
+    let (file, allow) = (options.file.clone(), options.allow_precompiled);
+    run_module(options, move |engine| load(engine, &file, allow))
 }
 
 /// Runs the program that the options name, and returns its module too, if it was loaded.
 pub fn program_and_module(options: &Options) -> (ExitCode, Option<Module>) {
-    let file = options.file.clone();
+    let (file, allow) = (options.file.clone(), options.allow_precompiled);
     let loaded = Arc::new(OnceLock::new());
-    let code = run_loaded(options, &loaded, move |engine| load(engine, &file));
+    let code = run_loaded(options, &loaded, move |engine| load(engine, &file, allow));
     (code, loaded.get().cloned())
 }
 
@@ -142,8 +143,11 @@ fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
     Engine::new(&config)
 }
 
-fn load(engine: &Engine, file: &Path) -> Result<Module> {
+fn load(engine: &Engine, file: &Path, allow_precompiled: bool) -> Result<Module> {
     if file != Path::new("-") {
+        if let Some(module) = compile::load(engine, file, allow_precompiled) {
+            return module;
+        }
         let loaded = Module::from_file(engine, file);
         if loaded.is_err() && !file.exists() {
             let advice = unknown_command(&file.to_string_lossy());

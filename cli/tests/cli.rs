@@ -5,6 +5,7 @@
 mod cli_cases {
     mod bindgen;
     mod commands;
+    mod compiling;
     mod errors;
     mod experiments;
     mod explore;

@@ -267,6 +267,7 @@ fn every_operator_with_other_options() {
             inline: Inline::None,
             null_checks: NullChecks::Fault,
             spectre: SpectreMitigation::All,
+            fuel: true,
         },
         &module,
     );

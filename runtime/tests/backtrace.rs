@@ -8,7 +8,7 @@ use upshift_abi::{
     CallSite, CodeOffset, CompiledFunction, DefinedFuncIndex, FuncIndex, InlinedIndex,
     RelocationTarget, Sites, TrapCode, TrapSite, WasmOffset,
 };
-use upshift_runtime::{Error, RuntimeConfig, Store};
+use upshift_runtime::{Error, FramePlace, RuntimeConfig, Store};
 
 /// `push rbp; mov rbp, rsp`.
 const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
@@ -88,7 +88,10 @@ fn trace(functions: impl IntoIterator<Item = (u32, CompiledFunction)>) -> Vec<(u
     assert_eq!((code, backtrace.omitted), (TrapCode::Unreachable, 0));
     let frames = backtrace.frames.iter();
     frames
-        .map(|frame| (frame.func.0, frame.wasm.unwrap().0))
+        .map(|frame| match frame.place {
+            FramePlace::Wasm { wasm, .. } => (frame.func.unwrap().0, wasm.0),
+            FramePlace::Host => panic!("{frame:?}"),
+        })
         .collect()
 }
 

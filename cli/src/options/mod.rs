@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use upshift::Config;
 
 use crate::preload::Preloads;
-use crate::{bindgen, completion, explore, export, hints, lab, man};
+use crate::{bindgen, compile, completion, explore, export, hints, lab, man};
 
 pub use guest::{Clocks, Guest, Repeated, Streams};
 pub use knobs::{Around, help};
@@ -55,6 +55,8 @@ pub struct Options {
     pub profile_in: Option<PathBuf>,
     /// The file for the profile of this run.
     pub profile_out: Option<PathBuf>,
+    /// Whether the program's file may be one that `upshift compile` wrote.
+    pub allow_precompiled: bool,
     /// The format of statistics, if they are to be printed.
     pub stats: Option<StatsFormat>,
     /// The configuration of the engine.
@@ -79,6 +81,8 @@ pub enum Command {
     Hints(hints::Arguments),
     /// Make a page of a module's functions.
     Explore(explore::Arguments),
+    /// Compile a module ahead of time.
+    Compile(compile::Arguments),
     /// Print what completes the command line in a shell.
     Completion(completion::Arguments),
     /// Print or write manual pages.

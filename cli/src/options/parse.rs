@@ -12,7 +12,7 @@ use upshift_knobs::nearest;
 use super::guest::{Dir, Guest, Inherited};
 use super::{Command, Options, StatsFormat, file, knobs};
 use crate::preload::Preloads;
-use crate::{bindgen, completion, explore, export, hints, lab, man, report};
+use crate::{bindgen, compile, completion, explore, export, hints, lab, man, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +29,7 @@ Examples:
   upshift help report                      list what can be made of it
   upshift --profile-out x.prof x.wasm      keep what got hot
   upshift --profile-in x.prof x.wasm       optimize that from the start
+  upshift compile x.wasm -o x.cwasm        compile it ahead of time
   upshift explore x.wasm -o x.html         see what its functions become in each tier
   upshift hints help                       note in a module what a run of it did
   upshift bindgen libfoo.wasm              write Rust that calls a module's functions
@@ -109,6 +110,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     profile_out: Option<PathBuf>,
 
+    /// Let the program be a file that `upshift compile` wrote: its code is run as it is found
+    #[arg(long)]
+    allow_precompiled: bool,
+
     /// Print what was compiled, when and at which cost, after the run
     #[arg(
         long,
@@ -183,6 +188,7 @@ macro_rules! commands {
 }
 commands! {
     "report" => Report(export);
+    "compile" => Compile(compile);
     "explore" => Explore(explore);
     "bindgen" => Bindgen(bindgen);
     "hints" => Hints(hints);
@@ -328,6 +334,7 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
     options.iterations = arguments.iterations;
     options.profile_in = arguments.profile_in;
     options.profile_out = arguments.profile_out;
+    options.allow_precompiled = arguments.allow_precompiled;
     let variables = arguments.env.iter().map(|text| variable(text));
     options.guest = Guest {
         dirs: arguments.dirs.iter().map(|dir| Dir::parse(dir)).collect(),

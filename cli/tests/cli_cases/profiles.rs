@@ -21,7 +21,7 @@ const PROGRAM: &str = r#"(module
 
 const HOT: &[&str] = &["-T", "switching=sync,policy=fixed-budget:units=1000"];
 
-fn program(name: &str) -> String {
+pub(super) fn program(name: &str) -> String {
     file(name, wat::parse_str(PROGRAM).unwrap())
 }
 

@@ -1,0 +1,117 @@
+//! `upshift compile`: a module with its code, compiled ahead of time; and how it is run.
+
+#![allow(
+    unsafe_code,
+    reason = "the user vouches for code by --allow-precompiled"
+)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use upshift::knobs::Group;
+use upshift::{Engine, Module, Printable, Result};
+
+use crate::invoke::UsageError;
+use crate::options::{self, Options};
+use crate::output::Output;
+use crate::report;
+
+const EXAMPLES: &str = "\
+Examples:
+  upshift compile app.wasm -o app.cwasm                     baseline code of all functions
+  upshift compile -T mode=optimizer app.wasm -o app.cwasm   optimized code of all functions
+  upshift --allow-precompiled app.cwasm a b                 run it, with arguments
+
+Code is for this version of upshift, this processor and these options: run it with the same -C and
+-W. With other ones it is refused, and the message says where they differ. Code is run as it is
+found in the file, so run files only that you trust as you trust programs.
+
+To begin with what was hot in the last run instead, without a file of your own: -C cache=DIR.
+
+Exit codes:
+  0  done
+  1  a file can't be read or written, is no module, or a function can't be compiled
+  2  wrong usage";
+
+/// Compiles a module ahead of time.
+#[derive(Parser, Debug)]
+#[command(
+    name = "upshift compile",
+    bin_name = "upshift compile",
+    version,
+    after_help = EXAMPLES,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    /// The file for the module with its code
+    #[arg(short, long, value_name = "OUT", value_hint = clap::ValueHint::FilePath)]
+    output: PathBuf,
+
+    /// Tiering: `mode` chooses the compiler, the others are as for a run
+    #[arg(short = 'T', value_name = "NAME=VALUE,...")]
+    tiering: Vec<String>,
+
+    /// Compilation: how code is made
+    #[arg(short = 'C', value_name = "NAME=VALUE,...")]
+    compile: Vec<String>,
+
+    /// WebAssembly: what the module may use
+    #[arg(short = 'W', value_name = "NAME=VALUE,...")]
+    wasm: Vec<String>,
+
+    /// The module (.wasm or .wat)
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+/// Compiles the module.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let mut options = Options::default();
+    let groups = [
+        (Group::Tiering, &arguments.tiering),
+        (Group::Compile, &arguments.compile),
+        (Group::Wasm, &arguments.wasm),
+    ];
+    for (group, texts) in groups {
+        if let Err(error) = options::set_all(&mut options, group, texts) {
+            report::error_line(&error);
+            return ExitCode::from(2);
+        }
+    }
+    match compile(arguments, &options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::failure(&error),
+    }
+}
+
+fn compile(arguments: &Arguments, options: &Options) -> Result<()> {
+    let engine = Engine::new(&options.config)?;
+    let file = || Printable(arguments.file.display()).to_string();
+    let bytes =
+        std::fs::read(&arguments.file).with_context(|| format!("cannot read `{}`", file()))?;
+    let compiled = engine
+        .precompile_module(&bytes)
+        .with_context(|| format!("cannot compile `{}`", file()))?;
+    let cannot = || format!("cannot write `{}`", Printable(arguments.output.display()));
+    let output = Output::create(&arguments.output).with_context(cannot)?;
+    let written = output.write(|mut file| file.write_all(&compiled));
+    written.with_context(cannot)
+}
+
+/// Loads a file that holds a module with its code; `None` if it is no such file.
+pub fn load(engine: &Engine, file: &Path, allow: bool) -> Option<Result<Module>> {
+    Engine::detect_precompiled_file(file).ok()??;
+    if !allow {
+        let file = Printable(file.display());
+        return Some(Err(UsageError(format!(
+            "`{file}` holds compiled code, which is run as it is found: --allow-precompiled if you \
+             trust it"
+        ))
+        .into()));
+    }
+    // SAFETY: the user has vouched for the file.
+    Some(unsafe { Module::deserialize_file(engine, file) })
+}
