@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use upshift::knobs::{self, Group, Info, KnobKind};
 use upshift::tiering::Latency;
-use upshift::{Config, Engine, Switching};
+use upshift::{Config, Engine, Store, Switching};
 use upshift_spectest::Mode;
 
 /// An engine in one configuration.
@@ -18,6 +18,17 @@ pub struct Configuration {
     pub nans: Nans,
     /// Which vector operators there are.
     pub vectors: Vectors,
+    /// Whether programs consume fuel.
+    pub fuel: Fuel,
+}
+
+/// Whether programs consume fuel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fuel {
+    /// They don't.
+    Unlimited,
+    /// They do: what is left after each call is compared too.
+    Consumed,
 }
 
 /// Which bits computed NaNs have. Programs leave them open where they convert between floats, so
@@ -47,6 +58,8 @@ pub struct Configurations {
     pub modes: Vec<Configuration>,
     /// Each with one option changed.
     pub ablations: Vec<Configuration>,
+    /// The modes with fuel.
+    pub fueled: Vec<Configuration>,
 }
 
 /// All configurations. Engines are made once, as each has a code space of its own.
@@ -54,15 +67,25 @@ pub static ALL: LazyLock<Configurations> = LazyLock::new(|| {
     let modes = Mode::all()
         .iter()
         .filter(|mode| **mode != Mode::TieredBackground);
-    let modes = modes.map(|mode| configuration(mode.to_string(), &mode.config()));
     let mut virtual_time = Mode::TieredSync.config();
     virtual_time.switching(Switching::Virtual(Latency {
         fixed: 40,
         per_byte: 1,
     }));
-    let virtual_time = configuration("virtual".to_string(), &virtual_time);
+    let modes: Vec<_> = modes
+        .map(|mode| (mode.to_string(), mode.config()))
+        .chain([("virtual".to_string(), virtual_time)])
+        .collect();
+    let fueled = modes.iter().map(|(name, config)| {
+        let mut config = config.clone();
+        configuration(format!("{name} with fuel"), config.consume_fuel(true))
+    });
     Configurations {
-        modes: modes.chain([virtual_time]).collect(),
+        fueled: fueled.collect(),
+        modes: modes
+            .into_iter()
+            .map(|(name, config)| configuration(name, &config))
+            .collect(),
         ablations: ablations(),
     }
 });
@@ -90,11 +113,16 @@ fn with_engine(name: String, engine: Engine, config: &Config) -> Configuration {
     } else {
         Vectors::Other
     };
+    let fuel = match Store::new(&engine, ()).get_fuel() {
+        Ok(_) => Fuel::Consumed,
+        Err(_) => Fuel::Unlimited,
+    };
     Configuration {
         name,
         engine,
         nans,
         vectors,
+        fuel,
     }
 }
 
@@ -155,6 +183,7 @@ fn values(info: &Info) -> Vec<String> {
 impl Configurations {
     /// Every configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Configuration> {
-        self.modes.iter().chain(&self.ablations)
+        let configurations = self.modes.iter().chain(&self.ablations);
+        configurations.chain(&self.fueled)
     }
 }

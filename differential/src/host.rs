@@ -147,4 +147,8 @@ pub trait Machine: Send {
     fn call(&mut self, function: &Function, arguments: &[Value]) -> Outcome;
     /// What an exported memory, table or global holds.
     fn state(&mut self, item: &Item) -> Vec<Value>;
+    /// Sets what is left of fuel, in an engine that consumes it.
+    fn set_fuel(&mut self, fuel: u64);
+    /// What is left of fuel, in an engine that consumes it.
+    fn fuel(&self) -> u64;
 }

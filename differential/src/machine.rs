@@ -251,6 +251,14 @@ macro_rules! machine {
                     Extern::Func(_) | Extern::Tag(_) => Vec::new(),
                 }
             }
+
+            fn set_fuel(&mut self, fuel: u64) {
+                self.store.set_fuel(fuel).expect("it is consumed");
+            }
+
+            fn fuel(&self) -> u64 {
+                self.store.get_fuel().expect("it is consumed")
+            }
         }
     };
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use upshift::Trap;
 use wasmtime::{Config, ValType};
 
-use crate::configuration::Nans;
+use crate::configuration::{Fuel, Nans};
 use crate::machine::machine;
 use crate::program::Program;
 use crate::standard;
@@ -14,8 +14,16 @@ machine!(wasmtime);
 
 static COMPUTED: LazyLock<Engine> = LazyLock::new(|| engine(Nans::Computed));
 static CANONICAL: LazyLock<Engine> = LazyLock::new(|| engine(Nans::Canonical));
+static FUELED: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = config(Nans::Computed);
+    Engine::new(config.consume_fuel(true)).expect("an engine can be made")
+});
 
 fn engine(nans: Nans) -> Engine {
+    Engine::new(&config(nans)).expect("an engine can be made")
+}
+
+fn config(nans: Nans) -> Config {
     let mut config = Config::new();
     config.cranelift_nan_canonicalization(nans == Nans::Canonical);
     config.max_wasm_stack(1 << 20);
@@ -26,7 +34,7 @@ fn engine(nans: Nans) -> Engine {
     config.shared_memory(true);
     config.wasm_custom_page_sizes(true);
     config.wasm_wide_arithmetic(true);
-    Engine::new(&config).expect("an engine can be made")
+    config
 }
 
 /// The feature of which Wasmtime is no oracle: where the standard leaves a choice it may choose
@@ -40,14 +48,20 @@ pub const LACKING: &str = "relaxed vectors";
 /// # Panics
 ///
 /// If Wasmtime refuses another program.
-pub fn load(program: &Program, exports: &Arc<Exports>, nans: Nans) -> Option<Vec<Machine>> {
+pub fn load(
+    program: &Program,
+    exports: &Arc<Exports>,
+    nans: Nans,
+    fuel: Fuel,
+) -> Option<Vec<Machine>> {
     let features = program.features();
     if features.contains(&LACKING) {
         return None;
     }
-    let engine = match nans {
-        Nans::Computed => &*COMPUTED,
-        Nans::Canonical => &*CANONICAL,
+    let engine = match (nans, fuel) {
+        (Nans::Computed, Fuel::Unlimited) => &*COMPUTED,
+        (Nans::Canonical, Fuel::Unlimited) => &*CANONICAL,
+        (_, Fuel::Consumed) => &*FUELED,
     };
     let legacy = features.contains(&"legacy exceptions");
     let load = |wasm: &Vec<u8>| {
@@ -77,6 +91,7 @@ fn failure_of(error: &Error) -> Failure {
         wasmtime::Trap::BadConversionToInteger => Trap::InvalidConversionToInteger,
         wasmtime::Trap::UnreachableCodeReached => Trap::Unreachable,
         wasmtime::Trap::NullReference => Trap::NullReference,
+        wasmtime::Trap::OutOfFuel => Trap::OutOfFuel,
         wasmtime::Trap::AtomicWaitNonSharedMemory => Trap::ExpectedSharedMemory,
         other => panic!("the oracle traps with {other:?}"),
     })

@@ -8,7 +8,7 @@ use std::thread::{self, ScopedJoinHandle};
 use fastrand::Rng;
 use upshift::Trap;
 
-use crate::configuration::{self, Configuration, Nans, Vectors};
+use crate::configuration::{self, Configuration, Fuel, Nans, Vectors};
 use crate::host::Machine;
 use crate::oracle;
 use crate::program::{Exports, Function, Program};
@@ -19,6 +19,10 @@ use crate::value::{Failure, Outcome, Value, argument, digest};
 const CALLS: usize = 3;
 /// In how many of the configurations with one option changed a program runs.
 const ABLATIONS: usize = 3;
+/// In how many of the configurations with fuel a program runs.
+const FUELED: usize = 3;
+/// Fuel that is enough for any call that ends.
+const AMPLE: u64 = 1 << 40;
 /// The stack of a program's thread, in bytes.
 const STACK: usize = 8 << 20;
 
@@ -31,6 +35,8 @@ pub struct Step {
     pub outcome: Outcome,
     /// What there was then, in the order of [`Exports::items`].
     pub state: Vec<Vec<Value>>,
+    /// What was left of fuel, if the program consumed it.
+    pub fuel: Option<u64>,
 }
 
 /// What a program did in one engine.
@@ -76,7 +82,8 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 /// The configurations in which a program with a number runs: all modes, those with canonical NaNs
-/// for every second number, and some with one option changed, which follow from the number.
+/// for every second number, some with one option changed, which follow from the number, and some
+/// with fuel.
 pub fn configurations_of(number: u64) -> Vec<&'static Configuration> {
     let all = &*configuration::ALL;
     let mut rng = Rng::with_seed(!number);
@@ -89,7 +96,10 @@ pub fn configurations_of(number: u64) -> Vec<&'static Configuration> {
         left = left.saturating_sub(1);
         wanted
     });
-    let configurations = all.modes.iter().chain(some);
+    let mut fueled: Vec<_> = all.fueled.iter().collect();
+    rng.shuffle(&mut fueled);
+    fueled.truncate(FUELED);
+    let configurations = all.modes.iter().chain(some).chain(fueled);
     configurations
         .filter(|other| canonical || other.nans == Nans::Computed)
         .collect()
@@ -112,6 +122,7 @@ pub fn run(program: &Program, configurations: &[&Configuration]) -> Result<Agree
     for nans in [Nans::Computed, Nans::Canonical] {
         let comparable = |other: &&&Configuration| {
             other.nans == nans
+                && other.fuel == Fuel::Unlimited
                 && match other.vectors {
                     Vectors::Native => true,
                     Vectors::Other => !relaxed,
@@ -122,21 +133,13 @@ pub fn run(program: &Program, configurations: &[&Configuration]) -> Result<Agree
         if comparable.peek().is_none() {
             continue;
         }
-        let oracle = oracle::load(program, &exports, nans);
+        let oracle = oracle::load(program, &exports, nans, Fuel::Unlimited);
         let by_oracle = oracle.is_some();
-        let mut expected = oracle.map(|mut oracle| history(&mut oracle, &exports, program.seed));
+        let seed = program.seed;
+        let mut expected = oracle.map(|mut oracle| history(&mut oracle, &exports, seed, None));
         for &configuration in comparable {
-            let actual = in_configuration(program, &exports, configuration)?;
-            match &expected {
-                Some(expected) => {
-                    compare(expected, &actual, &exports).map_err(|message| Mismatch {
-                        configuration: configuration.name.clone(),
-                        kind: Kind::Different,
-                        message,
-                    })?;
-                }
-                None => expected = Some(actual),
-            }
+            let actual = in_configuration(program, &exports, configuration, None)?;
+            compare_or_keep(&mut expected, actual, &exports, configuration)?;
         }
         if agreement.history.is_empty() {
             agreement = Agreement {
@@ -145,13 +148,69 @@ pub fn run(program: &Program, configurations: &[&Configuration]) -> Result<Agree
             };
         }
     }
+    with_fuel(program, &exports, configurations)?;
     Ok(agreement)
+}
+
+/// Runs a program with fuel, enough or little of it. Threads may wait for each other in loops, so
+/// what they use is left to chance.
+fn with_fuel(
+    program: &Program,
+    exports: &Arc<Exports>,
+    configurations: &[&Configuration],
+) -> Result<(), Mismatch> {
+    let fueled = |other: &&&Configuration| other.fuel == Fuel::Consumed;
+    let mut fueled = configurations.iter().filter(fueled).peekable();
+    if fueled.peek().is_none() || !exports.enter.is_empty() {
+        return Ok(());
+    }
+    let mut rng = Rng::with_seed(program.seed);
+    let (mut expected, fuel) = match rng.bool() {
+        true => (fueled_oracle(program, exports), AMPLE),
+        false => (None, rng.u64(..2000)),
+    };
+    for &configuration in fueled {
+        let actual = in_configuration(program, exports, configuration, Some(fuel))?;
+        compare_or_keep(&mut expected, actual, exports, configuration)?;
+    }
+    Ok(())
+}
+
+/// What a program does in Wasmtime with enough fuel. How much a call has used that did not return
+/// is known there only about, as is what translated exceptions would have used.
+fn fueled_oracle(program: &Program, exports: &Arc<Exports>) -> Option<History> {
+    let legacy = program.features().contains(&"legacy exceptions");
+    let mut oracle = oracle::load(program, exports, Nans::Computed, Fuel::Consumed)?;
+    let mut expected = history(&mut oracle, exports, program.seed, Some(AMPLE));
+    for step in &mut expected {
+        step.fuel = step.fuel.filter(|_| step.outcome.is_ok() && !legacy);
+    }
+    Some(expected)
+}
+
+/// Compares with what was found before, if there is anything.
+fn compare_or_keep(
+    expected: &mut Option<History>,
+    actual: History,
+    exports: &Exports,
+    configuration: &Configuration,
+) -> Result<(), Mismatch> {
+    let Some(expected) = expected else {
+        *expected = Some(actual);
+        return Ok(());
+    };
+    compare(expected, &actual, exports).map_err(|message| Mismatch {
+        configuration: configuration.name.clone(),
+        kind: Kind::Different,
+        message,
+    })
 }
 
 fn in_configuration(
     program: &Program,
     exports: &Arc<Exports>,
     configuration: &Configuration,
+    fuel: Option<u64>,
 ) -> Result<History, Mismatch> {
     let mismatch = |kind, message| Mismatch {
         configuration: configuration.name.clone(),
@@ -160,7 +219,7 @@ fn in_configuration(
     };
     let run = || {
         let mut subject = subject::load(&configuration.engine, program, exports)?;
-        anyhow::Ok(history(&mut subject, exports, program.seed))
+        anyhow::Ok(history(&mut subject, exports, program.seed, fuel))
     };
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(history)) => Ok(history),
@@ -175,9 +234,19 @@ fn in_configuration(
 
 /// Calls every export some times, each on fresh instances. Stops at a stack overflow: the depth at
 /// which it happens is the one thing that may differ, and with it the state.
-fn history<M: Machine>(machines: &mut [M], exports: &Exports, seed: u64) -> History {
-    let outcomes = machines.iter_mut().map(Machine::instantiate);
-    let outcomes: Vec<_> = outcomes.collect();
+fn history<M: Machine>(
+    machines: &mut [M],
+    exports: &Exports,
+    seed: u64,
+    fuel: Option<u64>,
+) -> History {
+    let instantiate = |machine: &mut M| {
+        if fuel.is_some() {
+            machine.set_fuel(AMPLE);
+        }
+        machine.instantiate()
+    };
+    let outcomes: Vec<_> = machines.iter_mut().map(instantiate).collect();
     let failed = outcomes.iter().any(Result::is_err);
     let steps = outcomes.into_iter().zip(&mut *machines);
     let mut history: History = steps
@@ -189,6 +258,7 @@ fn history<M: Machine>(machines: &mut [M], exports: &Exports, seed: u64) -> Hist
             } else {
                 state(machine, exports)
             },
+            fuel: fuel.map(|_| machine.fuel()),
         })
         .collect();
     if failed {
@@ -197,12 +267,12 @@ fn history<M: Machine>(machines: &mut [M], exports: &Exports, seed: u64) -> Hist
     for function in &exports.functions {
         if !machines
             .iter_mut()
-            .all(|machine| machine.instantiate().is_ok())
+            .all(|machine| instantiate(machine).is_ok())
         {
             return history;
         }
         let steps = match machines {
-            [machine] => calls(machine, 0, function, exports, seed, state),
+            [machine] => calls(machine, 0, function, exports, seed, fuel, state),
             _ => on_threads(machines, function, exports, seed),
         };
         let mut overflows = steps.iter().filter(|step| is_overflow(&step.outcome));
@@ -232,6 +302,7 @@ fn calls<M: Machine>(
     function: &Function,
     exports: &Exports,
     seed: u64,
+    fuel: Option<u64>,
     state: impl Fn(&mut M, &Exports) -> Vec<Vec<Value>>,
 ) -> Vec<Step> {
     // From the name, so that arguments stay the same where other exports are taken away.
@@ -249,6 +320,9 @@ fn calls<M: Machine>(
         }
         let params = function.params.iter();
         let arguments: Vec<_> = params.map(|&ty| argument(ty, &mut rng)).collect();
+        if let Some(fuel) = fuel {
+            machine.set_fuel(fuel);
+        }
         let outcome = machine.call(function, &arguments);
         for leave in &exports.leave {
             machine.call(leave, &[]).expect("all threads come");
@@ -261,6 +335,7 @@ fn calls<M: Machine>(
             ),
             outcome,
             state: state(machine, exports),
+            fuel: fuel.map(|_| machine.fuel()),
         });
         if overflow && exports.enter.is_empty() {
             break;
@@ -279,7 +354,8 @@ fn on_threads<M: Machine>(
     let mut histories = thread::scope(|scope| {
         let machines = machines.iter_mut().enumerate();
         let threads = machines.map(|(number, machine)| {
-            let calls = move || calls(machine, number, function, exports, seed, |_, _| Vec::new());
+            let none = |_: &mut M, _: &Exports| Vec::new();
+            let calls = move || calls(machine, number, function, exports, seed, None, none);
             let builder = thread::Builder::new().stack_size(STACK);
             builder.spawn_scoped(scope, calls).expect("a thread starts")
         });
@@ -328,6 +404,13 @@ pub fn compare(expected: &History, actual: &History, exports: &Exports) -> Resul
         if expected.call != actual.call || !agree(&expected.outcome, &actual.outcome) {
             let (expected, actual) = (&expected.outcome, &actual.outcome);
             return Err(format!("{call}: expected {expected:x?}, found {actual:x?}"));
+        }
+        if let Some((expected, actual)) = expected.fuel.zip(actual.fuel)
+            && expected != actual
+        {
+            return Err(format!(
+                "fuel left after {call}: expected {expected}, found {actual}"
+            ));
         }
         for (index, item) in exports.items.iter().enumerate() {
             let (expected, actual) = (expected.state.get(index), actual.state.get(index));
