@@ -388,7 +388,8 @@ fn host_errors() {
             );
             assert!(error.downcast_ref::<Trap>().is_none(), "mode {mode}");
             let frames = frames(&error);
-            assert_eq!(frames[0].0, export, "mode {mode}");
+            assert_eq!(frames[0].0, "f", "mode {mode}");
+            assert_eq!(frames[1].0, export, "mode {mode}");
             assert_eq!(
                 *expected.get_or_insert(frames.clone()),
                 frames,

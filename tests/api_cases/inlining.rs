@@ -81,7 +81,7 @@ fn host_functions_see_inlined_callers() {
             .get_typed_func::<u32, ()>(&mut store, "run")
             .unwrap();
         let error = run.call(&mut store, ROUNDS).unwrap_err();
-        assert_eq!(names(&error), ["inner", "middle", "outer"]);
+        assert_eq!(names(&error), ["fail", "inner", "middle", "outer"]);
     });
 }
 
