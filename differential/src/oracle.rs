@@ -122,6 +122,8 @@ fn bytes_of(engine: &Engine, memory: &SharedMemory) -> Vec<u8> {
         ty.page_size(),
     );
     let mut store = Store::new(engine, ());
+    // An error is that of an engine without fuel.
+    let _ = store.set_fuel(u64::MAX);
     let module = Module::new(engine, text).expect("the module is valid");
     let shared = [Extern::from(memory.clone())];
     let instance = Instance::new(&mut store, &module, &shared).expect("the types agree");

@@ -237,7 +237,8 @@ fn an_exception_without_handler_leaves_through_the_entry_frame() {
     let thrown: &ThrownException = error.downcast_ref().expect("the exception");
     let text = "an exception was not caught: a tag of the host, values i64 7";
     assert_eq!(thrown.to_string(), text);
-    assert_eq!(backtrace.frames.len(), 2);
+    // The host function that threw, and the two around it.
+    assert_eq!(backtrace.frames.len(), 3);
     let exception = store.take_thrown_exception().expect("it is the store's");
     let (_, value) = store.exception_values(exception).expect("it has a handle")[0];
     assert_eq!(value.bits[0], 7);

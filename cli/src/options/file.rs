@@ -109,7 +109,7 @@ mod tests {
     fn options_of_all_groups_are_set_by_table_or_by_name_alone() {
         let mut read = Options::default();
         let content = "timeout = '1.5s'\ntiers = ['baseline', 'cranelift']\n\
-                       [tiering]\nthreads = 2\npolicy = { name = 'constant', threshold = 7 }\n\
+                       [tiering]\nthreads = 2\npolicy = { name = 'fixed-budget', units = 7 }\n\
                        [compile]\neager = true\n[wasm]\nmax-stack = '2M'\n\
                        max-memory-size = 65_536\n\
                        [debug]\nstory = true\ndump = 'f'\n";
@@ -119,7 +119,7 @@ mod tests {
             (Group::Wasm, "timeout=1500ms"),
             (Group::Tiering, "tiers=baseline+cranelift"),
             (Group::Tiering, "threads=2"),
-            (Group::Tiering, "policy=constant:threshold=7"),
+            (Group::Tiering, "policy=fixed-budget:units=7"),
             (Group::Compile, "eager"),
             (Group::Wasm, "max-stack=2097152"),
             (Group::Wasm, "max-memory-size=64K"),
@@ -143,8 +143,8 @@ mod tests {
         );
         says("[compile]\neager = [1]", "line 2: `eager` can't be that");
         says(
-            "[tiering]\npolicy = { name = 'constnt' }",
-            "line 2: there is no policy `constnt`; did you mean `constant`?",
+            "[tiering]\npolicy = { name = 'fixed-bugdet' }",
+            "line 2: there is no policy `fixed-bugdet`; did you mean `fixed-budget`?",
         );
         says(
             "[wasm]\n\ntimeout = 'soon'",

@@ -29,7 +29,7 @@ fn compiled_programs_run_if_they_are_trusted() {
             "--allow-precompiled",
             "-T",
             mode,
-            "-C",
+            "-W",
             "canonicalize-nans",
             out,
         ]);

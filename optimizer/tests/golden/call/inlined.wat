@@ -23,36 +23,36 @@
 ;;                                       v2 = uextend.i64 v1
 ;;   @002a                               v4 = iconst.i32 3
 ;;   @002c                               v5 = iconst.i64 3
-;;   @0070                               v7 = iconst.i32 3
-;;   @0072                               v8 = iadd v1, v7  ; v7 = 3
-;;   @0073                               v9 = uextend.i64 v8
-;;   @0073                               v11 = iadd v10, v9
-;;   @0073                               v13 = uload32 user32 little region0 v11
-;;   @0073                               v12 = ireduce.i32 v13
+;;   @0049                               v7 = iconst.i32 3
+;;   @004b                               v8 = iadd v1, v7  ; v7 = 3
+;;   @004c                               v9 = uextend.i64 v8
+;;   @004c                               v11 = iadd v10, v9
+;;   @004c                               v13 = uload32 user32 little region0 v11
+;;   @004c                               v12 = ireduce.i32 v13
 ;;   @002e                               v14 = iconst.i32 0
 ;;   @002e                               v15 = iconst.i64 0
-;;   @007a                               v17 = ireduce.i32 v13
-;;   @007c                               v18 = iconst.i32 0
-;;   @007c                               v19 = icmp eq v17, v18  ; v18 = 0
-;;   @007c                               v20 = uextend.i32 v19
-;;   @007d                               brif v20, block4, block5
+;;   @0035                               v17 = ireduce.i32 v13
+;;   @0037                               v18 = iconst.i32 0
+;;   @0037                               v19 = icmp eq v17, v18  ; v18 = 0
+;;   @0037                               v20 = uextend.i32 v19
+;;   @0038                               brif v20, block4, block5
 ;;
 ;;                                   block4:
-;;   @007f                               v21 = iconst.i32 -1
-;;   @0081                               jump block3(v21)  ; v21 = -1
+;;   @003a                               v21 = iconst.i32 -1
+;;   @003c                               jump block3(v21)  ; v21 = -1
 ;;
 ;;                                   block5:
-;;   @0082                               jump block6
+;;   @003d                               jump block6
 ;;
 ;;                                   block6:
-;;   @0083                               v22 = ireduce.i32 v13
-;;   @0085                               v23 = iconst.i32 0
-;;   @0087                               v24 = iconst.i64 0
-;;   @008b                               v26 = ireduce.i32 v13
-;;   @008d                               v27 = iconst.i32 0
-;;   @0090                               v28 = iadd.i64 v10, v13
-;;   @0090                               v29 = load.i32 user33 little region0 v28
-;;   @0089                               jump block3(v29)
+;;   @003e                               v22 = ireduce.i32 v13
+;;   @0040                               v23 = iconst.i32 0
+;;   @0042                               v24 = iconst.i64 0
+;;   @0047                               v26 = ireduce.i32 v13
+;;   @0049                               v27 = iconst.i32 0
+;;   @004c                               v28 = iadd.i64 v10, v13
+;;   @004c                               v29 = load.i32 user33 little region0 v28
+;;   @0044                               jump block3(v29)
 ;;
 ;;                                   block3(v16: i32):
 ;;   @0030                               jump block1(v16)
@@ -79,18 +79,18 @@
 ;;   @0058                               v5 = iconst.i32 1
 ;;   @005a                               v6 = isub.i32 v1, v5  ; v5 = 1
 ;;   @005b                               v7 = uextend.i64 v6
-;;   @0070                               brif v6, block6, block7
+;;   @0054                               brif v6, block6, block7
 ;;
 ;;                                   block6:
-;;   @0074                               v10 = iconst.i32 1
-;;   @0076                               v11 = isub.i32 v6, v10  ; v10 = 1
-;;   @0077                               v12 = call fn0(v0, v11)
-;;   @0079                               v13 = call fn1(v0, v12)
-;;   @007b                               jump block8(v13)
+;;   @0058                               v10 = iconst.i32 1
+;;   @005a                               v11 = isub.i32 v6, v10  ; v10 = 1
+;;   @005b                               v12 = call fn0(v0, v11)
+;;   @005d                               v13 = call fn1(v0, v12)
+;;   @005f                               jump block8(v13)
 ;;
 ;;                                   block7:
-;;   @007c                               v14 = iconst.i32 0
-;;   @007e                               jump block8(v14)  ; v14 = 0
+;;   @0060                               v14 = iconst.i32 0
+;;   @0062                               jump block8(v14)  ; v14 = 0
 ;;
 ;;                                   block8(v9: i32):
 ;;   @005d                               v15 = call fn1(v0, v9)

@@ -28,14 +28,14 @@
 ;;
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = uextend.i64 v1
-;;   @00ca                               brif v1, block6, block7
+;;   @0062                               brif v1, block6, block7
 ;;
 ;;                                   block6:
-;;   @00ce                               v6 = vconst.i8x16 const0
-;;   @00e0                               jump block3(v1, v6)  ; v6 = const0
+;;   @0066                               v6 = vconst.i8x16 const0
+;;   @0078                               jump block3(v1, v6)  ; v6 = const0
 ;;
 ;;                                   block7:
-;;   @00e2                               jump block8
+;;   @007a                               jump block8
 ;;
 ;;                                   block8:
 ;;   @0054                               v7 = iconst.i32 0
