@@ -2,13 +2,14 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use upshift::{Caller, Engine, Linker, Module, Store, TimedOut, Trap, TypedFunc};
 
-use crate::{block_on, host_fn, in_every_mode, on_new_threads};
+use crate::{block_on, define_wait, host_fn, in_every_mode, on_new_threads};
 
 const MODULE: &str = r#"(module
     (import "host" "forever" (func $forever))
@@ -16,19 +17,20 @@ const MODULE: &str = r#"(module
     (func (export "spin") (loop (br 0)))
     (func (export "fine")))"#;
 
-/// Says whether the host function's future was dropped.
-type Dropped = Arc<AtomicBool>;
+/// How many of the host function's futures there are.
+type Alive = Arc<AtomicI32>;
 
-fn store(engine: &Engine) -> (Store<Dropped>, [TypedFunc<(), ()>; 3]) {
-    struct Guard(Dropped);
+fn store(engine: &Engine) -> (Store<Alive>, [TypedFunc<(), ()>; 3]) {
+    struct Guard(Alive);
     impl Drop for Guard {
         fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
+            self.0.fetch_sub(1, Ordering::Relaxed);
         }
     }
     let module = Module::new(engine, MODULE).unwrap();
-    let mut linker = Linker::<Dropped>::new(engine);
-    let forever = host_fn(|caller: Caller<'_, Dropped>, (): ()| {
+    let mut linker = Linker::<Alive>::new(engine);
+    let forever = host_fn(|caller: Caller<'_, Alive>, (): ()| {
+        caller.data().fetch_add(1, Ordering::Relaxed);
         let guard = Guard(caller.data().clone());
         Box::new(async move {
             let _guard = guard;
@@ -36,7 +38,7 @@ fn store(engine: &Engine) -> (Store<Dropped>, [TypedFunc<(), ()>; 3]) {
         })
     });
     linker.func_wrap_async("host", "forever", forever).unwrap();
-    let mut store = Store::new(engine, Dropped::default());
+    let mut store = Store::new(engine, Alive::default());
     let instance = linker.instantiate(&mut store, &module).unwrap();
     let funcs =
         ["wait", "spin", "fine"].map(|name| instance.get_typed_func(&mut store, name).unwrap());
@@ -55,7 +57,7 @@ fn a_deadline_ends_calls_that_wait_and_calls_that_run() {
             drop(limit);
             fine.call(&mut store, ()).unwrap();
         }
-        assert!(store.data().load(Ordering::Relaxed));
+        assert_eq!(store.data().load(Ordering::Relaxed), 0);
     });
 }
 
@@ -84,16 +86,32 @@ fn a_call_that_has_moved_is_interrupted_where_it_runs() {
     in_every_mode(|engine| {
         let module = r#"(module
             (import "host" "wait" (func $wait (param i32) (result i32)))
-            (func (export "run") (drop (call $wait (i32.const 3))) (loop (br 0))))"#;
-        let (mut store, instance) = crate::waiting_instance(engine, module);
+            (import "host" "spins" (func $spins))
+            (func (export "run")
+                (drop (call $wait (i32.const 3))) (call $spins) (loop (br 0))))"#;
+        let module = Module::new(engine, module).unwrap();
+        let mut linker = Linker::<()>::new(engine);
+        define_wait(&mut linker);
+        // Interrupted only once it has moved, however slow threads are.
+        let (spins, spinning) = sync_channel(1);
+        let spins = move || spins.send(()).expect("the other thread waits");
+        linker.func_wrap("host", "spins", spins).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
         let run = instance
             .get_typed_func::<(), ()>(&mut store, "run")
             .unwrap();
-        store.set_deadline(Some(Instant::now() + Duration::from_millis(30)));
+        let handle = store.interrupt_handle();
+        let other = thread::spawn(move || {
+            spinning.recv().expect("the call gets there");
+            thread::sleep(Duration::from_millis(2));
+            handle.interrupt();
+        });
         let (result, polls) = on_new_threads(run.call_async(&mut store, ()));
         let error = result.unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
         assert_eq!(polls, 4);
+        other.join().unwrap();
     });
 }
 
