@@ -138,3 +138,41 @@ fn many_calls_time_out() {
         }
     });
 }
+
+/// Interruptions that come while a thread switches between stacks, again and again: each ends a
+/// call or finds none, and nothing else happens.
+#[test]
+fn interruptions_strike_while_stacks_are_switched() {
+    let text = r#"(module
+        (import "host" "wait" (func $wait (param i32) (result i32)))
+        (func (export "run")
+            (loop (br_if 0 (call $wait (i32.const 1))))))"#;
+    in_every_mode(|engine| {
+        let module = Module::new(engine, text).unwrap();
+        let mut linker = Linker::<()>::new(engine);
+        define_wait(&mut linker);
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance
+            .get_typed_func::<(), ()>(&mut store, "run")
+            .unwrap();
+        let handle = store.interrupt_handle();
+        let done = Arc::new(AtomicI32::new(0));
+        let interrupter = thread::spawn({
+            let done = done.clone();
+            move || {
+                while done.load(Ordering::Relaxed) == 0 {
+                    handle.interrupt();
+                }
+            }
+        });
+        let end = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < end {
+            let error = block_on(run.call_async(&mut store, ())).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+            store.disarm();
+        }
+        done.store(1, Ordering::Relaxed);
+        interrupter.join().unwrap();
+    });
+}

@@ -38,7 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -77,6 +77,9 @@ impl Side {
     /// for the stack that the thread is about to run on.
     unsafe fn switch(self, shared: &StoreShared) -> Self {
         let vm = shared.vm();
+        // Signal handlers read the current store's fields, so it is none while they are exchanged.
+        let current = replace_current(ptr::null_mut());
+        compiler_fence(Ordering::SeqCst);
         // SAFETY: the store's own `VmStore`, which the thread that has the store may access freely
         // outside generated code.
         let before = unsafe {
@@ -87,10 +90,12 @@ impl Side {
                 host: ptr::replace(&raw mut (*vm).host, self.host),
                 fiber: shared.fiber(),
                 thread: shared.thread(),
-                current: replace_current(self.current),
+                current,
                 stack: stack::switch(self.stack),
             }
         };
+        compiler_fence(Ordering::SeqCst);
+        replace_current(self.current);
         shared.set_fiber(self.fiber);
         shared.set_thread(self.thread);
         // As at an entry from the host: what follows, a look at the interrupt word among it, does
