@@ -61,6 +61,7 @@ pub struct Config {
     pub(crate) canonicalize_nans: bool,
     pub(crate) deterministic_relaxed_simd: bool,
     pub(crate) consume_fuel: bool,
+    pub(crate) epoch_interruption: bool,
     pub(crate) branch_hinting: bool,
     pub(crate) count_sites: bool,
     pub(crate) compilation_hints: bool,
@@ -95,6 +96,7 @@ impl Default for Config {
             canonicalize_nans: false,
             deterministic_relaxed_simd: false,
             consume_fuel: false,
+            epoch_interruption: false,
             branch_hinting: true,
             count_sites: false,
             compilation_hints: true,
@@ -311,6 +313,53 @@ impl Config {
     /// [`Store::set_fuel`]: crate::Store::set_fuel
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
+        self
+    }
+
+    /// Sets whether WebAssembly looks for deadlines by epochs, at each function's entry and each
+    /// loop's header: an engine counts epochs, which [`Engine::increment_epoch`] begins, and a
+    /// store has a deadline, so many epochs ahead ([`Store::set_epoch_deadline`]). When it has
+    /// come, the call traps, as by default, or a callback decides
+    /// ([`Store::epoch_deadline_callback`]). False by default; then code is the same as without
+    /// this setting.
+    ///
+    /// A store's first deadline is epoch 0, which has come: WebAssembly runs once another one is
+    /// set. Host functions, and operators on ranges of memories, are not stopped: the deadline
+    /// shows at the next function or iteration.
+    ///
+    /// Each look is three loads and a comparison. To end calls,
+    /// [interruption](crate::Store::interrupt_handle) and
+    /// [deadlines by the clock](crate::Store::set_deadline) are free, and reach host functions too;
+    /// epochs are for what has to run in the middle of WebAssembly, and for a counter that many
+    /// stores share.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::{Config, Engine, Instance, Module, Store, Trap};
+    ///
+    /// let engine = Engine::new(Config::new().epoch_interruption(true))?;
+    /// let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// store.set_epoch_deadline(1);
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let spin = instance.get_typed_func::<(), ()>(&mut store, "spin")?;
+    /// let error = std::thread::scope(|scope| {
+    ///     scope.spawn(|| engine.increment_epoch());
+    ///     spin.call(&mut store, ()).unwrap_err()
+    /// });
+    /// assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// [`Engine::increment_epoch`]: crate::Engine::increment_epoch
+    /// [`Store::set_epoch_deadline`]: crate::Store::set_epoch_deadline
+    /// [`Store::epoch_deadline_callback`]: crate::Store::epoch_deadline_callback
+    pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
+        self.epoch_interruption = enable;
         self
     }
 

@@ -143,6 +143,14 @@ impl Engine {
         self.inner.tiering.wait_idle();
     }
 
+    /// Begins the next epoch: stores of this engine whose deadline it is stop where their code
+    /// looks next, if it looks
+    /// ([`Config::epoch_interruption`](crate::Config::epoch_interruption)). One atomic addition,
+    /// async-signal-safe, from any thread.
+    pub fn increment_epoch(&self) {
+        self.inner.runtime.increment_epoch();
+    }
+
     /// Bytes of compiled code by state. Takes a lock.
     pub fn code_stats(&self) -> CodeStats {
         self.inner.runtime.code_stats()
@@ -321,6 +329,8 @@ fn spread(config: &mut Config) {
     config.optimizer.deterministic_relaxed_simd = config.deterministic_relaxed_simd;
     config.baseline.fuel = config.consume_fuel;
     config.optimizer.fuel = config.consume_fuel;
+    config.baseline.epochs = config.epoch_interruption;
+    config.optimizer.epochs = config.epoch_interruption;
     config.baseline.features = match config.optimizer.cpu {
         Cpu::Native => config.baseline.features,
         Cpu::Baseline => ProcessorFeatures::default(),

@@ -95,7 +95,7 @@ pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CallHook, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT,
     DEFAULT_TABLE_LIMIT, InterruptHandle, Interruption, ResourceLimiter, StoreLimits,
-    StoreLimitsBuilder, ThreadClock, WaitClock,
+    StoreLimitsBuilder, ThreadClock, UpdateDeadline, WaitClock,
 };
 pub use upshift_tiering as tiering;
 pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};

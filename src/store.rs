@@ -1,5 +1,7 @@
 //! Stores, and the views of a store that functions take.
 
+mod epoch;
+
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -367,6 +369,13 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         &owned::<T>(self.raw).engine
+    }
+
+    /// Frees what nothing refers to, as [`Store::gc`] does; WebAssembly that is running keeps what
+    /// it has.
+    pub fn gc(&mut self) {
+        self.raw.collect_exceptions();
+        self.raw.collect_externs();
     }
 
     /// Sets how much fuel is left, as [`Store::set_fuel`] does: for the running call too.

@@ -17,6 +17,7 @@ mod api_cases {
     mod counting;
     mod dispatch;
     mod displaced;
+    mod epochs;
     mod exception_frames;
     mod exception_inlining;
     mod exceptions;

@@ -215,10 +215,20 @@ fn another_engine_refuses_and_says_where_it_differs() {
     let bytes = Engine::default()
         .precompile_module(TEXT.as_bytes())
         .unwrap();
-    let mut config = Config::new();
-    config.canonicalize_nans(true);
-    let error = refused(&Engine::new(&config).unwrap(), &bytes).to_string();
-    let option = |value| format!("canonicalize_nans: {value}");
-    assert!(error.contains(&option(false)), "{error}");
-    assert!(error.contains(&option(true)), "{error}");
+    let options: [(_, fn(&mut Config)); 2] = [
+        ("canonicalize_nans", |config| {
+            config.canonicalize_nans(true);
+        }),
+        ("epochs", |config| {
+            config.epoch_interruption(true);
+        }),
+    ];
+    for (name, set) in options {
+        let mut config = Config::new();
+        set(&mut config);
+        let error = refused(&Engine::new(&config).unwrap(), &bytes).to_string();
+        let option = |value| format!("{name}: {value}");
+        assert!(error.contains(&option(false)), "{error}");
+        assert!(error.contains(&option(true)), "{error}");
+    }
 }

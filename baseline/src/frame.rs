@@ -155,6 +155,7 @@ impl FuncGen<'_> {
             );
         }
         self.emit_entry_counter();
+        self.emit_epoch_check();
         self.receive_params();
         self.clear_locals(self.input.sig.params.len());
     }

@@ -11,7 +11,8 @@
 //! - `func_gen` is the state of one compilation, `alloc` its register allocation, `fixed` the
 //!   registers that instructions fix, `state` the abstract state, `merge` what happens where
 //!   control flow joins, `region` the clauses around an operator, `frame` prologue, epilogue and
-//!   traps, `counter` the budget's counters, `fuel` what takes fuel;
+//!   traps, `counter` the budget's counters, `fuel` what takes fuel,
+//!   `epoch` what looks for deadlines;
 //! - `check` follows, in debug builds, where every value is;
 //! - `x64` is what depends on the processor: `reg` has its registers, `asm` writes bytes,
 //!   `trampoline` makes the code between Rust and WebAssembly.
@@ -30,6 +31,7 @@ mod alloc;
 mod check;
 mod control;
 mod counter;
+mod epoch;
 mod fixed;
 mod frame;
 mod fuel;

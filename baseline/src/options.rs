@@ -21,6 +21,9 @@ pub struct BaselineOptions {
     pub targets: bool,
     /// Consume the store's [fuel](upshift_abi::fuel).
     pub fuel: bool,
+    /// Look, at entries and loop headers, whether the store's deadline has come, an
+    /// [epoch](upshift_abi::Builtin::NewEpoch).
+    pub epochs: bool,
     /// Optional processor features that the code may use.
     pub features: Features,
     /// Optimizations that can be switched off to study them.
@@ -38,6 +41,7 @@ impl Default for BaselineOptions {
             osr: true,
             targets: false,
             fuel: false,
+            epochs: false,
             features: Features::host(),
             ablation: Ablation::default(),
         }

@@ -1,8 +1,8 @@
 //! Golden tests: `golden/<family>/<case>.wat` holds a module and, in comments at its end, the code
 //! expected for each of its functions. `BLESS=1` rewrites the expectations.
 //!
-//! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `fuel`,
-//! `plain` (no optional processor features), `sse41` (no other one).
+//! A first line `;;! option …` changes options: `explicit`, `canonicalize`, `counters`, `epochs`,
+//! `fuel`, `plain` (no optional processor features), `sse41` (no other one).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,7 @@ fn options(source: &str) -> BaselineOptions {
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,
             "fuel" => options.fuel = true,
+            "epochs" => options.epochs = true,
             "canonicalize" => options.canonicalize_nans = true,
             "counters" => {
                 options.counters = Counters {

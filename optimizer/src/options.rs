@@ -151,4 +151,7 @@ pub struct OptimizerOptions {
     pub spectre: SpectreMitigation,
     /// Whether the code consumes the store's [fuel](upshift_abi::fuel).
     pub fuel: bool,
+    /// Whether the code looks, at entries and loop headers, whether the store's deadline has come,
+    /// an [epoch](upshift_abi::Builtin::NewEpoch).
+    pub epochs: bool,
 }

@@ -54,6 +54,13 @@ pub(crate) fn of_function(locations: &Locations) -> Signature {
     signature
 }
 
+/// The signature of a stub that takes the `VmContext*` and preserves all registers.
+pub(crate) fn of_preserving_stub() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.push(AbiParam::new(POINTER));
+    signature
+}
+
 /// The signature of a builtin that follows the C convention; `None` for stubs.
 pub(crate) fn of_builtin(builtin: Builtin) -> Option<Signature> {
     let ty = builtin.signature()?;

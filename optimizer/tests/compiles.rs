@@ -268,6 +268,7 @@ fn every_operator_with_other_options() {
             null_checks: NullChecks::Fault,
             spectre: SpectreMitigation::All,
             fuel: true,
+            epochs: true,
         },
         &module,
     );

@@ -60,6 +60,7 @@ fn options(input: &str) -> Option<OptimizerOptions> {
             // An option of the engine, see `bounds`.
             "explicit" => {}
             "fuel" => options.fuel = true,
+            "epochs" => options.epochs = true,
             "no-inline" => options.inline = Inline::None,
             "no-spectre" => options.spectre = SpectreMitigation::None,
             "spectre" => options.spectre = SpectreMitigation::All,

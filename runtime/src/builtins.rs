@@ -194,6 +194,13 @@ pub unsafe extern "sysv64" fn tier_up(
     NativeResult { value, status: 0 }
 }
 
+/// Handles a deadline that has come; another status than 0 makes the stub unwind.
+pub unsafe extern "sysv64" fn new_epoch(vmctx: *mut VmContext) -> u32 {
+    // SAFETY: generated code passes its own instance's context, and the stub's frame stands.
+    let goes_on = unsafe { context(vmctx).0.new_epoch() };
+    u32::from(!goes_on)
+}
+
 /// Leaves the pending interruption as the error, with a backtrace, and makes the stub unwind.
 ///
 /// # Safety

@@ -80,10 +80,10 @@ pub use sampler::{Compiling, Obstacle, Place, Sample, SampledCode, Sampler, Samp
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, CallHook, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
-    ExceptionId, ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock, FuncId,
-    GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc,
+    EpochCallback, ExceptionId, ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock,
+    FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc,
     ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId,
-    ThrownException, WaitClock, run_native,
+    ThrownException, UpdateDeadline, WaitClock, run_native,
 };
 #[cfg(feature = "async")]
 pub use store::{OnFiber, run_async};

@@ -1,6 +1,7 @@
 //! The runtime of an engine: the code space, function types and the options of all its modules and
 //! stores.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use upshift_abi::compiler::Trampolines;
@@ -16,6 +17,12 @@ use crate::sampler::Sampler;
 use crate::sys::Process;
 use crate::types::{TypeRegistry, TypeUses};
 
+/// The counter of epochs, which generated code reads at each function and iteration: in a cache
+/// line that nothing else is written to.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Epoch(AtomicU64);
+
 /// What all modules and stores of an engine share. Thread-safe.
 #[derive(Debug)]
 pub struct Runtime {
@@ -25,6 +32,7 @@ pub struct Runtime {
     images: Arc<ImageFile>,
     process: Process,
     sampler: OnceLock<Arc<Sampler>>,
+    epoch: Epoch,
     #[cfg(feature = "async")]
     stacks: Arc<StackPool>,
 }
@@ -51,6 +59,7 @@ impl Runtime {
             images: ImageFile::new(process),
             process,
             sampler: OnceLock::new(),
+            epoch: Epoch(AtomicU64::new(0)),
             #[cfg(feature = "async")]
             stacks,
         }))
@@ -126,6 +135,21 @@ impl Runtime {
     /// If there is an observer.
     pub fn observe_code(&self, observer: Box<dyn CodeObserver>) {
         self.code.observe(observer);
+    }
+
+    /// Begins the next epoch. Async-signal-safe.
+    pub fn increment_epoch(&self) {
+        self.epoch.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of the epoch, counted from 0.
+    pub fn current_epoch(&self) -> u64 {
+        self.epoch.0.load(Ordering::Relaxed)
+    }
+
+    /// The counter for generated code.
+    pub(crate) fn epoch_counter(&self) -> *const AtomicU64 {
+        &raw const self.epoch.0
     }
 
     pub(crate) fn code(&self) -> &Arc<CodeSpace> {

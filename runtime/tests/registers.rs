@@ -11,7 +11,9 @@ use upshift_abi::{
     Builtin, Cancel, CompiledFunction, DefinedFuncIndex, FuncIndex, RelocationTarget,
 };
 use upshift_runtime::module::FirstCallError;
-use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, RuntimeConfig, Store, TierHooks};
+use upshift_runtime::{
+    BudgetSite, CodeAddr, Counts, ModuleCode, RuntimeConfig, Store, TierHooks, UpdateDeadline,
+};
 
 use support::{Code, FirstCalls};
 
@@ -87,6 +89,76 @@ fn counting() -> CompiledFunction {
     code.0
 }
 
+/// Function 3 finds that its deadline has come.
+fn looking() -> CompiledFunction {
+    let mut code = Code::default();
+    code.open_frame();
+    code.fill(16);
+    // mov ecx, 1; and so on: the registers that calls don't preserve
+    let moves: [&[u8]; 7] = [
+        &[0xb9],
+        &[0xba],
+        &[0xbe],
+        &[0x41, 0xb8],
+        &[0x41, 0xb9],
+        &[0x41, 0xba],
+        &[0x41, 0xbb],
+    ];
+    for (n, opcode) in moves.into_iter().enumerate() {
+        code.bytes(opcode);
+        code.bytes(&(1_u32 << n).to_le_bytes());
+    }
+    // mov eax, 0x80; push rdi, which shows a change of the stack, too
+    code.bytes(&[0xb8, 0x80, 0, 0, 0, 0x57]);
+    code.call(RelocationTarget::Builtin(Builtin::NewEpoch));
+    // add rax, each; cmp [rsp], rdi; je over the next; ud2
+    code.bytes(&[0x48, 0x01, 0xc8, 0x48, 0x01, 0xd0, 0x48, 0x01, 0xf0]);
+    code.bytes(&[
+        0x4c, 0x01, 0xc0, 0x4c, 0x01, 0xc8, 0x4c, 0x01, 0xd0, 0x4c, 0x01, 0xd8,
+    ]);
+    code.bytes(&[0x48, 0x39, 0x3c, 0x24, 0x74, 2, 0x0f, 0x0b]);
+    // cmp eax, 0xff; je over the next; ud2; pop rdi
+    code.bytes(&[0x3d, 0xff, 0, 0, 0, 0x74, 2, 0x0f, 0x0b, 0x5f]);
+    code.sum(16);
+    code.close_frame();
+    code.0
+}
+
+/// Changes all registers that functions may change.
+fn change_registers() {
+    // SAFETY: all that is changed is declared.
+    unsafe {
+        std::arch::asm!(
+            "mov eax, -1",
+            "mov ecx, eax",
+            "mov edx, eax",
+            "mov esi, eax",
+            "mov edi, eax",
+            "mov r8d, eax",
+            "mov r9d, eax",
+            "mov r10d, eax",
+            "mov r11d, eax",
+            "pcmpeqd xmm0, xmm0",
+            "movaps xmm1, xmm0",
+            "movaps xmm2, xmm0",
+            "movaps xmm3, xmm0",
+            "movaps xmm4, xmm0",
+            "movaps xmm5, xmm0",
+            "movaps xmm6, xmm0",
+            "movaps xmm7, xmm0",
+            "movaps xmm8, xmm0",
+            "movaps xmm9, xmm0",
+            "movaps xmm10, xmm0",
+            "movaps xmm11, xmm0",
+            "movaps xmm12, xmm0",
+            "movaps xmm13, xmm0",
+            "movaps xmm14, xmm0",
+            "movaps xmm15, xmm0",
+            clobber_abi("sysv64"),
+        );
+    }
+}
+
 struct Hooks;
 
 impl TierHooks for Hooks {
@@ -97,7 +169,7 @@ impl TierHooks for Hooks {
         cancel: Cancel<'_>,
     ) -> Result<CodeAddr, FirstCallError> {
         let code = |_: &Arc<ModuleCode>, func: DefinedFuncIndex| {
-            [caller, callee, counting][func.0 as usize]()
+            [caller, callee, counting, looking][func.0 as usize]()
         };
         FirstCalls(code).on_first_call(module, func, cancel)
     }
@@ -109,8 +181,7 @@ impl TierHooks for Hooks {
         site: BudgetSite,
     ) -> Option<CodeAddr> {
         assert_eq!((func.0, site), (2, BudgetSite::Entry));
-        // Rust code may use any register in the meantime.
-        assert!(std::hint::black_box(1.5_f64).sin() > 0.0);
+        change_registers();
         None
     }
 
@@ -124,11 +195,16 @@ fn run(func: u32) -> u64 {
     let text = r#"(module
         (func (export "caller") (result i64) i64.const 0)
         (func (export "callee") (result i64) i64.const 0)
-        (func (export "counting") (result i64) i64.const 0))"#;
+        (func (export "counting") (result i64) i64.const 0)
+        (func (export "looking") (result i64) i64.const 0))"#;
     let runtime = support::runtime(RuntimeConfig::default());
     let module = support::module(&runtime, text, Arc::new(Hooks));
     let mut store = Store::new(module.runtime(), Box::new(()));
     let instance = store.instantiate(&module, &[]).unwrap();
+    store.epoch_deadline_callback(Box::new(|_| {
+        change_registers();
+        Ok(UpdateDeadline::Continue(1))
+    }));
     let func = support::func(&mut store, instance, FuncIndex(func));
     let mut values = [VmVal::default()];
     // SAFETY: the function has no parameters.
@@ -144,4 +220,9 @@ fn a_first_call_keeps_whole_argument_registers() {
 #[test]
 fn an_exhausted_budget_keeps_whole_registers() {
     assert_eq!(run(2), 0xffff_ffff);
+}
+
+#[test]
+fn a_deadline_keeps_whole_registers() {
+    assert_eq!(run(3), 0xffff_ffff);
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use upshift::knobs::{self, Group};
 use upshift::tiering::Latency;
 use upshift::{
-    Caller, Config, Engine, Instance, Linker, Module, Store, Switching, Trap, WasmBacktrace,
+    Caller, Config, Engine, Instance, Linker, Module, Store, Switching, Trap, UpdateDeadline,
+    WasmBacktrace,
 };
 use upshift_spectest::Mode;
 
@@ -45,6 +46,16 @@ static ENGINES: LazyLock<Vec<(String, Engine)>> = LazyLock::new(|| {
         per_byte: 1,
     }));
     configs.push(("virtual".to_string(), virtual_time));
+    for mode in [
+        Mode::Baseline,
+        Mode::Optimizer,
+        Mode::TieredSync,
+        Mode::Zeal,
+    ] {
+        let mut config = mode.config();
+        config.epoch_interruption(true);
+        configs.push((format!("{mode}, epochs"), config));
+    }
     let engine = |(name, mut config): (String, Config)| {
         (name, Engine::new(config.consume_fuel(true)).unwrap())
     };
@@ -66,6 +77,8 @@ struct End {
 fn run(engine: &Engine, module: &Module, argument: i64, fuel: u64) -> End {
     let mut store = Store::new(engine, Vec::new());
     store.set_fuel(u64::MAX).unwrap();
+    // Where code looks for epochs, it calls this each time.
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(0)));
     let mut linker = Linker::new(engine);
     let host = |mut caller: Caller<'_, Vec<u64>>, more: i64| {
         let left = caller.get_fuel()?;
@@ -418,6 +431,7 @@ fn each_store_has_fuel_of_its_own() {
         let thread = |rounds: u32| {
             let mut store = Store::new(engine, ());
             store.set_fuel(1 << 20).unwrap();
+            store.set_epoch_deadline(1);
             let memory = memory.clone().into();
             let instance = Instance::new(&mut store, &module, &[memory]).unwrap();
             let run = instance.get_typed_func::<u32, ()>(&mut store, "run");

@@ -131,6 +131,7 @@ impl FuncGen<'_> {
         self.labels[frame].header = Some(header);
         self.check_loop_header(state, params);
         self.emit_loop_counter(index);
+        self.emit_epoch_check();
     }
 
     /// Decides which locals are in registers at a loop header: those that the loop is seen to read,

@@ -450,13 +450,21 @@ impl Masm {
         self.note(|| record::Effect::Call);
     }
 
+    /// Records that the instruction before was a call, which backtraces show, of a stub that
+    /// preserves all registers.
+    pub(crate) fn preserving_call_site(&mut self, wasm: WasmOffset) {
+        let (records, code) = self.records();
+        records.calls.push(CallSite { code, wasm });
+    }
+
     /// `call [rip + target]`.
     pub(crate) fn call_cell(&mut self, target: RelocationTarget) {
         self.rip(Op::CALL, Op::CALL.in_modrm());
         self.buf.put(0, 4);
         self.relocate(target, 0);
-        // The tier-up stub preserves all registers.
-        if target != RelocationTarget::Builtin(Builtin::TierUp) {
+        // These stubs preserve all registers.
+        let preserves = [Builtin::TierUp, Builtin::NewEpoch].map(RelocationTarget::Builtin);
+        if !preserves.contains(&target) {
             self.note(|| record::Effect::Call);
         }
     }

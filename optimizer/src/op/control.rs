@@ -127,6 +127,7 @@ impl Translator<'_> {
         self.continue_in(header);
         self.stack.truncate(height);
         self.push_block_params(header);
+        self.check_epoch();
         Ok(())
     }
 

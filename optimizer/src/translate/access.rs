@@ -44,6 +44,8 @@ pub(crate) enum Region {
     Exception,
     /// The store's fuel.
     Fuel,
+    /// The engine's epoch, and the context's copy of the deadline.
+    Epoch,
 }
 
 impl Region {
@@ -60,6 +62,7 @@ impl Region {
             Region::Global(index) => (8 + index.0.min(SEPARATE_GLOBALS), "global"),
             Region::Exception => (8 + SEPARATE_GLOBALS + 1, "exception"),
             Region::Fuel => (8 + SEPARATE_GLOBALS + 2, "fuel"),
+            Region::Epoch => (8 + SEPARATE_GLOBALS + 3, "epoch"),
         };
         AliasRegionData {
             user_id,

@@ -138,6 +138,14 @@ impl<'a> Env<'a> {
         })
     }
 
+    /// A stub that takes the `VmContext*` and preserves all registers.
+    pub(crate) fn preserving_stub(&mut self, func: &mut Function, stub: Builtin) -> FuncRef {
+        *self.builtins.entry(stub).or_insert_with(|| {
+            let signature = func.import_signature(signature::of_preserving_stub());
+            import(func, Symbol::Builtin(stub), signature, false)
+        })
+    }
+
     /// A stack slot of at least this size, shared by all calls: each reads its results at once.
     pub(crate) fn result_slot(&mut self, func: &mut Function, size: u32) -> StackSlot {
         let slot = *self.result_slot.get_or_insert_with(|| {

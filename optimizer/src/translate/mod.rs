@@ -17,6 +17,7 @@ mod control;
 mod dispatch;
 mod early;
 mod env;
+mod epoch;
 mod exception;
 mod extend;
 mod fuel;
@@ -179,6 +180,11 @@ pub(crate) fn translate(
     let mut translator = Translator::enter(builder, env, &locations, osr, meter, inlining);
     translator.declare_locals(&ty.params, &body)?;
     translator.push_function_frame(&ty.results);
+    if request.unit == CompileUnit::Function {
+        let at = SourceLoc::new(request.body_offset().0);
+        translator.builder.set_srcloc(at);
+        translator.check_epoch();
+    }
 
     translator.translate_body(&body, request.body_offset())?;
     let stack_check = translator.stack_check;

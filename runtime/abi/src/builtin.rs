@@ -29,6 +29,13 @@ macro_rules! for_each_builtin {
             /// are not. The stub replaces the word pushed first by the address of an OSR entry, or
             /// 0 to go on; the caller pops both words.
             TierUp = tier_up: stub;
+            /// Called where the engine's epoch has reached the context's deadline
+            /// ([`VmContext::epoch_deadline`](crate::vmctx::VmContext::epoch_deadline)), with `rdi`
+            /// = `VmContext*`, by `call [rip + cell]`, which is a call site without a handler. Any
+            /// stack alignment. **Every register is preserved**, flags are not. It runs the
+            /// embedder's code, so what the caller knows of globals, tables, memories and fuel is
+            /// void afterwards. It may leave WebAssembly.
+            NewEpoch = new_epoch: stub;
             /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument
             /// registers are live. Compiles the function and jumps to it. Not called by compiled
             /// code.

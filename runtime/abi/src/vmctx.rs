@@ -15,7 +15,7 @@
 
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::facts::{ModuleFacts, TableImage};
 use crate::index::{DefinedFuncIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
@@ -203,6 +203,14 @@ pub struct VmContext {
     pub store: *mut VmStore,
     /// The runtime's own instance data.
     pub instance: *mut c_void,
+    /// The engine's epoch: a counter that any thread increases, in engines whose code looks at
+    /// [epochs](crate::Builtin::NewEpoch). Fixed for the instance's life. Read with plain loads: a
+    /// new epoch may be seen late, and nothing else follows from it.
+    pub epoch: *const AtomicU64,
+    /// The epoch at which code calls [`NewEpoch`](crate::Builtin::NewEpoch): a copy of the store's.
+    /// Read and written by the thread that runs the store only; what generated code calls may
+    /// change it.
+    pub epoch_deadline: u64,
 }
 
 impl VmContext {
@@ -212,6 +220,10 @@ impl VmContext {
     pub const STORE: VmOffset = VmOffset::of(offset_of!(VmContext, store));
     /// Offset of `instance`.
     pub const INSTANCE: VmOffset = VmOffset::of(offset_of!(VmContext, instance));
+    /// Offset of `epoch`.
+    pub const EPOCH: VmOffset = VmOffset::of(offset_of!(VmContext, epoch));
+    /// Offset of `epoch_deadline`.
+    pub const EPOCH_DEADLINE: VmOffset = VmOffset::of(offset_of!(VmContext, epoch_deadline));
 }
 
 const _: () = assert!(

@@ -48,6 +48,8 @@ pub enum Pending {
     Trap(TrapCode, WasmBacktrace),
     /// A host function's error.
     Host(anyhow::Error, WasmBacktrace),
+    /// The error of a callback that is no host function: no handler catches it.
+    Callback(anyhow::Error, WasmBacktrace),
     /// The exception of a word.
     Exception(u64),
     /// A host function's panic.
@@ -333,7 +335,7 @@ impl Store {
                 return self.interrupted(outermost, backtrace);
             }
             Pending::Trap(code, backtrace) => Error::Trap { code, backtrace },
-            Pending::Host(error, backtrace) => {
+            Pending::Host(error, backtrace) | Pending::Callback(error, backtrace) => {
                 // The host function checked its interruption, or returns an inner call's error.
                 if outermost && error.downcast_ref() == Some(&TrapCode::Interrupt) {
                     self.shared.reported();

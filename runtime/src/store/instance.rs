@@ -251,6 +251,8 @@ impl Store {
         unsafe {
             (*header).store = self.vm();
             (*header).instance = (&raw mut *instance).cast();
+            (*header).epoch = self.runtime.epoch_counter();
+            (*header).epoch_deadline = self.epoch_deadline();
         }
         self.link_imports(&mut instance, &facts, imports);
         for n in facts.imported_tags..facts.tags.len() as u32 {

@@ -10,6 +10,7 @@ mod asynchronous;
 mod budget;
 mod call;
 mod constant;
+mod epoch;
 mod exceptions;
 mod externs;
 mod fuel;
@@ -42,6 +43,7 @@ use upshift_abi::{TrapCode, TypeId};
 pub use asynchronous::{OnFiber, run_async};
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
+pub use epoch::{EpochCallback, UpdateDeadline};
 pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
@@ -64,6 +66,7 @@ use crate::runtime::Runtime;
 use crate::sys::Process;
 use arena::{Arena, WordMap};
 use call::TypeInfo;
+use epoch::Epochs;
 use exceptions::{Exceptions, TagEntry};
 use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
@@ -144,6 +147,7 @@ pub struct Store {
     max_wasm_stack: usize,
     /// Fuel that the counter of generated code has no room for.
     fuel_beyond: u64,
+    epochs: Epochs,
     data: Box<dyn Any + Send>,
     limiter: Option<FindLimiter>,
     wait_clock: Option<FindWaitClock>,
@@ -206,6 +210,7 @@ impl Store {
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
             fuel_beyond: 0,
+            epochs: Epochs::default(),
             data,
             limiter: None,
             wait_clock: None,

@@ -152,6 +152,98 @@ pub unsafe extern "C" fn tier_up() {
     )
 }
 
+/// Defines stubs that preserve every register: the Rust function gets the `VmContext*`, in `rdi`,
+/// and returns a status; if that is not 0, it has left a reason pending, and the stub unwinds.
+///
+/// The registers lie in the stub's frame, below a frame record at the exit frame's place: a search
+/// for references finds those in registers there, and walks begin at the call.
+macro_rules! preserving {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                "push rbp",
+                "mov rbp, rsp",
+                "push rax",
+                "push rcx",
+                "push rdx",
+                "push rsi",
+                "push rdi",
+                "push r8",
+                "push r9",
+                "push r10",
+                "push r11",
+                "sub rsp, 256",
+                "and rsp, -16",
+                "movups [rsp], xmm0",
+                "movups [rsp + 16], xmm1",
+                "movups [rsp + 32], xmm2",
+                "movups [rsp + 48], xmm3",
+                "movups [rsp + 64], xmm4",
+                "movups [rsp + 80], xmm5",
+                "movups [rsp + 96], xmm6",
+                "movups [rsp + 112], xmm7",
+                "movups [rsp + 128], xmm8",
+                "movups [rsp + 144], xmm9",
+                "movups [rsp + 160], xmm10",
+                "movups [rsp + 176], xmm11",
+                "movups [rsp + 192], xmm12",
+                "movups [rsp + 208], xmm13",
+                "movups [rsp + 224], xmm14",
+                "movups [rsp + 240], xmm15",
+                "mov rax, [rdi + {store}]",
+                "mov [rax + {exit_fp}], rbp",
+                "call {function}",
+                "test eax, eax",
+                "jnz 2f",
+                "movups xmm0, [rsp]",
+                "movups xmm1, [rsp + 16]",
+                "movups xmm2, [rsp + 32]",
+                "movups xmm3, [rsp + 48]",
+                "movups xmm4, [rsp + 64]",
+                "movups xmm5, [rsp + 80]",
+                "movups xmm6, [rsp + 96]",
+                "movups xmm7, [rsp + 112]",
+                "movups xmm8, [rsp + 128]",
+                "movups xmm9, [rsp + 144]",
+                "movups xmm10, [rsp + 160]",
+                "movups xmm11, [rsp + 176]",
+                "movups xmm12, [rsp + 192]",
+                "movups xmm13, [rsp + 208]",
+                "movups xmm14, [rsp + 224]",
+                "movups xmm15, [rsp + 240]",
+                "lea rsp, [rbp - 72]",      // nine pushes
+                "pop r11",
+                "pop r10",
+                "pop r9",
+                "pop r8",
+                "pop rdi",
+                "pop rsi",
+                "pop rdx",
+                "pop rcx",
+                "pop rax",
+                "pop rbp",
+                "ret",
+                "2:",                       // the exit frame stands
+                "mov rdi, [rbp - 40]",
+                "mov rdi, [rdi + {store}]",
+                "jmp {unwind}",
+                function = sym builtins::$name,
+                unwind = sym unwind,
+                store = const VmContext::STORE.0,
+                exit_fp = const VmStore::EXIT_FP.0,
+            )
+        }
+    };
+}
+
+preserving! {
+    /// Told that the engine's epoch has reached the store's deadline; see
+    /// [`Builtin::NewEpoch`](upshift_abi::Builtin::NewEpoch) for the convention.
+    new_epoch
+}
+
 /// Defines the stubs of builtins that walk
 /// ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the function returns its
 /// result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.

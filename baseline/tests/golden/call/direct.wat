@@ -54,8 +54,8 @@
 ;;   16  mov [rbp-8], rdi
 ;;   1a  mov esi, esi
 ;;   1c  mov [rbp-18h], esi
-;;   1f  mov r11, [rdi+20h]
-;;   23  mov rdi, [rdi+28h]
+;;   1f  mov r11, [rdi+30h]
+;;   23  mov rdi, [rdi+38h]
 ;;   27  call qword ptr [r11]
 ;;   2a  mov rdi, [rbp-8]
 ;;   2e  mov eax, eax

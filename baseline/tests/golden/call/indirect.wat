@@ -16,10 +16,10 @@
 ;;   1a  mov esi, esi
 ;;   1c  mov edx, edx
 ;;   1e  xor r11d, r11d
-;;   21  cmp rdx, [rdi+28h]
+;;   21  cmp rdx, [rdi+38h]
 ;;   25  jae 68h
 ;;   2b  cmovb r11d, edx
-;;   2f  mov r10, [rdi+20h]
+;;   2f  mov r10, [rdi+30h]
 ;;   33  mov r10, [r10+r11*8]
 ;;   38  test r10, r10
 ;;   3b  je 6Ah

@@ -61,10 +61,10 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov edx, edx
 ;;    e  xor r11d, r11d
-;;   11  cmp rdx, [rdi+28h]
+;;   11  cmp rdx, [rdi+38h]
 ;;   15  jae 4Bh
 ;;   1b  cmovb r11d, edx
-;;   1f  mov r10, [rdi+20h]
+;;   1f  mov r10, [rdi+30h]
 ;;   23  mov r10, [r10+r11*8]
 ;;   28  test r10, r10
 ;;   2b  je 4Dh

@@ -19,7 +19,7 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 30h
 ;;    8  mov [rbp-8], rdi
-;;    c  sub dword ptr [rdi+20h], 0Ah
+;;    c  sub dword ptr [rdi+30h], 0Ah
 ;;   10  js 20h
 ;;   16  mov esi, esi
 ;;   18  mov rax, rsi
@@ -40,22 +40,22 @@
 ;;   10  jb 107h
 ;;   16  push rbx
 ;;   18  mov [rbp-8], rdi
-;;   1c  sub dword ptr [rdi+24h], 0Ah
+;;   1c  sub dword ptr [rdi+34h], 0Ah
 ;;   20  js 86h
 ;;   26  mov esi, esi
 ;;   28  xorps xmm15, xmm15
 ;;   2c  movsd [rbp-20h], xmm15
 ;;   32  mov r8d, [rbp-20h]
-;;   36  mov r9d, [rdi+24h]
+;;   36  mov r9d, [rdi+34h]
 ;;   3a  sub r9d, 12Ch
 ;;   41  jl 9Fh
 ;;   47  add r8d, esi
 ;;   4a  sub esi, 1
 ;;   4d  jne short 3Ah
-;;   4f  mov [rdi+24h], r9d
+;;   4f  mov [rdi+34h], r9d
 ;;   53  mov [rbp-18h], esi
 ;;   56  mov rbx, r8
-;;   59  sub dword ptr [rdi+24h], 12Ch
+;;   59  sub dword ptr [rdi+34h], 12Ch
 ;;   60  js 0E3h
 ;;   66  mov rsi, rbx
 ;;   69  call qword ptr [6Fh] ; slot[def0]
@@ -73,7 +73,7 @@
 ;;   90  call qword ptr [96h] ; builtin[tier_up]
 ;;   96  add rsp, 10h
 ;;   9a  jmp 26h
-;;   9f  mov [rdi+24h], r9d
+;;   9f  mov [rdi+34h], r9d
 ;;   a3  mov [rbp-18h], esi
 ;;   a6  mov [rbp-20h], r8d
 ;;   aa  push 1
@@ -88,7 +88,7 @@
 ;;   d0  jmp 82h
 ;;   d5  test r11, r11
 ;;   d8  jne short 0C3h
-;;   da  mov r9d, [rdi+24h]
+;;   da  mov r9d, [rdi+34h]
 ;;   de  jmp 47h
 ;;   e3  mov [rbp-20h], ebx
 ;;   e6  push 1

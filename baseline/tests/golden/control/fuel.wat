@@ -96,8 +96,8 @@
 ;;   4d  mov r11, [rdi+10h]
 ;;   51  sub qword ptr [r11+20h], 1
 ;;   56  jl 0D0h
-;;   5c  mov r11, [rdi+20h]
-;;   60  mov rdi, [rdi+28h]
+;;   5c  mov r11, [rdi+30h]
+;;   60  mov rdi, [rdi+38h]
 ;;   64  call qword ptr [r11]
 ;;   67  mov rdi, [rbp-8]
 ;;   6b  mov r11, [rdi+10h]

@@ -37,8 +37,8 @@
 ;;   26  xorps xmm15, xmm15
 ;;   2a  movsd [rbp-20h], xmm15
 ;;   30  mov [rbp-18h], esi
-;;   33  mov r11, [rdi+20h]
-;;   37  mov rdi, [rdi+28h]
+;;   33  mov r11, [rdi+30h]
+;;   37  mov rdi, [rdi+38h]
 ;;   3b  call qword ptr [r11]
 ;;   3e  mov rdi, [rbp-8]
 ;;   42  mov eax, eax
@@ -46,20 +46,20 @@
 ;;   46  je 5Bh
 ;;   4c  mov rsi, rax
 ;;   4f  leave
-;;   50  mov r11, [rdi+20h]
-;;   54  mov rdi, [rdi+28h]
+;;   50  mov r11, [rdi+30h]
+;;   54  mov rdi, [rdi+38h]
 ;;   58  jmp qword ptr [r11]
 ;;   5b  mov [rbp-20h], eax
 ;;   5e  mov esi, [rbp-18h]
-;;   61  mov r11, [rdi+20h]
-;;   65  mov rdi, [rdi+28h]
+;;   61  mov r11, [rdi+30h]
+;;   65  mov rdi, [rdi+38h]
 ;;   69  call qword ptr [r11]
 ;;   6c  mov rdi, [rbp-8]
 ;;   70  mov eax, eax
 ;;   72  mov esi, [rbp-20h]
 ;;   75  leave
-;;   76  mov r11, [rdi+20h]
-;;   7a  mov rdi, [rdi+28h]
+;;   76  mov r11, [rdi+30h]
+;;   7a  mov rdi, [rdi+38h]
 ;;   7e  jmp qword ptr [r11]
 ;;   81  mov r15, [rsp]
 ;;   86  mov r14, [rsp+8]
@@ -84,8 +84,8 @@
 ;;   20  mov [rbp-8], rdi
 ;;   24  mov esi, esi
 ;;   26  mov [rbp-18h], esi
-;;   29  mov r11, [rdi+20h]
-;;   2d  mov rdi, [rdi+28h]
+;;   29  mov r11, [rdi+30h]
+;;   2d  mov rdi, [rdi+38h]
 ;;   31  call qword ptr [r11]
 ;;   34  mov rdi, [rbp-8]
 ;;   38  mov eax, eax
@@ -96,8 +96,8 @@
 ;;   4e  mov r12, [rsp+18h]
 ;;   53  mov rbx, [rsp+20h]
 ;;   58  leave
-;;   59  mov r11, [rdi+20h]
-;;   5d  mov rdi, [rdi+28h]
+;;   59  mov r11, [rdi+30h]
+;;   5d  mov rdi, [rdi+38h]
 ;;   61  jmp qword ptr [r11]
 ;;   64  mov esi, 2
 ;;   69  mov r15, [rsp]
@@ -106,8 +106,8 @@
 ;;   78  mov r12, [rsp+18h]
 ;;   7d  mov rbx, [rsp+20h]
 ;;   82  leave
-;;   83  mov r11, [rdi+20h]
-;;   87  mov rdi, [rdi+28h]
+;;   83  mov r11, [rdi+30h]
+;;   87  mov rdi, [rdi+38h]
 ;;   8b  jmp qword ptr [r11]
 ;;   8e  mov rdi, [rbp-8]
 ;;   92  jmp 64h

@@ -66,8 +66,8 @@
 ;;   20  mov [rbp-8], rdi
 ;;   24  mov esi, esi
 ;;   26  mov [rbp-18h], esi
-;;   29  mov r11, [rdi+20h]
-;;   2d  mov rdi, [rdi+28h]
+;;   29  mov r11, [rdi+30h]
+;;   2d  mov rdi, [rdi+38h]
 ;;   31  call qword ptr [r11]
 ;;   34  mov rdi, [rbp-8]
 ;;   38  mov eax, eax
@@ -89,10 +89,10 @@
 ;;   6c  leave
 ;;   6d  ret
 ;;   6e  mov rdi, [rbp-8]
-;;   72  mov r11, [rdi+30h]
+;;   72  mov r11, [rdi+40h]
 ;;   76  cmp r11, [rax]
 ;;   7a  je 3Fh
-;;   80  mov r11, [rdi+38h]
+;;   80  mov r11, [rdi+48h]
 ;;   84  cmp r11, [rax]
 ;;   88  je 4Ah
 ;;   8e  jmp 5Dh
@@ -112,16 +112,16 @@
 ;;   20  mov [rbp-8], rdi
 ;;   24  mov esi, esi
 ;;   26  mov [rbp-18h], esi
-;;   29  mov r11, [rdi+20h]
-;;   2d  mov rdi, [rdi+28h]
+;;   29  mov r11, [rdi+30h]
+;;   2d  mov rdi, [rdi+38h]
 ;;   31  call qword ptr [r11]
 ;;   34  mov rdi, [rbp-8]
 ;;   38  mov eax, eax
 ;;   3a  jmp 65h
 ;;   3f  mov [rbp-20h], rax
 ;;   43  mov esi, 2
-;;   48  mov r11, [rdi+20h]
-;;   4c  mov rdi, [rdi+28h]
+;;   48  mov r11, [rdi+30h]
+;;   4c  mov rdi, [rdi+38h]
 ;;   50  call qword ptr [r11]
 ;;   53  mov rdi, [rbp-8]
 ;;   57  mov eax, eax
@@ -153,8 +153,8 @@
 ;;   20  mov [rbp-8], rdi
 ;;   24  mov esi, esi
 ;;   26  mov [rbp-18h], esi
-;;   29  mov r11, [rdi+20h]
-;;   2d  mov rdi, [rdi+28h]
+;;   29  mov r11, [rdi+30h]
+;;   2d  mov rdi, [rdi+38h]
 ;;   31  call qword ptr [r11]
 ;;   34  mov rdi, [rbp-8]
 ;;   38  mov eax, eax
@@ -177,7 +177,7 @@
 ;;   70  ret
 ;;   71  mov rdi, [rbp-8]
 ;;   75  jmp 7Ah
-;;   7a  mov r11, [rdi+30h]
+;;   7a  mov r11, [rdi+40h]
 ;;   7e  cmp r11, [rax]
 ;;   82  je 5Fh
 ;;   88  mov rsi, rax
@@ -199,8 +199,8 @@
 ;;   20  mov [rbp-8], rdi
 ;;   24  mov esi, esi
 ;;   26  mov [rbp-18h], esi
-;;   29  mov r11, [rdi+20h]
-;;   2d  mov rdi, [rdi+28h]
+;;   29  mov r11, [rdi+30h]
+;;   2d  mov rdi, [rdi+38h]
 ;;   31  call qword ptr [r11]
 ;;   34  mov rdi, [rbp-8]
 ;;   38  mov eax, eax

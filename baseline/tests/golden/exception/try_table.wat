@@ -80,8 +80,8 @@
 ;;   31  mov esi, esi
 ;;   33  add esi, 1
 ;;   36  mov [rbp-18h], esi
-;;   39  mov r11, [rdi+20h]
-;;   3d  mov rdi, [rdi+28h]
+;;   39  mov r11, [rdi+30h]
+;;   3d  mov rdi, [rdi+38h]
 ;;   41  call qword ptr [r11]
 ;;   44  mov rdi, [rbp-8]
 ;;   48  mov eax, eax
@@ -102,7 +102,7 @@
 ;;   70  add rsp, 10h
 ;;   74  jmp 31h
 ;;   79  mov rdi, [rbp-8]
-;;   7d  mov r11, [rdi+30h]
+;;   7d  mov r11, [rdi+40h]
 ;;   81  cmp r11, [rax]
 ;;   85  jne 93h
 ;;   8b  mov eax, [rax+10h]
@@ -131,20 +131,20 @@
 ;;   37  movsd [rbp-20h], xmm15
 ;;   3d  mov [rbp-18h], esi
 ;;   40  mov esi, 1
-;;   45  mov r11, [rdi+20h]
-;;   49  mov rdi, [rdi+28h]
+;;   45  mov r11, [rdi+30h]
+;;   49  mov rdi, [rdi+38h]
 ;;   4d  call qword ptr [r11]
 ;;   50  mov rdi, [rbp-8]
 ;;   54  mov eax, eax
 ;;   56  mov esi, 2
-;;   5b  mov r11, [rdi+20h]
-;;   5f  mov rdi, [rdi+28h]
+;;   5b  mov r11, [rdi+30h]
+;;   5f  mov rdi, [rdi+38h]
 ;;   63  call qword ptr [r11]
 ;;   66  mov rdi, [rbp-8]
 ;;   6a  mov eax, eax
 ;;   6c  mov esi, 3
-;;   71  mov r11, [rdi+20h]
-;;   75  mov rdi, [rdi+28h]
+;;   71  mov r11, [rdi+30h]
+;;   75  mov rdi, [rdi+38h]
 ;;   79  call qword ptr [r11]
 ;;   7c  mov rdi, [rbp-8]
 ;;   80  mov eax, eax
@@ -169,13 +169,13 @@
 ;;   c0  add rsp, 10h
 ;;   c4  jmp 31h
 ;;   c9  mov rdi, [rbp-8]
-;;   cd  mov r11, [rdi+48h]
+;;   cd  mov r11, [rdi+58h]
 ;;   d1  cmp r11, [rax]
 ;;   d5  jne 0E0h
 ;;   db  jmp 6Ch
 ;;   e0  jmp 0E9h
 ;;   e5  mov rdi, [rbp-8]
-;;   e9  mov r11, [rdi+40h]
+;;   e9  mov r11, [rdi+50h]
 ;;   ed  cmp r11, [rax]
 ;;   f1  jne 10Dh
 ;;   f7  movsd xmm15, [rax+10h]
@@ -232,12 +232,12 @@
 ;;   5f  call qword ptr [65h] ; builtin[tier_up]
 ;;   65  add rsp, 10h
 ;;   69  jmp 27h
-;;   6e  mov r11, [rdi+38h]
+;;   6e  mov r11, [rdi+48h]
 ;;   72  cmp r11, [rax]
 ;;   76  jne 84h
 ;;   7c  mov eax, [rax+10h]
 ;;   7f  jmp 4Eh
-;;   84  mov r11, [rdi+30h]
+;;   84  mov r11, [rdi+40h]
 ;;   88  cmp r11, [rax]
 ;;   8c  jne 9Ah
 ;;   92  mov eax, [rax+10h]

@@ -13,13 +13,13 @@
 ;;    c  mov esi, esi
 ;;    e  mov edx, edx
 ;;   10  lea r11, [rdx+4]
-;;   14  mov rax, [rdi+20h]
+;;   14  mov rax, [rdi+30h]
 ;;   18  cmp r11, [rax+8]
 ;;   1c  ja 46h
 ;;   22  mov rax, [rax]
 ;;   26  mov eax, [rax+rdx] ; trap: out of bounds memory access
 ;;   2a  lea r11, [rsi+0Ch]
-;;   2e  mov rcx, [rdi+20h]
+;;   2e  mov rcx, [rdi+30h]
 ;;   32  cmp r11, [rcx+8]
 ;;   36  ja 48h
 ;;   3c  mov rcx, [rcx]

@@ -28,9 +28,9 @@
 ;;    c  mov r11, rsi
 ;;    f  add r11, 0Ch
 ;;   13  jb 2Dh
-;;   19  cmp r11, [rdi+28h]
+;;   19  cmp r11, [rdi+38h]
 ;;   1d  ja 2Fh
-;;   23  mov rax, [rdi+20h]
+;;   23  mov rax, [rdi+30h]
 ;;   27  mov eax, [rax+rsi+8] ; trap: out of bounds memory access
 ;;   2b  leave
 ;;   2c  ret

@@ -13,14 +13,14 @@
 ;;    c  mov esi, esi
 ;;    e  mov edx, edx
 ;;   10  lea r11, [rdx+8]
-;;   14  mov rax, [rdi+20h]
+;;   14  mov rax, [rdi+30h]
 ;;   18  cmp r11, [rax+8]
 ;;   1c  ja 52h
 ;;   22  cmova r11, [rax+8]
 ;;   27  mov rax, [rax]
 ;;   2b  mov rax, [rax+r11-8] ; trap: out of bounds memory access
 ;;   30  lea r11, [rsi+10h]
-;;   34  mov rcx, [rdi+20h]
+;;   34  mov rcx, [rdi+30h]
 ;;   38  cmp r11, [rcx+8]
 ;;   3c  ja 54h
 ;;   42  cmova r11, [rcx+8]

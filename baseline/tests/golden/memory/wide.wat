@@ -94,7 +94,7 @@
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
-;;    e  mov rax, [rdi+20h]
+;;    e  mov rax, [rdi+30h]
 ;;   12  mov eax, [rax+rsi] ; trap: out of bounds memory access
 ;;   16  leave
 ;;   17  ret

@@ -18,6 +18,6 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
-;;    c  lea rax, [rdi+20h]
+;;    c  lea rax, [rdi+30h]
 ;;   10  leave
 ;;   11  ret

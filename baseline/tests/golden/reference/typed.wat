@@ -110,7 +110,7 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  test rsi, rsi
 ;;    f  jne 1Bh
-;;   15  lea rax, [rdi+20h]
+;;   15  lea rax, [rdi+30h]
 ;;   19  leave
 ;;   1a  ret
 ;;   1b  mov rax, rsi

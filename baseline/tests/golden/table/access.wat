@@ -13,10 +13,10 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
 ;;    e  xor r11d, r11d
-;;   11  cmp rsi, [rdi+28h]
+;;   11  cmp rsi, [rdi+38h]
 ;;   15  jae 2Ah
 ;;   1b  cmovb r11d, esi
-;;   1f  mov rax, [rdi+20h]
+;;   1f  mov rax, [rdi+30h]
 ;;   23  mov rax, [rax+r11*8]
 ;;   28  leave
 ;;   29  ret
@@ -28,10 +28,10 @@
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
 ;;    e  xor r11d, r11d
-;;   11  cmp rsi, [rdi+28h]
+;;   11  cmp rsi, [rdi+38h]
 ;;   15  jae 2Ah
 ;;   1b  cmovb r11d, esi
-;;   1f  mov rax, [rdi+20h]
+;;   1f  mov rax, [rdi+30h]
 ;;   23  mov [rax+r11*8], rdx
 ;;   28  leave
 ;;   29  ret
@@ -44,7 +44,7 @@
 ;;    c  cmp rsp, [r10]
 ;;   10  jb 41h
 ;;   16  mov [rbp-8], rdi
-;;   1a  mov eax, [rdi+28h]
+;;   1a  mov eax, [rdi+38h]
 ;;   1d  mov [rbp-18h], rsi
 ;;   21  mov rcx, rsi
 ;;   24  mov r8, rax

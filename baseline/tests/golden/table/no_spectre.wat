@@ -12,7 +12,7 @@
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
 ;;    c  mov esi, esi
-;;    e  mov rax, [rdi+20h]
+;;    e  mov rax, [rdi+30h]
 ;;   12  cmp rsi, [rax+8]
 ;;   16  jae 27h
 ;;   1c  mov rax, [rax]
@@ -29,7 +29,7 @@
 ;;   10  jb 64h
 ;;   16  mov [rbp-8], rdi
 ;;   1a  mov esi, esi
-;;   1c  mov r10, [rdi+20h]
+;;   1c  mov r10, [rdi+30h]
 ;;   20  cmp rsi, [r10+8]
 ;;   24  jae 5Eh
 ;;   2a  mov r10, [r10]

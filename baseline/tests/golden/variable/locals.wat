@@ -46,8 +46,8 @@
 ;;    1  mov rbp, rsp
 ;;    4  sub rsp, 20h
 ;;    8  mov [rbp-8], rdi
-;;    c  mov eax, [rdi+20h]
+;;    c  mov eax, [rdi+30h]
 ;;    f  add eax, 1
-;;   12  mov [rdi+20h], eax
+;;   12  mov [rdi+30h], eax
 ;;   15  leave
 ;;   16  ret

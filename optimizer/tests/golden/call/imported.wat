@@ -13,12 +13,12 @@
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: f64):
-;;   @0024                               v3 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @0024                               v4 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @0024                               v3 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0024                               v4 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @0024                               v5 = load.i64 notrap aligned region1 v3
 ;;   @0024                               v6 = call_indirect sig0, v5(v4, v1)
-;;   @0026                               v7 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @0026                               v8 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @0026                               v7 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0026                               v8 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @0026                               v9 = load.i64 notrap aligned region1 v7
 ;;   @0026                               v10 = call_indirect sig0, v9(v8, v6)
 ;;   @0028                               jump block1(v10)

@@ -20,7 +20,7 @@
 ;;                                       v3 = uextend.i64 v1
 ;;                                       v4 = uextend.i64 v2
 ;;   @002a                               v6 = iconst.i64 3
-;;   @002a                               v7 = load.i64 notrap aligned readonly can_move region0 v0+32
+;;   @002a                               v7 = load.i64 notrap aligned readonly can_move region0 v0+48
 ;;   @002a                               v8 = icmp uge v4, v6  ; v6 = 3
 ;;   @002a                               trapnz v8, user4
 ;;   @002a                               v9 = iconst.i64 3
@@ -54,7 +54,7 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movl %edx, %ecx
-;;     movq 0x20(%rdi), %rax
+;;     movq 0x30(%rdi), %rax
 ;;     cmpq $0x3, %rcx
 ;;     jnb #trap=user4
 ;;     leaq (%rax, %rcx, 8), %rdx

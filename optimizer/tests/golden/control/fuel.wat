@@ -220,8 +220,8 @@
 ;;   @0059                               v13 = iconst.i64 0
 ;;   @0059                               v14 = icmp slt v12, v13  ; v13 = 0
 ;;   @0059                               trapnz v14, user16
-;;   @0059                               v15 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @0059                               v16 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @0059                               v15 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0059                               v16 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @0059                               v17 = load.i64 notrap aligned region2 v15
 ;;   @0059                               call_indirect sig0, v17(v16)
 ;;   @0059                               v18 = load.i64 notrap aligned region1 v2+32
@@ -252,8 +252,8 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
 ;;       sig0 = (i64, i64, i64, i32, i64) -> i32 system_v
 ;;       sig1 = (i64, i32, i64, i32, i64) -> i32 system_v
-;;       fn0 = u1:7 sig0
-;;       fn1 = u1:5 sig1
+;;       fn0 = u1:8 sig0
+;;       fn1 = u1:6 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i64):

@@ -27,13 +27,13 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
 ;;       sig0 = (i64 vmctx, i32) -> i32 tail
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:19 sig1
+;;       fn0 = u1:20 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = uextend.i64 v1
-;;   @004c                               v8 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @004c                               v9 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @004c                               v8 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @004c                               v9 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @004c                               v10 = load.i64 notrap aligned region1 v8
 ;;   @004c                               try_call_indirect v10(v9, v1), sig0, block8(ret0), [ default: block7(exn0) ]
 ;;
@@ -42,7 +42,7 @@
 ;;
 ;;                                   block7(v11: i64) cold:
 ;;   @004e                               v13 = load.i64 notrap aligned region2 v11
-;;   @004e                               v14 = load.i64 notrap aligned readonly can_move region0 v0+56
+;;   @004e                               v14 = load.i64 notrap aligned readonly can_move region0 v0+72
 ;;   @004e                               v15 = icmp eq v13, v14
 ;;   @004e                               brif v15, block9, block10
 ;;
@@ -54,8 +54,8 @@
 ;;
 ;;                                   block6(v7: i32):
 ;;   @0051                               v16 = iconst.i32 1
-;;   @0053                               v17 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @0053                               v18 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @0053                               v17 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0053                               v18 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @0053                               v19 = load.i64 notrap aligned region1 v17
 ;;   @0053                               v20 = call_indirect sig0, v19(v18, v16)  ; v16 = 1
 ;;   @0055                               return v20
@@ -91,9 +91,9 @@
 ;;     movq %r15, 0x30(%rsp)
 ;;     unwind SaveReg { clobber_offset: 32, reg: p15i }
 ;;   block0:
-;;     movq 0x20(%rdi), %rax
+;;     movq 0x30(%rdi), %rax
 ;;     movq %rdi, %rcx
-;;     movq 0x28(%rcx), %rdi
+;;     movq 0x38(%rcx), %rdi
 ;;     movq %rcx, <offset:1>+(%rsp)
 ;;     movq (%rax), %rax
 ;;     call    *%rax; jmp MachLabel(1); catch [default: MachLabel(3)]
@@ -102,8 +102,8 @@
 ;;   block2:
 ;;     movl $0x1, %esi
 ;;     movq <offset:1>+(%rsp), %rdi
-;;     movq 0x20(%rdi), %rax
-;;     movq 0x28(%rdi), %rdi
+;;     movq 0x30(%rdi), %rax
+;;     movq 0x38(%rdi), %rdi
 ;;     movq (%rax), %rax
 ;;     call    *%rax
 ;;     movq 0x10(%rsp), %rbx
@@ -118,7 +118,7 @@
 ;;   block3:
 ;;     movq <offset:1>+(%rsp), %rdi
 ;;     movq (%rax), %rcx
-;;     movq 0x38(%rdi), %rdx
+;;     movq 0x48(%rdi), %rdx
 ;;     cmpq %rdx, %rcx
 ;;     jz      label6; j label4
 ;;   block4:

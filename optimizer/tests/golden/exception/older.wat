@@ -32,12 +32,12 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
 ;;       sig0 = (i64 vmctx) tail
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:19 sig1
+;;       fn0 = u1:20 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64):
-;;   @0039                               v3 = load.i64 notrap aligned readonly can_move region0 v0+32
-;;   @0039                               v4 = load.i64 notrap aligned readonly can_move region0 v0+40
+;;   @0039                               v3 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0039                               v4 = load.i64 notrap aligned readonly can_move region0 v0+56
 ;;   @0039                               v5 = load.i64 notrap aligned region1 v3
 ;;   @0039                               try_call_indirect v5(v4), sig0, block6, [ default: block5(exn0) ]
 ;;
@@ -53,7 +53,7 @@
 ;;
 ;;                                   block7(v7: i64) cold:
 ;;   @0046                               v9 = load.i64 notrap aligned region2 v7
-;;   @0046                               v10 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0046                               v10 = load.i64 notrap aligned readonly can_move region0 v0+64
 ;;   @0046                               v11 = icmp eq v9, v10
 ;;   @0046                               brif v11, block8, block9
 ;;
@@ -66,7 +66,7 @@
 ;;
 ;;                                   block9 cold:
 ;;   @0049                               v16 = load.i64 notrap aligned region2 v7
-;;   @0049                               v17 = load.i64 notrap aligned readonly can_move region0 v0+56
+;;   @0049                               v17 = load.i64 notrap aligned readonly can_move region0 v0+72
 ;;   @0049                               v18 = icmp eq v16, v17
 ;;   @0049                               brif v18, block10, block11
 ;;

@@ -28,7 +28,7 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region1 gv1
 ;;       sig0 = (i64 vmctx) tail
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:19 sig1
+;;       fn0 = u1:20 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i64):
@@ -39,8 +39,8 @@
 ;;   @002b                               jump block7(v9)
 ;;
 ;;                                   block7(v13: i64) cold:
-;;   @002d                               v10 = load.i64 notrap aligned readonly can_move region1 v0+32
-;;   @002d                               v11 = load.i64 notrap aligned readonly can_move region1 v0+40
+;;   @002d                               v10 = load.i64 notrap aligned readonly can_move region1 v0+48
+;;   @002d                               v11 = load.i64 notrap aligned readonly can_move region1 v0+56
 ;;   @002d                               v12 = load.i64 notrap aligned region2 v10
 ;;   @002d                               call_indirect sig0, v12(v11)
 ;;   @002f                               v14 = ireduce.i32 v13

@@ -10,7 +10,7 @@
 ;;       region1 = 0 "context"
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0+32
+;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0+48
 ;;                                       v5 = load.i64 notrap aligned readonly can_move region1 v4
 ;;                                       v2 = uextend.i64 v1
 ;;   @0025                               v6 = iadd v5, v2
@@ -29,7 +29,7 @@
 ;;       region1 = 0 "context"
 ;;
 ;;                                   block0(v0: i64, v1: i32):
-;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0+32
+;;                                       v4 = load.i64 notrap aligned readonly can_move region1 v0+48
 ;;                                       v5 = load.i64 notrap aligned readonly can_move region1 v4
 ;;                                       v2 = uextend.i64 v1
 ;;   @0025                               v6 = iadd v5, v2

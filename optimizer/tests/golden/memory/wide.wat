@@ -116,7 +116,7 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movq %rsi, %r8
-;;     movq 0x20(%rdi), %rsi
+;;     movq 0x30(%rdi), %rsi
 ;;     movq %r8, %rdi
 ;;     movl %edi, %edi
 ;;     movl (%rsi, %rdi), %eax

@@ -5,8 +5,8 @@
 ;; clif 0
 ;;   function u0:0(i64 vmctx) -> i32 tail {
 ;;                                   block0(v0: i64):
-;;   @001f                               v2 = iconst.i64 32
-;;   @001f                               v3 = iadd v0, v2  ; v2 = 32
+;;   @001f                               v2 = iconst.i64 48
+;;   @001f                               v3 = iadd v0, v2  ; v2 = 48
 ;;   @0021                               v4 = iconst.i64 0
 ;;   @0021                               v5 = icmp eq v3, v4  ; v4 = 0
 ;;   @0021                               v6 = uextend.i32 v5

@@ -13,7 +13,7 @@
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = uextend.i64 v1
 ;;   @002b                               v4 = iconst.i64 4
-;;   @002b                               v5 = load.i64 notrap aligned readonly can_move region0 v0+32
+;;   @002b                               v5 = load.i64 notrap aligned readonly can_move region0 v0+48
 ;;   @002b                               v6 = icmp uge v2, v4  ; v4 = 4
 ;;   @002b                               trapnz v6, user3
 ;;   @002b                               v7 = iconst.i64 3
@@ -33,8 +33,8 @@
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i64):
 ;;                                       v3 = uextend.i64 v1
-;;   @0034                               v4 = load.i64 notrap aligned region0 v0+56
-;;   @0034                               v5 = load.i64 notrap aligned region0 v0+48
+;;   @0034                               v4 = load.i64 notrap aligned region0 v0+72
+;;   @0034                               v5 = load.i64 notrap aligned region0 v0+64
 ;;   @0034                               v6 = icmp uge v3, v4
 ;;   @0034                               trapnz v6, user3
 ;;   @0034                               v7 = iconst.i64 3

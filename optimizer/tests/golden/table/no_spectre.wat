@@ -10,8 +10,8 @@
 ;;
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = uextend.i64 v1
-;;   @0021                               v4 = load.i64 notrap aligned region0 v0+40
-;;   @0021                               v5 = load.i64 notrap aligned region0 v0+32
+;;   @0021                               v4 = load.i64 notrap aligned region0 v0+56
+;;   @0021                               v5 = load.i64 notrap aligned region0 v0+48
 ;;   @0021                               v6 = icmp uge v2, v4
 ;;   @0021                               trapnz v6, user3
 ;;   @0021                               v7 = iconst.i64 3

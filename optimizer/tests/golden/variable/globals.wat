@@ -15,12 +15,12 @@
 ;;       region2 = 0 "context"
 ;;
 ;;                                   block0(v0: i64):
-;;   @002f                               v2 = load.i32 notrap aligned region0 v0+48
+;;   @002f                               v2 = load.i32 notrap aligned region0 v0+64
 ;;   @0031                               v3 = iconst.i32 16
 ;;   @0033                               v4 = isub v2, v3  ; v3 = 16
-;;   @0034                               store notrap aligned region0 v4, v0+48
+;;   @0034                               store notrap aligned region0 v4, v0+64
 ;;   @0036                               v5 = iconst.i32 1
-;;   @0038                               v6 = load.i64 notrap aligned readonly can_move region2 v0+32
+;;   @0038                               v6 = load.i64 notrap aligned readonly can_move region2 v0+48
 ;;   @0038                               store notrap aligned region1 v5, v6  ; v5 = 1
 ;;   @003c                               jump block1(v4)
 ;;
@@ -34,12 +34,12 @@
 ;;       region2 = 0 "context"
 ;;
 ;;                                   block0(v0: i64):
-;;   @002f                               v2 = load.i32 notrap aligned region0 v0+48
+;;   @002f                               v2 = load.i32 notrap aligned region0 v0+64
 ;;   @0031                               v3 = iconst.i32 16
 ;;   @0033                               v4 = isub v2, v3  ; v3 = 16
-;;   @0034                               store notrap aligned region0 v4, v0+48
+;;   @0034                               store notrap aligned region0 v4, v0+64
 ;;   @0036                               v5 = iconst.i32 1
-;;   @0038                               v6 = load.i64 notrap aligned readonly can_move region2 v0+32
+;;   @0038                               v6 = load.i64 notrap aligned readonly can_move region2 v0+48
 ;;   @0038                               store notrap aligned region1 v5, v6  ; v5 = 1
 ;;   @003c                               jump block1
 ;;
