@@ -56,10 +56,10 @@ impl<T: Send + 'static> Store<T> {
     /// # #[cfg(not(feature = "wat"))]
     /// # fn main() {}
     /// ```
-    pub fn epoch_deadline_callback(
-        &mut self,
-        callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
-    ) {
+    pub fn epoch_deadline_callback<F>(&mut self, callback: F)
+    where
+        F: FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
+    {
         self.as_context_mut().epoch_deadline_callback(callback);
     }
 }
@@ -78,13 +78,10 @@ impl<T: Send + 'static> StoreContextMut<'_, T> {
 
     /// Sets a function that is called when the deadline has come, as
     /// [`Store::epoch_deadline_callback`] does.
-    pub fn epoch_deadline_callback(
-        &mut self,
-        mut callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline>
-        + Send
-        + Sync
-        + 'static,
-    ) {
+    pub fn epoch_deadline_callback<F>(&mut self, mut callback: F)
+    where
+        F: FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
+    {
         let callback = move |raw: &mut RawStore| callback(StoreContextMut::new(raw));
         self.raw.epoch_deadline_callback(Box::new(callback));
     }
