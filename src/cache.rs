@@ -9,6 +9,7 @@ mod folder;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,8 +88,8 @@ impl CacheConfig {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: Folder,
-    /// Whether code is kept.
-    code: bool,
+    /// Which program this is, as code is for one alone; `None` if no code is kept.
+    program: Option<String>,
 }
 
 impl Cache {
@@ -106,7 +107,16 @@ impl Cache {
                         path.display()
                     );
                 }
-                Some(Arc::new(Self { folder, code }))
+                let program = code.then(compat::program).flatten();
+                if code && program.is_none() {
+                    log::warn!(
+                        target: OPTIONS,
+                        "the cache in `{}` keeps no code, as the system does not tell which \
+                         program this is",
+                        path.display()
+                    );
+                }
+                Some(Arc::new(Self { folder, program }))
             }
             Err(error) => {
                 log::warn!(target: OPTIONS, "no cache in `{}`: {error}", path.display());
@@ -117,7 +127,7 @@ impl Cache {
 
     /// Whether code is kept.
     pub(crate) fn keeps_code(&self) -> bool {
-        self.code
+        self.program.is_some()
     }
 
     /// The code of a module, if the cache has it. Then the module is valid: only code of valid
@@ -128,17 +138,27 @@ impl Cache {
             Ok(_) => Err(SerializedError::OtherModule),
             Err(error) => Err(error),
         };
-        self.entry(&code_name(module, engine), read)
+        self.entry(&self.code_name(module, engine)?, Folder::read_own, read)
+    }
+
+    /// The name of a module's code, as this program's engines with the same options make it.
+    fn code_name(&self, module: ModuleDigest, engine: &Engine) -> Option<String> {
+        let mut hash = Sha256::new();
+        hash.update(module.0);
+        hash.update(engine.fits());
+        hash.update(self.program.as_deref()?);
+        Some(format!("{}.code", ModuleDigest(hash.finalize().into())))
     }
 
     /// What `decode` makes of an entry; one that it refuses is removed.
     fn entry<T, E: fmt::Display>(
         &self,
         name: &str,
+        read: impl FnOnce(&Folder, &str) -> io::Result<Option<Vec<u8>>>,
         decode: impl FnOnce(Vec<u8>) -> Result<T, E>,
     ) -> Option<T> {
         let place = || self.folder.path().join(name).display().to_string();
-        let bytes = match self.folder.read(name) {
+        let bytes = match read(&self.folder, name) {
             Ok(bytes) => bytes?,
             Err(error) => {
                 log::warn!(target: OPTIONS, "the cache can't read `{}`: {error}", place());
@@ -154,15 +174,6 @@ impl Cache {
             }
         }
     }
-}
-
-/// The name of a module's code, as this program's engines with the same options make it.
-fn code_name(module: ModuleDigest, engine: &Engine) -> String {
-    let mut hash = Sha256::new();
-    hash.update(module.0);
-    hash.update(engine.fits());
-    hash.update(compat::program());
-    format!("{}.code", ModuleDigest(hash.finalize().into()))
 }
 
 fn profile_name(module: ModuleDigest) -> String {
@@ -198,7 +209,7 @@ impl Cached {
         tiers: &Arc<ModuleTiers<ModuleCode>>,
     ) -> Arc<Self> {
         let digest = tiers.digest(code);
-        let profile = cache.entry(&profile_name(digest), |bytes| {
+        let profile = cache.entry(&profile_name(digest), Folder::read, |bytes| {
             ModuleProfile::from_bytes(&bytes)
         });
         let known = profile.as_ref().map(|profile| profile.requests().to_vec());
@@ -238,16 +249,18 @@ impl Cached {
 
     /// Writes the code, if there is some that the cache does not have.
     fn update_code(&self, known: &mut Known) -> Result<bool> {
-        if !self.cache.code {
+        let name = self
+            .cache
+            .code_name(self.tiers.digest(&self.code), &self.engine);
+        let Some(name) = name else {
             return Ok(false);
-        }
+        };
         let pieces = self.tiers.code_pieces(&self.code);
         let has = known.code.as_ref().or(self.tiers.supplied());
         if pieces.is_empty() || has.is_some_and(|code| code.contains(&pieces)) {
             return Ok(false);
         }
         let stored = self.tiers.stored_code(&self.code);
-        let name = code_name(self.tiers.digest(&self.code), &self.engine);
         let entry = encode(&self.engine, &self.code, &self.tiers, &[], None, &stored);
         self.cache.folder.write(&name, &entry)?;
         known.code = Some(stored);
