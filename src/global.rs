@@ -19,7 +19,8 @@ impl Global {
     ///
     /// # Errors
     ///
-    /// If the value is of another type.
+    /// If the value is of another type, or if the type refers to a function type that no module and
+    /// no store of the engine uses.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let raw = raw_mut(&mut store);
         let id = words::new_global(raw, ty.0, value)?;

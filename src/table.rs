@@ -19,8 +19,9 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If `init` is of another type, the limits are contradictory, the store's limiter refuses, or
-    /// there is no memory for it.
+    /// If `init` is of another type, the limits are contradictory, the store's limiter refuses,
+    /// there is no memory for it, or if the elements' type refers to a function type that no module
+    /// and no store of the engine uses.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),

@@ -113,7 +113,7 @@ fn element_word(store: &RawStore, ty: &TableType, value: Ref) -> Result<u64> {
 /// A table filled with a reference.
 #[track_caller]
 pub(crate) fn new_table(store: &mut RawStore, ty: TableType, init: Ref) -> Result<TableId> {
-    store.use_ref_type(ty.element);
+    store.use_ref_type(ty.element)?;
     let word = element_word(store, &ty, init)?;
     // SAFETY: the word is of the table's type and of this store.
     unsafe { store.new_table(ty, word) }.map_err(public)
@@ -173,7 +173,7 @@ pub(crate) fn table_copy(
 #[track_caller]
 pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Result<GlobalId> {
     if let ValType::Ref(ty) = ty.content {
-        store.use_ref_type(ty);
+        store.use_ref_type(ty)?;
     }
     value.check(store, ty.content, "global value")?;
     let raw = value.to_raw(store);

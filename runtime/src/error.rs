@@ -33,6 +33,12 @@ pub enum RuntimeError {
     /// The future of an asynchronous call was dropped.
     #[error("the call was cancelled")]
     Cancelled,
+    /// A type of references names a function type that the engine does not know.
+    #[error(
+        "the type of references names a function type that no module and no store of this engine \
+         uses"
+    )]
+    UnknownType,
     /// The code space has no room for more code.
     #[error(
         "the code space is full ({bytes} bytes more were needed); give the engine a larger one or \

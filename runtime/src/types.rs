@@ -278,16 +278,17 @@ impl TypeRegistry {
         }
     }
 
-    /// Adds a use of a type that is in use already; returns it with the type's trampolines.
-    pub fn reuse(self: &Arc<Self>, id: TypeId) -> (TypeUses, Arc<TypeTrampolines>) {
+    /// Adds a use of a type that is in use already; returns it with the type's trampolines. `None`
+    /// if no type in use has the id.
+    pub fn reuse(self: &Arc<Self>, id: TypeId) -> Option<(TypeUses, Arc<TypeTrampolines>)> {
         let mut types = self.write();
-        let entry = types.entry_mut(id);
+        let entry = types.entries.get_mut(&id)?;
         entry.uses += 1;
         let uses = TypeUses {
             ids: Box::new([id]),
             registry: self.clone(),
         };
-        (uses, entry.trampolines())
+        Some((uses, entry.trampolines()))
     }
 
     pub fn func_type(&self, id: TypeId) -> Arc<FuncType> {
@@ -393,13 +394,15 @@ mod tests {
         assert_ne!(first.ids()[0], first.ids()[1]);
         let second = registry.register(&[ty(1)]);
         assert_eq!(second.ids()[0], first.ids()[1]);
-        let (third, _) = registry.reuse(second.ids()[0]);
+        let id = second.ids()[0];
+        let (third, _) = registry.reuse(id).unwrap();
         drop(first);
         assert_eq!(registry.len(), 1);
         drop(second);
         assert_eq!(*registry.func_type(third.ids()[0]), ty(1));
         drop(third);
         assert_eq!(registry.len(), 0);
+        assert!(registry.reuse(id).is_none());
     }
 
     #[test]

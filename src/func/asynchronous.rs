@@ -91,8 +91,7 @@ impl Func {
     ///
     /// # Panics
     ///
-    /// If the engine's code space is full, or if `ty` refers to a function type that no module and
-    /// no store uses.
+    /// If the engine's code space is full.
     pub fn new_async<T, F>(mut store: impl AsContextMut<Data = T>, ty: FuncType, func: F) -> Self
     where
         F: for<'a> Fn(

@@ -2,8 +2,8 @@
 //! host may pass where one is expected.
 
 use upshift::{
-    Engine, Func, FuncType, Global, GlobalType, HeapType, Instance, Linker, Module, Mutability,
-    Ref, RefType, Store, Table, TableType, Trap, Val, ValType, knobs,
+    Engine, ExternType, Func, FuncType, Global, GlobalType, HeapType, Instance, Linker, Module,
+    Mutability, Ref, RefType, Store, Table, TableType, Trap, Val, ValType, knobs,
 };
 use upshift_spectest::Mode;
 
@@ -402,4 +402,37 @@ fn a_type_of_references_outlives_its_function() {
     let other = Func::wrap(&mut store, |n: i64, m: f64| n - i64::from(m as i32));
     let error = func.call(&mut store, &[other.into()], &mut []).unwrap_err();
     assert!(error.to_string().contains("type mismatch"), "{error}");
+}
+
+/// Tables and globals of a type of references whose function type is gone, or is another engine's,
+/// are refused, and the engine is as it was.
+#[test]
+fn tables_of_forgotten_types_are_refused() {
+    let text = r#"(module (type $t (func (param i32 f32 i64 f64 i32)))
+        (table (export "table") 1 (ref null $t))
+        (global (export "global") (mut (ref null $t)) (ref.null $t)))"#;
+    let other = Engine::default();
+    let used = Module::new(&other, text).unwrap();
+    for engine in [Engine::default(), other] {
+        let exports: Vec<_> = {
+            let module = Module::new(&Engine::default(), text).unwrap();
+            module.exports().map(|export| export.ty()).collect()
+        };
+        let [ExternType::Table(table), ExternType::Global(global)] = exports[..] else {
+            panic!("a table and a global");
+        };
+        let mut store = Store::new(&engine, ());
+        let results = [
+            Table::new(&mut store, table, Ref::Func(None)).err(),
+            Global::new(&mut store, global, Val::FuncRef(None)).err(),
+        ];
+        let is_known = Engine::same(&engine, used.engine());
+        for error in results {
+            match error {
+                Some(error) => assert!(error.to_string().contains("no store"), "{error}"),
+                None => assert!(is_known),
+            }
+        }
+        Module::new(&engine, text).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::hash_map;
 use std::panic::resume_unwind;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -97,16 +98,17 @@ pub(super) struct TypeInfo {
 }
 
 impl TypeInfo {
-    fn new(runtime: &Runtime, id: TypeId) -> Self {
-        let (uses, trampolines) = runtime.types().reuse(id);
+    /// `None` if no type in use has the id.
+    fn new(runtime: &Runtime, id: TypeId) -> Option<Self> {
+        let (uses, trampolines) = runtime.types().reuse(id)?;
         let ty = trampolines.func_type();
-        Self {
+        Some(Self {
             entry: None,
             host_slots: [None; 2],
             values: ty.params.len().max(ty.results.len()),
             trampolines,
             _uses: uses,
-        }
+        })
     }
 }
 
@@ -437,21 +439,30 @@ impl Store {
     /// Keeps the type that references of a type refer to, if there is one, as long as this store
     /// exists.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If that type is not in use.
-    pub fn use_ref_type(&mut self, ty: RefType) {
-        if let Some(id) = ty.refers_to() {
-            self.type_info(id);
-        }
+    /// If that type is not in use, or belongs to another engine.
+    pub fn use_ref_type(&mut self, ty: RefType) -> Result<(), RuntimeError> {
+        let Some(id) = ty.refers_to() else {
+            return Ok(());
+        };
+        let known = self.type_info_if_known(id);
+        known.map(drop).ok_or(RuntimeError::UnknownType)
     }
 
     /// The data that calls of a type need; searched once per store and type. The type is in use, by
     /// the module whose function is to be called or by this store.
     fn type_info(&mut self, id: TypeId) -> &mut TypeInfo {
-        let runtime = &self.runtime;
-        let new = || TypeInfo::new(runtime, id);
-        self.type_infos.entry(id).or_insert_with(new)
+        let known = self.type_info_if_known(id);
+        known.expect("a type that is in use")
+    }
+
+    /// As [`type_info`](Self::type_info); `None` if the type is not in use.
+    fn type_info_if_known(&mut self, id: TypeId) -> Option<&mut TypeInfo> {
+        Some(match self.type_infos.entry(id) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(vacant) => vacant.insert(TypeInfo::new(&self.runtime, id)?),
+        })
     }
 
     /// Prepares the first activation of this store on this thread.
