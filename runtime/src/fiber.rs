@@ -81,7 +81,8 @@ impl StackPool {
 
 impl Mapping {
     fn new(size: usize) -> Result<Self, RuntimeError> {
-        let size = size.next_multiple_of(PAGE);
+        // A size that is no number of bytes is refused as one for which there is no room.
+        let size = size.min(usize::MAX / 2).next_multiple_of(PAGE);
         let pages = Reservation::new(GUARD + size)?;
         pages.make_writable(GUARD, size)?;
         let valgrind = ValgrindStackRegistration::new(pages.base(), pages.len());
@@ -208,6 +209,23 @@ mod tests {
     fn stacks_are_zero_where_that_is_asked_for() {
         let ([first, second], byte) = reuse(&pool(true, 2));
         assert_eq!((first, byte), (second, 0));
+    }
+
+    #[test]
+    fn no_size_is_too_large_to_be_refused() {
+        for size in [
+            usize::MAX,
+            usize::MAX - PAGE,
+            usize::MAX / 2 + 1,
+            usize::MAX / 2,
+        ] {
+            let config = AsyncStacks {
+                size,
+                zeroing: false,
+                keep: 0,
+            };
+            assert!(StackPool::new(config).take().is_err(), "{size:x}");
+        }
     }
 
     #[test]
