@@ -9,6 +9,7 @@ use clap::Parser;
 use upshift::{Printable, Result};
 use upshift_bindgen::Bindings;
 
+use crate::output::apart;
 use crate::report;
 
 const EXAMPLES: &str = "\
@@ -103,7 +104,8 @@ fn write(arguments: &Arguments) -> Result<()> {
     let text = format!("//! Bindings of `{file}`, made by `upshift bindgen`.\n\n{items}");
     match &arguments.output {
         None => report::out(&text),
-        Some(path) => fs::write(path, text)
+        Some(path) => apart(path, &arguments.file)
+            .and_then(|()| fs::write(path, text))
             .with_context(|| format!("cannot write `{}`", Printable(path.display()))),
     }
 }

@@ -96,7 +96,7 @@ fn compile(arguments: &Arguments, options: &Options) -> Result<()> {
         .precompile_module(&bytes)
         .with_context(|| format!("cannot compile `{}`", file()))?;
     let cannot = || format!("cannot write `{}`", Printable(arguments.output.display()));
-    let output = Output::create(&arguments.output).with_context(cannot)?;
+    let output = Output::create_from(&arguments.output, &arguments.file).with_context(cannot)?;
     let written = output.write(|mut file| file.write_all(&compiled));
     written.with_context(cannot)
 }
@@ -105,13 +105,34 @@ fn compile(arguments: &Arguments, options: &Options) -> Result<()> {
 pub fn load(engine: &Engine, file: &Path, allow: bool) -> Option<Result<Module>> {
     Engine::detect_precompiled_file(file).ok()??;
     if !allow {
-        let file = Printable(file.display());
-        return Some(Err(UsageError(format!(
-            "`{file}` holds compiled code, which is run as it is found: --allow-precompiled if you \
-             trust it"
-        ))
-        .into()));
+        return Some(Err(not_allowed(&format!(
+            "`{}`",
+            Printable(file.display())
+        ))));
     }
     // SAFETY: the user has vouched for the file.
     Some(unsafe { Module::deserialize_file(engine, file) })
+}
+
+/// As [`load`], of bytes that were read from what messages call `name`.
+pub fn load_bytes(
+    engine: &Engine,
+    bytes: &[u8],
+    name: &str,
+    allow: bool,
+) -> Option<Result<Module>> {
+    Engine::detect_precompiled(bytes)?;
+    if !allow {
+        return Some(Err(not_allowed(name)));
+    }
+    // SAFETY: the user has vouched for what it names.
+    Some(unsafe { Module::deserialize(engine, bytes) })
+}
+
+fn not_allowed(name: &str) -> upshift::Error {
+    let message = format!(
+        "{name} holds compiled code, which is run as it is found: --allow-precompiled if you \
+         trust it"
+    );
+    UsageError(message).into()
 }

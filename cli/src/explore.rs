@@ -121,7 +121,8 @@ fn write(arguments: &Arguments, options: &Options) -> Result<()> {
     };
     match &arguments.output {
         Some(path) => {
-            let written = Output::create(path).and_then(|output| {
+            let output = Output::create_from(path, &arguments.file);
+            let written = output.and_then(|output| {
                 output.write(|mut file| file.write_all(page.render().as_bytes()))
             });
             written.with_context(|| format!("cannot write `{}`", Printable(path.display())))

@@ -17,6 +17,7 @@ use upshift::{Printable, Result};
 
 use upshift_report::{Input, Report};
 
+use crate::output::apart;
 use crate::{code, report};
 
 const EXAMPLES: &str = "\
@@ -103,6 +104,7 @@ fn export(arguments: &Arguments) -> Result<()> {
     match &arguments.output {
         Some(output) => {
             let cannot = || format!("cannot write `{}`", Printable(output.display()));
+            apart(output, &arguments.log).with_context(cannot)?;
             let file = File::create(output).with_context(cannot)?;
             flushed(BufWriter::new(Box::new(file))).with_context(cannot)
         }

@@ -67,7 +67,8 @@ impl Profiles {
             None => None,
             Some(path) => {
                 let cannot = || format!("cannot create `{}`", Printable(path.display()));
-                Some((path.clone(), Output::create(path).with_context(cannot)?))
+                let output = Output::create_from(path, &options.file);
+                Some((path.clone(), output.with_context(cannot)?))
             }
         };
         Ok(Self { given, out })

@@ -19,6 +19,7 @@ use upshift::profiler::{EventLog, Names, Nanos, Record, story};
 use upshift::{Config, Engine, JitDump, Printable, Result, knobs};
 
 use crate::options::{Options, StatsFormat};
+use crate::output::apart;
 use crate::report;
 
 /// An open report file.
@@ -29,9 +30,11 @@ struct Target {
 }
 
 impl Target {
-    fn create(path: &Option<PathBuf>) -> Result<Option<Self>> {
+    /// Creates the file, which is not that of the program.
+    fn create(path: &Option<PathBuf>, program: &Path) -> Result<Option<Self>> {
         let Some(path) = path else { return Ok(None) };
-        let file = created(path, File::create(path))?;
+        let file = apart(path, program).and_then(|()| File::create(path));
+        let file = created(path, file)?;
         let path = path.clone();
         Ok(Some(Self { path, file }))
     }
@@ -104,8 +107,8 @@ impl Recorder {
     /// If a file can't be created.
     pub fn open(options: &Options) -> Result<Self> {
         let around = &options.around;
-        let events = Target::create(&around.events)?;
-        let trace = Target::create(&around.trace)?;
+        let events = Target::create(&around.events, &options.file)?;
+        let trace = Target::create(&around.trace, &options.file)?;
         let mut symbols = None;
         if around.perf_map {
             let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));

@@ -1,6 +1,8 @@
 //! The run of one program, from its file to its end.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::fs::File;
+use std::io::{IsTerminal as _, Read};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -144,25 +146,50 @@ fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
 }
 
 fn load(engine: &Engine, file: &Path, allow_precompiled: bool) -> Result<Module> {
-    if file != Path::new("-") {
-        if let Some(module) = compile::load(engine, file, allow_precompiled) {
-            return module;
-        }
-        let loaded = Module::from_file(engine, file);
-        if loaded.is_err() && !file.exists() {
-            let advice = unknown_command(&file.to_string_lossy());
-            if !advice.is_empty() {
-                report::note(&advice);
-            }
-        }
-        return loaded;
+    if file == Path::new("-") {
+        let stdin = std::io::stdin().lock();
+        return load_stream(engine, stdin, "standard input", allow_precompiled);
     }
+    if is_pipe(file)
+        && let Ok(stream) = File::open(file)
+    {
+        let name = format!("`{}`", Printable(file.display()));
+        return load_stream(engine, stream, &name, allow_precompiled);
+    }
+    if let Some(module) = compile::load(engine, file, allow_precompiled) {
+        return module;
+    }
+    let loaded = Module::from_file(engine, file);
+    if loaded.is_err() && !file.exists() {
+        let advice = unknown_command(&file.to_string_lossy());
+        if !advice.is_empty() {
+            report::note(&advice);
+        }
+    }
+    loaded
+}
+
+/// Whether a file can be read only once: a shell's `<(command)` for instance.
+fn is_pipe(file: &Path) -> bool {
+    file.metadata().is_ok_and(|data| {
+        let kind = data.file_type();
+        kind.is_fifo() || kind.is_char_device() || kind.is_socket()
+    })
+}
+
+fn load_stream(
+    engine: &Engine,
+    mut stream: impl Read,
+    name: &str,
+    allow_precompiled: bool,
+) -> Result<Module> {
     let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut bytes)
-        .context("cannot read standard input")?;
-    Module::new(engine, bytes).context("cannot load standard input")
+    let read = stream.read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {name}"))?;
+    let loaded = compile::load_bytes(engine, &bytes, name, allow_precompiled);
+    loaded
+        .unwrap_or_else(|| Module::new(engine, bytes))
+        .with_context(|| format!("cannot load {name}"))
 }
 
 /// The host data of the program's store.

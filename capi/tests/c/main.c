@@ -29,7 +29,7 @@ void check_fails(upshift_error_t *error, const char *text, const char *file, int
 }
 
 bool is_text(const wasm_byte_vec_t *vec, const char *text) {
-  return vec->size == strlen(text) && memcmp(vec->data, text, vec->size) == 0;
+  return vec->size == strlen(text) && strncmp(vec->data ? vec->data : "", text, vec->size) == 0;
 }
 
 void check_trap(wasm_trap_t *trap, const char *text) {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::profiles::program;
-use crate::{path, upshift};
+use crate::{MATH, file, path, upshift, upshift_with_input};
 
 #[test]
 fn compiled_programs_run_if_they_are_trusted() {
@@ -59,4 +59,61 @@ fn what_can_not_be_compiled_is_named() {
     let error = upshift(&["compile", "/nowhere.wasm", "-o", out]).failure(1);
     assert!(error.contains("cannot read `/nowhere.wasm`"), "{error}");
     upshift(&["compile", wrong]).failure(2);
+}
+
+/// What is read is never what is written, under whichever name.
+#[test]
+fn outputs_do_not_replace_what_they_are_made_from() {
+    let program = file("ahead-itself.wat", MATH);
+    let link = path("ahead-link.wat");
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&program, &link).unwrap();
+    let link = link.to_str().unwrap();
+    let events = format!("events={link}");
+    let trace = format!("trace={program}");
+    let run = ["--invoke", "add", &program, "1", "2"];
+    for before in [
+        &["compile", "-o", &program, &program][..],
+        &["compile", "-o", link, &program],
+        &["explore", "-o", &program, link],
+        &[&["-D", &events], &run[..]].concat(),
+        &[&["-D", &trace], &run[..]].concat(),
+        &[&["--profile-out", &program], &run[..]].concat(),
+    ] {
+        let error = upshift(before).failure(1);
+        assert!(error.contains("it is the input"), "{before:?}: {error}");
+        assert_eq!(fs::read_to_string(&program).unwrap(), MATH, "{before:?}");
+    }
+    let empty = file("ahead-itself.wasm", b"\0asm\x01\0\0\0");
+    let error = upshift(&["bindgen", "-o", &empty, &empty]).failure(1);
+    assert!(error.contains("it is the input"), "{error}");
+    assert_eq!(fs::read(&empty).unwrap().len(), 8);
+    let log = path("ahead-log");
+    let log = log.to_str().unwrap();
+    let events = format!("events={log}");
+    upshift(&[&["-D", &events], &run[..]].concat()).success();
+    let before = fs::read(log).unwrap();
+    let report = ["report", "--format", "csv", log, "-o", log];
+    let error = upshift(&report).failure(1);
+    assert!(error.contains("it is the input"), "{error}");
+    assert_eq!(fs::read(log).unwrap(), before);
+}
+
+/// Programs can come from pipes, which are read once: a shell's `<(command)`, `/dev/stdin`, `-`.
+#[test]
+fn programs_come_from_pipes() {
+    let program = file("ahead-piped.wat", MATH);
+    let out = path("ahead-piped.cwasm");
+    upshift(&["compile", &program, "-o", out.to_str().unwrap()]).success();
+    let compiled = fs::read(out).unwrap();
+    for pipe in ["-", "/dev/stdin"] {
+        let args = ["--invoke", "add", pipe, "1", "2"];
+        assert_eq!(upshift_with_input(&args, MATH.as_bytes()).success(), "3\n");
+        let error = upshift_with_input(&args, &compiled).failure(2);
+        assert!(error.contains("--allow-precompiled if"), "{error}");
+        let allowed = [&["--allow-precompiled"], &args[..]].concat();
+        assert_eq!(upshift_with_input(&allowed, &compiled).success(), "3\n");
+        let error = upshift_with_input(&allowed, &compiled[..500]).failure(1);
+        assert!(error.contains("damaged"), "{error}");
+    }
 }
