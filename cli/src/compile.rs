@@ -5,7 +5,7 @@
     reason = "the user vouches for code by --allow-precompiled"
 )]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ pub struct Arguments {
     #[arg(short = 'W', value_name = "NAME=VALUE,...")]
     wasm: Vec<String>,
 
-    /// The module (.wasm or .wat)
+    /// The module (.wasm or .wat); `-` is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 }
@@ -90,8 +90,14 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn compile(arguments: &Arguments, options: &Options) -> Result<()> {
     let engine = Engine::new(&options.config)?;
     let file = || Printable(arguments.file.display()).to_string();
-    let bytes =
-        std::fs::read(&arguments.file).with_context(|| format!("cannot read `{}`", file()))?;
+    let read = if arguments.file == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map(|_| bytes)
+    } else {
+        std::fs::read(&arguments.file)
+    };
+    let bytes = read.with_context(|| format!("cannot read `{}`", file()))?;
     let compiled = engine
         .precompile_module(&bytes)
         .with_context(|| format!("cannot compile `{}`", file()))?;
@@ -101,17 +107,45 @@ fn compile(arguments: &Arguments, options: &Options) -> Result<()> {
     written.with_context(cannot)
 }
 
-/// Loads a file that holds a module with its code; `None` if it is no such file.
-pub fn load(engine: &Engine, file: &Path, allow: bool) -> Option<Result<Module>> {
-    Engine::detect_precompiled_file(file).ok()??;
-    if !allow {
-        return Some(Err(not_allowed(&format!(
-            "`{}`",
-            Printable(file.display())
-        ))));
+/// Which files with code are run, and how they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// Whether there are any: the user vouches for them.
+    pub any: bool,
+    /// Whether the file can be mapped, as the program can't change it.
+    pub mapped: bool,
+}
+
+impl Allowed {
+    /// What the options allow.
+    pub fn by(options: &Options) -> Self {
+        Self {
+            any: options.allow_precompiled,
+            mapped: !options.guest.writes(),
+        }
     }
-    // SAFETY: the user has vouched for the file.
-    Some(unsafe { Module::deserialize_file(engine, file) })
+}
+
+/// Loads a file that holds a module with its code; `None` if it is no such file.
+///
+/// A program that may write to files could change its own while it runs. So its file is not mapped:
+/// shortened, it would end this process, and code would run that the user has not vouched for.
+pub fn load(engine: &Engine, file: &Path, allowed: Allowed) -> Option<Result<Module>> {
+    Engine::detect_precompiled_file(file).ok()??;
+    let name = || format!("`{}`", Printable(file.display()));
+    if !allowed.any {
+        return Some(Err(not_allowed(&name())));
+    }
+    if allowed.mapped {
+        // SAFETY: the user has vouched for the file.
+        return Some(unsafe { Module::deserialize_file(engine, file) });
+    }
+    let read = || {
+        let bytes = std::fs::read(file)?;
+        // SAFETY: as above.
+        unsafe { Module::deserialize(engine, bytes) }
+    };
+    Some(read().with_context(|| format!("cannot load {}", name())))
 }
 
 /// As [`load`], of bytes that were read from what messages call `name`.

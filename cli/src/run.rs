@@ -17,7 +17,7 @@ use upshift::{
     Result, Store, StoreLimits, TimedOut, Trap,
 };
 
-use crate::compile;
+use crate::compile::{self, Allowed};
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
@@ -41,15 +41,16 @@ const FAILED: u8 = 1;
 
 /// Runs the program that the options name.
 pub fn program(options: &Options) -> ExitCode {
-    let (file, allow) = (options.file.clone(), options.allow_precompiled);
-    run_module(options, move |engine| load(engine, &file, allow))
+    let (file, allowed) = (options.file.clone(), Allowed::by(options));
+    run_module(options, move |engine| load(engine, &file, allowed))
 }
 
 /// Runs the program that the options name, and returns its module too, if it was loaded.
 pub fn program_and_module(options: &Options) -> (ExitCode, Option<Module>) {
-    let (file, allow) = (options.file.clone(), options.allow_precompiled);
+    let (file, allowed) = (options.file.clone(), Allowed::by(options));
     let loaded = Arc::new(OnceLock::new());
-    let code = run_loaded(options, &loaded, move |engine| load(engine, &file, allow));
+    let load = move |engine: &Engine| load(engine, &file, allowed);
+    let code = run_loaded(options, &loaded, load);
     (code, loaded.get().cloned())
 }
 
@@ -145,18 +146,18 @@ fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
     Engine::new(&config)
 }
 
-fn load(engine: &Engine, file: &Path, allow_precompiled: bool) -> Result<Module> {
+fn load(engine: &Engine, file: &Path, allowed: Allowed) -> Result<Module> {
     if file == Path::new("-") {
         let stdin = std::io::stdin().lock();
-        return load_stream(engine, stdin, "standard input", allow_precompiled);
+        return load_stream(engine, stdin, "standard input", allowed);
     }
     if is_pipe(file)
         && let Ok(stream) = File::open(file)
     {
         let name = format!("`{}`", Printable(file.display()));
-        return load_stream(engine, stream, &name, allow_precompiled);
+        return load_stream(engine, stream, &name, allowed);
     }
-    if let Some(module) = compile::load(engine, file, allow_precompiled) {
+    if let Some(module) = compile::load(engine, file, allowed) {
         return module;
     }
     let loaded = Module::from_file(engine, file);
@@ -181,12 +182,12 @@ fn load_stream(
     engine: &Engine,
     mut stream: impl Read,
     name: &str,
-    allow_precompiled: bool,
+    allowed: Allowed,
 ) -> Result<Module> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {name}"))?;
-    let loaded = compile::load_bytes(engine, &bytes, name, allow_precompiled);
+    let loaded = compile::load_bytes(engine, &bytes, name, allowed.any);
     loaded
         .unwrap_or_else(|| Module::new(engine, bytes))
         .with_context(|| format!("cannot load {name}"))

@@ -115,6 +115,12 @@ impl Guest {
             && self.argv0.is_none()
     }
 
+    /// Whether the program may write to files of the host.
+    pub fn writes(&self) -> bool {
+        let mut dirs = self.dirs.iter();
+        dirs.any(|dir| dir.access == DirAccess::ReadWrite)
+    }
+
     /// The WASI context for the program of a file.
     pub fn context(
         &self,

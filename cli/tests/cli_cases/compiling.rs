@@ -105,8 +105,11 @@ fn programs_come_from_pipes() {
     let program = file("ahead-piped.wat", MATH);
     let out = path("ahead-piped.cwasm");
     upshift(&["compile", &program, "-o", out.to_str().unwrap()]).success();
-    let compiled = fs::read(out).unwrap();
+    let compiled = fs::read(&out).unwrap();
     for pipe in ["-", "/dev/stdin"] {
+        let compile = ["compile", pipe, "-o", out.to_str().unwrap()];
+        upshift_with_input(&compile, MATH.as_bytes()).success();
+        assert_eq!(fs::read(&out).unwrap(), compiled);
         let args = ["--invoke", "add", pipe, "1", "2"];
         assert_eq!(upshift_with_input(&args, MATH.as_bytes()).success(), "3\n");
         let error = upshift_with_input(&args, &compiled).failure(2);
@@ -116,4 +119,34 @@ fn programs_come_from_pipes() {
         let error = upshift_with_input(&allowed, &compiled[..500]).failure(1);
         assert!(error.contains("damaged"), "{error}");
     }
+}
+
+/// A program that may write to its folder shortens its own file, and goes on in code from there
+/// that it has not run before.
+#[test]
+fn programs_may_destroy_their_own_files() {
+    let program = file(
+        "ahead-own.wat",
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open" (func $open
+                (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 100) "own.cwasm")
+            (func $later (result i32) (i32.const 41))
+            (func (export "_start")
+                (if (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 9)
+                        (i32.const 8) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 200))
+                    (then (call $exit (i32.const 1))))
+                (call $exit (call $later))))"#,
+    );
+    let folder = path("ahead-own");
+    fs::create_dir_all(&folder).unwrap();
+    let out = folder.join("own.cwasm");
+    upshift(&["compile", &program, "-o", out.to_str().unwrap()]).success();
+    let access = format!("--dir={}::/", folder.display());
+    let run = ["--allow-precompiled", &access, out.to_str().unwrap()];
+    let ran = upshift(&run);
+    assert_eq!(ran.code, Some(41), "{}", ran.stderr);
+    assert_eq!(fs::metadata(&out).unwrap().len(), 0, "it was shortened");
 }
