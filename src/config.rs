@@ -1,6 +1,8 @@
 //! The configuration of an engine.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use upshift_abi::{Feature, Features, MemoryBounds, SpectreMitigation};
@@ -13,6 +15,7 @@ use upshift_tiering::{TieringConfig, Weights};
 use crate::WasmBacktraceDetails;
 use crate::cache::CacheConfig;
 use crate::jitdump::JitDump;
+use crate::observe::Instrument;
 use crate::tiers::Tiers;
 
 pub use upshift_optimizer::{OptLevel, Regalloc};
@@ -68,6 +71,17 @@ pub struct Config {
     pub(crate) note_targets: bool,
     pub(crate) jit_dump: Option<JitDump>,
     pub(crate) cache: CacheConfig,
+    pub(crate) instrument: Option<Instrumentation>,
+}
+
+/// The instrument of an engine.
+#[derive(Clone)]
+pub(crate) struct Instrumentation(pub(crate) Arc<dyn Instrument>);
+
+impl fmt::Debug for Instrumentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Instrumentation(..)")
+    }
 }
 
 impl Default for Config {
@@ -103,6 +117,7 @@ impl Default for Config {
             note_targets: false,
             jit_dump: None,
             cache: CacheConfig::new(),
+            instrument: None,
         }
     }
 }
@@ -215,6 +230,53 @@ impl Config {
     /// [`Module::copy_site_counters`]: crate::Module::copy_site_counters
     pub fn count_sites(&mut self, count: bool) -> &mut Self {
         self.count_sites = count;
+        self
+    }
+
+    /// Sets what decides, as each module is loaded, which of its calls and operators are observed:
+    /// listened to, probed or counted. See [`observe`](crate::observe).
+    ///
+    /// Code that is not instrumented is the same with and without an instrument, but for handlers
+    /// of exceptions, which keep account of the calls that exceptions end; calls from the host cost
+    /// some 10 ns more. Tiering goes on as without: what is counted and reported costs units of no
+    /// budget and no fuel.
+    ///
+    /// Instrumented code stays in its engine: it is not serialized, and neither written to nor read
+    /// from a [cache](Self::cache), which keeps profiles only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::observe::{InstrumentedFunc, OperatorKind};
+    /// use upshift::{Config, Engine, Instance, Module, Store};
+    ///
+    /// let mut config = Config::new();
+    /// config.instrument(|func: &mut InstrumentedFunc<'_>| {
+    ///     for operator in &*func.operators() {
+    ///         if operator.kind() == OperatorKind::Loop {
+    ///             func.count(operator.offset());
+    ///         }
+    ///     }
+    /// });
+    /// let engine = Engine::new(&config)?;
+    /// let text = r#"(module
+    ///     (func (export "spin") (param i32)
+    ///         (loop
+    ///             (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+    ///             (br_if 0 (local.get 0)))))"#;
+    /// let module = Module::new(&engine, text)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let spin = instance.get_typed_func::<i32, ()>(&mut store, "spin")?;
+    /// spin.call(&mut store, 1000)?;
+    /// assert_eq!(module.counters(), [1000]);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn instrument(&mut self, instrument: impl Instrument) -> &mut Self {
+        self.instrument = Some(Instrumentation(Arc::new(instrument)));
         self
     }
 

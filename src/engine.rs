@@ -17,10 +17,10 @@ use upshift_runtime::{CodeStats, ModuleCode, Runtime, SamplerConfig};
 use upshift_tiering::{LoadError, ModuleTiers, Samples, Tiering, Validators};
 
 use crate::cache::Cache;
-use crate::config::{CODE_SPACE, LEAST_ASYNC_STACK, LEAST_STACK};
+use crate::config::{CODE_SPACE, Instrumentation, LEAST_ASYNC_STACK, LEAST_STACK};
 use crate::error::{invalid_body, public};
 use crate::tiers::Tiers;
-use crate::{Config, Result, Strategy, compat};
+use crate::{Config, Result, Strategy, compat, observe};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
 /// stores.
@@ -81,6 +81,9 @@ impl Engine {
         let mut config = config.clone();
         config.runtime = config.runtime.fitted();
         spread(&mut config);
+        config.runtime.observed = config.instrument.is_some();
+        // What is instrumented is for this engine alone.
+        config.cache.code &= config.instrument.is_none();
         config.runtime.keep_artifacts = config.cache.directory.is_some() && config.cache.code;
         let baseline = Arc::new(Baseline::new(config.baseline));
         let optimizer = Arc::new(Optimizer::new(config.optimizer.clone())?);
@@ -212,6 +215,10 @@ impl Engine {
         if self.inner.config.count_sites {
             facts.sites = Some(CountedSites::scan(&facts, &wasm));
         }
+        let features = self.inner.config.features;
+        if let Some(Instrumentation(instrument)) = &self.inner.config.instrument {
+            facts.observe(observe::plan(&**instrument, &facts, &wasm, features));
+        }
         let facts = Arc::new(facts);
         let tiers = ModuleTiers::new(tiering, &facts);
         let code = ModuleCode::new(runtime, facts, types, wasm, tiers.clone())?;
@@ -227,7 +234,9 @@ impl Engine {
     /// inlines, so it takes valid modules.
     pub(crate) fn validates_eagerly(&self) -> bool {
         let config = &self.inner.config;
-        config.eager && first_tier(config.tiering.mode) == Tier::Baseline
+        config.eager
+            && config.instrument.is_none()
+            && first_tier(config.tiering.mode) == Tier::Baseline
     }
 
     /// Compiles a module that was loaded just now, if the configuration is eager; validates its

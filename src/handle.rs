@@ -17,6 +17,10 @@ impl<I: Copy> Handle<I> {
         }
     }
 
+    pub(crate) fn of_store(store: StoreId, id: I) -> Self {
+        Self { store, id }
+    }
+
     /// The id, after checking that it belongs to `store`: one comparison.
     ///
     /// # Panics

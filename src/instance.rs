@@ -2,7 +2,7 @@
 
 use upshift_abi::Printable;
 use upshift_abi::facts::{Item, ModuleFacts};
-use upshift_runtime::{Extern as RawExtern, InstanceId, Store as RawStore};
+use upshift_runtime::{Extern as RawExtern, InstanceId, Store as RawStore, StoreId};
 
 use crate::error::public;
 use crate::handle::Handle;
@@ -173,6 +173,10 @@ impl Instance {
 
     pub(crate) fn from_raw(store: &RawStore, id: InstanceId) -> Self {
         Self(Handle::new(store, id))
+    }
+
+    pub(crate) fn of_store(store: StoreId, id: InstanceId) -> Self {
+        Self(Handle::of_store(store, id))
     }
 
     /// All exports, in the module's order. Collects them first.

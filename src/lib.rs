@@ -65,6 +65,7 @@ pub mod knobs;
 mod linker;
 mod memory;
 mod module;
+pub mod observe;
 mod resource_table;
 mod shared_memory;
 mod store;

@@ -9,7 +9,9 @@
 
 use upshift_abi::vmctx::VmVal;
 use upshift_abi::{GlobalType, RefType, TableType, ValType};
-use upshift_runtime::{ExceptionId, GlobalId, Store as RawStore, TableId, TagId};
+use upshift_runtime::{
+    ExceptionId, GlobalId, ObservedEvent, ObservedFunc, Store as RawStore, TableId, TagId,
+};
 
 use crate::error::public;
 use crate::handle::Handle;
@@ -57,6 +59,25 @@ impl Val {
             ValType::Ref(ty) => unsafe { Ref::from_word(store, word, ty) }.into(),
         }
     }
+}
+
+/// The arguments or results that an event of observed code comes with.
+pub(crate) fn event_values(
+    store: &mut RawStore,
+    func: &ObservedFunc,
+    event: &ObservedEvent<'_>,
+) -> Vec<Val> {
+    let ty = func.module.facts().defined_func_type(func.func);
+    let (types, values) = match *event {
+        ObservedEvent::Begins(args) => (&ty.params, args),
+        ObservedEvent::Returns(results) => (&ty.results, results),
+        ObservedEvent::Aborts(_) | ObservedEvent::Probe { .. } => return Vec::new(),
+    };
+    let typed = types.iter().zip(values);
+    // SAFETY: the runtime tells the observer of this store what the function was called with, or
+    // returns.
+    let typed = typed.map(|(&ty, &value)| unsafe { Val::from_raw(store, value, ty) });
+    typed.collect()
 }
 
 impl Ref {

@@ -116,7 +116,8 @@ impl FuncGen<'_> {
         let rounds = self.input.options.features.sse41;
         let counts =
             self.input.options.counters.loops.is_some() || self.input.facts.sites.is_some();
-        if !counts || !seen.is_small_and_innermost() || !rounds {
+        let free_of_calls = seen.is_small_and_innermost() && !self.has_probes();
+        if !counts || !free_of_calls || !rounds {
             return;
         }
         let free = self.usable(RegClass::Int);

@@ -59,6 +59,8 @@ pub(crate) struct FrameNeeds {
     osr_exit: Option<Pos>,
     /// Where returns jump, before the function's end.
     pub(crate) epilogue: Label,
+    /// Where returns jump whose end an OSR entry has reported.
+    pub(crate) reported: Label,
 }
 
 impl FrameNeeds {
@@ -72,6 +74,7 @@ impl FrameNeeds {
             outgoing: 0,
             osr_exit: None,
             epilogue: Label::new(),
+            reported: Label::new(),
         }
     }
 
@@ -311,6 +314,10 @@ impl FuncGen<'_> {
     /// arguments.
     pub(crate) fn emit_epilogue(&mut self) {
         self.masm.bind(self.frame.epilogue);
+        if self.is_listened_to() {
+            self.report_return();
+            self.masm.bind(self.frame.reported);
+        }
         for reg in self.frame.saved().rev() {
             asm!(self.masm; pop Rq(reg));
         }
@@ -337,7 +344,11 @@ impl FuncGen<'_> {
         } else {
             asm!(self.masm, scratch; mov rsi, rbp; call scratch);
         }
-        self.masm.jmp_label(&mut self.frame.epilogue);
+        let is_reported = self.is_listened_to();
+        self.masm.jmp_label(match is_reported {
+            true => &mut self.frame.reported,
+            false => &mut self.frame.epilogue,
+        });
         self.masm.bind_short(over);
         self.frame.osr_exit = Some(pos);
         pos

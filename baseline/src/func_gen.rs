@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use upshift_abi::artifact::SourceLocation;
 use upshift_abi::fuel::Charges;
+use upshift_abi::observe::{Cursor as Observed, FuncPlan};
 use upshift_abi::{
     Counting, DefinedFuncIndex, FuncIndex, Kind, LoopIndex, ModuleFacts, OsrEntryInfo, TrapCode,
     TypeIndex, WasmOffset,
@@ -112,6 +113,8 @@ pub(crate) struct FuncGen<'a> {
     pub(crate) loop_counter: Option<LoopCounter>,
     /// What operators cost, if the code consumes fuel.
     pub(crate) charges: Charges,
+    /// What operators report, if the code is instrumented.
+    pub(crate) observed: Observed<'a>,
     pub(crate) records: Records,
     /// Follows what is emitted, in debug builds.
     pub(crate) checker: Option<Box<Checker>>,
@@ -135,6 +138,11 @@ impl<'a> FuncGen<'a> {
         buffers.labels.clear();
         let ty = facts.funcs[facts.func_index(func).index()];
         let sig = buffers.sigs.get(facts, ty);
+        let plan = facts.observed.as_ref().map(|plan| plan.of(func));
+        let peek = match plan {
+            Some(plan) => peek.stopping_at(plan.cursor()),
+            None => peek,
+        };
         Self {
             input: Input {
                 facts,
@@ -158,6 +166,7 @@ impl<'a> FuncGen<'a> {
             frame: FrameNeeds::new(),
             loop_counter: None,
             charges: Charges::default(),
+            observed: plan.map(FuncPlan::cursor).unwrap_or_default(),
             records: Records::default(),
             checker: None,
         }

@@ -38,6 +38,7 @@ mod fuel;
 mod func_gen;
 mod lookahead;
 mod merge;
+mod observe;
 mod op;
 mod options;
 mod peek;

@@ -11,6 +11,7 @@
 
 mod opcodes;
 
+use upshift_abi::observe::Cursor;
 use wasmparser::{BinaryReader, HeapType, Result, ResumeTable, ValType};
 
 pub(crate) use opcodes::Opcode;
@@ -43,12 +44,20 @@ pub(crate) struct Ahead {
 pub(crate) struct Peek<'a> {
     /// The module up to the end of the body.
     wasm: &'a [u8],
+    /// Where code is instrumented: no operator's code depends on one behind such a place.
+    stops: Cursor<'a>,
 }
 
 impl<'a> Peek<'a> {
     /// For the body that ends where these bytes of the module do.
     pub(crate) fn new(wasm: &'a [u8]) -> Self {
-        Self { wasm }
+        let stops = Cursor::default();
+        Self { wasm, stops }
+    }
+
+    /// The same, for a body that is instrumented.
+    pub(crate) fn stopping_at(self, stops: Cursor<'a>) -> Self {
+        Self { stops, ..self }
     }
 
     /// The operator behind the one at a position.
@@ -58,6 +67,9 @@ impl<'a> Peek<'a> {
         let Some(&opcode) = self.wasm.get(at) else {
             return Next::Other;
         };
+        if self.stops.stops_at(at as u32) {
+            return Next::Other;
+        }
         match ONE_BYTE[usize::from(opcode)].op {
             Some(Opcode::LocalSet | Opcode::LocalTee) => {
                 self.index(at + 1).map_or(Next::Other, Next::AssignLocal)

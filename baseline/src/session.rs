@@ -198,6 +198,7 @@ fn declare_locals(
     generator.cursor.pos = request.body_offset().0;
     generator.check_start();
     generator.prologue();
+    generator.report_call();
     let ty = request.facts.funcs[request.facts.func_index(request.func).index()];
     let control = ControlFrame::new(BlockKind::Func, true, BlockType::FuncType(ty.0), 0);
     generator.labels.push(control);
@@ -212,6 +213,10 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.check_operator();
     if let Some(charge) = generator.charges.at(at as u32) {
         generator.charge(charge);
+    }
+    let sites = generator.observed.at(at as u32);
+    if !sites.is_empty() {
+        generator.observe(sites);
     }
     if cfg!(debug_assertions) && generator.cursor.reachable {
         generator.state.check();

@@ -161,7 +161,7 @@ fn choose(module: &Module, patterns: &[String]) -> Result<Vec<u32>> {
 }
 
 /// Whether a name is like a pattern, in which `*` is any text and `?` any letter.
-fn is_like(pattern: &str, name: &str) -> bool {
+pub fn is_like(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     // Which beginnings of the pattern fit what was read of the name.
     let mut fits = vec![false; pattern.len() + 1];

@@ -105,7 +105,8 @@ fn vector(text: &str) -> Option<u128> {
     u128::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-fn show(value: &Val) -> String {
+/// A value as it is printed.
+pub fn show(value: &Val) -> String {
     match value {
         Val::I32(value) => value.to_string(),
         Val::I64(value) => value.to_string(),

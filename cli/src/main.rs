@@ -14,6 +14,7 @@
 //! - `logger`: the engine's warnings;
 //! - `compile`: code of a module, made ahead of time;
 //! - `code`: code of a log's functions, for the HTML report;
+//! - `calls`: the tree of calls; `coverage`: what has run and how often;
 //! - `preload`: modules that the program imports from;
 //! - `completion`, `man`: the command line for shells and manual pages;
 //! - `dump`: both compilers' code of one function; `explore`: a page of many, in all forms;
@@ -29,10 +30,12 @@
 //! belongs to the guest; everything else goes to standard error.
 
 mod bindgen;
+mod calls;
 mod code;
 mod color;
 mod compile;
 mod completion;
+mod coverage;
 mod dump;
 mod explore;
 mod export;
@@ -42,6 +45,7 @@ mod iterations;
 mod lab;
 mod logger;
 mod man;
+mod observed;
 mod options;
 mod output;
 mod preload;

@@ -17,10 +17,12 @@ use upshift::{
     Result, Store, StoreLimits, TimedOut, Trap,
 };
 
+use crate::calls::CallLog;
 use crate::compile::{self, Allowed};
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
+use crate::observed::Observed;
 use crate::options::{Options, StatsFormat, Streams, unknown_command};
 use crate::profile::Profiles;
 use crate::record::{Incomplete, Recorder};
@@ -69,16 +71,18 @@ where
 {
     let prepared = Recorder::open(options).and_then(|recorder| {
         let profiles = Profiles::open(options)?;
-        let engine = engine(options, &recorder)?;
-        Ok((recorder.start(&engine), profiles, engine))
+        let observed = Observed::open(options)?;
+        let engine = engine(options, &recorder, &observed)?;
+        Ok((recorder.start(&engine), profiles, observed, engine))
     });
-    let (recorder, mut profiles, engine) = match prepared {
+    let (recorder, mut profiles, observed, engine) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return ExitCode::from(failed(&error)),
     };
     let iterations = Iterations::default();
     let guest = {
-        let (engine, options) = (engine.clone(), options.clone());
+        let (engine, mut options) = (engine.clone(), options.clone());
+        options.call_log = observed.calls.clone();
         let (iterations, loaded) = (iterations.clone(), loaded.clone());
         let given = profiles.given.take();
         move |handle: &HandleSlot| {
@@ -111,6 +115,7 @@ where
         _ => Ok(()),
     };
     let written = recorder.write(&engine).and(listed);
+    let written = written.and(observed.write(loaded.get()));
     let code = match written.and(profiles.write(loaded.get())) {
         Err(Incomplete) if code == 0 => FAILED,
         _ => code,
@@ -121,7 +126,7 @@ where
 }
 
 /// Creates an engine as configured, which records what the reports need.
-fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
+fn engine(options: &Options, recorder: &Recorder, observed: &Observed) -> Result<Engine> {
     logger::install(match options.around.log {
         true => &Logger::All,
         false => &Logger::Options,
@@ -139,6 +144,7 @@ fn engine(options: &Options, recorder: &Recorder) -> Result<Engine> {
     if let Some(dump) = recorder.jit_dump() {
         config.jit_dump(dump);
     }
+    observed.instrument(options, &mut config);
     if options.around.perf_map {
         // The only kind of mapping for which `perf` looks into the map.
         config.code_mapping(CodeMapping::Anonymous);
@@ -199,6 +205,8 @@ pub struct Program {
     limits: StoreLimits,
     /// The fuel of each thread, if it consumes fuel.
     fuel: Option<u64>,
+    /// Where calls are written.
+    calls: Option<CallLog>,
 }
 
 impl Program {
@@ -208,6 +216,7 @@ impl Program {
             wasi: self.wasi.share(),
             limits: self.limits.clone(),
             fuel: self.fuel,
+            calls: self.calls.clone(),
         };
         program.into_store(engine)
     }
@@ -215,7 +224,11 @@ impl Program {
     /// The store of a thread of the program.
     fn into_store(self, engine: &Engine) -> Store<Self> {
         let fuel = self.fuel;
+        let tracer = self.calls.as_ref().map(CallLog::tracer);
         let mut store = Store::new(engine, self);
+        if let Some(tracer) = tracer {
+            store.observer(tracer);
+        }
         if let Some(fuel) = fuel {
             store
                 .set_fuel(fuel)
@@ -240,6 +253,7 @@ fn prepare(
         wasi: guest.context(&options.file, &options.args, around, streams)?,
         limits: around.limits.build(),
         fuel: around.limits.fuel(),
+        calls: options.call_log.clone(),
     };
     let mut store = program.into_store(engine);
     options.preloads.link(&mut linker, &mut store, engine)?;

@@ -13,6 +13,7 @@ mod cli_cases {
     mod hints;
     mod iterations;
     mod lab;
+    mod observed;
     mod options;
     mod perf;
     mod pipes;

@@ -8,6 +8,8 @@
 //! Those that may take long are interruptible: they stop between two parts of their work. The next
 //! call of the module then finds a part of it done, as after a trap between two instructions.
 
+mod observe;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -22,6 +24,8 @@ use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
 use crate::store::{CHUNK_BYTES, Destination, Instance, Pending, Store};
 use crate::sys;
+
+pub use observe::{call_begins, call_is_replaced, call_returns, calls_are_unwound, probe_reached};
 
 /// The store and the index of the instance that a context belongs to.
 ///

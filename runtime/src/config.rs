@@ -39,6 +39,9 @@ pub struct RuntimeConfig {
     /// Whether what compilers made stays known of placed code, so that it can be placed in another
     /// process ([`CodeRef::artifact`](crate::CodeRef::artifact)): 16 bytes for each relocation.
     pub keep_artifacts: bool,
+    /// Whether modules are instrumented: then each call from the host keeps account of the calls
+    /// that it makes.
+    pub observed: bool,
 }
 
 /// The stacks on which asynchronous calls run.
@@ -74,6 +77,7 @@ impl Default for RuntimeConfig {
             backtrace_details: true,
             memory: MemoryOptions::default(),
             keep_artifacts: false,
+            observed: false,
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Modules, from the bottom up; each imports only those above it in this list (`tests/imports.rs`):
 //!
-//! - [`error`], `backtrace`, `config`, `module_id`: plain data;
+//! - [`error`], `backtrace`, `config`, `counters`, `module_id`: plain data;
 //! - `sys`: the operating system; [`stack`]: the limits of a thread's stack;
 //! - `fiber`: the stacks of asynchronous calls;
 //! - `bytes`: a module's bytes while they arrive; `parking`: threads that wait for an address;
@@ -37,6 +37,7 @@ mod builtins;
 mod bytes;
 pub mod code;
 mod config;
+mod counters;
 pub mod error;
 #[cfg(feature = "async")]
 mod fiber;
@@ -70,6 +71,7 @@ pub use backtrace::{
 pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{AsyncStacks, CodeMapping, RuntimeConfig};
+pub use counters::Counters;
 pub use error::{Error, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
@@ -79,11 +81,12 @@ pub use runtime::Runtime;
 pub use sampler::{Compiling, Obstacle, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
-    ArrayFunc, CallHook, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT,
-    EpochCallback, ExceptionId, ExceptionMemory, Extern, ExternValue, FindLimiter, FindWaitClock,
-    FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId, NativeEntry, NativeFunc,
-    ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId,
-    ThrownException, UpdateDeadline, WaitClock, run_native,
+    ArrayFunc, CallAbort, CallHook, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT,
+    DEFAULT_TABLE_LIMIT, EpochCallback, ExceptionId, ExceptionMemory, Extern, ExternValue,
+    FindLimiter, FindWaitClock, FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId,
+    NativeEntry, NativeFunc, ObservedEvent, ObservedFunc, Observer, ResourceLimiter, Store,
+    StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, UpdateDeadline,
+    WaitClock, run_native,
 };
 #[cfg(feature = "async")]
 pub use store::{OnFiber, run_async};

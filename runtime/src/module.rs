@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use upshift_abi::counted::CountedSites;
+use upshift_abi::observe::Plan;
 use upshift_abi::targets::CallTargets;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
@@ -16,6 +17,7 @@ use upshift_abi::{
 
 use crate::backtrace::{Frame, ModuleSource, Place};
 use crate::code::{Cells, CodeAddr, CodeKind, CodeRef, CodeSpace, Deferred, FunctionCode};
+use crate::counters::Counters;
 use crate::error::RuntimeError;
 use crate::image::MemoryImage;
 use crate::module_id::ModuleId;
@@ -101,6 +103,8 @@ pub struct ModuleCode {
     targets: Cells,
     /// What each site has counted, see [`upshift_abi::counted`]; empty unless sites are counted.
     sites: Cells,
+    /// What the code of an instrumented module counts.
+    counters: Arc<Counters>,
     /// Whether an instance has been created.
     instantiated: AtomicBool,
     /// Created for the second instance; contains `None` where data is copied.
@@ -156,6 +160,7 @@ impl ModuleCode {
         let count = facts.bodies.len();
         let targets = upshift_abi::targets::cells(&facts) as usize;
         let sites = facts.sites.as_ref().map_or(0, CountedSites::count) as usize;
+        let counted = facts.observed.as_ref().map_or(0, Plan::counters);
         let code = runtime.code();
         code.ensure_thunks(count)?;
         let module = Self {
@@ -165,6 +170,7 @@ impl ModuleCode {
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
             targets: CodeSpace::allocate_cells(code, targets * size_of::<u32>())?,
             sites: CodeSpace::allocate_cells(code, sites * size_of::<u32>())?,
+            counters: Counters::new(counted as usize),
             facts,
             _types: types,
             source: Arc::new(ModuleSource::new(wasm, runtime.config().backtrace_details)),
@@ -194,6 +200,11 @@ impl ModuleCode {
     /// The module's bytes.
     pub fn wasm(&self) -> &Bytes {
         self.source.wasm()
+    }
+
+    /// The module's bytes, and what has been found in them.
+    pub fn source(&self) -> &ModuleSource {
+        &self.source
     }
 
     /// The frame of a host function that the module imports or, if the index is not known, calls.
@@ -267,6 +278,11 @@ impl ModuleCode {
         into.clear();
         let cells = self.site_cells().iter();
         into.extend(cells.map(|cell| cell.load(Ordering::Relaxed)));
+    }
+
+    /// What the code counts, if the module is instrumented.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     fn budget_cell(&self, func: DefinedFuncIndex) -> &AtomicI32 {

@@ -7,6 +7,8 @@ use upshift_abi::{CompileRequest, CompiledFunction, DefinedFuncIndex, FuncIndex,
 
 use super::Module;
 use crate::Result;
+#[cfg(feature = "addr2line")]
+use crate::{FrameSymbol, WasmOffset};
 
 pub use upshift_optimizer::Dump;
 
@@ -81,6 +83,20 @@ impl Module {
         let facts = self.facts();
         let defined = facts.defined_func(FuncIndex(func))?;
         facts.bodies.get(defined.index()).cloned()
+    }
+
+    /// The functions and lines of the source that an instruction was made from, by its offset in
+    /// [`wasm`](Self::wasm), innermost first where functions were inlined; from the module's DWARF.
+    /// Empty if that says nothing, or backtraces are
+    /// [without details](crate::Config::wasm_backtrace_details). The first question reads an index,
+    /// each further one takes microseconds.
+    #[cfg(feature = "addr2line")]
+    pub fn symbols_at(&self, offset: WasmOffset) -> Box<[FrameSymbol]> {
+        let source = self.code.source();
+        let found = source.found(crate::symbols::DebugInfo::find);
+        found.map_or_else(Box::default, |found| {
+            found.symbols(source.wasm(), offset.0 as usize)
+        })
     }
 
     /// Compiles a function and returns the code without installing it. The result depends on the

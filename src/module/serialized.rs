@@ -209,6 +209,14 @@ pub(crate) fn encode(
     to.0
 }
 
+fn check_not_instrumented(engine: &Engine) -> Result<()> {
+    anyhow::ensure!(
+        engine.config().instrument.is_none(),
+        "an engine that instruments modules neither serializes nor deserializes them"
+    );
+    Ok(())
+}
+
 /// Reads a number of 4 bytes: a checksum, or a length.
 fn number_of(from: &mut Decoder<'_>) -> Result<u32, Malformed> {
     let mut bytes = [0; 4];
@@ -300,9 +308,10 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// In a forked child.
+    /// In a forked child, and if the engine [instruments](crate::Config::instrument) modules.
     pub fn serialize(&self) -> Result<Vec<u8>> {
         self.engine.runtime().process().check()?;
+        check_not_instrumented(&self.engine)?;
         let (code, tiers) = (&self.code, &self.tiers);
         let stored = tiers.stored_code(code);
         let profile = self.profile();
@@ -342,6 +351,7 @@ impl Module {
 
     fn from_serialized(engine: &Engine, bytes: &Bytes) -> Result<Self> {
         engine.runtime().process().check()?;
+        check_not_instrumented(engine)?;
         let mut serialized = Serialized::decode(bytes, engine)?;
         let wasm = std::mem::take(&mut serialized.wasm);
         let profile = serialized.profile.take();

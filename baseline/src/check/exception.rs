@@ -41,6 +41,11 @@ impl FuncGen<'_> {
         });
     }
 
+    /// A call has returned at the beginning of a dispatch, and the exception was kept for it.
+    pub(crate) fn check_kept_exception(&mut self, exception: Reg) {
+        self.checked(|_, checker| checker.machine.begin_clause(exception));
+    }
+
     /// The code of a dispatch ends.
     pub(crate) fn check_end_dispatch(&mut self) {
         self.checked(|_, checker| checker.machine.caught = None);

@@ -193,7 +193,7 @@ impl FuncGen<'_> {
 
     /// Makes room below the frame for what a call passes on the stack; the prologue's check covers
     /// it.
-    fn emit_outgoing(&mut self, bytes: u32) {
+    pub(crate) fn emit_outgoing(&mut self, bytes: u32) {
         if bytes > 0 {
             self.frame.reserve(bytes);
             asm!(self.masm; sub rsp, bytes as i32);

@@ -267,7 +267,7 @@ impl FuncGen<'_> {
             self.flush_many(self.input.sig.results.len());
             self.emit_return();
             self.set_unreachable();
-        } else if self.frame.epilogue.is_unused() {
+        } else if self.frame.epilogue.is_unused() && self.frame.reported.is_unused() {
             self.labels.pop();
             return;
         }

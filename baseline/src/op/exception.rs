@@ -204,6 +204,7 @@ impl<'a> FuncGen<'a> {
             let at = self.masm.pos();
             self.regions.land(landing, at);
             self.emit_landing();
+            self.report_unwinding(CAUGHT);
         }
         self.masm.bind_cold(region.dispatch);
         let count = self.regions.clause_count(region);

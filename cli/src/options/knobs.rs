@@ -28,6 +28,12 @@ pub struct Around {
     pub perf_map: bool,
     /// The folder for a jitdump file.
     pub jitdump: Option<PathBuf>,
+    /// The file for the tree of calls.
+    pub calls: Option<PathBuf>,
+    /// Which functions' calls are in it, if not all.
+    pub calls_of: Option<String>,
+    /// The file for the coverage.
+    pub coverage: Option<PathBuf>,
     /// The time after which to interrupt the program.
     pub timeout: Option<Duration>,
     /// The program's clocks.
@@ -74,6 +80,14 @@ upshift_knobs::knobs! {
             "print what the engine warns of: what the system refused, and what it does instead";
         Debug "perf-map": Trace types::SWITCH => perf_map,
             "write /tmp/perf-PID.map, so that `perf report` names functions";
+        Debug "calls": Trace types::PATH => calls,
+            "write the tree of all calls to a file, with arguments and results";
+        Debug "calls-of": Trace types::text("a function's name, with * for any text, or index")
+            => calls_of,
+            "have only these functions in the tree of calls";
+        Debug "coverage": Trace types::PATH => coverage,
+            "write what has run and how often: for lcov, by lines, if there is debug information, \
+             else by instructions; or as .json";
         Debug "jitdump": Trace types::FOLDER => jitdump,
             "write jit-PID.dump to a folder, by which `perf inject --jit` names and shows code";
     }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use upshift::Config;
 
+use crate::calls::CallLog;
 use crate::preload::Preloads;
 use crate::{bindgen, compile, completion, explore, export, hints, lab, man};
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub config: Config,
     /// The command's own grouped options.
     pub around: Around,
+    /// Where calls are written; no option sets it.
+    pub call_log: Option<CallLog>,
 }
 
 /// The action that the command line requests.

@@ -407,6 +407,7 @@ impl Translator<'_> {
             let depth = self.control.depth() - around - 1;
             return self.visit_br(depth as u32);
         }
+        self.report_return();
         let locations = self.results().to_vec();
         let values = self.peek(locations.len()).to_vec();
         let mut in_registers = Vec::new();

@@ -84,11 +84,13 @@ impl Translator<'_> {
         let (tag, facts) = (TagIndex(tag), self.env.facts);
         let regions = match self.regions.destination(tag, facts.imported_tags) {
             Destination::LabelWithValues(label) => {
+                self.report_thrown_to(label);
                 return self.visit_br(self.control.label_of(label));
             }
             Destination::Label(label) => {
                 let below = self.stack.len() - facts.tag_params(tag).len();
                 self.stack.truncate(below);
+                self.report_thrown_to(label);
                 return self.visit_br(self.control.label_of(label));
             }
             Destination::Region(count) => count,
@@ -157,6 +159,7 @@ impl Translator<'_> {
         self.builder.seal_block(block);
         self.continue_cold(block);
         self.forget_fuel();
+        self.report_unwinding();
         for clause in region.clauses() {
             let Some(tag) = clause.tag else {
                 return self.take(clause, thrown);
@@ -224,6 +227,7 @@ impl Translator<'_> {
     fn catch(&mut self, tag: Option<TagIndex>, block: Block, thrown: Value) -> Catch {
         self.continue_cold(block);
         self.forget_fuel();
+        self.report_unwinding();
         let rest = tag.map(|tag| {
             let [same, other] = self.branch_by_tag(thrown, tag);
             self.continue_cold(same);

@@ -46,6 +46,8 @@ pub(crate) enum Region {
     Fuel,
     /// The engine's epoch, and the context's copy of the deadline.
     Epoch,
+    /// The instance's counters.
+    Counters,
 }
 
 impl Region {
@@ -63,6 +65,7 @@ impl Region {
             Region::Exception => (8 + SEPARATE_GLOBALS + 1, "exception"),
             Region::Fuel => (8 + SEPARATE_GLOBALS + 2, "fuel"),
             Region::Epoch => (8 + SEPARATE_GLOBALS + 3, "epoch"),
+            Region::Counters => (8 + SEPARATE_GLOBALS + 4, "counters"),
         };
         AliasRegionData {
             user_id,

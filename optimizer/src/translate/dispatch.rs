@@ -63,6 +63,7 @@ impl Translator<'_> {
         let here = self.builder.srcloc().bits();
         if let Some(innermost) = self.dispatches.loops.last_mut()
             && self.env.config.options.dispatch == Dispatch::Copied
+            && self.env.facts.observed.is_none()
             && !innermost.dispatches
             && here.wrapping_sub(innermost.begin.bits())
                 <= MAX_BYTES + BLOCK_BYTES * (self.control.depth() - innermost.depth) as u32

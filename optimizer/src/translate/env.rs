@@ -98,6 +98,11 @@ impl<'a> Env<'a> {
         self.func
     }
 
+    /// The part of the function that is compiled.
+    pub(crate) fn unit(&self) -> CompileUnit {
+        self.unit
+    }
+
     /// How functions of the type are called.
     pub(crate) fn signature(&mut self, func: &mut Function, ty: TypeIndex) -> Rc<CallSignature> {
         let facts = self.facts;

@@ -250,6 +250,18 @@ impl<'a> Inlining<'a> {
         }
     }
 
+    /// The function that the innermost copy is of; `None` outside of copies.
+    pub(super) fn func(&self) -> Option<DefinedFuncIndex> {
+        let (copy, _) = self.open.last()?;
+        Some(self.copies.frames[copy.index()].func)
+    }
+
+    /// The functions of the copies that a place lies in with so many control frames around it.
+    pub(super) fn funcs_around(&self, frames: usize) -> impl Iterator<Item = DefinedFuncIndex> {
+        let around = self.open.iter().filter(move |(_, around)| *around < frames);
+        around.map(|(copy, _)| self.copies.frames[copy.index()].func)
+    }
+
     /// The number of control frames around the innermost copy; `None` outside of copies.
     pub(crate) fn frames_around(&self) -> Option<usize> {
         self.open.last().map(|&(_, frames)| frames)
@@ -282,11 +294,17 @@ impl<'a> Translator<'a> {
         self.meter.add_body(facts.body_len(func));
 
         let call = self.builder.srcloc();
+        let args = self.peek(callee.params).to_vec();
         let outer = self.enter_copy(&callee);
         self.inlining.open.push((copy, self.control.depth()));
         self.push_function_frame(&facts.defined_func_type(func).results);
         let location = WasmOffset(self.inlining.copies.bodies[copy.index()].0.start);
-        self.translate_body(&self.inlining.body(facts, func), location)?;
+        let body = self.inlining.body(facts, func);
+        self.report_call(&body, location, &args)?;
+        self.translate_body(&body, location)?;
+        if self.control.is_reachable() {
+            self.report_return();
+        }
         self.inlining.open.pop();
         self.builder.set_srcloc(call);
         let inner = mem::replace(&mut self.locals, outer);

@@ -24,6 +24,7 @@ mod fuel;
 mod inline;
 mod limits;
 mod locals;
+mod observe;
 mod origins;
 mod osr;
 mod visit;
@@ -183,9 +184,10 @@ pub(crate) fn translate(
     if request.unit == CompileUnit::Function {
         let at = SourceLoc::new(request.body_offset().0);
         translator.builder.set_srcloc(at);
+        let args = translator.own_arguments();
         translator.check_epoch();
+        translator.report_call(&body, request.body_offset(), &args)?;
     }
-
     translator.translate_body(&body, request.body_offset())?;
     let stack_check = translator.stack_check;
     let origins = Origins {
@@ -259,6 +261,7 @@ impl<'a> Translator<'a> {
     ) -> Result<(), TranslateError> {
         let start = body.range().start as u32;
         let mut charges = self.charges(body);
+        let mut sites = self.sites();
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             self.check_meter()?;
@@ -267,6 +270,10 @@ impl<'a> Translator<'a> {
             self.position = WasmOffset(start + offset);
             if let Some(charge) = charges.at(start + offset) {
                 self.charge(charge);
+            }
+            let here = sites.at(start + offset);
+            if !here.is_empty() {
+                self.observe(here);
             }
             operators.visit_operator(&mut Forward(self))??;
         }

@@ -104,6 +104,21 @@ macro_rules! for_each_builtin {
             F64Trunc = f64_trunc: leaf (F64) -> Value(F64);
             /// See [`F32Ceil`](Builtin::F32Ceil).
             F64Nearest = f64_nearest: leaf (F64) -> Value(F64);
+            /// A function that is [listened to](crate::observe) begins: (`DefinedFuncIndex`,
+            /// `*const VmVal` of its arguments).
+            CallBegins = call_begins: walks (I32, I64) -> Nothing;
+            /// A function that is listened to returns: (`DefinedFuncIndex`, `*const VmVal` of its
+            /// results).
+            CallReturns = call_returns: walks (I32, I64) -> Nothing;
+            /// A function that is listened to is about to make a tail call: (`DefinedFuncIndex`).
+            CallIsReplaced = call_is_replaced: walks (I32) -> Nothing;
+            /// A handler has an exception: all calls of frames below the calling function's have
+            /// ended, and of those of its own frame all but (this many, counted from the outermost
+            /// one that has begun there).
+            CallsAreUnwound = calls_are_unwound: walks (I32) -> Nothing;
+            /// Control reaches a probe: (`DefinedFuncIndex`, number of the site in the function's
+            /// plan, `*const VmVal` of the operand, if the plan says that there is one).
+            ProbeReached = probe_reached: walks (I32, I32, I64) -> Nothing;
         }
     };
 }

@@ -18,6 +18,7 @@ use crate::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
     TagIndex, TypeIndex,
 };
+use crate::observe::Plan;
 use crate::plan::{MemoryOptions, ModulePlan};
 use crate::types::{
     FuncType, GlobalType, IndexKind, MemoryType, RefType, TableType, TypeId, ValType,
@@ -247,6 +248,8 @@ pub struct ModuleFacts {
     /// The sites at which functions count, if the module is to be recorded: then baseline code
     /// counts there, and not in budgets.
     pub sites: Option<CountedSites>,
+    /// What the code reports of its run, if the module is instrumented.
+    pub observed: Option<Plan>,
 }
 
 impl ModuleFacts {
@@ -295,6 +298,13 @@ impl ModuleFacts {
         if *self.plan.options() != options {
             self.plan = ModulePlan::new(self, options);
         }
+    }
+
+    /// Instruments the module, before anything is compiled: instances have room for counters.
+    pub fn observe(&mut self, plan: Plan) {
+        self.observed = Some(plan);
+        self.layout = VmLayout::new(self);
+        self.plan = ModulePlan::new(self, *self.plan.options());
     }
 
     /// The function's type.

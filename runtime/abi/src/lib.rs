@@ -51,6 +51,7 @@ pub mod fuel;
 pub mod hints;
 pub mod index;
 pub mod kind;
+pub mod observe;
 pub mod plan;
 pub mod printable;
 pub mod sites;

@@ -285,6 +285,7 @@ pub struct VmLayout {
     defined_globals: u32,
     tags: u32,
     budgets: Option<u32>,
+    counters: Option<u32>,
     func_refs: u32,
     size: u32,
     imported_table_count: u32,
@@ -357,6 +358,7 @@ impl VmLayout {
         defined_globals: 0,
         tags: 0,
         budgets: None,
+        counters: None,
         func_refs: 0,
         size: 0,
         imported_table_count: 0,
@@ -392,6 +394,8 @@ impl VmLayout {
         let shares = |memory: &MemoryType| memory.sharing == Sharing::Shared;
         let on_many_threads = facts.memories.iter().any(shares);
         let budgets = on_many_threads.then(|| array(facts.bodies.len(), size_of::<VmBudget>()));
+        let counts = facts.observed.as_ref().is_some_and(|it| it.counters() > 0);
+        let counters = counts.then(|| array(1, word));
         let image = facts.table_image.as_ref();
         let mut on_demand = None;
         let func_refs = if Self::fills_on_demand(facts, image) {
@@ -416,6 +420,7 @@ impl VmLayout {
             defined_globals,
             tags,
             budgets,
+            counters,
             func_refs,
             size: end as u32,
             imported_table_count: facts.imported_tables,
@@ -508,6 +513,11 @@ impl VmLayout {
     /// Whether the instances of the module have [budgets](VmBudget) of their own.
     pub const fn has_budgets(&self) -> bool {
         self.budgets.is_some()
+    }
+
+    /// A pointer to the instance's counters, if the code of the module [counts](crate::observe).
+    pub fn counters(&self) -> Option<VmOffset> {
+        self.counters.map(VmOffset)
     }
 
     /// The n-th [`VmFuncRef`]; [`ModuleFacts::func_ref`] gives a function's n.

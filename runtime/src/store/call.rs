@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::hash_map;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -12,7 +12,7 @@ use upshift_abi::compiler::Passing;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmSlot, VmStore, VmVal};
 use upshift_abi::{FuncType, RefType, TrapCode, TypeId};
 
-use super::{CallHook, FuncId, Store};
+use super::{CallAbort, CallHook, FuncId, Store};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
 use crate::module::FirstCallError;
@@ -215,22 +215,34 @@ impl Store {
         call: impl FnOnce(*mut VmStore) -> R,
         failed: impl FnOnce(&R) -> bool,
     ) -> Result<R, Box<Error>> {
-        if self.hook.is_set() {
-            return self.activate_with_hook(call, failed);
+        if self.hook.is_watched() {
+            return self.activate_watched(call, failed);
         }
         self.enter(call, failed)
     }
 
     #[cold]
     #[inline(never)]
-    fn activate_with_hook<R>(
+    fn activate_watched<R>(
         &mut self,
         call: impl FnOnce(*mut VmStore) -> R,
         failed: impl FnOnce(&R) -> bool,
     ) -> Result<R, Box<Error>> {
         let calling = self.run_hook(CallHook::CallingWasm);
         calling.map_err(Error::from_host)?;
-        let returned = self.enter(call, failed);
+        let outer = self.begin_observed_activation();
+        let returned = catch_unwind(AssertUnwindSafe(|| self.enter(call, failed)));
+        let reason = match &returned {
+            Ok(Ok(_)) => CallAbort::Error,
+            Ok(Err(error)) => CallAbort::of(error),
+            Err(_) => CallAbort::Panic,
+        };
+        // The call's own end comes first.
+        let aborted = self.end_observed_activation(outer, reason);
+        let returned = returned.unwrap_or_else(|payload| resume_unwind(payload));
+        if returned.is_ok() {
+            aborted.map_err(Error::from_host)?;
+        }
         let returning = self.run_hook(CallHook::ReturningFromWasm);
         returning.map_err(Error::from_host)?;
         returned

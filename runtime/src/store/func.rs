@@ -283,7 +283,7 @@ unsafe fn run_host<D, R>(
     // SAFETY: guaranteed by the caller; as in `run_without_hook`.
     unsafe {
         let store = (*(*context).store).host.cast::<Store>();
-        match (*store).hook.is_set() {
+        match (*store).hook.is_watched() {
             true => run_with_hook(context, run),
             false => run_without_hook(context, run),
         }

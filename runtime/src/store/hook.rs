@@ -35,18 +35,29 @@ impl CallHook {
 pub type Hook = dyn FnMut(&mut Store, CallHook) -> anyhow::Result<()> + Send + Sync;
 
 /// The hook of a store, if it has one.
-#[derive(Default)]
 pub(super) struct HookSlot {
     hook: Option<Box<Hook>>,
-    /// Whether the hook runs: then nothing that WebAssembly could refer to is freed, as what is
-    /// passed between it and the host just then can't be found.
+    /// Whether calls take the other way: there is a hook, or calls are kept account of for an
+    /// observer.
+    is_watched: bool,
+    /// Whether the hook or the observer runs: then nothing that WebAssembly could refer to is
+    /// freed, as what is passed between it and the host just then can't be found.
     pub(super) runs: bool,
 }
 
 impl HookSlot {
+    /// No hook yet; `is_observed` says whether modules are instrumented.
+    pub(super) fn new(is_observed: bool) -> Self {
+        Self {
+            hook: None,
+            is_watched: is_observed,
+            runs: false,
+        }
+    }
+
     #[inline]
-    pub(super) fn is_set(&self) -> bool {
-        self.hook.is_some()
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched
     }
 }
 
@@ -55,6 +66,7 @@ impl Store {
     /// calls itself.
     pub fn set_call_hook(&mut self, hook: Box<Hook>) {
         self.hook.hook = Some(hook);
+        self.hook.is_watched = true;
     }
 
     /// Calls the hook, if there is one.

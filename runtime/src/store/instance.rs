@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::plan::{MemoryPlace, MemoryPlan, TableFilling, TablePlan};
@@ -27,6 +28,7 @@ use super::on_demand::{OnDemand, callee};
 use super::table::TableEntry;
 use super::{Extern, FuncId, GlobalId, InstanceId, MemoryId, Store, TableId, TagId, checked_range};
 use crate::backtrace::WasmBacktrace;
+use crate::counters::CounterBlock;
 use crate::error::Error;
 use crate::module::ModuleCode;
 use crate::shared_memory::SharedMemory;
@@ -56,6 +58,8 @@ pub struct Instance {
     /// What the instance has drawn last of each function's budget; empty if it has no cells of its
     /// own for them.
     pub(super) drawn: Box<[VmBudget]>,
+    /// What the instance counts in, if its module counts.
+    counters: Option<CounterBlock>,
 }
 
 impl Instance {
@@ -245,6 +249,7 @@ impl Store {
             data_written: 0,
             dropped_data: Box::default(),
             drawn: own_budgets(&facts),
+            counters: module.counters().take(),
         });
         let header: *mut VmContext = instance.vmctx();
         // SAFETY: the context part is committed, zeroed and not accessible to other code yet.
@@ -253,6 +258,9 @@ impl Store {
             (*header).instance = (&raw mut *instance).cast();
             (*header).epoch = self.runtime.epoch_counter();
             (*header).epoch_deadline = self.epoch_deadline();
+            if let (Some(block), Some(place)) = (&instance.counters, facts.layout.counters()) {
+                instance.at::<*const AtomicU64>(place).write(block.cells());
+            }
         }
         self.link_imports(&mut instance, &facts, imports);
         for n in facts.imported_tags..facts.tags.len() as u32 {

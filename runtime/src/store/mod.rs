@@ -21,6 +21,7 @@ mod instance;
 mod limiter;
 mod link;
 mod memory;
+mod observe;
 mod on_demand;
 mod references;
 mod signals;
@@ -53,6 +54,7 @@ pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
+pub use observe::{CallAbort, ObservedEvent, ObservedFunc, Observer};
 pub(crate) use on_demand::Provided;
 pub(crate) use signals::TRAP_SIGNALS;
 pub(crate) use unwind::Destination;
@@ -73,6 +75,7 @@ use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
 use hook::HookSlot;
 use memory::MemoryEntry;
+use observe::Observing;
 use on_demand::OnDemand;
 use references::Handle;
 use signals::Signals;
@@ -152,6 +155,7 @@ pub struct Store {
     limiter: Option<FindLimiter>,
     wait_clock: Option<FindWaitClock>,
     hook: HookSlot,
+    observing: Observing,
     /// Boxed: each instance's context points to its `Instance`.
     #[allow(clippy::vec_box, reason = "contexts point to each")]
     instances: Vec<Box<Instance>>,
@@ -214,7 +218,8 @@ impl Store {
             data,
             limiter: None,
             wait_clock: None,
-            hook: HookSlot::default(),
+            hook: HookSlot::new(runtime.config().observed),
+            observing: Observing::default(),
             instances: Vec::new(),
             memories: Vec::new(),
             shared_memories: WordMap::default(),

@@ -263,6 +263,7 @@ fn empty_facts() -> ModuleFacts {
         layout: VmLayout::EMPTY,
         plan: ModulePlan::empty(),
         sites: None,
+        observed: None,
     }
 }
 
