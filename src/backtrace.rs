@@ -233,7 +233,7 @@ impl FrameInfo {
     /// The name of the module that the function belongs to, from its name section. For a function
     /// of the host, that of the module that imports it.
     pub fn module_name(&self) -> Option<&str> {
-        self.frame.facts.name.as_deref()
+        self.frame.facts.names.module()
     }
 
     /// The function's index in its module. For a function of the host, its index in the module that

@@ -20,7 +20,7 @@ use crate::cache::Cache;
 use crate::config::{CODE_SPACE, Instrumentation, LEAST_ASYNC_STACK, LEAST_STACK};
 use crate::error::{invalid_body, public};
 use crate::tiers::Tiers;
-use crate::{Config, Result, Strategy, compat, observe};
+use crate::{Config, Result, SerializedError, Strategy, compat, observe};
 
 /// An engine: compilers, compile threads and code space, shared by any number of modules and
 /// stores.
@@ -228,6 +228,15 @@ impl Engine {
         #[cfg(feature = "serde")]
         self.event_log().identify_module(tiers.key(), code.wasm());
         Ok((code, tiers))
+    }
+
+    /// Checks all bodies of a module that was stored, if they are read when it is loaded.
+    pub(crate) fn check_bodies(&self, facts: &ModuleFacts, wasm: &[u8]) -> Result<()> {
+        let intact = |func| facts.body_is_intact(func, wasm);
+        match self.inner.config.count_sites && !facts.defined_funcs().all(intact) {
+            true => Err(SerializedError::Damaged.into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether bodies are validated by the pass that compiles them: the baseline's. The optimizer

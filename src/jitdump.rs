@@ -259,7 +259,7 @@ fn function_name(code: &FunctionCode) -> String {
 
 /// What stands for the file of a function's lines: its module.
 fn source_name(code: &FunctionCode) -> String {
-    let name = code.facts.name.as_deref();
+    let name = code.facts.names.module();
     Printable(name.unwrap_or("module")).to_string()
 }
 

@@ -139,7 +139,7 @@ impl Module {
 
     /// The name in the module's name section.
     pub fn name(&self) -> Option<&str> {
-        self.facts().name.as_deref()
+        self.facts().names.module()
     }
 
     /// The module's imports, in the order in which [`Instance::new`](crate::Instance::new) takes

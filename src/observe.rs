@@ -143,7 +143,7 @@ impl Observed<'_> {
 
     /// The name of the function's module, if it has one.
     pub fn module_name(&self) -> Option<&str> {
-        self.raw.module.facts().name.as_deref()
+        self.raw.module.facts().names.module()
     }
 
     /// The instance that the function is of.

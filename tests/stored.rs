@@ -210,6 +210,56 @@ fn damaged_bytes_are_refused() {
     );
 }
 
+/// Bodies and data have checksums of their own, which are compared when they are read first: none
+/// is compiled, inlined or written that was changed.
+#[test]
+fn what_a_damaged_module_reads_late_is_refused_then() {
+    const PARTS: &str = r#"(module
+        (memory (export "memory") 1)
+        (func $inner (export "inner") (param i32) (result i32)
+            (i32.mul (local.get 0) (i32.const 0x1234567)))
+        (func (export "outer") (param i32) (result i32)
+            (i32.add (call $inner (local.get 0)) (i32.const 1)))
+        (data (i32.const 16) "the data of this module"))"#;
+    for strategy in [Strategy::Baseline, Strategy::Optimizer] {
+        let engine = Engine::new(Config::new().strategy(strategy)).unwrap();
+        let module = Module::new(&engine, PARTS).unwrap();
+        let wasm = module.wasm().to_vec();
+        let bytes = module.serialize().unwrap();
+        let start = bytes.windows(wasm.len()).position(|part| part == wasm);
+        let start = start.expect("the module is among the bytes");
+        let body = module.body_range(0).unwrap();
+        let text = b"the data of this module";
+        let data = wasm.windows(text.len()).position(|part| part == text);
+        let data = data.unwrap();
+        let damaged = |at: usize| {
+            let mut damaged = bytes.clone();
+            damaged[start + at] ^= 1;
+            // SAFETY: the damage is to what has checksums.
+            unsafe { Module::deserialize(&engine, &damaged) }.unwrap()
+        };
+        for at in body {
+            let module = damaged(at as usize);
+            let mut store = Store::new(&engine, ());
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let mut call = |name| {
+                let func = instance.get_typed_func::<i32, i32>(&mut store, name);
+                func.unwrap().call(&mut store, 3)
+            };
+            for name in ["inner", "outer"] {
+                let error = format!("{:#}", call(name).unwrap_err());
+                assert!(error.contains("damaged"), "{strategy:?}, {name}: {error}");
+            }
+        }
+        for at in data..data + text.len() {
+            let module = damaged(at);
+            let mut store = Store::new(&engine, ());
+            let error = Instance::new(&mut store, &module, &[]).unwrap_err();
+            assert!(error.to_string().contains("damaged"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn another_engine_refuses_and_says_where_it_differs() {
     let bytes = Engine::default()

@@ -52,6 +52,39 @@ macro_rules! bench_api {
 bench_api!(bench_upshift, upshift);
 bench_api!(bench_wasmtime, wasmtime);
 
+/// wasmi has no code to keep; functions are translated when they are first called.
+fn bench_wasmi(group: &mut BenchmarkGroup<'_, WallTime>, wasm: &[u8]) {
+    let mut config = wasmi::Config::default();
+    config.compilation_mode(wasmi::CompilationMode::Lazy);
+    let engine = wasmi::Engine::new(&config);
+    group.bench_function("load/wasmi", |b| {
+        b.iter(|| wasmi::Module::new(&engine, wasm).expect("the module is valid"));
+    });
+    let module = wasmi::Module::new(&engine, wasm).expect("the module is valid");
+    let mut linker = wasmi::Linker::<()>::new(&engine);
+    for import in module.imports() {
+        let wasmi::ExternType::Func(ty) = import.ty() else {
+            unreachable!("it imports functions only");
+        };
+        let defined = linker.func_new(
+            import.module(),
+            import.name(),
+            ty.clone(),
+            |_: wasmi::Caller<'_, ()>, _: &[wasmi::Val], _: &mut [wasmi::Val]| {
+                Err(wasmi::Error::new("nothing should be called"))
+            },
+        );
+        defined.expect("each is defined once");
+    }
+    group.bench_function("instantiate/wasmi", |b| {
+        b.iter(|| {
+            let mut store = wasmi::Store::new(&engine, ());
+            let instance = linker.instantiate_and_start(&mut store, &module);
+            instance.expect("it does not trap");
+        });
+    });
+}
+
 fn start(criterion: &mut Criterion) {
     let corpus = &places::find().expect("the corpus").corpus;
     for program in [
@@ -65,6 +98,7 @@ fn start(criterion: &mut Criterion) {
         group.sample_size(10);
         let upshift = upshift::Config::new();
         bench_upshift(&mut group, "upshift", &wasm, &upshift);
+        bench_wasmi(&mut group, &wasm);
         bench_wasmtime(
             &mut group,
             "wasmtime cranelift",

@@ -123,7 +123,7 @@ impl ModuleLine {
         }
         let row = |func| {
             let index = facts.func_index(func);
-            let name = facts.func_names.get(&index).map(|name| &**name);
+            let name = facts.names.func(index);
             FunctionRow {
                 index: index.0,
                 name: name

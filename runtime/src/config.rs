@@ -30,6 +30,9 @@ pub struct RuntimeConfig {
     pub max_wasm_stack: usize,
     /// The stacks of asynchronous calls.
     pub async_stacks: AsyncStacks,
+    /// The most spaces of instances that are kept for later instances of the same module: for each,
+    /// address space, some tables of the system's and at most 64 KiB of memory.
+    pub instance_spaces: usize,
     /// Whether errors carry backtraces. Without, an error costs no walk of the stack.
     pub backtraces: bool,
     /// Whether what backtraces show is completed from the modules' debug information.
@@ -73,6 +76,7 @@ impl Default for RuntimeConfig {
             code_mapping: CodeMapping::default(),
             max_wasm_stack: 1 << 20,
             async_stacks: AsyncStacks::default(),
+            instance_spaces: 32,
             backtraces: true,
             backtrace_details: true,
             memory: MemoryOptions::default(),

@@ -24,6 +24,9 @@ pub enum RuntimeError {
          the child"
     )]
     Forked,
+    /// The data of a module that was stored is not what it was then.
+    #[error("the serialized module is damaged: its data was changed")]
+    Damaged,
     /// WebAssembly that was called synchronously has called an asynchronous host function.
     #[error(
         "an asynchronous host function was called, but WebAssembly was entered by a synchronous \

@@ -21,8 +21,9 @@ use upshift_abi::{MemoryIndex, ModuleFacts};
 use crate::error::RuntimeError;
 use crate::sys::{MemoryFile, Process, Reservation};
 
-/// The fewest bytes of data that are mapped: a mapping costs about as much as copying them.
-const MIN_DATA_BYTES: usize = 16 << 10;
+/// The fewest bytes of data that are mapped: a page. The mapping stays where an instance's space is
+/// used again, while copies take a fault for each page.
+const MIN_DATA_BYTES: usize = 4 << 10;
 
 /// How many bytes of gaps between segments an image may have beyond twice the data.
 const MAX_GAPS: usize = 1 << 20;
@@ -171,7 +172,7 @@ fn fixed_segments<'a>(
 ) -> Option<(MemoryIndex, Vec<Segment<'a>>)> {
     let mut memory = None;
     let mut segments = Vec::new();
-    for segment in &facts.data {
+    for segment in facts.data.iter() {
         let SegmentMode::Active { target, offset } = &segment.mode else {
             continue;
         };

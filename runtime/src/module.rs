@@ -22,6 +22,7 @@ use crate::error::RuntimeError;
 use crate::image::MemoryImage;
 use crate::module_id::ModuleId;
 use crate::runtime::Runtime;
+use crate::store::ForgetOnDrop;
 use crate::types::TypeUses;
 
 /// What the runtime asks of tiering, which decides about compilation; called on the thread that
@@ -105,8 +106,12 @@ pub struct ModuleCode {
     sites: Cells,
     /// What the code of an instrumented module counts.
     counters: Arc<Counters>,
+    /// Dropped before `image`, which is mapped in these spaces.
+    _spaces: ForgetOnDrop,
     /// Whether an instance has been created.
     instantiated: AtomicBool,
+    /// Whether the module's data is what it was when it was stored; found by the first instance.
+    data_is_intact: OnceLock<bool>,
     /// Created for the second instance; contains `None` where data is copied.
     image: OnceLock<Option<MemoryImage>>,
     /// Code that waits to be written, while the module is being loaded: it is placed and published
@@ -163,8 +168,9 @@ impl ModuleCode {
         let counted = facts.observed.as_ref().map_or(0, Plan::counters);
         let code = runtime.code();
         code.ensure_thunks(count)?;
+        let id = ModuleId::fresh();
         let module = Self {
-            id: ModuleId::fresh(),
+            id,
             runtime: runtime.clone(),
             slots: CodeSpace::allocate_cells(code, count * size_of::<VmSlot>())?,
             budgets: CodeSpace::allocate_cells(code, count * size_of::<i32>())?,
@@ -175,7 +181,9 @@ impl ModuleCode {
             _types: types,
             source: Arc::new(ModuleSource::new(wasm, runtime.config().backtrace_details)),
             hooks,
+            _spaces: ForgetOnDrop(runtime.clone(), id),
             instantiated: AtomicBool::new(false),
+            data_is_intact: OnceLock::new(),
             image: OnceLock::new(),
             deferred: Mutex::default(),
             placed: Mutex::default(),
@@ -225,6 +233,19 @@ impl ModuleCode {
 
     pub(crate) fn hooks(&self) -> &Arc<dyn TierHooks> {
         &self.hooks
+    }
+
+    /// Checks that the module's data is what it was when the module was stored, if it was. Reads it
+    /// the first time.
+    pub(crate) fn check_data(&self) -> Result<(), RuntimeError> {
+        if self.facts.checksums.is_none() {
+            return Ok(());
+        }
+        let check = || self.facts.data_is_intact(self.wasm());
+        match self.data_is_intact.get_or_init(check) {
+            true => Ok(()),
+            false => Err(RuntimeError::Damaged),
+        }
     }
 
     /// The initial contents of the module's memory, if the instance that is being created is to map
@@ -472,7 +493,7 @@ impl fmt::Debug for ModuleCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ModuleCode")
             .field("id", &self.id)
-            .field("name", &self.facts.name)
+            .field("name", &self.facts.names.module())
             .field("functions", &self.facts.bodies.len())
             .finish_non_exhaustive()
     }

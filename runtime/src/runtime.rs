@@ -14,6 +14,7 @@ use crate::error::RuntimeError;
 use crate::fiber::StackPool;
 use crate::image::ImageFile;
 use crate::sampler::Sampler;
+use crate::store::SpacePool;
 use crate::sys::Process;
 use crate::types::{TypeRegistry, TypeUses};
 
@@ -31,6 +32,7 @@ pub struct Runtime {
     types: Arc<TypeRegistry>,
     images: Arc<ImageFile>,
     process: Process,
+    spaces: SpacePool,
     sampler: OnceLock<Arc<Sampler>>,
     epoch: Epoch,
     #[cfg(feature = "async")]
@@ -52,12 +54,14 @@ impl Runtime {
         let code = CodeSpace::new(&config, process, builtins)?;
         #[cfg(feature = "async")]
         let stacks = StackPool::new(config.async_stacks);
+        let spaces = SpacePool::new(process, config.instance_spaces);
         Ok(Arc::new(Self {
             config,
             code,
             types: TypeRegistry::new(trampolines, process),
             images: ImageFile::new(process),
             process,
+            spaces,
             sampler: OnceLock::new(),
             epoch: Epoch(AtomicU64::new(0)),
             #[cfg(feature = "async")]
@@ -115,6 +119,11 @@ impl Runtime {
     pub fn collect_garbage(&self) {
         self.code.collect();
         self.code.trim();
+    }
+
+    /// The spaces of instances that have ended.
+    pub(crate) fn spaces(&self) -> &SpacePool {
+        &self.spaces
     }
 
     /// What samples the threads of this runtime's stores, if anything does.

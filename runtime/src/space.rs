@@ -34,6 +34,7 @@ impl RuntimeConfig {
                 reservation: self.memory.reservation.min(share(4)),
             },
             code_space_bytes: self.code_space_bytes.min(share(8)),
+            instance_spaces: 0,
             ..self
         };
         log::warn!(

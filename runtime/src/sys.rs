@@ -148,15 +148,43 @@ impl Reservation {
     /// # Safety
     ///
     /// Nothing refers to the contents.
-    #[cfg(feature = "async")]
     pub unsafe fn discard(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        if len == 0 {
+            return Ok(());
+        }
         // SAFETY: the range is inside the private mapping of `self`, and the caller promises that
         // its contents are not in use.
         unsafe {
             let start = self.base().add(offset).cast::<c_void>();
             rustix::mm::madvise(start, len, Advice::LinuxDontNeed)
         }
+        .map_err(|e| RuntimeError::system("return memory", e))
+    }
+
+    /// Returns the memory of a page-aligned part to the system and takes access to it away, as it
+    /// was when the space was reserved.
+    ///
+    /// # Panics
+    ///
+    /// If the part is not inside the reservation.
+    ///
+    /// # Safety
+    ///
+    /// Nothing refers to the contents.
+    pub unsafe fn revoke(&self, offset: usize, len: usize) -> Result<(), RuntimeError> {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
+        if len == 0 {
+            return Ok(());
+        }
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+        // SAFETY: `MAP_FIXED` replaces pages of our own reservation, whose contents are not in use,
+        // as the caller promises.
+        unsafe {
+            let start = self.base().add(offset).cast::<c_void>();
+            rustix::mm::mmap_anonymous(start, len, ProtFlags::empty(), flags)
+        }
+        .map(drop)
         .map_err(|e| RuntimeError::system("return memory", e))
     }
 

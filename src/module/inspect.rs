@@ -128,6 +128,7 @@ impl Module {
         let defined = defined.filter(|func: &DefinedFuncIndex| func.index() < facts.bodies.len());
         let defined = defined.with_context(|| format!("the module defines no function {func}"))?;
         let mut request = CompileRequest::new(facts, self.code.wasm(), defined);
+        request.check()?;
         request.sources = true;
         Ok(request)
     }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use upshift_abi::facts::{self, Input};
+use upshift_abi::facts::{self, Input, ModuleFacts};
 use upshift_runtime::ArrivingBytes;
 use upshift_tiering::{LoadError, ModuleDigest};
 
@@ -107,9 +107,20 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
         let digest = ModuleDigest::of(wasm);
         known = Some((digest, cache.code_of(digest, engine)));
     }
-    let (facts, wasm, validators) = if let Some((_, Some(_))) = known {
+    let (facts, wasm, validators) = if let Some((_, Some(stored))) = &known {
         let wasm = bytes.finish();
-        (decode(&wasm)?.facts, wasm, None)
+        let facts = match stored.facts(&wasm) {
+            // What the digest is of needs no other checksums.
+            Ok(facts) => ModuleFacts {
+                checksums: None,
+                ..facts
+            },
+            Err(error) => {
+                log::warn!("a cached module is decoded again: {error}");
+                decode(&wasm)?.facts
+            }
+        };
+        (facts, wasm, None)
     } else if engine.validates_eagerly() {
         while read().map_err(ReadError)?.1 == Input::Partial {}
         let wasm = bytes.finish();

@@ -3,14 +3,16 @@
 //! ```text
 //! magic (8 bytes), version, length of the header (4 bytes)
 //! header: what it fits (text), digest of the module (32 bytes), ids of the module's types,
-//!         its profile or nothing, checksum of the module, index of the code (see `StoredCode`)
+//!         its profile or nothing, index of the code (see `StoredCode`), the module's facts
 //! checksum of the header
 //! the module or nothing
 //! the code
 //! ```
 //!
-//! Checksums are CRC-32, 4 bytes each. Each piece of code has its own, in the index, so a file is
-//! not read as a whole before anything runs.
+//! Checksums are CRC-32, 4 bytes each. Each piece of code has its own, in the index, and so have
+//! each body of the module and its data, in the facts (see `facts::stored`): a file is not read as
+//! a whole before anything runs, and the module is not decoded. Names and debug information have
+//! none: what reads them expects anything.
 //!
 //! Code compares ids of function types, which are the same in all engines unless two types would
 //! have the same one. In an engine where a type therefore has another id the code is left out, and
@@ -28,19 +30,18 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use memmap2::Mmap;
 use upshift_abi::codec::{Decoder, Encoder, Malformed};
-use upshift_abi::{Printable, facts};
+use upshift_abi::{ModuleFacts, Printable, facts};
 use upshift_runtime::ModuleCode;
 use upshift_tiering::{ModuleDigest, ModuleProfile, ModuleTiers, ProfileError, StoredCode};
 
 use super::Module;
-use crate::error::refusal;
 use crate::{Engine, Result};
 
 /// What a serialized module starts with.
 const MAGIC: &[u8; 8] = b"upshiftC";
 
 /// The version of the format.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// The reason why a serialized module is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +80,9 @@ pub(crate) struct Serialized {
     module: ModuleDigest,
     type_ids: Vec<u32>,
     wasm: Bytes,
+    /// The header, and where the facts begin in it.
+    header: Bytes,
+    facts: usize,
     profile: Option<ModuleProfile>,
     code: StoredCode,
 }
@@ -105,7 +109,8 @@ impl Serialized {
         let code = bytes.slice_ref(from.sized().map_err(damaged)?);
         from.finish().map_err(damaged)?;
 
-        let mut from = Decoder::new(header);
+        let header = bytes.slice_ref(header);
+        let mut from = Decoder::new(&header);
         let made_for = String::from_utf8_lossy(from.sized()?);
         let fits = engine.fits();
         if made_for != fits {
@@ -121,15 +126,14 @@ impl Serialized {
             [] => None,
             profile => Some(ModuleProfile::from_bytes(profile)?),
         };
-        if number_of(&mut from)? != crc32fast::hash(&wasm) {
-            return Err(SerializedError::Damaged);
-        }
-        let code = StoredCode::decode(&mut from, code)?;
-        from.finish()?;
+        let code = StoredCode::decode(&mut from, &header, code)?;
+        let facts = header.len() - from.left();
         Ok(Self {
             module,
             type_ids,
             wasm,
+            header,
+            facts,
             profile,
             code,
         })
@@ -141,6 +145,14 @@ impl Serialized {
             true => Ok(self),
             false => Err(SerializedError::Damaged),
         }
+    }
+
+    /// The facts of the module, whose bytes these are.
+    pub(crate) fn facts(&self, wasm: &Bytes) -> Result<ModuleFacts, SerializedError> {
+        let mut from = Decoder::new(&self.header[self.facts..]);
+        let facts = facts::stored::decode(&mut from, &self.header, wasm)?;
+        from.finish()?;
+        Ok(facts)
     }
 
     /// The code, for a module that was loaded just now; none where types have other ids.
@@ -193,8 +205,11 @@ pub(crate) fn encode(
     header.count(ids.len());
     ids.iter().for_each(|id| header.number(id.0));
     header.sized(&profile.map_or(Vec::new(), ModuleProfile::to_bytes));
-    header.raw(&crc32fast::hash(wasm).to_le_bytes());
     stored.encode_index(&mut header);
+    // Once more from its bytes: in the facts of a loaded module, types refer to others by ids.
+    let decoded = facts::decode_with(code.wasm(), engine.config().features);
+    let decoded = decoded.expect("a module that was loaded before");
+    facts::stored::encode(&decoded.facts, code.wasm(), &mut header);
 
     let mut to = Encoder::default();
     to.raw(MAGIC);
@@ -333,17 +348,20 @@ impl Module {
     /// It must have been made by the same version of Upshift, with the same options and for the
     /// same processor: that is checked.
     ///
-    /// Cost: the bytes are copied ([`deserialize_file`](Self::deserialize_file) maps them), and the
-    /// module in them is decoded; each function's code is read and placed at its first call.
+    /// Cost: the bytes are copied ([`deserialize_file`](Self::deserialize_file) maps them), and for
+    /// each function some words are read and written; each function's code is read and placed at
+    /// its first call.
     ///
     /// # Safety
     ///
     /// The bytes must be what `serialize` returned, unchanged: their code is run as it is, and the
-    /// module in them is taken for a valid one. The checksum finds accidents, not malice.
+    /// module in them is taken for a valid one. Checksums find accidents, not malice.
     ///
     /// # Errors
     ///
-    /// A [`SerializedError`] if it is something else, damaged, or for another engine.
+    /// A [`SerializedError`] if it is something else, damaged, or for another engine. Damage to
+    /// code, bodies and data is found when they are read first: then code is compiled from the
+    /// body, and a call without either, or an instance without data, fails.
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         let bytes = Bytes::copy_from_slice(bytes.as_ref());
         Self::from_serialized(engine, &bytes)
@@ -359,8 +377,9 @@ impl Module {
             // An entry of a cache, which has the code alone.
             return Err(SerializedError::OtherModule.into());
         }
-        let decoded = facts::decode_with(&wasm, engine.config().features).map_err(refusal)?;
-        let (code, tiers) = engine.load(decoded.facts, wasm)?;
+        let facts = serialized.facts(&wasm)?;
+        engine.check_bodies(&facts, &wasm)?;
+        let (code, tiers) = engine.load(facts, wasm)?;
         tiers.set_digest(serialized.module);
         if let Some(stored) = serialized.code_for(&code) {
             tiers.supply(stored);

@@ -91,7 +91,7 @@ impl<'a> InstrumentedFunc<'a> {
 
     /// The name of the module, if it has one.
     pub fn module_name(&self) -> Option<&'a str> {
-        self.facts.name.as_deref()
+        self.facts.names.module()
     }
 
     /// The function's type.

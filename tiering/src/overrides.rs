@@ -179,7 +179,7 @@ impl Functions {
         match self {
             Functions::Index(index) => func.0 == *index,
             Functions::Named(glob) => {
-                let name = facts.func_names.get(&func);
+                let name = facts.names.func(func);
                 name.is_some_and(|name| is_like(glob.as_bytes(), name.as_bytes()))
             }
         }

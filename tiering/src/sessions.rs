@@ -68,6 +68,7 @@ impl<'a> CompileSessions<'a> {
         let (start, cpu_before) = (Instant::now(), thread_time());
         let compiling = Compiling::begin();
         let result = catch_unwind(AssertUnwindSafe(|| {
+            request.check()?;
             kept.get_or_insert_with(|| compiler.session())
                 .compile(request)
         }));

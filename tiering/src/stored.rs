@@ -3,6 +3,7 @@
 //! Pieces of code are decoded one by one, when they are wanted. The code is run as it is: who
 //! supplies it ([`ModuleTiers::supply`]) vouches for it.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,9 +29,14 @@ use crate::state::LevelCode;
 #[derive(Debug, Default)]
 pub struct StoredCode {
     bytes: Bytes,
-    /// In the order of functions, units and levels.
-    pieces: Vec<Piece>,
+    /// An entry of [`ENTRY`] bytes for each piece, in the order of functions, units and levels.
+    /// They stay as they are in a file: there may be tens of thousands, of which a run wants a few.
+    index: Bytes,
 }
+
+/// Bytes of an entry of the index: the numbers of function and unit, the level, the length of the
+/// piece, its start (8 bytes) and its checksum.
+const ENTRY: usize = 28;
 
 /// A piece of code.
 #[derive(Clone, Debug)]
@@ -45,13 +51,47 @@ impl Piece {
     fn order(of: &RecordedRequest) -> impl Ord + use<> {
         (of.func, unit_number(of.unit), of.level)
     }
+
+    fn encode(&self, to: &mut Encoder) {
+        let len = u32::try_from(self.bytes.len()).expect("code of one function");
+        let level = u32::from(self.of.level.0);
+        for word in [self.of.func.0, unit_number(self.of.unit), level, len] {
+            to.raw(&word.to_le_bytes());
+        }
+        to.raw(&(self.bytes.start as u64).to_le_bytes());
+        to.raw(&self.checksum.to_le_bytes());
+    }
+
+    /// Reads an entry of the index; `None` if there can be no such piece.
+    fn decode(entry: &[u8]) -> Option<Self> {
+        let word = |n: usize| {
+            let mut word = [0; 4];
+            word.copy_from_slice(&entry[4 * n..][..4]);
+            u32::from_le_bytes(word)
+        };
+        let start = u64::from(word(4)) | u64::from(word(5)) << 32;
+        let start = usize::try_from(start).ok()?;
+        let of = RecordedRequest {
+            func: DefinedFuncIndex(word(0)),
+            unit: match word(1) {
+                0 => CompileUnit::Function,
+                number => CompileUnit::Loop(LoopIndex(number - 1)),
+            },
+            level: Level(u8::try_from(word(2)).ok()?),
+        };
+        Some(Self {
+            of,
+            bytes: start..start.checked_add(word(3) as usize)?,
+            checksum: word(6),
+        })
+    }
 }
 
 /// The number by which a unit is known in files.
-fn unit_number(unit: CompileUnit) -> u64 {
+fn unit_number(unit: CompileUnit) -> u32 {
     match unit {
         CompileUnit::Function => 0,
-        CompileUnit::Loop(index) => 1 + u64::from(index.0),
+        CompileUnit::Loop(index) => 1 + index.0,
     }
 }
 
@@ -83,19 +123,24 @@ impl Collected {
     /// Takes over the other's pieces that are not among these.
     fn add(&mut self, other: &StoredCode) {
         let has: HashSet<_> = self.pieces.iter().map(|piece| piece.of).collect();
-        for piece in other.pieces.iter().filter(|piece| !has.contains(&piece.of)) {
-            let start = self.bytes.len();
-            self.bytes
-                .extend_from_slice(&other.bytes[piece.bytes.clone()]);
-            self.push(piece.of, start);
+        for piece in other.pieces().filter(|piece| !has.contains(&piece.of)) {
+            if let Some(bytes) = other.of(&piece) {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(bytes);
+                self.push(piece.of, start);
+            }
         }
     }
 
     fn finish(mut self) -> StoredCode {
         self.pieces.sort_by_key(|piece| Piece::order(&piece.of));
+        let mut index = Encoder::default();
+        self.pieces
+            .iter()
+            .for_each(|piece| piece.encode(&mut index));
         StoredCode {
             bytes: self.bytes.into(),
-            pieces: self.pieces,
+            index: index.0.into(),
         }
     }
 }
@@ -103,12 +148,12 @@ impl Collected {
 impl StoredCode {
     /// How many pieces of code there are.
     pub fn len(&self) -> usize {
-        self.pieces.len()
+        self.index.len() / ENTRY
     }
 
     /// Whether there is no code.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.index.is_empty()
     }
 
     /// Whether all of these are among its pieces.
@@ -118,8 +163,7 @@ impl StoredCode {
 
     /// Whether no piece is damaged. Reads all of them.
     pub fn is_intact(&self) -> bool {
-        let intact = |piece: &Piece| crc32fast::hash(self.of(piece)) == piece.checksum;
-        self.pieces.iter().all(intact)
+        self.pieces().all(|piece| self.of(&piece).is_some())
     }
 
     /// The code itself, of which [`encode_index`](Self::encode_index) says what is where.
@@ -129,71 +173,54 @@ impl StoredCode {
 
     /// Writes which pieces there are.
     pub fn encode_index(&self, to: &mut Encoder) {
-        to.count(self.pieces.len());
-        for piece in &self.pieces {
-            to.number(piece.of.func.0);
-            to.number(unit_number(piece.of.unit));
-            to.byte(piece.of.level.0);
-            to.count(piece.bytes.start);
-            to.count(piece.bytes.len());
-            to.raw(&piece.checksum.to_le_bytes());
-        }
+        to.sized(&self.index);
     }
 
-    /// Reads what [`encode_index`](Self::encode_index) wrote, for these bytes.
+    /// Reads what [`encode_index`](Self::encode_index) wrote into `index`, for these bytes.
     ///
     /// # Errors
     ///
-    /// If it is not that. Pieces themselves are looked at when they are wanted.
-    pub fn decode(from: &mut Decoder<'_>, bytes: Bytes) -> Result<Self, Malformed> {
-        let mut pieces: Vec<Piece> = Vec::new();
-        for _ in 0..from.count(9)? {
-            let func = DefinedFuncIndex(from.number_u32()?);
-            let unit = match from.number_u32()? {
-                0 => CompileUnit::Function,
-                number => CompileUnit::Loop(LoopIndex(number - 1)),
-            };
-            let level = Level(from.byte()?);
-            let (start, len) = (from.number()?, from.number()?);
-            let end = start.checked_add(len);
-            let end = end.filter(|&end| end <= bytes.len() as u64);
-            let end = end.ok_or(from.malformed("a piece outside of the code"))?;
-            let mut checksum = [0; 4];
-            checksum.copy_from_slice(from.raw(4)?);
-            let of = RecordedRequest { func, unit, level };
-            let before = pieces.last().map(|before| Piece::order(&before.of));
-            if before.is_some_and(|before| before >= Piece::order(&of)) {
-                return Err(from.malformed("pieces out of order"));
-            }
-            pieces.push(Piece {
-                of,
-                bytes: start as usize..end as usize,
-                checksum: u32::from_le_bytes(checksum),
-            });
+    /// If it is not that. Pieces themselves, and where they are, are looked at when they are
+    /// wanted.
+    pub fn decode(from: &mut Decoder<'_>, index: &Bytes, bytes: Bytes) -> Result<Self, Malformed> {
+        let index = index.slice_ref(from.sized()?);
+        match index.len() % ENTRY {
+            0 => Ok(Self { bytes, index }),
+            _ => Err(from.malformed("a part of an entry")),
         }
-        Ok(Self { bytes, pieces })
     }
 
-    fn find(&self, of: &RecordedRequest) -> Option<&Piece> {
+    fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        self.index.chunks_exact(ENTRY).filter_map(Piece::decode)
+    }
+
+    fn find(&self, of: &RecordedRequest) -> Option<Piece> {
         let order = Piece::order(of);
-        let pieces = &self.pieces;
-        let found = pieces.binary_search_by(|piece| Piece::order(&piece.of).cmp(&order));
-        Some(&pieces[found.ok()?])
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let piece = Piece::decode(&self.index[middle * ENTRY..][..ENTRY])?;
+            match Piece::order(&piece.of).cmp(&order) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(piece),
+            }
+        }
+        None
     }
 
-    /// The bytes of a piece.
-    fn of(&self, piece: &Piece) -> &[u8] {
-        &self.bytes[piece.bytes.clone()]
+    /// The bytes of a piece, unless they are damaged.
+    fn of(&self, piece: &Piece) -> Option<&[u8]> {
+        let bytes = self.bytes.get(piece.bytes.clone())?;
+        (crc32fast::hash(bytes) == piece.checksum).then_some(bytes)
     }
 
     /// The piece of code, if it is there.
     fn get(&self, facts: &ModuleFacts, of: RecordedRequest) -> Option<CompiledFunction> {
-        let piece = self.find(&of)?;
-        let bytes = self.of(piece);
-        if crc32fast::hash(bytes) != piece.checksum {
+        let Some(bytes) = self.of(&self.find(&of)?) else {
             log::warn!("stored code of {} is not used: it is damaged", of.func);
             return None;
-        }
+        };
         let mut from = Decoder::new(bytes);
         let code = stored::decode(&mut from, facts);
         let code = code.and_then(|code| from.finish().map(|()| code));

@@ -345,7 +345,9 @@ impl<'a> Translator<'a> {
             return None;
         }
         if !state.callees.contains_key(&func) {
-            let callee = Callee::of(facts, &state.body(facts, func), func).map(Rc::new);
+            let intact = facts.body_is_intact(func, state.wasm);
+            let callee = intact.then(|| Callee::of(facts, &state.body(facts, func), func));
+            let callee = callee.flatten().map(Rc::new);
             state.callees.insert(func, callee);
         }
         let callee = state.callees[&func].clone()?;

@@ -182,6 +182,18 @@ impl<'a> CompileRequest<'a> {
         &self.wasm[range.start as usize..range.end as usize]
     }
 
+    /// Checks that the body is what was validated, if that was in another process.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Damaged`] if it is not.
+    pub fn check(&self) -> Result<(), CompileError> {
+        match self.facts.body_is_intact(self.func, self.wasm) {
+            true => Ok(()),
+            false => Err(CompileError::Damaged { func: self.func }),
+        }
+    }
+
     /// The offset of the body in the module.
     pub fn body_offset(&self) -> WasmOffset {
         WasmOffset(self.facts.bodies[self.func.index()].start)
@@ -221,6 +233,12 @@ pub enum CompileError {
         func: DefinedFuncIndex,
         /// The limit, and its value.
         limit: String,
+    },
+    /// The module was stored with the validated body, and that was changed since.
+    #[error("{func}: the serialized module is damaged: it was changed")]
+    Damaged {
+        /// The function.
+        func: DefinedFuncIndex,
     },
     /// The request's [`Cancel`] requested it.
     #[error("{func}: the compilation was given up")]

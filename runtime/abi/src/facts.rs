@@ -1,16 +1,22 @@
 //! What a module declares: decoded once, then read by both compilers and the runtime.
 
+mod data;
 mod decode;
 mod hints;
+mod names;
 mod place;
 mod references;
+pub mod stored;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
+pub use data::{DataSegment, DataSegments};
 pub use decode::{DecodeError, DecodedModule, Input, ModuleDecoder, decode, decode_with};
 pub use hints::{BranchHints, Likelihood};
+pub use names::Names;
 pub use references::TableImage;
+pub use stored::Checksums;
 
 use crate::counted::CountedSites;
 use crate::hints::HintSections;
@@ -156,15 +162,6 @@ impl ElementItems {
     }
 }
 
-/// A data segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataSegment {
-    /// When the segment is copied.
-    pub mode: SegmentMode<MemoryIndex>,
-    /// The range of the segment's bytes in the module.
-    pub bytes: Range<u32>,
-}
-
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
@@ -172,6 +169,15 @@ pub struct Export {
     pub name: Box<str>,
     /// The exported item.
     pub item: Item,
+}
+
+/// A custom section of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomSection {
+    /// Its name and content in the module.
+    pub range: Range<u32>,
+    /// Whether it stands behind the code section.
+    pub behind_code: bool,
 }
 
 /// Everything that a module declares. Index spaces start with imports.
@@ -219,17 +225,17 @@ pub struct ModuleFacts {
     /// Element segments.
     pub elements: Vec<ElementSegment>,
     /// Data segments.
-    pub data: Vec<DataSegment>,
+    pub data: DataSegments,
     /// Each defined function's body, as a range of the module's bytes.
     pub bodies: Vec<Range<u32>>,
     /// Bytes of the code section.
     pub code_section_bytes: u32,
-    /// The module's own name, from its name section.
-    pub name: Option<Box<str>>,
-    /// Names of functions, from the name section.
-    pub func_names: HashMap<FuncIndex, Box<str>>,
-    /// Names of tags, from the name section.
-    pub tag_names: HashMap<TagIndex, Box<str>>,
+    /// What the name section calls the module and its items.
+    pub names: Names,
+    /// The custom sections that are read.
+    pub custom_sections: Vec<CustomSection>,
+    /// Checksums of bodies and data, if the module was stored and loaded without reading it.
+    pub checksums: Option<Checksums>,
     /// What the producer says of branches.
     pub branch_hints: BranchHints,
     /// What the producer or an earlier run says of functions.
@@ -319,7 +325,7 @@ impl ModuleFacts {
 
     /// The name of a tag, for people: from the name section, an export or an import.
     pub fn tag_name(&self, tag: TagIndex) -> Option<&str> {
-        if let Some(name) = self.tag_names.get(&tag) {
+        if let Some(name) = self.names.tag(tag) {
             return Some(name);
         }
         let exported = self.exports.iter().find(|e| e.item == Item::Tag(tag));
@@ -386,7 +392,7 @@ impl ModuleFacts {
 
     /// The name of a function, for people: from the name section, an export or an import.
     pub fn func_name(&self, func: FuncIndex) -> Option<&str> {
-        if let Some(name) = self.func_names.get(&func) {
+        if let Some(name) = self.names.func(func) {
             return Some(name);
         }
         let exported = self.exports.iter().find(|e| e.item == Item::Func(func));
@@ -407,7 +413,7 @@ impl ModuleFacts {
     }
 
     /// A data segment.
-    pub fn data(&self, index: DataIndex) -> &DataSegment {
-        &self.data[index.index()]
+    pub fn data(&self, index: DataIndex) -> DataSegment {
+        self.data.get(index)
     }
 }

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicU64;
 use upshift_abi::facts::{ElementItems, Item, SegmentMode};
 use upshift_abi::plan::{MemoryPlace, MemoryPlan, TableFilling, TablePlan};
 use upshift_abi::vmctx::{
-    PAGE_SIZE, Place, VmBudget, VmContext, VmFuncRef, VmGlobal, VmHostContext, VmImportedFunc,
-    VmMemory, VmOffset, VmTable,
+    Place, VmBudget, VmContext, VmFuncRef, VmGlobal, VmHostContext, VmImportedFunc, VmMemory,
+    VmOffset, VmTable,
 };
 use upshift_abi::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, ModuleFacts,
@@ -23,6 +23,7 @@ use upshift_abi::{
 
 use super::exceptions::tag_word;
 use super::global::GlobalEntry;
+use super::instance_space::InstanceSpace;
 use super::memory::MemoryEntry;
 use super::on_demand::{OnDemand, callee};
 use super::table::TableEntry;
@@ -32,8 +33,6 @@ use crate::counters::CounterBlock;
 use crate::error::Error;
 use crate::module::ModuleCode;
 use crate::shared_memory::SharedMemory;
-use crate::space::reserve_memory;
-use crate::sys::Reservation;
 
 const DECLARED: &str = "validation declares references";
 
@@ -42,7 +41,7 @@ pub struct Instance {
     pub(crate) id: InstanceId,
     /// Context, then a guard and the room of the first memory that the module defines, if any.
     /// Dropped before the module, which owns what is mapped there.
-    space: Arc<Reservation>,
+    space: Arc<InstanceSpace>,
     pub(crate) module: Arc<ModuleCode>,
     tables: Vec<TableId>,
     memories: Vec<MemoryId>,
@@ -179,6 +178,7 @@ impl Store {
     ) -> Result<InstanceId, Error> {
         self.process.check()?;
         self.check_imports(module, imports)?;
+        module.check_data()?;
         self.admit_instance(module.facts())?;
         let id = self.allocate_instance(module, imports)?;
         let facts = module.facts().clone();
@@ -224,17 +224,8 @@ impl Store {
         imports: &[Extern],
     ) -> Result<InstanceId, Error> {
         let facts = module.facts().clone();
-        let context_bytes = facts.layout.context_bytes() as usize;
-        let space = Arc::new(match facts.plan.behind_context() {
-            Some((style, distance)) => reserve_memory(style, distance as usize)?,
-            None => Reservation::new(context_bytes)?,
-        });
+        let space = Arc::new(InstanceSpace::new(module)?);
         let on_demand = facts.layout.on_demand();
-        let written = on_demand.map_or(context_bytes, |part| part.start as usize);
-        space.make_writable(0, written)?;
-        if written > PAGE_SIZE as usize {
-            space.populate(0, written);
-        }
         let on_demand = on_demand.map(|part| Arc::new(OnDemand::new(&space, module, part)));
         let id = InstanceId::new(self.instances.len());
         let mut instance = Box::new(Instance {
@@ -252,7 +243,7 @@ impl Store {
             counters: module.counters().take(),
         });
         let header: *mut VmContext = instance.vmctx();
-        // SAFETY: the context part is committed, zeroed and not accessible to other code yet.
+        // SAFETY: the context is accessible, zeroed and not accessible to other code yet.
         unsafe {
             (*header).store = self.vm();
             (*header).instance = (&raw mut *instance).cast();
@@ -276,6 +267,7 @@ impl Store {
             self.tables.truncate(before.2);
             return Err(error);
         }
+        instance.space.set_prepared();
         self.instances.push(instance);
         if let Some(part) = on_demand {
             self.on_demand.insert(part.start(), part);
@@ -431,8 +423,19 @@ impl Store {
     fn initialize_data(&mut self, id: InstanceId, facts: &ModuleFacts) -> Result<(), Error> {
         let module = self.instances[id.index()].module.clone();
         if let Some(image) = module.image() {
-            let memory = self.instances[id.index()].memory(image.memory());
-            self.map_image(memory, image)?;
+            let instance = &self.instances[id.index()];
+            let (memory, space) = (instance.memory(image.memory()), instance.space.clone());
+            // A memory apart from the context is a new one.
+            let behind = matches!(
+                facts.plan.memory(image.memory()).place,
+                MemoryPlace::BehindContext { .. }
+            );
+            if !(behind && space.has_image()) {
+                self.map_image(memory, image)?;
+            }
+            if behind {
+                space.set_image();
+            }
             self.instances[id.index()].data_written = facts.data.len();
             return Ok(());
         }

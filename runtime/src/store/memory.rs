@@ -9,6 +9,7 @@ use upshift_abi::plan::MemoryStyle;
 use upshift_abi::vmctx::VmMemory;
 use upshift_abi::{MemoryType, Sharing, TrapCode};
 
+use super::instance_space::InstanceSpace;
 use super::limiter::Resource;
 use super::{MemoryId, Order, Store, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
@@ -50,11 +51,11 @@ pub(super) enum MemorySpace {
 const PRIVATE: &str = "only a private memory's bytes can be borrowed";
 
 impl MemoryEntry {
-    /// Creates a memory in the reservation, from the offset on; its minimum is committed.
+    /// Creates a memory in an instance's space, from the offset on; its minimum is committed.
     pub fn in_instance(
         style: MemoryStyle,
         vm: *mut VmMemory,
-        space: &Reservation,
+        space: &InstanceSpace,
         offset: usize,
     ) -> Result<Self, Error> {
         let mut entry = Self {
@@ -63,11 +64,18 @@ impl MemoryEntry {
             space: MemorySpace::Instance {
                 base: space.base().wrapping_add(offset),
                 reserved: space.len() - offset,
-                space,
+                space: &raw const **space,
                 offset,
             },
         };
-        entry.commit_minimum()?;
+        if space.is_prepared() {
+            let len = AtomicUsize::new(style.bytes(style.ty().limits.min) as usize);
+            let base = entry.base();
+            // SAFETY: as in `commit_minimum`.
+            unsafe { vm.write(VmMemory { base, len }) };
+        } else {
+            entry.commit_minimum()?;
+        }
         Ok(entry)
     }
 

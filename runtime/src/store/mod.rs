@@ -18,6 +18,7 @@ mod func;
 mod global;
 mod hook;
 mod instance;
+mod instance_space;
 mod limiter;
 mod link;
 mod memory;
@@ -50,6 +51,7 @@ pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use hook::{CallHook, Hook};
 pub use instance::Instance;
+pub(crate) use instance_space::{ForgetOnDrop, SpacePool};
 pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,

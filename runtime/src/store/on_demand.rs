@@ -18,14 +18,14 @@ use upshift_abi::FuncIndex;
 use upshift_abi::vmctx::{CHUNK, OnDemandLayout, VmContext, VmFuncRef, VmImportedFunc, VmSlot};
 
 use super::Store;
+use super::instance_space::InstanceSpace;
 use crate::error::RuntimeError;
 use crate::module::ModuleCode;
-use crate::sys::Reservation;
 
 /// The parts of one instance that are filled on demand.
 pub(super) struct OnDemand {
     /// The instance's reservation.
-    space: Arc<Reservation>,
+    space: Arc<InstanceSpace>,
     /// Dropped after `space`; see `Instance`.
     module: Arc<ModuleCode>,
     layout: OnDemandLayout,
@@ -36,7 +36,11 @@ pub(super) struct OnDemand {
 }
 
 impl OnDemand {
-    pub fn new(space: &Arc<Reservation>, module: &Arc<ModuleCode>, layout: OnDemandLayout) -> Self {
+    pub fn new(
+        space: &Arc<InstanceSpace>,
+        module: &Arc<ModuleCode>,
+        layout: OnDemandLayout,
+    ) -> Self {
         let bytes = layout.end - layout.start;
         let chunks = bytes.div_ceil(CHUNK);
         Self {
@@ -67,6 +71,7 @@ impl OnDemand {
         let start = self.layout.start + chunk as u32 * CHUNK;
         let end = (start + CHUNK).min(self.layout.end);
         let (offset, len) = (start as usize, (end - start) as usize);
+        self.space.set_demanded();
         self.space.make_writable(offset, len)?;
         self.space.populate(offset, len);
         match self.layout.elements {

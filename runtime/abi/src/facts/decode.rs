@@ -7,18 +7,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use bytes::Bytes;
 use wasmparser::{
     BinaryReader, BinaryReaderError, Chunk, ConstExpr as WasmExpr, DataKind,
     ElementItems as WasmItems, ElementKind, Encoding, ExternalKind, FuncToValidate, Imports,
-    KnownCustom, Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
+    KnownCustom, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator,
     ValidatorResources,
 };
 
+use super::data::{DataSegments, DataSegmentsBuilder};
 use super::place::place;
 use super::references::{number_func_refs, table_image};
 use super::{
-    BranchHints, ConstExpr, ConstOp, DataSegment, ElementItems, ElementSegment, Export, Import,
-    ImportType, Item, ModuleFacts, SegmentMode,
+    BranchHints, ConstExpr, ConstOp, CustomSection, ElementItems, ElementSegment, Export, Import,
+    ImportType, Item, ModuleFacts, Names, SegmentMode,
 };
 use crate::features::{Features, MissingFeature};
 use crate::hints::{HintSections, Section};
@@ -119,6 +121,7 @@ pub struct ModuleDecoder {
     /// How many bytes have been decoded.
     position: usize,
     facts: ModuleFacts,
+    data: DataSegmentsBuilder,
 }
 
 impl fmt::Debug for ModuleDecoder {
@@ -137,10 +140,11 @@ impl ModuleDecoder {
             validator: Validator::new_with_features(features.flags()),
             position: 0,
             facts: empty_facts(),
+            data: DataSegmentsBuilder::default(),
         }
     }
 
-    /// What has been decoded so far.
+    /// What has been decoded so far, without data segments.
     pub fn facts(&self) -> &ModuleFacts {
         &self.facts
     }
@@ -201,8 +205,20 @@ impl ModuleDecoder {
                 let range = body.range();
                 on_body(validator, range.start as u32..range.end as u32);
             }
+            if let Payload::DataSection(reader) = payload {
+                for data in reader {
+                    add_data(&mut self.data, &data?)?;
+                }
+                continue;
+            }
             let facts = &mut self.facts;
-            Decoder { wasm, facts }.payload(payload)?;
+            let stored = None;
+            Decoder {
+                wasm,
+                stored,
+                facts,
+            }
+            .payload(payload)?;
             if ends {
                 return Ok(());
             }
@@ -211,24 +227,29 @@ impl ModuleDecoder {
 
     /// Returns the declarations of a module that was decoded to its end.
     pub fn finish(mut self) -> ModuleFacts {
-        let facts = &mut self.facts;
-        number_func_refs(facts);
-        let ModuleFacts {
-            branch_hints,
-            bodies,
-            imported_funcs,
-            ..
-        } = facts;
-        branch_hints.resolve(*imported_funcs, bodies);
-        let image = table_image(facts);
-        facts.table_image = image.filter(|image| VmLayout::fills_on_demand(facts, Some(image)));
-        facts.layout = VmLayout::new(facts);
-        facts.plan = ModulePlan::new(facts, MemoryOptions::default());
-        self.facts
+        self.facts.data = self.data.finish();
+        complete(self.facts)
     }
 }
 
-fn empty_facts() -> ModuleFacts {
+/// Adds what follows from the sections.
+pub(super) fn complete(mut facts: ModuleFacts) -> ModuleFacts {
+    number_func_refs(&mut facts);
+    let ModuleFacts {
+        branch_hints,
+        bodies,
+        imported_funcs,
+        ..
+    } = &mut facts;
+    branch_hints.resolve(*imported_funcs, bodies);
+    let image = table_image(&facts);
+    facts.table_image = image.filter(|image| VmLayout::fills_on_demand(&facts, Some(image)));
+    facts.layout = VmLayout::new(&facts);
+    facts.plan = ModulePlan::new(&facts, MemoryOptions::default());
+    facts
+}
+
+pub(super) fn empty_facts() -> ModuleFacts {
     ModuleFacts {
         types: Vec::new(),
         type_ids: Vec::new(),
@@ -249,12 +270,12 @@ fn empty_facts() -> ModuleFacts {
         export_names: HashMap::new(),
         start: None,
         elements: Vec::new(),
-        data: Vec::new(),
+        data: DataSegments::default(),
         bodies: Vec::new(),
         code_section_bytes: 0,
-        name: None,
-        func_names: HashMap::new(),
-        tag_names: HashMap::new(),
+        names: Names::default(),
+        custom_sections: Vec::new(),
+        checksums: None,
         branch_hints: BranchHints::default(),
         hints: HintSections::default(),
         func_refs: Vec::new(),
@@ -268,9 +289,11 @@ fn empty_facts() -> ModuleFacts {
 }
 
 /// Adds decoded sections to the facts.
-struct Decoder<'a> {
-    wasm: &'a [u8],
-    facts: &'a mut ModuleFacts,
+pub(super) struct Decoder<'a> {
+    pub wasm: &'a [u8],
+    /// The same bytes, if the facts may keep parts of them.
+    pub stored: Option<&'a Bytes>,
+    pub facts: &'a mut ModuleFacts,
 }
 
 impl Decoder<'_> {
@@ -333,11 +356,6 @@ impl Decoder<'_> {
                 for element in reader {
                     let element = element_segment(&element?)?;
                     self.facts.elements.push(element);
-                }
-            }
-            Payload::DataSection(reader) => {
-                for data in reader {
-                    self.data(&data?)?;
                 }
             }
             Payload::CodeSectionStart { size, count, .. } => {
@@ -413,63 +431,65 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn data(&mut self, data: &wasmparser::Data<'_>) -> Result<(), DecodeError> {
-        let mode = match &data.kind {
-            DataKind::Passive => SegmentMode::Passive,
-            DataKind::Active {
-                memory_index,
-                offset_expr,
-            } => SegmentMode::Active {
-                target: MemoryIndex(*memory_index),
-                offset: const_expr(offset_expr)?,
-            },
-        };
-        let end = data.range.end as u32;
-        self.facts.data.push(DataSegment {
-            mode,
-            bytes: end - data.data.len() as u32..end,
-        });
-        Ok(())
-    }
-
     /// Reads the custom sections that are known; they can't make a module invalid.
-    fn custom(&mut self, section: &wasmparser::CustomSectionReader<'_>) {
+    pub fn custom(&mut self, section: &wasmparser::CustomSectionReader<'_>) {
+        let behind_code = self.facts.code_section_bytes > 0;
         // Where known sections have no readable beginning, they count as unknown.
         match (section.as_known(), section.name()) {
-            (KnownCustom::Name(names), _) => self.names(names),
-            (KnownCustom::BranchHints(hints), _) if self.facts.code_section_bytes == 0 => {
+            (KnownCustom::Name(_), _) => {
+                let names = match self.stored {
+                    Some(stored) => stored.slice_ref(section.data()),
+                    None => Bytes::copy_from_slice(section.data()),
+                };
+                self.facts.names.add(names);
+            }
+            (KnownCustom::BranchHints(hints), _) if !behind_code => {
                 self.facts.branch_hints.add(BranchHints::read(hints));
             }
             (KnownCustom::Unknown, BranchHints::SECTION) => self.facts.branch_hints.add(None),
-            (_, name) => {
-                if let Some(known) = Section::named(name) {
-                    let behind_code = self.facts.code_section_bytes > 0;
-                    self.facts.hints.add(known, section.data(), behind_code);
-                }
-            }
+            (_, name) => match Section::named(name) {
+                Some(known) => self.facts.hints.add(known, section.data(), behind_code),
+                None => return,
+            },
         }
+        let range = section.range();
+        self.facts.custom_sections.push(CustomSection {
+            range: range.start as u32..range.end as u32,
+            behind_code,
+        });
     }
+}
 
-    /// Reads the name section as far as it is well-formed; custom sections can't make a module
-    /// invalid.
-    fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
-        for name in names {
-            match name {
-                Ok(Name::Module { name, .. }) => self.facts.name = Some(name.into()),
-                Ok(Name::Function(map)) => {
-                    let names = map.into_iter().map_while(Result::ok);
-                    let entries = names.map(|naming| (FuncIndex(naming.index), naming.name.into()));
-                    self.facts.func_names.extend(entries);
-                }
-                Ok(Name::Tag(map)) => {
-                    let names = map.into_iter().map_while(Result::ok);
-                    let entries = names.map(|naming| (TagIndex(naming.index), naming.name.into()));
-                    self.facts.tag_names.extend(entries);
-                }
-                Ok(_) => {}
-                Err(_) => return,
+fn add_data(to: &mut DataSegmentsBuilder, data: &wasmparser::Data<'_>) -> Result<(), DecodeError> {
+    let end = data.range.end as u32;
+    let bytes = end - data.data.len() as u32..end;
+    let mode = match &data.kind {
+        DataKind::Passive => SegmentMode::Passive,
+        DataKind::Active {
+            memory_index,
+            offset_expr,
+        } => {
+            // Nearly all, of tens of thousands in some modules.
+            if let (0, Some(offset)) = (*memory_index, plain_offset(offset_expr)) {
+                to.push_plain(offset, bytes);
+                return Ok(());
+            }
+            SegmentMode::Active {
+                target: MemoryIndex(*memory_index),
+                offset: const_expr(offset_expr)?,
             }
         }
+    };
+    to.push(mode, bytes);
+    Ok(())
+}
+
+/// The number that the expression is, if it is one of 32 bits.
+fn plain_offset(expr: &WasmExpr<'_>) -> Option<i32> {
+    let mut ops = expr.get_operators_reader();
+    match (ops.read(), ops.read()) {
+        (Ok(Operator::I32Const { value }), Ok(Operator::End)) => Some(value),
+        _ => None,
     }
 }
 
