@@ -215,7 +215,7 @@ pub struct FrameInfo {
 }
 
 impl FrameInfo {
-    fn new(frame: runtime::Frame) -> Self {
+    pub(crate) fn new(frame: runtime::Frame) -> Self {
         Self {
             frame,
             symbols: OnceLock::new(),

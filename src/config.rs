@@ -425,6 +425,16 @@ impl Config {
         self
     }
 
+    /// Sets whether the errors of calls carry a [`WasmCoreDump`](crate::WasmCoreDump), found by
+    /// `downcast_ref`. False by default.
+    ///
+    /// It costs nothing before a call fails. Then the whole stack is walked, and each function of
+    /// baseline code on it compiled once more, to say where its locals are.
+    pub fn coredump_on_trap(&mut self, enable: bool) -> &mut Self {
+        self.runtime.core_dumps = enable;
+        self
+    }
+
     /// Sets whether code is laid out by the branch hints of modules, in custom sections
     /// `metadata.code.branch_hint`: what they say is unlikely goes out of the way. True by default
     /// (Wasmtime's is false); malformed sections are ignored.

@@ -11,13 +11,13 @@ pub use upshift_abi::Tier;
 pub use upshift_abi::TrapCode as Trap;
 pub use upshift_runtime::{LinkError, ThrownException, TimedOut};
 
-use crate::{MemoryAccessError, WasmBacktrace};
+use crate::{MemoryAccessError, WasmBacktrace, WasmCoreDump};
 
 /// The error of fallible functions: opaque, with a chain of causes.
 ///
-/// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`Exit`],
-/// [`LinkError`], [`UnknownImport`], [`MissingFeature`], [`ThrownException`], and the errors that
-/// host functions returned.
+/// `downcast_ref` finds these leaves: [`Trap`], [`TimedOut`], [`WasmBacktrace`], [`WasmCoreDump`],
+/// [`Exit`], [`LinkError`], [`UnknownImport`], [`MissingFeature`], [`ThrownException`], and the
+/// errors that host functions returned.
 ///
 /// Of a trap, `{error}` is the trap alone, `{error:#}` the trap and the backtrace, once, and
 /// `{error:?}` the same over several lines. So it is of host functions' errors that have no causes
@@ -77,15 +77,27 @@ impl fmt::Display for UnknownImport {
 
 impl std::error::Error for UnknownImport {}
 
+/// Converts the error of a call into the store, which may have left a core dump there.
+#[cold]
+pub(crate) fn of_call(store: &mut runtime::Store, error: runtime::Error) -> Error {
+    let dump = store.take_core_dump();
+    let dump = dump.map(|dump| WasmCoreDump::new(store, *dump));
+    with_dump(error, dump)
+}
+
 /// Converts a runtime error to the public one.
 #[cold]
 pub(crate) fn public(error: runtime::Error) -> Error {
+    with_dump(error, None)
+}
+
+fn with_dump(error: runtime::Error, dump: Option<WasmCoreDump>) -> Error {
     match error {
-        runtime::Error::Trap { code, backtrace } => trapped(code, backtrace),
+        runtime::Error::Trap { code, backtrace } => trapped(code, traced(backtrace, dump)),
         runtime::Error::TimedOut { timeout, backtrace } => {
-            trapped(Trap::Interrupt, backtrace).context(timeout)
+            trapped(Trap::Interrupt, traced(backtrace, dump)).context(timeout)
         }
-        runtime::Error::Host { error, backtrace } => with_backtrace(error, backtrace),
+        runtime::Error::Host { error, backtrace } => with_trace(error, backtrace, dump),
         runtime::Error::Link(error) => Error::new(error),
         runtime::Error::Compile(error) => invalid_body(error),
         other => Error::new(other),
@@ -108,33 +120,49 @@ pub(crate) fn invalid_body(error: CompileError) -> Error {
     }
 }
 
-/// The error of a trap: the trap, and behind it the backtrace.
-fn trapped(trap: Trap, backtrace: runtime::WasmBacktrace) -> Error {
-    if backtrace.frames.is_empty() {
-        return Error::new(trap);
+/// Backtrace and core dump as an error, if there is either: the backtrace in front.
+fn traced(backtrace: runtime::WasmBacktrace, dump: Option<WasmCoreDump>) -> Option<Error> {
+    let backtrace = (!backtrace.frames.is_empty()).then(|| WasmBacktrace::new(backtrace));
+    match (backtrace, dump.map(Error::new)) {
+        (Some(backtrace), Some(dump)) => Some(dump.context(backtrace)),
+        (Some(backtrace), None) => Some(Error::new(backtrace)),
+        (None, dump) => dump,
     }
-    Error::new(WasmBacktrace::new(backtrace)).context(trap)
 }
 
-/// Adds the backtrace to a host function's error, unless it came through an inner call that has
-/// added its own, more precise one.
+/// The error of a trap: the trap, and behind it where it was.
+fn trapped(trap: Trap, trace: Option<Error>) -> Error {
+    match trace {
+        Some(trace) => trace.context(trap),
+        None => Error::new(trap),
+    }
+}
+
+/// Adds backtrace and core dump to a host function's error, unless it came through an inner call
+/// that has added its own, more precise ones.
 ///
 /// An error of one of the common types, without causes of its own, keeps its place in front of the
 /// backtrace. Of any other one, which must still be found by its type and whose causes must stay
 /// behind it, the backtrace is the outermost context.
-fn with_backtrace(error: Error, backtrace: runtime::WasmBacktrace) -> Error {
-    if backtrace.frames.is_empty() || error.is::<WasmBacktrace>() {
+fn with_trace(
+    mut error: Error,
+    backtrace: runtime::WasmBacktrace,
+    dump: Option<WasmCoreDump>,
+) -> Error {
+    if error.is::<WasmBacktrace>() || error.is::<WasmCoreDump>() {
         return error;
     }
-    let backtrace = WasmBacktrace::new(backtrace);
-    if error.chain().nth(1).is_some() {
-        return error.context(backtrace);
-    }
-    let mut error = error;
+    let has_causes = error.chain().nth(1).is_some();
     macro_rules! in_front {
         ($($leaf:ty),* $(,)?) => {
+            if has_causes || !(false $(|| error.is::<$leaf>())*) {
+                return behind_trace(error, backtrace, dump);
+            }
+            let Some(trace) = traced(backtrace, dump) else {
+                return error;
+            };
             $(error = match error.downcast::<$leaf>() {
-                Ok(leaf) => return Error::new(backtrace).context(leaf),
+                Ok(leaf) => return trace.context(leaf),
                 Err(error) => error,
             };)*
         };
@@ -152,5 +180,21 @@ fn with_backtrace(error: Error, backtrace: runtime::WasmBacktrace) -> Error {
         MemoryAccessError,
         std::io::Error,
     );
-    error.context(backtrace)
+    error
+}
+
+/// The error with the backtrace as its outermost context.
+fn behind_trace(
+    error: Error,
+    backtrace: runtime::WasmBacktrace,
+    dump: Option<WasmCoreDump>,
+) -> Error {
+    let error = match dump {
+        Some(dump) => error.context(dump),
+        None => error,
+    };
+    match backtrace.frames.is_empty() {
+        true => error,
+        false => error.context(WasmBacktrace::new(backtrace)),
+    }
 }

@@ -1,10 +1,12 @@
 //! Instances, and the items that they export and import.
 
+use std::sync::Arc;
+
 use upshift_abi::Printable;
 use upshift_abi::facts::{Item, ModuleFacts};
 use upshift_runtime::{Extern as RawExtern, InstanceId, Store as RawStore, StoreId};
 
-use crate::error::public;
+use crate::error::of_call;
 use crate::handle::Handle;
 use crate::val::raw_mut;
 use crate::{
@@ -144,7 +146,8 @@ impl Instance {
     /// host function that the start function calls panics, with its panic.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let (raw, imports) = prepare(store.as_context_mut(), module, imports)?;
-        let id = raw.instantiate(module.code(), &imports).map_err(public)?;
+        let id = raw.instantiate(module.code(), &imports);
+        let id = id.map_err(|error| of_call(raw, error))?;
         Ok(Self::from_raw(raw, id))
     }
 
@@ -167,8 +170,10 @@ impl Instance {
         let (raw, imports) = prepare(store.as_context_mut(), module, imports)?;
         let code = module.code();
         let id = raw.on_fiber(move |raw| raw.instantiate(code, &imports))?;
-        let id = id.await.map_err(public)?;
-        Ok(Self::from_raw(store.as_context().raw, id))
+        let id = id.await;
+        let raw = raw_mut(&mut store);
+        let id = id.map_err(|error| of_call(raw, error))?;
+        Ok(Self::from_raw(raw, id))
     }
 
     pub(crate) fn from_raw(store: &RawStore, id: InstanceId) -> Self {
@@ -177,6 +182,11 @@ impl Instance {
 
     pub(crate) fn of_store(store: StoreId, id: InstanceId) -> Self {
         Self(Handle::of_store(store, id))
+    }
+
+    #[track_caller]
+    pub(crate) fn id_in(&self, store: &RawStore) -> InstanceId {
+        self.0.id_in(store)
     }
 
     /// All exports, in the module's order. Collects them first.
@@ -282,6 +292,7 @@ fn prepare<'a, T: Send + 'static>(
         "the module and the store belong to different engines"
     );
     let raw = context.raw;
+    raw.keep_module(module.code().id(), || Arc::new(module.clone()));
     let imports = imports.iter().map(|import| import.raw_in(raw)).collect();
     Ok((raw, imports))
 }

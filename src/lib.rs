@@ -50,6 +50,7 @@ mod backtrace;
 mod cache;
 mod compat;
 mod config;
+mod coredump;
 mod engine;
 mod error;
 mod exnref;
@@ -104,6 +105,7 @@ pub use upshift_tiering::{ModuleDigest, ModuleProfile, ProfileError};
 pub use backtrace::{FrameInfo, FrameKind, FrameSymbol, WasmBacktrace, WasmBacktraceDetails};
 pub use cache::CacheConfig;
 pub use config::{CodeMapping, Config, OptLevel, Regalloc, Strategy, Switching};
+pub use coredump::WasmCoreDump;
 pub use engine::Engine;
 pub use error::{
     Error, Exit, I32Exit, LinkError, MissingFeature, Result, ThrownException, Tier, TimedOut, Trap,

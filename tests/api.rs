@@ -14,6 +14,7 @@ mod api_cases {
     mod caching;
     mod compilation_hints;
     mod compiling;
+    mod core_dumps;
     mod counting;
     mod dispatch;
     mod displaced;

@@ -40,6 +40,7 @@ use std::collections::HashMap;
 
 use upshift_abi::callconv::{ArgLocation, ResultLocation};
 use upshift_abi::frame::HomeSlot;
+use upshift_abi::values::{PlacedValue, ValuePlace};
 use upshift_abi::{Kind, RegClass, Width};
 
 use crate::asm::record::Place;
@@ -407,6 +408,18 @@ impl FuncGen<'_> {
         });
     }
 
+    /// Locals and operands are where a description says.
+    pub(crate) fn check_described(&mut self, locals: &[PlacedValue], operands: &[PlacedValue]) {
+        self.checked(|_, checker| {
+            for (local, &value) in locals.iter().enumerate() {
+                checker.check_described(value, checker.machine.local(local as u32));
+            }
+            for (&value, &symbol) in operands.iter().zip(&checker.machine.operands) {
+                checker.check_described(value, symbol);
+            }
+        });
+    }
+
     /// Before stores of arguments or results.
     pub(crate) fn check_begin_passing(&mut self) {
         self.checked(|_, checker| checker.machine.forget_outside());
@@ -465,6 +478,16 @@ impl FuncGen<'_> {
 }
 
 impl Checker {
+    fn check_described(&self, value: PlacedValue, symbol: Symbol) {
+        let width = value.kind.width();
+        match value.place {
+            ValuePlace::Unknown => {}
+            ValuePlace::Constant(bits) => assert_eq!(symbol, Symbol::Constant(bits)),
+            ValuePlace::Slot(slot) => self.check_slot(slot, symbol, width),
+            ValuePlace::Reg(reg) => self.check_reg(Reg::from_index(reg.into()), symbol, width),
+        }
+    }
+
     /// Takes an operator's result on trust, where the abstract stack says that it is.
     fn push_result(&mut self, this: &FuncGen<'_>, position: usize) {
         let value = this.state.stack[position];

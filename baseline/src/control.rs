@@ -176,6 +176,15 @@ impl Labels {
         &self.maps[start as usize..end as usize]
     }
 
+    /// The locals that some open loop takes for dead at its header.
+    pub(crate) fn all_dead(&self) -> Vec<u32> {
+        let targets = 0..self.frames.len();
+        targets
+            .flat_map(|target| self.dead(target))
+            .copied()
+            .collect()
+    }
+
     /// A `br_table` begins.
     pub(crate) fn begin_table(&mut self) {
         self.tables += 1;

@@ -375,6 +375,18 @@ impl FuncGen<'_> {
         (self.state.end.bytes_below_fp() + self.saved_bytes()).next_multiple_of(16)
     }
 
+    /// Where a frame of the size holds the caller's registers, as the head stores them: the number
+    /// of each, and its offset from `rbp`.
+    pub(crate) fn saved_registers(&self, size: u32) -> Vec<(u8, i32)> {
+        let below = (size - self.saved_bytes()) as i32;
+        let pushed = self.frame.landed.into_iter().chain(self.frame.saved);
+        let offsets = (1..).map(|n| -below - 8 * n);
+        let places = pushed.zip(offsets);
+        places
+            .map(|(reg, offset)| (reg.index() as u8, offset))
+            .collect()
+    }
+
     /// Emits the head, as the last code of the function; returns the frame's size.
     pub(crate) fn emit_head(&mut self) -> u32 {
         let size = self.frame_size();

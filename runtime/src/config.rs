@@ -35,6 +35,8 @@ pub struct RuntimeConfig {
     pub instance_spaces: usize,
     /// Whether errors carry backtraces. Without, an error costs no walk of the stack.
     pub backtraces: bool,
+    /// Whether a call that fails leaves a [`CoreDump`](crate::CoreDump) in the store.
+    pub core_dumps: bool,
     /// Whether what backtraces show is completed from the modules' debug information.
     pub backtrace_details: bool,
     /// How accesses beyond a memory's length are caught, and how much is reserved for one.
@@ -78,6 +80,7 @@ impl Default for RuntimeConfig {
             async_stacks: AsyncStacks::default(),
             instance_spaces: 32,
             backtraces: true,
+            core_dumps: false,
             backtrace_details: true,
             memory: MemoryOptions::default(),
             keep_artifacts: false,

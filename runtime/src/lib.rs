@@ -81,12 +81,12 @@ pub use runtime::Runtime;
 pub use sampler::{Compiling, Obstacle, Place, Sample, SampledCode, Sampler, SamplerConfig, Sink};
 pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
-    ArrayFunc, CallAbort, CallHook, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT,
-    DEFAULT_TABLE_LIMIT, EpochCallback, ExceptionId, ExceptionMemory, Extern, ExternValue,
-    FindLimiter, FindWaitClock, FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId, MemoryId,
-    NativeEntry, NativeFunc, ObservedEvent, ObservedFunc, Observer, ResourceLimiter, Store,
-    StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException, UpdateDeadline,
-    WaitClock, run_native,
+    ArrayFunc, CallAbort, CallHook, CoreDump, CoreFrame, CoreValue, DEFAULT_INSTANCE_LIMIT,
+    DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, EpochCallback, ExceptionId, ExceptionMemory, Extern,
+    ExternValue, FindLimiter, FindWaitClock, FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId,
+    MemoryId, NativeEntry, NativeFunc, ObservedEvent, ObservedFunc, Observer, ResourceLimiter,
+    Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException,
+    UpdateDeadline, WaitClock, run_native,
 };
 #[cfg(feature = "async")]
 pub use store::{OnFiber, run_async};

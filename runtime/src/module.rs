@@ -9,10 +9,11 @@ use bytes::Bytes;
 use upshift_abi::counted::CountedSites;
 use upshift_abi::observe::Plan;
 use upshift_abi::targets::CallTargets;
+use upshift_abi::values::DescribedCode;
 use upshift_abi::vmctx::VmSlot;
 use upshift_abi::{
-    Cancel, CompileError, CompileUnit, CompiledFunction, DefinedFuncIndex, FuncIndex, LoopIndex,
-    ModuleFacts, RelocationTarget, Tier,
+    Cancel, CompileError, CompileUnit, CompiledFunction, Counting, DefinedFuncIndex, FuncIndex,
+    LoopIndex, ModuleFacts, RelocationTarget, Tier, WasmOffset,
 };
 
 use crate::backtrace::{Frame, ModuleSource, Place};
@@ -51,6 +52,19 @@ pub trait TierHooks: Send + Sync {
         func: DefinedFuncIndex,
         site: BudgetSite,
     ) -> Option<CodeAddr>;
+
+    /// Baseline code of the function, compiled once more, with the places of its values at an
+    /// instruction; `None` if that can't be said.
+    fn describe(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+        at: WasmOffset,
+        counting: Counting,
+    ) -> Option<DescribedCode> {
+        let _ = (module, func, at, counting);
+        None
+    }
 
     /// What the function's budget counts at this moment.
     fn budget_counts(&self, func: DefinedFuncIndex) -> Counts;

@@ -107,6 +107,7 @@ unsafe fn take_over(
     // SAFETY: the system's context of this thread, which is stopped here.
     let mut registers = Registers::new(unsafe { &mut *context });
     let (pc, sp, fp) = (registers.pc(), registers.sp(), registers.fp());
+    let context = registers.context();
     // SAFETY: the store outlives its activation; only fields that no code is changing are read:
     // generated code was running, or (for an interruption) anything, but then the lookup fails.
     let store = unsafe { (*vm).host.cast::<Store>() };
@@ -176,7 +177,16 @@ unsafe fn take_over(
         site.trap
     };
     // SAFETY: generated code was running, so nothing else is using the store's trap record.
-    unsafe { Store::set_trap_record(store, TrapRecord { code, pc, sp, fp }) };
+    unsafe {
+        let record = TrapRecord {
+            code,
+            pc,
+            sp,
+            fp,
+            context,
+        };
+        Store::set_trap_record(store, record);
+    }
     // `sp` is within the stack: functions compare with the limit before they move it far.
     registers.go_to(stubs::trapped as *const () as usize, vm as usize);
     true

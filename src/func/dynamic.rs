@@ -8,7 +8,7 @@ use upshift_abi::vmctx::VmVal;
 use upshift_runtime::{FuncId, HostCall, HostFunc, Store as RawStore};
 
 use super::host::{Caller, HostDefinition};
-use crate::error::public;
+use crate::error::of_call;
 use crate::{FuncType, Result, Val};
 
 /// Calls a function of the store, after checking the types.
@@ -28,7 +28,7 @@ pub(super) fn call(
     }
     // SAFETY: the parameters' types have just been compared, and `to_raw` has compared their
     // stores.
-    unsafe { store.call(func, &mut values) }.map_err(public)?;
+    unsafe { store.call(func, &mut values) }.map_err(|error| of_call(store, error))?;
     for ((result, &ty), &value) in results.iter_mut().zip(&ty.results).zip(&values) {
         // SAFETY: the function has returned values of its result types.
         *result = unsafe { Val::from_raw(store, value, ty) };

@@ -9,7 +9,7 @@ use upshift_abi::vmctx::VmVal;
 use upshift_runtime::{FuncId, Store as RawStore};
 
 use super::values::{WasmParams, WasmResults, private::Values};
-use crate::error::public;
+use crate::error::of_call;
 use crate::val::raw_mut;
 use crate::{AsContextMut, Func, Result};
 
@@ -87,7 +87,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
             // SAFETY: the creator of this `TypedFunc` has compared the types, and `id_in` and
             // `into_raw` the stores.
             unsafe {
-                store.call(func, values).map_err(public)?;
+                let called = store.call(func, values);
+                called.map_err(|error| of_call(store, error))?;
                 Ok(R::from_raw(store, values))
             }
         })

@@ -5,7 +5,7 @@
 use upshift_abi::vmctx::{NativeResult, VmFuncRef, VmVal};
 use upshift_runtime::{FuncId, NativeEntry, Store as RawStore};
 
-use crate::error::public;
+use crate::error::of_call;
 use crate::words::{func_from_word, raw_word};
 use crate::{Error, ExnRef, ExternRef, Func, Ref, Result, V128, ValType};
 
@@ -315,7 +315,8 @@ macro_rules! tuple {
                 };
                 // SAFETY: as above; `into_native` has compared the stores of references.
                 unsafe {
-                    let native = store.call_native(func, call).map_err(unboxed)?;
+                    let native = store.call_native(func, call);
+                    let native = native.map_err(|error| unboxed(store, error))?;
                     Ok(R::from_native(store, native))
                 }
             }
@@ -328,8 +329,8 @@ macro_rules! tuple {
     clippy::boxed_local,
     reason = "as the runtime keeps it out of the way of results"
 )]
-fn unboxed(error: Box<upshift_runtime::Error>) -> Error {
-    public(*error)
+fn unboxed(store: &mut RawStore, error: Box<upshift_runtime::Error>) -> Error {
+    of_call(store, *error)
 }
 
 /// Implements the conversions of a native function's result.

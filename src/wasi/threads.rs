@@ -81,9 +81,13 @@ pub struct WasiThreads<T: Send + 'static> {
 /// Returns the store of a new thread, for the data of the one that starts it.
 type NewStore<T> = dyn Fn(&mut T) -> Store<T> + Send + Sync;
 
+/// Gets the store and the error of a thread.
+type OnError<T> = dyn Fn(&mut Store<T>, &Error) + Send + Sync;
+
 /// What all threads of a guest share.
 struct Group<T: Send + 'static> {
     new_store: Box<NewStore<T>>,
+    on_error: OnceLock<Box<OnError<T>>>,
     /// Set by `run`, before any thread can start another.
     module: OnceLock<InstancePre<T>>,
     /// What bounds the exceptions of all threads.
@@ -146,6 +150,7 @@ impl<T: Send + 'static> WasiThreads<T> {
         Self {
             group: Arc::new(Group {
                 new_store: Box::new(new_store),
+                on_error: OnceLock::new(),
                 module: OnceLock::new(),
                 exceptions: ExceptionMemory::default(),
                 state: Mutex::new(state),
@@ -166,6 +171,18 @@ impl<T: Send + 'static> WasiThreads<T> {
     /// Starting more of them fails in the guest.
     pub fn max_threads(&mut self, max: usize) -> &mut Self {
         self.group.state().max_threads = max;
+        self
+    }
+
+    /// Sets a function that gets the store of a thread which has failed, and its error, before the
+    /// others are ended: to write a [core dump](crate::WasmCoreDump), for instance. It is called on
+    /// that thread, for all but the first one, whose store the caller of [`run`](Self::run) has;
+    /// for an [`Exit`](crate::Exit), too. A second function is ignored.
+    pub fn on_error(
+        &mut self,
+        on_error: impl Fn(&mut Store<T>, &Error) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.group.on_error.get_or_init(|| Box::new(on_error));
         self
     }
 
@@ -360,7 +377,16 @@ impl<T: Send + 'static> Thread<T> {
                 .threads
                 .insert(self.id, Some(store.interrupt_handle()));
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.start(&mut store, argument)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let result = self.start(&mut store, argument);
+            let ending = &self.group.may_spawn.ending;
+            if let (Err(error), Some(on_error)) = (&result, self.group.on_error.get())
+                && !ending.load(Ordering::Relaxed)
+            {
+                on_error(&mut store, error);
+            }
+            result
+        }));
         match result {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.group.end(End::Error(error)),

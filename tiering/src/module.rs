@@ -3,9 +3,13 @@
 //! This file is what running threads call: first calls and exhausted budgets.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
-use upshift_abi::{Cancel, CompileError, DefinedFuncIndex, ModuleFacts};
+use upshift_abi::values::DescribedCode;
+use upshift_abi::{
+    Cancel, CompileError, CompileRequest, Counting, DefinedFuncIndex, ModuleFacts, WasmOffset,
+};
 use upshift_profiler::{Event, FuncKey, ModuleKey};
 use upshift_runtime::module::FirstCallError;
 use upshift_runtime::{BudgetSite, CodeAddr, Counts, ModuleCode, TierHooks};
@@ -113,6 +117,21 @@ impl TierHooks for ModuleTiers<ModuleCode> {
         site: BudgetSite,
     ) -> Option<CodeAddr> {
         self.state.budget_exhausted(module, func, site)
+    }
+
+    fn describe(
+        &self,
+        module: &Arc<ModuleCode>,
+        func: DefinedFuncIndex,
+        at: WasmOffset,
+        counting: Counting,
+    ) -> Option<DescribedCode> {
+        let mut request = CompileRequest::new(module.facts(), module.wasm(), func);
+        request.counting = counting;
+        let compiler = self.state.shared.ladder.compiler(Level::FIRST);
+        let describe = || compiler.session().describe(request, Some(at));
+        // A fault of the compiler costs the values, not the dump.
+        catch_unwind(AssertUnwindSafe(describe)).ok().flatten()
     }
 
     fn budget_counts(&self, func: DefinedFuncIndex) -> Counts {

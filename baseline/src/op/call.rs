@@ -179,7 +179,7 @@ impl FuncGen<'_> {
                 asm!(self.masm, scratch; call QWORD [scratch]);
             }
         }
-        self.masm.call_site(self.wasm_offset());
+        self.call_here();
         if let Some(region) = region {
             self.add_handler(region);
         }
@@ -424,7 +424,7 @@ impl FuncGen<'_> {
         self.state.truncate(from);
         self.masm.call_cell(RelocationTarget::Builtin(builtin));
         if builtin.kind() == BuiltinKind::Walks {
-            self.masm.call_site(self.wasm_offset());
+            self.call_here();
         }
         if let BuiltinResult::Status(trap) = signature.result {
             asm!(self.masm; test eax, eax);

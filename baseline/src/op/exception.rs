@@ -395,7 +395,7 @@ impl<'a> FuncGen<'a> {
         self.frame.note_call();
         self.masm
             .call_cell(RelocationTarget::Builtin(Builtin::Throw));
-        self.masm.call_site(self.wasm_offset());
+        self.call_here();
         // It does not return.
         self.masm.plain(Op::UD2);
     }

@@ -144,6 +144,10 @@ struct Records {
     calls: Vec<CallSite>,
 }
 
+/// How many sites were recorded: traps of main and of cold code, and calls of both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SiteMarks([usize; 4]);
+
 /// The eight-bit displacement of a short forward jump, to be bound in the same section.
 #[must_use]
 pub(crate) struct ShortJump(usize);
@@ -455,6 +459,32 @@ impl Masm {
     pub(crate) fn preserving_call_site(&mut self, wasm: WasmOffset) {
         let (records, code) = self.records();
         records.calls.push(CallSite { code, wasm });
+    }
+
+    /// The number of sites so far.
+    #[inline]
+    pub(crate) fn site_marks(&self) -> SiteMarks {
+        let [main, cold] = &self.records;
+        SiteMarks([
+            main.traps.len(),
+            cold.traps.len(),
+            main.calls.len(),
+            cold.calls.len(),
+        ])
+    }
+
+    /// The places of the sites that were recorded since.
+    pub(crate) fn sites_since(&self, marks: SiteMarks) -> Vec<Pos> {
+        let SiteMarks([main_traps, cold_traps, main_calls, cold_calls]) = marks;
+        let [main, cold] = &self.records;
+        let in_main = |code: CodeOffset| Pos(code.0);
+        let in_cold = |code: CodeOffset| Pos(code.0 | Pos::COLD);
+        let main_traps = main.traps[main_traps..].iter().map(|s| in_main(s.code));
+        let main_calls = main.calls[main_calls..].iter().map(|s| in_main(s.code));
+        let cold_traps = cold.traps[cold_traps..].iter().map(|s| in_cold(s.code));
+        let cold_calls = cold.calls[cold_calls..].iter().map(|s| in_cold(s.code));
+        let in_main = main_traps.chain(main_calls);
+        in_main.chain(cold_traps).chain(cold_calls).collect()
     }
 
     /// `call [rip + target]`.

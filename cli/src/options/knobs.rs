@@ -34,6 +34,8 @@ pub struct Around {
     pub calls_of: Option<String>,
     /// The file for the coverage.
     pub coverage: Option<PathBuf>,
+    /// The file for a core dump.
+    pub coredump: Option<PathBuf>,
     /// The time after which to interrupt the program.
     pub timeout: Option<Duration>,
     /// The program's clocks.
@@ -90,6 +92,8 @@ upshift_knobs::knobs! {
              else by instructions; or as .json";
         Debug "jitdump": Trace types::FOLDER => jitdump,
             "write jit-PID.dump to a folder, by which `perf inject --jit` names and shows code";
+        Debug "coredump": Trace types::PATH => coredump,
+            "if the program fails, write the state of its stack, memories and globals to a file";
     }
 }
 

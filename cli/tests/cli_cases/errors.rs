@@ -25,6 +25,47 @@ fn a_trap_exits_134_with_its_backtrace() {
 }
 
 #[test]
+fn a_core_dump_is_written_if_the_program_fails() {
+    let program = file(
+        "dumped.wat",
+        r#"(module $dumped
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "evidence")
+            (func (export "crash") (param i32) (unreachable))
+            (func (export "_start") (call $exit (i32.const 3))))"#,
+    );
+    let dump = file("dump.core", "");
+    let option = format!("coredump={dump}");
+    let read = || std::fs::read(&dump).unwrap();
+    assert_eq!(upshift(&["-D", &option, &program]).failure(3), "");
+    assert!(read().is_empty(), "an exit is no failure");
+    let stderr = upshift(&["-D", &option, "--invoke", "crash", &program, "77"]).failure(134);
+    assert!(stderr.contains("core dump written to `"), "{stderr}");
+    assert!(stderr.contains("wasm trap: unreachable"), "{stderr}");
+    let bytes = read();
+    for part in ["corestack", "dumped.wat", "evidence"] {
+        let found = bytes
+            .windows(part.len())
+            .any(|bytes| bytes == part.as_bytes());
+        assert!(found, "{part}");
+    }
+    let stderr = upshift(&[
+        "-D",
+        "coredump=/nowhere/x",
+        "--invoke",
+        "crash",
+        &program,
+        "1",
+    ]);
+    let stderr = stderr.failure(134);
+    assert!(
+        stderr.contains("cannot write the core dump `/nowhere/x`"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn exhausted_stacks_are_traps() {
     let program = file(
         "deep.wat",

@@ -65,6 +65,17 @@ fn program(name: &str, thread: &str) -> String {
 }
 
 #[test]
+fn the_thread_that_fails_is_dumped() {
+    let trapping = program("thread-dump.wat", "unreachable");
+    let dump = file("thread.core", "");
+    let option = format!("coredump={dump}");
+    let text = upshift(&["-D", &option, &trapping]).failure(134);
+    assert_eq!(text.matches("core dump written").count(), 1, "{text}");
+    let bytes = std::fs::read(&dump).unwrap();
+    assert!(bytes.windows(9).any(|part| part == b"corestack"));
+}
+
+#[test]
 fn the_end_of_any_thread_is_the_programs() {
     let trapping = program("thread-trap.wat", "unreachable");
     upshift_in_every_mode(&[&trapping], |ran| {

@@ -10,6 +10,7 @@ use crate::features::MissingFeature;
 use crate::index::{DefinedFuncIndex, LoopIndex, WasmOffset};
 use crate::targets::CallTargets;
 use crate::types::FuncType;
+use crate::values::DescribedCode;
 
 /// The compiler that a piece of code is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -292,6 +293,18 @@ pub trait CompileSession {
     /// If the body is invalid (only where the request asks to validate), exceeds a limit, the
     /// request was cancelled, or the compiler has a bug. The session stays usable.
     fn compile(&mut self, request: CompileRequest<'_>) -> Result<CompiledFunction, CompileError>;
+
+    /// Compiles a function as [`compile`](Self::compile) does and says where its values are at the
+    /// sites of the instruction at `at`, or at all sites. `None` if the compiler can't say, or the
+    /// function can't be compiled.
+    fn describe(
+        &mut self,
+        request: CompileRequest<'_>,
+        at: Option<WasmOffset>,
+    ) -> Option<DescribedCode> {
+        let _ = (request, at);
+        None
+    }
 }
 
 /// How values pass between Rust and WebAssembly.

@@ -379,6 +379,17 @@ impl ModuleFacts {
         range.end - range.start
     }
 
+    /// The number of a defined function's locals, parameters included; `wasm` are the module's
+    /// bytes. Decodes the beginning of the body.
+    pub fn count_locals(&self, func: DefinedFuncIndex, wasm: &[u8]) -> usize {
+        let range = &self.bodies[func.index()];
+        let bytes = &wasm[range.start as usize..range.end as usize];
+        let body = wasmparser::FunctionBody::new(wasmparser::BinaryReader::new(bytes, 0));
+        let groups = body.get_locals_reader().into_iter().flatten().flatten();
+        let declared: usize = groups.map(|(count, _)| count as usize).sum();
+        self.defined_func_type(func).params.len() + declared
+    }
+
     /// Bytes of the bodies of all defined functions.
     pub fn body_bytes(&self) -> u64 {
         let len = |body: &Range<u32>| u64::from(body.end - body.start);

@@ -17,7 +17,8 @@
 //! - [`printable`]: names from modules, made safe to show;
 //! - [`counted`]: where the code of a recorded module counts;
 //! - [`fuel`]: where code takes fuel, and how much;
-//! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns.
+//! - [`artifact`], [`sites`], [`compiler`]: the requests to a compiler and what it returns;
+//! - [`values`]: where values are in baseline code, for core dumps.
 //!
 //! # Invariants
 //!
@@ -60,6 +61,7 @@ pub mod targets;
 pub mod throw;
 pub mod trap;
 pub mod types;
+pub mod values;
 pub mod vmctx;
 
 pub use artifact::{CompiledFunction, OsrEntryInfo, Relocation, RelocationTarget};

@@ -118,6 +118,14 @@ impl CodeMeta {
         })
     }
 
+    /// The code, as it was placed.
+    pub fn bytes(&self) -> &[u8] {
+        let start = std::ptr::with_exposed_provenance::<u8>(self.start);
+        // SAFETY: code is readable, is never changed where it lies, and is freed after its
+        // metadata is.
+        unsafe { std::slice::from_raw_parts(start, self.len as usize) }
+    }
+
     /// The offset of a PC from the first byte.
     fn offset(&self, pc: usize) -> CodeOffset {
         CodeOffset((pc - self.start) as u32)

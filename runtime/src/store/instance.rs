@@ -198,6 +198,16 @@ impl Store {
         &self.instances[instance.index()].module
     }
 
+    /// The instance's memories, imported ones first.
+    pub fn instance_memories(&self, instance: InstanceId) -> &[MemoryId] {
+        &self.instances[instance.index()].memories
+    }
+
+    /// The instance's globals, imported ones first.
+    pub fn instance_globals(&self, instance: InstanceId) -> &[GlobalId] {
+        &self.instances[instance.index()].globals
+    }
+
     /// An item of the instance. Functions must be exported or otherwise able to become references.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ mod budget;
 mod call;
 mod constant;
 mod epoch;
+mod core_dump;
 mod exceptions;
 mod externs;
 mod fuel;
@@ -46,6 +47,8 @@ pub use asynchronous::{OnFiber, run_async};
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
 pub use epoch::{EpochCallback, UpdateDeadline};
+pub use core_dump::{CoreDump, CoreFrame, CoreValue};
+pub(crate) use core_dump::{PreservedRegisters, TrapRegisters};
 pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
@@ -65,12 +68,14 @@ pub(crate) use walk::TrapRecord;
 
 use crate::code::ActiveEpoch;
 use crate::interrupt::{ArmedTimeout, InterruptHandle, Interruption, StoreShared};
+use crate::module_id::ModuleId;
 use crate::range::checked_range;
 use crate::runtime::Runtime;
 use crate::sys::Process;
 use arena::{Arena, WordMap};
 use call::TypeInfo;
 use epoch::Epochs;
+use core_dump::Trapped;
 use exceptions::{Exceptions, TagEntry};
 use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
@@ -186,6 +191,12 @@ pub struct Store {
     type_infos: WordMap<TypeId, TypeInfo>,
     pending: Option<Pending>,
     trap_record: Option<TrapRecord>,
+    /// The embedder's handles of modules, for core dumps.
+    kept_modules: Vec<(ModuleId, Arc<dyn Any + Send + Sync>)>,
+    /// The trap that is pending, if a core dump is to be made.
+    trapped: Option<Box<Trapped>>,
+    /// The core dump of the latest call that failed.
+    core_dump: Option<Box<CoreDump>>,
 }
 
 // SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared
@@ -240,6 +251,9 @@ impl Store {
             type_infos: WordMap::default(),
             pending: None,
             trap_record: None,
+            kept_modules: Vec::new(),
+            trapped: None,
+            core_dump: None,
         }
     }
 

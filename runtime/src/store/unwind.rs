@@ -12,6 +12,7 @@ use upshift_abi::frame::ENTRY_FRAME_SIZE;
 
 use super::Store;
 use super::call::Pending;
+use super::core_dump::PreservedRegisters;
 use super::exceptions::ThrownException;
 use super::walk::walk_activation;
 use crate::backtrace::WasmBacktrace;
@@ -33,13 +34,18 @@ pub struct Destination {
 
 impl Store {
     /// The destination of the pending reason. If that is a handler, nothing is pending any more.
-    /// `entry_handler` is the code that leaves the activation from its entry frame.
+    /// `entry_handler` is the code that leaves the activation from its entry frame, `preserved` are
+    /// the registers of the code that is left.
     ///
     /// # Safety
     ///
     /// The calling thread is inside the store's innermost activation. If an error is pending, the
     /// frame of the host trampoline or stub that leaves WebAssembly stands: `exit_fp`.
-    pub(crate) unsafe fn destination(&mut self, entry_handler: usize) -> Destination {
+    pub(crate) unsafe fn destination(
+        &mut self,
+        entry_handler: usize,
+        preserved: &PreservedRegisters,
+    ) -> Destination {
         if let Some(exception) = self.pending_exception() {
             // SAFETY: guaranteed by the caller.
             if let Some(mut handler) = unsafe { self.handler() } {
@@ -53,6 +59,8 @@ impl Store {
             // SAFETY: guaranteed by the caller.
             unsafe { self.leave_uncaught() };
         }
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.record_core_dump(preserved) };
         Destination {
             pc: entry_handler,
             sp: self.entry_fp() - ENTRY_FRAME_SIZE as usize,

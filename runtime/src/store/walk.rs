@@ -30,6 +30,9 @@ pub struct TrapRecord {
     /// The frame pointer at the instruction: of its function, or of the caller where the function
     /// has no frame.
     pub fp: usize,
+    /// The content of the register that passes the context to a function: its context, in the
+    /// function's head.
+    pub context: usize,
 }
 
 /// A function that waits for a call to return.
@@ -239,7 +242,7 @@ impl Store {
 }
 
 /// What a walk comes by.
-enum Visited<'p> {
+pub(super) enum Visited<'p> {
     /// The frame by which an outer activation was left: its callers follow.
     Exit { fp: usize },
     /// A function that waits for a call to return.
@@ -260,7 +263,7 @@ enum Visited<'p> {
 ///
 /// `entry_fp` is the entry frame of the calling thread's innermost activation, and the stack is
 /// readable from `low` on.
-unsafe fn walk_callers<'p>(
+pub(super) unsafe fn walk_callers<'p>(
     placed: &'p PlacedCode<'_>,
     mut entry_fp: usize,
     mut low: usize,

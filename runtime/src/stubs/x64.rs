@@ -7,7 +7,7 @@ use upshift_abi::vmctx::{VmContext, VmStore};
 use upshift_abi::{for_each_builtin, frame};
 
 use crate::builtins;
-use crate::store::Destination;
+use crate::store::{Destination, PreservedRegisters, TrapRegisters};
 
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are
 /// live.
@@ -142,6 +142,7 @@ pub unsafe extern "C" fn tier_up() {
         "pop rbp",
         "ret",
         "2:",
+        "mov rbx, [rbx]",           // as the code that is left had it
         "mov rdi, [rbp + {vmctx}]",
         "mov rdi, [rdi + {store}]",
         "jmp {unwind}",
@@ -297,9 +298,15 @@ for_each_builtin!(stubs);
 pub unsafe extern "C" fn unwind() {
     naked_asm!(
         "and rsp, -16",
-        "sub rsp, {size}",
+        "sub rsp, {size} + {preserved}",
+        "mov [rsp + {size}], rbx",
+        "mov [rsp + {size} + 8], r12",
+        "mov [rsp + {size} + 16], r13",
+        "mov [rsp + {size} + 24], r14",
+        "mov [rsp + {size} + 32], r15",
         "mov rsi, rsp",
         "lea rdx, [rip + {leave_activation}]",
+        "lea rcx, [rsp + {size}]",
         "call {function}",
         "mov rcx, [rsp + {pc}]",
         "mov rax, [rsp + {exception}]",
@@ -307,6 +314,7 @@ pub unsafe extern "C" fn unwind() {
         "mov rsp, [rsp + {sp}]",
         "jmp rcx",
         size = const size_of::<Destination>().next_multiple_of(16),
+        preserved = const size_of::<PreservedRegisters>().next_multiple_of(16),
         leave_activation = sym leave_activation,
         function = sym builtins::find_destination,
         pc = const offset_of!(Destination, pc),
@@ -349,16 +357,50 @@ pub unsafe extern "C" fn leave_activation() {
 }
 
 /// Where the signal handler sends a trapped thread: `rdi` is the `VmStore*`, the stack is aligned.
-/// Records the backtrace, which a signal handler must not, and unwinds.
+/// Saves the registers as [`TrapRegisters`] has them, records the backtrace, which a signal handler
+/// must not, and unwinds.
 #[unsafe(naked)]
 pub unsafe extern "C" fn trapped() {
     naked_asm!(
-        "push rdi",
-        "push rdi",
+        "sub rsp, {registers}",
+        "movups [rsp], xmm0",
+        "movups [rsp + 16], xmm1",
+        "movups [rsp + 32], xmm2",
+        "movups [rsp + 48], xmm3",
+        "movups [rsp + 64], xmm4",
+        "movups [rsp + 80], xmm5",
+        "movups [rsp + 96], xmm6",
+        "movups [rsp + 112], xmm7",
+        "movups [rsp + 128], xmm8",
+        "movups [rsp + 144], xmm9",
+        "movups [rsp + 160], xmm10",
+        "movups [rsp + 176], xmm11",
+        "movups [rsp + 192], xmm12",
+        "movups [rsp + 208], xmm13",
+        "movups [rsp + 224], xmm14",
+        "movups [rsp + 240], xmm15",
+        "mov [rsp + 256], rax",
+        "mov [rsp + 264], rcx",
+        "mov [rsp + 272], rdx",
+        "mov [rsp + 280], rbx",
+        "mov [rsp + 288], rsp",
+        "mov [rsp + 296], rbp",
+        "mov [rsp + 304], rsi",
+        "mov [rsp + 312], rdi",
+        "mov [rsp + 320], r8",
+        "mov [rsp + 328], r9",
+        "mov [rsp + 336], r10",
+        "mov [rsp + 344], r11",
+        "mov [rsp + 352], r12",
+        "mov [rsp + 360], r13",
+        "mov [rsp + 368], r14",
+        "mov [rsp + 376], r15",
+        "mov rsi, rsp",
         "call {record}",
-        "pop rdi",
-        "pop rdi",
+        "mov rdi, [rsp + 312]",
+        "add rsp, {registers}",
         "jmp {unwind}",
+        registers = const size_of::<TrapRegisters>(),
         record = sym builtins::record_trap,
         unwind = sym unwind,
     )

@@ -28,6 +28,11 @@ impl<'c> Registers<'c> {
         self.0.gregs[libc::REG_RBP as usize] as usize
     }
 
+    /// The register that passes the context to functions.
+    pub fn context(&self) -> usize {
+        self.0.gregs[libc::REG_RDI as usize] as usize
+    }
+
     /// Sends the thread to a function that does not return, with one argument, below the stack that
     /// is in use.
     pub fn go_to(&mut self, function: usize, argument: usize) {

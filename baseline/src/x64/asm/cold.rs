@@ -17,6 +17,7 @@ use upshift_abi::{LoopIndex, TrapCode, WasmOffset};
 
 use super::encode::Op;
 use super::{Cc, LateFixup, Masm, Pos};
+use crate::describe::Site;
 use crate::func_gen::FuncGen;
 use crate::reg::RegSet;
 use crate::region::Region;
@@ -111,6 +112,7 @@ impl FuncGen<'_> {
         let masm = &mut self.masm;
         emit(&mut Cold { masm, wasm, back });
         self.masm.end_cold();
+        self.describe_sites(Site::Trap);
     }
 
     /// Traps if the condition code holds.
