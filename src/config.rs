@@ -59,6 +59,8 @@ pub struct Config {
     pub(crate) sample: Option<Duration>,
     pub(crate) sample_seed: u64,
     pub(crate) features: Features,
+    /// Switches that are on of proposals that are not supported, and what people call those.
+    pub(crate) unsupported: Vec<(&'static str, &'static str)>,
     pub(crate) spectre: SpectreMitigation,
     pub(crate) eager: bool,
     pub(crate) canonicalize_nans: bool,
@@ -105,6 +107,7 @@ impl Default for Config {
             sample: None,
             sample_seed: 1,
             features: Features::default(),
+            unsupported: Vec::new(),
             spectre: SpectreMitigation::default(),
             eager: false,
             canonicalize_nans: false,
@@ -639,6 +642,31 @@ impl Config {
         self.sample_seed = seed;
         self
     }
+}
+
+/// Defines the switches of proposals that Upshift does not have.
+macro_rules! unsupported {
+    ($($setter:ident $words:literal;)*) => {
+        /// Wasmtime's switches of proposals that Upshift does not have: they can be off, and where
+        /// one is on, [`Engine::new`](crate::Engine::new) fails and says so.
+        impl Config {$(
+            #[doc = concat!("Refuses ", $words, " if it is to be on.")]
+            pub fn $setter(&mut self, enable: bool) -> &mut Self {
+                self.unsupported.retain(|(setter, _)| *setter != stringify!($setter));
+                if enable {
+                    self.unsupported.push((stringify!($setter), $words));
+                }
+                self
+            }
+        )*}
+    };
+}
+
+unsupported! {
+    wasm_gc "GC";
+    wasm_component_model "components";
+    wasm_stack_switching "stack switching";
+    wasm_shared_everything_threads "shared types";
 }
 
 macro_rules! feature_setters {

@@ -126,8 +126,8 @@ impl WasmCoreDump {
     /// call. In baseline code they are known, but for operands that the failing instruction has
     /// used up, and registers that an optimized or a host function inside may have changed. In
     /// optimized code none is known, nor where an interruption or the end of the stack has struck.
-    /// What is not known, vectors and references are marked as missing. Of a frame of optimized code
-    /// the instance is the module's latest in the store, if there are several.
+    /// What is not known, vectors and references are marked as missing. Of a frame of optimized
+    /// code the instance is the module's latest in the store, if there are several.
     ///
     /// Cost: reads all memories, twice. [`write_to`](Self::write_to) does not hold the whole.
     ///
@@ -172,7 +172,7 @@ impl fmt::Display for WasmCoreDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "with a core dump: {} frames, {} instances, {} memories, {} globals",
+            "a core dump (frames: {}, instances: {}, memories: {}, globals: {})",
             self.frames.len() + self.omitted,
             self.instances.len(),
             self.all_memories.len(),

@@ -333,6 +333,9 @@ fn check(config: &Config) -> Result<()> {
         !config.count_sites || config.tiering.mode == Strategy::Baseline,
         "sites are counted by baseline code only: with mode `baseline`"
     );
+    if let Some((setter, words)) = config.unsupported.first() {
+        anyhow::bail!("Upshift does not support {words}: `Config::{setter}` can't be on");
+    }
     config.features.check()?;
     Ok(())
 }

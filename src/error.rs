@@ -178,6 +178,7 @@ fn with_trace(
         UnknownImport,
         MissingFeature,
         MemoryAccessError,
+        runtime::RuntimeError,
         std::io::Error,
     );
     error

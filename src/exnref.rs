@@ -150,7 +150,7 @@ fn freed() -> anyhow::Error {
     anyhow::anyhow!("the exception was freed: its ExnRef is used after the scope of its creation")
 }
 
-impl<T: Send + 'static> StoreContextMut<'_, T> {
+impl<T: 'static> StoreContextMut<'_, T> {
     /// Makes an exception the store's pending one. Returns the error by which a host function then
     /// throws it; elsewhere the exception waits for
     /// [`take_pending_exception`](Self::take_pending_exception).
@@ -182,7 +182,7 @@ impl<T: Send + 'static> StoreContextMut<'_, T> {
     }
 }
 
-impl<T: Send + 'static> Store<T> {
+impl<T: 'static> Store<T> {
     /// See [`StoreContextMut::throw`].
     ///
     /// # Errors

@@ -34,7 +34,7 @@ impl ExternRef {
     /// If the reference belongs to another store, or is used after its scope when its value has
     /// been freed.
     #[track_caller]
-    pub fn data<'a, T: Send + 'static>(
+    pub fn data<'a, T: 'static>(
         &self,
         store: impl Into<StoreContext<'a, T>>,
     ) -> &'a (dyn Any + Send + Sync) {

@@ -35,7 +35,7 @@ impl Func {
     /// # Panics
     ///
     /// If the engine's code space is full.
-    pub fn new<T: Send + 'static>(
+    pub fn new<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
@@ -63,7 +63,7 @@ impl Func {
     /// # Panics
     ///
     /// If the engine's code space is full.
-    pub fn wrap<T: Send + 'static, Params, Results>(
+    pub fn wrap<T: 'static, Params, Results>(
         mut store: impl AsContextMut<Data = T>,
         func: impl IntoFunc<T, Params, Results>,
     ) -> Self {

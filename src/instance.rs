@@ -163,7 +163,7 @@ impl Instance {
     /// As [`new`](Self::new).
     #[cfg(feature = "async")]
     pub async fn new_async(
-        mut store: impl AsContextMut,
+        mut store: impl AsContextMut<Data: Send>,
         module: &Module,
         imports: &[Extern],
     ) -> Result<Self> {
@@ -190,7 +190,7 @@ impl Instance {
     }
 
     /// All exports, in the module's order. Collects them first.
-    pub fn exports<'a, T: Send + 'static>(
+    pub fn exports<'a, T: 'static>(
         &'a self,
         store: impl Into<crate::StoreContextMut<'a, T>>,
     ) -> impl ExactSizeIterator<Item = Export<'a>> + 'a {
@@ -282,7 +282,7 @@ impl Instance {
 
 /// Checks the engine and the stores of what an instance is made of.
 #[track_caller]
-fn prepare<'a, T: Send + 'static>(
+fn prepare<'a, T: 'static>(
     context: StoreContextMut<'a, T>,
     module: &Module,
     imports: &[Extern],

@@ -66,7 +66,7 @@ impl<T> fmt::Debug for InstancePre<T> {
     }
 }
 
-impl<T: Send + 'static> InstancePre<T> {
+impl<T: 'static> InstancePre<T> {
     pub(crate) fn new(module: Module, imports: Arc<[Definition]>) -> Self {
         Self {
             module,
@@ -128,7 +128,10 @@ impl<T: Send + 'static> InstancePre<T> {
     pub async fn instantiate_async(
         &self,
         mut store: impl AsContextMut<Data = T>,
-    ) -> Result<Instance> {
+    ) -> Result<Instance>
+    where
+        T: Send,
+    {
         let imports = self.imports_in(raw_mut(&mut store))?;
         Instance::new_async(store, &self.module, &imports).await
     }

@@ -93,6 +93,8 @@ pub use upshift_abi::{Printable, PrintableLines};
 #[cfg(feature = "bindgen")]
 pub use upshift_bindgen_macro::bindgen;
 pub use upshift_profiler as profiler;
+#[cfg(feature = "async")]
+pub use upshift_runtime::ResourceLimiterAsync;
 pub use upshift_runtime::stack::available as available_stack;
 pub use upshift_runtime::{
     ArmedTimeout, CallHook, CodeStats, DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT,
@@ -123,6 +125,8 @@ pub use memory::{Memory, MemoryAccessError};
 pub use module::{CountedFunction, Dump, Module, Precompiled, SerializedError};
 pub use resource_table::{Resource, ResourceTable, ResourceTableError};
 pub use shared_memory::{SharedMemory, WaitResult};
+#[cfg(feature = "async")]
+pub use store::CallHookHandler;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

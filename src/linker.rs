@@ -87,7 +87,7 @@ impl<T> std::fmt::Debug for Linker<T> {
     }
 }
 
-impl<T: Send + 'static> Linker<T> {
+impl<T: 'static> Linker<T> {
     /// Creates a linker without definitions.
     pub fn new(engine: &Engine) -> Self {
         Self {

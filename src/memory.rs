@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use upshift_runtime::{MemoryId, OutOfBounds};
+use upshift_runtime::{MemoryId, OutOfBounds, Store as RawStore};
 
 use crate::error::public;
 use crate::handle::Handle;
@@ -48,12 +48,30 @@ impl Memory {
     /// ([`SharedMemory::new`](crate::SharedMemory::new) creates those), or the store's limiter or
     /// the system refuses.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        Self::new_in(raw_mut(&mut store), ty)
+    }
+
+    /// Creates a memory as [`new`](Self::new) does, in a store whose limiter may be
+    /// [asynchronous](crate::Store::limiter_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[cfg(feature = "async")]
+    pub async fn new_async(
+        mut store: impl AsContextMut<Data: Send>,
+        ty: MemoryType,
+    ) -> Result<Self> {
+        let raw = raw_mut(&mut store);
+        raw.on_fiber(move |raw| Self::new_in(raw, ty))?.await
+    }
+
+    fn new_in(raw: &mut RawStore, ty: MemoryType) -> Result<Self> {
         anyhow::ensure!(
             !ty.is_shared(),
             "a memory of a `shared` type is made by `SharedMemory::new`"
         );
         ty.check()?;
-        let raw = raw_mut(&mut store);
         let id = raw.new_memory(ty.0).map_err(public)?;
         Ok(Self(Handle::new(raw, id)))
     }
@@ -65,13 +83,13 @@ impl Memory {
     }
 
     /// The memory's bytes.
-    pub fn data<'a, T: Send + 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+    pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
         let raw = store.into().raw;
         raw.memory_data(self.0.id_in(raw))
     }
 
     /// The memory's bytes, mutable.
-    pub fn data_mut<'a, T: Send + 'static>(
+    pub fn data_mut<'a, T: 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> &'a mut [u8] {
@@ -81,7 +99,7 @@ impl Memory {
     }
 
     /// The memory's bytes and the embedder's data, both mutable.
-    pub fn data_and_store_mut<'a, T: Send + 'static>(
+    pub fn data_and_store_mut<'a, T: 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> (&'a mut [u8], &'a mut T) {
@@ -157,7 +175,27 @@ impl Memory {
     /// If the maximum would be exceeded, or, where indexes have 32 bits, 4 GiB less 64 KiB; or if
     /// the store's limiter or the system refuses; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        self.grow_in(raw_mut(&mut store), delta)
+    }
+
+    /// Grows as [`grow`](Self::grow) does, in a store whose limiter may be
+    /// [asynchronous](crate::Store::limiter_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`grow`](Self::grow).
+    #[cfg(feature = "async")]
+    pub async fn grow_async(
+        &self,
+        mut store: impl AsContextMut<Data: Send>,
+        delta: u64,
+    ) -> Result<u64> {
+        let this = *self;
         let raw = raw_mut(&mut store);
+        raw.on_fiber(move |raw| this.grow_in(raw, delta))?.await
+    }
+
+    fn grow_in(self, raw: &mut RawStore, delta: u64) -> Result<u64> {
         let id = self.0.id_in(raw);
         let grown = raw.memory_grow(id, delta)?;
         grown.ok_or_else(|| anyhow::anyhow!("failed to grow memory by {delta} pages"))

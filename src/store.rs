@@ -1,6 +1,9 @@
 //! Stores, and the views of a store that functions take.
 
 mod epoch;
+#[cfg(feature = "async")]
+mod hook;
+mod owned;
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -10,19 +13,20 @@ use upshift_runtime::{
     WaitClock,
 };
 
-use crate::{Engine, Result};
+#[cfg(feature = "async")]
+use upshift_runtime::ResourceLimiterAsync;
 
-/// The embedder's data and this crate's own, which the runtime's store owns.
-struct Owned<T> {
-    engine: Engine,
-    data: T,
-}
+#[cfg(feature = "async")]
+pub use hook::CallHookHandler;
+use owned::{Owned, owned, owned_mut, wrong_type};
+
+use crate::{Engine, Result};
 
 /// A collection of instances, functions, memories, tables and globals, with the embedder's data.
 ///
 /// Everything created in a store lives until the store is dropped, and can be used with this store
-/// only. A store is used by one thread at a time: it is [`Send`] and not [`Sync`]. Creating one is
-/// cheap: nothing is compiled and no memory reserved.
+/// only. A store is used by one thread at a time: it is [`Send`] if its data is, and not [`Sync`].
+/// Creating one is cheap: nothing is compiled and no memory reserved.
 ///
 /// ```
 /// # fn main() -> upshift::Result<()> {
@@ -34,20 +38,16 @@ struct Owned<T> {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Store<T: Send + 'static> {
+pub struct Store<T: 'static> {
     raw: RawStore,
     _data: PhantomData<T>,
 }
 
-impl<T: Send + 'static> Store<T> {
+impl<T: 'static> Store<T> {
     /// Creates a store without instances that owns `data`.
     pub fn new(engine: &Engine, data: T) -> Self {
-        let owned = Box::new(Owned {
-            engine: engine.clone(),
-            data,
-        });
         Self {
-            raw: RawStore::new(engine.runtime(), owned),
+            raw: owned::store(engine, data),
             _data: PhantomData,
         }
     }
@@ -114,6 +114,78 @@ impl<T: Send + 'static> Store<T> {
         mut limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
     ) {
         self.raw.set_limiter(Box::new(move |data| {
+            let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
+            limiter(&mut owned.data)
+        }));
+    }
+
+    /// Sets an asynchronous limiter, in place of any other, as [`limiter`](Self::limiter) does:
+    /// while it waits for its decision, the call that asked does, and its thread is free.
+    ///
+    /// From then on the store's calls must be asynchronous, instances be made by
+    /// [`Instance::new_async`](crate::Instance::new_async) and its like, and memories and tables by
+    /// `new_async` and `grow_async`: else they fail. So do those that a host function makes
+    /// synchronously, where the limiter is asked.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop {
+    /// #         if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+    /// #             break value;
+    /// #         }
+    /// #     }
+    /// # }
+    /// use upshift::{Engine, Instance, Module, ResourceLimiterAsync, Result, Store};
+    ///
+    /// struct Quota(usize);
+    ///
+    /// #[async_trait::async_trait]
+    /// impl ResourceLimiterAsync for Quota {
+    ///     async fn memory_growing(
+    ///         &mut self, current: usize, desired: usize, _: Option<usize>,
+    ///     ) -> Result<bool> {
+    ///         // Others could be asked here for memory that they don't need.
+    ///         std::future::ready(()).await;
+    ///         let allowed = desired - current <= self.0;
+    ///         self.0 -= if allowed { desired - current } else { 0 };
+    ///         Ok(allowed)
+    ///     }
+    ///     async fn table_growing(
+    ///         &mut self, _: usize, _: usize, _: Option<usize>,
+    ///     ) -> Result<bool> {
+    ///         Ok(true)
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"(module (memory 1)
+    ///     (func (export "grow") (result i32) (memory.grow (i32.const 1))))"#)?;
+    /// let mut store = Store::new(&engine, Quota(2 << 16));
+    /// store.limiter_async(|quota| quota);
+    /// block_on(async {
+    ///     let instance = Instance::new_async(&mut store, &module, &[]).await?;
+    ///     let grow = instance.get_typed_func::<(), i32>(&mut store, "grow")?;
+    ///     assert_eq!(grow.call_async(&mut store, ()).await?, 1);
+    ///     assert_eq!(grow.call_async(&mut store, ()).await?, -1);
+    ///     assert!(grow.call(&mut store, ()).is_err());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    #[cfg(feature = "async")]
+    pub fn limiter_async(
+        &mut self,
+        mut limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiterAsync) + Send + Sync + 'static,
+    ) where
+        T: Send,
+    {
+        self.raw.set_async_limiter(Box::new(move |data| {
             let owned: &mut Owned<T> = data.downcast_mut().unwrap_or_else(|| wrong_type());
             limiter(&mut owned.data)
         }));
@@ -190,6 +262,20 @@ impl<T: Send + 'static> Store<T> {
     {
         let hook = move |raw: &mut RawStore, change| hook(StoreContextMut::new(raw), change);
         self.raw.set_call_hook(Box::new(hook));
+    }
+
+    /// Sets a function that is called at each change between the host and WebAssembly, as
+    /// [`call_hook`](Self::call_hook) does, in place of any other, and that may wait: the call
+    /// waits then, and its thread is free. Dropping the call drops what the hook waits for.
+    ///
+    /// From then on the store's calls must be asynchronous: others fail before they begin, and so
+    /// does a synchronous call that a host function makes.
+    #[cfg(feature = "async")]
+    pub fn call_hook_async(&mut self, hook: impl CallHookHandler<T> + Sync + 'static)
+    where
+        T: Send,
+    {
+        self.raw.set_async_call_hook(hook::of(hook));
     }
 
     /// A handle with which any thread can stop WebAssembly that runs in this store: the call
@@ -279,40 +365,22 @@ fn check_fuel(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-fn owned<T: Send + 'static>(raw: &RawStore) -> &Owned<T> {
-    raw.data().downcast_ref().unwrap_or_else(|| wrong_type())
-}
-
-fn owned_mut<T: Send + 'static>(raw: &mut RawStore) -> &mut Owned<T> {
-    raw.data_mut()
-        .downcast_mut()
-        .unwrap_or_else(|| wrong_type())
-}
-
-/// Panics because a view's type parameter is not that of the store. This can't happen: only
-/// `Store::new` connects the two, and each typed callback is registered through a view of the same
-/// type.
-#[cold]
-fn wrong_type() -> ! {
-    unreachable!("a store was viewed with another data type than its own")
-}
-
 /// A shared view of a store, the parameter of read-only methods.
 #[derive(Debug)]
-pub struct StoreContext<'a, T: Send + 'static> {
+pub struct StoreContext<'a, T: 'static> {
     pub(crate) raw: &'a RawStore,
     _data: PhantomData<&'a T>,
 }
 
-impl<T: Send + 'static> Clone for StoreContext<'_, T> {
+impl<T: 'static> Clone for StoreContext<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Send + 'static> Copy for StoreContext<'_, T> {}
+impl<T: 'static> Copy for StoreContext<'_, T> {}
 
-impl<'a, T: Send + 'static> StoreContext<'a, T> {
+impl<'a, T: 'static> StoreContext<'a, T> {
     pub(crate) fn new(raw: &'a RawStore) -> Self {
         Self {
             raw,
@@ -343,12 +411,12 @@ impl<'a, T: Send + 'static> StoreContext<'a, T> {
 
 /// An exclusive view of a store, the parameter of methods that change it.
 #[derive(Debug)]
-pub struct StoreContextMut<'a, T: Send + 'static> {
+pub struct StoreContextMut<'a, T: 'static> {
     pub(crate) raw: &'a mut RawStore,
     _data: PhantomData<&'a mut T>,
 }
 
-impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
+impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub(crate) fn new(raw: &'a mut RawStore) -> Self {
         Self {
             raw,
@@ -413,7 +481,7 @@ impl<'a, T: Send + 'static> StoreContextMut<'a, T> {
 /// reference to one of these.
 pub trait AsContext {
     /// The type of the embedder's data.
-    type Data: Send + 'static;
+    type Data: 'static;
 
     /// The shared view.
     fn as_context(&self) -> StoreContext<'_, Self::Data>;
@@ -425,7 +493,7 @@ pub trait AsContextMut: AsContext {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
 }
 
-impl<T: Send + 'static> AsContext for Store<T> {
+impl<T: 'static> AsContext for Store<T> {
     type Data = T;
 
     fn as_context(&self) -> StoreContext<'_, T> {
@@ -433,13 +501,13 @@ impl<T: Send + 'static> AsContext for Store<T> {
     }
 }
 
-impl<T: Send + 'static> AsContextMut for Store<T> {
+impl<T: 'static> AsContextMut for Store<T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         StoreContextMut::new(&mut self.raw)
     }
 }
 
-impl<T: Send + 'static> AsContext for StoreContext<'_, T> {
+impl<T: 'static> AsContext for StoreContext<'_, T> {
     type Data = T;
 
     fn as_context(&self) -> StoreContext<'_, T> {
@@ -447,7 +515,7 @@ impl<T: Send + 'static> AsContext for StoreContext<'_, T> {
     }
 }
 
-impl<T: Send + 'static> AsContext for StoreContextMut<'_, T> {
+impl<T: 'static> AsContext for StoreContextMut<'_, T> {
     type Data = T;
 
     fn as_context(&self) -> StoreContext<'_, T> {
@@ -455,7 +523,7 @@ impl<T: Send + 'static> AsContext for StoreContextMut<'_, T> {
     }
 }
 
-impl<T: Send + 'static> AsContextMut for StoreContextMut<'_, T> {
+impl<T: 'static> AsContextMut for StoreContextMut<'_, T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         StoreContextMut::new(self.raw)
     }

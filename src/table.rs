@@ -1,6 +1,6 @@
 //! Tables of references.
 
-use upshift_runtime::TableId;
+use upshift_runtime::{Store as RawStore, TableId};
 
 use crate::handle::Handle;
 use crate::val::raw_mut;
@@ -23,11 +23,30 @@ impl Table {
     /// there is no memory for it, or if the elements' type refers to a function type that no module
     /// and no store of the engine uses.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Self> {
+        Self::new_in(raw_mut(&mut store), ty, init)
+    }
+
+    /// Creates a table as [`new`](Self::new) does, in a store whose limiter may be
+    /// [asynchronous](crate::Store::limiter_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[cfg(feature = "async")]
+    pub async fn new_async(
+        mut store: impl AsContextMut<Data: Send>,
+        ty: TableType,
+        init: Ref,
+    ) -> Result<Self> {
+        let raw = raw_mut(&mut store);
+        raw.on_fiber(move |raw| Self::new_in(raw, ty, init))?.await
+    }
+
+    fn new_in(raw: &mut RawStore, ty: TableType, init: Ref) -> Result<Self> {
         anyhow::ensure!(
             ty.maximum().is_none_or(|maximum| ty.minimum() <= maximum),
             "the minimum of a table must not exceed its maximum"
         );
-        let raw = raw_mut(&mut store);
         let id = words::new_table(raw, ty.0, init)?;
         Ok(Self(Handle::new(raw, id)))
     }
@@ -71,7 +90,29 @@ impl Table {
     /// If `init` is of another type, the maximum would be exceeded, the store's limiter refuses, or
     /// there is no memory for it; nothing changes then.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
+        self.grow_in(raw_mut(&mut store), delta, init)
+    }
+
+    /// Appends elements as [`grow`](Self::grow) does, in a store whose limiter may be
+    /// [asynchronous](crate::Store::limiter_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`grow`](Self::grow).
+    #[cfg(feature = "async")]
+    pub async fn grow_async(
+        &self,
+        mut store: impl AsContextMut<Data: Send>,
+        delta: u64,
+        init: Ref,
+    ) -> Result<u64> {
+        let this = *self;
         let raw = raw_mut(&mut store);
+        raw.on_fiber(move |raw| this.grow_in(raw, delta, init))?
+            .await
+    }
+
+    fn grow_in(self, raw: &mut RawStore, delta: u64, init: Ref) -> Result<u64> {
         let id = self.0.id_in(raw);
         let grown = words::table_grow(raw, id, delta, init)?;
         grown.ok_or_else(|| anyhow::anyhow!("failed to grow table by {delta} elements"))

@@ -35,6 +35,7 @@ mod api_cases {
     mod limits;
     mod litmus;
     mod loading;
+    mod local_data;
     mod memories;
     mod memory_checks;
     mod memory_types;

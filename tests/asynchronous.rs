@@ -8,13 +8,18 @@ mod support {
 
 mod asynchronous_cases {
     mod cancelling;
+    mod core_dumps;
     mod crowds;
+    mod hooks_and_limiters;
     mod interruption;
     mod leaving;
     mod nesting;
     mod references;
     mod stacks;
     mod suspending;
+
+    #[path = "../api_cases/core_dumps/reading.rs"]
+    mod reading;
 }
 
 use std::future::{Future, poll_fn};

@@ -176,13 +176,10 @@ impl Labels {
         &self.maps[start as usize..end as usize]
     }
 
-    /// The locals that some open loop takes for dead at its header.
-    pub(crate) fn all_dead(&self) -> Vec<u32> {
+    /// The locals that some open loop takes for dead at its header, each with the loop's frame.
+    pub(crate) fn all_dead(&self) -> impl Iterator<Item = (usize, u32)> {
         let targets = 0..self.frames.len();
-        targets
-            .flat_map(|target| self.dead(target))
-            .copied()
-            .collect()
+        targets.flat_map(|target| self.dead(target).iter().map(move |&local| (target, local)))
     }
 
     /// A `br_table` begins.

@@ -23,11 +23,16 @@ pub(crate) struct Recorder {
     at: Option<WasmOffset>,
     /// The operand stack when the current instruction began.
     before: Vec<Value>,
+    /// Locals that an open loop takes for dead at its header and that its body has assigned since,
+    /// not in a block within, each with the loop's frame: whatever comes after it in the loop, the
+    /// assignment was executed.
+    assigned: Vec<(usize, u32)>,
     /// The sites that were emitted before.
     seen: SiteMarks,
     sites: Vec<(Pos, SiteValues)>,
-    /// Whether the body's end was reached: the head has a site, too, at which nothing is anywhere.
-    ended: bool,
+    /// Whether an operator is compiled: before the first one, the locals are not where the state
+    /// will have them, and behind the last one is the head, where nothing is anywhere.
+    in_body: bool,
 }
 
 /// The kind of a site.
@@ -44,14 +49,15 @@ impl Recorder {
         Box::new(Self {
             at,
             before: Vec::new(),
+            assigned: Vec::new(),
             seen: SiteMarks::default(),
             sites: Vec::new(),
-            ended: false,
+            in_body: false,
         })
     }
 
     fn wants(&self, pos: u32) -> bool {
-        !self.ended && self.at.is_none_or(|at| at.0 == pos)
+        self.in_body && self.at.is_none_or(|at| at.0 == pos)
     }
 }
 
@@ -70,9 +76,23 @@ impl FuncGen<'_> {
     #[inline]
     pub(crate) fn describe_operator(&mut self) {
         if let Some(recorder) = &mut self.recorder {
+            recorder.in_body = true;
             recorder.seen = self.masm.site_marks();
+            let open = self.labels.len();
+            recorder.assigned.retain(|&(frame, _)| frame < open);
             if recorder.wants(self.cursor.pos) {
                 recorder.before.clone_from(&self.state.stack);
+            }
+        }
+    }
+
+    /// A local has been assigned.
+    #[inline]
+    pub(crate) fn describe_assigned(&mut self, local: u32) {
+        if let Some(recorder) = &mut self.recorder {
+            let frame = self.labels.len() - 1;
+            if self.labels.dead(frame).contains(&local) {
+                recorder.assigned.push((frame, local));
             }
         }
     }
@@ -80,7 +100,7 @@ impl FuncGen<'_> {
     /// Behind the body.
     pub(crate) fn describe_no_more(&mut self) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.ended = true;
+            recorder.in_body = false;
         }
     }
 
@@ -100,7 +120,7 @@ impl FuncGen<'_> {
         let positions = self.masm.sites_since(recorder.seen);
         recorder.seen = self.masm.site_marks();
         if recorder.wants(self.cursor.pos) && !positions.is_empty() {
-            let (locals, operands) = self.values(&recorder.before, site);
+            let (locals, operands) = self.values(&recorder, site);
             self.check_described(&locals, &operands);
             for pos in positions {
                 let values = SiteValues {
@@ -114,8 +134,11 @@ impl FuncGen<'_> {
         self.recorder = Some(recorder);
     }
 
-    /// The places of all locals and operands. `before` is the stack before the current operator.
-    fn values(&self, before: &[Value], site: Site) -> (Vec<PlacedValue>, Vec<PlacedValue>) {
+    /// The places of all locals and operands.
+    fn values(&self, recorder: &Recorder, site: Site) -> (Vec<PlacedValue>, Vec<PlacedValue>) {
+        let Recorder {
+            before, assigned, ..
+        } = recorder;
         let state = &self.state;
         // What a call does not preserve is lost while it runs.
         let kept = |place| match place {
@@ -129,6 +152,8 @@ impl FuncGen<'_> {
             _ => place,
         };
         let dead = self.labels.all_dead();
+        let dead = dead.filter(|dead| !assigned.contains(dead));
+        let dead: Vec<u32> = dead.map(|(_, local)| local).collect();
         let local = |index: u32| kept(local_place(state, index, dead.contains(&index)));
         let operand = |value| match value {
             Value::Reg(_, reg) => kept(ValuePlace::Reg(reg.index() as u8)),

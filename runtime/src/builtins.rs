@@ -289,7 +289,8 @@ unsafe fn grow(
     store: &mut Store,
     run: impl FnOnce(&mut Store) -> anyhow::Result<Option<u64>>,
 ) -> NativeResult<u64> {
-    match catch_unwind(AssertUnwindSafe(|| run(store))) {
+    let asked = store.ask_from_builtin(|store| catch_unwind(AssertUnwindSafe(|| run(store))));
+    match asked {
         // SAFETY: guaranteed by the caller.
         Ok(_) if store.shared().is_interrupted() => unsafe { leave_interrupted(store) },
         // SAFETY: guaranteed by the caller.

@@ -33,6 +33,18 @@ pub enum RuntimeError {
          call: use `call_async` or `instantiate_async` instead"
     )]
     Synchronous,
+    /// Something synchronous was done that calls the store's asynchronous hook or limiter.
+    #[error(
+        "the store has an asynchronous call hook or limiter, which can wait in asynchronous calls \
+         only: use `call_async`, `instantiate_async`, `grow_async` or `new_async` instead"
+    )]
+    Asynchronous,
+    /// An asynchronous limiter did not answer at once where nothing can wait for it.
+    #[error(
+        "the store's asynchronous limiter did not answer at once about a shared memory, which \
+         other threads wait to grow meanwhile"
+    )]
+    NoWait,
     /// The future of an asynchronous call was dropped.
     #[error("the call was cancelled")]
     Cancelled,

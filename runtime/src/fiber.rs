@@ -152,6 +152,29 @@ pub struct Fiber {
     pub entry_fp: usize,
     /// How the fiber was resumed last.
     pub resumed: Cell<Resumed>,
+    /// Whether the embedder's code runs on it, in a future's `poll` or a hook: what that calls
+    /// can't suspend the fiber, as its frames would not expect to go on on another thread.
+    pub busy: Cell<bool>,
+}
+
+/// Says that the embedder's code runs on a fiber, until it is dropped.
+pub struct Busy<'f> {
+    fiber: &'f Fiber,
+    before: bool,
+}
+
+impl<'f> Busy<'f> {
+    /// Says so of a fiber.
+    pub fn on(fiber: &'f Fiber) -> Self {
+        let before = fiber.busy.replace(true);
+        Self { fiber, before }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.fiber.busy.set(self.before);
+    }
 }
 
 /// How a fiber is resumed.

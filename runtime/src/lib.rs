@@ -89,7 +89,9 @@ pub use store::{
     UpdateDeadline, WaitClock, run_native,
 };
 #[cfg(feature = "async")]
-pub use store::{OnFiber, run_async};
+pub use store::{
+    AsyncHook, FindAsyncLimiter, HookFuture, OnFiber, ResourceLimiterAsync, run_async,
+};
 pub use sys::{Process, ProfilerMark};
 pub use thread_clock::ThreadClock;
 pub use types::TypeUses;

@@ -119,7 +119,7 @@ impl Func {
     /// As [`TypedFunc::call`].
     pub async fn call_async(
         &self,
-        mut store: impl AsContextMut,
+        mut store: impl AsContextMut<Data: Send>,
         params: &[Val],
         results: &mut [Val],
     ) -> Result<()> {
@@ -154,7 +154,11 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// # Panics
     ///
     /// As [`call`](Self::call): polling panics with a host function's panic.
-    pub async fn call_async(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
+    pub async fn call_async(
+        &self,
+        mut store: impl AsContextMut<Data: Send>,
+        params: P,
+    ) -> Result<R> {
         let store = raw_mut(&mut store);
         let func = self.func().0.id_in(store);
         let this = *self;

@@ -45,7 +45,7 @@ fn expect_count(what: &str, expected: usize, found: usize) -> Result<()> {
 }
 
 /// Creates a host function from a closure over values of run-time types.
-pub(crate) fn host<T: Send + 'static>(
+pub(crate) fn host<T: 'static>(
     ty: FuncType,
     func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 ) -> HostDefinition {

@@ -48,12 +48,12 @@ pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
 ///
 /// It is accepted wherever a store is.
 #[derive(Debug)]
-pub struct Caller<'a, T: Send + 'static> {
+pub struct Caller<'a, T: 'static> {
     store: StoreContextMut<'a, T>,
     instance: Option<InstanceId>,
 }
 
-impl<'a, T: Send + 'static> Caller<'a, T> {
+impl<'a, T: 'static> Caller<'a, T> {
     pub(super) fn new(store: &'a mut RawStore, instance: Option<InstanceId>) -> Self {
         Self {
             store: StoreContextMut::new(store),
@@ -110,7 +110,7 @@ impl<'a, T: Send + 'static> Caller<'a, T> {
     }
 }
 
-impl<T: Send + 'static> AsContext for Caller<'_, T> {
+impl<T: 'static> AsContext for Caller<'_, T> {
     type Data = T;
 
     fn as_context(&self) -> StoreContext<'_, T> {
@@ -118,7 +118,7 @@ impl<T: Send + 'static> AsContext for Caller<'_, T> {
     }
 }
 
-impl<T: Send + 'static> AsContextMut for Caller<'_, T> {
+impl<T: 'static> AsContextMut for Caller<'_, T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         self.store.as_context_mut()
     }
@@ -129,7 +129,7 @@ macro_rules! into_func {
         #[allow(non_snake_case)]
         impl<T, F, R, $($ty),*> IntoFunc<T, ($($ty,)*), R> for F
         where
-            T: Send + 'static,
+            T: 'static,
             F: Fn($($ty),*) -> R + Send + Sync + 'static,
             R: WasmRet,
             $($ty: WasmTy,)*
@@ -143,7 +143,7 @@ macro_rules! into_func {
         #[allow(non_snake_case)]
         impl<T, F, R, $($ty),*> IntoFunc<T, (Caller<'_, T>, $($ty,)*), R> for F
         where
-            T: Send + 'static,
+            T: 'static,
             F: Fn(Caller<'_, T>, $($ty),*) -> R + Send + Sync + 'static,
             R: WasmRet,
             $($ty: WasmTy,)*
@@ -154,7 +154,7 @@ macro_rules! into_func {
                     $($ty: $ty::Native),*
                 ) -> NativeResult<<R::Values as Values>::Native>
                 where
-                    T: Send + 'static,
+                    T: 'static,
                     F: Fn(Caller<'_, T>, $($ty),*) -> R + 'static,
                     R: WasmRet,
                     $($ty: WasmTy,)*

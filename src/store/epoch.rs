@@ -5,7 +5,7 @@ use upshift_runtime::{Store as RawStore, UpdateDeadline};
 use super::{AsContextMut, Store, StoreContextMut};
 use crate::Result;
 
-impl<T: Send + 'static> Store<T> {
+impl<T: 'static> Store<T> {
     /// Sets the deadline of this store to so many epochs after the current one: it has come when
     /// [`increment_epoch`](crate::Engine::increment_epoch) was called that many times; with 0 it
     /// has come already. Counts in engines whose code looks for it: see
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Store<T> {
     }
 }
 
-impl<T: Send + 'static> StoreContextMut<'_, T> {
+impl<T: 'static> StoreContextMut<'_, T> {
     /// Sets the deadline by epochs, as [`Store::set_epoch_deadline`] does: for the running call
     /// too.
     pub fn set_epoch_deadline(&mut self, ticks_beyond_current: u64) {

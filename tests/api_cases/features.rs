@@ -110,6 +110,29 @@ fn a_feature_that_the_engine_lacks_is_refused_as_such() {
     }
 }
 
+/// Wasmtime's switches of what is missing do not promise it silently.
+#[test]
+fn a_switch_of_what_the_engine_lacks_can_only_be_off() {
+    type Switch = fn(&mut Config, bool) -> &mut Config;
+    let switches: [(Switch, &str); 4] = [
+        (Config::wasm_gc, "GC: `Config::wasm_gc`"),
+        (Config::wasm_component_model, "components"),
+        (Config::wasm_stack_switching, "stack switching"),
+        (Config::wasm_shared_everything_threads, "shared types"),
+    ];
+    for (switch, words) in switches {
+        let mut config = Config::new();
+        switch(&mut config, false);
+        assert!(Engine::new(&config).is_ok());
+        switch(&mut config, true);
+        let error = Engine::new(&config).unwrap_err().to_string();
+        let expected = format!("Upshift does not support {words}");
+        assert!(error.starts_with(&expected), "{error}");
+        switch(&mut config, false);
+        assert!(Engine::new(&config).is_ok());
+    }
+}
+
 #[test]
 fn a_component_is_called_one() {
     for bytes in ["(component)", "(component (core module $m (func)))"] {

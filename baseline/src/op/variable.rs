@@ -44,6 +44,7 @@ impl FuncGen<'_> {
         let value = self.state.pop();
         self.assign(local, value);
         self.check_local_set(local, Assigned::Dropped);
+        self.describe_assigned(local);
     }
 
     pub(crate) fn visit_local_tee(&mut self, local: u32) {
@@ -51,6 +52,7 @@ impl FuncGen<'_> {
         self.assign(local, value);
         self.state.push(Value::Local(self.local_kind(local), local));
         self.check_local_set(local, Assigned::Kept);
+        self.describe_assigned(local);
     }
 
     fn assign(&mut self, local: u32, value: Value) {

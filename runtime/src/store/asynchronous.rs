@@ -23,9 +23,11 @@
 //! A fiber may be resumed on another thread, so no frame on it may belong to code that does not
 //! know that. On it are generated code, this crate, futures' allocations that are `Send`, and host
 //! functions; a synchronous one can enter WebAssembly again, with frames of its own in between. So
-//! only what the fiber's first activation calls can suspend it; other calls of asynchronous
-//! functions are errors. Frames of this crate that are on a fiber while it is suspended keep off
-//! thread-local variables, whose addresses the compiler may have computed before.
+//! only what the fiber's first activation calls can suspend it, and what its function does outside
+//! of activations; and neither while the embedder's code runs there in a future or a hook
+//! ([`Fiber::busy`]). Other calls of asynchronous functions are errors. Frames of this crate that
+//! are on a fiber while it is suspended keep off thread-local variables, whose addresses the
+//! compiler may have computed before.
 //!
 //! A call that is dropped while it is suspended is resumed a last time: the host function drops its
 //! future and fails, and WebAssembly is left as after any error. So a fiber always ends by itself.
@@ -51,7 +53,7 @@ use super::call::replace_current;
 use super::references::ActivationStack;
 use super::signals::Signals;
 use crate::error::RuntimeError;
-use crate::fiber::{Fiber, FiberStack, Resumed};
+use crate::fiber::{Busy, Fiber, FiberStack, Resumed};
 use crate::interrupt::{Interruption, StoreShared};
 use crate::stack::{self, Bounds, stack_pointer};
 use crate::sys::{self, Process};
@@ -152,6 +154,7 @@ impl Store {
                 stack: bounds,
                 entry_fp: store.entry_fp(),
                 resumed: Cell::new(resumed),
+                busy: Cell::new(false),
             };
             shared.set_fiber(&fiber);
             catch_unwind(AssertUnwindSafe(|| run(store)))
@@ -215,29 +218,46 @@ impl Store {
         stacks
     }
 
-    /// The fiber that the calling host function can suspend.
-    ///
-    /// # Errors
-    ///
-    /// [`RuntimeError::Synchronous`] if frames of a synchronous call are between.
-    fn suspendable(&self) -> Result<NonNull<Fiber>, RuntimeError> {
+    /// The fiber that can be suspended at a place; `None` if frames of a synchronous call or of the
+    /// embedder are between.
+    fn suspendable(&self, place: Place) -> Option<NonNull<Fiber>> {
+        let fiber = NonNull::new(self.shared.fiber().cast_mut())?;
         let entry_fp = self.entry_fp();
-        let fiber = NonNull::new(self.shared.fiber().cast_mut());
-        let (Some(fiber), true) = (fiber, entry_fp != 0) else {
-            return Err(RuntimeError::Synchronous);
+        let around = match place {
+            Place::OfFiber => entry_fp,
+            Place::OfActivation if entry_fp == 0 => return None,
+            Place::OfActivation => {
+                let previous = frame::entry::PREVIOUS_ENTRY_FP as isize;
+                let previous = entry_fp.wrapping_add_signed(previous);
+                // SAFETY: the entry frame stands as long as its activation.
+                unsafe { ptr::with_exposed_provenance::<usize>(previous).read() }
+            }
         };
-        let previous = entry_fp.wrapping_add_signed(frame::entry::PREVIOUS_ENTRY_FP as isize);
-        // SAFETY: the entry frame stands as long as its activation, and the current fiber as long
-        // as it is that.
-        let (previous, on) = unsafe {
-            let previous = ptr::with_exposed_provenance::<usize>(previous).read();
-            (previous, fiber.as_ref())
-        };
-        if previous != on.entry_fp || !on.stack.contains(stack_pointer()) {
-            return Err(RuntimeError::Synchronous);
-        }
-        Ok(fiber)
+        // SAFETY: the current fiber stands as long as it is that.
+        let on = unsafe { fiber.as_ref() };
+        let suspendable =
+            around == on.entry_fp && !on.busy.get() && on.stack.contains(stack_pointer());
+        suspendable.then_some(fiber)
     }
+
+    /// Says that the embedder's code runs on the current fiber, if there is one, while `run` does.
+    pub(super) fn in_embedder<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        let fiber = self.shared.fiber();
+        // SAFETY: the current fiber stands as long as it is that, so longer than this function.
+        let busy = unsafe { fiber.as_ref() }.map(Busy::on);
+        let result = run(self);
+        drop(busy);
+        result
+    }
+}
+
+/// Where something waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a function that the innermost activation has called: a host function or a builtin.
+    OfActivation,
+    /// In what the function of an [`OnFiber`] does itself, outside of WebAssembly.
+    OfFiber,
 }
 
 impl<R> OnFiber<'_, R> {
@@ -335,12 +355,55 @@ pub unsafe fn run_async<'s, T, F>(
 where
     F: Future<Output = T> + Send + ?Sized + 's,
 {
-    let fiber = store.suspendable()?;
+    let fiber = store.suspendable(Place::OfActivation);
+    let fiber = fiber.ok_or(RuntimeError::Synchronous)?;
+    // SAFETY: guaranteed by the caller.
+    unsafe { run_on(fiber, store, start) }
+}
+
+/// As [`run_async`], wherever the store waits for its hook or limiter.
+///
+/// # Errors
+///
+/// [`RuntimeError::Asynchronous`] if nothing can wait there; as [`run_async`].
+///
+/// # Safety
+///
+/// The caller is at the place, with no frames of the embedder between.
+pub(super) unsafe fn run_at<'s, T, F>(
+    place: Place,
+    store: &'s mut Store,
+    start: impl FnOnce(&'s mut Store) -> Pin<Box<F>>,
+) -> anyhow::Result<T>
+where
+    F: Future<Output = T> + Send + ?Sized + 's,
+{
+    let fiber = store.suspendable(place);
+    let fiber = fiber.ok_or(RuntimeError::Asynchronous)?;
+    // SAFETY: guaranteed by the caller.
+    unsafe { run_on(fiber, store, start) }
+}
+
+/// Runs a future to its end on a fiber.
+///
+/// # Safety
+///
+/// As for [`run_at`]; the fiber is suspendable.
+unsafe fn run_on<'s, T, F>(
+    fiber: NonNull<Fiber>,
+    store: &'s mut Store,
+    start: impl FnOnce(&'s mut Store) -> Pin<Box<F>>,
+) -> anyhow::Result<T>
+where
+    F: Future<Output = T> + Send + ?Sized + 's,
+{
+    // SAFETY: the fiber that this function runs on; it stands until this function returns.
+    let fiber = unsafe { fiber.as_ref() };
     let interruption = store.interruption();
+    let busy = Busy::on(fiber);
     let mut future = start(store);
+    drop(busy);
     loop {
-        // SAFETY: the fiber that this function runs on; it stands until this function returns.
-        let fiber = unsafe { fiber.as_ref() };
         let context = fiber.resumed.get().context;
         // SAFETY: the context that the call is polled with is valid until the fiber suspends
         // itself.
@@ -348,9 +411,11 @@ where
         let Some(context) = context else {
             return Err(RuntimeError::Cancelled.into());
         };
+        let busy = Busy::on(fiber);
         if let Poll::Ready(value) = future.as_mut().poll(context) {
             return Ok(value);
         }
+        drop(busy);
         suspend(fiber, &interruption)?;
     }
 }

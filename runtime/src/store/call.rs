@@ -228,6 +228,7 @@ impl Store {
         call: impl FnOnce(*mut VmStore) -> R,
         failed: impl FnOnce(&R) -> bool,
     ) -> Result<R, Box<Error>> {
+        self.check_async().map_err(Error::from)?;
         let calling = self.run_hook(CallHook::CallingWasm);
         calling.map_err(Error::from_host)?;
         let outer = self.begin_observed_activation();

@@ -220,7 +220,10 @@ impl Store {
     /// for the pending reason: the stack is unchanged since the trap that was remembered, or the
     /// exit frame stands.
     pub(super) unsafe fn record_core_dump(&mut self, preserved: &PreservedRegisters) {
-        let is_error = matches!(self.pending, Some(Pending::Trap(..) | Pending::Host(..)));
+        let is_error = match &self.pending {
+            Some(Pending::Trap(..) | Pending::Host(..) | Pending::Callback(..)) => true,
+            Some(Pending::Exception(_) | Pending::FirstCall(_) | Pending::Panic(_)) | None => false,
+        };
         if !self.runtime.config().core_dumps || !self.process.is_current() || !is_error {
             return;
         }

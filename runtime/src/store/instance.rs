@@ -177,6 +177,7 @@ impl Store {
         imports: &[Extern],
     ) -> Result<InstanceId, Error> {
         self.process.check()?;
+        self.check_async()?;
         self.check_imports(module, imports)?;
         module.check_data()?;
         self.admit_instance(module.facts())?;

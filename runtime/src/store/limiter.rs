@@ -5,12 +5,20 @@
 //! limiter is limited by what the modules declare and by what the system grants.
 
 use std::any::Any;
+#[cfg(feature = "async")]
+use std::pin::Pin;
+#[cfg(feature = "async")]
+use std::task::{Context, Poll, Waker};
 
 use upshift_abi::plan::MemoryStyle;
 use upshift_abi::{ModuleFacts, TableType};
 
 use super::Store;
+#[cfg(feature = "async")]
+use super::asynchronous::{Place, run_at};
 use crate::error::Error;
+#[cfg(feature = "async")]
+use crate::error::RuntimeError;
 
 /// The default of [`ResourceLimiter::instances`].
 pub const DEFAULT_INSTANCE_LIMIT: usize = 10_000;
@@ -104,7 +112,120 @@ pub trait ResourceLimiter: Send {
 
 /// Returns the limiter in the embedder's data.
 pub type FindLimiter =
-    Box<dyn (for<'a> FnMut(&'a mut (dyn Any + Send)) -> &'a mut dyn ResourceLimiter) + Send + Sync>;
+    Box<dyn (for<'a> FnMut(&'a mut dyn Any) -> &'a mut dyn ResourceLimiter) + Send + Sync>;
+
+/// Decides as a [`ResourceLimiter`] does, and may wait for its decisions: WebAssembly waits
+/// meanwhile, and its thread does not.
+///
+/// About a shared memory, which other threads may want to grow at the same time, it must decide at
+/// once: its future is polled once, and if it is pending, growing fails with an error.
+#[cfg(feature = "async")]
+#[async_trait::async_trait]
+pub trait ResourceLimiterAsync: Send {
+    /// As [`ResourceLimiter::memory_growing`].
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
+
+    /// As [`ResourceLimiter::memory_grow_failed`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn memory_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        log::debug!("a memory could not grow: {error:#}");
+        Ok(())
+    }
+
+    /// As [`ResourceLimiter::table_growing`].
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> anyhow::Result<bool>;
+
+    /// As [`ResourceLimiter::table_grow_failed`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn table_grow_failed(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        log::debug!("a table could not grow: {error:#}");
+        Ok(())
+    }
+
+    /// As [`ResourceLimiter::instances`].
+    fn instances(&self) -> usize {
+        DEFAULT_INSTANCE_LIMIT
+    }
+
+    /// As [`ResourceLimiter::tables`].
+    fn tables(&self) -> usize {
+        DEFAULT_TABLE_LIMIT
+    }
+
+    /// As [`ResourceLimiter::memories`].
+    fn memories(&self) -> usize {
+        DEFAULT_MEMORY_LIMIT
+    }
+}
+
+/// Returns the asynchronous limiter in the embedder's data.
+#[cfg(feature = "async")]
+pub type FindAsyncLimiter =
+    Box<dyn (for<'a> FnMut(&'a mut dyn Any) -> &'a mut dyn ResourceLimiterAsync) + Send + Sync>;
+
+/// The limiter of a store.
+#[derive(Default)]
+pub(super) enum LimiterSlot {
+    /// What modules declare and the system grants is the limit.
+    #[default]
+    None,
+    Set(FindLimiter),
+    #[cfg(feature = "async")]
+    Async(FindAsyncLimiter),
+}
+
+impl LimiterSlot {
+    pub(super) fn is_async(&self) -> bool {
+        match self {
+            Self::None | Self::Set(_) => false,
+            #[cfg(feature = "async")]
+            Self::Async(_) => true,
+        }
+    }
+}
+
+/// A limiter, for what both kinds decide alike.
+enum Found<'a> {
+    Sync(&'a mut dyn ResourceLimiter),
+    #[cfg(feature = "async")]
+    Async(&'a mut dyn ResourceLimiterAsync),
+}
+
+/// Calls a method that both kinds of limiters have.
+macro_rules! of_either {
+    ($found:expr, $method:ident($($arg:expr),*)) => {
+        match $found {
+            Found::Sync(limiter) => limiter.$method($($arg),*),
+            #[cfg(feature = "async")]
+            Found::Async(limiter) => limiter.$method($($arg),*),
+        }
+    };
+}
+
+/// Whether an asynchronous limiter may let others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It may.
+    Waits,
+    /// Other threads wait for the answer, so it may not.
+    Hurries,
+}
 
 /// Fixed limits for a store, built by [`StoreLimitsBuilder`].
 ///
@@ -268,16 +389,29 @@ pub(super) enum Resource {
 impl Store {
     /// Sets the limiter that decides on the resources of this store's instances from now on.
     pub fn set_limiter(&mut self, limiter: FindLimiter) {
-        self.limiter = Some(limiter);
+        self.limiter = LimiterSlot::Set(limiter);
+        self.update_hook();
+    }
+
+    /// Sets an asynchronous limiter, in the same way: the store's calls must be asynchronous then.
+    #[cfg(feature = "async")]
+    pub fn set_async_limiter(&mut self, limiter: FindAsyncLimiter) {
+        self.limiter = LimiterSlot::Async(limiter);
+        self.update_hook();
     }
 
     pub(super) fn has_limiter(&self) -> bool {
-        self.limiter.is_some()
+        !matches!(self.limiter, LimiterSlot::None)
     }
 
-    fn limiter(&mut self) -> Option<&mut dyn ResourceLimiter> {
-        let find = self.limiter.as_mut()?;
-        Some(find(&mut *self.data))
+    fn limiter(&mut self) -> Option<Found<'_>> {
+        let data = &mut *self.data;
+        match &mut self.limiter {
+            LimiterSlot::None => None,
+            LimiterSlot::Set(find) => Some(Found::Sync(find(data))),
+            #[cfg(feature = "async")]
+            LimiterSlot::Async(find) => Some(Found::Async(find(data))),
+        }
     }
 
     /// Asks the limiter whether a memory or table may grow. Sizes that no `usize` can represent are
@@ -289,16 +423,83 @@ impl Store {
         desired: u64,
         maximum: Option<u64>,
     ) -> anyhow::Result<bool> {
-        let Some(limiter) = self.limiter() else {
-            return Ok(true);
-        };
+        self.may_grow_with(Patience::Waits, what, current, desired, maximum)
+    }
+
+    pub(super) fn may_grow_with(
+        &mut self,
+        patience: Patience,
+        what: Resource,
+        current: u64,
+        desired: u64,
+        maximum: Option<u64>,
+    ) -> anyhow::Result<bool> {
         // Sizes here are below 2^64 bytes, so they fit a word.
         let [current, desired] = [current, desired].map(|size| size as usize);
         let maximum = maximum.map(|size| size as usize);
+        let _ = patience;
+        match self.limiter() {
+            None => Ok(true),
+            Some(Found::Sync(limiter)) => match what {
+                Resource::Memory => limiter.memory_growing(current, desired, maximum),
+                Resource::Table => limiter.table_growing(current, desired, maximum),
+            },
+            #[cfg(feature = "async")]
+            Some(Found::Async(_)) => self.ask_async(patience, what, (current, desired, maximum)),
+        }
+    }
+
+    /// Asks the asynchronous limiter, and waits for its answer.
+    #[cfg(feature = "async")]
+    fn ask_async(
+        &mut self,
+        patience: Patience,
+        what: Resource,
+        sizes: (usize, usize, Option<usize>),
+    ) -> anyhow::Result<bool> {
+        self.check_async()?;
+        if patience == Patience::Hurries {
+            let mut context = Context::from_waker(Waker::noop());
+            return match self.in_embedder(|store| {
+                let mut answer = store.answer(what, sizes);
+                answer.as_mut().poll(&mut context)
+            }) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => Err(RuntimeError::NoWait.into()),
+            };
+        }
+        // SAFETY: a builtin says that it asks; whatever else does is called by the embedder, and
+        // has no frames of the embedder around it if it is the function of a fiber.
+        unsafe { run_at(self.asks_from, self, |store| store.answer(what, sizes)) }?
+    }
+
+    /// The answer of the asynchronous limiter.
+    #[cfg(feature = "async")]
+    fn answer(
+        &mut self,
+        what: Resource,
+        (current, desired, maximum): (usize, usize, Option<usize>),
+    ) -> Pin<Box<dyn Future<Output = anyhow::Result<bool>> + Send + '_>> {
+        let Some(Found::Async(limiter)) = self.limiter() else {
+            unreachable!("the limiter is an asynchronous one");
+        };
         match what {
             Resource::Memory => limiter.memory_growing(current, desired, maximum),
             Resource::Table => limiter.table_growing(current, desired, maximum),
         }
+    }
+
+    /// Has the limiter asked by a builtin, which can be suspended, while `run` runs.
+    pub(crate) fn ask_from_builtin<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        #[cfg(feature = "async")]
+        {
+            let before = std::mem::replace(&mut self.asks_from, Place::OfActivation);
+            let result = run(self);
+            self.asks_from = before;
+            result
+        }
+        #[cfg(not(feature = "async"))]
+        run(self)
     }
 
     /// Tells the limiter that growth which it permitted has failed.
@@ -308,8 +509,8 @@ impl Store {
         error: anyhow::Error,
     ) -> anyhow::Result<()> {
         match (self.limiter(), what) {
-            (Some(limiter), Resource::Memory) => limiter.memory_grow_failed(error),
-            (Some(limiter), Resource::Table) => limiter.table_grow_failed(error),
+            (Some(limiter), Resource::Memory) => of_either!(limiter, memory_grow_failed(error)),
+            (Some(limiter), Resource::Table) => of_either!(limiter, table_grow_failed(error)),
             (None, _) => {
                 log::debug!("{what:?} could not grow: {error:#}");
                 Ok(())
@@ -332,7 +533,11 @@ impl Store {
         let Some(limiter) = self.limiter() else {
             return Ok(());
         };
-        let limits = [limiter.instances(), limiter.memories(), limiter.tables()];
+        let limits = match limiter {
+            Found::Sync(limiter) => [limiter.instances(), limiter.memories(), limiter.tables()],
+            #[cfg(feature = "async")]
+            Found::Async(limiter) => [limiter.instances(), limiter.memories(), limiter.tables()],
+        };
         let kinds = ["instances", "memories", "tables"];
         for ((count, limit), kind) in counts.into_iter().zip(limits).zip(kinds) {
             if count > limit {

@@ -10,7 +10,7 @@ use upshift_abi::vmctx::VmMemory;
 use upshift_abi::{MemoryType, Sharing, TrapCode};
 
 use super::instance_space::InstanceSpace;
-use super::limiter::Resource;
+use super::limiter::{Patience, Resource};
 use super::{MemoryId, Order, Store, checked_range, copy_order};
 use crate::error::{Error, RuntimeError};
 use crate::image::MemoryImage;
@@ -341,10 +341,7 @@ impl Store {
     }
 
     /// The memory's bytes and the embedder's data, both mutable.
-    pub fn memory_and_data_mut(
-        &mut self,
-        memory: MemoryId,
-    ) -> (&mut [u8], &mut (dyn std::any::Any + Send)) {
+    pub fn memory_and_data_mut(&mut self, memory: MemoryId) -> (&mut [u8], &mut dyn std::any::Any) {
         (self.memories[memory.index()].bytes_mut(), &mut *self.data)
     }
 
@@ -365,7 +362,12 @@ impl Store {
         let (current, style) = (entry.pages(), entry.style);
         let desired = style.bytes(current.saturating_add(delta));
         let bytes = style.bytes(current);
-        if !self.may_grow(Resource::Memory, bytes, desired, style.max_bytes())? {
+        let patience = match growing {
+            Some(_) => Patience::Hurries,
+            None => Patience::Waits,
+        };
+        let maximum = style.max_bytes();
+        if !self.may_grow_with(patience, Resource::Memory, bytes, desired, maximum)? {
             return Ok(None);
         }
         let grown = match growing {

@@ -10,8 +10,8 @@ mod asynchronous;
 mod budget;
 mod call;
 mod constant;
-mod epoch;
 mod core_dump;
+mod epoch;
 mod exceptions;
 mod externs;
 mod fuel;
@@ -46,12 +46,14 @@ use upshift_abi::{TrapCode, TypeId};
 pub use asynchronous::{OnFiber, run_async};
 pub(crate) use call::current_store;
 pub use call::{NativeEntry, Pending};
-pub use epoch::{EpochCallback, UpdateDeadline};
 pub use core_dump::{CoreDump, CoreFrame, CoreValue};
 pub(crate) use core_dump::{PreservedRegisters, TrapRegisters};
+pub use epoch::{EpochCallback, UpdateDeadline};
 pub use exceptions::{ExceptionId, ExceptionMemory, ThrownException};
 pub use externs::ExternValue;
 pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
+#[cfg(feature = "async")]
+pub use hook::{AsyncHook, HookFuture};
 pub use hook::{CallHook, Hook};
 pub use instance::Instance;
 pub(crate) use instance_space::{ForgetOnDrop, SpacePool};
@@ -59,6 +61,8 @@ pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
 };
+#[cfg(feature = "async")]
+pub use limiter::{FindAsyncLimiter, ResourceLimiterAsync};
 pub use observe::{CallAbort, ObservedEvent, ObservedFunc, Observer};
 pub(crate) use on_demand::Provided;
 pub(crate) use signals::TRAP_SIGNALS;
@@ -74,13 +78,14 @@ use crate::runtime::Runtime;
 use crate::sys::Process;
 use arena::{Arena, WordMap};
 use call::TypeInfo;
-use epoch::Epochs;
 use core_dump::Trapped;
+use epoch::Epochs;
 use exceptions::{Exceptions, TagEntry};
 use externs::Externs;
 use func::{FuncEntry, HostFuncEntry};
 use global::GlobalEntry;
 use hook::HookSlot;
+use limiter::LimiterSlot;
 use memory::MemoryEntry;
 use observe::Observing;
 use on_demand::OnDemand;
@@ -158,8 +163,11 @@ pub struct Store {
     /// Fuel that the counter of generated code has no room for.
     fuel_beyond: u64,
     epochs: Epochs,
-    data: Box<dyn Any + Send>,
-    limiter: Option<FindLimiter>,
+    data: Box<dyn Any>,
+    limiter: LimiterSlot,
+    /// Where the limiter is asked, and can wait.
+    #[cfg(feature = "async")]
+    asks_from: asynchronous::Place,
     wait_clock: Option<FindWaitClock>,
     hook: HookSlot,
     observing: Observing,
@@ -200,7 +208,8 @@ pub struct Store {
 }
 
 // SAFETY: the raw pointers inside lead to memory that the store owns, and to code, which is shared
-// by all threads. Embedder data, host functions and extern values are `Send`. A store that moves to
+// by all threads. Host functions and extern values are `Send`, and embedder data is, or keeps the
+// store on its thread (`Store::with_data`). A store that moves to
 // another thread is not inside WebAssembly, as calls borrow it exclusively; or a host function
 // passes it on and waits, and a call on that thread takes over stack limit and interruptions
 // (`Store::change_thread`).
@@ -209,6 +218,16 @@ unsafe impl Send for Store {}
 impl Store {
     /// Creates an empty store.
     pub fn new(runtime: &Arc<Runtime>, data: Box<dyn Any + Send>) -> Self {
+        // SAFETY: the data is `Send`.
+        unsafe { Self::with_data(runtime, data) }
+    }
+
+    /// Creates an empty store, whose data need not be [`Send`].
+    ///
+    /// # Safety
+    ///
+    /// If the data is not `Send`, the store, and references to it, stay on the calling thread.
+    pub unsafe fn with_data(runtime: &Arc<Runtime>, data: Box<dyn Any>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let shared = StoreShared::new();
         let signals = match runtime.sampler() {
@@ -229,7 +248,9 @@ impl Store {
             fuel_beyond: 0,
             epochs: Epochs::default(),
             data,
-            limiter: None,
+            limiter: LimiterSlot::None,
+            #[cfg(feature = "async")]
+            asks_from: asynchronous::Place::OfFiber,
             wait_clock: None,
             hook: HookSlot::new(runtime.config().observed),
             observing: Observing::default(),
@@ -268,17 +289,17 @@ impl Store {
     }
 
     /// The embedder's data.
-    pub fn data(&self) -> &(dyn Any + Send) {
+    pub fn data(&self) -> &dyn Any {
         &*self.data
     }
 
     /// The embedder's data, mutable.
-    pub fn data_mut(&mut self) -> &mut (dyn Any + Send) {
+    pub fn data_mut(&mut self) -> &mut dyn Any {
         &mut *self.data
     }
 
     /// Returns the embedder's data and drops everything else.
-    pub fn into_data(mut self) -> Box<dyn Any + Send> {
+    pub fn into_data(mut self) -> Box<dyn Any> {
         std::mem::replace(&mut self.data, Box::new(()))
     }
 

@@ -32,7 +32,7 @@ pub trait WaitClock {
 
 /// Returns the clock in the embedder's data.
 pub type FindWaitClock =
-    Box<dyn (for<'a> FnMut(&'a mut (dyn Any + Send)) -> &'a mut dyn WaitClock) + Send + Sync>;
+    Box<dyn (for<'a> FnMut(&'a mut dyn Any) -> &'a mut dyn WaitClock) + Send + Sync>;
 
 impl Store {
     /// The instruction `memory.atomic.notify`: returns the number of threads that it woke.
