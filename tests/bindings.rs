@@ -8,6 +8,41 @@ upshift::bindgen!(
     config = "tests/programs/bindings/shapes.toml"
 );
 
+/// Functions with several results, and globals.
+mod values {
+    upshift::bindgen!("tests/programs/bindings/values.wasm");
+
+    /// The host of the module.
+    #[derive(Debug)]
+    pub struct Halves;
+
+    impl HostImports for Halves {
+        fn split(&mut self, p0: i64) -> upshift::Result<(i32, i32)> {
+            Ok(((p0 >> 32) as i32, p0 as i32))
+        }
+    }
+}
+
+#[test]
+fn functions_have_several_results_and_globals_methods() {
+    for engine in engines() {
+        let module = Module::new(&engine, values::Values::<values::Halves>::WASM).unwrap();
+        let mut library = values::Values::new(&module, values::Halves).unwrap();
+        assert_eq!(library.swap(7, -8).unwrap(), (-8, 7));
+        assert_eq!(library.parts((3 << 32) | 4).unwrap(), (3, 4));
+        assert_eq!((library.count(), library.ratio()), (5, 0.5));
+        library.count_up().unwrap();
+        assert_eq!(library.count(), 6);
+        library.set_count(-1).unwrap();
+        library.count_up().unwrap();
+        assert_eq!(library.count(), 0);
+        let ty = upshift::ValType::I64;
+        let error = library.global("count", ty).unwrap_err().to_string();
+        assert!(error.contains("is of the type i32, not i64"), "{error}");
+        assert!(library.global("parts", ty).is_err());
+    }
+}
+
 /// What the library asks of its host.
 #[derive(Debug, Default)]
 struct Host {

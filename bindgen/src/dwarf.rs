@@ -126,6 +126,7 @@ impl<'a> UnitReader<'a, '_> {
             name: String::new(),
             params,
             result,
+            more: Vec::new(),
         }))
     }
 

@@ -91,11 +91,12 @@ impl Types<'_> {
             ResultType::Value(item) => self.item(item),
             ResultType::CStr { .. } => "::core::option::Option<::std::string::String>".to_owned(),
         });
+        let more = method.more.iter().map(|item| self.item(item));
         let outs = method.params.iter().filter_map(|param| match &param.ty {
             ParamType::Out(item) => Some(self.item(item)),
             _ => None,
         });
-        tuple(result.into_iter().chain(outs).collect())
+        tuple(result.into_iter().chain(more).chain(outs).collect())
     }
 }
 
@@ -155,10 +156,21 @@ fn wires(param: &Param) -> Vec<&'static str> {
     }
 }
 
-fn result_wire(method: &Method) -> &'static str {
-    match &method.result {
-        None => "()",
-        Some(ResultType::Value(item)) => wire(item),
-        Some(ResultType::CStr { .. }) => "u32",
-    }
+/// The type that a function returns in WebAssembly.
+fn result_wire(method: &Method) -> String {
+    let first = method.result.as_ref().map(|result| match result {
+        ResultType::Value(item) => wire(item),
+        ResultType::CStr { .. } => "u32",
+    });
+    let more = method.more.iter().map(wire);
+    tuple(first.into_iter().chain(more).map(str::to_owned).collect())
+}
+
+/// The results of a function that has several.
+fn several(method: &Method) -> Option<Vec<&Item>> {
+    let Some(ResultType::Value(first)) = &method.result else {
+        return None;
+    };
+    let all = std::iter::once(first).chain(&method.more);
+    (!method.more.is_empty()).then(|| all.collect())
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use wasmparser::{
-    CompositeInnerType, ExternalKind, FuncType, KnownCustom, Name, Parser, Payload, TypeRef,
+    CompositeInnerType, ExternalKind, FuncType, GlobalType, KnownCustom, Name, Parser, Payload,
+    TypeRef,
 };
 
 use crate::BindError;
@@ -18,11 +19,19 @@ pub(crate) struct Function {
     pub(crate) ty: FuncType,
 }
 
+/// A global that the module exports.
+#[derive(Clone, Debug)]
+pub(crate) struct Global {
+    pub(crate) name: String,
+    pub(crate) ty: GlobalType,
+}
+
 /// The parts of a module that bindings are made from.
 #[derive(Debug, Default)]
 pub(crate) struct ModuleFacts {
     pub(crate) exports: Vec<Function>,
     pub(crate) imports: Vec<Function>,
+    pub(crate) globals: Vec<Global>,
     /// The names of parameters, by function.
     pub(crate) locals: HashMap<u32, HashMap<u32, String>>,
     /// Functions by the place of their code in the code section, as DWARF's addresses are.
@@ -56,6 +65,9 @@ struct Reader {
     /// The type of each function.
     functions: Vec<u32>,
     exports: Vec<(String, u32)>,
+    /// The type of each global.
+    globals: Vec<GlobalType>,
+    exported_globals: Vec<(String, u32)>,
     /// The offset of the code section's contents in the module.
     code: u64,
     /// Functions whose bodies have been seen, imports included.
@@ -102,11 +114,19 @@ impl Reader {
                     }
                 }
             }
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    self.globals.push(global?.ty);
+                }
+            }
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export?;
-                    if export.kind == ExternalKind::Func {
-                        self.exports.push((export.name.to_owned(), export.index));
+                    let found = (export.name.to_owned(), export.index);
+                    match export.kind {
+                        ExternalKind::Func => self.exports.push(found),
+                        ExternalKind::Global => self.exported_globals.push(found),
+                        _ => {}
                     }
                 }
             }
@@ -190,6 +210,11 @@ impl Reader {
                 index,
                 ty,
             });
+        }
+        for (name, index) in std::mem::take(&mut self.exported_globals) {
+            let ty = self.globals.get(index as usize).copied();
+            let ty = ty.ok_or_else(|| BindError::new(format!("there is no global {index}")))?;
+            self.facts.globals.push(Global { name, ty });
         }
         Ok(self.facts)
     }

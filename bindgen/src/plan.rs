@@ -21,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) has_memory: bool,
     pub(crate) imports_wasi: bool,
     pub(crate) methods: Vec<Method>,
+    pub(crate) globals: Vec<GlobalMethods>,
     pub(crate) traits: Vec<HostTrait>,
     pub(crate) structs: Structs,
     /// Names of which only addresses are known: as in the module, and in Rust.
@@ -39,6 +40,19 @@ pub(crate) struct Method {
     pub(crate) function: String,
     pub(crate) params: Vec<Param>,
     pub(crate) result: Option<ResultType>,
+    /// Further results.
+    pub(crate) more: Vec<Item>,
+}
+
+/// A global that the module exports.
+#[derive(Debug)]
+pub(crate) struct GlobalMethods {
+    /// The name of the method that reads it, and of the one that sets it if it can be set.
+    pub(crate) get: String,
+    pub(crate) set: Option<String>,
+    /// The name in the module.
+    pub(crate) global: String,
+    pub(crate) wire: Wire,
 }
 
 /// The functions of a module that the host implements.
@@ -49,8 +63,8 @@ pub(crate) struct HostTrait {
     pub(crate) methods: Vec<Method>,
 }
 
-/// The most parameters that typed functions have.
-const MAX_PARAMS: usize = 16;
+/// The most parameters, and the most results, that typed functions have.
+const MAX_VALUES: usize = 16;
 
 /// Exports that are no functions of the library's.
 const INTERNAL: &[&str] = &["_initialize", "__wasm_call_ctors", "cabi_realloc"];
@@ -73,6 +87,7 @@ impl Plan {
             has_memory: facts.has_memory,
             imports_wasi: false,
             methods: Vec::new(),
+            globals: Vec::new(),
             traits: Vec::new(),
             structs: Structs::new(&config.structs, debug.structs, &mut types)?,
             opaque: BTreeMap::new(),
@@ -144,6 +159,27 @@ impl Plan {
                 Ok(signature) => self.methods.push(method(signature, &mut names, opaque)),
                 Err(why) => self.skipped.push((export.name.clone(), why)),
             }
+        }
+        // Functions have had their choice of names.
+        for global in &facts.globals {
+            // Of the linker's own: `__stack_pointer`, `__heap_base` and their like.
+            if global.name.starts_with("__") || config.skips(&global.name) {
+                continue;
+            }
+            let Some(wire) = wire_of(global.ty.content_type) else {
+                let why = format!("it is a {}", global.ty.content_type);
+                self.skipped.push((global.name.clone(), why));
+                continue;
+            };
+            let name = snake(&global.name);
+            let mutable = global.ty.mutable;
+            let set = mutable.then(|| names.distinct(format!("set_{name}")));
+            self.globals.push(GlobalMethods {
+                get: names.distinct(name),
+                set,
+                global: global.name.clone(),
+                wire,
+            });
         }
         Ok(())
     }
@@ -226,27 +262,35 @@ impl Plan {
             }
         }
         let params: Vec<Wire> = signature.params.iter().flat_map(wires).collect();
-        let result = signature.result.as_ref().map(result_wire);
+        let first = signature.result.as_ref().map(result_wire);
+        let more = signature.more.iter().map(item_wire);
+        let results: Vec<Wire> = first.into_iter().chain(more).collect();
         let wire = |types: &[ValType]| types.iter().map(|&ty| wire_of(ty)).collect();
         let own: Option<Vec<Wire>> = wire(ty.params());
-        let own_result: Option<Vec<Wire>> = wire(ty.results());
-        if own.as_ref() == Some(&params) && own_result == Some(result.into_iter().collect()) {
-            return match params.len() {
-                ..=MAX_PARAMS => Ok(()),
-                more => Err(BindError::new(format!("`{name}` has {}", too_many(more)))),
+        let own_results: Option<Vec<Wire>> = wire(ty.results());
+        if own.as_ref() == Some(&params) && own_results.as_ref() == Some(&results) {
+            return match (params.len(), results.len()) {
+                (..=MAX_VALUES, ..=MAX_VALUES) => Ok(()),
+                (params, results) => {
+                    let what = too_many(params, results);
+                    Err(BindError::new(format!("`{name}` has {what}")))
+                }
             };
         }
         let list = |types: &[ValType]| {
             let names: Vec<String> = types.iter().map(ValType::to_string).collect();
             names.join(", ")
         };
-        let wanted: Vec<String> = params.iter().map(|wire| wire.name().to_owned()).collect();
+        let names = |wires: &[Wire]| {
+            let names: Vec<&str> = wires.iter().map(|wire| wire.name()).collect();
+            names.join(", ")
+        };
         Err(BindError::new(format!(
             "`{name}` is ({}) -> ({}) in the module, and its signature means ({}) -> ({})",
             list(ty.params()),
             list(ty.results()),
-            wanted.join(", "),
-            result.map_or("", Wire::name),
+            names(&params),
+            names(&results),
         )))
     }
 }
@@ -283,13 +327,23 @@ fn wires(param: &Param) -> Vec<Wire> {
 
 fn result_wire(result: &ResultType) -> Wire {
     match result {
-        ResultType::Value(Item::Scalar(scalar)) => scalar.wire(),
+        ResultType::Value(item) => item_wire(item),
+        ResultType::CStr { .. } => Wire::I32,
+    }
+}
+
+fn item_wire(item: &Item) -> Wire {
+    match item {
+        Item::Scalar(scalar) => scalar.wire(),
         _ => Wire::I32,
     }
 }
 
-fn too_many(params: usize) -> String {
-    format!("{params} parameters, more than {MAX_PARAMS}")
+fn too_many(params: usize, results: usize) -> String {
+    match params {
+        ..=MAX_VALUES => format!("{results} results, more than {MAX_VALUES}"),
+        _ => format!("{params} parameters, more than {MAX_VALUES}"),
+    }
 }
 
 /// The signature that the function's own type gives: numbers.
@@ -304,9 +358,9 @@ fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, S
         };
         Ok(Item::Scalar(scalar))
     };
-    let params = function.ty.params();
-    if params.len() > MAX_PARAMS {
-        return Err(format!("it has {}", too_many(params.len())));
+    let (params, results) = (function.ty.params(), function.ty.results());
+    if params.len().max(results.len()) > MAX_VALUES {
+        return Err(format!("it has {}", too_many(params.len(), results.len())));
     }
     let names = facts.locals.get(&function.index);
     let params = params.iter().enumerate().map(|(index, ty)| {
@@ -317,16 +371,15 @@ fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, S
         })
     });
     let params = params.collect::<Result<_, String>>()?;
-    let result = match function.ty.results() {
-        [] => None,
-        [ty] => Some(ResultType::Value(number(ty)?)),
-        types => return Err(format!("it returns {} values", types.len())),
-    };
+    let mut results = results.iter().map(number);
+    let result = results.next().transpose()?.map(ResultType::Value);
+    let more = results.collect::<Result<_, _>>()?;
     Ok(Signature {
         method: None,
         name: function.name.clone(),
         params,
         result,
+        more,
     })
 }
 
@@ -357,7 +410,7 @@ fn fits_import(signature: &Signature, has_memory: bool) -> Result<(), BindError>
 
 fn method(signature: Signature, names: &mut Names, opaque: &mut BTreeSet<String>) -> Method {
     let name = snake(signature.method.as_deref().unwrap_or(&signature.name));
-    let mut taken = Names::with(&["self", "result", "memory", "host", "caller"]);
+    let mut taken = Names::with(&["self", "result", "results", "memory", "host", "caller"]);
     let params = signature.params.into_iter().map(|param| {
         match &param.ty {
             ParamType::Value(item) | ParamType::Ref { item, .. } => named_in(item, opaque),
@@ -373,11 +426,16 @@ fn method(signature: Signature, names: &mut Names, opaque: &mut BTreeSet<String>
     if let Some(ResultType::Value(item)) = &signature.result {
         named_in(item, opaque);
     }
+    signature
+        .more
+        .iter()
+        .for_each(|item| named_in(item, opaque));
     Method {
         name: names.distinct(name),
         function: signature.name,
         params,
         result: signature.result,
+        more: signature.more,
     }
 }
 

@@ -20,8 +20,8 @@
 //! | `&str` | address and length in bytes | the same |
 //! | `cstr` | the address of bytes that end with a zero | `&str` |
 //!
-//! Results are values, `*T`, or `cstr` and `owned cstr`, which become `Option<String>`; what is
-//! owned is freed in the module.
+//! Results are values, `*T`, several of these as `(A, B)`, or `cstr` and `owned cstr`, which become
+//! `Option<String>`; what is owned is freed in the module.
 
 use crate::BindError;
 
@@ -173,6 +173,8 @@ pub struct Signature {
     pub params: Vec<Param>,
     /// What it returns.
     pub result: Option<ResultType>,
+    /// What it returns besides, by further results: numbers and addresses.
+    pub more: Vec<Item>,
 }
 
 impl Signature {
@@ -315,15 +317,25 @@ impl<'a> Parser<'a> {
                 break;
             }
         }
+        let mut more = Vec::new();
         let result = match self.take("->") {
-            true => Some(self.result_type()?),
             false => None,
+            true if self.take("(") => {
+                let first = ResultType::Value(self.value()?);
+                while self.take(",") {
+                    more.push(self.value()?);
+                }
+                self.expect(")")?;
+                Some(first)
+            }
+            true => Some(self.result_type()?),
         };
         Ok(Signature {
             method,
             name,
             params,
             result,
+            more,
         })
     }
 
@@ -478,6 +490,13 @@ mod tests {
         assert_eq!(signature.method.as_deref(), Some("free"));
         assert_eq!(signature.name, "a-b");
         assert_eq!(signature.result, Some(ResultType::CStr { owned: true }));
+        let signature = Signature::parse("divide(a: i64, b: i64) -> (i64, *node)").unwrap();
+        let first = ResultType::Value(Item::Scalar(Scalar::I64));
+        let second = Item::Pointer(Box::new(Item::Named("node".into())));
+        assert_eq!(
+            (signature.result, signature.more),
+            (Some(first), vec![second])
+        );
     }
 
     #[test]

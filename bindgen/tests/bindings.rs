@@ -54,10 +54,16 @@ fn types_alone_become_bindings() {
     let text = r#"(module
         (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
         (import "a-b" "log" (func (param i32) (result f64)))
+        (import "a-b" "both" (func (param f32) (result i64 f64)))
         (func (export "get-Value") (param $first i32) (param i64) (result f32) (f32.const 0))
         (func (export "self") (param $self i32) (param $result i32))
         (func (export "new"))
-        (func (export "two") (result i32 i32) (i32.const 0) (i32.const 0))
+        (global (export "count") (mut i64) (i64.const 0))
+        (global (export "Ratio") f32 (f32.const 0.5))
+        (global (export "two") (mut f64) (f64.const 0))
+        (global (export "__heap_base") i32 (i32.const 0))
+        (global (export "mask") v128 (v128.const i64x2 0 0))
+        (func (export "two") (result i32 i64) (i32.const 0) (i64.const 0))
         (func (export "vector") (param v128)))"#;
     check_golden(
         "types.txt",
@@ -96,6 +102,11 @@ fn what_makes_no_sense_is_said() {
         (
             r#"imports = ["env.g()"]"#,
             "the module has no import `env.g`; it has env.f",
+        ),
+        (
+            r#"functions = ["g(a: i32, b: i32) -> (i32, i64)"]"#,
+            "line 1: `g` is (i32, i32) -> (i32) in the module, and its signature means (i32, i32) \
+             -> (i32, i64)",
         ),
         (r#"function = []"#, "there is no option `function`"),
     ] {
@@ -149,7 +160,8 @@ fn names_stay_in_their_comments_and_apart() {
         (import "h\npwned!();" "x\rpwned!();" (func))
         (memory 1)
         (func (export "f\npwned!();") (param i32 i32 i32))
-        (func (export "g\n\"\\*/{}pwned!();") (result i32 i32) (i32.const 0) (i32.const 0))
+        (func (export "g\n\"\\*/{}pwned!();") (param v128))
+        (global (export "i\npwned!();") i32 (i32.const 0))
         (func (export "k") (param i32 i32)))"#;
     let wasm = wat::parse_str(text).unwrap();
     let config = "functions = [\"k(text: cstr, text_at: *h)\"]\n[structs]\nh = \"x: u8\"";
@@ -199,6 +211,13 @@ fn what_typed_functions_do_not_have_is_said() {
     assert!(
         error.contains("line 1: `g` has 17 parameters, more than 16"),
         "{error}"
+    );
+    let results = "i32 ".repeat(17);
+    let module = format!(r#"(module (func (export "h") (result {results}) unreachable))"#);
+    let text = generate(&wat::parse_str(&module).unwrap(), "").unwrap();
+    assert!(
+        text.contains("`h` has no method: it has 17 results, more than 16"),
+        "{text}"
     );
     let error = generate(&wasm, "imports = [\"env.f(text: &str)\"]").unwrap_err();
     assert!(

@@ -4,8 +4,8 @@ use super::{GuestMemory, GuestValue, Ptr};
 #[cfg(feature = "wasi")]
 use crate::wasi::WasiCtx;
 use crate::{
-    AsContextMut, Caller, Func, Instance, IntoFunc, Linker, Memory, Module, Ref, Result, Store,
-    Table, TypedFunc, WasmParams, WasmResults,
+    AsContextMut, Caller, Func, Global, Instance, IntoFunc, Linker, Memory, Module, Printable, Ref,
+    Result, Store, Table, TypedFunc, ValType, WasmParams, WasmResults,
 };
 
 /// The data of a [`Library`]'s store.
@@ -207,6 +207,25 @@ impl<H: Send + 'static> Library<H> {
     /// If there is none, or it has another type.
     pub fn func<P: WasmParams, R: WasmResults>(&mut self, name: &str) -> Result<TypedFunc<P, R>> {
         self.instance.get_typed_func(&mut self.store, name)
+    }
+
+    /// The exported global of this name, whose values are of this type.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it has another type.
+    pub fn global(&mut self, name: &str, ty: ValType) -> Result<Global> {
+        let global = self.instance.get_global(&mut self.store, name);
+        let Some(global) = global else {
+            anyhow::bail!("no global is exported as `{}`", Printable(name));
+        };
+        let found = global.ty(&self.store).content();
+        anyhow::ensure!(
+            found == ty,
+            "the exported global `{}` is of the type {found}, not {ty}",
+            Printable(name)
+        );
+        Ok(global)
     }
 
     /// The module's instance.

@@ -1,8 +1,8 @@
 //! The struct with a method for each exported function.
 
-use super::{Text, Types, from_wire, result_wire, shown, to_wire, tuple, wires};
-use crate::plan::{Method, Plan};
-use crate::signature::{ParamType, ResultType};
+use super::{Text, Types, from_wire, result_wire, several, shown, to_wire, tuple, wires};
+use crate::plan::{GlobalMethods, Method, Plan};
+use crate::signature::{ParamType, ResultType, Wire};
 
 /// What the generics of a plan's struct are.
 struct Generics {
@@ -60,6 +60,9 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
         let ty = format!("::upshift::TypedFunc<{params}, {result}>");
         text.line(format!("{}: {ty},", method.name));
     }
+    for global in &plan.globals {
+        text.line(format!("{}: ::upshift::Global,", global.get));
+    }
     text.line("}");
     text.line("");
     // A program rarely calls all functions of a library, whose names are not Rust's.
@@ -69,6 +72,10 @@ pub(super) fn library(text: &mut Text, plan: &Plan, include: Option<&str>) {
     for method in &plan.methods {
         text.line("");
         export(text, plan, method);
+    }
+    for global in &plan.globals {
+        text.line("");
+        accessors(text, global);
     }
     text.line("}");
     text.line("");
@@ -176,8 +183,58 @@ fn constructors(text: &mut Text, plan: &Plan, generics: &Generics, include: Opti
             method.name, method.function
         ));
     }
+    for global in &plan.globals {
+        let (name, variant) = (&global.get, variant(global.wire));
+        let ty = format!("::upshift::ValType::{variant}");
+        text.line(format!(
+            "{name}: library.global({:?}, {ty})?,",
+            global.global
+        ));
+    }
     text.line("library,");
     text.line("})");
+    text.line("}");
+}
+
+/// The name of a type's values.
+fn variant(wire: Wire) -> &'static str {
+    match wire {
+        Wire::I32 => "I32",
+        Wire::I64 => "I64",
+        Wire::F32 => "F32",
+        Wire::F64 => "F64",
+    }
+}
+
+/// The methods of a global.
+fn accessors(text: &mut Text, global: &GlobalMethods) {
+    let GlobalMethods {
+        get,
+        set,
+        global,
+        wire,
+    } = global;
+    let ty = wire.name();
+    text.line(format!("/// The value of `{}`.", shown(global)));
+    text.line(format!("pub fn {get}(&mut self) -> {ty} {{"));
+    text.line(format!(
+        "self.{get}.get(self.library.store_mut()).unwrap_{ty}()"
+    ));
+    text.line("}");
+    let Some(set) = set else {
+        return;
+    };
+    let bits = match wire {
+        Wire::I32 | Wire::I64 => "value",
+        Wire::F32 | Wire::F64 => "value.to_bits()",
+    };
+    let value = format!("::upshift::Val::{}({bits})", variant(*wire));
+    text.line("");
+    text.line(format!("/// Sets `{}`.", shown(global)));
+    text.line(format!(
+        "pub fn {set}(&mut self, value: {ty}) -> ::upshift::Result<()> {{"
+    ));
+    text.line(format!("self.{get}.set(self.library.store_mut(), {value})"));
     text.line("}");
 }
 
@@ -234,6 +291,11 @@ fn export(text: &mut Text, plan: &Plan, method: &Method) {
     let mut results = Vec::new();
     match &method.result {
         None => text.line(format!("{call};")),
+        Some(_) if !method.more.is_empty() => {
+            text.line(format!("let results = {call};"));
+            let items = several(method).into_iter().flatten().enumerate();
+            results.extend(items.map(|(n, item)| from_wire(item, &format!("results.{n}"))));
+        }
         Some(ResultType::Value(item)) => {
             text.line(format!("let result = {call};"));
             results.push(from_wire(item, "result"));

@@ -1,6 +1,6 @@
 //! The traits that a host implements, and the functions that call them.
 
-use super::{Text, Types, from_wire, result_wire, shown, to_wire, wires};
+use super::{Text, Types, from_wire, result_wire, several, shown, to_wire, wires};
 use crate::plan::{HostTrait, Method, Plan};
 use crate::signature::{ParamType, ResultType};
 
@@ -126,17 +126,35 @@ fn definition(text: &mut Text, plan: &Plan, host: &HostTrait, method: &Method) {
         .into_iter()
         .chain(outs)
         .collect();
-    match results.is_empty() {
-        true => text.line(format!("{call};")),
-        false => text.line(format!("let {} = {call};", super::tuple(results))),
+    let several = several(method);
+    match &several {
+        Some(items) => {
+            text.line(format!("let results = {call};"));
+            for (n, out) in results.iter().skip(1).enumerate() {
+                text.line(format!("let {out} = results.{};", items.len() + n));
+            }
+        }
+        None if results.is_empty() => text.line(format!("{call};")),
+        None => text.line(format!("let {} = {call};", super::tuple(results))),
     }
     back.iter().for_each(|line| text.line(line));
+    if let Some(items) = several {
+        let items = items.iter().enumerate();
+        let words = items.map(|(n, item)| to_wire(item, &format!("results.{n}")));
+        text.line(format!("Ok({})", super::tuple(words.collect())));
+    } else {
+        return_one(text, method);
+    }
+    text.line("},");
+    text.line(")?;");
+}
+
+/// Returns the one result of a host's function, or none.
+fn return_one(text: &mut Text, method: &Method) {
     match &method.result {
         Some(ResultType::Value(item)) => text.line(format!("Ok({})", to_wire(item, "result"))),
         _ => text.line("Ok(())"),
     }
-    text.line("},");
-    text.line(")?;");
 }
 
 /// Reads what a parameter leads to into a variable; returns the argument that lends it.
