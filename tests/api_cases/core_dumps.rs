@@ -321,7 +321,8 @@ fn all_values(engine: &Engine, all: bool) {
 fn values_in_baseline_code_are_known() {
     for (name, engine) in baseline_engines() {
         eprintln!("baseline {name}");
-        all_values(&engine, true);
+        // Code that keeps constants in registers, as the tier `naive` does, knows fewer operands.
+        all_values(&engine, name == "plain");
     }
 }
 

@@ -20,7 +20,7 @@ fn a_synchronous_call_says_what_is_wrong() {
             .unwrap();
         for times in [0, 1] {
             let error = run.call(&mut store, times).unwrap_err();
-            let cause = error.root_cause().to_string();
+            let cause = error.to_string();
             assert!(cause.contains("call_async"), "{cause}");
         }
         let fine = instance
@@ -69,7 +69,7 @@ fn synchronous_calls_within_asynchronous_ones_do_not_wait() {
         let (result, polls) = on_new_threads(run.call_async(&mut store, 0));
         assert_eq!((result.unwrap(), polls), (1100, 102));
         let error = block_on(run.call_async(&mut store, 2)).unwrap_err();
-        let cause = error.root_cause().to_string();
+        let cause = error.to_string();
         assert!(cause.contains("call_async"), "{cause}");
         assert_eq!(block_on(run.call_async(&mut store, 0)).unwrap(), 1100);
     });
