@@ -164,6 +164,6 @@ impl<'a> FuncGen<'a> {
             asm!(self.masm; mov Rq(reg), rsp);
         }
         self.masm.call_cell(RelocationTarget::Builtin(builtin));
-        self.masm.call_site(self.wasm_offset());
+        self.call_here();
     }
 }

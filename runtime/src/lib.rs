@@ -83,10 +83,10 @@ pub use shared_memory::{OutOfBounds, SharedMemory};
 pub use store::{
     ArrayFunc, CallAbort, CallHook, CoreDump, CoreFrame, CoreValue, DEFAULT_INSTANCE_LIMIT,
     DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, EpochCallback, ExceptionId, ExceptionMemory, Extern,
-    ExternValue, FindLimiter, FindWaitClock, FuncId, GlobalId, Hook, HostCall, HostFunc, InstanceId,
-    MemoryId, NativeEntry, NativeFunc, ObservedEvent, ObservedFunc, Observer, ResourceLimiter,
-    Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId, ThrownException,
-    UpdateDeadline, WaitClock, run_native,
+    ExternValue, FindLimiter, FindWaitClock, FuncId, GlobalId, Hook, HostCall, HostFunc,
+    InstanceId, MemoryId, NativeEntry, NativeFunc, ObservedEvent, ObservedFunc, Observer,
+    ResourceLimiter, Store, StoreId, StoreLimits, StoreLimitsBuilder, TableId, TagId,
+    ThrownException, UpdateDeadline, WaitClock, run_native,
 };
 #[cfg(feature = "async")]
 pub use store::{

@@ -118,8 +118,7 @@ impl Store {
             needs_async |= self.hook.asynchronous.is_some();
         }
         self.hook.needs_async = needs_async;
-        self.hook.is_watched =
-            self.hook.is_observed || needs_async || self.hook.hook.is_some();
+        self.hook.is_watched = self.hook.is_observed || needs_async || self.hook.hook.is_some();
     }
 
     /// Refuses what is synchronous, if the store's hook or limiter is not.
