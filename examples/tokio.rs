@@ -1,5 +1,5 @@
-//! Many guests on a multi-threaded executor: host functions that wait, timeouts, and a guest that
-//! never ends.
+//! Many guests on a multi-threaded executor: host functions that wait, timeouts, guests that never
+//! end, and such that share a thread.
 //!
 //! ```sh
 //! cargo run --release --example tokio
@@ -9,7 +9,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
-use upshift::{Caller, Engine, InstancePre, Linker, Module, Result, Store, TimedOut};
+use upshift::{Caller, Config, Engine, InstancePre, Linker, Module, Result, Store, TimedOut};
 
 /// A guest that fetches a few pages, one after the other, and adds their sizes.
 const GUEST: &str = r#"(module
@@ -92,9 +92,46 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
+/// A guest that never ends: it yields at each epoch, so that its timeout, too, has a turn.
+async fn spin(engine: Engine, module: Module) -> Result<()> {
+    let mut store = Store::new(&engine, ());
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    let instance = Linker::new(&engine)
+        .instantiate_async(&mut store, &module)
+        .await?;
+    let spin = instance.get_typed_func::<(), ()>(&mut store, "spin")?;
+    let ended = timeout(Duration::from_millis(50), spin.call_async(&mut store, ())).await;
+    assert!(ended.is_err());
+    Ok(())
+}
+
+/// Runs endless guests on one thread, while another one begins an epoch every millisecond.
+async fn share_a_thread() -> Result<()> {
+    let engine = Engine::new(Config::new().epoch_interruption(true))?;
+    let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#)?;
+    let ticking = engine.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(1));
+            ticking.increment_epoch();
+        }
+    });
+    let guests = [(); 3].map(|()| tokio::spawn(spin(engine.clone(), module.clone())));
+    for guest in guests {
+        guest.await??;
+    }
+    println!("three endless guests have shared a thread");
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_time()
         .build()?;
-    runtime.block_on(run())
+    runtime.block_on(run())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(share_a_thread())
 }

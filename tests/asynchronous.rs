@@ -17,6 +17,7 @@ mod asynchronous_cases {
     mod references;
     mod stacks;
     mod suspending;
+    mod yielding;
 
     #[path = "../api_cases/core_dumps/reading.rs"]
     mod reading;

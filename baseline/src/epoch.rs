@@ -29,9 +29,14 @@ impl FuncGen<'_> {
         self.masm.rm(Op::MOV.wide(), scratch.reg(), epoch);
         self.masm.rm(Alu::Cmp.op().wide(), scratch.reg(), deadline);
         drop(scratch);
+        self.call_stub_if(Cc::Ae, Builtin::NewEpoch);
+    }
+
+    /// If the condition code holds, calls a stub that preserves all registers.
+    pub(crate) fn call_stub_if(&mut self, cc: Cc, stub: Builtin) {
         let wasm = self.wasm_offset();
-        self.out_of_line(Cc::Ae, |cold| {
-            cold.call_cell(RelocationTarget::Builtin(Builtin::NewEpoch));
+        self.out_of_line(cc, |cold| {
+            cold.call_cell(RelocationTarget::Builtin(stub));
             cold.preserving_call_site(wasm);
             cold.resume();
         });

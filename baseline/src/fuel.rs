@@ -6,7 +6,7 @@
 
 use upshift_abi::fuel::{BEYOND_FUEL_LOG2, Charge};
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{IndexKind, TrapCode};
+use upshift_abi::{Builtin, IndexKind, TrapCode};
 
 use crate::asm::encode::{Mem, Op, OperandSize, Shift};
 use crate::asm::{Cc, asm};
@@ -33,8 +33,9 @@ impl FuncGen<'_> {
             Some(units) if units > 0 => self.masm.sub_mem_imm(OperandSize::S64, counter, units),
             _ => self.masm.cmp_mem_imm(OperandSize::S64, counter, 0),
         }
+        drop(scratch);
         if charge.checked {
-            self.trap_if(Cc::L, TrapCode::OutOfFuel);
+            self.call_stub_if(Cc::L, Builtin::OutOfFuel);
         }
     }
 
@@ -76,7 +77,7 @@ impl FuncGen<'_> {
                 self.reload_vmctx();
             }
         }
-        self.trap_if(Cc::L, TrapCode::OutOfFuel);
+        self.call_stub_if(Cc::L, Builtin::OutOfFuel);
     }
 
     /// Loads the address of the store.

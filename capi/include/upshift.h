@@ -50,6 +50,11 @@ WASM_API_EXTERN own upshift_error_t *upshift_config_get(const wasm_config_t *, c
 /* A line for each option with its value and what it does; with a NUL that is counted. */
 WASM_API_EXTERN void upshift_config_describe(const wasm_config_t *, own wasm_message_t *out);
 
+/* Whether WebAssembly consumes fuel, or looks for deadlines by epochs; see the functions of stores
+ * below. Neither at first: both make code slower. */
+WASM_API_EXTERN void upshift_config_consume_fuel(wasm_config_t *, bool enable);
+WASM_API_EXTERN void upshift_config_epoch_interruption(wasm_config_t *, bool enable);
+
 /* As `wasm_engine_new_with_config`, and says why it fails. */
 WASM_API_EXTERN own upshift_error_t *upshift_engine_new(own wasm_config_t *,
                                                         own wasm_engine_t **out);
@@ -59,6 +64,10 @@ WASM_API_EXTERN own wasm_engine_t *upshift_engine_copy(const wasm_engine_t *);
 
 /* Waits until the threads that compile have nothing to do: for tests and measurements. */
 WASM_API_EXTERN void upshift_engine_wait_idle(const wasm_engine_t *);
+
+/* Begins the next epoch: calls in stores whose deadline it is end. May be used by all threads at
+ * the same time, and by signal handlers. */
+WASM_API_EXTERN void upshift_engine_increment_epoch(const wasm_engine_t *);
 
 /* What tiering has done since the engine was made, and the bytes of code that there are now. */
 typedef struct upshift_stats_t {
@@ -115,6 +124,18 @@ WASM_API_EXTERN own upshift_error_t *upshift_store_clear_timeout(wasm_store_t *)
 /* Frees foreign objects and exceptions that nothing refers to, which otherwise happens from time to
  * time. */
 WASM_API_EXTERN own upshift_error_t *upshift_store_gc(wasm_store_t *);
+
+/* The fuel that WebAssembly in the store may still use, none at first: about one unit for each
+ * instruction. Calls that need more end with the trap `UPSHIFT_TRAP_OUT_OF_FUEL`. Errors if the
+ * engine does not consume fuel. Host functions may use these, too. */
+WASM_API_EXTERN own upshift_error_t *upshift_store_set_fuel(wasm_store_t *, uint64_t fuel);
+WASM_API_EXTERN own upshift_error_t *upshift_store_get_fuel(const wasm_store_t *, uint64_t *out);
+
+/* The deadline of the store, so many epochs after the current one: then calls end with the trap
+ * `UPSHIFT_TRAP_INTERRUPT`, if the engine's code looks for epochs. At first it has come. Host
+ * functions may use this, too. */
+WASM_API_EXTERN void upshift_store_set_epoch_deadline(wasm_store_t *,
+                                                      uint64_t ticks_beyond_current);
 
 /*
  * What interrupts a store: the call that runs, or the next one, ends with the trap

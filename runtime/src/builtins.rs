@@ -212,6 +212,13 @@ pub unsafe extern "sysv64" fn new_epoch(vmctx: *mut VmContext) -> u32 {
     u32::from(!goes_on)
 }
 
+/// Handles a lack of fuel; another status than 0 makes the stub unwind.
+pub unsafe extern "sysv64" fn out_of_fuel(vmctx: *mut VmContext) -> u32 {
+    // SAFETY: generated code passes its own instance's context, and the stub's frame stands.
+    let goes_on = unsafe { context(vmctx).0.refuel() };
+    u32::from(!goes_on)
+}
+
 /// Leaves the pending interruption as the error, with a backtrace, and makes the stub unwind.
 ///
 /// # Safety

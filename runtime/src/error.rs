@@ -45,6 +45,18 @@ pub enum RuntimeError {
          other threads wait to grow meanwhile"
     )]
     NoWait,
+    /// WebAssembly was to yield to its executor, and has none.
+    #[error(
+        "WebAssembly was to yield, but was entered by a synchronous call: use `call_async` or \
+         `instantiate_async` instead"
+    )]
+    NoExecutor,
+    /// A store whose WebAssembly yields was entered by a synchronous call.
+    #[error(
+        "WebAssembly in this store yields to an executor: use `call_async` or \
+         `instantiate_async` instead"
+    )]
+    AsyncRequired,
     /// The future of an asynchronous call was dropped.
     #[error("the call was cancelled")]
     Cancelled,

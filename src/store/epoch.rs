@@ -1,4 +1,4 @@
-//! Deadlines by epochs: when code stops, and what happens then.
+//! Deadlines by epochs: when code stops, and what happens then; yields by epochs and fuel.
 
 use upshift_runtime::{Store as RawStore, UpdateDeadline};
 
@@ -62,9 +62,62 @@ impl<T: 'static> Store<T> {
     {
         self.as_context_mut().epoch_deadline_callback(callback);
     }
+
+    /// Makes calls yield once to their executor when the [deadline](Self::set_epoch_deadline) has
+    /// come, in the middle of WebAssembly, and go on to a deadline that is `delta` epochs after the
+    /// one that is current then: so guests share a thread that loop. Feature `async`.
+    ///
+    /// A yield wakes the call's task at once and returns [`Pending`](std::task::Poll::Pending).
+    /// Calls in this store have to be asynchronous from now on, also after
+    /// [`epoch_deadline_trap`](Self::epoch_deadline_trap): synchronous ones are errors, those of
+    /// host functions and callbacks too.
+    #[cfg(feature = "async")]
+    pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
+        self.as_context_mut()
+            .epoch_deadline_async_yield_and_update(delta);
+    }
+
+    /// Makes calls yield once to their executor whenever so many units of fuel were used, or never.
+    /// Feature `async`; see [`Config::consume_fuel`](crate::Config::consume_fuel), and
+    /// [`epoch_deadline_async_yield_and_update`](Self::epoch_deadline_async_yield_and_update) for
+    /// what a yield is, and for calls, which have to be asynchronous from now on.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel, or the interval is 0.
+    #[cfg(feature = "async")]
+    pub fn fuel_async_yield_interval(&mut self, interval: Option<u64>) -> Result<()> {
+        self.as_context_mut().fuel_async_yield_interval(interval)
+    }
 }
 
 impl<T: 'static> StoreContextMut<'_, T> {
+    /// Makes calls yield when the deadline has come, as
+    /// [`Store::epoch_deadline_async_yield_and_update`] does.
+    #[cfg(feature = "async")]
+    pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
+        self.raw.epoch_deadline_async_yield_and_update(delta);
+    }
+
+    /// Makes calls yield by fuel, as [`Store::fuel_async_yield_interval`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not consume fuel, or the interval is 0.
+    #[cfg(feature = "async")]
+    pub fn fuel_async_yield_interval(&mut self, interval: Option<u64>) -> Result<()> {
+        super::check_fuel(self.engine())?;
+        let interval = match interval {
+            None => None,
+            Some(units) => {
+                let units = std::num::NonZeroU64::new(units);
+                Some(units.ok_or_else(|| anyhow::anyhow!("an interval of fuel is not 0"))?)
+            }
+        };
+        self.raw.fuel_async_yield_interval(interval);
+        Ok(())
+    }
+
     /// Sets the deadline by epochs, as [`Store::set_epoch_deadline`] does: for the running call
     /// too.
     pub fn set_epoch_deadline(&mut self, ticks_beyond_current: u64) {

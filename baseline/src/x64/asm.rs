@@ -493,8 +493,8 @@ impl Masm {
         self.buf.put(0, 4);
         self.relocate(target, 0);
         // These stubs preserve all registers.
-        let preserves = [Builtin::TierUp, Builtin::NewEpoch].map(RelocationTarget::Builtin);
-        if !preserves.contains(&target) {
+        let stubs = [Builtin::TierUp, Builtin::NewEpoch, Builtin::OutOfFuel];
+        if !stubs.map(RelocationTarget::Builtin).contains(&target) {
             self.note(|| record::Effect::Call);
         }
     }

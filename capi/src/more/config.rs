@@ -67,6 +67,16 @@ extern "C" fn upshift_config_describe(config: Option<&wasm_config_t>, out: Out<'
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn upshift_config_consume_fuel(config: Option<&mut wasm_config_t>, enable: bool) {
+    given(config, "config").0.consume_fuel(enable);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn upshift_config_epoch_interruption(config: Option<&mut wasm_config_t>, enable: bool) {
+    given(config, "config").0.epoch_interruption(enable);
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn upshift_engine_new(
     config: Option<Box<wasm_config_t>>,
     out: Out<'_, Option<Box<wasm_engine_t>>>,
@@ -86,6 +96,11 @@ extern "C" fn upshift_engine_copy(engine: Option<&wasm_engine_t>) -> Option<Box<
 #[unsafe(no_mangle)]
 extern "C" fn upshift_engine_wait_idle(engine: Option<&wasm_engine_t>) {
     given(engine, "engine").0.wait_idle();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn upshift_engine_increment_epoch(engine: Option<&wasm_engine_t>) {
+    given(engine, "engine").0.increment_epoch();
 }
 
 /// `upshift_stats_t`.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use upshift::{InterruptHandle, StoreLimitsBuilder};
 
-use super::error::{Failure, failure};
+use super::error::{Failure, failure, finish};
 use crate::given;
 use crate::store::{Finalizer, HostData, wasm_store_t};
+use crate::vector::Out;
 
 #[unsafe(no_mangle)]
 extern "C" fn upshift_store_copy(store: Option<&wasm_store_t>) -> Option<Box<wasm_store_t>> {
@@ -90,6 +91,28 @@ extern "C" fn upshift_store_clear_timeout(store: Option<&wasm_store_t>) -> Failu
 #[unsafe(no_mangle)]
 extern "C" fn upshift_store_gc(store: Option<&wasm_store_t>) -> Failure {
     failure(given(store, "store").0.with_store(|store| store.gc()))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn upshift_store_set_fuel(store: Option<&wasm_store_t>, fuel: u64) -> Failure {
+    let store = &given(store, "store").0;
+    failure(store.with(|mut context| context.set_fuel(fuel)))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn upshift_store_get_fuel(store: Option<&wasm_store_t>, out: Out<'_, u64>) -> Failure {
+    let store = &given(store, "store").0;
+    finish(store.with(|context| context.get_fuel()), out)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn upshift_store_set_epoch_deadline(
+    store: Option<&wasm_store_t>,
+    ticks_beyond_current: u64,
+) {
+    given(store, "store")
+        .0
+        .with(|mut context| context.set_epoch_deadline(ticks_beyond_current));
 }
 
 /// What interrupts the calls of a store.

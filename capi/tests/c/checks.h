@@ -32,7 +32,8 @@ bool is_text(const wasm_byte_vec_t *vec, const char *text);
 /* Checks the message of a trap, and deletes it. */
 void check_trap(wasm_trap_t *trap, const char *message);
 
-/* The engine of the mode that the program was started with. */
+/* The configuration and the engine of the mode that the program was started with. */
+wasm_config_t *new_config(void);
 wasm_engine_t *new_engine(void);
 
 /* A module in the text format. */

@@ -45,13 +45,17 @@ void check_trap(wasm_trap_t *trap, const char *text) {
   wasm_trap_delete(trap);
 }
 
-wasm_engine_t *new_engine(void) {
+wasm_config_t *new_config(void) {
   wasm_config_t *config = wasm_config_new();
   bool zeal = strcmp(mode, "zeal") == 0;
   CHECK_OK(upshift_config_set(config, 'T', "mode", zeal ? "tiered" : mode));
   if (zeal) CHECK_OK(upshift_config_set(config, 'T', "switching", "zeal:seed=1"));
+  return config;
+}
+
+wasm_engine_t *new_engine(void) {
   wasm_engine_t *engine = NULL;
-  CHECK_OK(upshift_engine_new(config, &engine));
+  CHECK_OK(upshift_engine_new(new_config(), &engine));
   CHECK(engine != NULL);
   return engine;
 }

@@ -87,6 +87,54 @@ static void check_limits(wasm_engine_t *engine) {
   upshift_interrupt_handle_delete(handle);
 }
 
+static void *begin_epoch(void *engine) {
+  upshift_engine_increment_epoch(engine);
+  return NULL;
+}
+
+/* Ends a call by an epoch that another thread begins, and by a lack of fuel. */
+static void check_epochs_and_fuel(wasm_engine_t *unlike) {
+  wasm_store_t *without = wasm_store_new(unlike);
+  uint64_t fuel = 0;
+  CHECK_FAILS(upshift_store_set_fuel(without, 5), "fuel");
+  CHECK_FAILS(upshift_store_get_fuel(without, &fuel), "fuel");
+  wasm_store_delete(without);
+
+  wasm_config_t *config = new_config();
+  upshift_config_consume_fuel(config, true);
+  upshift_config_epoch_interruption(config, true);
+  wasm_engine_t *engine = NULL;
+  CHECK_OK(upshift_engine_new(config, &engine));
+  wasm_store_t *store = wasm_store_new(engine);
+  CHECK_OK(upshift_store_set_fuel(store, UINT64_MAX));
+  CHECK_OK(upshift_store_get_fuel(store, &fuel));
+  CHECK(fuel == UINT64_MAX);
+  wasm_instance_t *instance = instance_of(engine, store, spinning, NULL);
+  wasm_func_t *spin = func_of(instance, "spin");
+  wasm_trap_t *trap = NULL;
+  CHECK_OK(upshift_func_call(spin, NULL, 0, NULL, 0, &trap));
+  check_trap(trap, "interrupt");
+  upshift_store_set_epoch_deadline(store, 1);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, begin_epoch, engine) == 0);
+  CHECK_OK(upshift_func_call(spin, NULL, 0, NULL, 0, &trap));
+  check_trap(trap, "interrupt");
+  CHECK(pthread_join(thread, NULL) == 0);
+
+  upshift_store_set_epoch_deadline(store, 1000);
+  CHECK_OK(upshift_store_set_fuel(store, 1000));
+  CHECK_OK(upshift_func_call(spin, NULL, 0, NULL, 0, &trap));
+  upshift_trap_code_t code = 0;
+  CHECK(upshift_trap_code(trap, &code) && code == UPSHIFT_TRAP_OUT_OF_FUEL);
+  wasm_trap_delete(trap);
+  CHECK_OK(upshift_store_get_fuel(store, &fuel));
+  CHECK(fuel == 0);
+  wasm_func_delete(spin);
+  wasm_instance_delete(instance);
+  wasm_store_delete(store);
+  wasm_engine_delete(engine);
+}
+
 /* Adds the first byte of its caller's memory to what the caller's function `five` returns. */
 static wasm_trap_t *peek(void *env, const upshift_caller_t *caller, const wasm_val_t *args,
                          size_t nargs, wasm_val_t *results, size_t nresults) {
@@ -226,6 +274,7 @@ void check_more(void) {
   check_options();
   wasm_engine_t *engine = new_engine();
   check_limits(engine);
+  check_epochs_and_fuel(engine);
   check_callers(engine);
   check_exceptions(engine);
   check_stats(engine);

@@ -9,7 +9,7 @@
 //! what is around them.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use upshift_abi::Builtin;
 use upshift_abi::vmctx::VmContext;
 
@@ -34,19 +34,23 @@ impl Translator<'_> {
         let is_over = IntCC::UnsignedGreaterThanOrEqual;
         let is_over = self.ins().icmp(is_over, epoch, deadline);
 
+        self.call_stub_if(is_over, Builtin::NewEpoch);
+        self.contents.forget_contents();
+    }
+
+    /// If the condition holds, calls a stub that preserves all registers and may change the fuel.
+    pub(super) fn call_stub_if(&mut self, condition: Value, stub: Builtin) {
         let [call, next] = [(); 2].map(|()| self.builder.create_block());
-        self.ins().brif(is_over, call, &[], next, &[]);
+        self.ins().brif(condition, call, &[], next, &[]);
         self.builder.seal_block(call);
         self.builder.set_cold_block(call);
         self.builder.switch_to_block(call);
-        let stub = self
-            .env
-            .preserving_stub(self.builder.func, Builtin::NewEpoch);
+        let vmctx = self.vmctx;
+        let stub = self.env.preserving_stub(self.builder.func, stub);
         self.ins().call(stub, &[vmctx]);
         self.forget_fuel();
         self.ins().jump(next, &[]);
         self.builder.seal_block(next);
         self.builder.switch_to_block(next);
-        self.contents.forget_contents();
     }
 }

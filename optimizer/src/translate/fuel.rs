@@ -1,6 +1,7 @@
 //! Fuel: the instructions that take it from the store.
 //!
-//! The store's counter has what is left at each instruction, so traps need nothing. Outside of
+//! The store's counter has what is left at each instruction, so traps need nothing; what is called
+//! where less than nothing is left may fill it again. Outside of
 //! loops each charge subtracts from it there. In loops that would be the slowest chain of an
 //! iteration, each subtraction waiting for the one before to come back from memory: there a
 //! variable of the frontend has the same value, and a charge subtracts from that and stores it. It
@@ -12,7 +13,7 @@ use cranelift_codegen::ir::{InstBuilder, Value, types};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use upshift_abi::fuel::{BEYOND_FUEL_LOG2, Charge, Charges};
 use upshift_abi::vmctx::{VmContext, VmStore};
-use upshift_abi::{IndexKind, TrapCode};
+use upshift_abi::{Builtin, IndexKind, TrapCode};
 use wasmparser::FunctionBody;
 
 use super::{Region, Translator, fixed, trusted};
@@ -64,7 +65,7 @@ impl Translator<'_> {
             }
         };
         if charge.checked {
-            self.trap_without_fuel(left);
+            self.call_without_fuel(left);
         }
     }
 
@@ -91,7 +92,7 @@ impl Translator<'_> {
             }
         };
         self.set_fuel_left(fuel, left);
-        self.trap_without_fuel(left);
+        self.call_without_fuel(left);
     }
 
     /// Notes that what is left may have been changed by other code.
@@ -141,9 +142,9 @@ impl Translator<'_> {
             .load(types::I64, flags, fuel.store, VmStore::FUEL.disp())
     }
 
-    fn trap_without_fuel(&mut self, left: Value) {
+    /// Calls the runtime if less than nothing is left: it traps, or there is more afterwards.
+    fn call_without_fuel(&mut self, left: Value) {
         let is_gone = self.ins().icmp_imm_s(IntCC::SignedLessThan, left, 0);
-        self.ins()
-            .trapnz(is_gone, trap::to_clif(TrapCode::OutOfFuel));
+        self.call_stub_if(is_gone, Builtin::OutOfFuel);
     }
 }

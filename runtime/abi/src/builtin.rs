@@ -36,6 +36,11 @@ macro_rules! for_each_builtin {
             /// embedder's code, so what the caller knows of globals, tables, memories and fuel is
             /// void afterwards. It may leave WebAssembly.
             NewEpoch = new_epoch: stub;
+            /// Called where code has found less than nothing in
+            /// [`VmStore::fuel`](crate::vmctx::VmStore::fuel), as [`NewEpoch`](Builtin::NewEpoch)
+            /// is. It traps for lack of fuel, or returns when there is some, which may be after the
+            /// call was suspended. It changes nothing of the store but the fuel.
+            OutOfFuel = out_of_fuel: stub;
             /// Where the first-call thunks go: pushed is the `DefinedFuncIndex`, all argument
             /// registers are live. Compiles the function and jumps to it. Not called by compiled
             /// code.

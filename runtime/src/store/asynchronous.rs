@@ -420,6 +420,84 @@ where
     }
 }
 
+impl Store {
+    /// Makes synchronous calls errors from now on, as WebAssembly in this store yields.
+    pub(super) fn require_async(&mut self) {
+        self.hook.refuses_synchronous = true;
+        self.update_hook();
+    }
+
+    /// Whether a call that is about to enter WebAssembly may do so: it is the first on its fiber,
+    /// or need not be on one.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::AsyncRequired`].
+    pub(super) fn check_asynchronous(&self) -> Result<(), RuntimeError> {
+        if !self.hook.refuses_synchronous {
+            return Ok(());
+        }
+        // SAFETY: the current fiber stands as long as it is that.
+        let fiber = unsafe { self.shared.fiber().as_ref() };
+        let begins = |fiber: &Fiber| {
+            fiber.entry_fp == self.entry_fp() && fiber.stack.contains(stack_pointer())
+        };
+        match fiber.is_some_and(begins) {
+            true => Ok(()),
+            false => Err(RuntimeError::AsyncRequired),
+        }
+    }
+
+    /// Suspends the calling fiber once: the call is pending, and its task is woken at once.
+    ///
+    /// Not inlined, as what calls it may use thread-local variables.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::NoExecutor`] if the call into WebAssembly is synchronous, else as
+    /// [`run_async`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`run_async`], of a builtin.
+    #[inline(never)]
+    pub(super) unsafe fn yield_now(&mut self) -> anyhow::Result<()> {
+        let fiber = self.suspendable(Place::OfActivation);
+        let fiber = fiber.ok_or(RuntimeError::NoExecutor)?;
+        // SAFETY: the fiber that this function runs on; it stands until this function returns.
+        let fiber = unsafe { fiber.as_ref() };
+        let context = fiber.resumed.get().context;
+        // SAFETY: the context that the call is polled with is valid until the fiber suspends
+        // itself.
+        let context = context.map(|mut context| unsafe { context.as_mut() });
+        let Some(context) = context else {
+            return Err(RuntimeError::Cancelled.into());
+        };
+        context.waker().wake_by_ref();
+        suspend(fiber, &self.interruption())
+    }
+
+    /// Waits for a future of the embedder's, as a host function does.
+    ///
+    /// # Errors
+    ///
+    /// As [`yield_now`](Self::yield_now).
+    ///
+    /// # Safety
+    ///
+    /// As for [`yield_now`](Self::yield_now).
+    #[inline(never)]
+    pub(super) unsafe fn wait_for(
+        &mut self,
+        future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> anyhow::Result<()> {
+        let fiber = self.suspendable(Place::OfActivation);
+        let fiber = fiber.ok_or(RuntimeError::NoExecutor)?;
+        // SAFETY: guaranteed by the caller.
+        unsafe { run_on(fiber, self, |_| future) }
+    }
+}
+
 /// Suspends the fiber that the function runs on, and returns when it is resumed.
 ///
 /// # Errors

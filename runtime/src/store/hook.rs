@@ -1,8 +1,8 @@
 //! The call hook: what the embedder wants to know of each change between its own code and
 //! WebAssembly.
 //!
-//! Calls look once, at their beginning, whether there is a hook, and go another way if so: without
-//! one it costs a call in either direction one branch that is predicted.
+//! Calls look once, at their beginning, whether there may be a hook, and go another way if so:
+//! without one it costs a call in either direction one branch that is predicted.
 
 #[cfg(feature = "async")]
 use std::pin::Pin;
@@ -60,11 +60,13 @@ pub(super) struct HookSlot {
     asynchronous: Option<Arc<dyn AsyncHook>>,
     /// Whether calls are kept account of for an observer.
     is_observed: bool,
-    /// Whether calls take the other way: there is a hook, the store's limiter is asynchronous, or
-    /// calls are kept account of.
+    /// Whether calls take the other way: there is a hook, the store's limiter is asynchronous, calls
+    /// are kept account of, or synchronous ones are refused.
     is_watched: bool,
-    /// Whether the store's calls must be asynchronous.
+    /// Whether the hook or the limiter needs the store's calls to be asynchronous.
     needs_async: bool,
+    /// Whether synchronous calls are refused, as WebAssembly in the store yields.
+    pub(super) refuses_synchronous: bool,
     /// Whether the hook or the observer runs: then nothing that WebAssembly could refer to is
     /// freed, as what is passed between it and the host just then can't be found.
     pub(super) runs: bool,
@@ -79,6 +81,7 @@ impl HookSlot {
             asynchronous: None,
             is_observed,
             is_watched: is_observed,
+            refuses_synchronous: false,
             needs_async: false,
             runs: false,
         }
@@ -110,15 +113,23 @@ impl Store {
         self.update_hook();
     }
 
+    /// Runs the embedder's code: without asynchronous calls there is nothing that it must not
+    /// suspend.
+    #[cfg(not(feature = "async"))]
+    pub(super) fn in_embedder<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        run(self)
+    }
+
     /// Notes whether calls are to look at the slot, when a hook or the limiter was set.
     pub(super) fn update_hook(&mut self) {
-        let mut needs_async = self.limiter.is_async();
+        let needs_async = self.limiter.is_async();
         #[cfg(feature = "async")]
-        {
-            needs_async |= self.hook.asynchronous.is_some();
-        }
+        let needs_async = needs_async || self.hook.asynchronous.is_some();
         self.hook.needs_async = needs_async;
-        self.hook.is_watched = self.hook.is_observed || needs_async || self.hook.hook.is_some();
+        self.hook.is_watched = self.hook.is_observed
+            || needs_async
+            || self.hook.hook.is_some()
+            || self.hook.refuses_synchronous;
     }
 
     /// Refuses what is synchronous, if the store's hook or limiter is not.
@@ -155,10 +166,7 @@ impl Store {
             return Ok(());
         };
         self.hook.runs = true;
-        #[cfg(feature = "async")]
         let result = self.in_embedder(|store| hook(store, change));
-        #[cfg(not(feature = "async"))]
-        let result = hook(self, change);
         self.hook.runs = false;
         #[cfg(feature = "async")]
         if self.hook.asynchronous.is_some() {

@@ -35,6 +35,7 @@ mod walk;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -160,8 +161,10 @@ pub struct Store {
     activity: Arc<ActiveEpoch>,
     /// A copy of the runtime's setting, which each call reads.
     max_wasm_stack: usize,
-    /// Fuel that the counter of generated code has no room for.
+    /// Fuel that the counter of generated code has no room for, or that is for later intervals.
     fuel_beyond: u64,
+    /// The units of fuel between two yields.
+    fuel_interval: Option<NonZeroU64>,
     epochs: Epochs,
     data: Box<dyn Any>,
     limiter: LimiterSlot,
@@ -246,6 +249,7 @@ impl Store {
             activity: runtime.code().register_activity(),
             max_wasm_stack: runtime.config().max_wasm_stack,
             fuel_beyond: 0,
+            fuel_interval: None,
             epochs: Epochs::default(),
             data,
             limiter: LimiterSlot::None,

@@ -143,12 +143,9 @@ impl Store {
         let observed = self.observed(instance, func);
         let runs = std::mem::replace(&mut self.hook.runs, true);
         let scope = self.begin_scope();
-        #[cfg(feature = "async")]
         let told = self.in_embedder(|store| {
             catch_unwind(AssertUnwindSafe(|| observer(store, &observed, event)))
         });
-        #[cfg(not(feature = "async"))]
-        let told = catch_unwind(AssertUnwindSafe(|| observer(self, &observed, event)));
         if self.begin_scope() != scope {
             self.end_scope(scope);
         }

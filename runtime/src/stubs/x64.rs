@@ -245,6 +245,12 @@ preserving! {
     new_epoch
 }
 
+preserving! {
+    /// Told that less than no fuel is left in the counter; see
+    /// [`Builtin::OutOfFuel`](upshift_abi::Builtin::OutOfFuel) for the convention.
+    out_of_fuel
+}
+
 /// Defines the stubs of builtins that walk
 /// ([`BuiltinKind::Walks`](upshift_abi::builtin::BuiltinKind::Walks)): the function returns its
 /// result in `rax` and a status in `rdx`, and if that is not 0 it has left a reason pending.

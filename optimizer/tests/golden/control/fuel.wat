@@ -24,66 +24,85 @@
 ;;   function u0:0(i64 vmctx, i32, i32) -> i32 tail {
 ;;       region0 = 0 "context"
 ;;       region1 = 42 "fuel"
+;;       sig0 = (i64) preserve_all
+;;       fn0 = u1:2 sig0
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32):
 ;;                                       v3 = load.i64 notrap aligned readonly can_move region0 v0+16
 ;;                                       v4 = uextend.i64 v1
+;;                                       v43 -> v4
 ;;                                       v5 = uextend.i64 v2
+;;                                       v44 -> v5
 ;;   @0037                               v7 = load.i64 notrap aligned region1 v3+32
 ;;   @0037                               v8 = iconst.i64 -1
 ;;   @0037                               v9 = iadd v7, v8  ; v8 = -1
 ;;   @0037                               store notrap aligned region1 v9, v3+32
 ;;   @0037                               v10 = iconst.i64 0
 ;;   @0037                               v11 = icmp slt v9, v10  ; v10 = 0
-;;   @0037                               trapnz v11, user16
-;;   @0037                               v12 = load.i64 notrap aligned region1 v3+32
-;;   @0037                               jump block2(v12, v4, v5)
+;;   @0037                               brif v11, block2, block3
 ;;
-;;                                   block2(v13: i64, v18: i64, v24: i64):
-;;                                       v32 -> v18
+;;                                   block2 cold:
+;;   @0037                               call fn0(v0)
+;;   @0037                               jump block3
+;;
+;;                                   block3:
+;;   @0037                               v12 = load.i64 notrap aligned region1 v3+32
+;;   @0037                               jump block4(v12, v4, v5)
+;;
+;;                                   block4(v13: i64, v20: i64, v28: i64):
+;;                                       v19 -> v20
+;;                                       v36 -> v20
+;;                                       v27 -> v28
 ;;   @0039                               v14 = iconst.i64 -4
 ;;   @0039                               v15 = iadd v13, v14  ; v14 = -4
 ;;   @0039                               store notrap aligned region1 v15, v3+32
 ;;   @0039                               v16 = iconst.i64 0
 ;;   @0039                               v17 = icmp slt v15, v16  ; v16 = 0
-;;   @0039                               trapnz v17, user16
-;;   @0039                               v19 = ireduce.i32 v18
-;;   @003b                               v20 = iconst.i32 1
-;;   @003d                               v21 = band v19, v20  ; v20 = 1
-;;   @003e                               brif v21, block4, block5
+;;   @0039                               brif v17, block6, block7(v15)
 ;;
-;;                                   block4:
-;;   @0040                               v22 = iconst.i64 -4
-;;   @0040                               v23 = iadd.i64 v15, v22  ; v22 = -4
-;;   @0040                               store notrap aligned region1 v23, v3+32
-;;   @0040                               v25 = ireduce.i32 v24
-;;   @0042                               v26 = ireduce.i32 v18
-;;   @0044                               v27 = iadd v25, v26
-;;   @0045                               v28 = uextend.i64 v27
-;;   @0047                               jump block6(v23, v28)
+;;                                   block6 cold:
+;;   @0039                               call fn0(v0)
+;;   @0039                               v18 = load.i64 notrap aligned region1 v3+32
+;;   @0039                               jump block7(v18)
+;;
+;;                                   block7(v24: i64):
+;;   @0039                               v21 = ireduce.i32 v20
+;;   @003b                               v22 = iconst.i32 1
+;;   @003d                               v23 = band v21, v22  ; v22 = 1
+;;   @003e                               brif v23, block8, block9
+;;
+;;                                   block8:
+;;   @0040                               v25 = iconst.i64 -4
+;;   @0040                               v26 = iadd.i64 v24, v25  ; v25 = -4
+;;   @0040                               store notrap aligned region1 v26, v3+32
+;;   @0040                               v29 = ireduce.i32 v28
+;;   @0042                               v30 = ireduce.i32 v19
+;;   @0044                               v31 = iadd v29, v30
+;;   @0045                               v32 = uextend.i64 v31
+;;   @0047                               jump block10(v26, v32)
+;;
+;;                                   block9:
+;;   @0047                               jump block10(v24, v27)
+;;
+;;                                   block10(v33: i64, v45: i64):
+;;   @0048                               v34 = iconst.i64 -5
+;;   @0048                               v35 = iadd v33, v34  ; v34 = -5
+;;   @0048                               store notrap aligned region1 v35, v3+32
+;;   @0048                               v37 = ireduce.i32 v20
+;;   @004a                               v38 = iconst.i32 1
+;;   @004c                               v39 = isub v37, v38  ; v38 = 1
+;;   @004d                               v40 = uextend.i64 v39
+;;   @004f                               brif v39, block4(v35, v40, v45), block11
+;;
+;;                                   block11:
+;;   @0051                               v41 = iconst.i64 -1
+;;   @0051                               v42 = iadd.i64 v35, v41  ; v41 = -1
+;;   @0051                               store notrap aligned region1 v42, v3+32
+;;   @0051                               jump block5
 ;;
 ;;                                   block5:
-;;   @0047                               jump block6(v15, v24)
-;;
-;;                                   block6(v29: i64, v39: i64):
-;;   @0048                               v30 = iconst.i64 -5
-;;   @0048                               v31 = iadd v29, v30  ; v30 = -5
-;;   @0048                               store notrap aligned region1 v31, v3+32
-;;   @0048                               v33 = ireduce.i32 v18
-;;   @004a                               v34 = iconst.i32 1
-;;   @004c                               v35 = isub v33, v34  ; v34 = 1
-;;   @004d                               v36 = uextend.i64 v35
-;;   @004f                               brif v35, block2(v31, v36, v39), block7
-;;
-;;                                   block7:
-;;   @0051                               v37 = iconst.i64 -1
-;;   @0051                               v38 = iadd.i64 v31, v37  ; v37 = -1
-;;   @0051                               store notrap aligned region1 v38, v3+32
-;;   @0051                               jump block3
-;;
-;;                                   block3:
-;;   @0052                               v40 = ireduce.i32 v39
-;;   @0054                               jump block1(v40)
+;;   @0052                               v46 = ireduce.i32 v45
+;;   @0054                               jump block1(v46)
 ;;
 ;;                                   block1(v6: i32):
 ;;   @0054                               return v6
@@ -95,100 +114,121 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movq 0x10(%rdi), %rcx
-;;     movl %esi, %r8d
+;;     movl %esi, %r9d
 ;;     movl %edx, %eax
 ;;     movq 0x20(%rcx), %rdx
 ;;     leaq -1(%rdx), %rdx
 ;;     movq %rdx, 0x20(%rcx)
 ;;     testq %rdx, %rdx
-;;     jl #trap=user16
-;;     movq 0x20(%rcx), %rdi
-;;     jmp     label1
+;;     jl      label2; j label1
 ;;   block1:
-;;     leaq -4(%rdi), %rsi
-;;     movq %rsi, 0x20(%rcx)
-;;     testq %rsi, %rsi
-;;     jl #trap=user16
-;;     testl $0x1, %r8d
-;;     jnz     label3; j label2
-;;   block2:
-;;     jmp     label4
+;;     jmp     label3
 ;;   block3:
-;;     movq $0xfffffffffffffffc, %rdx
-;;     leaq -4(%rdi, %rdx), %rsi
-;;     movq %rsi, 0x20(%rcx)
-;;     leal (%rax, %r8), %eax
+;;     movq 0x20(%rcx), %r8
 ;;     jmp     label4
 ;;   block4:
-;;     leaq -5(%rsi), %rdi
-;;     movq %rdi, 0x20(%rcx)
-;;     subl $0x1, %r8d
-;;     testl %r8d, %r8d
-;;     jnz     label5; j label6
+;;     leaq -4(%r8), %rsi
+;;     movq %rsi, 0x20(%rcx)
+;;     testq %rsi, %rsi
+;;     jl      label6; j label5
 ;;   block5:
-;;     jmp     label1
-;;   block6:
+;;     jmp     label7
+;;   block7:
+;;     testl $0x1, %r9d
+;;     jnz     label9; j label8
+;;   block8:
+;;     jmp     label10
+;;   block9:
+;;     leaq -4(%rsi), %rsi
+;;     movq %rsi, 0x20(%rcx)
+;;     leal (%rax, %r9), %eax
+;;     jmp     label10
+;;   block10:
+;;     leaq -5(%rsi), %r8
+;;     movq %r8, 0x20(%rcx)
+;;     subl $0x1, %r9d
+;;     testl %r9d, %r9d
+;;     jnz     label11; j label12
+;;   block11:
+;;     jmp     label4
+;;   block12:
 ;;     movq $0xffffffffffffffff, %rdx
 ;;     leaq -5(%rsi, %rdx), %rdx
 ;;     movq %rdx, 0x20(%rcx)
-;;     jmp     label7
-;;   block7:
-;;     jmp     label8
-;;   block8:
+;;     jmp     label13
+;;   block13:
+;;     jmp     label14
+;;   block14:
 ;;     movq %rbp, %rsp
 ;;     popq %rbp
 ;;     retq
+;;   block2:
+;;     load_ext_name userextname0+0, %rdx
+;;     call    *%rdx
+;;     jmp     label3
+;;   block6:
+;;     load_ext_name userextname0+0, %rdx
+;;     call    *%rdx
+;;     movq 0x20(%rcx), %rsi
+;;     jmp     label7
 ;; vcode 0 0
 ;;     pushq %rbp
 ;;     unwind PushFrameRegs { offset_upward_to_caller_sp: 16 }
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movq 0x10(%rdi), %rdi
+;;     movq 0x10(%rdi), %r9
 ;;     jmp     label1
 ;;   block1:
-;;     movq 0x20(%rdi), %r8
+;;     movq 0x20(%r9), %r8
 ;;     movl -0x18(%rsi), %ecx
 ;;     movl -0x20(%rsi), %eax
 ;;     movq %rax, %rsi
 ;;     jmp     label2
 ;;   block2:
 ;;     leaq -4(%r8), %rdx
-;;     movq %rdx, 0x20(%rdi)
+;;     movq %rdx, 0x20(%r9)
 ;;     testq %rdx, %rdx
-;;     jl #trap=user16
-;;     testl $0x1, %ecx
-;;     jnz     label4; j label3
+;;     jl      label4; j label3
 ;;   block3:
-;;     movq %rsi, %rax
-;;     jmp     label5
-;;   block4:
-;;     movq $0xfffffffffffffffc, %rax
-;;     leaq -4(%r8, %rax), %rdx
-;;     movq %rdx, 0x20(%rdi)
-;;     movq %rsi, %rax
-;;     leal (%rax, %rcx), %eax
 ;;     jmp     label5
 ;;   block5:
-;;     leaq -5(%rdx), %r8
-;;     movq %r8, 0x20(%rdi)
-;;     subl $0x1, %ecx
-;;     testl %ecx, %ecx
-;;     jnz     label6; j label7
+;;     testl $0x1, %ecx
+;;     jnz     label7; j label6
 ;;   block6:
-;;     movq %rax, %rsi
-;;     jmp     label2
+;;     movq %rsi, %rax
+;;     jmp     label8
 ;;   block7:
-;;     movq $0xffffffffffffffff, %rcx
-;;     leaq -5(%rdx, %rcx), %rcx
-;;     movq %rcx, 0x20(%rdi)
+;;     leaq -4(%rdx), %rdx
+;;     movq %rdx, 0x20(%r9)
+;;     movq %rsi, %rax
+;;     leal (%rax, %rcx), %eax
 ;;     jmp     label8
 ;;   block8:
-;;     jmp     label9
+;;     leaq -5(%rdx), %r8
+;;     movq %r8, 0x20(%r9)
+;;     subl $0x1, %ecx
+;;     testl %ecx, %ecx
+;;     jnz     label9; j label10
 ;;   block9:
+;;     movq %rax, %rsi
+;;     jmp     label2
+;;   block10:
+;;     movq $0xffffffffffffffff, %rcx
+;;     leaq -5(%rdx, %rcx), %rcx
+;;     movq %rcx, 0x20(%r9)
+;;     jmp     label11
+;;   block11:
+;;     jmp     label12
+;;   block12:
 ;;     movq %rbp, %rsp
 ;;     popq %rbp
 ;;     retq
+;;   block4:
+;;     load_ext_name userextname0+0, %rax
+;;     call    *%rax
+;;     movq 0x20(%r9), %rdx
+;;     jmp     label5
 ;; clif 1
 ;;   function u0:1(i64 vmctx, i32) tail {
 ;;       region0 = 0 "context"
@@ -197,47 +237,64 @@
 ;;       gv0 = vmctx
 ;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       sig0 = (i64 vmctx) tail
+;;       sig0 = (i64) preserve_all
+;;       sig1 = (i64 vmctx) tail
+;;       fn0 = u1:2 sig0
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = load.i64 notrap aligned readonly can_move region0 v0+16
 ;;                                       v3 = uextend.i64 v1
+;;                                       v28 -> v3
 ;;   @0057                               v4 = load.i64 notrap aligned region1 v2+32
 ;;   @0057                               v5 = iconst.i64 -1
 ;;   @0057                               v6 = iadd v4, v5  ; v5 = -1
 ;;   @0057                               store notrap aligned region1 v6, v2+32
 ;;   @0057                               v7 = iconst.i64 0
 ;;   @0057                               v8 = icmp slt v6, v7  ; v7 = 0
-;;   @0057                               trapnz v8, user16
-;;   @0057                               v9 = load.i64 notrap aligned region1 v2+32
-;;   @0057                               jump block2(v9, v3)
+;;   @0057                               brif v8, block2, block3
 ;;
-;;                                   block2(v10: i64, v21: i64):
+;;                                   block2 cold:
+;;   @0057                               call fn0(v0)
+;;   @0057                               jump block3
+;;
+;;                                   block3:
+;;   @0057                               v9 = load.i64 notrap aligned region1 v2+32
+;;   @0057                               jump block4(v9, v3)
+;;
+;;                                   block4(v10: i64, v23: i64):
+;;                                       v22 -> v23
 ;;   @0059                               v11 = iconst.i64 -1
 ;;   @0059                               v12 = iadd v10, v11  ; v11 = -1
 ;;   @0059                               store notrap aligned region1 v12, v2+32
 ;;   @0059                               v13 = iconst.i64 0
 ;;   @0059                               v14 = icmp slt v12, v13  ; v13 = 0
-;;   @0059                               trapnz v14, user16
-;;   @0059                               v15 = load.i64 notrap aligned readonly can_move region0 v0+48
-;;   @0059                               v16 = load.i64 notrap aligned readonly can_move region0 v0+56
-;;   @0059                               v17 = load.i64 notrap aligned region2 v15
-;;   @0059                               call_indirect sig0, v17(v16)
-;;   @0059                               v18 = load.i64 notrap aligned region1 v2+32
-;;   @005b                               v19 = iconst.i64 -5
-;;   @005b                               v20 = iadd v18, v19  ; v19 = -5
-;;   @005b                               store notrap aligned region1 v20, v2+32
-;;   @005b                               v22 = ireduce.i32 v21
-;;   @005d                               v23 = iconst.i32 1
-;;   @005f                               v24 = isub v22, v23  ; v23 = 1
-;;   @0060                               v25 = uextend.i64 v24
-;;   @0062                               brif v24, block2(v20, v25), block4
+;;   @0059                               brif v14, block6, block7
 ;;
-;;                                   block4:
-;;   @0064                               jump block3
+;;                                   block6 cold:
+;;   @0059                               call fn0(v0)
+;;   @0059                               v15 = load.i64 notrap aligned region1 v2+32
+;;   @0059                               jump block7
 ;;
-;;                                   block3:
+;;                                   block7:
+;;   @0059                               v16 = load.i64 notrap aligned readonly can_move region0 v0+48
+;;   @0059                               v17 = load.i64 notrap aligned readonly can_move region0 v0+56
+;;   @0059                               v18 = load.i64 notrap aligned region2 v16
+;;   @0059                               call_indirect sig1, v18(v17)
+;;   @0059                               v19 = load.i64 notrap aligned region1 v2+32
+;;   @005b                               v20 = iconst.i64 -5
+;;   @005b                               v21 = iadd v19, v20  ; v20 = -5
+;;   @005b                               store notrap aligned region1 v21, v2+32
+;;   @005b                               v24 = ireduce.i32 v23
+;;   @005d                               v25 = iconst.i32 1
+;;   @005f                               v26 = isub v24, v25  ; v25 = 1
+;;   @0060                               v27 = uextend.i64 v26
+;;   @0062                               brif v26, block4(v21, v27), block8
+;;
+;;                                   block8:
+;;   @0064                               jump block5
+;;
+;;                                   block5:
 ;;   @0065                               jump block1
 ;;
 ;;                                   block1:
@@ -250,13 +307,16 @@
 ;;       gv0 = vmctx
 ;;       gv1 = load.i64 notrap aligned readonly can_move region0 gv0+16
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
-;;       sig0 = (i64, i64, i64, i32, i64) -> i32 system_v
-;;       sig1 = (i64, i32, i64, i32, i64) -> i32 system_v
-;;       fn0 = u1:8 sig0
-;;       fn1 = u1:6 sig1
+;;       sig0 = (i64) preserve_all
+;;       sig1 = (i64, i64, i64, i32, i64) -> i32 system_v
+;;       sig2 = (i64, i32, i64, i32, i64) -> i32 system_v
+;;       fn0 = u1:2 sig0
+;;       fn1 = u1:9 sig1
+;;       fn2 = u1:7 sig2
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i64):
+;;                                       v10 -> v1
 ;;                                       v2 = load.i64 notrap aligned readonly can_move region0 v0+16
 ;;   @0068                               v3 = load.i64 notrap aligned region1 v2+32
 ;;   @0068                               v4 = iconst.i64 -9
@@ -264,52 +324,70 @@
 ;;   @0068                               store notrap aligned region1 v5, v2+32
 ;;   @0068                               v6 = iconst.i64 0
 ;;   @0068                               v7 = icmp slt v5, v6  ; v6 = 0
-;;   @0068                               trapnz v7, user16
-;;   @0068                               v8 = iconst.i64 0
-;;   @006a                               v9 = iconst.i32 0
-;;   @006e                               v10 = load.i64 notrap aligned region1 v2+32
-;;   @006e                               v11 = iconst.i64 62
-;;   @006e                               v12 = ushr v1, v11  ; v11 = 62
-;;   @006e                               trapnz v12, user16
-;;   @006e                               v13 = isub v10, v1
-;;   @006e                               store notrap aligned region1 v13, v2+32
-;;   @006e                               v14 = iconst.i64 0
-;;   @006e                               v15 = icmp slt v13, v14  ; v14 = 0
-;;   @006e                               trapnz v15, user16
-;;   @006e                               v16 = iconst.i64 0
-;;   @006e                               v17 = iadd v0, v16  ; v16 = 0
-;;   <0> @006e                           v18 = call fn0(v0, v17, v8, v9, v1)  ; v8 = 0, v9 = 0
-;;   @006e                               brif v18, block2, block3
+;;   @0068                               brif v7, block2, block3
 ;;
 ;;                                   block2 cold:
-;;   @006e                               v19 = iconst.i32 0
-;;   @006e                               v20 = call fn1(v0, v19, v8, v9, v1)  ; v19 = 0, v8 = 0, v9 = 0
-;;   @006e                               trapnz v20, heap_oob
-;;   @006e                               jump block3
+;;   @0068                               call fn0(v0)
+;;   @0068                               jump block3
 ;;
 ;;                                   block3:
-;;   @0071                               v21 = iconst.i64 0
-;;   @0073                               v22 = iconst.i32 0
-;;   @0075                               v23 = iconst.i64 100
-;;   @0078                               v24 = load.i64 notrap aligned region1 v2+32
-;;   @0078                               v25 = iconst.i64 -100
-;;   @0078                               v26 = iadd v24, v25  ; v25 = -100
-;;   @0078                               store notrap aligned region1 v26, v2+32
-;;   @0078                               v27 = iconst.i64 0
-;;   @0078                               v28 = icmp slt v26, v27  ; v27 = 0
-;;   @0078                               trapnz v28, user16
-;;   @0078                               v29 = iconst.i64 0
-;;   @0078                               v30 = iadd.i64 v0, v29  ; v29 = 0
-;;   <0> @0078                           v31 = call fn0(v0, v30, v21, v22, v23)  ; v21 = 0, v22 = 0, v23 = 100
-;;   @0078                               brif v31, block4, block5
+;;   @0068                               v8 = iconst.i64 0
+;;   @006a                               v9 = iconst.i32 0
+;;   @006e                               v11 = load.i64 notrap aligned region1 v2+32
+;;   @006e                               v12 = iconst.i64 62
+;;   @006e                               v13 = ushr.i64 v1, v12  ; v12 = 62
+;;   @006e                               trapnz v13, user16
+;;   @006e                               v14 = isub v11, v1
+;;   @006e                               store notrap aligned region1 v14, v2+32
+;;   @006e                               v15 = iconst.i64 0
+;;   @006e                               v16 = icmp slt v14, v15  ; v15 = 0
+;;   @006e                               brif v16, block4, block5
 ;;
 ;;                                   block4 cold:
-;;   @0078                               v32 = iconst.i32 0
-;;   @0078                               v33 = call fn1(v0, v32, v21, v22, v23)  ; v32 = 0, v21 = 0, v22 = 0, v23 = 100
-;;   @0078                               trapnz v33, heap_oob
-;;   @0078                               jump block5
+;;   @006e                               call fn0(v0)
+;;   @006e                               jump block5
 ;;
 ;;                                   block5:
+;;   @006e                               v17 = iconst.i64 0
+;;   @006e                               v18 = iadd.i64 v0, v17  ; v17 = 0
+;;   <0> @006e                           v19 = call fn1(v0, v18, v8, v9, v1)  ; v8 = 0, v9 = 0
+;;   @006e                               brif v19, block6, block7
+;;
+;;                                   block6 cold:
+;;   @006e                               v20 = iconst.i32 0
+;;   @006e                               v21 = call fn2(v0, v20, v8, v9, v1)  ; v20 = 0, v8 = 0, v9 = 0
+;;   @006e                               trapnz v21, heap_oob
+;;   @006e                               jump block7
+;;
+;;                                   block7:
+;;   @0071                               v22 = iconst.i64 0
+;;   @0073                               v23 = iconst.i32 0
+;;   @0075                               v24 = iconst.i64 100
+;;   @0078                               v25 = load.i64 notrap aligned region1 v2+32
+;;   @0078                               v26 = iconst.i64 -100
+;;   @0078                               v27 = iadd v25, v26  ; v26 = -100
+;;   @0078                               store notrap aligned region1 v27, v2+32
+;;   @0078                               v28 = iconst.i64 0
+;;   @0078                               v29 = icmp slt v27, v28  ; v28 = 0
+;;   @0078                               brif v29, block8, block9
+;;
+;;                                   block8 cold:
+;;   @0078                               call fn0(v0)
+;;   @0078                               jump block9
+;;
+;;                                   block9:
+;;   @0078                               v30 = iconst.i64 0
+;;   @0078                               v31 = iadd.i64 v0, v30  ; v30 = 0
+;;   <0> @0078                           v32 = call fn1(v0, v31, v22, v23, v24)  ; v22 = 0, v23 = 0, v24 = 100
+;;   @0078                               brif v32, block10, block11
+;;
+;;                                   block10 cold:
+;;   @0078                               v33 = iconst.i32 0
+;;   @0078                               v34 = call fn2(v0, v33, v22, v23, v24)  ; v33 = 0, v22 = 0, v23 = 0, v24 = 100
+;;   @0078                               trapnz v34, heap_oob
+;;   @0078                               jump block11
+;;
+;;                                   block11:
 ;;   @007b                               jump block1
 ;;
 ;;                                   block1:

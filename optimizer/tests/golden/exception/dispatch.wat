@@ -27,7 +27,7 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region0 gv1
 ;;       sig0 = (i64 vmctx, i32) -> i32 tail
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:20 sig1
+;;       fn0 = u1:21 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32):

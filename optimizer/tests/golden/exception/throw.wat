@@ -53,8 +53,8 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region1 gv1
 ;;       sig0 = (i64, i32, i32) -> i64 system_v
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:19 sig0
-;;       fn1 = u1:20 sig1
+;;       fn0 = u1:20 sig0
+;;       fn1 = u1:21 sig1
 ;;       const0 = 0x00000000000000020000000000000001
 ;;       stack_limit = gv2
 ;;
@@ -90,8 +90,8 @@
 ;;       gv2 = load.i64 notrap aligned readonly can_move region1 gv1
 ;;       sig0 = (i64, i32, i32) -> i64 system_v
 ;;       sig1 = (i64, i64) system_v
-;;       fn0 = u1:19 sig0
-;;       fn1 = u1:20 sig1
+;;       fn0 = u1:20 sig0
+;;       fn1 = u1:21 sig1
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64):

@@ -14,9 +14,9 @@
 ;;       sig0 = (i64, i64, i64, i64, i64) -> i32 system_v
 ;;       sig1 = (i64, i32, i32, i64, i64, i64) -> i32 system_v
 ;;       sig2 = (i64, i32, i64) -> i64 system_v
-;;       fn0 = u1:7 sig0
-;;       fn1 = u1:5 sig1
-;;       fn2 = u1:4 sig2
+;;       fn0 = u1:8 sig0
+;;       fn1 = u1:6 sig1
+;;       fn2 = u1:5 sig2
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32, v3: i32):
