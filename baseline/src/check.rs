@@ -411,8 +411,13 @@ impl FuncGen<'_> {
     /// Locals and operands are where a description says.
     pub(crate) fn check_described(&mut self, locals: &[PlacedValue], operands: &[PlacedValue]) {
         self.checked(|_, checker| {
-            for (local, &value) in locals.iter().enumerate() {
-                checker.check_described(value, checker.machine.local(local as u32));
+            for (local, &value) in (0..).zip(locals) {
+                let is_dead = checker.dead.iter().any(|&(_, dead)| dead == local);
+                assert!(
+                    !is_dead || !matches!(value.place, ValuePlace::Slot(_)),
+                    "local{local} is not in its slot, which a loop takes for dead"
+                );
+                checker.check_described(value, checker.machine.local(local));
             }
             for (&value, &symbol) in operands.iter().zip(&checker.machine.operands) {
                 checker.check_described(value, symbol);

@@ -9,7 +9,7 @@ use super::StoreContextMut;
 use crate::Result;
 
 /// An object that is told of each change between the host and WebAssembly, by a future: see
-/// [`Store::call_hook_async`].
+/// [`Store::call_hook_async`](crate::Store::call_hook_async).
 ///
 /// ```
 /// # #[cfg(feature = "wat")]
@@ -52,7 +52,7 @@ use crate::Result;
 #[async_trait::async_trait]
 pub trait CallHookHandler<T: 'static>: Send {
     /// Is told of a change; an error is that of the call, as
-    /// [`Store::call_hook`] says.
+    /// [`Store::call_hook`](crate::Store::call_hook) says.
     async fn handle_call_event(
         &self,
         store: StoreContextMut<'_, T>,
