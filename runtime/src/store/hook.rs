@@ -60,8 +60,8 @@ pub(super) struct HookSlot {
     asynchronous: Option<Arc<dyn AsyncHook>>,
     /// Whether calls are kept account of for an observer.
     is_observed: bool,
-    /// Whether calls take the other way: there is a hook, the store's limiter is asynchronous, calls
-    /// are kept account of, or synchronous ones are refused.
+    /// Whether calls take the other way: there is a hook, the store's limiter is asynchronous,
+    /// calls are kept account of, or synchronous ones are refused.
     is_watched: bool,
     /// Whether the hook or the limiter needs the store's calls to be asynchronous.
     needs_async: bool,
