@@ -52,6 +52,7 @@ mod sample_signal;
 mod sampler;
 mod shared_memory;
 mod space;
+mod space_pool;
 pub mod stack;
 pub mod store;
 mod stubs;

@@ -23,7 +23,7 @@ use crate::error::RuntimeError;
 use crate::image::MemoryImage;
 use crate::module_id::ModuleId;
 use crate::runtime::Runtime;
-use crate::store::ForgetOnDrop;
+use crate::space_pool::ForgetOnDrop;
 use crate::types::TypeUses;
 
 /// What the runtime asks of tiering, which decides about compilation; called on the thread that
@@ -195,7 +195,7 @@ impl ModuleCode {
             _types: types,
             source: Arc::new(ModuleSource::new(wasm, runtime.config().backtrace_details)),
             hooks,
-            _spaces: ForgetOnDrop(runtime.clone(), id),
+            _spaces: ForgetOnDrop(runtime.spaces().clone(), id),
             instantiated: AtomicBool::new(false),
             data_is_intact: OnceLock::new(),
             image: OnceLock::new(),

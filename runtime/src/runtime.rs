@@ -14,7 +14,7 @@ use crate::error::RuntimeError;
 use crate::fiber::StackPool;
 use crate::image::ImageFile;
 use crate::sampler::Sampler;
-use crate::store::SpacePool;
+use crate::space_pool::SpacePool;
 use crate::sys::Process;
 use crate::types::{TypeRegistry, TypeUses};
 
@@ -32,7 +32,7 @@ pub struct Runtime {
     types: Arc<TypeRegistry>,
     images: Arc<ImageFile>,
     process: Process,
-    spaces: SpacePool,
+    spaces: Arc<SpacePool>,
     sampler: OnceLock<Arc<Sampler>>,
     epoch: Epoch,
     #[cfg(feature = "async")]
@@ -54,7 +54,7 @@ impl Runtime {
         let code = CodeSpace::new(&config, process, builtins)?;
         #[cfg(feature = "async")]
         let stacks = StackPool::new(config.async_stacks);
-        let spaces = SpacePool::new(process, config.instance_spaces);
+        let spaces = Arc::new(SpacePool::new(process, config.instance_spaces));
         Ok(Arc::new(Self {
             config,
             code,
@@ -122,7 +122,7 @@ impl Runtime {
     }
 
     /// The spaces of instances that have ended.
-    pub(crate) fn spaces(&self) -> &SpacePool {
+    pub(crate) fn spaces(&self) -> &Arc<SpacePool> {
         &self.spaces
     }
 

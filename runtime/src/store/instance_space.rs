@@ -6,10 +6,9 @@
 //! context is filled with zeros, its memory given back to the system, which leaves the module's
 //! image mapped and copies of nothing. What the instance has written is gone when its store is.
 
-use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use upshift_abi::ModuleFacts;
 use upshift_abi::plan::{MemoryPlace, MemoryPlan};
@@ -17,96 +16,12 @@ use upshift_abi::vmctx::{PAGE_SIZE, VmMemory};
 
 use crate::error::RuntimeError;
 use crate::module::ModuleCode;
-use crate::module_id::ModuleId;
-use crate::space::reserve_memory;
-use crate::sys::{Process, Reservation};
+use crate::space_pool::Spare;
+use crate::sys::Reservation;
 
 /// Contexts of at most so many bytes keep their pages: to fill them with zeros takes less time than
 /// to get as many from the system.
 const KEPT_CONTEXT: usize = 64 << 10;
-
-/// The spaces of a runtime that no instance uses.
-#[derive(Debug)]
-pub(crate) struct SpacePool {
-    process: Process,
-    /// The most spaces that are kept.
-    keep: usize,
-    /// Those kept for longest are first.
-    idle: Mutex<VecDeque<Spare>>,
-}
-
-/// A space of instances of one module, as it is before anything is written into it.
-#[derive(Debug)]
-struct Spare {
-    module: ModuleId,
-    space: Reservation,
-    has_image: bool,
-}
-
-impl SpacePool {
-    pub fn new(process: Process, keep: usize) -> Self {
-        Self {
-            process,
-            keep,
-            idle: Mutex::default(),
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, VecDeque<Spare>> {
-        // A list is as good after a panic as before.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, module: ModuleId) -> Option<Spare> {
-        let mut idle = self.idle();
-        let newest = idle.iter().rposition(|spare| spare.module == module)?;
-        idle.remove(newest)
-    }
-
-    /// Keeps a space, in the place of the one that was kept for longest if there are too many.
-    fn put(&self, spare: Spare) {
-        let mut idle = self.idle();
-        let oldest = match idle.len() < self.keep {
-            true => None,
-            false => idle.pop_front(),
-        };
-        idle.push_back(spare);
-        drop(idle);
-        drop(oldest);
-    }
-
-    /// Unmaps the spaces of a module, and with them what is mapped there.
-    pub fn forget(&self, module: ModuleId) {
-        // In a forked child, a thread that is not there may hold the lock.
-        if !self.process.is_current() {
-            return;
-        }
-        let mut idle = self.idle();
-        let (gone, kept): (VecDeque<_>, _) =
-            idle.drain(..).partition(|spare| spare.module == module);
-        *idle = kept;
-        drop(idle);
-        drop(gone);
-    }
-
-    /// Unmaps all spaces; whether there were any.
-    fn clear(&self) -> bool {
-        let all = std::mem::take(&mut *self.idle());
-        !all.is_empty()
-    }
-
-    /// Reserves a space for an instance: where the system refuses, with what the pool has kept.
-    fn reserve(&self, facts: &ModuleFacts) -> Result<Reservation, RuntimeError> {
-        let reserve = || match facts.plan.behind_context() {
-            Some((style, distance)) => reserve_memory(style, distance as usize),
-            None => Reservation::new(facts.layout.context_bytes() as usize),
-        };
-        reserve().or_else(|error| match self.clear() {
-            true => reserve(),
-            false => Err(error),
-        })
-    }
-}
 
 /// The bytes of a context that are accessible from the start on.
 fn written_bytes(facts: &ModuleFacts) -> usize {
@@ -245,7 +160,7 @@ impl Drop for InstanceSpace {
             return;
         };
         let pool = self.module.runtime().spaces();
-        let useful = pool.keep > 0 && pool.process.is_current() && self.is_prepared();
+        let useful = pool.keeps() && self.is_prepared();
         if !useful {
             return;
         }
@@ -257,14 +172,5 @@ impl Drop for InstanceSpace {
             }),
             Err(error) => log::debug!("an instance's space is not used again: {error}"),
         }
-    }
-}
-
-/// Unmaps what a pool has kept for a module when that is dropped.
-pub(crate) struct ForgetOnDrop(pub Arc<crate::Runtime>, pub ModuleId);
-
-impl Drop for ForgetOnDrop {
-    fn drop(&mut self) {
-        self.0.spaces().forget(self.1);
     }
 }

@@ -57,7 +57,6 @@ pub use func::{ArrayFunc, HostCall, HostFunc, NativeFunc, run_native};
 pub use hook::{AsyncHook, HookFuture};
 pub use hook::{CallHook, Hook};
 pub use instance::Instance;
-pub(crate) use instance_space::{ForgetOnDrop, SpacePool};
 pub use limiter::{
     DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, FindLimiter,
     ResourceLimiter, StoreLimits, StoreLimitsBuilder,
