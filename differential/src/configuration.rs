@@ -1,5 +1,6 @@
 //! The configurations of Upshift in which programs run: every mode of the specification's tests,
-//! virtual time, and each option that changes code or switching, by itself.
+//! virtual time, each option that changes code or switching, by itself, and each mode with what
+//! pauses code: epochs and fuel.
 
 use std::sync::LazyLock;
 
@@ -20,6 +21,21 @@ pub struct Configuration {
     pub vectors: Vectors,
     /// Whether programs consume fuel.
     pub fuel: Fuel,
+    /// What happens in the middle of programs, and must not be seen in what they do.
+    pub pauses: Pauses,
+}
+
+/// What happens in the middle of programs, and must not be seen in what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pauses {
+    /// Nothing.
+    None,
+    /// At each look for a deadline, a function of the host.
+    Callbacks,
+    /// At each look for a deadline, a function of the host and a yield.
+    Yields,
+    /// A yield whenever so much fuel was used.
+    YieldsByFuel(u64),
 }
 
 /// Whether programs consume fuel.
@@ -58,7 +74,9 @@ pub struct Configurations {
     pub modes: Vec<Configuration>,
     /// Each with one option changed.
     pub ablations: Vec<Configuration>,
-    /// The modes with fuel.
+    /// The modes with pauses by epochs.
+    pub paused: Vec<Configuration>,
+    /// The modes with fuel, without and with pauses by it.
     pub fueled: Vec<Configuration>,
 }
 
@@ -76,12 +94,31 @@ pub static ALL: LazyLock<Configurations> = LazyLock::new(|| {
         .map(|mode| (mode.to_string(), mode.config()))
         .chain([("virtual".to_string(), virtual_time)])
         .collect();
-    let fueled = modes.iter().map(|(name, config)| {
-        let mut config = config.clone();
-        configuration(format!("{name} with fuel"), config.consume_fuel(true))
-    });
+    let with = |what: &str, pauses| {
+        let modes = modes.iter();
+        let modes = modes.map(|(name, config)| {
+            let mut config = config.clone();
+            match pauses {
+                Pauses::Callbacks | Pauses::Yields => config.epoch_interruption(true),
+                Pauses::None | Pauses::YieldsByFuel(_) => config.consume_fuel(true),
+            };
+            let found = configuration(format!("{name} with {what}"), &config);
+            Configuration { pauses, ..found }
+        });
+        modes.collect::<Vec<_>>()
+    };
     Configurations {
-        fueled: fueled.collect(),
+        paused: [("epochs", Pauses::Callbacks), ("yields", Pauses::Yields)]
+            .into_iter()
+            .flat_map(|(what, pauses)| with(what, pauses))
+            .collect(),
+        fueled: [
+            ("fuel", Pauses::None),
+            ("yields by fuel", Pauses::YieldsByFuel(10)),
+        ]
+        .into_iter()
+        .flat_map(|(what, pauses)| with(what, pauses))
+        .collect(),
         modes: modes
             .into_iter()
             .map(|(name, config)| configuration(name, &config))
@@ -123,6 +160,7 @@ fn with_engine(name: String, engine: Engine, config: &Config) -> Configuration {
         nans,
         vectors,
         fuel,
+        pauses: Pauses::None,
     }
 }
 
@@ -184,6 +222,6 @@ impl Configurations {
     /// Every configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Configuration> {
         let configurations = self.modes.iter().chain(&self.ablations);
-        configurations.chain(&self.fueled)
+        configurations.chain(&self.paused).chain(&self.fueled)
     }
 }

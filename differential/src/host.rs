@@ -24,6 +24,15 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("fail", "(param i32)"),
 ];
 
+/// How a program is called, and calls back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// On the thread's stack.
+    Synchronous,
+    /// As futures, which may be pending.
+    Asynchronous,
+}
+
 /// What a store keeps for the host's functions; `I` is the engine's instance.
 #[derive(Debug)]
 pub struct State<I> {
@@ -95,19 +104,44 @@ pub fn float(left: f32, right: f64) -> f64 {
 ///
 /// The call's, which goes on through the host.
 pub fn call<G: Guest>(guest: &mut G, number: i32) -> Result<i32, G::Error> {
+    let Some((function, arguments)) = begin_call(guest, number) else {
+        return Ok(without_call(number));
+    };
+    let results = guest.call(&function, &arguments);
+    end_call(guest, results)
+}
+
+/// What `call` calls, and with which arguments; `None` if it calls nothing.
+pub fn begin_call<G: Guest>(guest: &mut G, number: i32) -> Option<(Function, Vec<Value>)> {
     let state = guest.state();
     let ready = state.instances.len();
     let all = Arc::clone(&state.exports);
     let functions: Vec<_> = all.functions.iter().filter(|f| f.module < ready).collect();
     if functions.is_empty() || state.depth == DEPTH {
-        return Ok(number.wrapping_mul(31));
+        return None;
     }
     let mut rng = Rng::with_seed(u64::from(number as u32));
     let function = functions[rng.usize(..functions.len())];
     let params = function.params.iter();
     let arguments: Vec<_> = params.map(|&ty| value::argument(ty, &mut rng)).collect();
     state.depth += 1;
-    let results = guest.call(function, &arguments);
+    Some((function.clone(), arguments))
+}
+
+/// What `call` returns if it calls nothing.
+pub fn without_call(number: i32) -> i32 {
+    number.wrapping_mul(31)
+}
+
+/// What `call` returns when the function that it calls has returned.
+///
+/// # Errors
+///
+/// The call's.
+pub fn end_call<G: Guest>(
+    guest: &mut G,
+    results: Result<Vec<Value>, G::Error>,
+) -> Result<i32, G::Error> {
     guest.state().depth -= 1;
     Ok(value::digest_of_values(&results?) as i32)
 }

@@ -16,6 +16,7 @@
 pub mod additions;
 pub mod case;
 pub mod configuration;
+mod executor;
 pub mod generate;
 pub mod host;
 pub mod legacy;

@@ -13,7 +13,8 @@ macro_rules! machine {
             SharedMemory, Store, Tag, ThrownException, Val,
         };
 
-        use crate::host::{self, Guest, State};
+        use crate::executor::block_on;
+        use crate::host::{self, Calls, Guest, State};
         use crate::program::{Exports, Function, Item, ItemKind};
         use crate::threads;
         use crate::value::{Failure, Outcome, Value, digest};
@@ -25,11 +26,17 @@ macro_rules! machine {
             modules: Vec<Module>,
             store: Store<Data>,
             host: Vec<(&'static str, Extern)>,
+            calls: Calls,
         }
 
         impl Machine {
             /// One for each thread of a program, which share its memory.
-            fn of(engine: &Engine, modules: &[Module], exports: &Arc<Exports>) -> Vec<Self> {
+            fn of(
+                engine: &Engine,
+                modules: &[Module],
+                exports: &Arc<Exports>,
+                calls: Calls,
+            ) -> Vec<Self> {
                 let mut imports = modules.iter().flat_map(Module::imports);
                 let shared = imports.find(|import| {
                     (import.module(), import.name()) == (host::NAME, threads::MEMORY)
@@ -41,13 +48,14 @@ macro_rules! machine {
                 let count = shared.as_ref().map_or(1, |_| threads::COUNT);
                 let machines = (0..count).map(|_| {
                     let mut store = Store::new(engine, State::new(Arc::clone(exports)));
-                    let mut host = host_functions(&mut store);
+                    let mut host = host_functions(&mut store, calls);
                     let shared = shared.iter();
                     host.extend(shared.map(|it| (threads::MEMORY, Extern::from(it.clone()))));
                     Self {
                         modules: modules.to_vec(),
                         store,
                         host,
+                        calls,
                     }
                 });
                 machines.collect()
@@ -105,11 +113,20 @@ macro_rules! machine {
             }
         }
 
-        fn host_functions(store: &mut Store<Data>) -> Vec<(&'static str, Extern)> {
+        fn host_functions(
+            store: &mut Store<Data>,
+            calls: Calls,
+        ) -> Vec<(&'static str, Extern)> {
             let define = |name| {
                 let func = match name {
                     "mix" => Func::wrap(&mut *store, host::mix),
                     "float" => Func::wrap(&mut *store, host::float),
+                    "call" if calls == Calls::Asynchronous => Func::wrap_async(
+                        &mut *store,
+                        |caller: Caller<'_, Data>, (number,): (i32,)| {
+                            Box::new(call_back_async(caller, number))
+                        },
+                    ),
                     "call" => Func::wrap(
                         &mut *store,
                         |mut caller: Caller<'_, Data>, number: i32| host::call(&mut caller, number),
@@ -165,20 +182,54 @@ macro_rules! machine {
             }
         }
 
+        /// The function, its arguments, and room for its results.
+        fn prepare(
+            mut store: impl AsContextMut<Data = Data>,
+            instance: Instance,
+            function: &Function,
+            arguments: &[Value],
+        ) -> (Func, Vec<Val>, Vec<Val>) {
+            let func = instance.get_func(&mut store, &function.name);
+            let func = func.expect("programs export what they say");
+            let ty = func.ty(&store);
+            let arguments = arguments.iter().zip(ty.params());
+            let arguments = arguments.map(|(&value, ty)| to_val(value, &ty)).collect();
+            (func, arguments, vec![Val::I32(0); ty.results().len()])
+        }
+
         fn call(
             mut store: impl AsContextMut<Data = Data>,
             instance: Instance,
             function: &Function,
             arguments: &[Value],
         ) -> Result<Vec<Value>, Error> {
-            let func = instance.get_func(&mut store, &function.name);
-            let func = func.expect("programs export what they say");
-            let ty = func.ty(&store);
-            let arguments = arguments.iter().zip(ty.params());
-            let arguments: Vec<_> = arguments.map(|(&value, ty)| to_val(value, &ty)).collect();
-            let mut results = vec![Val::I32(0); ty.results().len()];
+            let (func, arguments, mut results) =
+                prepare(&mut store, instance, function, arguments);
             func.call(&mut store, &arguments, &mut results)?;
             Ok(results.iter().map(from_val).collect())
+        }
+
+        async fn call_async(
+            mut store: impl AsContextMut<Data = Data>,
+            instance: Instance,
+            function: &Function,
+            arguments: &[Value],
+        ) -> Result<Vec<Value>, Error> {
+            let (func, arguments, mut results) =
+                prepare(&mut store, instance, function, arguments);
+            func.call_async(&mut store, &arguments, &mut results)
+                .await?;
+            Ok(results.iter().map(from_val).collect())
+        }
+
+        /// `call` of the host, where calls are asynchronous.
+        async fn call_back_async(mut caller: Caller<'_, Data>, number: i32) -> Result<i32, Error> {
+            let Some((function, arguments)) = host::begin_call(&mut caller, number) else {
+                return Ok(host::without_call(number));
+            };
+            let instance = caller.data().instances[function.module];
+            let results = call_async(&mut caller, instance, &function, &arguments).await;
+            host::end_call(&mut caller, results)
         }
 
         impl Guest for Caller<'_, Data> {
@@ -218,7 +269,13 @@ macro_rules! machine {
                 self.store.data_mut().instances.clear();
                 for module in self.modules.clone() {
                     let imports = self.imports(&module);
-                    match Instance::new(&mut self.store, &module, &imports) {
+                    let instance = match self.calls {
+                        Calls::Synchronous => Instance::new(&mut self.store, &module, &imports),
+                        Calls::Asynchronous => {
+                            block_on(Instance::new_async(&mut self.store, &module, &imports))
+                        }
+                    };
+                    match instance {
                         Ok(instance) => self.store.data_mut().instances.push(instance),
                         Err(error) => return Err(self.failure(&error)),
                     }
@@ -228,7 +285,13 @@ macro_rules! machine {
 
             fn call(&mut self, function: &Function, arguments: &[Value]) -> Outcome {
                 let instance = self.store.data().instances[function.module];
-                let outcome = call(&mut self.store, instance, function, arguments);
+                let store = &mut self.store;
+                let outcome = match self.calls {
+                    Calls::Synchronous => call(store, instance, function, arguments),
+                    Calls::Asynchronous => {
+                        block_on(call_async(store, instance, function, arguments))
+                    }
+                };
                 outcome.map_err(|error| self.failure(&error))
             }
 

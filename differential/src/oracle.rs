@@ -71,7 +71,7 @@ pub fn load(
         module.unwrap_or_else(|error| panic!("the oracle refuses a module: {error:#}"))
     };
     let modules: Vec<_> = program.modules.iter().map(load).collect();
-    Some(Machine::of(engine, &modules, exports))
+    Some(Machine::of(engine, &modules, exports, Calls::Synchronous))
 }
 
 /// The failure of a call that no exception ended, by the trap of Upshift that corresponds.

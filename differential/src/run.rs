@@ -19,8 +19,10 @@ use crate::value::{Failure, Outcome, Value, argument, digest};
 const CALLS: usize = 3;
 /// In how many of the configurations with one option changed a program runs.
 const ABLATIONS: usize = 3;
+/// In how many of the configurations that pause by epochs a program runs.
+const PAUSED: usize = 3;
 /// In how many of the configurations with fuel a program runs.
-const FUELED: usize = 3;
+const FUELED: usize = 4;
 /// Fuel that is enough for any call that ends.
 const AMPLE: u64 = 1 << 40;
 /// The stack of a program's thread, in bytes.
@@ -82,8 +84,8 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 /// The configurations in which a program with a number runs: all modes, those with canonical NaNs
-/// for every second number, some with one option changed, which follow from the number, and some
-/// with fuel.
+/// for every second number, some with one option changed, which follow from the number, some that
+/// pause, and some with fuel.
 pub fn configurations_of(number: u64) -> Vec<&'static Configuration> {
     let all = &*configuration::ALL;
     let mut rng = Rng::with_seed(!number);
@@ -96,10 +98,14 @@ pub fn configurations_of(number: u64) -> Vec<&'static Configuration> {
         left = left.saturating_sub(1);
         wanted
     });
-    let mut fueled: Vec<_> = all.fueled.iter().collect();
-    rng.shuffle(&mut fueled);
-    fueled.truncate(FUELED);
-    let configurations = all.modes.iter().chain(some).chain(fueled);
+    let mut few = |configurations: &'static [Configuration], count| {
+        let mut few: Vec<_> = configurations.iter().collect();
+        rng.shuffle(&mut few);
+        few.truncate(count);
+        few
+    };
+    let (paused, fueled) = (few(&all.paused, PAUSED), few(&all.fueled, FUELED));
+    let configurations = all.modes.iter().chain(some).chain(paused).chain(fueled);
     configurations
         .filter(|other| canonical || other.nans == Nans::Computed)
         .collect()
@@ -220,7 +226,7 @@ fn in_configuration(
         message,
     };
     let run = || {
-        let mut subject = subject::load(&configuration.engine, program, exports)?;
+        let mut subject = subject::load(configuration, program, exports)?;
         anyhow::Ok(history(&mut subject, exports, program.seed, fuel))
     };
     match catch_unwind(AssertUnwindSafe(run)) {

@@ -1,8 +1,9 @@
 //! A program in the engine under test.
 
 use anyhow::Result;
-use upshift::{Trap, ValType};
+use upshift::{Trap, UpdateDeadline, ValType};
 
+use crate::configuration::{Configuration, Pauses};
 use crate::machine::machine;
 use crate::program::Program;
 
@@ -13,14 +14,44 @@ machine!(upshift);
 /// # Errors
 ///
 /// If the engine refuses a module.
-pub fn load(engine: &Engine, program: &Program, exports: &Arc<Exports>) -> Result<Vec<Machine>> {
+pub fn load(
+    configuration: &Configuration,
+    program: &Program,
+    exports: &Arc<Exports>,
+) -> Result<Vec<Machine>> {
+    let Configuration { engine, pauses, .. } = configuration;
     let load = |wasm: &Vec<u8>| Module::from_binary(engine, wasm);
     let modules = program
         .modules
         .iter()
         .map(load)
         .collect::<Result<Vec<_>>>()?;
-    Ok(Machine::of(engine, &modules, exports))
+    let calls = match pauses {
+        Pauses::None | Pauses::Callbacks => Calls::Synchronous,
+        Pauses::Yields | Pauses::YieldsByFuel(_) => Calls::Asynchronous,
+    };
+    let mut machines = Machine::of(engine, &modules, exports, calls);
+    for machine in &mut machines {
+        pause(&mut machine.store, *pauses)?;
+    }
+    Ok(machines)
+}
+
+/// Makes a store's code pause. What runs then looks for references in all frames.
+fn pause(store: &mut Store<Data>, pauses: Pauses) -> Result<()> {
+    match pauses {
+        Pauses::None => {}
+        Pauses::Callbacks => store.epoch_deadline_callback(|mut store| {
+            store.gc();
+            Ok(UpdateDeadline::Continue(0))
+        }),
+        Pauses::Yields => store.epoch_deadline_callback(|mut store| {
+            store.gc();
+            Ok(UpdateDeadline::Yield(0))
+        }),
+        Pauses::YieldsByFuel(interval) => store.fuel_async_yield_interval(Some(interval))?,
+    }
+    Ok(())
 }
 
 /// The failure of a call that no exception ended. Traps are told apart no more than by the oracle:

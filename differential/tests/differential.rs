@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use upshift_differential::configuration::{self, Configuration, Fuel, Nans, Vectors};
+use upshift_differential::configuration::{self, Configuration, Fuel, Nans, Pauses, Vectors};
 use upshift_differential::program::Program;
 use upshift_differential::run::{self, Kind};
 use upshift_differential::supervise::{self, Failure};
@@ -202,6 +202,7 @@ fn a_refused_module_is_noticed() {
         nans: Nans::Computed,
         vectors: Vectors::Native,
         fuel: Fuel::Unlimited,
+        pauses: Pauses::None,
     };
     assert!(run::run(&program, &[&configuration]).is_ok());
     let vectors = case_of("(module (func (export \"f\") (result v128) v128.const i64x2 1 2))");
