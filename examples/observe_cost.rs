@@ -2,14 +2,15 @@
 //!
 //! Runs the kernels in the folder (those of the tests by default, of which each prints its result
 //! to standard output) in both tiers: as they are, with all blocks counted, with all branches
-//! counted besides, with all functions listened to by an observer that does nothing, and with an
+//! counted besides, with all functions listened to by an observer that does nothing, and by one that
+//! is switched off, with a probe that is switched off at each loop and branch, and with an
 //! instrument that asks for nothing. Variants take turns; the least processor time of 15 runs each
 //! is compared with that of the kernel as it is.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use upshift::observe::{InstrumentedFunc, Observer};
+use upshift::observe::{InstrumentedFunc, Observer, OperatorKind};
 use upshift::wasi::{WasiCtx, WasiCtxBuilder, add_to_linker};
 use upshift::{Config, Engine, Linker, Module, Result, Store, Strategy, ThreadClock};
 
@@ -33,6 +34,15 @@ impl Observer<WasiCtx> for Silent {}
 
 type Ask = fn(&mut InstrumentedFunc<'_>);
 
+/// Whether the observer is switched on.
+#[derive(Clone, Copy, PartialEq)]
+enum Observing {
+    On,
+    Off,
+}
+
+use Observing::{Off, On};
+
 fn nothing(_: &mut InstrumentedFunc<'_>) {}
 
 fn blocks(func: &mut InstrumentedFunc<'_>) {
@@ -52,23 +62,39 @@ fn calls(func: &mut InstrumentedFunc<'_>) {
     func.listen(0);
 }
 
-const VARIANTS: &[(&str, Option<Ask>)] = &[
-    ("as it is", None),
-    ("nothing asked", Some(nothing)),
-    ("blocks", Some(blocks)),
-    ("coverage", Some(coverage)),
-    ("calls", Some(calls)),
+fn probes(func: &mut InstrumentedFunc<'_>) {
+    for operator in &*func.operators() {
+        use OperatorKind::{BrIf, BrTable, If, Loop};
+        if matches!(operator.kind(), Loop | If | BrIf | BrTable) {
+            func.probe_operand(operator.offset(), 0);
+        }
+    }
+}
+
+const VARIANTS: &[(&str, Option<Ask>, Observing)] = &[
+    ("as it is", None, On),
+    ("nothing asked", Some(nothing), On),
+    ("blocks", Some(blocks), On),
+    ("coverage", Some(coverage), On),
+    ("calls", Some(calls), On),
+    ("calls, off", Some(calls), Off),
+    ("probes, off", Some(probes), Off),
 ];
 
 /// A kernel in an engine of one tier.
 struct Subject {
     module: Module,
     linker: Linker<WasiCtx>,
+    observing: Observing,
     least: Duration,
 }
 
 impl Subject {
-    fn new(tier: Strategy, ask: Option<Ask>, kernel: &Path) -> Result<Self> {
+    fn new(
+        tier: Strategy,
+        (ask, observing): (Option<Ask>, Observing),
+        kernel: &Path,
+    ) -> Result<Self> {
         let mut config = Config::new();
         config.strategy(tier);
         if let Some(ask) = ask {
@@ -80,6 +106,7 @@ impl Subject {
         Ok(Self {
             module: Module::from_file(&engine, kernel)?,
             linker,
+            observing,
             least: Duration::MAX,
         })
     }
@@ -88,6 +115,7 @@ impl Subject {
         let wasi = WasiCtxBuilder::new().arg("kernel").arg(argument).build()?;
         let mut store = Store::new(self.module.engine(), wasi);
         store.observer(Silent);
+        store.set_observing(self.observing == On);
         let instance = self.linker.instantiate(&mut store, &self.module)?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         let clock = ThreadClock::of_this_thread()?;
@@ -112,7 +140,7 @@ fn main() -> Result<()> {
             let kernel = folder.join(name).with_extension("wasm");
             let subjects = VARIANTS
                 .iter()
-                .map(|&(_, ask)| Subject::new(tier, ask, &kernel));
+                .map(|&(_, ask, observing)| Subject::new(tier, (ask, observing), &kernel));
             let mut subjects = subjects.collect::<Result<Vec<_>>>()?;
             for round in 0..=ROUNDS {
                 for subject in &mut subjects {
@@ -133,7 +161,7 @@ fn main() -> Result<()> {
             println!();
         }
         print!("  {:>21}", "geometric mean");
-        for (log, (name, _)) in logs.iter().zip(VARIANTS) {
+        for (log, (name, ..)) in logs.iter().zip(VARIANTS) {
             print!("  {:>6.3} {name}", (log / KERNELS.len() as f64).exp());
         }
         println!();

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use upshift_abi::facts::ImportType;
 use upshift_abi::{Printable, demangle};
 use upshift_runtime as runtime;
 use upshift_runtime::FramePlace;
@@ -260,9 +259,7 @@ impl FrameInfo {
         if self.kind() == FrameKind::Wasm {
             return None;
         }
-        let imports = self.frame.facts.imports.iter();
-        let mut funcs = imports.filter(|import| matches!(import.ty, ImportType::Func(_)));
-        let import = funcs.nth(self.frame.func?.index())?;
+        let import = self.frame.facts.func_import(self.frame.func?)?;
         Some((&import.module, &import.name))
     }
 

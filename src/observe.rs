@@ -2,26 +2,25 @@
 //! step by step and exactly.
 //!
 //! An [`Instrument`] of the engine decides, as each module is loaded, what its code reports; an
-//! [`Observer`] of a store is told. Counters call nothing: code adds to them in place, and
-//! [`Module::counters`] reads them.
+//! [`Observer`] of a store is told, while it is [on](Store::set_observing). Counters call nothing:
+//! code adds to them in place, and [`Module::counters`] reads them.
 
 mod plan;
 
 use std::borrow::Cow;
 
-use upshift_abi::Kind;
 use upshift_abi::demangle;
-use upshift_abi::observe::Action;
-use upshift_abi::vmctx::VmVal;
+use upshift_abi::observe::{Action, Site};
 use upshift_runtime::{CallAbort, ObservedEvent, ObservedFunc, Store as RawStore};
 
-use crate::words::event_values;
+use crate::words::{event_values, probed_value};
 use crate::{
-    AsContextMut, Instance, Module, Result, Store, StoreContextMut, V128, Val, WasmOffset,
+    AsContext as _, AsContextMut, Caller, Instance, Module, Result, Store, StoreContextMut, Val,
+    WasmOffset,
 };
 
 pub(crate) use plan::plan;
-pub use plan::{BranchCounter, Instrument, InstrumentedFunc};
+pub use plan::{BranchCounter, Instrument, InstrumentedFunc, InstrumentedImport, TableCounter};
 pub use upshift_abi::observe::{Block, Operator, OperatorKind};
 
 /// What is told of a store's instrumented code.
@@ -29,7 +28,9 @@ pub use upshift_abi::observe::{Block, Operator, OperatorKind};
 /// Each call that [`before`](Self::before) was told of has an end that is told, by
 /// [`after`](Self::after) or [`abort`](Self::abort), and calls end in the opposite order in which
 /// they begin: so a tree of calls is always balanced. What is told and in which order does not
-/// depend on the tier of the code that runs, nor on what the optimizer has inlined.
+/// depend on the tier of the code that runs, nor on what the optimizer has inlined. The exceptions
+/// are calls that are under way when the observer is replaced or
+/// [switched off](Store::set_observing): their end is not told.
 ///
 /// All methods run inside of the program, like a host function: they can call functions of the
 /// store, and change its memories, globals and fuel. What they call is not told. An error or a
@@ -123,16 +124,22 @@ pub struct Observed<'a> {
 }
 
 impl Observed<'_> {
-    /// The function's index in its module.
+    /// The function's index in its module; of a function of the host, that of the import.
     pub fn index(&self) -> u32 {
-        self.raw.module.facts().func_index(self.raw.func).0
+        self.raw.func.0
     }
 
-    /// The function's name, if it is known. A hash lookup, and a search through the exports for one
-    /// that the name section does not name.
+    /// The function's name, if it is known. A hash lookup, and a search through the exports and
+    /// imports for one that the name section does not name.
     pub fn name(&self) -> Option<&str> {
-        let facts = self.raw.module.facts();
-        facts.func_name(facts.func_index(self.raw.func))
+        self.raw.module.facts().func_name(self.raw.func)
+    }
+
+    /// The names by which a function of the host is imported: of the module to import from, and its
+    /// own. `None` for a function of WebAssembly. A search through the imports.
+    pub fn import(&self) -> Option<(&str, &str)> {
+        let import = self.raw.module.facts().func_import(self.raw.func)?;
+        Some((&import.module, &import.name))
     }
 
     /// The function's name for people: as its programmer wrote it, if a compiler of Rust or C++ has
@@ -141,12 +148,13 @@ impl Observed<'_> {
         self.name().map(demangle::shown)
     }
 
-    /// The name of the function's module, if it has one.
+    /// The name of the function's module, if it has one; of a function of the host, of the module
+    /// that imports it.
     pub fn module_name(&self) -> Option<&str> {
         self.raw.module.facts().names.module()
     }
 
-    /// The instance that the function is of.
+    /// The instance that the function is of, or that imports it from the host.
     pub fn instance(&self) -> Instance {
         Instance::of_store(self.store, self.raw.instance)
     }
@@ -154,7 +162,7 @@ impl Observed<'_> {
     /// The number that the function was [listened to](InstrumentedFunc::listen) with; 0 if it is
     /// not.
     pub fn tag(&self) -> u64 {
-        self.raw.plan().listener.unwrap_or_default()
+        self.raw.listener().unwrap_or_default()
     }
 }
 
@@ -178,37 +186,24 @@ impl Probe {
     }
 
     /// The topmost operand, which the operator takes first: the condition of a branch, the index of
-    /// a `br_table` or `call_indirect`, the address of a load, the value that a store writes. Only
-    /// of a probe [for operands](InstrumentedFunc::probe_operand); `None` also if there is no
-    /// operand in the block around, or if it is a reference.
+    /// a `br_table` or `call_indirect`, the address of a load, the value that a store writes, the
+    /// reference that a `call_ref` calls or a `throw_ref` throws. Only of a probe
+    /// [for operands](InstrumentedFunc::probe_operand); `None` also if there is no operand in the
+    /// block around.
     pub fn operand(&self) -> Option<Val> {
         self.operand
     }
 
-    fn new(func: &ObservedFunc, site: u32, operand: Option<(Kind, VmVal)>) -> Self {
-        let site = &func.plan().sites()[site as usize];
+    fn new(site: &Site, operand: Option<Val>) -> Self {
         let tag = match site.action {
             Action::Probe { tag, .. } => tag,
-            Action::Count(_) | Action::TailCall => 0,
+            Action::Count(_) | Action::CountTarget { .. } | Action::TailCall => 0,
         };
         Self {
             offset: site.at.0,
             tag,
-            operand: operand.and_then(|(kind, value)| number(kind, value)),
+            operand,
         }
-    }
-}
-
-/// A value that is no reference.
-fn number(kind: Kind, value: VmVal) -> Option<Val> {
-    let word = value.bits[0];
-    match kind {
-        Kind::I32 => Some(Val::I32(word as i32)),
-        Kind::I64 => Some(Val::I64(word as i64)),
-        Kind::F32 => Some(Val::F32(word as u32)),
-        Kind::F64 => Some(Val::F64(word)),
-        Kind::V128 => Some(Val::V128(V128::from_raw(value))),
-        Kind::Ref => None,
     }
 }
 
@@ -264,6 +259,85 @@ impl<T: Send + 'static> Store<T> {
     }
 }
 
+impl<T: 'static> Store<T> {
+    /// Switches the store's observer on or off, as
+    /// [`StoreContextMut::set_observing`] does. It is on at first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::observe::{InstrumentedFunc, Observed, Observer};
+    /// use upshift::{Config, Engine, Instance, Module, Result, Store, StoreContextMut, Val};
+    ///
+    /// struct Count;
+    ///
+    /// impl Observer<u32> for Count {
+    ///     fn before(
+    ///         &mut self,
+    ///         mut store: StoreContextMut<'_, u32>,
+    ///         _: &Observed<'_>,
+    ///         _: &[Val],
+    ///     ) -> Result<()> {
+    ///         *store.data_mut() += 1;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut config = Config::new();
+    /// config.instrument(|func: &mut InstrumentedFunc<'_>| func.listen(0));
+    /// let engine = Engine::new(&config)?;
+    /// let module = Module::new(&engine, r#"(module (func (export "run")))"#)?;
+    /// let mut store = Store::new(&engine, 0);
+    /// store.observer(Count);
+    /// store.set_observing(false);
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let run = instance.get_typed_func::<(), ()>(&mut store, "run")?;
+    /// run.call(&mut store, ())?;
+    /// store.set_observing(true);
+    /// run.call(&mut store, ())?;
+    /// assert_eq!(*store.data(), 1);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn set_observing(&mut self, on: bool) {
+        self.as_context_mut().set_observing(on);
+    }
+
+    /// Whether the store's observer is switched on, or the next one will be.
+    pub fn is_observing(&self) -> bool {
+        self.as_context().raw.is_observing()
+    }
+}
+
+impl<T: 'static> StoreContextMut<'_, T> {
+    /// Switches the store's observer on or off: from now on, also in the middle of a call, for
+    /// instance by a host function, by an observer, or by what runs at an epoch's deadline
+    /// ([`Store::epoch_deadline_callback`]). While it is off, code with listeners and probes looks
+    /// at each only whether it is off: two loads, a comparison and a branch, and what a call needs
+    /// to have stored in memory. Counters count on.
+    ///
+    /// Calls that are under way when the observer is switched off end without a word, and so do
+    /// those that began while it was off.
+    pub fn set_observing(&mut self, on: bool) {
+        self.raw.set_observing(on);
+    }
+
+    /// Whether the store's observer is switched on, or the next one will be.
+    pub fn is_observing(&self) -> bool {
+        self.raw.is_observing()
+    }
+}
+
+impl<T: 'static> Caller<'_, T> {
+    /// Switches the store's observer on or off, as [`StoreContextMut::set_observing`] does: for
+    /// what follows in the running call, too.
+    pub fn set_observing(&mut self, on: bool) {
+        self.as_context_mut().set_observing(on);
+    }
+}
+
 fn tell<T: Send + 'static>(
     observer: &mut impl Observer<T>,
     raw: &mut RawStore,
@@ -283,7 +357,8 @@ fn tell<T: Send + 'static>(
             Ok(())
         }
         ObservedEvent::Probe { site, operand } => {
-            let probe = Probe::new(func, site, operand);
+            let operand = operand.map(|(ty, value)| probed_value(raw, ty, value));
+            let probe = Probe::new(func.site(site), operand);
             observer.probe(StoreContextMut::new(raw), observed, &probe)
         }
     }

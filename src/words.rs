@@ -67,7 +67,7 @@ pub(crate) fn event_values(
     func: &ObservedFunc,
     event: &ObservedEvent<'_>,
 ) -> Vec<Val> {
-    let ty = func.module.facts().defined_func_type(func.func);
+    let ty = func.module.facts().func_type(func.func);
     let (types, values) = match *event {
         ObservedEvent::Begins(args) => (&ty.params, args),
         ObservedEvent::Returns(results) => (&ty.results, results),
@@ -78,6 +78,13 @@ pub(crate) fn event_values(
     // returns.
     let typed = typed.map(|(&ty, &value)| unsafe { Val::from_raw(store, value, ty) });
     typed.collect()
+}
+
+/// The operand that a probe of observed code comes with.
+pub(crate) fn probed_value(store: &mut RawStore, ty: ValType, value: VmVal) -> Val {
+    // SAFETY: the runtime tells the observer of this store what the code had as operand there, and
+    // the type that validation has found.
+    unsafe { Val::from_raw(store, value, ty) }
 }
 
 impl Ref {

@@ -1,22 +1,23 @@
 //! Instrumentation: the instructions that count, and that report calls and probes to the runtime.
 //!
 //! A report is a call between two operators: operands and locals are stored as for any call, and
-//! values are passed in an array below the frame. The end of a call is reported in the epilogue,
+//! values are passed in an array below the frame. What only the call needs is jumped over while the
+//! store does not want to know anything. The end of a call is reported in the epilogue,
 //! where all returns meet with the results in their registers; an OSR entry has reported it itself
 //! when it returns there, so it comes in behind the report.
 
 use upshift_abi::callconv::{INT_ARGS, ResultLocation};
 use upshift_abi::frame;
 use upshift_abi::observe::{self, Action, FuncPlan, Site};
-use upshift_abi::vmctx::VmVal;
-use upshift_abi::{Builtin, RelocationTarget};
+use upshift_abi::vmctx::{VmContext, VmStore, VmVal};
+use upshift_abi::{Builtin, Kind, RelocationTarget};
 
 use crate::alloc::as_float;
-use crate::asm::asm;
-use crate::asm::encode::{Mem, Op, OperandSize};
+use crate::asm::encode::{Alu, Mem, Op, OperandSize};
+use crate::asm::{Cc, Label, Target, asm};
 use crate::func_gen::FuncGen;
 use crate::reg::Reg;
-use crate::value::Value;
+use crate::value::{Cond, Value};
 
 /// The place of a value that is passed to the runtime.
 fn passed(index: usize) -> Mem {
@@ -53,7 +54,7 @@ impl<'a> FuncGen<'a> {
                 .map(|(local, &(kind, _))| Value::Local(kind, local as u32))
                 .collect();
             let func = self.input.func.0;
-            self.report(Builtin::CallBegins, &[func], Some(&args));
+            self.report(Builtin::CallBegins, &[func, 0], Some(&args));
         }
     }
 
@@ -62,6 +63,9 @@ impl<'a> FuncGen<'a> {
     pub(crate) fn report_return(&mut self) {
         let sig = self.input.sig.clone();
         let bytes = passed_bytes(sig.results.len());
+        self.frame.note_call();
+        self.reload_vmctx();
+        let not_observing = self.skip_unless_observing();
         self.emit_outgoing(bytes);
         for (i, &(kind, location)) in sig.results.iter().enumerate() {
             match location {
@@ -76,8 +80,6 @@ impl<'a> FuncGen<'a> {
                 }
             }
         }
-        self.reload_vmctx();
-        self.frame.note_call();
         self.call_runtime(Builtin::CallReturns, &[self.input.func.0], true);
         for (i, &(kind, location)) in sig.results.iter().enumerate() {
             match location {
@@ -89,6 +91,7 @@ impl<'a> FuncGen<'a> {
         if bytes > 0 {
             asm!(self.masm; add rsp, bytes as i32);
         }
+        self.masm.bind(not_observing);
     }
 
     /// At a landing, which has the exception in a register: reports that the calls below this frame
@@ -97,11 +100,14 @@ impl<'a> FuncGen<'a> {
         if self.input.facts.observed.is_none() {
             return;
         }
+        self.cmp_observing();
+        let not_observing = self.masm.jcc_short(Cc::E);
         asm!(self.masm; push Rq(exception); sub rsp, 8);
         let own = u32::from(self.is_listened_to());
         self.call_runtime(Builtin::CallsAreUnwound, &[own], false);
         asm!(self.masm; add rsp, 8; pop Rq(exception));
         self.reload_vmctx();
+        self.masm.bind_short(not_observing);
         self.check_kept_exception(exception);
     }
 
@@ -116,6 +122,7 @@ impl<'a> FuncGen<'a> {
         for site in sites {
             match site.action {
                 Action::Count(counter) => self.count(counter),
+                Action::CountTarget { first, count } => self.count_target(first, count),
                 Action::TailCall => self.report(Builtin::CallIsReplaced, &[func], None),
                 Action::Probe { operand, .. } => {
                     let operand = operand.and_then(|_| self.state.stack.last().copied());
@@ -138,9 +145,57 @@ impl<'a> FuncGen<'a> {
         self.masm.sub_mem_imm(OperandSize::S64, cell, -1);
     }
 
+    /// Counts the target that the topmost operand chooses.
+    fn count_target(&mut self, first: u32, count: u32) {
+        let Some(counters) = self.input.facts.layout.counters() else {
+            return;
+        };
+        let Some(&index) = self.state.stack.last() else {
+            return;
+        };
+        let last = count - 1;
+        if let Value::Const(_, index) = index {
+            return self.count(first + last.min(index as u32));
+        }
+        let scratch = self.masm.scratch();
+        let cell = scratch.reg();
+        // The upper half becomes zero.
+        self.load_value(cell, index);
+        self.masm.ri(Alu::Cmp, OperandSize::S32, cell, last as i32);
+        let within = self.masm.jcc_short(Cc::B);
+        self.load_value(cell, Value::Const(Kind::I32, last.into()));
+        self.masm.bind_short(within);
+        asm!(self.masm, scratch;
+            shl scratch, 3
+            ; add scratch, [rdi + counters.disp()]
+        );
+        let cell = Mem::base(cell, observe::counter_offset(first));
+        self.masm.sub_mem_imm(OperandSize::S64, cell, -1);
+    }
+
+    /// Compares whether the store wants to know anything: equal if not.
+    fn cmp_observing(&mut self) {
+        let scratch = self.masm.scratch();
+        let store = Mem::base(Reg::VMCTX, VmContext::STORE.disp());
+        self.masm.rm(Op::MOV.wide(), scratch.reg(), store);
+        let observing = Mem::base(scratch.reg(), VmStore::OBSERVING.disp());
+        self.masm.cmp_mem_imm(OperandSize::S32, observing, 0);
+    }
+
+    /// Jumps to the label, which is to be bound behind the report, if the store does not want to
+    /// know anything.
+    fn skip_unless_observing(&mut self) -> Label {
+        self.cmp_observing();
+        let mut label = Label::new();
+        let target = Target::Label(&mut label);
+        self.masm.jump(Some(Cond::Cc(Cc::E)), target);
+        label
+    }
+
     /// Calls a builtin between two operators, with numbers and, if it takes values, their address.
     fn report(&mut self, builtin: Builtin, numbers: &[u32], values: Option<&[Value]>) {
         self.prepare_call(0);
+        let not_observing = self.skip_unless_observing();
         let bytes = passed_bytes(values.map_or(0, <[Value]>::len));
         self.emit_outgoing(bytes);
         for (i, &value) in values.unwrap_or_default().iter().enumerate() {
@@ -150,6 +205,7 @@ impl<'a> FuncGen<'a> {
         if bytes > 0 {
             asm!(self.masm; add rsp, bytes as i32);
         }
+        self.masm.bind(not_observing);
         self.finish_builtin_call();
     }
 

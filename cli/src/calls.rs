@@ -12,7 +12,8 @@
 //! = exited
 //! ```
 //!
-//! A call that calls nothing which is listened to takes one line; the end of any other stands below
+//! Functions of the host are shown by the names that they are imported by. A call that calls nothing
+//! which is listened to takes one line; the end of any other stands below
 //! what it has called, as far in as its beginning. Each thread of a program has a tree of its own,
 //! whose lines begin with its number from the second thread on.
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
-use upshift::observe::{AbortReason, InstrumentedFunc, Observed, Observer};
+use upshift::observe::{AbortReason, InstrumentedFunc, InstrumentedImport, Observed, Observer};
 use upshift::{Instance, Printable, Result, StoreContextMut, Val};
 
 use crate::explore::is_like;
@@ -155,6 +156,28 @@ impl Selection {
             func.listen(0);
         }
     }
+
+    /// Listens to a function of the host if it is chosen: by its index, its own name, or that with
+    /// its module's.
+    pub fn listen_to_import(&self, import: &mut InstrumentedImport<'_>) {
+        let chosen = match &self.pattern {
+            None => true,
+            Some(pattern) => {
+                let full = host_name(import.module(), import.name());
+                pattern.parse() == Ok(import.index())
+                    || is_like(pattern, import.name())
+                    || is_like(pattern, &full)
+            }
+        };
+        if chosen {
+            import.listen(0);
+        }
+    }
+}
+
+/// The name of a function of the host.
+fn host_name(module: &str, name: &str) -> String {
+    format!("{module}.{name}")
 }
 
 fn values(values: &[Val]) -> String {
@@ -171,13 +194,16 @@ fn values(values: &[Val]) -> String {
 impl Tracer {
     fn name(&mut self, func: &Observed<'_>) -> Box<str> {
         let key = (func.instance(), func.index());
-        let name = self
-            .names
-            .entry(key)
-            .or_insert_with(|| match func.demangled_name() {
-                Some(name) => Printable(name).to_string().into(),
-                None => format!("func[{}]", func.index()).into(),
-            });
+        let name =
+            self.names
+                .entry(key)
+                .or_insert_with(|| match (func.import(), func.demangled_name()) {
+                    (Some((module, name)), _) => {
+                        Printable(host_name(module, name)).to_string().into()
+                    }
+                    (None, Some(name)) => Printable(name).to_string().into(),
+                    (None, None) => format!("func[{}]", func.index()).into(),
+                });
         name.clone()
     }
 

@@ -1,7 +1,7 @@
 //! `-D coverage`: which functions, instructions and branches of a program have run, and how often.
 //!
-//! What is counted are blocks of instructions that run one after the other, and both directions of
-//! each branch with a condition; an instruction has run as often as its block. Where a trap or an
+//! What is counted are blocks of instructions that run one after the other, both directions of each
+//! branch with a condition, and each target of a `br_table`; an instruction has run as often as its block. Where a trap or an
 //! exception ends a block, those behind it count as well.
 //!
 //! The file is what its name says: for `.json` an object with every function, block and branch;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde_json::json;
-use upshift::observe::{Block, BranchCounter, InstrumentedFunc, OperatorKind};
+use upshift::observe::{Block, BranchCounter, InstrumentedFunc, OperatorKind, TableCounter};
 use upshift::{Module, Printable, PrintableLines, Result};
 
 use crate::output::Output;
@@ -46,6 +46,7 @@ struct Counted {
     name: String,
     blocks: Vec<(Block, u32)>,
     branches: Vec<(u32, BranchCounter)>,
+    tables: Vec<(u32, TableCounter)>,
     /// The offsets of what computes something.
     instructions: Vec<u32>,
 }
@@ -57,6 +58,8 @@ struct Function<'p> {
     blocks: Vec<(Block, u64)>,
     /// Offset, and how often the condition held and did not.
     branches: Vec<(u32, (u64, u64))>,
+    /// Offset, and how often each target of a `br_table` was taken, the default one last.
+    tables: Vec<(u32, &'p [u64])>,
     instructions: &'p [u32],
 }
 
@@ -125,6 +128,11 @@ impl Coverage {
             Some((operator.offset(), counter))
         });
         let branches = branches.collect();
+        let tables = operators.iter().filter_map(|&operator| {
+            let counter = func.count_table(operator)?;
+            Some((operator.offset(), counter))
+        });
+        let tables = tables.collect();
         let computes = operators
             .iter()
             .filter(|operator| operator.kind() != OperatorKind::Structure);
@@ -136,6 +144,7 @@ impl Coverage {
             },
             blocks,
             branches,
+            tables,
             instructions: computes.map(|operator| operator.offset()).collect(),
         });
     }
@@ -160,6 +169,11 @@ impl Coverage {
                 .branches
                 .iter()
                 .map(|&(offset, counter)| (offset, counter.directions(&counters)))
+                .collect(),
+            tables: func
+                .tables
+                .iter()
+                .map(|&(offset, counter)| (offset, counter.targets(&counters)))
                 .collect(),
             instructions: &func.instructions,
         });
@@ -204,6 +218,9 @@ fn summary(functions: &[Function<'_>]) -> String {
     let ran = counts().filter(|&(_, count)| count > 0).count();
     let branches = functions.iter().flat_map(|func| &func.branches);
     let directions = branches.flat_map(|&(_, (taken, not_taken))| [taken, not_taken]);
+    let tables = functions.iter().flat_map(|func| &func.tables);
+    let targets = tables.flat_map(|(_, counts)| counts.iter().copied());
+    let directions = directions.chain(targets);
     let gone = directions.clone().filter(|&count| count > 0).count();
     format!(
         "\ncoverage: functions {}\n          instructions {}\n          branch directions {}\n",
@@ -221,12 +238,17 @@ fn to_json(functions: &[Function<'_>]) -> serde_json::Value {
         let branches = func.branches.iter().map(|(offset, (taken, not_taken))| {
             json!({ "offset": offset, "true": taken, "false": not_taken })
         });
+        let tables = func
+            .tables
+            .iter()
+            .map(|(offset, targets)| json!({ "offset": offset, "targets": targets }));
         json!({
             "index": func.index,
             "name": func.name,
             "calls": func.calls(),
             "blocks": blocks.collect::<Vec<_>>(),
             "branches": branches.collect::<Vec<_>>(),
+            "tables": tables.collect::<Vec<_>>(),
         })
     };
     let functions: Vec<_> = functions.iter().map(function).collect();
@@ -245,6 +267,7 @@ fn write_text(
     for func in functions {
         writeln!(out, "{:>12}  {}", func.calls(), func.name)?;
         let branches: HashMap<u32, (u64, u64)> = func.branches.iter().copied().collect();
+        let tables: HashMap<u32, &[u64]> = func.tables.iter().copied().collect();
         let counts: HashMap<u32, u64> = func.instructions().collect();
         for line in texts.remove(&func.index).unwrap_or_default() {
             let count = counts.get(&line.offset).map(u64::to_string);
@@ -255,10 +278,13 @@ fn write_text(
                 line.offset,
                 PrintableLines(&line.text)
             )?;
-            match branches.get(&line.offset) {
-                Some((taken, not_taken)) => writeln!(out, "  ;; true {taken}, false {not_taken}")?,
-                None => writeln!(out)?,
+            if let Some((taken, not_taken)) = branches.get(&line.offset) {
+                write!(out, "  ;; true {taken}, false {not_taken}")?;
             }
+            if let Some(targets) = tables.get(&line.offset) {
+                write!(out, "  ;; targets {targets:?}")?;
+            }
+            writeln!(out)?;
         }
         writeln!(out)?;
     }

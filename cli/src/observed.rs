@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use upshift::observe::InstrumentedFunc;
+use upshift::observe::{Instrument, InstrumentedFunc, InstrumentedImport};
 use upshift::{Config, Module, Printable, Result};
 
 use crate::calls::{CallLog, Selection};
@@ -19,6 +19,30 @@ pub struct Observed {
     /// The tree of calls.
     pub calls: Option<CallLog>,
     coverage: Option<(Coverage, Output)>,
+}
+
+/// What is observed of each module.
+struct Wanted {
+    /// The functions whose calls are.
+    selection: Option<Selection>,
+    coverage: Option<Coverage>,
+}
+
+impl Instrument for Wanted {
+    fn instrument(&self, func: &mut InstrumentedFunc<'_>) {
+        if let Some(selection) = &self.selection {
+            selection.listen(func);
+        }
+        if let Some(coverage) = &self.coverage {
+            coverage.count(func);
+        }
+    }
+
+    fn instrument_import(&self, import: &mut InstrumentedImport<'_>) {
+        if let Some(selection) = &self.selection {
+            selection.listen_to_import(import);
+        }
+    }
 }
 
 impl Observed {
@@ -46,16 +70,12 @@ impl Observed {
         if self.calls.is_none() && self.coverage.is_none() {
             return;
         }
-        let listens = self.calls.is_some();
-        let selection = Selection::new(options.around.calls_of.clone());
+        let selection = self.calls.is_some();
+        let selection = selection.then(|| Selection::new(options.around.calls_of.clone()));
         let coverage = self.coverage.as_ref().map(|(coverage, _)| coverage.clone());
-        config.instrument(move |func: &mut InstrumentedFunc<'_>| {
-            if listens {
-                selection.listen(func);
-            }
-            if let Some(coverage) = &coverage {
-                coverage.count(func);
-            }
+        config.instrument(Wanted {
+            selection,
+            coverage,
         });
     }
 

@@ -12,8 +12,12 @@ use upshift_runtime::{
     run_native,
 };
 
-use super::values::{for_each_arity, private::Values};
+use super::values::{
+    for_each_arity,
+    private::{Values, Word as _},
+};
 use crate::store::StoreContextMut;
+use crate::words::raw_word;
 use crate::{
     AsContext, AsContextMut, Engine, Extern, FuncType, Instance, Result, StoreContext, WasmRet,
     WasmTy,
@@ -165,8 +169,10 @@ macro_rules! into_func {
                         let results = func(Caller::new(store, caller), $($ty),*).into_result()?;
                         Ok(results.into_native(store))
                     };
+                    let args = || vec![$(raw_word($ty.to_word())),*];
+                    let result = |native: &_| <R::Values as Values>::native_to_raw(*native);
                     // SAFETY: the definition below pairs this code with an `F`.
-                    unsafe { run_native(context, run) }
+                    unsafe { run_native(context, args, result, run) }
                 }
 
                 let ty = abi::FuncType::new(&[$($ty::TYPE),*][..], <R::Values as Values>::TYPES);

@@ -74,6 +74,8 @@ pub(crate) mod private {
         ///
         /// The value comes from a place of the type in this store.
         unsafe fn from_native(store: &mut RawStore, native: Self::Native) -> Self;
+        /// The result of a native function as the runtime passes it elsewhere, if there is one.
+        fn native_to_raw(native: Self::Native) -> Option<VmVal>;
         /// Calls a native function with these as arguments.
         ///
         /// # Safety
@@ -131,6 +133,10 @@ pub(crate) mod private {
         unsafe fn from_native(store: &mut RawStore, native: V::Native) -> Self {
             // SAFETY: guaranteed by the caller.
             unsafe { Value::from_native(store, native) }
+        }
+
+        fn native_to_raw(native: V::Native) -> Option<VmVal> {
+            Some(raw_word(native.to_word()))
         }
 
         #[inline]
@@ -343,6 +349,10 @@ macro_rules! native_result {
 
         #[inline]
         unsafe fn from_native(_: &mut RawStore, (): ()) -> Self {}
+
+        fn native_to_raw((): ()) -> Option<VmVal> {
+            None
+        }
     };
     ($ty:ident) => {
         type Native = $ty::Native;
@@ -357,6 +367,10 @@ macro_rules! native_result {
             // SAFETY: the caller's promise.
             (unsafe { Value::from_native(store, native) },)
         }
+
+        fn native_to_raw(native: Self::Native) -> Option<VmVal> {
+            Some(raw_word(native.to_word()))
+        }
     };
     ($($ty:ident)*) => {
         type Native = ();
@@ -366,6 +380,10 @@ macro_rules! native_result {
         }
 
         unsafe fn from_native(_: &mut RawStore, (): ()) -> Self {
+            unreachable!("a native function has one result at most")
+        }
+
+        fn native_to_raw((): ()) -> Option<VmVal> {
             unreachable!("a native function has one result at most")
         }
     };

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use upshift_abi::facts::decode_with;
+use upshift_abi::facts::{Import, ImportType, decode_with};
 use upshift_abi::observe::{
     Action, Block, FuncPlan, MAX_COUNTERS, Operator, OperatorKind, Plan, Site, blocks,
-    operand_kinds, operators,
+    operand_types, operators,
 };
-use upshift_abi::{DefinedFuncIndex, Features, Kind, ModuleFacts, demangle};
+use upshift_abi::{DefinedFuncIndex, Features, FuncIndex, ModuleFacts, ValType, demangle};
 
 use crate::FuncType;
 
@@ -22,6 +22,13 @@ pub trait Instrument: Send + Sync + 'static {
     /// Says what is to be known of a function. Called once for each function that a module defines,
     /// in their order, when it is loaded.
     fn instrument(&self, func: &mut InstrumentedFunc<'_>);
+
+    /// Says what is to be known of a function that a module imports, if it turns out to be one of
+    /// the host: a function of another module is asked about where it is defined. Called once for
+    /// each imported function, in their order, before those that the module defines. By default
+    /// nothing, as for closures.
+    #[expect(unused_variables, reason = "a name for the documentation")]
+    fn instrument_import(&self, import: &mut InstrumentedImport<'_>) {}
 }
 
 impl<F: Fn(&mut InstrumentedFunc<'_>) + Send + Sync + 'static> Instrument for F {
@@ -68,6 +75,124 @@ impl BranchCounter {
             true => (next, other),
             false => (other, next),
         }
+    }
+}
+
+/// The counters of the targets of a `br_table`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableCounter {
+    first: u32,
+    count: u32,
+}
+
+impl TableCounter {
+    /// How often each target was taken, by the counters of the module
+    /// ([`Module::counters`](crate::Module::counters)): in the order in which the operator lists
+    /// them, the default one last. Entries that lead to the same label are counted apart.
+    ///
+    /// # Panics
+    ///
+    /// If these are too few.
+    pub fn targets<'c>(&self, counters: &'c [u64]) -> &'c [u64] {
+        &counters[self.first as usize..][..self.count as usize]
+    }
+}
+
+/// A function that a module imports, and that an [`Instrument`] is asked about.
+pub struct InstrumentedImport<'a> {
+    facts: &'a ModuleFacts,
+    func: FuncIndex,
+    import: &'a Import,
+    listener: Option<u64>,
+}
+
+impl<'a> InstrumentedImport<'a> {
+    /// The function's index in the module.
+    pub fn index(&self) -> u32 {
+        self.func.0
+    }
+
+    /// The name of the module that it is imported from.
+    pub fn module(&self) -> &'a str {
+        &self.import.module
+    }
+
+    /// The name that it is imported by.
+    pub fn name(&self) -> &'a str {
+        &self.import.name
+    }
+
+    /// The name of the module that imports it, if it has one.
+    pub fn module_name(&self) -> Option<&'a str> {
+        self.facts.names.module()
+    }
+
+    /// The function's type.
+    pub fn ty(&self) -> FuncType {
+        FuncType(self.facts.func_type(self.func).clone())
+    }
+
+    /// Listens to the function, if it is one of the host: the store's
+    /// [`Observer`](super::Observer) is told of each call by this import, in code or by a reference
+    /// that the module has made, and of its end. Not of calls by references that the host has put
+    /// in a table: they belong to no module. The number is for the embedder
+    /// ([`Observed::tag`](super::Observed::tag)).
+    ///
+    /// No code changes: what the runtime does for a call of a host function takes longer, by a
+    /// search through the imports besides what the observer does.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use upshift::observe::{Instrument, InstrumentedFunc, InstrumentedImport};
+    /// use upshift::observe::{Observed, Observer};
+    /// use upshift::{Config, Engine, Linker, Module, Result, Store, StoreContextMut, Val};
+    ///
+    /// struct Imports;
+    ///
+    /// impl Instrument for Imports {
+    ///     fn instrument(&self, _: &mut InstrumentedFunc<'_>) {}
+    ///
+    ///     fn instrument_import(&self, import: &mut InstrumentedImport<'_>) {
+    ///         import.listen(0);
+    ///     }
+    /// }
+    ///
+    /// struct Calls;
+    ///
+    /// impl Observer<Vec<String>> for Calls {
+    ///     fn after(
+    ///         &mut self,
+    ///         mut store: StoreContextMut<'_, Vec<String>>,
+    ///         func: &Observed<'_>,
+    ///         results: &[Val],
+    ///     ) -> Result<()> {
+    ///         let (module, name) = func.import().expect("nothing else is listened to");
+    ///         let line = format!("{module}.{name} returned {results:?}");
+    ///         store.data_mut().push(line);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::new(Config::new().instrument(Imports))?;
+    /// let text = r#"(module
+    ///     (import "env" "twice" (func $twice (param i32) (result i32)))
+    ///     (func (export "run") (result i32) (call $twice (i32.const 4))))"#;
+    /// let module = Module::new(&engine, text)?;
+    /// let mut store = Store::new(&engine, Vec::new());
+    /// store.observer(Calls);
+    /// let mut linker = Linker::new(&engine);
+    /// linker.func_wrap("env", "twice", |n: i32| 2 * n)?;
+    /// let instance = linker.instantiate(&mut store, &module)?;
+    /// instance.get_typed_func::<(), i32>(&mut store, "run")?.call(&mut store, ())?;
+    /// assert_eq!(store.data()[..], ["env.twice returned [I32(8)]"]);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    pub fn listen(&mut self, tag: u64) {
+        self.listener = Some(tag);
     }
 }
 
@@ -165,6 +290,61 @@ impl<'a> InstrumentedFunc<'a> {
         })
     }
 
+    /// Counts how often each target of a `br_table` is taken, with a counter for each: by some five
+    /// instructions in line. `None` for other operators.
+    ///
+    /// ```
+    /// # #[cfg(feature = "wat")]
+    /// # fn main() -> upshift::Result<()> {
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use upshift::observe::InstrumentedFunc;
+    /// use upshift::{Config, Engine, Instance, Module, Store};
+    ///
+    /// let table = Arc::new(Mutex::new(None));
+    /// let mut config = Config::new();
+    /// config.instrument({
+    ///     let table = table.clone();
+    ///     move |func: &mut InstrumentedFunc<'_>| {
+    ///         for &operator in &*func.operators() {
+    ///             if let Some(counted) = func.count_table(operator) {
+    ///                 *table.lock().unwrap() = Some(counted);
+    ///             }
+    ///         }
+    ///     }
+    /// });
+    /// let engine = Engine::new(&config)?;
+    /// let text = r#"(module
+    ///     (func (export "run") (param i32)
+    ///         (block $default (block $b (block $a
+    ///             (br_table $a $b $a $default (local.get 0)))))))"#;
+    /// let module = Module::new(&engine, text)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let run = instance.get_typed_func::<i32, ()>(&mut store, "run")?;
+    /// for index in [0, 2, 2, 100] {
+    ///     run.call(&mut store, index)?;
+    /// }
+    /// let table = table.lock().unwrap().expect("there is one");
+    /// assert_eq!(table.targets(&module.counters()), [1, 0, 2, 1]);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "wat"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there are more counters than fit 2 GiB.
+    pub fn count_table(&mut self, table: Operator) -> Option<TableCounter> {
+        let count = table.table_targets()?;
+        let first = self.counters;
+        assert!(count <= MAX_COUNTERS - first, "too many counters");
+        self.counters += count;
+        self.add_in_front(table.offset(), Action::CountTarget { first, count });
+        Some(TableCounter { first, count })
+    }
+
     /// Tells the store's [`Observer`](super::Observer) whenever control reaches an operator, before
     /// it is executed; at a `loop`, at the beginning of each iteration. The number is for the
     /// embedder ([`Probe::tag`](super::Probe::tag)).
@@ -219,13 +399,13 @@ impl<'a> InstrumentedFunc<'a> {
         offsets
     }
 
-    /// Notes the kinds of the operands at these offsets.
-    fn set_operands(&mut self, offsets: &[u32], kinds: &[Option<Kind>]) {
+    /// Notes the types of the operands at these offsets.
+    fn set_operands(&mut self, offsets: &[u32], types: &[Option<ValType>]) {
         for &number in &self.operands {
             let site = &mut self.sites[number];
             let found = offsets.binary_search(&site.at.0);
             if let (Ok(found), Action::Probe { operand, .. }) = (found, &mut site.action) {
-                *operand = kinds.get(found).copied().flatten();
+                *operand = types.get(found).copied().flatten();
             }
         }
     }
@@ -249,6 +429,7 @@ pub(crate) fn plan(
     wasm: &[u8],
     features: Features,
 ) -> Plan {
+    let imports = listened_imports(instrument, facts);
     let mut counters = 0;
     let asked = facts.defined_funcs().map(|func| {
         let mut asked = InstrumentedFunc {
@@ -273,11 +454,31 @@ pub(crate) fn plan(
             let offsets = func.offsets_of_operands();
             if !offsets.is_empty() {
                 // The body is valid.
-                let kinds = operand_kinds(validator, facts, wasm, func.func, &offsets);
-                func.set_operands(&offsets, &kinds.unwrap_or_default());
+                let types = operand_types(validator, facts, wasm, func.func, &offsets);
+                func.set_operands(&offsets, &types.unwrap_or_default());
             }
         }
     }
     let funcs = asked.into_iter().map(InstrumentedFunc::finish);
-    Plan::new(funcs.collect(), counters)
+    Plan::new(funcs.collect(), imports, counters)
+}
+
+/// The numbers of imported functions that are listened to; none behind the last of these.
+fn listened_imports(instrument: &dyn Instrument, facts: &ModuleFacts) -> Vec<Option<u64>> {
+    let imports = facts.imports.iter();
+    let funcs = imports.filter(|import| matches!(import.ty, ImportType::Func(_)));
+    let listeners = funcs.zip(0..).map(|(import, index)| {
+        let mut asked = InstrumentedImport {
+            facts,
+            func: FuncIndex(index),
+            import,
+            listener: None,
+        };
+        instrument.instrument_import(&mut asked);
+        asked.listener
+    });
+    let mut listeners: Vec<_> = listeners.collect();
+    let last = listeners.iter().rposition(Option::is_some);
+    listeners.truncate(last.map_or(0, |last| last + 1));
+    listeners
 }

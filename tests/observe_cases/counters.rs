@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use upshift::observe::{BranchCounter, InstrumentedFunc, OperatorKind, Probe};
+use upshift::observe::{BranchCounter, InstrumentedFunc, OperatorKind, Probe, TableCounter};
 use upshift::{Config, Engine, Linker, Module, Store};
 
 use crate::{engines, run};
@@ -169,6 +169,102 @@ fn counts_are_those_of_probes() {
                 "{offset:#x}: {counted}, {probed}"
             );
         }
+    }
+}
+
+/// Targets of tables, long and short ones, with indexes in registers, locals, memory and constants,
+/// within and beyond the table: counted as probes of the index tell.
+#[test]
+fn targets_of_tables_are_counted() {
+    let text = r#"(module
+        (memory 1)
+        (func $short (param i32) (result i32)
+            (block $default (block $b (block $a
+                (br_table $a $b $a $default (local.get 0)))
+                (return (i32.const 1)))
+                (return (i32.const 2)))
+            (i32.const 3))
+        (func $long (param i32) (result i32)
+            (block $default (block $b (block $a
+                (br_table $a $b $a $b $a $a $a $b $b $a $b $a $b $default
+                    (i32.mul (local.get 0) (i32.const 3))))
+                (return (i32.const 1)))
+                (return (i32.const 2)))
+            (i32.const 3))
+        (func $values (param i32) (result i32)
+            (block $default (result i32) (block $a (result i32)
+                (br_table $a $default $a $default
+                    (i32.const 40) (i32.load8_u (local.get 0)))))
+            (drop) (i32.const 5))
+        (func $known (result i32)
+            (block $default (block $b (block $a
+                (br_table $a $b $default (i32.const 1)))
+                (return (i32.const 1)))
+                (return (i32.const 2)))
+            (i32.const 3))
+        (func $only (param i32) (result i32)
+            (block $a (br_table $a (local.get 0))) (i32.const 6))
+        (func (export "run") (param i32) (result i32)
+            (local $sum i32)
+            (i32.store (i32.const 1) (i32.const 0x01ff0302))
+            (loop $next
+                (local.set $sum (i32.add (local.get $sum) (call $short (local.get 0))))
+                (local.set $sum (i32.add (local.get $sum)
+                    (call $short (i32.sub (local.get 0) (i32.const 2)))))
+                (local.set $sum (i32.add (local.get $sum) (call $long (local.get 0))))
+                (local.set $sum (i32.add (local.get $sum) (call $values (local.get 0))))
+                (local.set $sum (i32.add (local.get $sum) (call $known)))
+                (local.set $sum (i32.add (local.get $sum) (call $only (local.get 0))))
+                (br_if $next (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (local.get $sum)))"#;
+    // With the numbers of counters, by the offsets of tables.
+    type Tables = Arc<Mutex<Vec<(u32, TableCounter)>>>;
+    let counted = Tables::default();
+    let noted = counted.clone();
+    let count = move |func: &mut InstrumentedFunc<'_>| {
+        let mut tables = noted.lock().unwrap();
+        if func.index() == 0 {
+            tables.clear();
+        }
+        for &operator in &*func.operators() {
+            func.count(operator.offset());
+            let table = func.count_table(operator);
+            let is_table = operator.kind() == OperatorKind::BrTable;
+            assert_eq!(table.is_some(), is_table);
+            tables.extend(table.map(|table| (operator.offset(), table)));
+        }
+    };
+    let probe = |func: &mut InstrumentedFunc<'_>| {
+        for operator in &*func.operators() {
+            if operator.kind() == OperatorKind::BrTable {
+                func.probe_operand(operator.offset(), operator.offset().into());
+            }
+        }
+    };
+    let (_, engine) = engines(probe).next().unwrap();
+    let module = Module::new(&engine, text).unwrap();
+    let arguments = [3, 1, 250];
+    let told = crate::events(&engine, &module, &arguments, &crate::nothing);
+    for (mode, engine) in engines(count) {
+        eprintln!("mode {mode}");
+        let module = Module::new(&engine, text).unwrap();
+        crate::events(&engine, &module, &arguments, &crate::nothing);
+        let counters = module.counters();
+        for &(offset, table) in &*counted.lock().unwrap() {
+            let targets = table.targets(&counters);
+            let mut expected = vec![0; targets.len()];
+            let mark = format!("@{offset} Some(\"");
+            for line in &told {
+                if let Some((_, index)) = line.split_once(&mark) {
+                    let index: i32 = index.trim_end_matches("\")").parse().unwrap();
+                    let last = targets.len() - 1;
+                    expected[last.min(index as u32 as usize)] += 1;
+                }
+            }
+            assert_eq!(targets, expected, "{mode}: {offset:#x}");
+            assert_ne!(expected.iter().sum::<u64>(), 0);
+        }
+        assert_eq!(counted.lock().unwrap().len(), 5);
     }
 }
 

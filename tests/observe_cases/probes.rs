@@ -116,6 +116,52 @@ fn probes_in_handlers_and_around_exceptions() {
     assert!(told.contains(&"= 3".to_owned()) && told.contains(&"= 1830".to_owned()));
 }
 
+/// References are passed as the API has them: functions of all ways of making them, values of the
+/// host, exceptions, and null.
+#[test]
+fn references_are_operands() {
+    let text = r#"(module
+        (type $t (func (param i32) (result i32)))
+        (table $funcs 4 funcref)
+        (elem (table $funcs) (i32.const 0) func $f $run)
+        (table $externs 2 externref)
+        (tag $tag (param i32))
+        (func $f (type $t) (local.get 0))
+        (func $null (param (ref null $t)) (result i32)
+            (block $is_null (br_on_null $is_null (local.get 0)) (drop) (return (i32.const 1)))
+            (i32.const 0))
+        (func $run (export "run") (type $t)
+            (local $sum i32)
+            (loop $next
+                (local.set $sum (i32.add (local.get $sum)
+                    (call_ref $t (i32.const 5) (ref.func $f))))
+                (local.set $sum (i32.add (local.get $sum) (call $null (ref.func $f))))
+                (local.set $sum (i32.add (local.get $sum) (call $null (ref.null $t))))
+                (local.set $sum (i32.add (local.get $sum) (ref.is_null
+                    (table.get $funcs (i32.and (local.get 0) (i32.const 3))))))
+                (table.set $externs (i32.const 0) (table.get $externs (i32.const 1)))
+                (block $caught (result i32)
+                    (block $again (result i32 exnref)
+                        (try_table (catch_ref $tag $again)
+                            (throw $tag (local.get 0)))
+                        (unreachable))
+                    (drop)
+                    (br $caught))
+                (local.set $sum (i32.add (local.get $sum)))
+                (br_if $next (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (local.get $sum)))"#;
+    let told = same_everywhere(everything, text, &[3, 200], &nothing);
+    let count = |what: &str| {
+        let ends = format!("Some(\"{what}\")");
+        told.iter().filter(|line| line.ends_with(&ends)).count()
+    };
+    // In front of `call_ref`, of `br_on_null`, of `drop` and of `ref.is_null`, 203 times each.
+    assert!(count("func:true") >= 3 * 203, "{}", count("func:true"));
+    assert!(count("func:false") >= 203);
+    assert!(count("extern:false") >= 203);
+    assert!(count("exn:true") >= 203);
+}
+
 #[test]
 #[should_panic(expected = "no operator of this function begins at offset 0x1")]
 fn only_operators_can_be_probed() {

@@ -27,7 +27,9 @@ begin()
     fib(0) = 0
   = 1
   check(1) -> tail call
-  last(8) ! ended
+  last(8)
+    wasi_snapshot_preview1.proc_exit(8) ! ended
+  ! ended
 ! ended
 ";
 
@@ -47,6 +49,15 @@ fn calls_are_a_tree() {
     let chosen = ["-D", &option, "-D", "calls-of=f?b", &program];
     assert_eq!(upshift(&chosen).code, Some(8));
     assert_eq!(read(&out), "fib(2)\n  fib(1) = 1\n  fib(0) = 0\n= 1\n");
+    for chosen in ["proc_*", "wasi_snapshot_preview1.proc_exit", "0"] {
+        let chosen = format!("calls-of={chosen}");
+        assert_eq!(
+            upshift(&["-D", &option, "-D", &chosen, &program]).code,
+            Some(8)
+        );
+        let expected = "wasi_snapshot_preview1.proc_exit(8) ! ended\n";
+        assert_eq!(read(&out), expected, "{chosen}");
+    }
     let trap = [
         "-D",
         &option,
@@ -116,6 +127,36 @@ fn coverage_tells_what_has_run() {
     assert_eq!(fib["calls"], 3);
     assert_eq!(fib["branches"][0]["true"], 2);
     assert_eq!(fib["branches"][0]["false"], 1);
+}
+
+/// Each target of a table has a count.
+#[test]
+fn targets_of_tables_are_covered() {
+    let text = r#"(module
+        (func $choose (param i32) (result i32)
+            (block $default (block $a
+                (br_table $a $default $a $default (local.get 0)))
+                (return (i32.const 1)))
+            (i32.const 2))
+        (func (export "run") (result i32)
+            (i32.add (call $choose (i32.const 0))
+                (i32.add (call $choose (i32.const 2)) (call $choose (i32.const 9))))))"#;
+    let program = file("table.wat", text);
+    let (text, json) = (path("table.txt"), path("table.json"));
+    for out in [&text, &json] {
+        let option = format!("coverage={}", out.display());
+        let ran = upshift(&["-D", &option, "--invoke", "run", &program]);
+        let summary = "branch directions 3 of 4 (75.0 %)";
+        assert!(ran.stderr.contains(summary), "{}", ran.stderr);
+    }
+    assert!(
+        read(&text).contains(";; targets [1, 0, 1, 1]\n"),
+        "{}",
+        read(&text)
+    );
+    let json: serde_json::Value = serde_json::from_str(&read(&json)).unwrap();
+    let table = &json["functions"][0]["tables"][0];
+    assert_eq!(table["targets"], serde_json::json!([1, 0, 1, 1]));
 }
 
 /// By lines, for a program with debug information.

@@ -48,6 +48,8 @@ pub(crate) enum Region {
     Epoch,
     /// The instance's counters.
     Counters,
+    /// Whether the store wants to know what observed code does.
+    Observing,
 }
 
 impl Region {
@@ -66,6 +68,7 @@ impl Region {
             Region::Fuel => (8 + SEPARATE_GLOBALS + 2, "fuel"),
             Region::Epoch => (8 + SEPARATE_GLOBALS + 3, "epoch"),
             Region::Counters => (8 + SEPARATE_GLOBALS + 4, "counters"),
+            Region::Observing => (8 + SEPARATE_GLOBALS + 5, "observing"),
         };
         AliasRegionData {
             user_id,

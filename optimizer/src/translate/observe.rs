@@ -2,12 +2,13 @@
 //!
 //! What is reported is part of the code, so it has the exact values of its place, and the code
 //! around it is translated as that around any call: inlined functions report what they would report
-//! if they were called.
+//! if they were called. The call itself is in cold code, which is not gone to while the store does
+//! not want to know anything.
 
-use cranelift_codegen::ir::{InstBuilder, SourceLoc, StackSlot, Value, types};
+use cranelift_codegen::ir::{InstBuilder, SourceLoc, Value, types};
 use upshift_abi::observe::{self, Action, Cursor, FuncPlan, Site};
-use upshift_abi::vmctx::VmVal;
-use upshift_abi::{Builtin, CompileUnit, DefinedFuncIndex, Kind, WasmOffset};
+use upshift_abi::vmctx::{VmContext, VmStore, VmVal};
+use upshift_abi::{Builtin, CompileUnit, DefinedFuncIndex, ValType, WasmOffset};
 use wasmparser::FunctionBody;
 
 use super::{Region, TranslateError, Translator, fixed, trusted};
@@ -62,8 +63,9 @@ impl<'a> Translator<'a> {
         let offset = first - body.range().start as u32;
         self.builder.set_srcloc(SourceLoc::new(at.0 + offset));
         self.position = WasmOffset(first);
-        let values = self.pass_values(args);
-        self.report(Builtin::CallBegins, &[func.0], Some(values));
+        // One of them is this call itself.
+        let around = self.calls_around(self.control.depth()) - 1;
+        self.report(Builtin::CallBegins, &[func.0, around], Some(args));
         Ok(())
     }
 
@@ -75,8 +77,7 @@ impl<'a> Translator<'a> {
         }
         let count = self.env.facts.defined_func_type(func).results.len();
         let results = self.peek(count).to_vec();
-        let values = self.pass_values(&results);
-        self.report(Builtin::CallReturns, &[func.0], Some(values));
+        self.report(Builtin::CallReturns, &[func.0], Some(&results));
     }
 
     /// At a handler: reports the end of all calls that have begun inside of what it belongs to.
@@ -116,6 +117,7 @@ impl<'a> Translator<'a> {
         for site in sites {
             match site.action {
                 Action::Count(counter) => self.count(counter),
+                Action::CountTarget { first, count } => self.count_target(first, count),
                 Action::TailCall => self.report(Builtin::CallIsReplaced, &[func.0], None),
                 Action::Probe { operand, .. } => self.probe(func, site, operand),
             }
@@ -129,24 +131,47 @@ impl<'a> Translator<'a> {
         let flags = fixed(self.builder.func, Region::Context);
         let vmctx = self.vmctx;
         let cells = self.ins().load(POINTER, flags, vmctx, counters.disp());
+        self.add_one(cells, observe::counter_offset(counter));
+    }
+
+    fn add_one(&mut self, cells: Value, cell: i32) {
         let flags = trusted(self.builder.func, Region::Counters);
-        let cell = observe::counter_offset(counter);
         let before = self.ins().load(types::I64, flags, cells, cell);
         let after = self.ins().iadd_imm_s(before, 1);
         self.ins().store(flags, after, cells, cell);
     }
 
-    fn probe(&mut self, func: DefinedFuncIndex, site: &Site, operand: Option<Kind>) {
-        let operand = operand.and_then(|_| self.stack.last().copied());
-        let values = self.pass_values(operand.as_slice());
-        let number = self.plan(func).map_or(0, |plan| plan.number_of(site));
-        self.report(Builtin::ProbeReached, &[func.0, number], Some(values));
+    /// Counts the target that the topmost operand chooses.
+    fn count_target(&mut self, first: u32, count: u32) {
+        let Some(counters) = self.env.facts.layout.counters() else {
+            return;
+        };
+        let Some(&index) = self.stack.last() else {
+            return;
+        };
+        let last = self.ins().iconst(types::I32, i64::from(count - 1));
+        let target = self.ins().umin(index, last);
+        let target = self.ins().uextend(types::I64, target);
+        let offset = self.ins().ishl_imm_s(target, 3);
+        let flags = fixed(self.builder.func, Region::Context);
+        let vmctx = self.vmctx;
+        let cells = self.ins().load(POINTER, flags, vmctx, counters.disp());
+        let cells = self.ins().iadd(cells, offset);
+        self.add_one(cells, observe::counter_offset(first));
     }
 
-    /// Stores values where the runtime reads them, in a slot that is free until the next call.
-    fn pass_values(&mut self, values: &[Value]) -> Option<StackSlot> {
+    fn probe(&mut self, func: DefinedFuncIndex, site: &Site, operand: Option<ValType>) {
+        let operand = operand.and_then(|_| self.stack.last().copied());
+        let number = self.plan(func).map_or(0, |plan| plan.number_of(site));
+        let numbers = [func.0, number];
+        self.report(Builtin::ProbeReached, &numbers, Some(operand.as_slice()));
+    }
+
+    /// Stores values where the runtime reads them, in a slot that is free until the next call;
+    /// returns their address.
+    fn pass_values(&mut self, values: &[Value]) -> Value {
         if values.is_empty() {
-            return None;
+            return self.ins().iconst(POINTER, 0);
         }
         let size = VALUE_BYTES * values.len() as u32;
         let slot = self.env.result_slot(self.builder.func, size);
@@ -155,19 +180,32 @@ impl<'a> Translator<'a> {
             self.ins().stack_store(POINTER, value, slot, offset);
         }
         self.meter.operands += values.len();
-        Some(slot)
+        self.ins().stack_addr(POINTER, slot, 0)
     }
 
-    /// Calls a builtin with numbers and, if it takes values, their address.
-    fn report(&mut self, builtin: Builtin, numbers: &[u32], values: Option<Option<StackSlot>>) {
+    /// If the store wants to know anything, calls a builtin with numbers and, if it takes values,
+    /// their address.
+    fn report(&mut self, builtin: Builtin, numbers: &[u32], values: Option<&[Value]>) {
+        let vmctx = self.vmctx;
+        let flags = fixed(self.builder.func, Region::Context);
+        let store = VmContext::STORE.disp();
+        let store = self.ins().load(POINTER, flags, vmctx, store);
+        let flags = trusted(self.builder.func, Region::Observing);
+        let observing = VmStore::OBSERVING.disp();
+        let observing = self.ins().load(types::I32, flags, store, observing);
+        let [call, next] = [(); 2].map(|()| self.builder.create_block());
+        self.ins().brif(observing, call, &[], next, &[]);
+        self.builder.seal_block(call);
+        self.builder.set_cold_block(call);
+        self.builder.switch_to_block(call);
         let number = |&number| self.builder.ins().iconst(types::I32, i64::from(number));
         let mut args: Vec<Value> = numbers.iter().map(number).collect();
-        if let Some(slot) = values {
-            args.push(match slot {
-                Some(slot) => self.ins().stack_addr(POINTER, slot, 0),
-                None => self.ins().iconst(POINTER, 0),
-            });
+        if let Some(values) = values {
+            args.push(self.pass_values(values));
         }
         self.call_builtin(builtin, &args);
+        self.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 }

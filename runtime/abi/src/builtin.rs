@@ -109,9 +109,10 @@ macro_rules! for_each_builtin {
             F64Trunc = f64_trunc: leaf (F64) -> Value(F64);
             /// See [`F32Ceil`](Builtin::F32Ceil).
             F64Nearest = f64_nearest: leaf (F64) -> Value(F64);
-            /// A function that is [listened to](crate::observe) begins: (`DefinedFuncIndex`,
-            /// `*const VmVal` of its arguments).
-            CallBegins = call_begins: walks (I32, I64) -> Nothing;
+            /// A function that is [listened to](crate::observe) begins: (`DefinedFuncIndex`, number
+            /// of such functions around it whose calls have begun in the same frame, `*const VmVal`
+            /// of its arguments).
+            CallBegins = call_begins: walks (I32, I32, I64) -> Nothing;
             /// A function that is listened to returns: (`DefinedFuncIndex`, `*const VmVal` of its
             /// results).
             CallReturns = call_returns: walks (I32, I64) -> Nothing;

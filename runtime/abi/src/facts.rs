@@ -340,6 +340,13 @@ impl ModuleFacts {
         Some(&import.name)
     }
 
+    /// The import that is the function; `None` if the module defines it. Searches the imports.
+    pub fn func_import(&self, func: FuncIndex) -> Option<&Import> {
+        let imports = self.imports.iter();
+        let mut funcs = imports.filter(|import| matches!(import.ty, ImportType::Func(_)));
+        funcs.nth(func.index())
+    }
+
     /// The engine's id of the function's type.
     pub fn func_type_id(&self, func: FuncIndex) -> TypeId {
         self.type_ids[self.funcs[func.index()].index()]

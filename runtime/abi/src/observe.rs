@@ -9,6 +9,9 @@
 //! of a builtin, with values in an array of [`VmVal`]. What belongs to an operator is done in front
 //! of it, in the order of the plan; only a `loop` begins at its header, with each iteration.
 //!
+//! Code that calls the runtime looks first whether the store wants to know anything
+//! ([`VmStore::observing`]): so an observer can be switched off and on while code runs.
+//!
 //! # Calls
 //!
 //! A function that is listened to reports its beginning, once it has its arguments, and its end by
@@ -16,24 +19,32 @@
 //! ends otherwise, by a trap or an exception, is found out by the runtime: where an activation is
 //! left, all its calls have ended; where a function handles an exception, those of the frames below
 //! it, and of the copies of functions in its own frame that are no longer active. How many are
-//! depends on the place only, and the code of each handler says it.
+//! depends on the place only, and the code of each handler says it, as the code of each beginning
+//! says how many are around. Of calls that are under way some may have begun while the store did
+//! not want to know: always the outermost ones.
+//!
+//! Functions of the host report nothing: the runtime, which calls them, knows.
 //!
 //! [`VmLayout::counters`]: crate::vmctx::VmLayout::counters
+//! [`VmStore::observing`]: crate::vmctx::VmStore::observing
 //! [`VmVal`]: crate::vmctx::VmVal
 
 mod operands;
 mod operators;
 
-pub use operands::operand_kinds;
+pub use operands::operand_types;
 pub use operators::{Block, Operator, OperatorKind, blocks, operators};
 
-use crate::index::{DefinedFuncIndex, WasmOffset};
-use crate::kind::Kind;
+use crate::index::{DefinedFuncIndex, FuncIndex, WasmOffset};
+use crate::types::ValType;
 
 /// What the code of a module reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     funcs: Vec<FuncPlan>,
+    /// The embedder's number for each imported function that is listened to if it is one of the
+    /// host. Shorter if the last ones are not.
+    imports: Vec<Option<u64>>,
     counters: u32,
 }
 
@@ -63,12 +74,21 @@ pub struct Site {
 pub enum Action {
     /// 1 is added to a counter.
     Count(u32),
+    /// 1 is added to one of so many counters, of which the topmost operand, the index of a
+    /// `br_table`, chooses one; the last one if it is beyond.
+    CountTarget {
+        /// The first of the counters.
+        first: u32,
+        /// Their number.
+        count: u32,
+    },
     /// The embedder is told.
     Probe {
         /// The embedder's number for the place.
         tag: u64,
-        /// The kind of the topmost operand, if that is passed on. References are not.
-        operand: Option<Kind>,
+        /// The type of the topmost operand, if that is passed on; of a reference to a function, the
+        /// type of them all.
+        operand: Option<ValType>,
     },
     /// The call ends, as a tail call is about to be made.
     TailCall,
@@ -116,15 +136,31 @@ impl FuncPlan {
 
     /// Whether the code calls the runtime at one of its operators.
     pub fn has_probes(&self) -> bool {
-        let counts = |site: &Site| matches!(site.action, Action::Count(_));
+        let counts =
+            |site: &Site| matches!(site.action, Action::Count(_) | Action::CountTarget { .. });
         !self.sites.iter().all(counts)
     }
 }
 
 impl Plan {
-    /// The plan of a module with these functions, and so many counters.
-    pub fn new(funcs: Vec<FuncPlan>, counters: u32) -> Self {
-        Self { funcs, counters }
+    /// The plan of a module with these functions, the embedder's numbers for imported ones that are
+    /// listened to, and so many counters.
+    pub fn new(funcs: Vec<FuncPlan>, imports: Vec<Option<u64>>, counters: u32) -> Self {
+        Self {
+            funcs,
+            imports,
+            counters,
+        }
+    }
+
+    /// Whether any imported function is listened to.
+    pub fn has_imports(&self) -> bool {
+        !self.imports.is_empty()
+    }
+
+    /// The embedder's number for an imported function, if it is listened to.
+    pub fn import(&self, func: FuncIndex) -> Option<u64> {
+        self.imports.get(func.index()).copied().flatten()
     }
 
     /// What a function reports.

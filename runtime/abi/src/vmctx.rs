@@ -178,6 +178,9 @@ pub struct VmStore {
     pub fuel: i64,
     /// The runtime's own store data.
     pub host: *mut c_void,
+    /// Non-zero: code that is [observed](crate::observe) reports calls and probes. Read and written
+    /// by the thread that runs the store only; what generated code calls may change it.
+    pub observing: u32,
 }
 
 impl VmStore {
@@ -189,6 +192,8 @@ impl VmStore {
     pub const EXIT_FP: VmOffset = VmOffset::of(offset_of!(VmStore, exit_fp));
     /// Offset of `fuel` in `VmStore`.
     pub const FUEL: VmOffset = VmOffset::of(offset_of!(VmStore, fuel));
+    /// Offset of `observing` in `VmStore`.
+    pub const OBSERVING: VmOffset = VmOffset::of(offset_of!(VmStore, observing));
     /// Offset of `interrupt` in `VmStore`.
     pub const INTERRUPT: VmOffset = VmOffset::of(offset_of!(VmStore, interrupt));
 }

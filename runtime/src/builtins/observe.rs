@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use upshift_abi::observe::Action;
 use upshift_abi::vmctx::{NativeResult, VmContext, VmVal};
-use upshift_abi::{DefinedFuncIndex, ModuleFacts};
+use upshift_abi::{DefinedFuncIndex, FuncIndex, ModuleFacts};
 
 use super::{context, leave_interrupted};
 use crate::backtrace::WasmBacktrace;
@@ -84,23 +84,34 @@ unsafe fn observed<'a>(
     (store, instance.id, instance.module.facts().clone())
 }
 
+/// The index of a function of an instance's module.
+///
+/// # Safety
+///
+/// As for [`context`].
+unsafe fn func_index(vmctx: *mut VmContext, func: u32) -> FuncIndex {
+    // SAFETY: guaranteed by the caller.
+    let (_, instance) = unsafe { context(vmctx) };
+    instance.module.facts().func_index(DefinedFuncIndex(func))
+}
+
 /// A function that is listened to begins.
 pub unsafe extern "sysv64" fn call_begins(
     vmctx: *mut VmContext,
     func: u32,
+    around: u32,
     args: u64,
 ) -> NativeResult<u32> {
-    let func = DefinedFuncIndex(func);
     // SAFETY: generated code passes its own context, and as many values as the function takes; the
     // stub's frame stands.
     unsafe {
+        let func = func_index(vmctx, func);
         let (store, instance, facts) = observed(vmctx);
-        let fp = caller(store);
-        let args = match store.is_observed() {
-            true => values(args, facts.defined_func_type(func).params.len()),
-            false => Vec::new(),
-        };
-        told(store, |store| store.call_begins(fp, instance, func, &args))
+        let place = (caller(store), around);
+        let args = values(args, facts.func_type(func).params.len());
+        told(store, |store| {
+            store.call_begins(place, instance, func, &args)
+        })
     }
 }
 
@@ -110,14 +121,11 @@ pub unsafe extern "sysv64" fn call_returns(
     func: u32,
     results: u64,
 ) -> NativeResult<u32> {
-    let func = DefinedFuncIndex(func);
     // SAFETY: as in `call_begins`.
     unsafe {
+        let func = func_index(vmctx, func);
         let (store, _, facts) = observed(vmctx);
-        let results = match store.is_observed() {
-            true => values(results, facts.defined_func_type(func).results.len()),
-            false => Vec::new(),
-        };
+        let results = values(results, facts.func_type(func).results.len());
         let event = ObservedEvent::Returns(&results);
         told(store, |store| store.call_ends(func, event))
     }
@@ -131,10 +139,9 @@ pub unsafe extern "sysv64" fn call_is_replaced(
     let event = ObservedEvent::Aborts(CallAbort::TailCall);
     // SAFETY: as in `call_begins`.
     unsafe {
+        let func = func_index(vmctx, func);
         let (store, _) = context(vmctx);
-        told(store, |store| {
-            store.call_ends(DefinedFuncIndex(func), event)
-        })
+        told(store, |store| store.call_ends(func, event))
     }
 }
 
@@ -147,7 +154,7 @@ pub unsafe extern "sysv64" fn calls_are_unwound(
     unsafe {
         let (store, _) = context(vmctx);
         let fp = caller(store);
-        told(store, |store| store.calls_are_unwound(fp, kept as usize))
+        told(store, |store| store.calls_are_unwound(fp, kept))
     }
 }
 
@@ -164,12 +171,13 @@ pub unsafe extern "sysv64" fn probe_reached(
         let (store, instance, facts) = observed(vmctx);
         let plan = facts.observed.as_ref().map(|plan| plan.of(func));
         let action = plan.map(|plan| plan.sites()[site as usize].action);
-        let kind = match action {
+        let ty = match action {
             Some(Action::Probe { operand, .. }) => operand,
             _ => None,
         };
-        let operand = kind.and_then(|kind| Some((kind, values(operand, 1).pop()?)));
+        let operand = ty.and_then(|ty| Some((ty, values(operand, 1).pop()?)));
         let event = ObservedEvent::Probe { site, operand };
+        let func = facts.func_index(func);
         told(store, |store| store.tell(instance, func, event))
     }
 }

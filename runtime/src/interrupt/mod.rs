@@ -126,6 +126,7 @@ impl StoreShared {
                 exit_fp: 0,
                 interrupt: AtomicU32::new(0),
                 fuel: 0,
+                observing: 0,
                 host: ptr::null_mut(),
             }),
             thread: AtomicI32::new(0),

@@ -12,6 +12,7 @@ use upshift_abi::vmctx::{NativeResult, VmContext, VmFuncRef, VmHostContext, VmSt
 use upshift_abi::{FuncType, TrapCode, TypeId};
 
 use super::call::{Entry, NativeEntry, Pending};
+use super::observe::HostValues;
 use super::{CallHook, FuncId, InstanceId, Store};
 use crate::backtrace::WasmBacktrace;
 use crate::error::{Error, RuntimeError};
@@ -240,14 +241,51 @@ unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut Vm
         })
     };
     // SAFETY: guaranteed by the caller; `target` gives contexts of this code a `HostFuncData`.
-    let returned = unsafe { run_host(context, run) };
+    let returned = unsafe { run_host(context, InArray(values), run) };
     u32::from(returned.is_none())
+}
+
+/// The values of a call through an array, which results replace.
+struct InArray(*const VmVal);
+
+impl InArray {
+    fn read(&self, count: usize) -> Vec<VmVal> {
+        // SAFETY: the trampoline's array, which has room for the values of the function's type;
+        // it is lent to the function only while that runs.
+        unsafe { std::slice::from_raw_parts(self.0, count) }.to_vec()
+    }
+}
+
+impl HostValues<()> for InArray {
+    fn args(&self, count: usize) -> Vec<VmVal> {
+        self.read(count)
+    }
+
+    fn results(&self, (): &(), count: usize) -> Vec<VmVal> {
+        self.read(count)
+    }
+}
+
+/// The values of a call in registers.
+struct InRegisters<A, B> {
+    args: A,
+    results: B,
+}
+
+impl<R, A: Fn() -> Vec<VmVal>, B: Fn(&R) -> Option<VmVal>> HostValues<R> for InRegisters<A, B> {
+    fn args(&self, _: usize) -> Vec<VmVal> {
+        (self.args)()
+    }
+
+    fn results(&self, returned: &R, _: usize) -> Vec<VmVal> {
+        (self.results)(returned).into_iter().collect()
+    }
 }
 
 /// Runs a native host function: `run` gets the store, the instance that imported the function
 /// (`None` if it was called from the host or through a table that the host put it in) and the
 /// function's data. An error or a panic is kept for the caller of WebAssembly, and the result's
-/// status makes the trampoline unwind.
+/// status makes the trampoline unwind. `args` and `result` give what an observer is told.
 ///
 /// # Safety
 ///
@@ -256,10 +294,16 @@ unsafe extern "sysv64" fn host_call(context: *mut VmHostContext, values: *mut Vm
 #[inline]
 pub unsafe fn run_native<D, R: Default>(
     context: *mut VmHostContext,
+    args: impl Fn() -> Vec<VmVal>,
+    result: impl Fn(&R) -> Option<VmVal>,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> NativeResult<R> {
+    let values = InRegisters {
+        args,
+        results: result,
+    };
     // SAFETY: guaranteed by the caller.
-    match unsafe { run_host(context, run) } {
+    match unsafe { run_host(context, values, run) } {
         Some(value) => NativeResult { value, status: 0 },
         None => NativeResult {
             value: R::default(),
@@ -268,8 +312,8 @@ pub unsafe fn run_native<D, R: Default>(
     }
 }
 
-/// Runs a host function, and tells the call hook, if there is one; `None` if the trampoline has to
-/// unwind.
+/// Runs a host function, and tells the call hook and the observer, if there is one; `None` if the
+/// trampoline has to unwind.
 ///
 /// # Safety
 ///
@@ -278,19 +322,21 @@ pub unsafe fn run_native<D, R: Default>(
 #[inline]
 unsafe fn run_host<D, R>(
     context: *mut VmHostContext,
+    values: impl HostValues<R>,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> Option<R> {
     // SAFETY: guaranteed by the caller; as in `run_without_hook`.
     unsafe {
         let store = (*(*context).store).host.cast::<Store>();
         match (*store).hook.is_watched() {
-            true => run_with_hook(context, run),
+            true => run_with_hook(context, values, run),
             false => run_without_hook(context, run),
         }
     }
 }
 
-/// Runs a host function between two calls of the hook.
+/// Runs a host function between two calls of the hook, and tells the observer of it if it is an
+/// import that is listened to.
 ///
 /// # Safety
 ///
@@ -299,11 +345,21 @@ unsafe fn run_host<D, R>(
 #[inline(never)]
 unsafe fn run_with_hook<D, R>(
     context: *mut VmHostContext,
+    values: impl HostValues<R>,
     run: impl FnOnce(&mut Store, Option<InstanceId>, &D) -> anyhow::Result<R>,
 ) -> Option<R> {
-    let run = |store: &mut Store, caller, data: &D| {
+    let run = |store: &mut Store, caller: Option<InstanceId>, data: &D| {
         store.run_hook(CallHook::CallingHost)?;
-        let returned = run(store, caller, data);
+        // SAFETY: host contexts live as long as the store.
+        let host = unsafe { &*context };
+        let listened = caller.and_then(|instance| {
+            let func = store.listened_import(instance, host)?;
+            Some((instance, func))
+        });
+        let returned = match listened {
+            Some(func) => store.run_observed(func, values, |store| run(store, caller, data)),
+            None => run(store, caller, data),
+        };
         store.run_hook(CallHook::ReturningFromHost)?;
         returned
     };

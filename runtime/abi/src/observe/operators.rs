@@ -13,6 +13,7 @@ pub struct Operator {
     next: u32,
     kind: OperatorKind,
     is_tail_call: bool,
+    targets: Option<u32>,
 }
 
 /// What an operator does, as far as instruments are mostly interested in it.
@@ -70,6 +71,11 @@ impl Operator {
         self.is_tail_call
     }
 
+    /// The number of targets of a `br_table`, the default one included; `None` for others.
+    pub fn table_targets(&self) -> Option<u32> {
+        self.targets
+    }
+
     /// What it does.
     pub fn kind(&self) -> OperatorKind {
         self.kind
@@ -122,6 +128,10 @@ pub fn operators(facts: &ModuleFacts, wasm: &[u8], func: DefinedFuncIndex) -> Ve
             offset,
             next: reader.original_position() as u32,
             kind: kind(&operator),
+            targets: match &operator {
+                WasmOperator::BrTable { targets } => Some(targets.len() + 1),
+                _ => None,
+            },
             is_tail_call: matches!(
                 operator,
                 WasmOperator::ReturnCall { .. }
