@@ -2,8 +2,8 @@
 //!
 //! Runs the kernels in the folder (those of the tests by default, of which each prints its result
 //! to standard output) in both tiers: as they are, with all blocks counted, with all branches
-//! counted besides, with all functions listened to by an observer that does nothing, and by one that
-//! is switched off, with a probe that is switched off at each loop and branch, and with an
+//! counted besides, with all functions listened to by an observer that does nothing, and by one
+//! that is switched off, with a probe that is switched off at each loop and branch, and with an
 //! instrument that asks for nothing. Variants take turns; the least processor time of 15 runs each
 //! is compared with that of the kernel as it is.
 

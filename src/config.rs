@@ -242,8 +242,8 @@ impl Config {
     /// Code that is not instrumented is the same with and without an instrument, but for handlers
     /// of exceptions, which keep account of the calls that exceptions end, and for jumps of
     /// interpreters' loops, of which optimized code has no copies. Calls from the host pass one
-    /// more function, and so do calls of host functions. Tiering goes on as without: what is counted and reported costs units of no
-    /// budget and no fuel.
+    /// more function, and so do calls of host functions. Tiering goes on as without: what is
+    /// counted and reported costs units of no budget and no fuel.
     ///
     /// Instrumented code stays in its engine: it is not serialized, and neither written to nor read
     /// from a [cache](Self::cache), which keeps profiles only.

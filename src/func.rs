@@ -7,12 +7,14 @@ pub(crate) mod asynchronous;
 pub(crate) mod dynamic;
 mod host;
 mod typed;
+mod unchecked;
 mod values;
 
 use upshift_runtime::{FuncId, Store as RawStore};
 
 pub use host::{Caller, HostDefinition, IntoFunc};
 pub use typed::TypedFunc;
+pub use unchecked::ValRaw;
 pub use values::{WasmParams, WasmResults, WasmRet, WasmTy};
 
 use crate::error::public;

@@ -115,7 +115,9 @@ pub use error::{
 };
 pub use exnref::ExnRef;
 pub use externref::{ExternRef, RootScope};
-pub use func::{Caller, Func, IntoFunc, TypedFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use func::{
+    Caller, Func, IntoFunc, TypedFunc, ValRaw, WasmParams, WasmResults, WasmRet, WasmTy,
+};
 pub use global::Global;
 pub use instance::{Export, Extern, Instance};
 pub use instance_pre::InstancePre;

@@ -136,11 +136,16 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        self.insert(
-            module,
-            name,
-            Definition::Host(Arc::new(dynamic::host(ty, func))),
-        )
+        self.define_host(module, name, dynamic::host(ty, func))
+    }
+
+    pub(crate) fn define_host(
+        &mut self,
+        module: &str,
+        name: &str,
+        host: HostDefinition,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Host(Arc::new(host)))
     }
 
     /// Defines a name as an item of a store.

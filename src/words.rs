@@ -30,7 +30,7 @@ impl Val {
     ///
     /// If it is a reference of another store.
     #[track_caller]
-    pub(crate) fn to_raw(self, store: &RawStore) -> VmVal {
+    pub(crate) fn to_vm_val(self, store: &RawStore) -> VmVal {
         let word = match self {
             Val::I32(value) => u64::from(value as u32),
             Val::I64(value) => value as u64,
@@ -47,7 +47,7 @@ impl Val {
     /// # Safety
     ///
     /// The value comes from a place of the type in this store.
-    pub(crate) unsafe fn from_raw(store: &mut RawStore, raw: VmVal, ty: ValType) -> Self {
+    pub(crate) unsafe fn from_vm_val(store: &mut RawStore, raw: VmVal, ty: ValType) -> Self {
         let word = raw.bits[0];
         match ty {
             ValType::I32 => Val::I32(word as i32),
@@ -76,7 +76,7 @@ pub(crate) fn event_values(
     let typed = types.iter().zip(values);
     // SAFETY: the runtime tells the observer of this store what the function was called with, or
     // returns.
-    let typed = typed.map(|(&ty, &value)| unsafe { Val::from_raw(store, value, ty) });
+    let typed = typed.map(|(&ty, &value)| unsafe { Val::from_vm_val(store, value, ty) });
     typed.collect()
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn event_values(
 pub(crate) fn probed_value(store: &mut RawStore, ty: ValType, value: VmVal) -> Val {
     // SAFETY: the runtime tells the observer of this store what the code had as operand there, and
     // the type that validation has found.
-    unsafe { Val::from_raw(store, value, ty) }
+    unsafe { Val::from_vm_val(store, value, ty) }
 }
 
 impl Ref {
@@ -204,7 +204,7 @@ pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Re
         store.use_ref_type(ty)?;
     }
     value.check(store, ty.content, "global value")?;
-    let raw = value.to_raw(store);
+    let raw = value.to_vm_val(store);
     // SAFETY: the value is of the global's type and of this store.
     Ok(unsafe { store.new_global(ty, raw) })
 }
@@ -213,14 +213,14 @@ pub(crate) fn new_global(store: &mut RawStore, ty: GlobalType, value: Val) -> Re
 pub(crate) fn global_get(store: &mut RawStore, global: GlobalId) -> Val {
     let (raw, ty) = (store.global_get(global), store.global_type(global).content);
     // SAFETY: the global is such a place.
-    unsafe { Val::from_raw(store, raw, ty) }
+    unsafe { Val::from_vm_val(store, raw, ty) }
 }
 
 /// Sets a global, whatever its mutability.
 #[track_caller]
 pub(crate) fn global_set(store: &mut RawStore, global: GlobalId, value: Val) -> Result<()> {
     value.check(store, store.global_type(global).content, "global value")?;
-    let raw = value.to_raw(store);
+    let raw = value.to_vm_val(store);
     // SAFETY: the value is of the global's type and of this store.
     unsafe { store.global_set(global, raw) };
     Ok(())
@@ -242,7 +242,7 @@ pub(crate) fn new_exception(
     for (value, &ty) in fields.iter().zip(&ty.params) {
         value.check(store, ty, "exception field")?;
     }
-    let values: Vec<_> = fields.iter().map(|value| value.to_raw(store)).collect();
+    let values: Vec<_> = fields.iter().map(|value| value.to_vm_val(store)).collect();
     // SAFETY: the values are of the tag's types and of this store.
     let id = unsafe { store.new_exception(tag, &values)? };
     id.ok_or_else(|| anyhow::anyhow!("the store has too many exceptions that are referred to"))
@@ -253,7 +253,7 @@ pub(crate) fn exception_fields(store: &mut RawStore, exception: ExceptionId) -> 
     let values = store.exception_values(exception)?;
     let values = values.into_iter().map(|(ty, value)| {
         // SAFETY: an exception of this store is such a place.
-        unsafe { Val::from_raw(store, value, ty) }
+        unsafe { Val::from_vm_val(store, value, ty) }
     });
     Some(values.collect())
 }

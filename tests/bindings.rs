@@ -1,7 +1,7 @@
 //! Bindings that the macro makes call a C library as the library means it, in every mode.
 
 use upshift::guest::{GuestMemory, GuestValue, Ptr, State};
-use upshift::{Caller, Config, Engine, Module, Result, Strategy};
+use upshift::{Caller, Config, Engine, ExternRef, Module, Result, Strategy, V128};
 
 upshift::bindgen!(
     "tests/programs/bindings/shapes.wasm",
@@ -17,9 +17,80 @@ mod values {
     pub struct Halves;
 
     impl HostImports for Halves {
-        fn split(&mut self, p0: i64) -> upshift::Result<(i32, i32)> {
+        fn split(
+            &mut self,
+            _: &mut upshift::guest::GuestMemory<'_>,
+            p0: i64,
+        ) -> upshift::Result<(i32, i32)> {
             Ok(((p0 >> 32) as i32, p0 as i32))
         }
+
+        fn see(
+            &mut self,
+            _: &mut upshift::guest::GuestMemory<'_>,
+            p0: upshift::V128,
+            p1: Option<upshift::ExternRef>,
+        ) -> upshift::Result<(Option<upshift::ExternRef>, upshift::V128)> {
+            Ok((p1, u128::from(p0).rotate_left(64).into()))
+        }
+    }
+}
+
+#[test]
+fn vectors_and_references_pass() {
+    for engine in engines() {
+        let module = Module::new(&engine, values::Values::<values::Halves>::WASM).unwrap();
+        let mut library = values::Values::new(&module, values::Halves).unwrap();
+        let lanes = |value: u32| {
+            V128::from(u128::from_le_bytes(
+                [value.to_le_bytes(); 4].concat().try_into().unwrap(),
+            ))
+        };
+        for n in 0..300 {
+            let sum = library.add(lanes(n), lanes(7)).unwrap();
+            assert_eq!(sum, lanes(n + 7));
+            let object = ExternRef::new(library.store_mut(), n);
+            let (same, turned) = library.show((1 << 64).into(), Some(object)).unwrap();
+            assert_eq!(turned, V128::from(1));
+            let data = same.expect("not null").data(library.store());
+            assert_eq!(data.downcast_ref::<u32>(), Some(&n));
+        }
+        assert!(library.show(lanes(1), None).unwrap().0.is_none());
+        let double = library.doubler().unwrap();
+        assert_eq!(library.apply(double, 21).unwrap(), 42);
+        let host = upshift::Func::wrap(library.store_mut(), |n: i32| n + 1);
+        assert_eq!(library.apply(Some(host), 21).unwrap(), 22);
+        let exception = library.make(5).unwrap();
+        assert_eq!(library.open(exception).unwrap(), 5);
+        assert_eq!(library.mask().as_u128(), 4 << 96 | 3 << 64 | 2 << 32 | 1);
+        library.set_mask(lanes(9)).unwrap();
+        assert_eq!(library.mask(), lanes(9));
+        assert!(library.object().is_none());
+        let object = ExternRef::new(library.store_mut(), "kept");
+        library.set_object(Some(object)).unwrap();
+        let data = library.object().expect("it was set").data(library.store());
+        assert_eq!(data.downcast_ref::<&str>(), Some(&"kept"));
+    }
+}
+
+/// Structs of one name with different layouts are two types.
+mod alike {
+    upshift::bindgen!("tests/programs/bindings/alike.wasm");
+}
+
+#[test]
+fn structs_alike_in_name_only_are_told_apart() {
+    for engine in engines() {
+        let module = Module::new(&engine, alike::Alike::WASM).unwrap();
+        let mut library = alike::Alike::new(&module).unwrap();
+        let first = library.first_point().unwrap();
+        let point = library.memory().unwrap().read(first).unwrap();
+        assert_eq!((point.x, point.y), (1.5, 2.5));
+        let second = library.second_point().unwrap();
+        let point = library.memory().unwrap().read(second).unwrap();
+        assert_eq!((point.id, point.x), (7, 9));
+        let next = library.memory().unwrap().read(point.next).unwrap();
+        assert_eq!((next.id, next.x), (8, 10));
     }
 }
 

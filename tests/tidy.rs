@@ -50,10 +50,12 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "benches/benches/start.rs",
     "examples/containerd/src/main.rs",
     "tests/fork.rs",
+    "tests/programs/bindings/alike.rs",
     "tests/programs/debug/lines.rs",
     "tests/programs/libraries/reactors/markdown/src/lib.rs",
     "tests/signal_masks.rs",
     "tests/stored.rs",
+    "tests/unchecked.rs",
 ];
 
 fn root() -> PathBuf {

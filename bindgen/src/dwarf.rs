@@ -5,6 +5,7 @@
 //! address, except `const char *`, which is text that ends with a zero.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
 
 use gimli::{
     AttributeValue, DebuggingInformationEntry, DwTag, Dwarf, EndianSlice, LittleEndian, Unit,
@@ -25,6 +26,13 @@ const MAX_DEPTH: u32 = 32;
 /// How many lengths an array may have.
 const MAX_DIMENSIONS: usize = 4;
 
+/// How many structs of one name, but of different layouts, are told apart.
+const MAX_ALIKE: u32 = 100;
+
+/// How many times the fields of structs are read: more than any module needs that is not made to
+/// have them read again and again.
+const MAX_READ: u32 = 1 << 20;
+
 /// Reads the debug information of a module; there may be none.
 pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
     let damaged = |error: gimli::Error| {
@@ -40,6 +48,7 @@ pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
     let dwarf = Dwarf::load(section).map_err(damaged)?;
     let mut debug = Debug::default();
     let mut unknown = HashSet::new();
+    let mut left = MAX_READ;
     let mut units = dwarf.units();
     while let Some(header) = units.next().map_err(damaged)? {
         let unit = dwarf.unit(header).map_err(damaged)?;
@@ -48,6 +57,9 @@ pub(crate) fn read(facts: &ModuleFacts) -> Result<Debug, BindError> {
             unit: &unit,
             structs: &mut debug.structs,
             unknown: &mut unknown,
+            keys: HashMap::new(),
+            tried: Vec::new(),
+            left: &mut left,
         };
         reader
             .functions(facts, &mut debug.functions)
@@ -60,8 +72,14 @@ struct UnitReader<'a, 'b> {
     dwarf: &'b Dwarf<Reader<'a>>,
     unit: &'b Unit<Reader<'a>>,
     structs: &'b mut BTreeMap<String, Placed>,
-    /// The structs whose fields can't be said: each is tried once.
+    /// The structs whose fields can't be said.
     unknown: &'b mut HashSet<String>,
+    /// The names that the unit's structs are known by in `structs` and `unknown`.
+    keys: HashMap<UnitOffset, String>,
+    /// The structs that have got these names, in order, each with whether it was new there.
+    tried: Vec<(UnitOffset, bool)>,
+    /// How many more times fields may be read.
+    left: &'b mut u32,
 }
 
 impl<'a> UnitReader<'a, '_> {
@@ -226,7 +244,7 @@ impl<'a> UnitReader<'a, '_> {
             constants::DW_TAG_array_type => self.array(ty, depth)?,
             tag if is_aggregate(tag) => match (self.name(ty)?, size) {
                 (Some(name), Some(_)) if tag != constants::DW_TAG_union_type => {
-                    self.place(&name, ty, depth)?;
+                    let name = self.place(name, ty, depth)?;
                     match self.unknown.contains(&name) {
                         true => size.and_then(bytes),
                         false => Some(Item::Named(name)),
@@ -251,10 +269,11 @@ impl<'a> UnitReader<'a, '_> {
         let item = match (is_aggregate(pointee.tag), self.name(&pointee)?) {
             // Its fields, if they are known, may lead back here.
             (true, Some(name)) => {
-                if number(&pointee, constants::DW_AT_byte_size).is_some() {
-                    self.place(&name, &pointee, depth)?;
-                }
-                Some(Item::Named(name))
+                let is_known = number(&pointee, constants::DW_AT_byte_size).is_some();
+                Some(Item::Named(match is_known {
+                    true => self.place(name, &pointee, depth)?,
+                    false => name,
+                }))
             }
             (true, None) => None,
             _ => self.item(&pointee, depth + 1)?,
@@ -290,26 +309,66 @@ impl<'a> UnitReader<'a, '_> {
         Ok(Some(item))
     }
 
-    /// Notes a struct's fields, unless one of them has no layout of its own.
-    fn place(&mut self, name: &str, ty: &Entry<'a>, depth: u32) -> Result<(), gimli::Error> {
-        let tried = self.structs.contains_key(name) || self.unknown.contains(name);
-        if tried || ty.tag == constants::DW_TAG_union_type {
-            return Ok(());
+    /// Notes a struct's fields, unless one of them has no layout of its own. Returns the name that
+    /// the struct is known by: its own, or one with a number behind it, where another struct of
+    /// this name has another layout.
+    fn place(&mut self, name: String, ty: &Entry<'a>, depth: u32) -> Result<String, gimli::Error> {
+        if let Some(key) = self.keys.get(&ty.offset) {
+            return Ok(key.clone());
         }
         let size = number(ty, constants::DW_AT_byte_size);
-        let Some(size) = size.and_then(|size| u32::try_from(size).ok()) else {
-            return Ok(());
+        let size = size.and_then(|size| u32::try_from(size).ok());
+        let (Some(size), false) = (size, ty.tag == constants::DW_TAG_union_type) else {
+            return Ok(name);
         };
-        // Fields may be addresses of the struct itself.
-        self.structs.insert(name.to_owned(), Placed::default());
-        match self.fields(ty, size, depth)? {
-            Some(placed) => drop(self.structs.insert(name.to_owned(), placed)),
-            None => {
-                self.structs.remove(name);
-                self.unknown.insert(name.to_owned());
+        let mut number = 1;
+        loop {
+            let key = match number {
+                1 => name.clone(),
+                number => format!("{name}_{number}"),
+            };
+            if *self.left == 0 || number > MAX_ALIKE {
+                self.unknown.insert(key.clone());
+                return Ok(key);
+            }
+            *self.left -= 1;
+            let before = self.tried.len();
+            // Fields may be addresses of the struct itself.
+            self.keys.insert(ty.offset, key.clone());
+            let fields = self.fields(ty, size, depth)?;
+            let (known, is_unknown) = (self.structs.get(&key), self.unknown.contains(&key));
+            let is_new = known.is_none() && !is_unknown;
+            let is_same = match &fields {
+                Some(_) => !is_unknown && known == fields.as_ref(),
+                None => is_unknown,
+            };
+            if is_new || is_same {
+                match fields {
+                    Some(fields) => drop(self.structs.insert(key.clone(), fields)),
+                    None => drop(self.unknown.insert(key.clone())),
+                }
+                self.tried.push((ty.offset, is_new));
+                return Ok(key);
+            }
+            self.forget(before);
+            self.keys.remove(&ty.offset);
+            number += 1;
+        }
+    }
+
+    /// Forgets the structs that were placed since then: their fields may be addresses of a struct
+    /// that has another name.
+    fn forget(&mut self, before: usize) {
+        let mut tried = mem::take(&mut self.tried);
+        for (offset, was_new) in tried.drain(before..) {
+            if let Some(key) = self.keys.remove(&offset)
+                && was_new
+            {
+                self.structs.remove(&key);
+                self.unknown.remove(&key);
             }
         }
-        Ok(())
+        self.tried = tried;
     }
 
     fn fields(

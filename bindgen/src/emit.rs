@@ -55,6 +55,7 @@ impl Types<'_> {
             Item::Pointer(item) => format!("::upshift::guest::Ptr<{}>", self.item(item)),
             Item::Array(item, length) => format!("[{}; {length}]", self.item(item)),
             Item::Void => "u8".to_owned(),
+            Item::Reference(reference) => reference.name().to_owned(),
             Item::Named(name) => match self.0.structs.get(name) {
                 Some(found) => found.name.clone(),
                 None => self.0.opaque[name].clone(),
@@ -123,6 +124,7 @@ fn wire(item: &Item) -> &'static str {
         Item::Scalar(Scalar::I8 | Scalar::I16) => "i32",
         Item::Scalar(Scalar::Bool | Scalar::U8 | Scalar::U16) => "u32",
         Item::Scalar(scalar) => scalar.name(),
+        Item::Reference(reference) => reference.name(),
         _ => "u32",
     }
 }
@@ -132,6 +134,7 @@ fn to_wire(item: &Item, value: &str) -> String {
     match item {
         Item::Scalar(scalar) if scalar.name() == wire(item) => value.to_owned(),
         Item::Scalar(_) => format!("{}::from({value})", wire(item)),
+        Item::Reference(_) => value.to_owned(),
         _ => format!("{value}.address()"),
     }
 }
@@ -143,6 +146,7 @@ fn from_wire(item: &Item, value: &str) -> String {
         Item::Scalar(scalar) if scalar.name() == wire(item) => value.to_owned(),
         // C passes what is smaller than 32 bits in 32 of them.
         Item::Scalar(scalar) => format!("{value} as {}", scalar.name()),
+        Item::Reference(_) => value.to_owned(),
         _ => format!("::upshift::guest::Ptr::at({value})"),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Field {
 }
 
 /// A struct whose fields are laid out as its compiler did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Placed {
     pub(crate) size: u32,
     pub(crate) fields: Vec<(String, Item, u32)>,
@@ -74,7 +74,7 @@ impl Structs {
     /// Size and alignment; `None` if the item has no layout that is known.
     pub(crate) fn size_and_align(&self, item: &Item) -> Option<(u64, u32)> {
         Some(match item {
-            Item::Void => return None,
+            Item::Void | Item::Reference(_) => return None,
             Item::Pointer(_) => (4, 4),
             Item::Scalar(scalar) => {
                 let size = match scalar {
@@ -82,6 +82,7 @@ impl Structs {
                     Scalar::I16 | Scalar::U16 => 2,
                     Scalar::I32 | Scalar::U32 | Scalar::F32 => 4,
                     Scalar::I64 | Scalar::U64 | Scalar::F64 => 8,
+                    Scalar::V128 => 16,
                 };
                 (u64::from(size), size)
             }
@@ -175,7 +176,7 @@ impl Layout<'_> {
         match item {
             Item::Array(element, _) => self.place_inner(element),
             Item::Named(name) => self.place(name),
-            Item::Scalar(_) | Item::Pointer(_) | Item::Void => Ok(()),
+            Item::Scalar(_) | Item::Pointer(_) | Item::Void | Item::Reference(_) => Ok(()),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use wasmparser::{FuncType, ValType};
+use wasmparser::{FuncType, RefType, ValType};
 
 use crate::config::Config;
 use crate::layout::Structs;
 use crate::module::{Function, ModuleFacts};
 use crate::names::{Names, camel, snake};
-use crate::signature::{Item, Param, ParamType, ResultType, Scalar, Signature, Wire};
+use crate::signature::{Item, Param, ParamType, Reference, ResultType, Scalar, Signature, Wire};
 use crate::{BindError, Debug};
 
 /// All that is generated for a module.
@@ -302,6 +302,8 @@ impl Wire {
             Self::I64 => "i64",
             Self::F32 => "f32",
             Self::F64 => "f64",
+            Self::V128 => "v128",
+            Self::Ref(reference) => reference.notation(),
         }
     }
 }
@@ -312,14 +314,19 @@ fn wire_of(ty: ValType) -> Option<Wire> {
         ValType::I64 => Wire::I64,
         ValType::F32 => Wire::F32,
         ValType::F64 => Wire::F64,
-        ValType::V128 | ValType::Ref(_) => return None,
+        ValType::V128 => Wire::V128,
+        ValType::Ref(RefType::EXTERNREF) => Wire::Ref(Reference::Extern),
+        ValType::Ref(RefType::FUNCREF) => Wire::Ref(Reference::Func),
+        ValType::Ref(RefType::EXNREF) => Wire::Ref(Reference::Exn),
+        // References that are never null, or to functions of one type.
+        ValType::Ref(_) => return None,
     })
 }
 
 /// What a parameter is in WebAssembly.
 fn wires(param: &Param) -> Vec<Wire> {
     match &param.ty {
-        ParamType::Value(Item::Scalar(scalar)) => vec![scalar.wire()],
+        ParamType::Value(item) => vec![item_wire(item)],
         ParamType::Str | ParamType::Slice { counted: true, .. } => vec![Wire::I32; 2],
         _ => vec![Wire::I32],
     }
@@ -335,6 +342,7 @@ fn result_wire(result: &ResultType) -> Wire {
 fn item_wire(item: &Item) -> Wire {
     match item {
         Item::Scalar(scalar) => scalar.wire(),
+        Item::Reference(reference) => Wire::Ref(*reference),
         _ => Wire::I32,
     }
 }
@@ -354,6 +362,8 @@ fn signature_of(function: &Function, facts: &ModuleFacts) -> Result<Signature, S
             Some(Wire::I64) => Scalar::I64,
             Some(Wire::F32) => Scalar::F32,
             Some(Wire::F64) => Scalar::F64,
+            Some(Wire::V128) => Scalar::V128,
+            Some(Wire::Ref(reference)) => return Ok(Item::Reference(reference)),
             None => return Err(format!("it takes or returns a {ty}")),
         };
         Ok(Item::Scalar(scalar))
@@ -446,7 +456,7 @@ fn named_in(item: &Item, names: &mut BTreeSet<String>) {
             names.insert(name.clone());
         }
         Item::Pointer(item) | Item::Array(item, _) => named_in(item, names),
-        Item::Scalar(_) | Item::Void => {}
+        Item::Scalar(_) | Item::Void | Item::Reference(_) => {}
     }
 }
 

@@ -12,6 +12,10 @@
 //! |---|---|---|
 //! | `bool`, `i8` to `u32` | the value as `i32` | the same |
 //! | `i64`, `u64`, `f32`, `f64` | the value | the same |
+//! | `v128` | the value | `V128` |
+//! | `externref` | the reference | `Option<ExternRef>` |
+//! | `funcref` | the reference | `Option<Func>` |
+//! | `exnref` | the reference | `Option<ExnRef>` |
 //! | `*T` | an address | `Ptr<T>` |
 //! | `&T`, `&mut T` | the address of a copy, which is copied back for `mut` | `&T`, `&mut T` |
 //! | `out T` | the address of zeroes | none: a further result, `T` |
@@ -50,10 +54,12 @@ pub enum Scalar {
     F32,
     /// `double`
     F64,
+    /// A vector of 128 bits.
+    V128,
 }
 
 impl Scalar {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Bool, "bool"),
         (Self::I8, "i8"),
         (Self::U8, "u8"),
@@ -65,6 +71,7 @@ impl Scalar {
         (Self::U64, "u64"),
         (Self::F32, "f32"),
         (Self::F64, "f64"),
+        (Self::V128, "v128"),
     ];
 
     fn named(name: &str) -> Option<Self> {
@@ -74,7 +81,10 @@ impl Scalar {
 
     /// The type's name in Rust.
     pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
+        match self {
+            Self::V128 => "::upshift::V128",
+            other => Self::ALL[other as usize].1,
+        }
     }
 
     /// The type that passes it in WebAssembly.
@@ -83,7 +93,45 @@ impl Scalar {
             Self::I64 | Self::U64 => Wire::I64,
             Self::F32 => Wire::F32,
             Self::F64 => Wire::F64,
+            Self::V128 => Wire::V128,
             _ => Wire::I32,
+        }
+    }
+}
+
+/// What a reference that has no place in a memory refers to. It may be null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// A value of the host.
+    Extern,
+    /// A function.
+    Func,
+    /// An exception.
+    Exn,
+}
+
+impl Reference {
+    fn named(name: &str) -> Option<Self> {
+        [Self::Extern, Self::Func, Self::Exn]
+            .into_iter()
+            .find(|it| it.notation() == name)
+    }
+
+    /// The type's name in WebAssembly and in signatures.
+    pub fn notation(self) -> &'static str {
+        match self {
+            Self::Extern => "externref",
+            Self::Func => "funcref",
+            Self::Exn => "exnref",
+        }
+    }
+
+    /// The type's name in Rust.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extern => "::core::option::Option<::upshift::ExternRef>",
+            Self::Func => "::core::option::Option<::upshift::Func>",
+            Self::Exn => "::core::option::Option<::upshift::ExnRef>",
         }
     }
 }
@@ -95,9 +143,11 @@ pub(crate) enum Wire {
     I64,
     F32,
     F64,
+    V128,
+    Ref(Reference),
 }
 
-/// What has a place in the module's memory.
+/// What has a place in the module's memory, and references, which have none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A number.
@@ -110,6 +160,8 @@ pub enum Item {
     Array(Box<Item>, u32),
     /// Nothing that is known.
     Void,
+    /// A reference, outside of memory.
+    Reference(Reference),
 }
 
 /// The type of a parameter.
@@ -393,7 +445,7 @@ impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<Item, BindError> {
         let at = self.at;
         match self.item()? {
-            item @ (Item::Scalar(_) | Item::Pointer(_)) => Ok(item),
+            item @ (Item::Scalar(_) | Item::Pointer(_) | Item::Reference(_)) => Ok(item),
             _ => {
                 self.at = at;
                 Err(self.unexpected("a number, `*`, `&`, `out` or `cstr`"))
@@ -424,7 +476,10 @@ impl<'a> Parser<'a> {
         Ok(match Scalar::named(&name) {
             Some(scalar) => Item::Scalar(scalar),
             None if name == "void" => Item::Void,
-            None => Item::Named(name),
+            None => match Reference::named(&name) {
+                Some(reference) => Item::Reference(reference),
+                None => Item::Named(name),
+            },
         })
     }
 

@@ -52,23 +52,50 @@ fn a_configuration_becomes_bindings() {
 #[test]
 fn types_alone_become_bindings() {
     let text = r#"(module
+        (type $f (func (param i32 i32)))
         (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
         (import "a-b" "log" (func (param i32) (result f64)))
         (import "a-b" "both" (func (param f32) (result i64 f64)))
         (func (export "get-Value") (param $first i32) (param i64) (result f32) (f32.const 0))
-        (func (export "self") (param $self i32) (param $result i32))
+        (func $self (export "self") (param $self i32) (param $result i32))
         (func (export "new"))
         (global (export "count") (mut i64) (i64.const 0))
         (global (export "Ratio") f32 (f32.const 0.5))
         (global (export "two") (mut f64) (f64.const 0))
         (global (export "__heap_base") i32 (i32.const 0))
-        (global (export "mask") v128 (v128.const i64x2 0 0))
+        (global (export "mask") (mut v128) (v128.const i64x2 0 0))
+        (global (export "callee") (ref $f) (ref.func $self))
+        (global (export "object") (mut externref) (ref.null extern))
+        (global (export "handler") (mut funcref) (ref.null func))
         (func (export "two") (result i32 i64) (i32.const 0) (i64.const 0))
-        (func (export "vector") (param v128)))"#;
+        (func (export "not-null") (param (ref extern)))
+        (func (export "references") (param externref funcref exnref) (result exnref funcref)
+            (local.get 2) (local.get 1))
+        (func (export "vector") (param v128) (result v128) (local.get 0)))"#;
     check_golden(
         "types.txt",
         &generate(&wat::parse_str(text).unwrap(), "").unwrap(),
     );
+}
+
+/// Beside `values.wat` lies the same in the binary format, for the macro.
+#[test]
+fn values_in_the_binary_format_are_those_in_text() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/programs/bindings");
+    let text = std::fs::read_to_string(folder.join("values.wat")).unwrap();
+    let wasm = wat::parse_str(text).unwrap();
+    let path = folder.join("values.wasm");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &wasm).unwrap();
+    }
+    assert!(std::fs::read(&path).unwrap() == wasm, "BLESS=1 writes it");
+}
+
+/// Two structs of one name have different layouts, a third one is like the first.
+#[test]
+fn structs_alike_in_name_only_differ() {
+    let wasm = include_bytes!("../../tests/programs/bindings/alike.wasm");
+    check_golden("alike.txt", &generate(wasm, "").unwrap());
 }
 
 #[test]
@@ -160,7 +187,7 @@ fn names_stay_in_their_comments_and_apart() {
         (import "h\npwned!();" "x\rpwned!();" (func))
         (memory 1)
         (func (export "f\npwned!();") (param i32 i32 i32))
-        (func (export "g\n\"\\*/{}pwned!();") (param v128))
+        (func (export "g\n\"\\*/{}pwned!();") (param (ref extern)))
         (global (export "i\npwned!();") i32 (i32.const 0))
         (func (export "k") (param i32 i32)))"#;
     let wasm = wat::parse_str(text).unwrap();

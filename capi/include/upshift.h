@@ -221,6 +221,59 @@ WASM_API_EXTERN own upshift_error_t *upshift_func_call(const wasm_func_t *, cons
                                                        size_t nargs, own wasm_val_t *results,
                                                        size_t nresults, own wasm_trap_t **trap);
 
+/*
+ * A value without a kind, of any type: for calls whose types the program knows. Vectors, which don't
+ * fit a `wasm_val_t`, have their bytes as in linear memory. A reference is a number that means
+ * something in its store only, and does not keep what it refers to: it is valid until something else
+ * happens in the store. 0 is null.
+ */
+#ifdef __cplusplus
+union alignas(16) upshift_raw_t {
+#else
+typedef union upshift_raw_t {
+  _Alignas(16)
+#endif
+  uint8_t v128[16];
+  int32_t i32;
+  int64_t i64;
+  float32_t f32;
+  float64_t f64;
+  uint64_t ref;
+#ifdef __cplusplus
+};
+#else
+} upshift_raw_t;
+#endif
+
+/*
+ * Calls a function without comparing types and without allocating. The arguments are the first
+ * values, and are replaced by the results; there must be as many values as the function has
+ * parameters or results, whichever are more, and the arguments must be of its types. Errors and traps
+ * as of `upshift_func_call`; what the values are then is not said.
+ */
+WASM_API_EXTERN own upshift_error_t *upshift_func_call_unchecked(const wasm_func_t *,
+                                                                 upshift_raw_t *values,
+                                                                 size_t count,
+                                                                 own wasm_trap_t **trap);
+
+/* A host function that gets its values so: it replaces the arguments by results of its types. */
+typedef own wasm_trap_t *(*upshift_func_unchecked_callback_t)(void *env, const upshift_caller_t *,
+                                                              upshift_raw_t *values, size_t count);
+
+WASM_API_EXTERN own upshift_error_t *upshift_func_new_unchecked(
+    wasm_store_t *, const wasm_functype_t *, upshift_func_unchecked_callback_t, void *env,
+    void (*finalizer)(void *), own wasm_func_t **out);
+
+/*
+ * The raw value of a reference of a kind (`WASM_FUNCREF`, `WASM_EXTERNREF`), NULL included, and the
+ * reference that a raw value is, NULL if it is null. C has no reference to an exception, so a raw one
+ * can only be passed on.
+ */
+WASM_API_EXTERN own upshift_error_t *upshift_raw_of_ref(wasm_store_t *, wasm_valkind_t,
+                                                        const wasm_ref_t *, uint64_t *out);
+WASM_API_EXTERN own upshift_error_t *upshift_ref_of_raw(wasm_store_t *, wasm_valkind_t,
+                                                        uint64_t raw, own wasm_ref_t **out);
+
 /* As `wasm_instance_new`, with errors and traps as above. `*out` is NULL if there is either. */
 WASM_API_EXTERN own upshift_error_t *upshift_instance_new(wasm_store_t *, const wasm_module_t *,
                                                           const wasm_extern_t *const imports[],
@@ -259,6 +312,11 @@ WASM_API_EXTERN own upshift_error_t *upshift_linker_define(upshift_linker_t *, c
 WASM_API_EXTERN own upshift_error_t *upshift_linker_define_func(
     upshift_linker_t *, const char *module, const char *name, const wasm_functype_t *,
     upshift_func_callback_t, void *env, void (*finalizer)(void *));
+
+/* The same with raw values. */
+WASM_API_EXTERN own upshift_error_t *upshift_linker_define_func_unchecked(
+    upshift_linker_t *, const char *module, const char *name, const wasm_functype_t *,
+    upshift_func_unchecked_callback_t, void *env, void (*finalizer)(void *));
 
 /* All exports of an instance. */
 WASM_API_EXTERN own upshift_error_t *upshift_linker_define_instance(upshift_linker_t *,

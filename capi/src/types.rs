@@ -48,6 +48,20 @@ pub(crate) fn kind_of(ty: ValType) -> u8 {
     }
 }
 
+/// What references of a kind refer to.
+///
+/// # Errors
+///
+/// If it is no kind of references.
+pub(crate) fn of_kind(kind: u8) -> anyhow::Result<HeapType> {
+    Ok(match kind {
+        kind::EXTERNREF => HeapType::Extern,
+        kind::FUNCREF => HeapType::Func,
+        kind::EXNREF => HeapType::Exn,
+        other => anyhow::bail!("values of kind {other} are no references"),
+    })
+}
+
 /// The type of a value.
 #[derive(Clone, Copy)]
 pub(crate) struct wasm_valtype_t(pub(crate) ValType);

@@ -12,10 +12,10 @@
 //! = exited
 //! ```
 //!
-//! Functions of the host are shown by the names that they are imported by. A call that calls nothing
-//! which is listened to takes one line; the end of any other stands below
-//! what it has called, as far in as its beginning. Each thread of a program has a tree of its own,
-//! whose lines begin with its number from the second thread on.
+//! Functions of the host are shown by the names that they are imported by. A call that calls
+//! nothing which is listened to takes one line; the end of any other stands below what it has
+//! called, as far in as its beginning. Each thread of a program has a tree of its own, whose lines
+//! begin with its number from the second thread on.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

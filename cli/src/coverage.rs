@@ -1,8 +1,8 @@
 //! `-D coverage`: which functions, instructions and branches of a program have run, and how often.
 //!
 //! What is counted are blocks of instructions that run one after the other, both directions of each
-//! branch with a condition, and each target of a `br_table`; an instruction has run as often as its block. Where a trap or an
-//! exception ends a block, those behind it count as well.
+//! branch with a condition, and each target of a `br_table`; an instruction has run as often as its
+//! block. Where a trap or an exception ends a block, those behind it count as well.
 //!
 //! The file is what its name says: for `.json` an object with every function, block and branch;
 //! else lcov's format, by the lines of the source, if the module has debug information, and

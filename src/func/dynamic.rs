@@ -24,14 +24,14 @@ pub(super) fn call(
     let mut values = vec![VmVal::default(); params.len().max(results.len())];
     for ((param, &ty), value) in params.iter().zip(&ty.params).zip(&mut values) {
         param.check(store, ty, "argument")?;
-        *value = param.to_raw(store);
+        *value = param.to_vm_val(store);
     }
-    // SAFETY: the parameters' types have just been compared, and `to_raw` has compared their
+    // SAFETY: the parameters' types have just been compared, and `to_vm_val` has compared their
     // stores.
     unsafe { store.call(func, &mut values) }.map_err(|error| of_call(store, error))?;
     for ((result, &ty), &value) in results.iter_mut().zip(&ty.results).zip(&values) {
         // SAFETY: the function has returned values of its result types.
-        *result = unsafe { Val::from_raw(store, value, ty) };
+        *result = unsafe { Val::from_vm_val(store, value, ty) };
     }
     Ok(())
 }
@@ -82,7 +82,7 @@ pub(super) unsafe fn arguments(
     let mut params = Vec::with_capacity(ty.params.len());
     for (&ty, &value) in ty.params.iter().zip(values) {
         // SAFETY: guaranteed by the caller.
-        params.push(unsafe { Val::from_raw(store, value, ty) });
+        params.push(unsafe { Val::from_vm_val(store, value, ty) });
     }
     let results = ty.results.iter().map(|&ty| Val::default_for_ty(ty));
     (params, results.collect())
@@ -97,7 +97,7 @@ pub(super) fn write_results(
 ) -> Result<()> {
     for ((result, &ty), value) in results.iter().zip(&ty.results).zip(values) {
         result.check(store, ty, "host function result")?;
-        *value = result.to_raw(store);
+        *value = result.to_vm_val(store);
     }
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use crate::V128;
+
 /// A value as C lays it out in a module's memory, where numbers are little-endian.
 ///
 /// Any bytes are a value: what a module has written is read without a check.
@@ -103,6 +105,20 @@ impl GuestValue for bool {
 
     fn write(&self, bytes: &mut [u8]) {
         bytes[0] = u8::from(*self);
+    }
+}
+
+impl GuestValue for V128 {
+    const SIZE: usize = 16;
+    const ALIGN: usize = 16;
+
+    fn read(bytes: &[u8]) -> Self {
+        let bytes: [u8; 16] = bytes[..16].try_into().expect("the slice has this length");
+        bytes.into()
+    }
+
+    fn write(&self, bytes: &mut [u8]) {
+        bytes[..16].copy_from_slice(&<[u8; 16]>::from(*self));
     }
 }
 

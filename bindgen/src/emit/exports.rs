@@ -2,7 +2,7 @@
 
 use super::{Text, Types, from_wire, result_wire, several, shown, to_wire, tuple, wires};
 use crate::plan::{GlobalMethods, Method, Plan};
-use crate::signature::{ParamType, ResultType, Wire};
+use crate::signature::{ParamType, Reference, ResultType, Scalar, Wire};
 
 /// What the generics of a plan's struct are.
 struct Generics {
@@ -184,8 +184,8 @@ fn constructors(text: &mut Text, plan: &Plan, generics: &Generics, include: Opti
         ));
     }
     for global in &plan.globals {
-        let (name, variant) = (&global.get, variant(global.wire));
-        let ty = format!("::upshift::ValType::{variant}");
+        let (name, (ty, _)) = (&global.get, type_names(global.wire));
+        let ty = format!("::upshift::ValType::{ty}");
         text.line(format!(
             "{name}: library.global({:?}, {ty})?,",
             global.global
@@ -196,13 +196,32 @@ fn constructors(text: &mut Text, plan: &Plan, generics: &Generics, include: Opti
     text.line("}");
 }
 
-/// The name of a type's values.
-fn variant(wire: Wire) -> &'static str {
+/// The name of a type in `ValType`, and in Rust.
+fn type_names(wire: Wire) -> (&'static str, &'static str) {
     match wire {
-        Wire::I32 => "I32",
-        Wire::I64 => "I64",
-        Wire::F32 => "F32",
-        Wire::F64 => "F64",
+        Wire::I32 => ("I32", "i32"),
+        Wire::I64 => ("I64", "i64"),
+        Wire::F32 => ("F32", "f32"),
+        Wire::F64 => ("F64", "f64"),
+        Wire::V128 => ("V128", Scalar::V128.name()),
+        Wire::Ref(reference) => {
+            let ty = match reference {
+                Reference::Extern => "EXTERNREF",
+                Reference::Func => "FUNCREF",
+                Reference::Exn => "EXNREF",
+            };
+            (ty, reference.name())
+        }
+    }
+}
+
+/// The name of a type's values in `Val`, and in the names of its methods that return one.
+fn value_names(wire: Wire) -> (&'static str, &'static str) {
+    match wire {
+        Wire::Ref(Reference::Extern) => ("ExternRef", "extern_ref"),
+        Wire::Ref(Reference::Func) => ("FuncRef", "func_ref"),
+        Wire::Ref(Reference::Exn) => ("ExnRef", "exn_ref"),
+        number => (type_names(number).0, number.name()),
     }
 }
 
@@ -214,21 +233,22 @@ fn accessors(text: &mut Text, global: &GlobalMethods) {
         global,
         wire,
     } = global;
-    let ty = wire.name();
+    let (_, ty) = type_names(*wire);
+    let (variant, unwrapped) = value_names(*wire);
     text.line(format!("/// The value of `{}`.", shown(global)));
     text.line(format!("pub fn {get}(&mut self) -> {ty} {{"));
     text.line(format!(
-        "self.{get}.get(self.library.store_mut()).unwrap_{ty}()"
+        "self.{get}.get(self.library.store_mut()).unwrap_{unwrapped}()"
     ));
     text.line("}");
     let Some(set) = set else {
         return;
     };
     let bits = match wire {
-        Wire::I32 | Wire::I64 => "value",
         Wire::F32 | Wire::F64 => "value.to_bits()",
+        Wire::I32 | Wire::I64 | Wire::V128 | Wire::Ref(_) => "value",
     };
-    let value = format!("::upshift::Val::{}({bits})", variant(*wire));
+    let value = format!("::upshift::Val::{variant}({bits})");
     text.line("");
     text.line(format!("/// Sets `{}`.", shown(global)));
     text.line(format!(

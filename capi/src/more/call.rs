@@ -24,6 +24,14 @@ pub(crate) struct upshift_caller_t {
     store: wasm_store_t,
 }
 
+impl upshift_caller_t {
+    pub(super) fn new(store: &StoreRef) -> Self {
+        Self {
+            store: wasm_store_t(store.clone()),
+        }
+    }
+}
+
 /// A host function of the embedder.
 pub(crate) type Callback = unsafe extern "C" fn(
     env: *mut c_void,
@@ -42,9 +50,7 @@ pub(crate) fn host(
 ) -> impl Fn(Caller<'_, Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static {
     move |mut caller, params, results| {
         run_host(&mut caller, &ty, params, results, |store, args, results| {
-            let caller = upshift_caller_t {
-                store: wasm_store_t(store.clone()),
-            };
+            let caller = upshift_caller_t::new(store);
             let (nargs, nresults) = (args.len(), results.len());
             let (args, results) = (args.as_ptr(), results.as_mut_ptr());
             // SAFETY: the embedder's function takes this environment, and so many values, all of

@@ -39,6 +39,10 @@ impl upshift_linker_t {
         Ok(())
     }
 
+    pub(super) fn linker_mut(&mut self) -> &mut Linker<Data> {
+        &mut self.linker
+    }
+
     fn instantiate(&self, store: &StoreRef, module: &Module) -> Result<Instance> {
         self.check(store)?;
         // A host function that the start function calls may delete linker, module and store.

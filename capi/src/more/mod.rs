@@ -5,6 +5,7 @@
 //! - `store`: data, limits, time, interruption;
 //! - `load`: modules from text and files, and why they are refused;
 //! - `call`: host functions that know their caller, calls that tell errors from traps;
+//! - `raw`: the same with values without kinds;
 //! - `linker`: imports by name;
 //! - `tag`: tags and exceptions;
 //! - `wasi`: what programs see of the system.
@@ -14,6 +15,7 @@ mod config;
 mod error;
 mod linker;
 mod load;
+mod raw;
 mod store;
 mod tag;
 #[cfg(feature = "wasi")]

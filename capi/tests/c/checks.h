@@ -50,6 +50,7 @@ int32_t call_i32(const wasm_func_t *, size_t nargs, const int32_t *args);
 
 void check_types(void);
 void check_calls(void);
+void check_raw(void);
 void check_items(void);
 void check_refs(void);
 void check_modules(void);

@@ -108,6 +108,7 @@ int main(int argc, char **argv) {
   mode = argv[1];
   check_types();
   check_calls();
+  check_raw();
   check_items();
   check_refs();
   check_modules();
