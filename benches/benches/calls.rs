@@ -1,6 +1,8 @@
-//! The cost of one call: from Rust into WebAssembly, out of it, and inside it, in each compiler.
+//! The cost of one call: from Rust into WebAssembly, out of it, and inside it, in each compiler;
+//! and the same with a hook that does nothing.
 //!
-//! `cargo bench -p upshift-benches --bench calls`
+//! `cargo bench -p upshift-benches --bench calls`. With `--features call-hook` Wasmtime has a hook
+//! too, which costs its calls a little also where none is set.
 
 use std::hint::black_box;
 
@@ -46,7 +48,12 @@ const CALLS: i32 = 10_000;
 /// Defines the same benchmark for each crate: the two APIs have the same names.
 macro_rules! bench_api {
     ($bench:ident, $api:ident) => {
-        fn $bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, config: &$api::Config) {
+        fn $bench(
+            group: &mut BenchmarkGroup<'_, WallTime>,
+            name: &str,
+            config: &$api::Config,
+            prepare: fn(&mut $api::Store<u64>),
+        ) {
             let engine = $api::Engine::new(config).expect("the configuration is valid");
             let module = $api::Module::new(&engine, MODULE).expect("the module is valid");
             let mut linker = $api::Linker::<u64>::new(&engine);
@@ -56,6 +63,7 @@ macro_rules! bench_api {
                 .func_wrap("host", "add", |a: i32, b: i32| a.wrapping_add(b))
                 .expect("defined once");
             let mut store = $api::Store::new(&engine, 0);
+            prepare(&mut store);
             let instance = linker
                 .instantiate(&mut store, &module)
                 .expect("all imports are defined");
@@ -103,20 +111,38 @@ macro_rules! bench_api {
 bench_api!(bench_upshift, upshift);
 bench_api!(bench_wasmtime, wasmtime);
 
+/// The configurations of Upshift that are measured, by name.
+fn ours() -> [(&'static str, upshift::Config); 2] {
+    use upshift::Strategy::{Baseline, Optimizer};
+    [
+        ("upshift baseline", Baseline),
+        ("upshift optimizer", Optimizer),
+    ]
+    .map(|(name, strategy)| {
+        let mut config = upshift::Config::new();
+        config.strategy(strategy);
+        (name, config)
+    })
+}
+
 fn calls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("calls");
-    let mut config = upshift::Config::new();
-    bench_upshift(
-        &mut group,
-        "upshift baseline",
-        config.strategy(upshift::Strategy::Baseline),
-    );
-    bench_upshift(
-        &mut group,
-        "upshift optimizer",
-        config.strategy(upshift::Strategy::Optimizer),
-    );
-    bench_wasmtime(&mut group, "wasmtime cranelift", &wasmtime::Config::new());
+    for (name, config) in ours() {
+        bench_upshift(&mut group, name, &config, |_| {});
+    }
+    let wasmtime = wasmtime::Config::new();
+    bench_wasmtime(&mut group, "wasmtime cranelift", &wasmtime, |_| {});
+    group.finish();
+    let mut group = criterion.benchmark_group("calls with a hook");
+    for (name, config) in ours() {
+        bench_upshift(&mut group, name, &config, |store| {
+            store.call_hook(|_, _| Ok(()));
+        });
+    }
+    #[cfg(feature = "call-hook")]
+    bench_wasmtime(&mut group, "wasmtime cranelift", &wasmtime, |store| {
+        store.call_hook(|_, _| Ok(()));
+    });
     group.finish();
 }
 

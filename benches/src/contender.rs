@@ -65,8 +65,8 @@ pub fn linked_engine(id: &str, flags: &str, suite: Suite, layout: u32) -> Result
     Ok(match id {
         "wasmtime" => Box::new(Wasmtime::cranelift()),
         "wasmtime-winch" => Box::new(Wasmtime::winch()),
-        "wasmtime-epochs" => Box::new(Wasmtime::epochs()),
-        "wasmtime-fuel" => Box::new(Wasmtime::fuel()),
+        "wasmtime-epochs" => Box::new(Wasmtime::cranelift().with_epochs()),
+        "wasmtime-fuel" => Box::new(Wasmtime::cranelift().with_fuel()),
         "wasmi" if eager => Box::new(Wasmi::eager()),
         "wasmi" => Box::new(Wasmi::lazy()),
         #[cfg(feature = "wasmer")]

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::micro::CallCosts;
 pub use self::scratch::Scratch;
-pub use self::upshift::Upshift;
+pub use self::upshift::{Upshift, run as run_upshift};
 #[cfg(feature = "wasmer")]
 pub use self::wasmer::Wasmer;
 pub use self::wasmi::Wasmi;

@@ -11,6 +11,7 @@
 //!   and [`measure`]s;
 //! - [`record`]: the samples, as JSON, by [`metric`];
 //! - [`tiers`]: compares both tiers' code of each hot function;
+//! - [`options`]: compares code with options that add to it to code without;
 //! - [`tables`], [`summary`], [`page`], [`compare`]: what people make of them, with [`stats`].
 //!
 //! # Invariants
@@ -30,6 +31,7 @@ pub mod dropped;
 pub mod engines;
 pub mod measure;
 pub mod metric;
+pub mod options;
 pub mod page;
 pub mod places;
 pub mod plan;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use upshift_benches::contender::Contender;
 use upshift_benches::engines::Engine;
+use upshift_benches::options::{self, CodeOption};
 use upshift_benches::plan::{Plan, Wish};
 use upshift_benches::record::{Results, Suite};
 use upshift_benches::task::Task;
@@ -69,6 +70,19 @@ enum Command {
     },
     /// Compare both tiers' code of each hot function, on the same inputs.
     Tiers(Tiers),
+    /// Compare kernels with options that add to code, or watch it, to those without: in Upshift's
+    /// compilers, and in Wasmtime's where they have the option.
+    Options {
+        /// Only kernels with this in their names; may be repeated.
+        #[arg(long = "case", value_name = "PART")]
+        cases: Vec<String>,
+        /// Only this option; may be repeated.
+        #[arg(long = "option", value_name = "OPTION")]
+        options: Vec<CodeOption>,
+        /// How often each kernel is run in each configuration; the least time counts.
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+    },
     /// List the engines that take part here, with versions and flags.
     Engines,
     /// Check that every module of the corpus needs supported proposals only.
@@ -199,6 +213,21 @@ fn main() -> Result<ExitCode> {
             std::fs::write(&page, html).with_context(|| page.display().to_string())?;
         }
         Command::Tiers(options) => return compare_tiers(options),
+        Command::Options {
+            cases,
+            options,
+            rounds,
+        } => {
+            let wish = options::Wish {
+                cases,
+                options,
+                rounds,
+            };
+            let report = options::compare(&wish, |case| eprintln!("{case}"))?;
+            for table in report.tables() {
+                println!("{table}");
+            }
+        }
         Command::Engines => engines()?,
         Command::Check => check()?,
         Command::Worker {

@@ -120,6 +120,27 @@ fn tiers_lists_hot_functions_and_dumps_their_code() {
 }
 
 #[test]
+fn options_are_compared_in_each_compiler() {
+    let arguments = ["options", "--rounds", "1", "--case", "fib"];
+    let asked = ["--option", "fuel", "--option", "calls"];
+    let output = benches(&[&arguments[..], &asked].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let rows = stdout.lines().map(str::trim_start);
+    let rows = rows.filter_map(|line| line.strip_prefix("fib "));
+    let rows = rows.map(|row| {
+        let cells = row.split_whitespace();
+        cells.map(|cell| cell.parse().expect("a number")).collect()
+    });
+    let rows: Vec<Vec<f64>> = rows.collect();
+    let lengths: Vec<_> = rows.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [3, 3, 2, 2], "{stdout}");
+    // What is told of each call can't be missed even in one run.
+    assert!(rows[0][2] > 2.0 && rows[1][2] > 2.0, "{stdout}");
+}
+
+#[test]
 fn calls_and_instances() {
     let engines = [
         "--engine", "upshift", "--engine", "wasmi", "--engine", "wasmtime",

@@ -88,26 +88,40 @@ impl Engine for Upshift {
     }
 }
 
+/// Runs a module in an instance of its own, in a store that is prepared first.
+///
+/// # Errors
+///
+/// If the module traps, or the job's directories can't be opened. An exit code is no error.
+pub fn run(
+    module: &Module,
+    job: &Job,
+    prepare: impl FnOnce(&mut Store<WasiCtx>),
+) -> Result<Outcome> {
+    let scratch = Scratch::new()?;
+    let stdout = WritePipe::new_in_memory();
+    let mut store = unlimited(module.engine(), context(job, &scratch, &stdout)?);
+    prepare(&mut store);
+    let result = match job.driver {
+        Driver::Command => command(&mut store, module),
+        Driver::Ruby => evaluate(&mut store, module, &script(job)?),
+        Driver::Threads => with_threads(&mut store, module),
+    };
+    let exit = exit_code(result)?;
+    drop(store);
+    Ok(scratch.outcome(job, exit, printed(stdout)?))
+}
+
 impl Loaded for Module {
     fn run(&self, job: &Job) -> Result<Outcome> {
-        let scratch = Scratch::new()?;
-        let stdout = WritePipe::new_in_memory();
-        let mut store = Store::new(self.engine(), context(job, &scratch, &stdout)?);
-        let result = match job.driver {
-            Driver::Command => command(&mut store, self),
-            Driver::Ruby => evaluate(&mut store, self, &script(job)?),
-            Driver::Threads => with_threads(&mut store, self),
-        };
-        let exit = exit_code(result)?;
-        drop(store);
-        Ok(scratch.outcome(job, exit, printed(stdout)?))
+        run(self, job, |_| {})
     }
 
     fn instantiate(&self, count: u32) -> Result<()> {
         let mut linker = Linker::new(self.engine());
         linker.define_unknown_imports_as_traps(self)?;
         for _ in 0..count {
-            let mut store = Store::new(self.engine(), ());
+            let mut store = unlimited(self.engine(), ());
             linker.instantiate(&mut store, self)?;
         }
         Ok(())
@@ -137,6 +151,16 @@ impl Loaded for Module {
             })
             .collect()
     }
+}
+
+/// A store with limits that are never reached: its deadline does not come, and fuel does not run
+/// out, if the engine has any.
+fn unlimited<T: 'static>(engine: &upshift::Engine, data: T) -> Store<T> {
+    let mut store = Store::new(engine, data);
+    store.set_epoch_deadline(u64::MAX);
+    // An error means that fuel is not counted.
+    let _ = store.set_fuel(u64::MAX);
+    store
 }
 
 /// The output of a run, whose store has been dropped.
@@ -176,7 +200,7 @@ fn command(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {
 
 fn with_threads(store: &mut Store<WasiCtx>, module: &Module) -> Result<()> {
     let engine = module.engine().clone();
-    let threads = WasiThreads::new(move |wasi: &mut WasiCtx| Store::new(&engine, wasi.share()));
+    let threads = WasiThreads::new(move |wasi: &mut WasiCtx| unlimited(&engine, wasi.share()));
     let mut linker = linker(module)?;
     threads.add_to_linker(store, &mut linker, module)?;
     threads.run(store, &linker.instantiate_pre(module)?, start)

@@ -36,18 +36,32 @@ impl Wasmtime {
         Self::new("wasmtime winch", Strategy::Winch)
     }
 
-    /// Wasmtime with Cranelift and checks for interruption, at loop headers and function entries.
-    pub fn epochs() -> Self {
-        let mut engine = Self::new("wasmtime epochs", Strategy::Cranelift);
-        engine.config.epoch_interruption(true);
-        engine
+    /// The same with checks for interruption, at loop headers and function entries.
+    #[must_use]
+    pub fn with_epochs(mut self) -> Self {
+        self.config.epoch_interruption(true);
+        self
     }
 
-    /// Wasmtime with Cranelift and fuel, which counts executed instructions.
-    pub fn fuel() -> Self {
-        let mut engine = Self::new("wasmtime fuel", Strategy::Cranelift);
-        engine.config.consume_fuel(true);
-        engine
+    /// The same with fuel, which counts executed instructions.
+    #[must_use]
+    pub fn with_fuel(mut self) -> Self {
+        self.config.consume_fuel(true);
+        self
+    }
+
+    /// The same with a cache of compiled code in a directory.
+    ///
+    /// # Errors
+    ///
+    /// If the directory can't be used.
+    #[cfg(feature = "cache")]
+    pub fn with_cache(mut self, directory: &std::path::Path) -> Result<Self> {
+        let mut cache = wasmtime::CacheConfig::new();
+        cache.with_directory(directory);
+        let cache = wasmtime::Cache::new(cache).map_err(opaque)?;
+        self.config.cache(Some(cache));
+        Ok(self)
     }
 
     fn new(name: &'static str, strategy: Strategy) -> Self {
