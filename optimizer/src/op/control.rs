@@ -106,7 +106,6 @@ impl Translator<'_> {
         let height = self.stack.len() - params.len();
         let kept_from = self.keep_operands(opening, height);
         self.enter_loop()?;
-        self.enter_loop_with_fuel();
         let header = self.block_with(&params);
         let end = self.block_with(&results);
         self.jump(header, params.len());

@@ -1,11 +1,10 @@
 //! Fuel: the instructions that take it from the store.
 //!
 //! The store's counter has what is left at each instruction, so traps need nothing; what is called
-//! where less than nothing is left may fill it again. Outside of
-//! loops each charge subtracts from it there. In loops that would be the slowest chain of an
-//! iteration, each subtraction waiting for the one before to come back from memory: there a
-//! variable of the frontend has the same value, and a charge subtracts from that and stores it. It
-//! is loaded in front of the outermost loop, and again behind whatever may have changed the
+//! where less than nothing is left may fill it again. Subtracting from it in memory would be the
+//! slowest chain of a loop or a short function, each subtraction waiting for the one before to come
+//! back from there: a variable of the frontend has the same value, and a charge subtracts from that
+//! and stores it. It is loaded at the entry, and again behind whatever may have changed the
 //! counter: calls, and the beginning of handlers.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -25,19 +24,29 @@ use crate::trap;
 pub(crate) struct Fuel {
     /// The `VmStore*`.
     store: Value,
-    /// What is left, in loops.
+    /// What is left.
     left: Variable,
 }
 
 impl Fuel {
-    /// Finds the store, in the function's entry block.
+    /// Finds the store and what it has left, in the function's entry block.
     pub(super) fn enter(builder: &mut FunctionBuilder<'_>, vmctx: Value) -> Self {
         let flags = fixed(builder.func, Region::Context);
         let offset = VmContext::STORE.disp();
-        Self {
+        let fuel = Self {
             store: builder.ins().load(POINTER, flags, vmctx, offset),
             left: builder.declare_var(types::I64),
-        }
+        };
+        fuel.load(builder);
+        fuel
+    }
+
+    /// Sets the variable to what is in memory.
+    fn load(self, builder: &mut FunctionBuilder<'_>) {
+        let flags = trusted(builder.func, Region::Fuel);
+        let offset = VmStore::FUEL.disp();
+        let left = builder.ins().load(types::I64, flags, self.store, offset);
+        builder.def_var(self.left, left);
     }
 }
 
@@ -55,7 +64,7 @@ impl Translator<'_> {
         let Some(fuel) = self.fuel.filter(|_| self.control.is_reachable()) else {
             return;
         };
-        let before = self.fuel_left(fuel);
+        let before = self.builder.use_var(fuel.left);
         let left = match charge.units {
             0 => before,
             units => {
@@ -77,7 +86,7 @@ impl Translator<'_> {
         };
         let known = self.known(size);
         let known = known.filter(|size| size >> BEYOND_FUEL_LOG2 == 0);
-        let before = self.fuel_left(fuel);
+        let before = self.builder.use_var(fuel.left);
         let left = match known {
             Some(0) => return,
             Some(size) => self.ins().iadd_imm_s(before, -(size as i64)),
@@ -97,33 +106,8 @@ impl Translator<'_> {
 
     /// Notes that what is left may have been changed by other code.
     pub(crate) fn forget_fuel(&mut self) {
-        if let Some(fuel) = self.fuel
-            && self.is_in_loop()
-        {
-            let left = self.load_fuel(fuel);
-            self.builder.def_var(fuel.left, left);
-        }
-    }
-
-    /// Notes that the code that follows is in a loop, as that in front of it is not.
-    pub(super) fn land_fuel(&mut self) {
         if let Some(fuel) = self.fuel {
-            let left = self.load_fuel(fuel);
-            self.builder.def_var(fuel.left, left);
-        }
-    }
-
-    /// Called in front of a loop, which is around the current position already.
-    pub(crate) fn enter_loop_with_fuel(&mut self) {
-        if self.is_outermost_loop() {
-            self.land_fuel();
-        }
-    }
-
-    fn fuel_left(&mut self, fuel: Fuel) -> Value {
-        match self.is_in_loop() {
-            true => self.builder.use_var(fuel.left),
-            false => self.load_fuel(fuel),
+            fuel.load(&mut self.builder);
         }
     }
 
@@ -131,15 +115,7 @@ impl Translator<'_> {
         let flags = trusted(self.builder.func, Region::Fuel);
         self.ins()
             .store(flags, left, fuel.store, VmStore::FUEL.disp());
-        if self.is_in_loop() {
-            self.builder.def_var(fuel.left, left);
-        }
-    }
-
-    fn load_fuel(&mut self, fuel: Fuel) -> Value {
-        let flags = trusted(self.builder.func, Region::Fuel);
-        self.ins()
-            .load(types::I64, flags, fuel.store, VmStore::FUEL.disp())
+        self.builder.def_var(fuel.left, left);
     }
 
     /// Calls the runtime if less than nothing is left: it traps, or there is more afterwards.

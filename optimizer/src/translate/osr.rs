@@ -209,7 +209,7 @@ impl<'a> Translator<'a> {
         let params = self.builder.block_params(header).to_vec();
 
         self.builder.switch_to_block(landing);
-        self.land_fuel();
+        self.forget_fuel();
         // These slots don't change any more: what the loop does not use is read behind it.
         for index in 0..self.locals.len() {
             if let Local::Variable(TypedVar { var, ty }) = self.locals[index] {

@@ -29,25 +29,25 @@
 ;;
 ;;                                   block0(v0: i64, v1: i32, v2: i32):
 ;;                                       v3 = load.i64 notrap aligned readonly can_move region0 v0+16
-;;                                       v4 = uextend.i64 v1
-;;                                       v43 -> v4
-;;                                       v5 = uextend.i64 v2
+;;                                       v4 = load.i64 notrap aligned region1 v3+32
+;;                                       v5 = uextend.i64 v1
 ;;                                       v44 -> v5
-;;   @0037                               v7 = load.i64 notrap aligned region1 v3+32
+;;                                       v6 = uextend.i64 v2
+;;                                       v45 -> v6
 ;;   @0037                               v8 = iconst.i64 -1
-;;   @0037                               v9 = iadd v7, v8  ; v8 = -1
+;;   @0037                               v9 = iadd v4, v8  ; v8 = -1
 ;;   @0037                               store notrap aligned region1 v9, v3+32
 ;;   @0037                               v10 = iconst.i64 0
 ;;   @0037                               v11 = icmp slt v9, v10  ; v10 = 0
-;;   @0037                               brif v11, block2, block3
+;;   @0037                               brif v11, block2, block3(v9)
 ;;
 ;;                                   block2 cold:
 ;;   @0037                               call fn0(v0)
-;;   @0037                               jump block3
-;;
-;;                                   block3:
 ;;   @0037                               v12 = load.i64 notrap aligned region1 v3+32
-;;   @0037                               jump block4(v12, v4, v5)
+;;   @0037                               jump block3(v12)
+;;
+;;                                   block3(v43: i64):
+;;   @0037                               jump block4(v43, v5, v6)
 ;;
 ;;                                   block4(v13: i64, v20: i64, v28: i64):
 ;;                                       v19 -> v20
@@ -84,7 +84,7 @@
 ;;                                   block9:
 ;;   @0047                               jump block10(v24, v27)
 ;;
-;;                                   block10(v33: i64, v45: i64):
+;;                                   block10(v33: i64, v46: i64):
 ;;   @0048                               v34 = iconst.i64 -5
 ;;   @0048                               v35 = iadd v33, v34  ; v34 = -5
 ;;   @0048                               store notrap aligned region1 v35, v3+32
@@ -92,7 +92,7 @@
 ;;   @004a                               v38 = iconst.i32 1
 ;;   @004c                               v39 = isub v37, v38  ; v38 = 1
 ;;   @004d                               v40 = uextend.i64 v39
-;;   @004f                               brif v39, block4(v35, v40, v45), block11
+;;   @004f                               brif v39, block4(v35, v40, v46), block11
 ;;
 ;;                                   block11:
 ;;   @0051                               v41 = iconst.i64 -1
@@ -101,11 +101,11 @@
 ;;   @0051                               jump block5
 ;;
 ;;                                   block5:
-;;   @0052                               v46 = ireduce.i32 v45
-;;   @0054                               jump block1(v46)
+;;   @0052                               v47 = ireduce.i32 v46
+;;   @0054                               jump block1(v47)
 ;;
-;;                                   block1(v6: i32):
-;;   @0054                               return v6
+;;                                   block1(v7: i32):
+;;   @0054                               return v7
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -113,48 +113,51 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movq 0x10(%rdi), %rcx
-;;     movl %esi, %r9d
-;;     movl %edx, %eax
-;;     movq 0x20(%rcx), %rdx
-;;     leaq -1(%rdx), %rdx
-;;     movq %rdx, 0x20(%rcx)
-;;     testq %rdx, %rdx
+;;     movq 0x10(%rdi), %r8
+;;     movq 0x20(%r8), %rax
+;;     movl %esi, %ecx
+;;     movl %edx, %edx
+;;     movq %rdx, %rsi
+;;     leaq -1(%rax), %r9
+;;     movq %r9, 0x20(%r8)
+;;     testq %r9, %r9
 ;;     jl      label2; j label1
 ;;   block1:
 ;;     jmp     label3
 ;;   block3:
-;;     movq 0x20(%rcx), %r8
 ;;     jmp     label4
 ;;   block4:
-;;     leaq -4(%r8), %rsi
-;;     movq %rsi, 0x20(%rcx)
-;;     testq %rsi, %rsi
+;;     leaq -4(%r9), %rdx
+;;     movq %rdx, 0x20(%r8)
+;;     testq %rdx, %rdx
 ;;     jl      label6; j label5
 ;;   block5:
 ;;     jmp     label7
 ;;   block7:
-;;     testl $0x1, %r9d
+;;     testl $0x1, %ecx
 ;;     jnz     label9; j label8
 ;;   block8:
+;;     movq %rsi, %rax
 ;;     jmp     label10
 ;;   block9:
-;;     leaq -4(%rsi), %rsi
-;;     movq %rsi, 0x20(%rcx)
-;;     leal (%rax, %r9), %eax
+;;     leaq -4(%rdx), %rdx
+;;     movq %rdx, 0x20(%r8)
+;;     movq %rsi, %rax
+;;     leal (%rax, %rcx), %eax
 ;;     jmp     label10
 ;;   block10:
-;;     leaq -5(%rsi), %r8
-;;     movq %r8, 0x20(%rcx)
-;;     subl $0x1, %r9d
-;;     testl %r9d, %r9d
+;;     leaq -5(%rdx), %r9
+;;     movq %r9, 0x20(%r8)
+;;     subl $0x1, %ecx
+;;     testl %ecx, %ecx
 ;;     jnz     label11; j label12
 ;;   block11:
+;;     movq %rax, %rsi
 ;;     jmp     label4
 ;;   block12:
-;;     movq $0xffffffffffffffff, %rdx
-;;     leaq -5(%rsi, %rdx), %rdx
-;;     movq %rdx, 0x20(%rcx)
+;;     movq $0xffffffffffffffff, %rcx
+;;     leaq -5(%rdx, %rcx), %rcx
+;;     movq %rcx, 0x20(%r8)
 ;;     jmp     label13
 ;;   block13:
 ;;     jmp     label14
@@ -163,13 +166,14 @@
 ;;     popq %rbp
 ;;     retq
 ;;   block2:
-;;     load_ext_name userextname0+0, %rdx
-;;     call    *%rdx
+;;     load_ext_name userextname0+0, %rax
+;;     call    *%rax
+;;     movq 0x20(%r8), %r9
 ;;     jmp     label3
 ;;   block6:
-;;     load_ext_name userextname0+0, %rdx
-;;     call    *%rdx
-;;     movq 0x20(%rcx), %rsi
+;;     load_ext_name userextname0+0, %rax
+;;     call    *%rax
+;;     movq 0x20(%r8), %rdx
 ;;     jmp     label7
 ;; vcode 0 0
 ;;     pushq %rbp
@@ -178,6 +182,7 @@
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
 ;;     movq 0x10(%rdi), %r9
+;;     movq 0x20(%r9), %rax
 ;;     jmp     label1
 ;;   block1:
 ;;     movq 0x20(%r9), %r8
@@ -244,23 +249,23 @@
 ;;
 ;;                                   block0(v0: i64, v1: i32):
 ;;                                       v2 = load.i64 notrap aligned readonly can_move region0 v0+16
-;;                                       v3 = uextend.i64 v1
-;;                                       v28 -> v3
-;;   @0057                               v4 = load.i64 notrap aligned region1 v2+32
+;;                                       v3 = load.i64 notrap aligned region1 v2+32
+;;                                       v4 = uextend.i64 v1
+;;                                       v29 -> v4
 ;;   @0057                               v5 = iconst.i64 -1
-;;   @0057                               v6 = iadd v4, v5  ; v5 = -1
+;;   @0057                               v6 = iadd v3, v5  ; v5 = -1
 ;;   @0057                               store notrap aligned region1 v6, v2+32
 ;;   @0057                               v7 = iconst.i64 0
 ;;   @0057                               v8 = icmp slt v6, v7  ; v7 = 0
-;;   @0057                               brif v8, block2, block3
+;;   @0057                               brif v8, block2, block3(v6)
 ;;
 ;;                                   block2 cold:
 ;;   @0057                               call fn0(v0)
-;;   @0057                               jump block3
-;;
-;;                                   block3:
 ;;   @0057                               v9 = load.i64 notrap aligned region1 v2+32
-;;   @0057                               jump block4(v9, v3)
+;;   @0057                               jump block3(v9)
+;;
+;;                                   block3(v28: i64):
+;;   @0057                               jump block4(v28, v4)
 ;;
 ;;                                   block4(v10: i64, v23: i64):
 ;;                                       v22 -> v23
@@ -316,75 +321,78 @@
 ;;       stack_limit = gv2
 ;;
 ;;                                   block0(v0: i64, v1: i64):
-;;                                       v10 -> v1
+;;                                       v11 -> v1
 ;;                                       v2 = load.i64 notrap aligned readonly can_move region0 v0+16
-;;   @0068                               v3 = load.i64 notrap aligned region1 v2+32
+;;                                       v3 = load.i64 notrap aligned region1 v2+32
 ;;   @0068                               v4 = iconst.i64 -9
 ;;   @0068                               v5 = iadd v3, v4  ; v4 = -9
 ;;   @0068                               store notrap aligned region1 v5, v2+32
 ;;   @0068                               v6 = iconst.i64 0
 ;;   @0068                               v7 = icmp slt v5, v6  ; v6 = 0
-;;   @0068                               brif v7, block2, block3
+;;   @0068                               brif v7, block2, block3(v5)
 ;;
 ;;                                   block2 cold:
 ;;   @0068                               call fn0(v0)
-;;   @0068                               jump block3
+;;   @0068                               v8 = load.i64 notrap aligned region1 v2+32
+;;   @0068                               jump block3(v8)
 ;;
-;;                                   block3:
-;;   @0068                               v8 = iconst.i64 0
-;;   @006a                               v9 = iconst.i32 0
-;;   @006e                               v11 = load.i64 notrap aligned region1 v2+32
-;;   @006e                               v12 = iconst.i64 62
-;;   @006e                               v13 = ushr.i64 v1, v12  ; v12 = 62
-;;   @006e                               trapnz v13, user16
-;;   @006e                               v14 = isub v11, v1
-;;   @006e                               store notrap aligned region1 v14, v2+32
-;;   @006e                               v15 = iconst.i64 0
-;;   @006e                               v16 = icmp slt v14, v15  ; v15 = 0
-;;   @006e                               brif v16, block4, block5
+;;                                   block3(v12: i64):
+;;   @0068                               v9 = iconst.i64 0
+;;   @006a                               v10 = iconst.i32 0
+;;   @006e                               v13 = iconst.i64 62
+;;   @006e                               v14 = ushr.i64 v1, v13  ; v13 = 62
+;;   @006e                               trapnz v14, user16
+;;   @006e                               v15 = isub v12, v1
+;;   @006e                               store notrap aligned region1 v15, v2+32
+;;   @006e                               v16 = iconst.i64 0
+;;   @006e                               v17 = icmp slt v15, v16  ; v16 = 0
+;;   @006e                               brif v17, block4, block5(v15)
 ;;
 ;;                                   block4 cold:
 ;;   @006e                               call fn0(v0)
-;;   @006e                               jump block5
+;;   @006e                               v18 = load.i64 notrap aligned region1 v2+32
+;;   @006e                               jump block5(v18)
 ;;
-;;                                   block5:
-;;   @006e                               v17 = iconst.i64 0
-;;   @006e                               v18 = iadd.i64 v0, v17  ; v17 = 0
-;;   <0> @006e                           v19 = call fn1(v0, v18, v8, v9, v1)  ; v8 = 0, v9 = 0
-;;   @006e                               brif v19, block6, block7
+;;                                   block5(v29: i64):
+;;   @006e                               v19 = iconst.i64 0
+;;   @006e                               v20 = iadd.i64 v0, v19  ; v19 = 0
+;;   <0> @006e                           v21 = call fn1(v0, v20, v9, v10, v1)  ; v9 = 0, v10 = 0
+;;   @006e                               brif v21, block6, block7(v29)
 ;;
 ;;                                   block6 cold:
-;;   @006e                               v20 = iconst.i32 0
-;;   @006e                               v21 = call fn2(v0, v20, v8, v9, v1)  ; v20 = 0, v8 = 0, v9 = 0
-;;   @006e                               trapnz v21, heap_oob
-;;   @006e                               jump block7
+;;   @006e                               v22 = iconst.i32 0
+;;   @006e                               v23 = call fn2(v0, v22, v9, v10, v1)  ; v22 = 0, v9 = 0, v10 = 0
+;;   @006e                               v24 = load.i64 notrap aligned region1 v2+32
+;;   @006e                               trapnz v23, heap_oob
+;;   @006e                               jump block7(v24)
 ;;
-;;                                   block7:
-;;   @0071                               v22 = iconst.i64 0
-;;   @0073                               v23 = iconst.i32 0
-;;   @0075                               v24 = iconst.i64 100
-;;   @0078                               v25 = load.i64 notrap aligned region1 v2+32
-;;   @0078                               v26 = iconst.i64 -100
-;;   @0078                               v27 = iadd v25, v26  ; v26 = -100
-;;   @0078                               store notrap aligned region1 v27, v2+32
-;;   @0078                               v28 = iconst.i64 0
-;;   @0078                               v29 = icmp slt v27, v28  ; v28 = 0
-;;   @0078                               brif v29, block8, block9
+;;                                   block7(v28: i64):
+;;   @0071                               v25 = iconst.i64 0
+;;   @0073                               v26 = iconst.i32 0
+;;   @0075                               v27 = iconst.i64 100
+;;   @0078                               v30 = iconst.i64 -100
+;;   @0078                               v31 = iadd v28, v30  ; v30 = -100
+;;   @0078                               store notrap aligned region1 v31, v2+32
+;;   @0078                               v32 = iconst.i64 0
+;;   @0078                               v33 = icmp slt v31, v32  ; v32 = 0
+;;   @0078                               brif v33, block8, block9
 ;;
 ;;                                   block8 cold:
 ;;   @0078                               call fn0(v0)
+;;   @0078                               v34 = load.i64 notrap aligned region1 v2+32
 ;;   @0078                               jump block9
 ;;
 ;;                                   block9:
-;;   @0078                               v30 = iconst.i64 0
-;;   @0078                               v31 = iadd.i64 v0, v30  ; v30 = 0
-;;   <0> @0078                           v32 = call fn1(v0, v31, v22, v23, v24)  ; v22 = 0, v23 = 0, v24 = 100
-;;   @0078                               brif v32, block10, block11
+;;   @0078                               v35 = iconst.i64 0
+;;   @0078                               v36 = iadd.i64 v0, v35  ; v35 = 0
+;;   <0> @0078                           v37 = call fn1(v0, v36, v25, v26, v27)  ; v25 = 0, v26 = 0, v27 = 100
+;;   @0078                               brif v37, block10, block11
 ;;
 ;;                                   block10 cold:
-;;   @0078                               v33 = iconst.i32 0
-;;   @0078                               v34 = call fn2(v0, v33, v22, v23, v24)  ; v33 = 0, v22 = 0, v23 = 0, v24 = 100
-;;   @0078                               trapnz v34, heap_oob
+;;   @0078                               v38 = iconst.i32 0
+;;   @0078                               v39 = call fn2(v0, v38, v25, v26, v27)  ; v38 = 0, v25 = 0, v26 = 0, v27 = 100
+;;   @0078                               v40 = load.i64 notrap aligned region1 v2+32
+;;   @0078                               trapnz v39, heap_oob
 ;;   @0078                               jump block11
 ;;
 ;;                                   block11:
