@@ -38,6 +38,7 @@ mod bytes;
 pub mod code;
 mod config;
 mod counters;
+mod ends;
 pub mod error;
 #[cfg(feature = "async")]
 mod fiber;

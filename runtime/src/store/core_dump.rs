@@ -8,7 +8,7 @@
 //! says which of its caller's registers it holds; behind any other frame none is known.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -25,6 +25,7 @@ use super::walk::{Caller, TrapRecord, Visited, walk_callers};
 use super::{GlobalId, InstanceId, MemoryId, Pending, Store, StoreId};
 use crate::backtrace::{Frame, Place};
 use crate::code::{CodeKind, CodeMeta, FunctionCode, PlacedCode};
+use crate::ends::Ends;
 use crate::module_id::ModuleId;
 
 /// The most frames of a dump from each end of the stack.
@@ -177,9 +178,7 @@ struct Collector<'s> {
     /// Bytes of bodies that were compiled for it.
     bodies: u32,
     values: usize,
-    inner: Vec<CoreFrame>,
-    outer: VecDeque<CoreFrame>,
-    omitted: usize,
+    frames: Ends<CoreFrame>,
 }
 
 impl Store {
@@ -228,24 +227,21 @@ impl Store {
             return;
         }
         let trapped = self.trapped.take();
-        let mut frames = Collector {
+        let mut collector = Collector {
             store: self,
             known: Known::at_exit(preserved),
             described: HashMap::new(),
             bodies: 0,
             values: 0,
-            inner: Vec::new(),
-            outer: VecDeque::new(),
-            omitted: 0,
+            frames: Ends::new(KEPT),
         };
         // SAFETY: guaranteed by the caller.
-        unsafe { frames.collect(trapped.as_deref()) };
-        let (mut all, omitted) = (frames.inner, frames.omitted);
-        all.extend(frames.outer);
+        unsafe { collector.collect(trapped.as_deref()) };
+        let frames = collector.frames;
         self.core_dump = Some(Box::new(CoreDump {
             store: self.id,
-            frames: all,
-            omitted,
+            omitted: frames.omitted(),
+            frames: frames.into_iter().collect(),
             modules: self.kept_modules.iter().map(|(_, m)| m.clone()).collect(),
             instances: (0..self.instances.len()).map(InstanceId::new).collect(),
             memories: (0..self.memories.len()).map(MemoryId::new).collect(),
@@ -412,25 +408,13 @@ impl Collector<'_> {
                     tier: code.tier,
                 },
             };
-            self.keep(CoreFrame {
+            self.frames.push(CoreFrame {
                 frame,
                 instance,
                 locals,
                 operands,
             });
         }
-    }
-
-    fn keep(&mut self, frame: CoreFrame) {
-        if self.inner.len() < KEPT {
-            self.inner.push(frame);
-            return;
-        }
-        if self.outer.len() == KEPT {
-            self.outer.pop_front();
-            self.omitted += 1;
-        }
-        self.outer.push_back(frame);
     }
 
     /// Where the values of a frame of baseline code are, if the compiler can say so of just this

@@ -3,7 +3,6 @@
 //! Backtraces, the references that calls leave in frames, and the search for exception handlers
 //! (`unwind`) are made from the same walk.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
@@ -14,6 +13,7 @@ use upshift_abi::{TrapCode, WasmOffset, frame};
 use super::{Instance, Store};
 use crate::backtrace::{Frame, KEPT, Place, WasmBacktrace};
 use crate::code::{CodeKind, CodeMeta, FunctionCode, PlacedCode};
+use crate::ends::Ends;
 
 /// The alignment of frame pointers: the convention aligns `rsp` to 16 at calls.
 const FRAME_ALIGN: usize = 16;
@@ -129,7 +129,7 @@ impl WasmBacktrace {
         }
         // Code is kept from being freed while addresses in it are looked up.
         let placed = store.runtime().code().hold_placed();
-        let mut frames = FrameSink::default();
+        let mut frames = FrameSink(Ends::new(KEPT));
         let pc = match innermost {
             Innermost::Instruction(pc) => Some(pc),
             Innermost::Call { return_address } => Some(return_address - 1),
@@ -332,14 +332,7 @@ pub(super) unsafe fn walk_activation<'p>(
 }
 
 /// A collector of the frames of a walk, innermost first, which keeps those that a backtrace shows.
-/// Its size does not depend on how many it gets.
-#[derive(Default)]
-struct FrameSink<'a> {
-    innermost: Vec<Site<'a>>,
-    /// The last frames added, beyond `innermost`.
-    outermost: VecDeque<Site<'a>>,
-    omitted: usize,
-}
+struct FrameSink<'a>(Ends<Site<'a>>);
 
 /// An active function and its position; not yet a [`Frame`], as most are dropped again.
 enum Site<'a> {
@@ -363,35 +356,22 @@ impl<'a> FrameSink<'a> {
             return;
         };
         for source in meta.sources(pc, wasm) {
-            self.push_site(Site::Wasm { code, source });
+            self.0.push(Site::Wasm { code, source });
         }
     }
 
     /// Adds a host function, which the code has called.
     fn push_host(&mut self, caller: &'a CodeMeta, context: &'a VmHostContext) {
         if let CodeKind::Function(caller) = &caller.kind {
-            self.push_site(Site::Host { context, caller });
+            self.0.push(Site::Host { context, caller });
         }
-    }
-
-    fn push_site(&mut self, site: Site<'a>) {
-        if self.innermost.len() < KEPT {
-            self.innermost.push(site);
-            return;
-        }
-        if self.outermost.len() == KEPT {
-            self.outermost.pop_front();
-            self.omitted += 1;
-        }
-        self.outermost.push_back(site);
     }
 
     /// The backtrace of the added frames.
     fn finish(self, store: &Store) -> WasmBacktrace {
-        let sites = self.innermost.into_iter().chain(self.outermost);
         WasmBacktrace {
-            frames: sites.map(|site| site.frame(store)).collect(),
-            omitted: self.omitted,
+            omitted: self.0.omitted(),
+            frames: self.0.into_iter().map(|site| site.frame(store)).collect(),
         }
     }
 }
