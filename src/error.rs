@@ -99,6 +99,7 @@ fn with_dump(error: runtime::Error, dump: Option<WasmCoreDump>) -> Error {
         }
         runtime::Error::Host { error, backtrace } => with_trace(error, backtrace, dump),
         runtime::Error::Link(error) => Error::new(error),
+        runtime::Error::Runtime(error) => Error::new(error),
         runtime::Error::Compile(error) => invalid_body(error),
         other => Error::new(other),
     }

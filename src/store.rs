@@ -268,8 +268,9 @@ impl<T: 'static> Store<T> {
     /// [`call_hook`](Self::call_hook) does, in place of any other, and that may wait: the call
     /// waits then, and its thread is free. Dropping the call drops what the hook waits for.
     ///
-    /// From then on the store's calls must be asynchronous: others fail before they begin, and so
-    /// does a synchronous call that a host function makes.
+    /// From then on calls and instantiations in the store must be asynchronous: others fail before
+    /// they begin, and so does a synchronous call that a host function or the hook makes. A panic
+    /// of the hook goes on where the call is polled.
     #[cfg(feature = "async")]
     pub fn call_hook_async(&mut self, hook: impl CallHookHandler<T> + Sync + 'static)
     where

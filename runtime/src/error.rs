@@ -27,36 +27,19 @@ pub enum RuntimeError {
     /// The data of a module that was stored is not what it was then.
     #[error("the serialized module is damaged: its data was changed")]
     Damaged,
-    /// WebAssembly that was called synchronously has called an asynchronous host function.
+    /// A synchronous call came to what can wait, or is in a store that allows asynchronous calls
+    /// only.
     #[error(
-        "an asynchronous host function was called, but WebAssembly was entered by a synchronous \
-         call: use `call_async` or `instantiate_async` instead"
+        "{0}, so a synchronous call is not possible: use `call_async`, `instantiate_async`, \
+         `grow_async` or `new_async` instead"
     )]
-    Synchronous,
-    /// Something synchronous was done that calls the store's asynchronous hook or limiter.
-    #[error(
-        "the store has an asynchronous call hook or limiter, which can wait in asynchronous calls \
-         only: use `call_async`, `instantiate_async`, `grow_async` or `new_async` instead"
-    )]
-    Asynchronous,
+    NeedsAsync(AsyncReason),
     /// An asynchronous limiter did not answer at once where nothing can wait for it.
     #[error(
         "the store's asynchronous limiter did not answer at once about a shared memory, which \
          other threads wait to grow meanwhile"
     )]
     NoWait,
-    /// WebAssembly was to yield to its executor, and has none.
-    #[error(
-        "WebAssembly was to yield, but was entered by a synchronous call: use `call_async` or \
-         `instantiate_async` instead"
-    )]
-    NoExecutor,
-    /// A store whose WebAssembly yields was entered by a synchronous call.
-    #[error(
-        "WebAssembly in this store yields to an executor: use `call_async` or \
-         `instantiate_async` instead"
-    )]
-    AsyncRequired,
     /// The future of an asynchronous call was dropped.
     #[error("the call was cancelled")]
     Cancelled,
@@ -75,6 +58,20 @@ pub enum RuntimeError {
         /// The number of bytes that were requested.
         bytes: usize,
     },
+}
+
+/// Why a call must be asynchronous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AsyncReason {
+    /// WebAssembly has called an asynchronous host function.
+    #[error("WebAssembly has called an asynchronous host function")]
+    HostFunction,
+    /// The store's call hook or limiter is asynchronous.
+    #[error("the store has an asynchronous call hook or limiter")]
+    HookOrLimiter,
+    /// WebAssembly yields to the executor of its call.
+    #[error("WebAssembly in this store yields to an executor")]
+    Yields,
 }
 
 impl RuntimeError {

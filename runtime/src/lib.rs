@@ -74,7 +74,7 @@ pub use bytes::{ArrivingBytes, BytesWriter};
 pub use code::{CodeAddr, CodeRef, CodeStats};
 pub use config::{AsyncStacks, CodeMapping, RuntimeConfig};
 pub use counters::Counters;
-pub use error::{Error, LinkError, RuntimeError, TimedOut};
+pub use error::{AsyncReason, Error, LinkError, RuntimeError, TimedOut};
 pub use interrupt::{ArmedTimeout, InterruptHandle, Interruption};
 pub use module::{BudgetSite, Counts, ModuleCode, TierHooks};
 pub use module_id::ModuleId;

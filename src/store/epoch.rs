@@ -68,7 +68,7 @@ impl<T: 'static> Store<T> {
     /// one that is current then: so guests share a thread that loop. Feature `async`.
     ///
     /// A yield wakes the call's task at once and returns [`Pending`](std::task::Poll::Pending).
-    /// Calls in this store have to be asynchronous from now on, also after
+    /// Calls and instantiations in this store have to be asynchronous from now on, also after
     /// [`epoch_deadline_trap`](Self::epoch_deadline_trap): synchronous ones are errors, those of
     /// host functions and callbacks too.
     #[cfg(feature = "async")]

@@ -1,6 +1,8 @@
 //! Call hooks and limiters that wait: with their calls, on the same thread and on others, and not
 //! where nothing can wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use async_trait::async_trait;
 use upshift::CallHook::{self, CallingHost, CallingWasm, ReturningFromHost, ReturningFromWasm};
 use upshift::{
@@ -31,6 +33,8 @@ struct Told {
     waits: u32,
     /// The change at which the hook fails: the n-th.
     fail_at: Option<usize>,
+    /// Whether it panics instead.
+    panics: bool,
     /// What the limiter was asked: current and desired size.
     asked: Vec<(usize, usize)>,
     failed: usize,
@@ -50,7 +54,9 @@ impl CallHookHandler<Told> for Tells {
         pending(store.data().waits).await;
         let told = store.data_mut();
         told.changes.push(change);
-        match told.fail_at == Some(told.changes.len() - 1) {
+        let fails = told.fail_at == Some(told.changes.len() - 1);
+        assert!(!(fails && told.panics), "the hook panics");
+        match fails {
             true => Err(anyhow::anyhow!("the hook fails")),
             false => Ok(()),
         }
@@ -159,6 +165,39 @@ fn hooks_wait_at_each_change() {
                     (fail_at + 2).min(4)
                 }
             );
+        }
+    });
+}
+
+/// A hook's panic goes on where the call is polled, or was made, and the store keeps the hook.
+#[test]
+fn panics_of_hooks_go_on_in_the_caller() {
+    in_every_mode(|engine| {
+        for waits in [None, Some(0), Some(2)] {
+            let (mut store, instance) = store(engine);
+            match waits {
+                Some(_) => store.call_hook_async(Tells),
+                None => store.call_hook(|mut store, change| {
+                    let told = store.data_mut();
+                    told.changes.push(change);
+                    let last = told.changes.len() - 1;
+                    assert!(told.fail_at != Some(last), "the hook panics");
+                    Ok(())
+                }),
+            }
+            (store.data_mut().panics, store.data_mut().waits) = (true, waits.unwrap_or(0));
+            let wait = instance
+                .get_typed_func::<i32, i32>(&mut store, "wait")
+                .unwrap();
+            for fail_at in [0, 1, 2, 3, 4] {
+                store.data_mut().fail_at = Some(fail_at);
+                let call = AssertUnwindSafe(|| block_on(wait.call_async(&mut store, 1)));
+                let panic = catch_unwind(call).err();
+                let message = panic.as_deref().map(|it| it.downcast_ref().copied());
+                let expected = (fail_at < 4).then_some(Some("the hook panics"));
+                assert_eq!((fail_at, message), (fail_at, expected));
+                assert!(told(&mut store).len() > fail_at.min(3));
+            }
         }
     });
 }

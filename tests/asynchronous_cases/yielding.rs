@@ -237,8 +237,17 @@ fn synchronous_calls_can_not_yield() {
                 true => store.fuel_async_yield_interval(Some(1000)).unwrap(),
                 false => store.epoch_deadline_async_yield_and_update(1),
             }
-            let error = count.call(&mut store, 3).unwrap_err();
-            assert!(error.to_string().contains("`call_async`"), "{error:?}");
+            let error = count.call(&mut store, 3).unwrap_err().to_string();
+            assert!(
+                error.contains("yields") && error.contains("`call_async`"),
+                "{error}"
+            );
+            let empty = Module::new(engine, "(module)").unwrap();
+            let error = Instance::new(&mut store, &empty, &[])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("yields"), "{error}");
+            block_on(Instance::new_async(&mut store, &empty, &[])).unwrap();
             assert_eq!(block_on(count.call_async(&mut store, 3)).unwrap(), 3);
             // Nor within an asynchronous call.
             store.epoch_deadline_callback(move |mut store| {

@@ -52,7 +52,7 @@ use super::Store;
 use super::call::replace_current;
 use super::references::ActivationStack;
 use super::signals::Signals;
-use crate::error::RuntimeError;
+use crate::error::{AsyncReason, RuntimeError};
 use crate::fiber::{Busy, Fiber, FiberStack, Resumed};
 use crate::interrupt::{Interruption, StoreShared};
 use crate::stack::{self, Bounds, stack_pointer};
@@ -218,14 +218,25 @@ impl Store {
         stacks
     }
 
-    /// The fiber that can be suspended at a place; `None` if frames of a synchronous call or of the
-    /// embedder are between.
-    fn suspendable(&self, place: Place) -> Option<NonNull<Fiber>> {
-        let fiber = NonNull::new(self.shared.fiber().cast_mut())?;
+    /// The fiber that can be suspended at a place.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::NeedsAsync`], with the reason why it is to be suspended, if there is no
+    /// fiber, or frames of a synchronous call or of the embedder are between.
+    pub(super) fn suspendable(
+        &self,
+        place: Place,
+        reason: AsyncReason,
+    ) -> Result<NonNull<Fiber>, RuntimeError> {
+        let refused = RuntimeError::NeedsAsync(reason);
+        let Some(fiber) = NonNull::new(self.shared.fiber().cast_mut()) else {
+            return Err(refused);
+        };
         let entry_fp = self.entry_fp();
         let around = match place {
             Place::OfFiber => entry_fp,
-            Place::OfActivation if entry_fp == 0 => return None,
+            Place::OfActivation if entry_fp == 0 => return Err(refused),
             Place::OfActivation => {
                 let previous = frame::entry::PREVIOUS_ENTRY_FP as isize;
                 let previous = entry_fp.wrapping_add_signed(previous);
@@ -237,7 +248,7 @@ impl Store {
         let on = unsafe { fiber.as_ref() };
         let suspendable =
             around == on.entry_fp && !on.busy.get() && on.stack.contains(stack_pointer());
-        suspendable.then_some(fiber)
+        suspendable.then_some(fiber).ok_or(refused)
     }
 
     /// Says that the embedder's code runs on the current fiber, if there is one, while `run` does.
@@ -341,7 +352,7 @@ impl<R> Drop for OnFiber<'_, R> {
 ///
 /// # Errors
 ///
-/// [`RuntimeError::Synchronous`] if the call into WebAssembly is synchronous;
+/// [`RuntimeError::NeedsAsync`] if the call into WebAssembly is synchronous;
 /// [`RuntimeError::Cancelled`] if it was dropped, and the error of an interruption.
 ///
 /// # Safety
@@ -355,48 +366,29 @@ pub unsafe fn run_async<'s, T, F>(
 where
     F: Future<Output = T> + Send + ?Sized + 's,
 {
-    let fiber = store.suspendable(Place::OfActivation);
-    let fiber = fiber.ok_or(RuntimeError::Synchronous)?;
     // SAFETY: guaranteed by the caller.
-    unsafe { run_on(fiber, store, start) }
+    unsafe { run_at(Place::OfActivation, AsyncReason::HostFunction, store, start) }
 }
 
-/// As [`run_async`], wherever the store waits for its hook or limiter.
+/// As [`run_async`], at any place, and for any reason.
 ///
 /// # Errors
 ///
-/// [`RuntimeError::Asynchronous`] if nothing can wait there; as [`run_async`].
+/// As [`run_async`].
 ///
 /// # Safety
 ///
 /// The caller is at the place, with no frames of the embedder between.
 pub(super) unsafe fn run_at<'s, T, F>(
     place: Place,
+    reason: AsyncReason,
     store: &'s mut Store,
     start: impl FnOnce(&'s mut Store) -> Pin<Box<F>>,
 ) -> anyhow::Result<T>
 where
     F: Future<Output = T> + Send + ?Sized + 's,
 {
-    let fiber = store.suspendable(place);
-    let fiber = fiber.ok_or(RuntimeError::Asynchronous)?;
-    // SAFETY: guaranteed by the caller.
-    unsafe { run_on(fiber, store, start) }
-}
-
-/// Runs a future to its end on a fiber.
-///
-/// # Safety
-///
-/// As for [`run_at`]; the fiber is suspendable.
-unsafe fn run_on<'s, T, F>(
-    fiber: NonNull<Fiber>,
-    store: &'s mut Store,
-    start: impl FnOnce(&'s mut Store) -> Pin<Box<F>>,
-) -> anyhow::Result<T>
-where
-    F: Future<Output = T> + Send + ?Sized + 's,
-{
+    let fiber = store.suspendable(place, reason)?;
     // SAFETY: the fiber that this function runs on; it stands until this function returns.
     let fiber = unsafe { fiber.as_ref() };
     let interruption = store.interruption();
@@ -421,49 +413,20 @@ where
 }
 
 impl Store {
-    /// Makes synchronous calls errors from now on, as WebAssembly in this store yields.
-    pub(super) fn require_async(&mut self) {
-        self.hook.refuses_synchronous = true;
-        self.update_hook();
-    }
-
-    /// Whether a call that is about to enter WebAssembly may do so: it is the first on its fiber,
-    /// or need not be on one.
-    ///
-    /// # Errors
-    ///
-    /// [`RuntimeError::AsyncRequired`].
-    pub(super) fn check_asynchronous(&self) -> Result<(), RuntimeError> {
-        if !self.hook.refuses_synchronous {
-            return Ok(());
-        }
-        // SAFETY: the current fiber stands as long as it is that.
-        let fiber = unsafe { self.shared.fiber().as_ref() };
-        let begins = |fiber: &Fiber| {
-            fiber.entry_fp == self.entry_fp() && fiber.stack.contains(stack_pointer())
-        };
-        match fiber.is_some_and(begins) {
-            true => Ok(()),
-            false => Err(RuntimeError::AsyncRequired),
-        }
-    }
-
     /// Suspends the calling fiber once: the call is pending, and its task is woken at once.
     ///
     /// Not inlined, as what calls it may use thread-local variables.
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::NoExecutor`] if the call into WebAssembly is synchronous, else as
-    /// [`run_async`].
+    /// As [`run_async`].
     ///
     /// # Safety
     ///
     /// As for [`run_async`], of a builtin.
     #[inline(never)]
     pub(super) unsafe fn yield_now(&mut self) -> anyhow::Result<()> {
-        let fiber = self.suspendable(Place::OfActivation);
-        let fiber = fiber.ok_or(RuntimeError::NoExecutor)?;
+        let fiber = self.suspendable(Place::OfActivation, AsyncReason::Yields)?;
         // SAFETY: the fiber that this function runs on; it stands until this function returns.
         let fiber = unsafe { fiber.as_ref() };
         let context = fiber.resumed.get().context;
@@ -491,10 +454,8 @@ impl Store {
         &mut self,
         future: Pin<Box<dyn Future<Output = ()> + Send>>,
     ) -> anyhow::Result<()> {
-        let fiber = self.suspendable(Place::OfActivation);
-        let fiber = fiber.ok_or(RuntimeError::NoExecutor)?;
         // SAFETY: guaranteed by the caller.
-        unsafe { run_on(fiber, self, |_| future) }
+        unsafe { run_at(Place::OfActivation, AsyncReason::Yields, self, |_| future) }
     }
 }
 

@@ -229,8 +229,6 @@ impl Store {
         failed: impl FnOnce(&R) -> bool,
     ) -> Result<R, Box<Error>> {
         self.check_async().map_err(Error::from)?;
-        #[cfg(feature = "async")]
-        self.check_asynchronous().map_err(Error::from)?;
         let calling = self.run_hook(CallHook::CallingWasm);
         calling.map_err(Error::from_host)?;
         let outer = self.begin_observed_activation();

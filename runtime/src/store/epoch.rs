@@ -108,7 +108,7 @@ impl Store {
     /// on.
     #[cfg(feature = "async")]
     pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
-        self.require_async();
+        self.set_yields();
         self.epoch_deadline_callback(Box::new(move |_| Ok(UpdateDeadline::Yield(delta))));
     }
 

@@ -37,7 +37,7 @@ impl Store {
     #[cfg(feature = "async")]
     pub fn fuel_async_yield_interval(&mut self, interval: Option<NonZeroU64>) {
         if interval.is_some() {
-            self.require_async();
+            self.set_yields();
         }
         self.fuel_interval = interval;
         self.set_fuel(self.fuel());

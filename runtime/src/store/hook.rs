@@ -4,6 +4,7 @@
 //! Calls look once, at their beginning, whether there may be a hook, and go another way if so:
 //! without one it costs a call in either direction one branch that is predicted.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[cfg(feature = "async")]
 use std::pin::Pin;
 #[cfg(feature = "async")]
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use super::Store;
 #[cfg(feature = "async")]
 use super::asynchronous::{Place, run_at};
-use crate::error::RuntimeError;
+use crate::error::{AsyncReason, RuntimeError};
 
 /// A change between the host and WebAssembly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,20 +54,25 @@ pub trait AsyncHook: Send + Sync {
 #[cfg(feature = "async")]
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
 
-/// The hook of a store, if it has one.
-pub(super) struct HookSlot {
-    hook: Option<Box<Hook>>,
+/// A hook of either kind.
+enum AnyHook {
+    Sync(Box<Hook>),
     #[cfg(feature = "async")]
-    asynchronous: Option<Arc<dyn AsyncHook>>,
+    Async(Arc<dyn AsyncHook>),
+}
+
+/// The hook of a store, if it has one, and why calls take another way.
+pub(super) struct HookSlot {
+    hook: Option<AnyHook>,
     /// Whether calls are kept account of for an observer.
     is_observed: bool,
-    /// Whether calls take the other way: there is a hook, the store's limiter is asynchronous,
-    /// calls are kept account of, or synchronous ones are refused.
+    /// Whether calls take the other way: there is a hook, calls are kept account of, or
+    /// synchronous ones are refused.
     is_watched: bool,
-    /// Whether the hook or the limiter needs the store's calls to be asynchronous.
-    needs_async: bool,
-    /// Whether synchronous calls are refused, as WebAssembly in the store yields.
-    pub(super) refuses_synchronous: bool,
+    /// Whether WebAssembly in the store yields.
+    yields: bool,
+    /// Why synchronous calls are refused, if they are.
+    needs_async: Option<AsyncReason>,
     /// Whether the hook or the observer runs: then nothing that WebAssembly could refer to is
     /// freed, as what is passed between it and the host just then can't be found.
     pub(super) runs: bool,
@@ -77,12 +83,10 @@ impl HookSlot {
     pub(super) fn new(is_observed: bool) -> Self {
         Self {
             hook: None,
-            #[cfg(feature = "async")]
-            asynchronous: None,
             is_observed,
             is_watched: is_observed,
-            refuses_synchronous: false,
-            needs_async: false,
+            yields: false,
+            needs_async: None,
             runs: false,
         }
     }
@@ -97,19 +101,14 @@ impl Store {
     /// Sets the hook, which is called at each change from now on. It is not called for what it
     /// calls itself.
     pub fn set_call_hook(&mut self, hook: Box<Hook>) {
-        self.hook.hook = Some(hook);
-        #[cfg(feature = "async")]
-        {
-            self.hook.asynchronous = None;
-        }
+        self.hook.hook = Some(AnyHook::Sync(hook));
         self.update_hook();
     }
 
     /// Sets an asynchronous hook, in the same way: the store's calls must be asynchronous then.
     #[cfg(feature = "async")]
     pub fn set_async_call_hook(&mut self, hook: Arc<dyn AsyncHook>) {
-        self.hook.asynchronous = Some(hook);
-        self.hook.hook = None;
+        self.hook.hook = Some(AnyHook::Async(hook));
         self.update_hook();
     }
 
@@ -120,27 +119,38 @@ impl Store {
         run(self)
     }
 
-    /// Notes whether calls are to look at the slot, when a hook or the limiter was set.
-    pub(super) fn update_hook(&mut self) {
-        let needs_async = self.limiter.is_async();
-        #[cfg(feature = "async")]
-        let needs_async = needs_async || self.hook.asynchronous.is_some();
-        self.hook.needs_async = needs_async;
-        self.hook.is_watched = self.hook.is_observed
-            || needs_async
-            || self.hook.hook.is_some()
-            || self.hook.refuses_synchronous;
+    /// Makes synchronous calls errors from now on, as WebAssembly in this store yields.
+    #[cfg(feature = "async")]
+    pub(super) fn set_yields(&mut self) {
+        self.hook.yields = true;
+        self.update_hook();
     }
 
-    /// Refuses what is synchronous, if the store's hook or limiter is not.
+    /// Notes whether calls are to look at the slot, and whether synchronous ones are refused, when
+    /// what that follows from was set.
+    pub(super) fn update_hook(&mut self) {
+        let waits = self.limiter.is_async();
+        #[cfg(feature = "async")]
+        let waits = waits || matches!(self.hook.hook, Some(AnyHook::Async(_)));
+        self.hook.needs_async = match (waits, self.hook.yields) {
+            (true, _) => Some(AsyncReason::HookOrLimiter),
+            (false, true) => Some(AsyncReason::Yields),
+            (false, false) => None,
+        };
+        self.hook.is_watched =
+            self.hook.is_observed || self.hook.hook.is_some() || self.hook.needs_async.is_some();
+    }
+
+    /// Refuses to enter WebAssembly from where it could not be suspended, in a store whose hook or
+    /// limiter may wait or whose code may yield.
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::Asynchronous`].
+    /// [`RuntimeError::NeedsAsync`].
     pub(super) fn check_async(&self) -> Result<(), RuntimeError> {
         #[cfg(feature = "async")]
-        if self.hook.needs_async && self.shared.fiber().is_null() {
-            return Err(RuntimeError::Asynchronous);
+        if let Some(reason) = self.hook.needs_async {
+            self.suspendable(Place::OfFiber, reason)?;
         }
         Ok(())
     }
@@ -150,31 +160,26 @@ impl Store {
     /// # Errors
     ///
     /// The hook's.
+    ///
+    /// # Panics
+    ///
+    /// If the hook does: it stays the store's hook.
     #[cold]
     pub(super) fn run_hook(&mut self, change: CallHook) -> anyhow::Result<()> {
-        #[cfg(feature = "async")]
-        if let Some(hook) = self.hook.asynchronous.take() {
-            let result = self.run_async_hook(&*hook, change);
-            self.hook.runs = false;
-            if self.hook.hook.is_none() {
-                // One that was set meanwhile stays.
-                self.hook.asynchronous.get_or_insert(hook);
-            }
-            return result;
-        }
         let Some(mut hook) = self.hook.hook.take() else {
             return Ok(());
         };
         self.hook.runs = true;
-        let result = self.in_embedder(|store| hook(store, change));
+        let ended = catch_unwind(AssertUnwindSafe(|| match &mut hook {
+            AnyHook::Sync(hook) => self.in_embedder(|store| hook(store, change)),
+            #[cfg(feature = "async")]
+            AnyHook::Async(hook) => self.run_async_hook(&**hook, change),
+        }));
         self.hook.runs = false;
-        #[cfg(feature = "async")]
-        if self.hook.asynchronous.is_some() {
-            return result;
-        }
         // One that was set meanwhile stays.
         self.hook.hook.get_or_insert(hook);
-        result
+        self.update_hook();
+        ended.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     #[cfg(feature = "async")]
@@ -183,8 +188,8 @@ impl Store {
             CallHook::CallingWasm | CallHook::ReturningFromWasm => Place::OfFiber,
             CallHook::CallingHost | CallHook::ReturningFromHost => Place::OfActivation,
         };
-        self.hook.runs = true;
+        let reason = AsyncReason::HookOrLimiter;
         // SAFETY: hooks are called around activations and host functions by this crate only.
-        unsafe { run_at(place, self, |store| hook.change(store, change)) }?
+        unsafe { run_at(place, reason, self, |store| hook.change(store, change)) }?
     }
 }

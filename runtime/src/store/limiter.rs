@@ -18,7 +18,7 @@ use super::Store;
 use super::asynchronous::{Place, run_at};
 use crate::error::Error;
 #[cfg(feature = "async")]
-use crate::error::RuntimeError;
+use crate::error::{AsyncReason, RuntimeError};
 
 /// The default of [`ResourceLimiter::instances`].
 pub const DEFAULT_INSTANCE_LIMIT: usize = 10_000;
@@ -457,8 +457,9 @@ impl Store {
         what: Resource,
         sizes: (usize, usize, Option<usize>),
     ) -> anyhow::Result<bool> {
-        self.check_async()?;
+        let reason = AsyncReason::HookOrLimiter;
         if patience == Patience::Hurries {
+            self.suspendable(self.asks_from, reason)?;
             let mut context = Context::from_waker(Waker::noop());
             return match self.in_embedder(|store| {
                 let mut answer = store.answer(what, sizes);
@@ -468,9 +469,10 @@ impl Store {
                 Poll::Pending => Err(RuntimeError::NoWait.into()),
             };
         }
+        let place = self.asks_from;
         // SAFETY: a builtin says that it asks; whatever else does is called by the embedder, and
         // has no frames of the embedder around it if it is the function of a fiber.
-        unsafe { run_at(self.asks_from, self, |store| store.answer(what, sizes)) }?
+        unsafe { run_at(place, reason, self, |store| store.answer(what, sizes)) }?
     }
 
     /// The answer of the asynchronous limiter.
