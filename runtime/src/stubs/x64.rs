@@ -9,6 +9,45 @@ use upshift_abi::{for_each_builtin, frame};
 use crate::builtins;
 use crate::store::{Destination, PreservedRegisters, TrapRegisters};
 
+/// Instructions that save vector registers whole, from the stack's top on, or restore them.
+macro_rules! vectors {
+    (save $($n:literal)*) => {
+        concat!($("movups [rsp + 16 * ", $n, "], xmm", $n, "\n",)*)
+    };
+    (restore $($n:literal)*) => {
+        concat!($("movups xmm", $n, ", [rsp + 16 * ", $n, "]\n",)*)
+    };
+    ($what:ident all) => {
+        vectors!($what 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+}
+
+/// Instructions at the beginning of a stub that save all registers which Rust does not preserve,
+/// and align the stack. The caller's `rbp` and the return address are a frame record at `rbx + 80`;
+/// the other registers are below, in the order of the pushes.
+macro_rules! save_registers {
+    () => {
+        concat!(
+            "push rbp\n push rax\n push rcx\n push rdx\n push rsi\n push rdi\n",
+            "push r8\n push r9\n push r10\n push r11\n push rbx\n",
+            "mov rbx, rsp\n sub rsp, 256\n and rsp, -16\n",
+            vectors!(save all),
+        )
+    };
+}
+
+/// Instructions at the end of a stub that undo `save_registers`.
+macro_rules! restore_registers {
+    () => {
+        concat!(
+            vectors!(restore all),
+            "mov rsp, rbx\n",
+            "pop rbx\n pop r11\n pop r10\n pop r9\n pop r8\n",
+            "pop rdi\n pop rsi\n pop rdx\n pop rcx\n pop rax\n pop rbp\n",
+        )
+    };
+}
+
 /// Where first-call thunks go: the pushed function index is on top, all argument registers are
 /// live.
 ///
@@ -23,37 +62,23 @@ pub unsafe extern "C" fn first_call() {
         "mov eax, ebp",
         "mov rbp, rsp",
         "sub rsp, 176",
-        "mov [rsp], rdi",
-        "mov [rsp + 8], rsi",
-        "mov [rsp + 16], rdx",
-        "mov [rsp + 24], rcx",
-        "mov [rsp + 32], r8",
-        "mov [rsp + 40], r9",
-        "movups [rsp + 48], xmm0",
-        "movups [rsp + 64], xmm1",
-        "movups [rsp + 80], xmm2",
-        "movups [rsp + 96], xmm3",
-        "movups [rsp + 112], xmm4",
-        "movups [rsp + 128], xmm5",
-        "movups [rsp + 144], xmm6",
-        "movups [rsp + 160], xmm7",
+        vectors!(save 0 1 2 3 4 5 6 7),
+        "mov [rsp + 128], rdi",
+        "mov [rsp + 136], rsi",
+        "mov [rsp + 144], rdx",
+        "mov [rsp + 152], rcx",
+        "mov [rsp + 160], r8",
+        "mov [rsp + 168], r9",
         "mov esi, eax",
         "mov rdx, rbp",
         "call {function}",
-        "mov rdi, [rsp]",
-        "mov rsi, [rsp + 8]",
-        "mov rdx, [rsp + 16]",
-        "mov rcx, [rsp + 24]",
-        "mov r8, [rsp + 32]",
-        "mov r9, [rsp + 40]",
-        "movups xmm0, [rsp + 48]",
-        "movups xmm1, [rsp + 64]",
-        "movups xmm2, [rsp + 80]",
-        "movups xmm3, [rsp + 96]",
-        "movups xmm4, [rsp + 112]",
-        "movups xmm5, [rsp + 128]",
-        "movups xmm6, [rsp + 144]",
-        "movups xmm7, [rsp + 160]",
+        vectors!(restore 0 1 2 3 4 5 6 7),
+        "mov rdi, [rsp + 128]",
+        "mov rsi, [rsp + 136]",
+        "mov rdx, [rsp + 144]",
+        "mov rcx, [rsp + 152]",
+        "mov r8, [rsp + 160]",
+        "mov r9, [rsp + 168]",
         "leave",
         "test rax, rax",
         "jz 2f",
@@ -74,36 +99,7 @@ pub unsafe extern "C" fn tier_up() {
     naked_asm!(
         // [rsp] = return address, [rsp + 8] = site, [rsp + 16] = function and, on return, the
         // answer.
-        "push rbp",                 // with the return address a frame record, for the backtrace
-        "push rax",
-        "push rcx",
-        "push rdx",
-        "push rsi",
-        "push rdi",
-        "push r8",
-        "push r9",
-        "push r10",
-        "push r11",
-        "push rbx",
-        "mov rbx, rsp",
-        "sub rsp, 256",
-        "and rsp, -16",
-        "movups [rsp], xmm0",
-        "movups [rsp + 16], xmm1",
-        "movups [rsp + 32], xmm2",
-        "movups [rsp + 48], xmm3",
-        "movups [rsp + 64], xmm4",
-        "movups [rsp + 80], xmm5",
-        "movups [rsp + 96], xmm6",
-        "movups [rsp + 112], xmm7",
-        "movups [rsp + 128], xmm8",
-        "movups [rsp + 144], xmm9",
-        "movups [rsp + 160], xmm10",
-        "movups [rsp + 176], xmm11",
-        "movups [rsp + 192], xmm12",
-        "movups [rsp + 208], xmm13",
-        "movups [rsp + 224], xmm14",
-        "movups [rsp + 240], xmm15",
+        save_registers!(),
         "mov rdi, [rbp + {vmctx}]",
         "mov rsi, [rbx + 104]",     // 11 pushes, return address, site
         "mov rdx, [rbx + 96]",
@@ -112,34 +108,7 @@ pub unsafe extern "C" fn tier_up() {
         "test rdx, rdx",
         "jnz 2f",
         "mov [rbx + 104], rax",
-        "movups xmm0, [rsp]",
-        "movups xmm1, [rsp + 16]",
-        "movups xmm2, [rsp + 32]",
-        "movups xmm3, [rsp + 48]",
-        "movups xmm4, [rsp + 64]",
-        "movups xmm5, [rsp + 80]",
-        "movups xmm6, [rsp + 96]",
-        "movups xmm7, [rsp + 112]",
-        "movups xmm8, [rsp + 128]",
-        "movups xmm9, [rsp + 144]",
-        "movups xmm10, [rsp + 160]",
-        "movups xmm11, [rsp + 176]",
-        "movups xmm12, [rsp + 192]",
-        "movups xmm13, [rsp + 208]",
-        "movups xmm14, [rsp + 224]",
-        "movups xmm15, [rsp + 240]",
-        "mov rsp, rbx",
-        "pop rbx",
-        "pop r11",
-        "pop r10",
-        "pop r9",
-        "pop r8",
-        "pop rdi",
-        "pop rsi",
-        "pop rdx",
-        "pop rcx",
-        "pop rax",
-        "pop rbp",
+        restore_registers!(),
         "ret",
         "2:",
         "mov rbx, [rbx]",           // as the code that is left had it
@@ -156,78 +125,26 @@ pub unsafe extern "C" fn tier_up() {
 /// Defines stubs that preserve every register: the Rust function gets the `VmContext*`, in `rdi`,
 /// and returns a status; if that is not 0, it has left a reason pending, and the stub unwinds.
 ///
-/// The registers lie in the stub's frame, below a frame record at the exit frame's place: a search
-/// for references finds those in registers there, and walks begin at the call.
+/// The registers lie in the stub's frame, below a frame record that is the exit frame: a search for
+/// references finds those in registers there, and walks begin at the call.
 macro_rules! preserving {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
-                "push rbp",
-                "mov rbp, rsp",
-                "push rax",
-                "push rcx",
-                "push rdx",
-                "push rsi",
-                "push rdi",
-                "push r8",
-                "push r9",
-                "push r10",
-                "push r11",
-                "sub rsp, 256",
-                "and rsp, -16",
-                "movups [rsp], xmm0",
-                "movups [rsp + 16], xmm1",
-                "movups [rsp + 32], xmm2",
-                "movups [rsp + 48], xmm3",
-                "movups [rsp + 64], xmm4",
-                "movups [rsp + 80], xmm5",
-                "movups [rsp + 96], xmm6",
-                "movups [rsp + 112], xmm7",
-                "movups [rsp + 128], xmm8",
-                "movups [rsp + 144], xmm9",
-                "movups [rsp + 160], xmm10",
-                "movups [rsp + 176], xmm11",
-                "movups [rsp + 192], xmm12",
-                "movups [rsp + 208], xmm13",
-                "movups [rsp + 224], xmm14",
-                "movups [rsp + 240], xmm15",
+                save_registers!(),
                 "mov rax, [rdi + {store}]",
-                "mov [rax + {exit_fp}], rbp",
+                "lea rcx, [rbx + 80]",
+                "mov [rax + {exit_fp}], rcx",
                 "call {function}",
                 "test eax, eax",
                 "jnz 2f",
-                "movups xmm0, [rsp]",
-                "movups xmm1, [rsp + 16]",
-                "movups xmm2, [rsp + 32]",
-                "movups xmm3, [rsp + 48]",
-                "movups xmm4, [rsp + 64]",
-                "movups xmm5, [rsp + 80]",
-                "movups xmm6, [rsp + 96]",
-                "movups xmm7, [rsp + 112]",
-                "movups xmm8, [rsp + 128]",
-                "movups xmm9, [rsp + 144]",
-                "movups xmm10, [rsp + 160]",
-                "movups xmm11, [rsp + 176]",
-                "movups xmm12, [rsp + 192]",
-                "movups xmm13, [rsp + 208]",
-                "movups xmm14, [rsp + 224]",
-                "movups xmm15, [rsp + 240]",
-                "lea rsp, [rbp - 72]",      // nine pushes
-                "pop r11",
-                "pop r10",
-                "pop r9",
-                "pop r8",
-                "pop rdi",
-                "pop rsi",
-                "pop rdx",
-                "pop rcx",
-                "pop rax",
-                "pop rbp",
+                restore_registers!(),
                 "ret",
                 "2:",                       // the exit frame stands
-                "mov rdi, [rbp - 40]",
+                "mov rdi, [rbx + 40]",
+                "mov rbx, [rbx]",           // as the code that is left had it
                 "mov rdi, [rdi + {store}]",
                 "jmp {unwind}",
                 function = sym builtins::$name,
@@ -369,22 +286,7 @@ pub unsafe extern "C" fn leave_activation() {
 pub unsafe extern "C" fn trapped() {
     naked_asm!(
         "sub rsp, {registers}",
-        "movups [rsp], xmm0",
-        "movups [rsp + 16], xmm1",
-        "movups [rsp + 32], xmm2",
-        "movups [rsp + 48], xmm3",
-        "movups [rsp + 64], xmm4",
-        "movups [rsp + 80], xmm5",
-        "movups [rsp + 96], xmm6",
-        "movups [rsp + 112], xmm7",
-        "movups [rsp + 128], xmm8",
-        "movups [rsp + 144], xmm9",
-        "movups [rsp + 160], xmm10",
-        "movups [rsp + 176], xmm11",
-        "movups [rsp + 192], xmm12",
-        "movups [rsp + 208], xmm13",
-        "movups [rsp + 224], xmm14",
-        "movups [rsp + 240], xmm15",
+        vectors!(save all),
         "mov [rsp + 256], rax",
         "mov [rsp + 264], rcx",
         "mov [rsp + 272], rdx",
