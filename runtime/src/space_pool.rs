@@ -95,7 +95,7 @@ impl SpacePool {
     /// If the system refuses all the same.
     pub fn reserve(&self, facts: &ModuleFacts) -> Result<Reservation, RuntimeError> {
         let reserve = || match facts.plan.behind_context() {
-            Some((style, distance)) => reserve_memory(style, distance as usize),
+            Some((style, distance, _)) => reserve_memory(style, distance as usize),
             None => Reservation::new(facts.layout.context_bytes() as usize),
         };
         reserve().or_else(|error| match self.clear() {

@@ -455,10 +455,13 @@ impl ModulePlan {
         &self.tables
     }
 
-    /// The memory that lies behind the context, and its distance from the `VmContext*`.
-    pub fn behind_context(&self) -> Option<(&MemoryStyle, u32)> {
+    /// The memory that lies behind the context, its distance from the `VmContext*`, and the place
+    /// of its header there.
+    pub fn behind_context(&self) -> Option<(&MemoryStyle, u32, VmOffset)> {
         self.memories.iter().find_map(|plan| match plan.place {
-            MemoryPlace::BehindContext { distance, .. } => Some((&plan.style, distance)),
+            MemoryPlace::BehindContext { distance, header } => {
+                Some((&plan.style, distance, header))
+            }
             MemoryPlace::Apart { .. }
             | MemoryPlace::Shared { .. }
             | MemoryPlace::Imported { .. } => None,

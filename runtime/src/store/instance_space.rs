@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use upshift_abi::ModuleFacts;
-use upshift_abi::plan::{MemoryPlace, MemoryPlan};
 use upshift_abi::vmctx::{PAGE_SIZE, VmMemory};
 
 use crate::error::RuntimeError;
@@ -114,12 +113,7 @@ impl InstanceSpace {
     /// If the system refuses: pages that are locked in memory are not given back, for instance.
     fn reset(&self, space: &Reservation) -> Result<(), RuntimeError> {
         let facts = self.module.facts();
-        let mut memories = facts.plan.memories().iter();
-        let behind = memories.find_map(|MemoryPlan { style, place }| match *place {
-            MemoryPlace::BehindContext { distance, header } => Some((style, distance, header)),
-            _ => None,
-        });
-        if let Some((style, distance, header)) = behind {
+        if let Some((style, distance, header)) = facts.plan.behind_context() {
             let header = space.base().wrapping_add(header.0 as usize);
             // SAFETY: the layout's place for the memory's description, in the context, which is
             // accessible and aligned; the instance has ended.

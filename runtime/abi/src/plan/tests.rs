@@ -249,8 +249,9 @@ fn a_defined_memory_lies_at_a_constant_distance() {
     let distance = facts.layout.context_bytes() + SMALL_MEMORY_GUARD;
     assert_eq!(place(&facts), at(distance));
     assert_eq!(place(&facts).header(), Place::Inline(header));
-    let (style, found) = facts.plan.behind_context().expect("the memory");
-    assert_eq!((style.bounds(), found), (MemoryBounds::Explicit, distance));
+    let (style, found, at) = facts.plan.behind_context().expect("the memory");
+    assert_eq!(style.bounds(), MemoryBounds::Explicit);
+    assert_eq!((found, at), (distance, header));
 }
 
 #[test]
@@ -291,7 +292,7 @@ fn further_memories_lie_apart() {
         panic!("a defined global")
     };
     assert!(global.0 >= third.0 + 16, "{global:?} behind {third:?}");
-    let (style, _) = several
+    let (style, ..) = several
         .plan
         .behind_context()
         .expect("the first defined one");
