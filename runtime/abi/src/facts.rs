@@ -21,8 +21,8 @@ pub use stored::Checksums;
 use crate::counted::CountedSites;
 use crate::hints::HintSections;
 use crate::index::{
-    DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
-    TagIndex, TypeIndex,
+    DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
+    TypeIndex,
 };
 use crate::observe::Plan;
 use crate::plan::{MemoryOptions, ModulePlan};
@@ -428,10 +428,5 @@ impl ModuleFacts {
     /// An element segment.
     pub fn element(&self, index: ElemIndex) -> &ElementSegment {
         &self.elements[index.index()]
-    }
-
-    /// A data segment.
-    pub fn data(&self, index: DataIndex) -> DataSegment {
-        self.data.get(index)
     }
 }

@@ -88,12 +88,12 @@ impl Instance {
 
     /// A data segment's bytes for instructions: none once it was dropped.
     pub(crate) fn data_bytes(&self, index: DataIndex) -> &[u8] {
-        let segment = self.facts().data(index);
-        let written = index.index() < self.data_written && segment.mode != SegmentMode::Passive;
+        let segments = &self.facts().data;
+        let written = index.index() < self.data_written && !segments.is_passive(index);
         if written || self.dropped_data.get(index.index()) == Some(&true) {
             return &[];
         }
-        let bytes = &segment.bytes;
+        let bytes = segments.range(index);
         &self.module.wasm()[bytes.start as usize..bytes.end as usize]
     }
 

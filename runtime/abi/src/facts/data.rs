@@ -27,6 +27,11 @@ fn word(entry: &[u8], n: usize) -> u32 {
     u32::from_le_bytes(word)
 }
 
+/// The range of the module that an entry names.
+fn bytes(entry: &[u8]) -> Range<u32> {
+    word(entry, 1)..word(entry, 2)
+}
+
 /// The data segments of a module.
 #[derive(Clone, Debug, Default)]
 pub struct DataSegments {
@@ -48,36 +53,44 @@ impl DataSegments {
         self.table.is_empty()
     }
 
-    /// The segment with the index.
+    /// All segments in their order.
+    pub fn iter(&self) -> impl Iterator<Item = DataSegment> + '_ {
+        let entries = self.table.chunks_exact(ENTRY).enumerate();
+        entries.map(|(n, entry)| DataSegment {
+            mode: match self.special(DataIndex::from_index(n)) {
+                Some(mode) => mode.clone(),
+                None => SegmentMode::Active {
+                    target: MemoryIndex(0),
+                    offset: ConstExpr(Box::new([ConstOp::I32Const(word(entry, 0) as i32)])),
+                },
+            },
+            bytes: bytes(entry),
+        })
+    }
+
+    /// The mode of a segment, unless that is copied to a constant 32-bit offset in memory 0.
+    fn special(&self, index: DataIndex) -> Option<&SegmentMode<MemoryIndex>> {
+        let special = self.special.binary_search_by_key(&index.0, |&(n, _)| n);
+        special.ok().map(|n| &self.special[n].1)
+    }
+
+    /// Whether only instructions copy the segment.
+    pub fn is_passive(&self, index: DataIndex) -> bool {
+        self.special(index) == Some(&SegmentMode::Passive)
+    }
+
+    /// The range of the module that contains the segment's bytes.
     ///
     /// # Panics
     ///
-    /// If there is none.
-    pub fn get(&self, index: DataIndex) -> DataSegment {
-        let entry = &self.table[index.index() * ENTRY..][..ENTRY];
-        let special = self.special.binary_search_by_key(&index.0, |&(n, _)| n);
-        let mode = match special {
-            Ok(n) => self.special[n].1.clone(),
-            Err(_) => SegmentMode::Active {
-                target: MemoryIndex(0),
-                offset: ConstExpr(Box::new([ConstOp::I32Const(word(entry, 0) as i32)])),
-            },
-        };
-        DataSegment {
-            mode,
-            bytes: word(entry, 1)..word(entry, 2),
-        }
-    }
-
-    /// All segments in their order.
-    pub fn iter(&self) -> impl Iterator<Item = DataSegment> + '_ {
-        (0..self.len()).map(|n| self.get(DataIndex::from_index(n)))
+    /// If there is no such segment.
+    pub fn range(&self, index: DataIndex) -> Range<u32> {
+        bytes(&self.table[index.index() * ENTRY..][..ENTRY])
     }
 
     /// The ranges of the module that contain the bytes of the segments.
     pub(super) fn iter_ranges(&self) -> impl Iterator<Item = Range<u32>> + '_ {
-        let entries = self.table.chunks_exact(ENTRY);
-        entries.map(|entry| word(entry, 1)..word(entry, 2))
+        self.table.chunks_exact(ENTRY).map(bytes)
     }
 
     /// The range of the module that contains the bytes of all segments.
