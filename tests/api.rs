@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod support {
+    pub mod configs;
     pub mod modes;
     pub mod watchdog;
 }
@@ -18,9 +19,11 @@ mod api_cases {
     mod counting;
     mod dispatch;
     mod displaced;
+    mod epoch_callbacks;
     mod epochs;
     mod exception_frames;
     mod exception_inlining;
+    mod exception_lifetimes;
     mod exceptions;
     mod externs;
     mod features;

@@ -4,6 +4,10 @@
 #![forbid(unsafe_code)]
 #![cfg(feature = "wat")]
 
+mod support {
+    pub mod configs;
+}
+
 mod observe_cases {
     mod calls;
     mod counters;
@@ -13,50 +17,15 @@ mod observe_cases {
     mod switching;
 }
 
-use upshift::knobs::{self, Group};
+use support::configs::changed;
 use upshift::observe::{AbortReason, Instrument, Observed, Observer, Probe};
-use upshift::tiering::Latency;
-use upshift::{
-    Config, Engine, Instance, Linker, Module, Result, Store, StoreContextMut, Switching, Val,
-};
-use upshift_spectest::Mode;
+use upshift::{Config, Engine, Instance, Linker, Module, Result, Store, StoreContextMut, Val};
 
-/// Every mode, and what changes where code is inlined, entered or optimized.
+/// Every way in which code is made.
 fn configs() -> Vec<(String, Config)> {
-    let modes = Mode::all().iter();
-    let mut configs: Vec<_> = modes
-        .map(|mode| (mode.to_string(), mode.config()))
-        .collect();
-    let options = [
-        (Mode::Optimizer, Group::Compile, "opt-level", "speed"),
-        (Mode::Optimizer, Group::Compile, "inline", "none"),
-        (Mode::Optimizer, Group::Compile, "regalloc", "single-pass"),
-        (Mode::Zeal, Group::Compile, "opt-level", "speed"),
-        (Mode::Zeal, Group::Compile, "eager", "y"),
-        (Mode::Baseline, Group::Compile, "register-locals", "n"),
-        (Mode::Baseline, Group::Compile, "loop-lookahead", "0"),
-        (Mode::TieredSync, Group::Tiering, "osr", "n"),
-        (Mode::TieredBackground, Group::Tiering, "evidence", "on"),
-    ];
-    for (mode, group, name, value) in options {
-        let mut config = mode.config();
-        knobs::set(&mut config, group, name, value).unwrap();
-        configs.push((format!("{mode}, {name}={value}"), config));
-    }
-    let mut virtual_time = Mode::TieredSync.config();
-    virtual_time.switching(Switching::Virtual(Latency {
-        fixed: 40,
-        per_byte: 1,
-    }));
-    configs.push(("virtual".to_string(), virtual_time));
-    for mode in [Mode::Baseline, Mode::Optimizer, Mode::Zeal] {
-        let mut config = mode.config();
-        config.consume_fuel(true);
-        configs.push((format!("{mode}, fuel"), config));
-        let mut config = mode.config();
-        config.epoch_interruption(true);
-        configs.push((format!("{mode}, epochs"), config));
-    }
+    let mut configs = support::configs::configs(&[]);
+    configs.extend(changed("fuel", |config| config.consume_fuel(true)));
+    configs.extend(changed("epochs", |config| config.epoch_interruption(true)));
     configs
 }
 

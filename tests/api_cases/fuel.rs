@@ -2,60 +2,22 @@
 
 use std::sync::LazyLock;
 
-use upshift::knobs::{self, Group};
-use upshift::tiering::Latency;
+use upshift::knobs::Group;
 use upshift::{
-    Caller, Config, Engine, Instance, Linker, Module, Store, Switching, Trap, UpdateDeadline,
-    WasmBacktrace,
+    Caller, Config, Engine, Instance, Linker, Module, Store, Trap, UpdateDeadline, WasmBacktrace,
 };
 use upshift_spectest::Mode;
 
-/// Engines that consume fuel: every mode, and what changes where code is inlined, entered or
-/// optimized.
+use crate::support::configs::{changed, configs};
+
+/// Engines that consume fuel, however code is made; some look for epochs, too.
 static ENGINES: LazyLock<Vec<(String, Engine)>> = LazyLock::new(|| {
-    let mut configs: Vec<_> = Mode::all()
-        .iter()
-        .map(|mode| (mode.to_string(), mode.config()))
-        .collect();
-    let options = [
-        (Mode::Optimizer, Group::Compile, "opt-level", "speed"),
-        (Mode::Optimizer, Group::Compile, "inline", "none"),
-        (Mode::Optimizer, Group::Compile, "regalloc", "single-pass"),
+    let tiers = "naive,cranelift-none,cranelift-speed";
+    let mut configs = configs(&[
         (Mode::Optimizer, Group::Compile, "bulk", "call"),
-        (Mode::Zeal, Group::Compile, "opt-level", "speed"),
-        (Mode::Zeal, Group::Compile, "eager", "y"),
-        (Mode::Baseline, Group::Compile, "register-locals", "n"),
-        (Mode::Baseline, Group::Compile, "loop-lookahead", "0"),
-        (Mode::TieredSync, Group::Tiering, "osr", "n"),
-        (Mode::TieredBackground, Group::Tiering, "evidence", "on"),
-        (
-            Mode::TieredSync,
-            Group::Tiering,
-            "tiers",
-            "naive,cranelift-none,cranelift-speed",
-        ),
-    ];
-    for (mode, group, name, value) in options {
-        let mut config = mode.config();
-        knobs::set(&mut config, group, name, value).unwrap();
-        configs.push((format!("{mode}, {name}={value}"), config));
-    }
-    let mut virtual_time = Mode::TieredSync.config();
-    virtual_time.switching(Switching::Virtual(Latency {
-        fixed: 40,
-        per_byte: 1,
-    }));
-    configs.push(("virtual".to_string(), virtual_time));
-    for mode in [
-        Mode::Baseline,
-        Mode::Optimizer,
-        Mode::TieredSync,
-        Mode::Zeal,
-    ] {
-        let mut config = mode.config();
-        config.epoch_interruption(true);
-        configs.push((format!("{mode}, epochs"), config));
-    }
+        (Mode::TieredSync, Group::Tiering, "tiers", tiers),
+    ]);
+    configs.extend(changed("epochs", |config| config.epoch_interruption(true)));
     let engine = |(name, mut config): (String, Config)| {
         (name, Engine::new(config.consume_fuel(true)).unwrap())
     };
