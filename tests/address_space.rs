@@ -46,19 +46,18 @@ fn nothing_accessible_lies_before_a_memory() {
 }
 
 /// A module with all that an instance can leave behind in its space: a memory with an image, which
-/// grows, globals, and so many function references that they are filled on demand.
-fn leaves_traces() -> String {
-    let funcs = "(func (export \"\" ) (result i32) i32.const 1)";
-    let many: String = (0..2000)
-        .map(|n| funcs.replace("\"\"", &format!("\"f{n}\"")))
-        .collect();
+/// grows, globals, and references to functions. If there are very many of these, references are
+/// filled on demand.
+fn leaves_traces(funcs: i32) -> String {
+    let one = |n| format!(r#"(func (export "f{n}") (result i32) i32.const 1)"#);
+    let many: String = (0..funcs).map(one).collect();
     let data = "0123456789abcdef".repeat(1 << 10);
     format!(
         r#"(module
             (import "host" "number" (func $number (result i32)))
             {many}
             (type $number (func (result i32)))
-            (table (export "table") 3000 funcref)
+            (table (export "table") {len} funcref)
             (elem (i32.const 1) func {elements})
             (elem (i32.const 0) func $number)
             (memory (export "memory") 2 20)
@@ -71,8 +70,9 @@ fn leaves_traces() -> String {
                 (drop (memory.grow (i32.const 5)))
                 (memory.fill (i32.const 0) (i32.const 0xee) (i32.const 0x70000))
                 (global.set 0 (i64.const 8))
-                (table.fill (i32.const 0) (ref.func 5) (i32.const 3000))))"#,
-        elements = (1..=2000).map(|n| format!("{n} ")).collect::<String>(),
+                (table.fill (i32.const 0) (ref.func 5) (i32.const {len}))))"#,
+        len = funcs + 1000,
+        elements = (1..=funcs).map(|n| format!("{n} ")).collect::<String>(),
     )
 }
 
@@ -88,43 +88,55 @@ fn an_instance_in_a_used_space_is_as_in_a_new_one() {
             let mut config = Config::new();
             config.strategy(strategy).memory_bounds(bounds);
             let engine = Engine::new(config.instance_spaces_kept(kept)).unwrap();
-            let module = Module::new(&engine, leaves_traces()).unwrap();
-            for round in 0..5 {
-                let mut store = Store::new(&engine, ());
-                let number = Func::wrap(&mut store, move || round);
-                let imports = [number.into()];
-                let instance = Instance::new(&mut store, &module, &imports).unwrap();
-                let memory = instance.get_memory(&mut store, "memory").unwrap();
-                let load = instance.get_typed_func::<i32, i32>(&mut store, "load");
-                let load = load.unwrap();
-                let call = instance.get_typed_func::<i32, i32>(&mut store, "call");
-                let call = call.unwrap();
-                let bytes = memory.data(&store);
-                assert_eq!(bytes.len(), 2 << 16, "round {round}");
-                assert!(bytes[..4096].iter().all(|&byte| byte == 0));
-                assert_eq!(&bytes[4096..4112], b"0123456789abcdef");
-                assert!(bytes[20480..].iter().all(|&byte| byte == 0));
-                assert!(load.call(&mut store, 2 << 16).is_err(), "round {round}");
-                let global = instance.get_global(&mut store, "global").unwrap();
-                assert_eq!(global.get(&mut store).i64(), Some(7));
-                assert_eq!(call.call(&mut store, 0).unwrap(), round);
-                assert_eq!(call.call(&mut store, 1500).unwrap(), 1);
-                assert!(call.call(&mut store, 2500).is_err(), "a null element");
-
-                let dirty = instance.get_typed_func::<(), ()>(&mut store, "dirty");
-                dirty.unwrap().call(&mut store, ()).unwrap();
-                assert_eq!(load.call(&mut store, 6 << 16).unwrap(), 0xee);
-                assert_eq!(call.call(&mut store, 2500).unwrap(), 1);
-                let base = memory.data(&store).as_ptr() as usize;
-                drop(store);
-                if kept > 0 {
-                    let (_, _, rights) = mapping(base).expect("the space is kept");
-                    assert_eq!(rights, "rw-p");
-                    let (_, _, rights) = mapping(base + (2 << 16)).expect("the space is kept");
-                    assert_eq!(rights, "---p", "what it grew by");
+            // With a context of a few pages, and with one that is not kept in memory.
+            for funcs in [20, 2000] {
+                let module = Module::new(&engine, leaves_traces(funcs)).unwrap();
+                for round in 0..5 {
+                    eprintln!("{strategy:?}, {bounds:?}, {funcs} functions, round {round}");
+                    use_instance(&module, funcs, round, kept > 0);
                 }
             }
         }
+    }
+}
+
+/// Checks a new instance of a module that [`leaves_traces`], and writes to all parts of it. Then
+/// its space is kept, or not.
+fn use_instance(module: &Module, funcs: i32, round: i32, is_kept: bool) {
+    let mut store = Store::new(module.engine(), ());
+    let number = Func::wrap(&mut store, move || round);
+    let instance = Instance::new(&mut store, module, &[number.into()]).unwrap();
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let load = instance.get_typed_func::<i32, i32>(&mut store, "load");
+    let load = load.unwrap();
+    let call = instance.get_typed_func::<i32, i32>(&mut store, "call");
+    let call = call.unwrap();
+    let bytes = memory.data(&store);
+    assert_eq!(bytes.len(), 2 << 16);
+    assert!(bytes[..4096].iter().all(|&byte| byte == 0));
+    assert_eq!(&bytes[4096..4112], b"0123456789abcdef");
+    assert!(bytes[20480..].iter().all(|&byte| byte == 0));
+    assert!(load.call(&mut store, 2 << 16).is_err(), "behind the memory");
+    let global = instance.get_global(&mut store, "global").unwrap();
+    assert_eq!(global.get(&mut store).i64(), Some(7));
+    assert_eq!(call.call(&mut store, 0).unwrap(), round);
+    assert_eq!(call.call(&mut store, funcs - 5).unwrap(), 1);
+    assert!(
+        call.call(&mut store, funcs + 500).is_err(),
+        "a null element"
+    );
+
+    let dirty = instance.get_typed_func::<(), ()>(&mut store, "dirty");
+    dirty.unwrap().call(&mut store, ()).unwrap();
+    assert_eq!(load.call(&mut store, 6 << 16).unwrap(), 0xee);
+    assert_eq!(call.call(&mut store, funcs + 500).unwrap(), 1);
+    let memory = memory.data(&store).as_ptr() as usize;
+    drop(store);
+    if is_kept {
+        let (_, _, rights) = mapping(memory).expect("the space is kept");
+        assert_eq!(rights, "rw-p");
+        let (_, _, rights) = mapping(memory + (2 << 16)).expect("the space is kept");
+        assert_eq!(rights, "---p", "what it grew by");
     }
 }
 
