@@ -88,14 +88,15 @@ impl CacheConfig {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: Folder,
-    /// Which program this is, as code is for one alone; `None` if no code is kept.
-    program: Option<String>,
+    /// A digest that begins with what code is kept for: this program, and engines with the same
+    /// options; `None` if no code is kept.
+    keeper: Option<Sha256>,
 }
 
 impl Cache {
     /// The cache that the configuration asks for; none, with a warning, where the folder can't be
     /// used.
-    pub(crate) fn open(config: &CacheConfig) -> Option<Arc<Self>> {
+    pub(crate) fn open(config: &CacheConfig, options: &str) -> Option<Arc<Self>> {
         let path = config.directory.as_deref()?;
         match Folder::open(path, config.limit as u64) {
             Ok(folder) => {
@@ -116,7 +117,8 @@ impl Cache {
                         path.display()
                     );
                 }
-                Some(Arc::new(Self { folder, program }))
+                let keeper = program.map(|program| Sha256::new_with_prefix(program + options));
+                Some(Arc::new(Self { folder, keeper }))
             }
             Err(error) => {
                 log::warn!(target: OPTIONS, "no cache in `{}`: {error}", path.display());
@@ -127,7 +129,7 @@ impl Cache {
 
     /// Whether code is kept.
     pub(crate) fn keeps_code(&self) -> bool {
-        self.program.is_some()
+        self.keeper.is_some()
     }
 
     /// The code of a module, if the cache has it. Then the module is valid: only code of valid
@@ -138,16 +140,13 @@ impl Cache {
             Ok(_) => Err(SerializedError::OtherModule),
             Err(error) => Err(error),
         };
-        self.entry(&self.code_name(module, engine)?, Folder::read_own, read)
+        self.entry(&self.code_name(module)?, Folder::read_own, read)
     }
 
     /// The name of a module's code, as this program's engines with the same options make it.
-    fn code_name(&self, module: ModuleDigest, engine: &Engine) -> Option<String> {
-        let mut hash = Sha256::new();
-        hash.update(module.0);
-        hash.update(engine.fits());
-        hash.update(self.program.as_deref()?);
-        Some(format!("{}.code", ModuleDigest(hash.finalize().into())))
+    fn code_name(&self, module: ModuleDigest) -> Option<String> {
+        let hash = self.keeper.clone()?.chain_update(module.0).finalize();
+        Some(format!("{}.code", ModuleDigest(hash.into())))
     }
 
     /// What `decode` makes of an entry; one that it refuses is removed.
@@ -249,9 +248,7 @@ impl Cached {
 
     /// Writes the code, if there is some that the cache does not have.
     fn update_code(&self, known: &mut Known) -> Result<bool> {
-        let name = self
-            .cache
-            .code_name(self.tiers.digest(&self.code), &self.engine);
+        let name = self.cache.code_name(self.tiers.digest(&self.code));
         let Some(name) = name else {
             return Ok(false);
         };

@@ -102,9 +102,10 @@ impl Engine {
         }
         let tiering = Tiering::new(config.tiering.clone(), ladder, log.clone())?;
         start_sampler(&config, &runtime, &tiering)?;
+        let fits = compat::text(&config, &optimizer);
         let inner = Inner {
-            fits: compat::text(&config, &optimizer),
-            cache: Cache::open(&config.cache),
+            cache: Cache::open(&config.cache, &fits),
+            fits,
             config,
             runtime,
             tiering,

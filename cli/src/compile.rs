@@ -69,21 +69,15 @@ pub struct Arguments {
 
 /// Compiles the module.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let mut options = Options::default();
-    let groups = [
+    let options = options::of_groups(&[
         (Group::Tiering, &arguments.tiering),
         (Group::Compile, &arguments.compile),
         (Group::Wasm, &arguments.wasm),
-    ];
-    for (group, texts) in groups {
-        if let Err(error) = options::set_all(&mut options, group, texts) {
-            report::error_line(&error);
-            return ExitCode::from(2);
-        }
-    }
-    match compile(arguments, &options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report::failure(&error),
+    ]);
+    match options.map(|options| compile(arguments, &options)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => report::failure(&error),
+        Err(refused) => refused,
     }
 }
 

@@ -12,12 +12,15 @@ use std::sync::{Arc, OnceLock};
 use upshift_abi as abi;
 use upshift_runtime::{HostCall, HostFunc, run_async};
 
-use super::dynamic::{self, arguments, write_results};
+use super::dynamic;
 use super::host::{Caller, HostDefinition};
 use super::values::private::Values;
 use super::{TRAMPOLINE, TypedFunc};
 use crate::val::raw_mut;
 use crate::{AsContextMut, Func, FuncType, Result, Val, WasmParams, WasmResults, WasmRet};
+
+/// What an asynchronous host function returns.
+pub(crate) type HostFuture<'a, R> = Box<dyn Future<Output = R> + Send + 'a>;
 
 impl Func {
     /// Creates an asynchronous host function from a closure with Rust types, whose parameters are
@@ -74,10 +77,7 @@ impl Func {
     /// If the engine's code space is full.
     pub fn wrap_async<T, F, P, R>(mut store: impl AsContextMut<Data = T>, func: F) -> Self
     where
-        F: for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a>
-            + Send
-            + Sync
-            + 'static,
+        F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
         P: WasmParams,
         R: WasmRet,
         T: Send + 'static,
@@ -94,11 +94,7 @@ impl Func {
     /// If the engine's code space is full.
     pub fn new_async<T, F>(mut store: impl AsContextMut<Data = T>, ty: FuncType, func: F) -> Self
     where
-        F: for<'a> Fn(
-                Caller<'a, T>,
-                &'a [Val],
-                &'a mut [Val],
-            ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        F: for<'a> Fn(Caller<'a, T>, &'a [Val], &'a mut [Val]) -> HostFuture<'a, Result<()>>
             + Send
             + Sync
             + 'static,
@@ -171,10 +167,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
 /// Creates an asynchronous host function from a closure with Rust types.
 pub(crate) fn host<T, F, P, R>(func: F) -> HostDefinition
 where
-    F: for<'a> Fn(Caller<'a, T>, P) -> Box<dyn Future<Output = R> + Send + 'a>
-        + Send
-        + Sync
-        + 'static,
+    F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
     P: WasmParams,
     R: WasmRet,
     T: Send + 'static,
@@ -203,38 +196,18 @@ where
 /// Creates an asynchronous host function from a closure over values of run-time types.
 pub(crate) fn host_dynamic<T, F>(ty: FuncType, func: F) -> HostDefinition
 where
-    F: for<'a> Fn(
-            Caller<'a, T>,
-            &'a [Val],
-            &'a mut [Val],
-        ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+    F: for<'a> Fn(Caller<'a, T>, &'a [Val], &'a mut [Val]) -> HostFuture<'a, Result<()>>
         + Send
         + Sync
         + 'static,
     T: Send + 'static,
 {
-    let ty = ty.0;
-    let signature = ty.clone();
-    let call = move |host: HostCall<'_>| {
-        let HostCall {
-            store,
-            caller,
-            values,
-        } = host;
-        // SAFETY: the runtime passes values of the parameter types.
-        let (params, mut results) = unsafe { arguments(store, &signature, values) };
-        let (func, params, slots) = (&func, &params[..], &mut results[..]);
-        // SAFETY: the runtime calls this closure for the store's innermost activation.
+    dynamic::host_with(ty, move |store, caller, params, results| {
+        // SAFETY: this is called in the store's innermost activation.
         unsafe {
-            run_async(&mut *store, move |store| {
-                Box::into_pin(func(Caller::new(store, caller), params, slots))
+            run_async(store, |store| {
+                Box::into_pin(func(Caller::new(store, caller), params, results))
             })
-        }??;
-        write_results(store, &signature, &results, values)
-    };
-    HostDefinition {
-        ty,
-        uses: OnceLock::new(),
-        func: HostFunc::Array(Arc::new(call)),
-    }
+        }?
+    })
 }

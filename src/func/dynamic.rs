@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use upshift_abi::vmctx::VmVal;
-use upshift_runtime::{FuncId, HostCall, HostFunc, Store as RawStore};
+use upshift_runtime::{FuncId, HostCall, HostFunc, InstanceId, Store as RawStore};
 
 use super::host::{Caller, HostDefinition};
 use crate::error::of_call;
@@ -49,6 +49,21 @@ pub(crate) fn host<T: 'static>(
     ty: FuncType,
     func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 ) -> HostDefinition {
+    host_with(ty, move |store, caller, params, results| {
+        func(Caller::new(store, caller), params, results)
+    })
+}
+
+/// Creates a host function from what it does with a store, the instance that calls it, its
+/// arguments, and zeros and nulls in the place of its results. This runs in the store's innermost
+/// activation, with no frames of the embedder between.
+pub(super) fn host_with<F>(ty: FuncType, run: F) -> HostDefinition
+where
+    F: for<'a> Fn(&'a mut RawStore, Option<InstanceId>, &'a [Val], &'a mut [Val]) -> Result<()>
+        + Send
+        + Sync
+        + 'static,
+{
     let ty = ty.0;
     let signature = ty.clone();
     let call = move |host: HostCall<'_>| {
@@ -57,47 +72,23 @@ pub(crate) fn host<T: 'static>(
             caller,
             values,
         } = host;
-        // SAFETY: the runtime passes values of the parameter types.
-        let (params, mut results) = unsafe { arguments(store, &signature, values) };
-        func(Caller::new(store, caller), &params, &mut results)?;
-        write_results(store, &signature, &results, values)
+        let mut params = Vec::with_capacity(signature.params.len());
+        for (&ty, &value) in signature.params.iter().zip(&*values) {
+            // SAFETY: the runtime passes values of the parameter types.
+            params.push(unsafe { Val::from_vm_val(store, value, ty) });
+        }
+        let results = signature.results.iter().map(|&ty| Val::default_for_ty(ty));
+        let mut results: Vec<_> = results.collect();
+        run(store, caller, &params, &mut results)?;
+        for ((result, &ty), value) in results.iter().zip(&signature.results).zip(values) {
+            result.check(store, ty, "host function result")?;
+            *value = result.to_vm_val(store);
+        }
+        Ok(())
     };
     HostDefinition {
         ty,
         uses: OnceLock::new(),
         func: HostFunc::Array(Arc::new(call)),
     }
-}
-
-/// The arguments of a host function of the type, and zeros and nulls in the place of results.
-///
-/// # Safety
-///
-/// The values are of the parameters' types, in this store.
-pub(super) unsafe fn arguments(
-    store: &mut RawStore,
-    ty: &upshift_abi::FuncType,
-    values: &[VmVal],
-) -> (Vec<Val>, Vec<Val>) {
-    let mut params = Vec::with_capacity(ty.params.len());
-    for (&ty, &value) in ty.params.iter().zip(values) {
-        // SAFETY: guaranteed by the caller.
-        params.push(unsafe { Val::from_vm_val(store, value, ty) });
-    }
-    let results = ty.results.iter().map(|&ty| Val::default_for_ty(ty));
-    (params, results.collect())
-}
-
-/// Writes the results of a host function of the type, if they are of its types.
-pub(super) fn write_results(
-    store: &RawStore,
-    ty: &upshift_abi::FuncType,
-    results: &[Val],
-    values: &mut [VmVal],
-) -> Result<()> {
-    for ((result, &ty), value) in results.iter().zip(&ty.results).zip(values) {
-        result.check(store, ty, "host function result")?;
-        *value = result.to_vm_val(store);
-    }
-    Ok(())
 }

@@ -1,10 +1,9 @@
 //! Asynchronous host functions by name, and instances of modules that import them.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use super::{Definition, Linker};
-use crate::func::asynchronous::{host, host_dynamic};
+use crate::func::asynchronous::{HostFuture, host, host_dynamic};
 use crate::{AsContextMut, Caller, FuncType, Instance, Module, Result, Val, WasmParams, WasmRet};
 
 impl<T: Send + 'static> Linker<T> {
@@ -21,10 +20,7 @@ impl<T: Send + 'static> Linker<T> {
         func: F,
     ) -> Result<&mut Self>
     where
-        F: for<'a> Fn(Caller<'a, T>, Params) -> Box<dyn Future<Output = Results> + Send + 'a>
-            + Send
-            + Sync
-            + 'static,
+        F: for<'a> Fn(Caller<'a, T>, Params) -> HostFuture<'a, Results> + Send + Sync + 'static,
         Params: WasmParams,
         Results: WasmRet,
     {
@@ -45,11 +41,7 @@ impl<T: Send + 'static> Linker<T> {
         func: F,
     ) -> Result<&mut Self>
     where
-        F: for<'a> Fn(
-                Caller<'a, T>,
-                &'a [Val],
-                &'a mut [Val],
-            ) -> Box<dyn Future<Output = Result<()>> + Send + 'a>
+        F: for<'a> Fn(Caller<'a, T>, &'a [Val], &'a mut [Val]) -> HostFuture<'a, Result<()>>
             + Send
             + Sync
             + 'static,

@@ -99,12 +99,7 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
     let mut known = None;
     if let Some(cache) = cache {
         // The cache knows modules by all their bytes.
-        let wasm = loop {
-            if let (wasm, Input::Complete) = read().map_err(ReadError)? {
-                break wasm;
-            }
-        };
-        let digest = ModuleDigest::of(wasm);
+        let digest = ModuleDigest::of(to_end(&mut read)?);
         known = Some((digest, cache.code_of(digest, engine)));
     }
     let (facts, wasm, validators) = if let Some((_, Some(stored))) = &known {
@@ -122,7 +117,7 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
         };
         (facts, wasm, None)
     } else if engine.validates_eagerly() {
-        while read().map_err(ReadError)?.1 == Input::Partial {}
+        to_end(&mut read)?;
         let wasm = bytes.finish();
         let decoded = decode(&wasm)?;
         (decoded.facts, wasm, Some(decoded.validators))
@@ -139,6 +134,17 @@ pub(super) fn from_reader(engine: &Engine, mut reader: impl Read, len: usize) ->
     }
     engine.compile_eagerly(&code, &tiers, validators)?;
     Ok(Module::loaded(engine, code, tiers))
+}
+
+/// Reads on until the module is complete; returns all of it.
+fn to_end<'a>(
+    read: &mut impl FnMut() -> io::Result<(&'a [u8], Input)>,
+) -> Result<&'a [u8], ReadError> {
+    loop {
+        if let (wasm, Input::Complete) = read()? {
+            return Ok(wasm);
+        }
+    }
 }
 
 pub(super) fn error(error: LoadError) -> Error {

@@ -25,7 +25,7 @@ use crate::{bindgen, compile, completion, explore, export, hints, lab, man};
 
 pub use guest::{Clocks, Guest, Repeated, Streams};
 pub use knobs::{Around, help};
-pub use parse::{RunArguments, interpret, parse, set_all, tree, unknown_command};
+pub use parse::{RunArguments, interpret, of_groups, parse, tree, unknown_command};
 
 /// The format of `--stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -274,16 +274,30 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
     }
 }
 
-/// Sets grouped options, each text with one or more.
+/// Options by the texts of each group, each text with one or more settings.
 ///
 /// # Errors
 ///
-/// What is wrong with one of them.
-pub fn set_all(options: &mut Options, group: Group, texts: &[String]) -> Result<(), String> {
-    for setting in texts.iter().flat_map(|text| knobs::separate(group, text)) {
-        knobs::apply(options, group, &setting).map_err(|error| error.to_string())?;
+/// Exits with status 2, after a line that says what is wrong with one of them.
+pub fn of_groups(groups: &[(Group, &[String])]) -> Result<Options, ExitCode> {
+    let mut options = Options::default();
+    for (group, setting) in settings(groups) {
+        knobs::apply(&mut options, group, &setting).map_err(|error| {
+            report::error_line(&error.to_string());
+            ExitCode::from(2)
+        })?;
     }
-    Ok(())
+    Ok(options)
+}
+
+/// All settings in texts that may have several, with their groups.
+fn settings(groups: &[(Group, &[String])]) -> impl Iterator<Item = (Group, String)> {
+    groups.iter().flat_map(|&(group, texts)| {
+        let settings = texts
+            .iter()
+            .flat_map(move |text| knobs::separate(group, text));
+        settings.map(move |setting| (group, setting))
+    })
 }
 
 /// Prints help, or what is wrong with the arguments.
@@ -308,25 +322,18 @@ pub fn interpret(arguments: RunArguments) -> Result<Command, String> {
         file::apply(&mut options, path)?;
     }
     let groups = [
-        (Group::Tiering, &arguments.tiering),
+        (Group::Tiering, &arguments.tiering[..]),
         (Group::Compile, &arguments.compile),
         (Group::Wasm, &arguments.wasm),
         (Group::Debug, &arguments.debug),
     ];
-    for (group, settings) in groups {
-        for setting in settings
-            .iter()
-            .flat_map(|text| knobs::separate(group, text))
-        {
-            let setting = &*setting;
-            if setting == "help" {
-                let printed = report::out(&knobs::help(group));
-                let code =
-                    printed.map_or_else(|error| report::failure(&error), |()| ExitCode::SUCCESS);
-                return Ok(Command::Done(code));
-            }
-            knobs::apply(&mut options, group, setting).map_err(|error| error.to_string())?;
+    for (group, setting) in settings(&groups) {
+        if setting == "help" {
+            let printed = report::out(&knobs::help(group));
+            let code = printed.map_or_else(|error| report::failure(&error), |()| ExitCode::SUCCESS);
+            return Ok(Command::Done(code));
         }
+        knobs::apply(&mut options, group, &setting).map_err(|error| error.to_string())?;
     }
     options.stats = arguments.stats;
     options.invoke = arguments.invoke;
