@@ -1,9 +1,7 @@
 //! What a callback at an epoch's deadline changes is seen by the code behind it, and what that code
 //! has in registers stays.
 
-use upshift::{
-    Caller, Extern, ExternRef, Linker, Module, StoreContextMut, UpdateDeadline, Val,
-};
+use upshift::{Caller, Extern, ExternRef, Linker, Module, StoreContextMut, UpdateDeadline, Val};
 
 use super::epochs::{ENGINES, in_every_engine, instance, store};
 

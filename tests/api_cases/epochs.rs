@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -32,8 +32,11 @@ pub(super) static ENGINES: LazyLock<Vec<(String, Engine)>> = LazyLock::new(|| {
     configs.into_iter().map(engine).collect()
 });
 
-/// Runs a test with each engine, and names the engine if it fails.
+/// Runs a test with each engine, and names the engine if it fails. Tests wait for each other, as
+/// those that share an engine share its epoch.
 pub(super) fn in_every_engine(test: impl Fn(&Engine)) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, engine) in &*ENGINES {
         eprintln!("engine: {name}");
         test(engine);

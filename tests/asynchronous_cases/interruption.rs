@@ -1,15 +1,17 @@
 //! Interruptions and deadlines of calls that run or wait.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use upshift::{Caller, Engine, Linker, Module, Store, TimedOut, Trap, TypedFunc};
+use upshift::{Caller, Engine, Func, Instance, Linker, Module, Store, TimedOut, Trap, TypedFunc};
 
-use crate::{block_on, define_wait, host_fn, in_every_mode, on_new_threads};
+use crate::{block_on, define_wait, host_fn, in_every_mode, on_new_threads, poll_once};
 
 const MODULE: &str = r#"(module
     (import "host" "forever" (func $forever))
@@ -43,6 +45,29 @@ fn store(engine: &Engine) -> (Store<Alive>, [TypedFunc<(), ()>; 3]) {
     let funcs =
         ["wait", "spin", "fine"].map(|name| instance.get_typed_func(&mut store, name).unwrap());
     (store, funcs)
+}
+
+/// An interruption that comes while a host function's future is polled ends the call at once: the
+/// future wakes nothing any more.
+#[test]
+fn a_call_that_is_interrupted_before_it_waits_does_not_wait() {
+    in_every_mode(|engine| {
+        let (mut store, _) = store(engine);
+        let handle = store.interrupt_handle();
+        let interrupts = Func::wrap_async(&mut store, move |_: Caller<'_, Alive>, (): ()| {
+            handle.interrupt();
+            Box::new(pending::<()>())
+        });
+        let module = r#"(module (import "" "" (func $host)) (func (export "run") (call $host)))"#;
+        let module = Module::new(engine, module).unwrap();
+        let instance = Instance::new(&mut store, &module, &[interrupts.into()]).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run");
+        let run = run.unwrap();
+        let Poll::Ready(ended) = poll_once(pin!(run.call_async(&mut store, ()))) else {
+            panic!("the call waits");
+        };
+        assert_eq!(ended.unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+    });
 }
 
 #[test]
