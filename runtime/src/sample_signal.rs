@@ -91,16 +91,22 @@ unsafe fn place(pc: usize, engine: usize) -> Place {
     }
     // SAFETY: the thread is inside WebAssembly, and if the program counter is in the code space it
     // runs that code, which stays placed until it has left.
-    match unsafe { runtime.code().lookup(pc) }.map(|meta| &meta.kind) {
-        Some(CodeKind::Function(function)) => Place::Guest(SampledCode {
-            module: function.module,
-            func: function.func,
-            unit: function.unit,
-            tier: function.tier,
-            level: function.level,
-        }),
-        Some(CodeKind::Trampoline(_)) | None => Place::Host,
-    }
+    let Some(meta) = (unsafe { runtime.code().lookup(pc) }) else {
+        return Place::Host;
+    };
+    let CodeKind::Function(function) = &meta.kind else {
+        return Place::Host;
+    };
+    let innermost = meta.sources(pc, None).next();
+    let inlined = innermost.and_then(|source| source.func);
+    Place::Guest(SampledCode {
+        module: function.module,
+        func: function.func,
+        body: inlined.unwrap_or(function.func),
+        unit: function.unit,
+        tier: function.tier,
+        level: function.level,
+    })
 }
 
 /// Passes the signal to the previous handler. One that the process ends by is ignored: it can be

@@ -61,8 +61,10 @@ pub struct SamplerConfig {
 pub struct SampledCode {
     /// The module of the function.
     pub module: ModuleId,
-    /// The function; what was inlined into it counts for it.
+    /// The function that was compiled.
     pub func: DefinedFuncIndex,
+    /// The function whose body the instruction is from: the same, or one that was inlined into it.
+    pub body: DefinedFuncIndex,
     /// The whole function, or the OSR entry of a loop.
     pub unit: CompileUnit,
     /// The tier that compiled the code.

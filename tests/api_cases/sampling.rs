@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use upshift::knobs::{self, Group};
 use upshift::profiler::{Activity, Detail, Event, FuncKey, LogConfig, ModuleKey};
-use upshift::tiering::{Level, Samples};
+use upshift::tiering::{FunctionSamples, Level, Samples};
 use upshift::{
     Caller, Config, Engine, Instance, Linker, MemoryType, Module, SharedMemory, Store, Trap,
 };
@@ -15,8 +15,14 @@ use upshift_abi::DefinedFuncIndex;
 
 use upshift_spectest::Mode;
 
-/// Runs a test in every mode, in engines that sample.
+/// Runs a test in every mode, in engines that sample and inline nothing: what is inlined counts for
+/// its caller.
 fn in_every_mode(test: impl Fn(&Engine)) {
+    in_every_mode_with("none", |_, engine| test(engine));
+}
+
+/// Runs a test in every mode, in engines that sample.
+fn in_every_mode_with(inline: &str, test: impl Fn(Mode, &Engine)) {
     for mode in Mode::all() {
         eprintln!("mode {mode}");
         let mut config = mode.config();
@@ -26,9 +32,8 @@ fn in_every_mode(test: impl Fn(&Engine)) {
                 detail: Detail::Events,
                 capacity: None,
             });
-        // What is inlined counts for its caller.
-        knobs::set(&mut config, Group::Compile, "inline", "none").unwrap();
-        test(&Engine::new(&config).unwrap());
+        knobs::set(&mut config, Group::Compile, "inline", inline).unwrap();
+        test(*mode, &Engine::new(&config).unwrap());
     }
 }
 
@@ -98,8 +103,14 @@ fn call_until(store: &mut Store<()>, instance: Instance, name: &str, argument: i
 
 /// Samples in a function, in code of any level.
 fn count(samples: &Samples, func: u32) -> u64 {
-    let rows = samples.functions.iter();
-    let own = rows.filter(|row| row.func.func == DefinedFuncIndex(func));
+    count_in(&samples.functions, func)
+}
+
+/// Samples of a function in these rows.
+fn count_in(rows: &[FunctionSamples], func: u32) -> u64 {
+    let own = rows
+        .iter()
+        .filter(|row| row.func.func == DefinedFuncIndex(func));
     own.map(|row| row.sum.count).sum()
 }
 
@@ -132,6 +143,23 @@ fn samples_divide_as_time_does() {
         // Thrice the work; with six hundred samples a quarter more or less is beyond chance.
         let ratio = cpu(LONG) / cpu(WORK);
         assert!((2.0..4.5).contains(&ratio), "{ratio}: {samples:?}");
+    });
+}
+
+/// What is inlined is told apart from the function that it is inlined into.
+#[test]
+fn samples_name_the_body_that_runs() {
+    in_every_mode_with("all", |mode, engine| {
+        let (mut store, instance) = start(engine);
+        call_until(&mut store, instance, "two", 3_000, 600);
+        let samples = engine.samples();
+        let [work, long] = [WORK, LONG].map(|func| count_in(&samples.bodies, func));
+        assert!(work > 60 && work < long, "{work} {long}: {samples:?}");
+        let all: u64 = samples.bodies.iter().map(|row| row.sum.count).sum();
+        assert_eq!(all, samples.of(Activity::Guest).count);
+        if mode == Mode::Optimizer {
+            assert_eq!(count(&samples, WORK), 0, "{samples:?}");
+        }
     });
 }
 

@@ -42,7 +42,7 @@ impl SampleSum {
 /// A function's samples in code of one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionSamples {
-    /// The function; what was inlined into it counts for it.
+    /// The function.
     pub func: FuncKey,
     /// The level of the code, OSR entries included.
     pub level: Level,
@@ -53,8 +53,11 @@ pub struct FunctionSamples {
 /// What samples have found since the engine was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Samples {
-    /// By function and level, in this order.
+    /// By the function that was compiled, with what was inlined into it, and level, in this order.
     pub functions: Vec<FunctionSamples>,
+    /// By the function whose body ran, in its own code or inlined into another function's, and the
+    /// level of that code, in this order.
+    pub bodies: Vec<FunctionSamples>,
     /// All samples by what the thread did; those of `functions` together are those in
     /// [`Activity::Guest`], but for functions of modules that were dropped before their samples
     /// were taken.
@@ -97,6 +100,7 @@ pub(crate) struct Sampling {
 #[derive(Default)]
 struct Found {
     functions: BTreeMap<(FuncKey, Level), SampleSum>,
+    bodies: BTreeMap<(FuncKey, Level), SampleSum>,
     activities: BTreeMap<Activity, SampleSum>,
 }
 
@@ -127,10 +131,10 @@ impl Sampling {
 
     fn samples(&self) -> Samples {
         let found = self.found();
-        let rows = found.functions.iter();
         let row = |(&(func, level), &sum)| FunctionSamples { func, level, sum };
         Samples {
-            functions: rows.map(row).collect(),
+            functions: found.functions.iter().map(row).collect(),
+            bodies: found.bodies.iter().map(row).collect(),
             activities: found.activities.clone(),
         }
     }
@@ -169,8 +173,14 @@ impl Shared {
             let mut sums = sampling.found();
             sums.activities.entry(activity).or_default().add(cpu_time);
             if let Some((code, _, func)) = &found {
-                let place = (*func, Level(code.level));
-                sums.functions.entry(place).or_default().add(cpu_time);
+                let body = FuncKey {
+                    func: code.body,
+                    ..*func
+                };
+                let level = Level(code.level);
+                let functions = &mut sums.functions;
+                functions.entry((*func, level)).or_default().add(cpu_time);
+                sums.bodies.entry((body, level)).or_default().add(cpu_time);
             }
         }
         self.log.record(|| Event::Sample {

@@ -1,4 +1,5 @@
-//! One run of a job under a sampler, and the time that each function took itself.
+//! One run of a job under a sampler, and the time that each function took itself. What was inlined
+//! counts for the function that it is from, so that the tiers can be compared.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ pub struct Function {
     pub name: String,
     /// Samples in its code.
     pub samples: u32,
-    /// Bytes of its code.
+    /// Bytes of its code, without its copies in other functions; 0 if it has none of its own.
     pub code_bytes: u32,
 }
 
@@ -55,7 +56,7 @@ pub fn run(module: &Module, job: &Job) -> Result<(Profile, Outcome)> {
     let total = samples.total();
     ensure!(total.cpu > Nanos(0), "it is too short to be sampled");
     let log = engine.event_log();
-    let mut profile = attribute(&samples.functions, &log.records(), &log.names());
+    let mut profile = attribute(&samples.bodies, &log.records(), &log.names());
     let busy = total.count - samples.of(Activity::Idle).count;
     profile.interval = total.cpu.0 as f64 / 1e9 / busy as f64;
     Ok((profile, outcome))
@@ -86,9 +87,12 @@ fn attribute(samples: &[FunctionSamples], records: &[Record], names: &Names) -> 
         }
     }
     for row in samples {
-        if let Some(function) = functions.get_mut(&row.func.func.0) {
-            function.samples += row.sum.count as u32;
-        }
+        let function = functions.entry(row.func.func.0);
+        let function = function.or_insert_with(|| Function {
+            name: names.of(row.func),
+            ..Function::default()
+        });
+        function.samples += row.sum.count as u32;
     }
     Profile {
         functions,
@@ -140,5 +144,7 @@ mod tests {
         assert_eq!(profile.functions[&1].samples, 2);
         assert_eq!(profile.functions[&2].samples, 1);
         assert_eq!(profile.functions[&2].code_bytes, 16);
+        let inlined = &profile.functions[&3];
+        assert_eq!((inlined.samples, inlined.code_bytes), (5, 0));
     }
 }

@@ -134,7 +134,8 @@ pub fn answer(thread: i32, place: impl Fn(usize) -> Place) -> bool {
 const GUEST: u64 = 1;
 const COMPILE: u64 = 2;
 
-/// A place as three words: the module; the function and the loop, from 1; kind, level and tier.
+/// A place as three words: the module; the function and the loop, from 1; the function whose body
+/// it is, level, tier and kind.
 fn pack(place: Place) -> [u64; 3] {
     let code = match place {
         Place::Guest(code) => code,
@@ -146,7 +147,10 @@ fn pack(place: Place) -> [u64; 3] {
         CompileUnit::Loop(index) => u64::from(index.0) + 1,
     };
     let func = u64::from(code.func.0) << 32 | unit;
-    let rest = u64::from(code.level) << 16 | (code.tier as u64) << 8 | GUEST;
+    let rest = u64::from(code.body.0) << 32
+        | u64::from(code.level) << 16
+        | (code.tier as u64) << 8
+        | GUEST;
     [code.module.0, func, rest]
 }
 
@@ -155,6 +159,7 @@ fn unpack([module, func, rest]: [u64; 3]) -> Place {
         GUEST => Place::Guest(SampledCode {
             module: ModuleId(module),
             func: DefinedFuncIndex((func >> 32) as u32),
+            body: DefinedFuncIndex((rest >> 32) as u32),
             unit: match func as u32 {
                 0 => CompileUnit::Function,
                 number => CompileUnit::Loop(LoopIndex(number - 1)),
@@ -214,6 +219,7 @@ mod tests {
         Place::Guest(SampledCode {
             module: ModuleId(u64::MAX),
             func: DefinedFuncIndex(func),
+            body: DefinedFuncIndex(func ^ 5),
             unit,
             tier: Tier::Optimizer,
             level: 3,
