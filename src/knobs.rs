@@ -22,7 +22,8 @@ use upshift_abi::{Feature, MemoryBounds, SpectreMitigation};
 use upshift_knobs::types::{self, Type};
 use upshift_knobs::{Knob, TimeUnit, choices, knobs};
 use upshift_optimizer::{
-    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Regalloc, SelfCalls,
+    Arithmetic, Bulk, Constants, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Regalloc,
+    SelfCalls,
 };
 use upshift_runtime::CodeMapping;
 
@@ -81,6 +82,8 @@ const MEMORY_BASE: Type<MemoryBase> =
     choices!(MemoryBase { "displacement" => Displacement, "register" => Register });
 const ARITHMETIC: Type<Arithmetic> =
     choices!(Arithmetic { "as-written" => AsWritten, "simplified" => Simplified });
+const CONSTANTS: Type<Constants> =
+    choices!(Constants { "as-written" => AsWritten, "where-passed" => WherePassed });
 const BULK: Type<Bulk> = choices!(Bulk { "inline" => Inline, "call" => Call });
 const DISPATCH: Type<Dispatch> = choices!(Dispatch { "shared" => Shared, "copied" => Copied });
 const CODE_MAPPING: Type<CodeMapping> =
@@ -126,6 +129,8 @@ knobs! {
             "optimizer: how accesses address a module's own memory";
         Compile "arithmetic": Ablation ARITHMETIC => optimizer.arithmetic,
             "optimizer: instructions for integer arithmetic with constants";
+        Compile "constants": Ablation CONSTANTS => optimizer.constants,
+            "optimizer: where constants are made that branches pass on";
         Compile "bulk": Ablation BULK => optimizer.bulk,
             "optimizer: how memory.copy and memory.fill of few bytes are compiled";
         Compile "dispatch": Ablation DISPATCH => optimizer.dispatch,

@@ -17,7 +17,8 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody};
 
 use crate::artifact::{self, Mark};
 use crate::isa::{self, OptimizerError};
-use crate::options::{Inline, OptimizerOptions, Regalloc};
+use crate::options::{Constants, Inline, OptimizerOptions, Regalloc};
+use crate::pass;
 use crate::translate::{self, Config, Origins, TranslateError};
 use crate::x64;
 
@@ -105,10 +106,9 @@ impl Optimizer {
         let context = &mut session.codegen;
         match dump {
             Dump::Clif => {}
-            Dump::OptimizedClif => context
-                .optimize(&*self.isa, &mut ControlPlane::default())
-                .map_err(|error| codegen_error(func, &error, context))?,
+            Dump::OptimizedClif => self.optimize(&*self.isa, func, context)?,
             Dump::Vcode => {
+                self.optimize(&*self.isa, func, context)?;
                 context.set_disasm(true);
                 let result = context.compile(&*self.isa, &mut ControlPlane::default());
                 let result = result.map_err(|error| error.inner);
@@ -118,6 +118,22 @@ impl Optimizer {
         }
         let text = context.func.display().to_string();
         Ok(in_module(&text, &session.origins))
+    }
+
+    /// Runs all passes over CLIF: Cranelift's, then ours.
+    fn optimize(
+        &self,
+        isa: &dyn TargetIsa,
+        func: DefinedFuncIndex,
+        context: &mut Context,
+    ) -> Result<(), CompileError> {
+        let optimized = context.optimize(isa, &mut ControlPlane::default());
+        optimized.map_err(|error| codegen_error(func, &error, context))?;
+        if self.options.constants == Constants::WherePassed {
+            pass::constants::make_where_passed(context);
+        }
+        let verified = context.verify_if(isa);
+        verified.map_err(|error| codegen_error(func, &error, context))
     }
 
     /// The target with the register allocator that suits the function.
@@ -218,10 +234,9 @@ impl Session<'_> {
         let func = request.func;
         let isa = self.optimizer.isa_for(&context.func);
         let isa = isa.map_err(|error| internal(func, error.to_string()))?;
-        let mut control = ControlPlane::default();
-        let optimized = context.verify_if(isa);
-        let optimized = optimized.and_then(|()| context.optimize(isa, &mut control));
-        optimized.map_err(|error| codegen_error(func, &error, context))?;
+        let verified = context.verify_if(isa);
+        verified.map_err(|error| codegen_error(func, &error, context))?;
+        self.optimizer.optimize(isa, func, context)?;
         Mark::set_exits(&mut context.func);
         check_cancel(request)?;
         let compiled = self.back_end(isa, func, context)?;

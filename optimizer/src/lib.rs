@@ -28,6 +28,7 @@ mod isa;
 mod names;
 mod op;
 pub mod options;
+mod pass;
 mod signature;
 mod translate;
 mod trap;
@@ -36,6 +37,6 @@ mod x64;
 pub use compiler::{Dump, Optimizer};
 pub use isa::OptimizerError;
 pub use options::{
-    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, OptimizerOptions,
-    Regalloc, SelfCalls,
+    Arithmetic, Bulk, Constants, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel,
+    OptimizerOptions, Regalloc, SelfCalls,
 };

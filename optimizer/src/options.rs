@@ -117,6 +117,16 @@ pub enum Dispatch {
     Copied,
 }
 
+/// Where constants are made that branches pass on, as the values of locals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Constants {
+    /// Where the body has them: registers hold them up to the last branch.
+    AsWritten,
+    /// Where they are passed.
+    #[default]
+    WherePassed,
+}
+
 /// The optimizer's options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerOptions {
@@ -128,6 +138,8 @@ pub struct OptimizerOptions {
     pub memory_base: MemoryBase,
     /// Which instructions integer arithmetic with constants becomes.
     pub arithmetic: Arithmetic,
+    /// Where constants are made that branches pass on.
+    pub constants: Constants,
     /// How short copies and fills of memory are compiled.
     pub bulk: Bulk,
     /// How interpreters reach the next operation.

@@ -8,8 +8,8 @@ use upshift_abi::{
     CompileError, CompileUnit, LoopIndex, MemoryBounds, MemoryOptions, SpectreMitigation,
 };
 use upshift_optimizer::{
-    Arithmetic, Bulk, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel, Optimizer,
-    OptimizerOptions, Regalloc, SelfCalls,
+    Arithmetic, Bulk, Constants, Cpu, Dispatch, Inline, MemoryBase, NullChecks, OptLevel,
+    Optimizer, OptimizerOptions, Regalloc, SelfCalls,
 };
 
 /// What operators need around them.
@@ -257,6 +257,7 @@ fn every_operator_with_other_options() {
             regalloc: Regalloc::SinglePass,
             memory_base: MemoryBase::Register,
             arithmetic: Arithmetic::AsWritten,
+            constants: Constants::AsWritten,
             bulk: Bulk::Call,
             dispatch: Dispatch::Shared,
             canonicalize_nans: true,

@@ -26,6 +26,22 @@ impl Extended {
     pub(super) fn forget(&mut self) {
         self.here.clear();
     }
+
+    /// What a value was extended to.
+    fn of(&self, value: Value) -> Option<Value> {
+        let known = self.here.iter().find(|(known, _)| *known == value);
+        known.map(|&(_, wide)| wide)
+    }
+
+    fn remember(&mut self, value: Value, wide: Value) {
+        if self.of(value).is_some() {
+            return;
+        }
+        if self.here.len() == MAX_REMEMBERED {
+            self.here.clear();
+        }
+        self.here.push((value, wide));
+    }
 }
 
 /// The most values that are remembered: the search is linear.
@@ -51,11 +67,14 @@ impl Translator<'_> {
         {
             return Some(arg);
         }
-        let known = self.extended.here.iter().find(|(known, _)| *known == value);
-        known.map(|&(_, wide)| wide)
+        self.extended.of(value)
     }
 
     /// The `i32` that a value made by [`extend`](Self::extend), or by joining such values, holds.
+    ///
+    /// What was extended in another block stays so: the value that was extended would need a
+    /// register of its own up to here, or be computed anew by a selection of instructions that
+    /// sees through to its operands, which then live as long.
     pub(crate) fn reduce(&mut self, wide: Value) -> Value {
         self.extended.clean.insert(wide);
         match self.definition(wide) {
@@ -63,12 +82,23 @@ impl Translator<'_> {
             Some(InstructionData::Unary {
                 opcode: Opcode::Uextend,
                 arg,
-            }) => match self.builder.func.dfg.value_type(arg) {
-                types::I32 => arg,
-                _ => self.ins().uextend(types::I32, arg),
-            },
+            }) if self.is_made_here(wide) => {
+                if self.builder.func.dfg.value_type(arg) != types::I32 {
+                    return self.ins().uextend(types::I32, arg);
+                }
+                self.extended.remember(arg, wide);
+                arg
+            }
             _ => self.ins().ireduce(types::I32, wide),
         }
+    }
+
+    /// Whether an instruction of the current block has made the value.
+    fn is_made_here(&self, value: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let inst = dfg.value_def(value).inst();
+        let block = inst.and_then(|inst| self.builder.func.layout.inst_block(inst));
+        block.is_some() && block == self.builder.current_block()
     }
 
     /// Extends the result of an instruction without another one, where that is possible.
@@ -118,15 +148,11 @@ impl Translator<'_> {
     }
 
     fn extend_here(&mut self, value: Value) -> Value {
-        let known = self.extended.here.iter().find(|(known, _)| *known == value);
-        if let Some(&(_, wide)) = known {
+        if let Some(wide) = self.extended.of(value) {
             return wide;
         }
         let wide = self.ins().uextend(types::I64, value);
-        if self.extended.here.len() == MAX_REMEMBERED {
-            self.extended.here.clear();
-        }
-        self.extended.here.push((value, wide));
+        self.extended.remember(value, wide);
         wide
     }
 

@@ -84,7 +84,14 @@ impl Translator<'_> {
     }
 
     pub(crate) fn visit_i8x16_shuffle(&mut self, bytes: [u8; 16]) {
-        let (a, b) = self.pop2();
+        let (mut a, mut b) = self.pop2();
+        // Producers name any second vector where they mean one: told so, Cranelift needs no
+        // permutation of two.
+        if bytes.iter().all(|&byte| byte < 16) {
+            b = a;
+        } else if bytes.iter().all(|&byte| byte >= 16) {
+            a = b;
+        }
         let mask = ConstantData::from(bytes.as_slice());
         let mask = self.builder.func.dfg.immediates.push(mask);
         let result = self.ins().shuffle(a, b, mask);

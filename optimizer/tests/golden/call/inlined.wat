@@ -76,29 +76,31 @@
 ;;   @0054                               brif v1, block2, block3
 ;;
 ;;                                   block2:
-;;   @0058                               v5 = iconst.i32 1
-;;   @005a                               v6 = isub.i32 v1, v5  ; v5 = 1
-;;   @005b                               v7 = uextend.i64 v6
-;;   @0054                               brif v6, block6, block7
+;;   @0056                               v5 = ireduce.i32 v2
+;;   @0058                               v6 = iconst.i32 1
+;;   @005a                               v7 = isub v5, v6  ; v6 = 1
+;;   @005b                               v8 = uextend.i64 v7
+;;   @0054                               brif v7, block6, block7
 ;;
 ;;                                   block6:
-;;   @0058                               v10 = iconst.i32 1
-;;   @005a                               v11 = isub.i32 v6, v10  ; v10 = 1
-;;   @005b                               v12 = call fn0(v0, v11)
-;;   @005d                               v13 = call fn1(v0, v12)
-;;   @005f                               jump block8(v13)
+;;   @0056                               v11 = ireduce.i32 v8
+;;   @0058                               v12 = iconst.i32 1
+;;   @005a                               v13 = isub v11, v12  ; v12 = 1
+;;   @005b                               v14 = call fn0(v0, v13)
+;;   @005d                               v15 = call fn1(v0, v14)
+;;   @005f                               jump block8(v15)
 ;;
 ;;                                   block7:
-;;   @0060                               v14 = iconst.i32 0
-;;   @0062                               jump block8(v14)  ; v14 = 0
+;;   @0060                               v16 = iconst.i32 0
+;;   @0062                               jump block8(v16)  ; v16 = 0
 ;;
-;;                                   block8(v9: i32):
-;;   @005d                               v15 = call fn1(v0, v9)
-;;   @005f                               jump block4(v15)
+;;                                   block8(v10: i32):
+;;   @005d                               v17 = call fn1(v0, v10)
+;;   @005f                               jump block4(v17)
 ;;
 ;;                                   block3:
-;;   @0060                               v16 = iconst.i32 0
-;;   @0062                               jump block4(v16)  ; v16 = 0
+;;   @0060                               v18 = iconst.i32 0
+;;   @0062                               jump block4(v18)  ; v18 = 0
 ;;
 ;;                                   block4(v4: i32):
 ;;   @0063                               jump block1(v4)

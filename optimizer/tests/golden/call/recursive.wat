@@ -23,37 +23,37 @@
 ;;     unwind SaveReg { clobber_offset: 0, reg: p3i }
 ;;     movq %r12, 8(%rsp)
 ;;     unwind SaveReg { clobber_offset: 8, reg: p12i }
-;;     movq %r13, 0x10(%rsp)
-;;     unwind SaveReg { clobber_offset: 16, reg: p13i }
+;;     movq %r14, 0x10(%rsp)
+;;     unwind SaveReg { clobber_offset: 16, reg: p14i }
 ;;   block0:
-;;     movq %rdi, %r13
+;;     movq %rdi, %r14
+;;     movl %esi, %edi
 ;;     cmpl $0x2, %esi
-;;     movq %rsi, %r12
 ;;     jl      label2; j label1
 ;;   block1:
-;;     movq %r12, %rax
-;;     movq %rax, %rsi
+;;     movq %rdi, %rsi
 ;;     subl $0x1, %esi
-;;     movq %r13, %rdi
+;;     movq %rdi, %r12
+;;     movq %r14, %rdi
 ;;     call    User(userextname0)
 ;;     movq %rax, %rbx
 ;;     movq %r12, %rsi
 ;;     subl $0x2, %esi
-;;     movq %r13, %rdi
+;;     movq %r14, %rdi
 ;;     call    User(userextname0)
 ;;     movq %rbx, %rcx
-;;     leal (%rcx, %rax), %esi
+;;     leal (%rcx, %rax), %eax
 ;;     jmp     label3
 ;;   block2:
-;;     movq %r12, %rsi
+;;     movq %rdi, %rsi
+;;     movq %rsi, %rax
 ;;     jmp     label3
 ;;   block3:
 ;;     jmp     label4
 ;;   block4:
-;;     movq %rsi, %rax
 ;;     movq (%rsp), %rbx
 ;;     movq 8(%rsp), %r12
-;;     movq 0x10(%rsp), %r13
+;;     movq 0x10(%rsp), %r14
 ;;     addq $0x20, %rsp
 ;;     movq %rbp, %rsp
 ;;     popq %rbp

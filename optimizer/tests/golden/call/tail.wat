@@ -27,9 +27,10 @@
 ;;   @0022                               jump block4
 ;;
 ;;                                   block4:
-;;   @0025                               v8 = iconst.i32 1
-;;   @0027                               v9 = isub.i32 v1, v8  ; v8 = 1
-;;   @0028                               return_call fn0(v0, v9)
+;;   @0023                               v8 = ireduce.i32 v2
+;;   @0025                               v9 = iconst.i32 1
+;;   @0027                               v10 = isub v8, v9  ; v9 = 1
+;;   @0028                               return_call fn0(v0, v10)
 ;;   }
 ;; vcode 0
 ;;     pushq %rbp
@@ -37,11 +38,13 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
+;;     movl %esi, %r8d
 ;;     testl %esi, %esi
 ;;     jz      label3; j label1
 ;;   block1:
 ;;     jmp     label2
 ;;   block2:
+;;     movq %r8, %rsi
 ;;     subl $0x1, %esi
 ;;     load_ext_name userextname0+0, %r10
 ;;     return_call_unknown %r10 (0) tmp=%r11 %rdi=%rdi %rsi=%rsi

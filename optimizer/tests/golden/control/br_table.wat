@@ -52,7 +52,6 @@
 ;;     movq %rsp, %rbp
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
-;;     movl $0x5, %eax
 ;;     cmpl $0x2, %esi
 ;;     jb      label4; j label1
 ;;   block1:
@@ -76,6 +75,7 @@
 ;;     leal 5(%rax), %eax
 ;;     jmp     label10
 ;;   block9:
+;;     movl $0x5, %eax
 ;;     jmp     label10
 ;;   block10:
 ;;     jmp     label11

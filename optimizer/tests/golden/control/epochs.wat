@@ -67,7 +67,8 @@
 ;;   @003a                               jump block5
 ;;
 ;;                                   block5:
-;;   @003d                               jump block1(v20)
+;;   @003b                               v28 = ireduce.i32 v21
+;;   @003d                               jump block1(v28)
 ;;
 ;;                                   block1(v5: i32):
 ;;   @003d                               return v5

@@ -44,24 +44,25 @@
 ;;     testl %esi, %esi
 ;;     jnz     label2; j label1
 ;;   block1:
+;;     movq %r8, %rsi
 ;;     jmp     label6
 ;;   block6:
-;;     leal 1(%r8), %eax
+;;     leal 1(%rsi), %eax
 ;;     jmp     label7
 ;;   block7:
 ;;     movq %rbp, %rsp
 ;;     popq %rbp
 ;;     retq
 ;;   block2:
-;;     testl %edx, %edx
-;;     movq %rdx, %rsi
+;;     movq %r8, %rsi
+;;     testl %esi, %esi
 ;;     jnz     label4; j label3
 ;;   block3:
 ;;     jmp     label5
 ;;   block4:
 ;;     load_ext_name userextname0+0, %rax
 ;;     call    *%rax
-;;     movl %eax, %r8d
+;;     movl %eax, %esi
 ;;     jmp     label5
 ;;   block5:
 ;;     jmp     label6
@@ -76,6 +77,7 @@
 ;;     jnbe #trap=stk_ovf
 ;;     unwind DefineNewFrame { offset_upward_to_caller_sp: 16, offset_downward_to_clobbers: 0 }
 ;;   block0:
+;;     movl %edx, %r9d
 ;;     testl %esi, %esi
 ;;     jnz     label2; j label1
 ;;   block2:
@@ -88,9 +90,9 @@
 ;;     popq %rbp
 ;;     retq
 ;;   block1:
-;;     load_ext_name userextname0+0, %r10
-;;     movq %rdx, %rsi
-;;     call    *%r10
+;;     load_ext_name userextname0+0, %r11
+;;     movq %r9, %rsi
+;;     call    *%r11
 ;;     jmp     label3
 ;; vcode 3
 ;;     pushq %rbp

@@ -73,8 +73,9 @@
 ;;
 ;;                                   block5:
 ;;   @0047                               v34 = load.i32 notrap aligned region0 v1-48
-;;   @004a                               v35 = iadd v34, v18
-;;   @004b                               jump block3(v35)
+;;   @0048                               v35 = ireduce.i32 v19
+;;   @004a                               v36 = iadd v34, v35
+;;   @004b                               jump block3(v36)
 ;;
 ;;                                   block3(v7: i32):
 ;;   @004b                               return v7
@@ -126,11 +127,12 @@
 ;;
 ;;                                   block5:
 ;;   @0047                               v34 = load.i32 notrap aligned region0 v1-48
-;;   @004a                               v35 = iadd v34, v18
+;;   @0048                               v35 = ireduce.i32 v19
+;;   @004a                               v36 = iadd v34, v35
 ;;   @004b                               jump block3
 ;;
 ;;                                   block3:
-;;   @004b                               return v35
+;;   @004b                               return v36
 ;;   }
 ;; clif 0 1
 ;;   function u0:0(i64 vmctx, i64) -> i32 tail {
@@ -189,8 +191,9 @@
 ;;
 ;;                                   block5:
 ;;   @0047                               v34 = load.i32 notrap aligned region0 v1-48
-;;   @004a                               v35 = iadd v34, v18
-;;   @004b                               jump block3(v35)
+;;   @0048                               v35 = ireduce.i32 v19
+;;   @004a                               v36 = iadd v34, v35
+;;   @004b                               jump block3(v36)
 ;;
 ;;                                   block3(v7: i32):
 ;;   @004b                               return v7
@@ -242,9 +245,10 @@
 ;;
 ;;                                   block5:
 ;;   @0047                               v34 = load.i32 notrap aligned region0 v1-48
-;;   @004a                               v35 = iadd v34, v18
+;;   @0048                               v35 = ireduce.i32 v19
+;;   @004a                               v36 = iadd v34, v35
 ;;   @004b                               jump block3
 ;;
 ;;                                   block3:
-;;   @004b                               return v35
+;;   @004b                               return v36
 ;;   }

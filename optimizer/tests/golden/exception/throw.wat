@@ -31,15 +31,16 @@
 ;;   @0062                               brif v1, block6, block7
 ;;
 ;;                                   block6:
-;;   @0066                               v6 = vconst.i8x16 const0
-;;   @0078                               jump block3(v1, v6)  ; v6 = const0
+;;   @0064                               v6 = ireduce.i32 v2
+;;   @0066                               v7 = vconst.i8x16 const0
+;;   @0078                               jump block3(v6, v7)  ; v7 = const0
 ;;
 ;;                                   block7:
 ;;   @007a                               jump block8
 ;;
 ;;                                   block8:
-;;   @0054                               v7 = iconst.i32 0
-;;   @0056                               return v7  ; v7 = 0
+;;   @0054                               v8 = iconst.i32 0
+;;   @0056                               return v8  ; v8 = 0
 ;;
 ;;                                   block3(v4: i32, v5: i8x16):
 ;;   @0059                               return v4
@@ -63,13 +64,14 @@
 ;;   @0062                               brif v1, block2, block3
 ;;
 ;;                                   block2:
-;;   @0066                               v3 = vconst.i8x16 const0
-;;   @0078                               v4 = iconst.i32 2
-;;   @0078                               v5 = iconst.i32 3
-;;   @0078                               v6 = call fn0(v0, v4, v5)  ; v4 = 2, v5 = 3
-;;   @0078                               store.i32 notrap aligned region0 v1, v6+16
-;;   @0078                               store notrap region0 v3, v6+24  ; v3 = const0
-;;   @0078                               call fn1(v0, v6)
+;;   @0064                               v3 = ireduce.i32 v2
+;;   @0066                               v4 = vconst.i8x16 const0
+;;   @0078                               v5 = iconst.i32 2
+;;   @0078                               v6 = iconst.i32 3
+;;   @0078                               v7 = call fn0(v0, v5, v6)  ; v5 = 2, v6 = 3
+;;   @0078                               store notrap aligned region0 v3, v7+16
+;;   @0078                               store notrap region0 v4, v7+24  ; v4 = const0
+;;   @0078                               call fn1(v0, v7)
 ;;   @0078                               trap user1
 ;;
 ;;                                   block3:

@@ -125,16 +125,18 @@
 ;;   @0108                               brif v13, block2, block3
 ;;
 ;;                                   block2:
-;;   @0112                               v15 = ireduce.i8 v2
-;;   @0112                               v16 = splat.i8x16 v15
-;;   @0114                               v17 = icmp.i8x16 eq v8, v16
-;;   @0116                               v18 = vhigh_bits.i32 v17
-;;   @0118                               v19 = ctz v18
-;;   @0119                               jump block4(v19)
+;;   @010a                               v15 = ireduce.i32 v3
+;;   @0110                               v16 = ireduce.i32 v4
+;;   @0112                               v17 = ireduce.i8 v16
+;;   @0112                               v18 = splat.i8x16 v17
+;;   @0114                               v19 = icmp.i8x16 eq v8, v18
+;;   @0116                               v20 = vhigh_bits.i32 v19
+;;   @0118                               v21 = ctz v20
+;;   @0119                               jump block4(v21)
 ;;
 ;;                                   block3:
-;;   @011a                               v20 = iconst.i32 -1
-;;   @011c                               jump block4(v20)  ; v20 = -1
+;;   @011a                               v22 = iconst.i32 -1
+;;   @011c                               jump block4(v22)  ; v22 = -1
 ;;
 ;;                                   block4(v14: i32):
 ;;   @011d                               jump block1(v14)
