@@ -123,8 +123,8 @@ impl CodeRef {
     }
 
     /// What the compiler made, to be placed elsewhere; `None` unless
-    /// [`RuntimeConfig::keep_artifacts`] is set, and of call counters. Copies the code and its
-    /// tables.
+    /// [`keep_artifacts`](crate::RuntimeConfig::keep_artifacts) is set, and of call counters.
+    /// Copies the code and its tables.
     pub fn artifact(&self) -> Option<CompiledFunction> {
         self.0.meta.artifact(self.bytes().to_vec())
     }
