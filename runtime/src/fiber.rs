@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::Context;
 
 use corosensei::Yielder;
@@ -38,11 +38,11 @@ struct Mapping {
 }
 
 impl StackPool {
-    pub fn new(config: AsyncStacks) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(config: AsyncStacks) -> Self {
+        Self {
             config,
             idle: Mutex::default(),
-        })
+        }
     }
 
     /// A stack: one that was kept, or a new one.
@@ -50,7 +50,7 @@ impl StackPool {
     /// # Errors
     ///
     /// If the system refuses memory.
-    pub fn take(self: &Arc<Self>) -> Result<FiberStack, RuntimeError> {
+    pub fn take(&self) -> Result<FiberStack<'_>, RuntimeError> {
         let kept = self.idle().pop();
         let mapping = match kept {
             Some(mapping) => mapping,
@@ -58,13 +58,15 @@ impl StackPool {
         };
         Ok(FiberStack {
             mapping: Some(mapping),
-            pool: self.clone(),
+            pool: self,
         })
     }
 
     /// Keeps a stack that no call uses any more, if there is room.
     fn put(&self, mapping: Mapping) {
-        if self.idle().len() >= self.config.keep || self.config.zeroing && !mapping.clear() {
+        // Clearing is a system call, which a stack is not worth for which there is no room.
+        let is_full = || self.idle().len() >= self.config.keep;
+        if self.config.zeroing && (is_full() || !mapping.clear()) {
             return;
         }
         let mut idle = self.idle();
@@ -101,13 +103,13 @@ impl Mapping {
 
 /// A stack that a call uses. Dropping it gives it back.
 #[derive(Debug)]
-pub struct FiberStack {
+pub struct FiberStack<'p> {
     /// `None` only while the stack is dropped.
     mapping: Option<Mapping>,
-    pool: Arc<StackPool>,
+    pool: &'p StackPool,
 }
 
-impl FiberStack {
+impl FiberStack<'_> {
     fn pages(&self) -> &Reservation {
         &self.mapping.as_ref().expect("dropped last").pages
     }
@@ -121,7 +123,7 @@ impl FiberStack {
 
 // SAFETY: the pages above the guard are readable and writable, more than the least size, and belong
 // to this value alone.
-unsafe impl Stack for FiberStack {
+unsafe impl Stack for FiberStack<'_> {
     fn base(&self) -> StackPointer {
         let pages = self.pages();
         NonZeroUsize::new(pages.base() as usize + pages.len()).expect("an address behind pages")
@@ -132,7 +134,7 @@ unsafe impl Stack for FiberStack {
     }
 }
 
-impl Drop for FiberStack {
+impl Drop for FiberStack<'_> {
     fn drop(&mut self) {
         if let Some(mapping) = self.mapping.take() {
             self.pool.put(mapping);
@@ -195,7 +197,7 @@ pub struct Resumed {
 mod tests {
     use super::*;
 
-    fn pool(zeroing: bool, keep: usize) -> Arc<StackPool> {
+    fn pool(zeroing: bool, keep: usize) -> StackPool {
         StackPool::new(AsyncStacks {
             size: 1 << 20,
             zeroing,
@@ -205,7 +207,7 @@ mod tests {
 
     /// Writes to the topmost bytes of a stack, gives it back and takes another; returns where both
     /// are and what the second one's bytes are.
-    fn reuse(pool: &Arc<StackPool>) -> ([usize; 2], u8) {
+    fn reuse(pool: &StackPool) -> ([usize; 2], u8) {
         let first = pool.take().unwrap();
         let top = (first.base().get() - 16) as *mut u8;
         // SAFETY: within the stack, which nothing else uses.
@@ -253,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_stack_has_the_size_and_a_guard() {
-        let stack = pool(false, 0).take().unwrap();
+        let pool = pool(false, 0);
+        let stack = pool.take().unwrap();
         let bounds = stack.bounds();
         assert_eq!(stack.base().get() - stack.limit().get(), (1 << 20) + GUARD);
         assert!(bounds.contains(stack.base().get() - 1));

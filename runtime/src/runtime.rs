@@ -36,7 +36,7 @@ pub struct Runtime {
     sampler: OnceLock<Arc<Sampler>>,
     epoch: Epoch,
     #[cfg(feature = "async")]
-    stacks: Arc<StackPool>,
+    stacks: StackPool,
 }
 
 impl Runtime {
@@ -171,7 +171,7 @@ impl Runtime {
 
     /// The stacks of asynchronous calls.
     #[cfg(feature = "async")]
-    pub(crate) fn stacks(&self) -> &Arc<StackPool> {
+    pub(crate) fn stacks(&self) -> &StackPool {
         &self.stacks
     }
 

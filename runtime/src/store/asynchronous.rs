@@ -55,6 +55,7 @@ use super::signals::Signals;
 use crate::error::{AsyncReason, RuntimeError};
 use crate::fiber::{Busy, Fiber, FiberStack, Resumed};
 use crate::interrupt::{Interruption, StoreShared};
+use crate::runtime::Runtime;
 use crate::stack::{self, Bounds, stack_pointer};
 use crate::sys::{self, Process};
 
@@ -100,9 +101,11 @@ impl Side {
         replace_current(self.current);
         shared.set_fiber(self.fiber);
         shared.set_thread(self.thread);
-        // As at an entry from the host: what follows, a look at the interrupt word among it, does
-        // not happen before the thread is known to interrupters.
-        fence(Ordering::SeqCst);
+        if self.thread != 0 {
+            // As at an entry from the host: what follows, a look at the interrupt word among it,
+            // does not happen before the thread is known to interrupters.
+            fence(Ordering::SeqCst);
+        }
         before
     }
 }
@@ -113,10 +116,10 @@ impl Side {
 /// Dropping it cancels the call.
 #[must_use = "a call runs while it is polled"]
 pub struct OnFiber<'a, R> {
-    shared: Arc<StoreShared>,
+    shared: &'a StoreShared,
     process: Process,
     signals: Signals,
-    coroutine: Coroutine<Resumed, (), thread::Result<R>, FiberStack>,
+    coroutine: Coroutine<Resumed, (), thread::Result<R>, FiberStack<'a>>,
     /// The fiber's side while it is suspended.
     side: Option<Side>,
     /// Whether the store has this task's waker.
@@ -141,10 +144,13 @@ impl Store {
         &'a mut self,
         run: impl FnOnce(&mut Store) -> R + Send + 'a,
     ) -> Result<OnFiber<'a, R>, RuntimeError> {
-        let stack = self.runtime.stacks().take()?;
+        // SAFETY: the store keeps both, apart from itself, as long as it exists, and it exists as
+        // long as the borrow that the `OnFiber` has.
+        let (runtime, shared): (&'a Runtime, &'a StoreShared) =
+            unsafe { (&*Arc::as_ptr(&self.runtime), &*Arc::as_ptr(&self.shared)) };
+        let stack = runtime.stacks().take()?;
         let bounds = stack.bounds();
         let store: *mut Store = self;
-        let shared = self.shared.clone();
         let on_fiber = move |yielder: &Yielder<Resumed, ()>, resumed: Resumed| {
             // SAFETY: the borrow that this closure was made from lasts as long as the `OnFiber`,
             // which alone runs it.
@@ -176,7 +182,7 @@ impl Store {
             stack: bounds,
         };
         Ok(OnFiber {
-            shared: self.shared.clone(),
+            shared,
             process: self.process,
             signals: self.signals,
             coroutine,
@@ -288,7 +294,7 @@ impl<R> OnFiber<'_, R> {
         let around = self.shared.fiber();
         // SAFETY: the borrow of the store says that nothing else runs it, and the side is the
         // fiber's.
-        let outer = unsafe { side.switch(&self.shared) };
+        let outer = unsafe { side.switch(self.shared) };
         let resumed = Resumed {
             context,
             around,
@@ -297,7 +303,7 @@ impl<R> OnFiber<'_, R> {
         };
         let result = self.coroutine.resume(resumed);
         // SAFETY: as above; the other side is that of this stack, on which the thread is again.
-        self.side = Some(unsafe { outer.switch(&self.shared) });
+        self.side = Some(unsafe { outer.switch(self.shared) });
         std::hint::black_box(&registers);
         result
     }
