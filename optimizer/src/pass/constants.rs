@@ -31,14 +31,11 @@ pub(crate) fn make_where_passed(context: &mut Context) {
             continue;
         };
         match func.dfg.insts[branch].opcode() {
-            Opcode::Jump if passes_constants(func, branch, 0) => {
-                let passed = make(func, branch, branch, 0);
-                set_edge(func, branch, 0, passed);
-            }
+            Opcode::Jump => make(func, block, branch),
             Opcode::Brif => {
                 for edge in 0..2 {
-                    if passes_constants(func, branch, edge) {
-                        split(func, branch, edge);
+                    if passes_constants(func, block, branch, edge) {
+                        split(func, block, branch, edge);
                         has_new_blocks = true;
                     }
                 }
@@ -52,11 +49,10 @@ pub(crate) fn make_where_passed(context: &mut Context) {
     }
 }
 
-/// Makes the constants of a conditional branch's edge in a new block on that edge.
-fn split(func: &mut Function, branch: Inst, edge: usize) {
+/// Makes the constants that an edge of a block's conditional branch passes in a new block on it.
+fn split(func: &mut Function, block: Block, branch: Inst, edge: usize) {
     let target = edge_of(func, branch, edge).block(&func.dfg.value_lists);
     let between = func.dfg.make_block();
-    let block = block_of(func, branch);
     func.layout.insert_block_after(between, block);
     if func.layout.is_cold(target) {
         func.layout.set_cold(between);
@@ -67,35 +63,38 @@ fn split(func: &mut Function, branch: Inst, edge: usize) {
     let mut cursor = FuncCursor::new(func).at_bottom(between);
     let jump = cursor.ins().jump(target, &args);
     func.set_srcloc(jump, func.srcloc(branch));
-    let passed = make(func, branch, jump, 0);
-    set_edge(func, jump, 0, passed);
+    make(func, block, jump);
     let through = BlockCall::new(between, [], &mut func.dfg.value_lists);
     set_edge(func, branch, edge, through);
 }
 
-/// Makes the constants that an edge of `jump` passes in front of it; those that `branch` can use
-/// already are left. Returns the edge with them.
-fn make(func: &mut Function, branch: Inst, jump: Inst, edge: usize) -> BlockCall {
-    let (block, call) = (block_of(func, branch), edge_of(func, jump, edge));
+/// Makes the constants that a jump passes in front of it, but for those that `block` has made.
+fn make(func: &mut Function, block: Block, jump: Inst) {
+    if !passes_constants(func, block, jump, 0) {
+        return;
+    }
+    let call = edge_of(func, jump, 0);
     let target = call.block(&func.dfg.value_lists);
-    let args: Vec<BlockArg> = call.args(&func.dfg.value_lists).collect();
+    let mut args: Vec<BlockArg> = call.args(&func.dfg.value_lists).collect();
     let mut made = 0;
-    let location = func.srcloc(branch);
-    let mut make = |arg: BlockArg| match constant_from_elsewhere(func, block, arg) {
-        Some((ty, imm)) if made < MAX_MADE => {
-            made += 1;
-            let mut cursor = FuncCursor::new(func).at_inst(jump).with_srcloc(location);
-            BlockArg::Value(cursor.ins().iconst(ty, imm))
+    for arg in &mut args {
+        let Some((ty, imm)) = constant_from_elsewhere(func, block, *arg) else {
+            continue;
+        };
+        if made == MAX_MADE {
+            break;
         }
-        _ => arg,
-    };
-    let args: Vec<BlockArg> = args.into_iter().map(&mut make).collect();
-    BlockCall::new(target, args, &mut func.dfg.value_lists)
+        made += 1;
+        let location = func.srcloc(jump);
+        let mut cursor = FuncCursor::new(func).at_inst(jump).with_srcloc(location);
+        *arg = BlockArg::Value(cursor.ins().iconst(ty, imm));
+    }
+    let passed = BlockCall::new(target, args, &mut func.dfg.value_lists);
+    set_edge(func, jump, 0, passed);
 }
 
-/// Whether an edge passes a constant that another block has made.
-fn passes_constants(func: &Function, branch: Inst, edge: usize) -> bool {
-    let block = block_of(func, branch);
+/// Whether an edge passes a constant that another block than this one has made.
+fn passes_constants(func: &Function, block: Block, branch: Inst, edge: usize) -> bool {
     edge_of(func, branch, edge)
         .args(&func.dfg.value_lists)
         .any(|arg| constant_from_elsewhere(func, block, arg).is_some())
@@ -112,13 +111,8 @@ fn constant_from_elsewhere(func: &Function, block: Block, arg: BlockArg) -> Opti
     else {
         return None;
     };
-    let is_elsewhere = block_of(func, inst) != block;
+    let is_elsewhere = func.layout.inst_block(inst) != Some(block);
     is_elsewhere.then(|| (func.dfg.value_type(value), imm))
-}
-
-fn block_of(func: &Function, inst: Inst) -> Block {
-    let block = func.layout.inst_block(inst);
-    block.expect("the instruction is in the function")
 }
 
 fn edge_of(func: &Function, branch: Inst, edge: usize) -> BlockCall {
